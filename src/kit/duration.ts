@@ -1,0 +1,38 @@
+/** What is wrong with a piece of text, in words fit for the person who wrote it. */
+export type Unreadable = { problem: string }
+
+const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const
+const part = /(\d+(?:\.\d+)?)(ms|s|m|h|d|w)/gy
+
+/** Reads `90s`, `1h30m`, `1.5h`, `500ms`, `7d` (or a bare number of seconds) as whole milliseconds. */
+export function parseDuration(text: string | number): number | Unreadable {
+  if (typeof text === 'number') return text >= 0 && Number.isFinite(text) ? Math.round(text * 1000) : notADuration(text)
+  const compact = text.trim().replaceAll(' ', '')
+  let total = 0
+  let end = 0
+  part.lastIndex = 0
+  for (let match = part.exec(compact); match; match = part.exec(compact)) {
+    const [, amount, unit] = match
+    total += Number(amount) * unitMs[unit as keyof typeof unitMs] // the pattern allows no other unit
+    end = part.lastIndex
+  }
+  const whole = Math.round(total)
+  return end > 0 && end === compact.length && Number.isSafeInteger(whole) ? whole : notADuration(text)
+}
+
+/** The shortest exact text of a duration in milliseconds: `1h30m`, `0s`. Inverse of `parseDuration`. */
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds === 0) return '0s'
+  let rest = milliseconds
+  let text = ''
+  for (const unit of ['d', 'h', 'm', 's', 'ms'] as const) {
+    const count = Math.floor(rest / unitMs[unit])
+    if (count > 0) text += `${count}${unit}`
+    rest -= count * unitMs[unit]
+  }
+  return text
+}
+
+const notADuration = (text: string | number): Unreadable => ({
+  problem: `"${text}" is not a duration; write for example 90s, 30m, 1h30m or 7d`,
+})

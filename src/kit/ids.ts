@@ -1,0 +1,19 @@
+import type { Instant } from './clock.ts'
+
+/** Random bytes on demand; `node:crypto`'s in production, a seeded stream in the simulator. */
+export type RandomBytes = (count: number) => Uint8Array
+
+/** Makes ids of a kind, such as `w-0k3v9m2a7q4xz1t8`: sortable by time, safe in names, labels, paths and addresses. */
+export type Ids = (prefix: string) => string
+
+/** Crockford's base 32 in lower case: no i, l, o or u, so that an id can be read aloud. */
+const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
+
+export function createIds(now: () => Instant, random: RandomBytes): Ids {
+  return (prefix) => {
+    let text = ''
+    for (let time = now(), i = 0; i < 9; i++, time = Math.floor(time / 32)) text = alphabet.charAt(time % 32) + text
+    for (const byte of random(7)) text += alphabet.charAt(byte % 32)
+    return `${prefix}-${text}`
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Capacity held for an attempt: wanted → starting → held → stopping → gone.
+ *
+ * - `wanted`: decided and written down; the provider has not been asked yet, or has not answered.
+ * - `starting`: the provider took the order; billing begins.
+ * - `held`: all nodes are up.
+ * - `stopping`: it is being retired; it stays so until the provider shows nothing of it any more.
+ * - `gone`: nothing of it is left. `refused`: the provider did not take it, and nothing was paid.
+ * - `lost`: the provider took it away, or did not show it for longer than the site's patience while its agents were
+ *   silent too. When it is seen again it is fenced: it leads to `stopping`, never back to `held`.
+ */
+export const leaseMoves = {
+  wanted: ['starting', 'held', 'refused', 'stopping'],
+  starting: ['held', 'stopping', 'lost'],
+  held: ['stopping', 'lost'],
+  stopping: ['gone', 'lost'],
+  lost: ['stopping', 'gone'],
+  gone: [],
+  refused: [],
+} as const satisfies Record<string, readonly string[]>
+export type LeaseState = keyof typeof leaseMoves
+
+/** States in which the capacity counts as used when placing others. */
+export const occupyingStates = ['wanted', 'starting', 'held', 'stopping'] as const satisfies LeaseState[]
+
+export type Lease = {
+  id: string
+  attempt: string
+  workload: string
+  project: string
+  provider: string
+  site: string
+  tier: string
+  /** Price of the whole lease for an hour, in micro-dollars. */
+  priceMicros: number
+  /** What each rank holds: the node it is on (where the engine chose one) and its slice. */
+  ranks: LeasedRank[]
+  state: LeaseState
+  createdAt: number
+  /** Billing begins when the provider took the order … */
+  startedAt: number | null
+  /** … and ends when it was gone, lost, or its last rank had ended. */
+  endedAt: number | null
+  /** Entries exist up to here. */
+  meteredUntil: number | null
+}
+
+export type LeasedRank = {
+  rank: number
+  /** Name of the node in the site's inventory; absent where the provider chooses. */
+  node?: string
+  cpuMilli: number
+  memoryMiB: number
+  diskMiB: number
+  accelerators: number
+}

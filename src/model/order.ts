@@ -1,0 +1,26 @@
+import { z } from 'zod'
+
+import { Shape } from './resources.ts'
+
+/**
+ * What a provider is asked to start: a whole gang, as one thing. It carries no secret: the agent (or the adapter, where
+ * another engine runs the ranks) asks the control plane for those with the order's credential.
+ */
+export const Order = z.object({
+  token: z.string().max(100).meta({ description: 'Idempotency token, tagged onto everything that is created.' }),
+  workload: z.string(),
+  attempt: z.int().min(1).meta({ description: "The attempt's number." }),
+  site: z.string().meta({ description: "The site's name at its provider." }),
+  tier: z.string(),
+  image: z.string().optional(),
+  ranks: z
+    .array(z.object({ rank: z.int().min(0), node: z.string().optional(), shape: Shape }))
+    .min(1)
+    .meta({ description: 'One for each node, in the order of ranks.' }),
+  graceMs: z.int().min(0),
+  controlPlanes: z.array(z.string()).min(1).meta({ description: 'Addresses of the control plane that agents dial.' }),
+})
+export type Order = z.infer<typeof Order>
+
+/** An order with the credential of its attempt, which is never stored: it is derived from the key and the token. */
+export type CredentialedOrder = Order & { credential: string }

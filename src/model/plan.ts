@@ -1,0 +1,60 @@
+import type { LeasedRank } from './lease.ts'
+
+/** Why a candidate was not taken: the rule, what it says of this candidate, and how far off it was. */
+export type Rejection = { site: string; tier: string; shape: string; rule: Rule; detail: string }
+
+/** The rules of the filter, in the order in which they are asked. */
+export const rules = [
+  'site-unreachable',
+  'recently-refused',
+  'provider-not-allowed',
+  'site-not-allowed',
+  'tier-not-allowed',
+  'jurisdiction',
+  'residency',
+  'image',
+  'accelerator',
+  'cpus',
+  'memory',
+  'disk',
+  'topology',
+  'price',
+  'provider-share',
+  'capacity',
+] as const
+export type Rule = (typeof rules)[number]
+
+/** A chosen offer with its nodes. */
+export type Placement = {
+  provider: string
+  site: string
+  tier: string
+  shape: string
+  ranks: LeasedRank[]
+  /** Price of the whole gang for an hour. */
+  priceMicros: number
+}
+
+/** Why nothing was placed: one dominant cause, the evidence, and the command that helps. */
+export type Refusal = {
+  /** `quota`, `budget`, `deadline`, a rule of the filter, or `no-offers`. */
+  cause: string
+  /** One or two sentences for people, made once. */
+  text: string
+  /** What is true already but for one thing: the candidate that came closest. */
+  best?: Rejection
+  /** What would free it, if that is known. */
+  frees?: string
+  next: string[]
+}
+
+/** A decision about one replica: where it goes, or why it goes nowhere yet, and what was said of each candidate. */
+export type Decision = {
+  workload: string
+  replica: number
+  placement: Placement | null
+  /** Dearer or looser candidates that would have done, best first. */
+  alternatives: { site: string; tier: string; shape: string; priceMicros: number }[]
+  rejections: Rejection[]
+  refusal: Refusal | null
+}

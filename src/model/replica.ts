@@ -1,0 +1,25 @@
+/**
+ * waiting → placed → done. One copy of a workload that is placed as a whole: a job has one, a service as many as it is
+ * told, an array one per worker. `placed`: an attempt of it lives. `done`: it needs no further attempt. A lost or
+ * failed attempt that may be tried again leads back to `waiting`.
+ */
+export const replicaMoves = {
+  waiting: ['placed', 'done'],
+  placed: ['waiting', 'done'],
+  done: ['waiting'],
+} as const satisfies Record<string, readonly string[]>
+export type ReplicaState = keyof typeof replicaMoves
+
+export type Replica = {
+  workload: string
+  /** From 0. */
+  replica: number
+  state: ReplicaState
+  /** Attempts lost with their capacity, and attempts that ended with an exit code that is tried again. */
+  losses: number
+  failures: number
+  /** Not before this time: backoff after a refusal or a failure. */
+  notBefore: number
+  /** Offers that refused it lately, and until when to leave them alone: `{"local/west": 1767225600000}`. */
+  avoid: Record<string, number>
+}

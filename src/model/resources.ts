@@ -1,0 +1,38 @@
+import { z } from 'zod'
+
+/** So many of a thing: exactly, or at least when the text ended in `+`. */
+export const Amount = z.object({ count: z.number().min(0), atLeast: z.boolean() })
+export type Amount = z.infer<typeof Amount>
+
+/** Accelerators of one node: by model (`H200:8`) or by the memory of each (`80GB+:8`). */
+export const AcceleratorRequest = z.object({
+  model: z.string().optional().meta({ description: 'Model, such as H200; absent when asked for by memory.' }),
+  memoryMiB: Amount.optional().meta({ description: 'Memory of one accelerator, in MiB.' }),
+  count: z.int().min(1).meta({ description: 'Accelerators in one node.' }),
+})
+export type AcceleratorRequest = z.infer<typeof AcceleratorRequest>
+
+/**
+ * What one node must have. Alternatives stand in the order of preference when `ordered`, else the cheapest wins.
+ * CPUs are thousandths of a core (milli), so that half a core is an integer.
+ */
+export const Resources = z.object({
+  accelerators: z.array(AcceleratorRequest).max(16),
+  ordered: z.boolean(),
+  cpuMilli: Amount,
+  memoryMiB: Amount,
+  diskMiB: Amount,
+})
+export type Resources = z.infer<typeof Resources>
+
+/** What one node has, or a slice of a node is given. */
+export const Shape = z.object({
+  name: z.string().meta({ description: "The provider's name of it, such as p5.48xlarge." }),
+  accelerator: z.string().optional().meta({ description: 'Accelerator model.' }),
+  accelerators: z.int().min(0).meta({ description: 'Accelerators in one node.' }),
+  acceleratorMemoryMiB: z.int().min(0).meta({ description: 'Memory of one accelerator, in MiB.' }),
+  cpuMilli: z.int().min(0).meta({ description: 'CPUs, in thousandths of a core.' }),
+  memoryMiB: z.int().min(0),
+  diskMiB: z.int().min(0),
+})
+export type Shape = z.infer<typeof Shape>

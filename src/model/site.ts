@@ -1,0 +1,35 @@
+import { z } from 'zod'
+
+import { Jurisdiction, Name, ProviderName } from './names.ts'
+import { Shape } from './resources.ts'
+
+/** Where at a provider: a region, zone, cluster or partition. Written as `provider/name`. */
+export const Site = z.object({
+  provider: ProviderName,
+  name: Name,
+  jurisdictions: z
+    .array(Jurisdiction)
+    .min(1)
+    .meta({ description: 'Its country first, then the groups it belongs to.' }),
+  patienceMs: z.int().min(0).meta({ description: 'How long it may not answer before what runs there counts as lost.' }),
+})
+export type Site = z.infer<typeof Site>
+
+/** `provider/name`, the word for a site in specs, tables and the API. */
+export const siteKey = (site: { provider: string; name: string }): string => `${site.provider}/${site.name}`
+
+/** One machine of a site with an inventory, and where it stands: its accelerator domain, then fabric tiers, leaf first. */
+export const Node = z.object({
+  name: z.string(),
+  shape: Shape,
+  path: z.array(z.string()).meta({ description: 'Topology domains, the tightest first.' }),
+  usable: z.boolean(),
+  foreign: z
+    .object({ cpuMilli: z.int(), memoryMiB: z.int(), diskMiB: z.int(), accelerators: z.int() })
+    .optional()
+    .meta({ description: 'What others use of it.' }),
+})
+export type Node = z.infer<typeof Node>
+
+/** Whether a site answers, and since when it has been so. `unknown` is a state: an unreachable site is not a dead one. */
+export type SiteReach = { site: string; reach: 'reachable' | 'unreachable' | 'denied'; since: number; detail: string }

@@ -1,0 +1,101 @@
+import { z } from 'zod'
+
+import { EnvironmentName, Jurisdiction, Name, ProviderName, Tier } from '#model/names.ts'
+import { durationMs, hourlyMicros, instant, moneyMicros } from './text.ts'
+
+const shortText = z.string().max(200)
+const path = z.string().min(1).max(1000)
+
+export const TopologyField = z.strictObject({
+  within: z.enum(['nvlink', 'block', 'site']).meta({ description: 'All nodes inside one domain of this level.' }),
+  required: z.boolean().default(true).meta({ description: 'Wait for such a domain, or only prefer it.' }),
+})
+
+export const PlacementField = z
+  .strictObject({
+    providers: z.array(ProviderName).max(20).optional().meta({ description: 'Only these providers.' }),
+    sites: z.array(shortText).max(100).optional().meta({ description: 'Only these sites, such as local/west.' }),
+    jurisdictions: z.array(Jurisdiction).max(50).optional().meta({ description: 'Only sites in one of these.' }),
+    tiers: z.array(Tier).max(4).optional().meta({ description: 'Only capacity bought in one of these ways.' }),
+    maxPrice: hourlyMicros('The most that one node may cost in an hour.').optional(),
+    spread: z
+      .enum(['none', 'site', 'provider'])
+      .default('none')
+      .meta({ description: 'Keep replicas of a service apart.' }),
+  })
+  .transform(({ maxPrice, ...rest }) => ({ ...rest, maxPriceMicros: maxPrice }))
+
+export const BudgetField = z
+  .strictObject({
+    limit: moneyMicros('What this workload may cost in all.'),
+    warnAt: z.number().min(0).max(1).default(0.8).meta({ description: 'Share of the limit at which an event warns.' }),
+    whenUsed: z
+      .enum(['stop', 'finish'])
+      .default('finish')
+      .meta({ description: 'Stop the run, or only start nothing more.' }),
+  })
+  .transform(({ limit, ...rest }) => ({ ...rest, limitMicros: limit }))
+
+export const DurationField = z
+  .strictObject({
+    expected: durationMs('How long it is expected to run; for plans, prices and backfill.').optional(),
+    maximum: durationMs('How long it may run before it is stopped.').optional(),
+  })
+  .transform(({ expected, maximum }) => ({ expectedMs: expected, maximumMs: maximum }))
+
+export const CheckpointField = z
+  .strictObject({
+    directory: path.optional().meta({ description: 'Where checkpoints go; by default a folder that Isobar keeps.' }),
+    grace: durationMs('Time between SIGTERM and SIGKILL, to write a checkpoint.').default(30_000),
+  })
+  .transform(({ directory, grace }) => ({ directory, graceMs: grace }))
+
+export const RetryField = z.strictObject({
+  onLoss: z
+    .int()
+    .min(0)
+    .max(1000)
+    .default(20)
+    .meta({ description: 'How often to start again after a loss of capacity.' }),
+  onExit: z
+    .array(z.int().min(1).max(255))
+    .max(255)
+    .default([])
+    .meta({ description: 'Exit codes after which to start again.' }),
+  times: z.int().min(0).max(1000).default(3).meta({ description: 'How often to start again after such an exit.' }),
+})
+
+export const DataSetField = z.strictObject({
+  name: Name,
+  location: z.string().max(1000).meta({ description: 'Where it is, such as s3://bucket/path.' }),
+  jurisdictions: z.array(Jurisdiction).max(50).optional().meta({ description: 'Work on it may run only there.' }),
+})
+
+export const ReadinessField = z
+  .strictObject({
+    path: z
+      .string()
+      .startsWith('/')
+      .max(1000)
+      .optional()
+      .meta({ description: 'HTTP path that answers 2xx when ready; without it a TCP connection is enough.' }),
+    period: durationMs('Time between two checks.').default(1000),
+    timeout: durationMs('How long an answer may take.').default(1000),
+    failures: z.int().min(1).max(100).default(3).meta({ description: 'Failed checks in a row until not ready.' }),
+  })
+  .transform(({ period, timeout, ...rest }) => ({ ...rest, periodMs: period, timeoutMs: timeout }))
+
+export const ReplicasField = z
+  .union([
+    z.int().min(0).max(10_000),
+    z.strictObject({ min: z.int().min(0).max(10_000), max: z.int().min(1).max(10_000) }),
+  ])
+  .transform((replicas) => (typeof replicas === 'number' ? { min: replicas, max: replicas } : replicas))
+  .refine(({ min, max }) => min <= max, 'min must not be above max')
+
+export const EnvironmentField = z.record(
+  EnvironmentName,
+  z.union([z.string().max(32_768), z.number(), z.boolean()]).transform(String),
+)
+
+export const Deadline = instant('When it must have ended; it is not started when it cannot make it.')

@@ -1,0 +1,72 @@
+import type { Outcome } from '#model/fault.ts'
+import type { ProviderName } from '#model/names.ts'
+import type { Offer } from '#model/offer.ts'
+import type { CredentialedOrder } from '#model/order.ts'
+import type { RankState } from '#model/rank.ts'
+import type { Node, Site } from '#model/site.ts'
+
+/**
+ * A place that gives capacity. A provider is a plain object; what it cannot do is absent from `abilities`. Expected
+ * failures are values (`Outcome`); it throws only for bugs. Every call ends soon after its signal aborts, with
+ * `unreachable`. No call keeps state that matters: after a total loss of memory, `list` still finds everything.
+ */
+export type Provider = {
+  readonly name: ProviderName
+  /** The sites it was configured with, whether they answer or not. */
+  sites(): Site[]
+
+  /** What one can get at a site now, at which price. */
+  offers(site: string, signal: AbortSignal): Promise<Outcome<Offer[]>>
+
+  /**
+   * Starts a whole gang, or nothing. Idempotent by `order.token`: repeated, concurrent and late calls with one token
+   * create at most one gang and give the same answer. `ok` means that the provider took the order, not that it runs.
+   */
+  launch(order: CredentialedOrder, signal: AbortSignal): Promise<Outcome<Handle>>
+
+  /** What became of an order, or `null` when the site answers and knows nothing of it. */
+  get(handle: Handle, signal: AbortSignal): Promise<Outcome<Sighting | null>>
+
+  /** All that carries our tag at a site, whether anyone remembers it or not. */
+  list(site: string, signal: AbortSignal): Promise<Outcome<Sighting[]>>
+
+  /**
+   * Asks for the end of all that carries the token, and says whether anything is left. `graceMs` is the time between
+   * SIGTERM and SIGKILL. Call it again until it says `gone`; retiring what never was is `gone`.
+   */
+  retire(handle: Handle, graceMs: number, signal: AbortSignal): Promise<Outcome<'retiring' | 'gone'>>
+
+  /** Output of a rank from byte `from` on. `end` is true once no more will come. */
+  logs(handle: Handle, part: LogPart, signal: AbortSignal): Promise<Outcome<LogChunk>>
+
+  readonly abilities: Abilities
+}
+
+export type Abilities = {
+  /** Nodes with their topology, for sites where the engine chooses nodes. */
+  inventory?: (site: string, signal: AbortSignal) => Promise<Outcome<Node[]>>
+}
+
+/** What one needs to speak of an order again: where, and its token. */
+export type Handle = { site: string; token: string }
+
+export type Sighting = {
+  token: string
+  workload: string
+  attempt: number
+  ranks: RankSighting[]
+}
+
+/** A rank as the provider shows it; `exited` with its exact code as a shell reports it. */
+export type RankSighting = {
+  rank: number
+  state: RankState
+  exitCode: number | null
+  startedAt: number | null
+  endedAt: number | null
+}
+
+export type LogPart = { rank: number; from: number; most: number }
+
+/** `from` may be later than asked for when older output was dropped to keep the log bounded. */
+export type LogChunk = { from: number; bytes: Uint8Array; end: boolean }

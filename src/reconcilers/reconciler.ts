@@ -1,0 +1,40 @@
+import type { Clock } from '#kit/clock.ts'
+import type { Ids } from '#kit/ids.ts'
+import type { Provider } from '#providers/provider.ts'
+import type { Store } from '#store/store.ts'
+
+/** A loop that closes one gap between what is wanted and what is. It never imports another loop. */
+export type Reconciler = {
+  name: string
+  /** It looks at least so often, nudged or not. */
+  everyMs: number
+  /** One turn: read → decide → intend → act → write once. A turn that throws is logged and comes again. */
+  turn(house: House, signal: AbortSignal): Promise<Turn>
+}
+
+/** What a turn found: `more` asks for the next turn at once, `at` for one at that time. */
+export type Turn = { status: string; more?: boolean; at?: number }
+
+/** What every loop is given. */
+export type House = {
+  store: Store
+  /** Adapters by name, decorated. */
+  providers: Map<string, Provider>
+  clock: Clock
+  ids: Ids
+  /** Who this control plane is in claims. */
+  holder: string
+  /** Where agents reach the control plane: this one first. */
+  controlPlanes(): string[]
+  /** The credential of an order, derived from the house's key and the token. */
+  credential(token: string): string
+  /** Keeps the logs of an ended attempt. */
+  archive: Archive
+}
+
+/** Where collected logs go: the blob store. */
+export type Archive = {
+  /** Collects what the provider still has of a rank's log; returns once nothing more will come or the bound is reached. */
+  size(lease: string, rank: number): Promise<number>
+  append(lease: string, rank: number, bytes: Uint8Array): Promise<void>
+}

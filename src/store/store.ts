@@ -1,0 +1,268 @@
+import type { AgentReport } from '#model/agent-protocol.ts'
+import type { Attempt } from '#model/attempt.ts'
+import type { Change } from '#model/change.ts'
+import type { Entry } from '#model/entry.ts'
+import type { Event, NewEvent } from '#model/event.ts'
+import type { Lease } from '#model/lease.ts'
+import type { Offer } from '#model/offer.ts'
+import type { Operation } from '#model/operation.ts'
+import type { Decision, Refusal } from '#model/plan.ts'
+import type { Project } from '#model/project.ts'
+import type { Rank } from '#model/rank.ts'
+import type { Replica } from '#model/replica.ts'
+import type { Node, Site, SiteReach } from '#model/site.ts'
+import type { Wants, Workload, WorkloadState } from '#model/workload.ts'
+
+/**
+ * All that is remembered. Reads are grouped by noun; what a decision changes goes through `apply`, in one transaction.
+ * Every method ends in one statement or one transaction, and none calls anything outside the database.
+ */
+export type Store = {
+  workloads: Workloads
+  placement: Placement
+  follow: Follow
+  operations: Operations
+  agents: Agents
+  sites: Sites
+  ledger: Ledger
+  events: Events
+  plans: Plans
+  projects: Projects
+  secrets: Secrets
+  idempotency: Idempotency
+  claims: Claims
+  /** Applies the changes of one decision, each guarded by its table of moves. Returns how many took effect. */
+  apply(changes: Change[]): Promise<number>
+  /** Calls back after a commit that may interest a loop, in any control plane; a nudge only says "look again". */
+  onNudge(listen: (loop: Nudge) => void): () => void
+  close(): Promise<void>
+}
+
+export type Nudge = 'admit' | 'launch' | 'retire' | 'follow' | 'events' | 'agents'
+
+export type NewWorkload = Pick<
+  Workload,
+  'id' | 'name' | 'project' | 'kind' | 'spec' | 'bundle' | 'priority' | 'submittedBy'
+>
+
+export type WorkloadFilter = {
+  project?: string
+  name?: string
+  kind?: string
+  states?: WorkloadState[]
+  label?: [string, string]
+}
+
+export type Page = { size: number; after?: { createdAt: number; id: string } }
+
+/** A workload with what `ps` shows beside it. */
+export type ListedWorkload = Workload & {
+  ready: number
+  replicas: number
+  /** `provider/site` of its live leases. */
+  sites: string[]
+  priceMicros: number
+  spentMicros: bigint
+  tasks: { succeeded: number; failed: number; leased: number } | null
+}
+
+export type Workloads = {
+  /** One transaction: rows, replicas and a `workload.submitted` event for each. */
+  submit(workloads: NewWorkload[], now: number): Promise<void>
+  get(id: string): Promise<ListedWorkload | null>
+  /** By id, or the newest of that name in the project (live ones first). */
+  find(project: string, nameOrId: string): Promise<ListedWorkload | null>
+  /** Newest first. */
+  list(filter: WorkloadFilter, page: Page): Promise<ListedWorkload[]>
+  want(id: string, wants: Wants, by: { who: string; now: number }): Promise<boolean>
+  prioritise(id: string, priority: number, by: { who: string; now: number }): Promise<boolean>
+  attempts(id: string): Promise<(Attempt & { lease: Lease | null; ranks: Rank[] })[]>
+  refusal(id: string): Promise<Refusal | null>
+}
+
+/** What the engine places: waiting replicas in queue order, and what is in the way. */
+export type QueueSnapshot = {
+  waiting: { workload: Workload; replica: Replica }[]
+  /** Live leases that occupy capacity. */
+  leases: Pick<Lease, 'id' | 'workload' | 'project' | 'provider' | 'site' | 'tier' | 'ranks' | 'priceMicros'>[]
+  projects: Project[]
+  spent: Map<string, bigint>
+  sites: (SiteReach & { offers: Offer[]; nodes: Node[] | null; info: Site })[]
+}
+
+export type Placed = {
+  decision: Decision
+  attemptId: string
+  leaseId: string
+  operationId: string
+  planId: string
+  graceMs: number
+}
+
+export type Placement = {
+  snapshot(options: { now: number; most: number }): Promise<QueueSnapshot>
+  /**
+   * One transaction, only while `claim` still holds: attempt, lease (`wanted`), ranks, launch operation and plan of each
+   * placed decision; refusals onto their workloads (written, and told as an event, only when the text changed).
+   */
+  commit(claim: Claim, placed: Placed[], refused: Decision[], now: number): Promise<boolean>
+}
+
+/** All there is to know to decide what follows for one workload. */
+export type Facts = {
+  workload: Workload
+  replicas: Replica[]
+  /** Live attempts, each with its latest lease. */
+  attempts: (Attempt & { lease: Lease; ranks: Rank[] })[]
+  /** Leases of ended attempts that are not gone yet. */
+  leftovers: Lease[]
+  tasks: { succeeded: number; failed: number; leased: number; waiting: number } | null
+  spentMicros: bigint
+  /** Reach and patience of each site that a live lease is at. */
+  sites: Record<string, SiteReach & { patienceMs: number }>
+}
+
+export type Follow = {
+  /** Workloads that are due, claimed for `claimMs` by pushing their due time forward. */
+  due(options: { now: number; most: number; claimMs: number }): Promise<Facts[]>
+  /** When the next workload is due, if any. */
+  nextDueAt(): Promise<number | null>
+}
+
+export type ClaimedOperation = Operation & {
+  leaseRow: Lease & { graceMs: number; shape: string }
+  workload: Workload
+  attempt: Attempt
+}
+
+export type Operations = {
+  /** Claims open operations of a kind for `seconds`; others skip them meanwhile. */
+  claim(options: {
+    kind: Operation['kind']
+    holder: string
+    now: number
+    most: number
+    seconds: number
+  }): Promise<ClaimedOperation[]>
+  /** Done, failed, or again at `retryAt`; with the changes that follow, in one transaction. False: the claim was lost. */
+  settle(operation: { id: string; holder: string }, result: OperationResult, changes: Change[]): Promise<boolean>
+}
+
+export type OperationResult =
+  | { state: 'done' | 'failed'; detail: string }
+  | { state: 'intended'; retryAt: number; detail: string }
+
+/** What an agent's sync needs. */
+export type AgentView = {
+  lease: Lease
+  attempt: Attempt
+  workload: Workload
+  ranks: Rank[]
+  /** A later attempt of the replica exists, or the attempt has ended otherwise. */
+  fenced: boolean
+}
+
+export type Agents = {
+  /** Null: there is no such lease. */
+  view(lease: string): Promise<AgentView | null>
+  /** Writes what is new in a report and makes the workload due if it is. */
+  report(lease: string, report: AgentReport, now: number): Promise<void>
+  /** Ends tasks held by this attempt (others are ignored) and leases up to `wanted` more, in one transaction. */
+  tasks(
+    lease: string,
+    report: NonNullable<AgentReport['tasks']>,
+    now: number,
+  ): Promise<{ leased: number[]; over: boolean }>
+}
+
+export type SeenRank = Pick<Rank, 'lease' | 'rank' | 'state' | 'exitCode' | 'startedAt' | 'endedAt'>
+
+export type Sites = {
+  list(): Promise<QueueSnapshot['sites']>
+  put(site: Site, now: number): Promise<void>
+  /** What a round of offers brought. */
+  offered(site: string, offers: Offer[], nodes: Node[] | null, now: number): Promise<void>
+  /** Returns true, and tells an event, when the reach changed. */
+  reached(site: string, reach: SiteReach['reach'], detail: string, now: number): Promise<boolean>
+  /** Leases at a site that should be there. */
+  leases(site: string): Promise<(Lease & { ranksSeen: Rank[]; attemptNumber: number })[]>
+  /** Writes what a listing showed and makes the workloads due. */
+  saw(ranks: SeenRank[], now: number): Promise<void>
+  /** Which of these tokens have no lease row, or one that is over. */
+  orphans(tokens: string[]): Promise<string[]>
+}
+
+export type CostGroup = 'workload' | 'project' | 'provider' | 'site' | 'tier' | 'day' | 'hour'
+export type CostFilter = { project?: string; workload?: string; from?: number; to?: number }
+
+export type Ledger = {
+  /** Leases with time to bill. */
+  unmetered(most: number): Promise<Lease[]>
+  /** Adds entries and moves `metered_until` in one transaction; an entry that exists already is left alone. */
+  add(entries: Entry[]): Promise<void>
+  spent(kind: 'workload' | 'project', names: string[]): Promise<Map<string, bigint>>
+  cost(filter: CostFilter, groups: CostGroup[]): Promise<{ keys: string[]; amountMicros: bigint; leaseMs: bigint }[]>
+  /** Records the warning once; true the first time. */
+  warnOnce(kind: 'workload' | 'project', name: string, now: number): Promise<boolean>
+}
+
+export type Events = {
+  add(events: NewEvent[], now: number): Promise<void>
+  /** In order, after `cursor` (from the start without one). */
+  since(cursor: string | null, options: { most: number; workload?: string; project?: string }): Promise<Event[]>
+  /** The newest `most`, in order. */
+  latest(options: { most: number; workload?: string; project?: string }): Promise<Event[]>
+}
+
+export type StoredPlan = {
+  id: string
+  decisions: Decision[]
+  submission: unknown
+  createdAt: number
+  expiresAt: number | null
+  appliedAt: number | null
+}
+
+export type Plans = {
+  add(plan: Omit<StoredPlan, 'appliedAt'>): Promise<void>
+  get(id: string): Promise<StoredPlan | null>
+  /** Marks it applied; false when it was already. */
+  applied(id: string, now: number): Promise<boolean>
+  /** The decisions of a workload's attempts, by plan id. */
+  ofWorkload(workload: string): Promise<StoredPlan[]>
+}
+
+export type Projects = {
+  list(): Promise<Project[]>
+  put(project: Project): Promise<void>
+}
+
+export type Secrets = {
+  put(project: string, name: string, sealed: Uint8Array, now: number): Promise<void>
+  list(project: string): Promise<{ name: string; updatedAt: number }[]>
+  get(project: string, names: string[]): Promise<Map<string, Uint8Array>>
+  remove(project: string, name: string): Promise<boolean>
+}
+
+export type Idempotency = {
+  /** `new`: go on, and save. Otherwise what the first call answered, or that it still runs, or had another body. */
+  begin(
+    key: string,
+    requestHash: string,
+    now: number,
+  ): Promise<'new' | 'running' | 'mismatch' | { status: number; response: unknown }>
+  save(key: string, status: number, response: unknown): Promise<void>
+  forget(key: string): Promise<void>
+  prune(before: number): Promise<void>
+}
+
+/** Proof of a claim: void as soon as somebody else has a higher epoch. */
+export type Claim = { name: string; holder: string; epoch: number }
+
+export type Claims = {
+  /** Takes or renews a claim for `seconds`; null when somebody else holds it. */
+  take(name: string, holder: string, seconds: number): Promise<Claim | null>
+  release(claim: Claim): Promise<void>
+  /** Says that a control plane is alive and where, and returns all that were heard in the last 15 s. */
+  announce(id: string, url: string): Promise<{ id: string; url: string }[]>
+}
