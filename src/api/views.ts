@@ -1,0 +1,404 @@
+import { z } from 'zod'
+
+import { Name, ProviderName, Tier } from '#model/names.ts'
+import { Policy } from '#model/policy.ts'
+import { Quota } from '#model/project.ts'
+import { Shape } from '#model/resources.ts'
+import { Wants, WorkloadState } from '#model/workload.ts'
+
+// Everything that the API takes and gives. Programs rely on it: fields are added, never renamed or taken away.
+
+const time = z.iso.datetime({ offset: true }).meta({ description: 'RFC 3339.' })
+const kind = z.enum(['job', 'service', 'array'])
+const leaseState = z.enum(['wanted', 'starting', 'held', 'stopping', 'lost', 'gone', 'refused'])
+const listOf = <T extends z.ZodType>(item: T, id: string) => z.object({ items: z.array(item) }).meta({ id })
+
+export const MoneyView = z
+  .object({
+    micros: z.string().meta({ description: 'Millionths of a US dollar, as a decimal string: it may be beyond 2^53.' }),
+    text: z.string().meta({ description: 'For people, such as $1.25.' }),
+  })
+  .meta({ id: 'Money', description: 'An exact amount of US dollars.' })
+export type MoneyView = z.infer<typeof MoneyView>
+
+/** What is wrong at one place of a spec file. */
+export const SpecProblemView = z
+  .object({
+    line: z.int().meta({ description: 'From 1.' }),
+    column: z.int().meta({ description: 'From 1.' }),
+    path: z.string(),
+    message: z.string(),
+    fix: z.string(),
+    caret: z.string().meta({ description: 'The line, and a caret under the place.' }),
+  })
+  .meta({ id: 'SpecProblem' })
+export type SpecProblemView = z.infer<typeof SpecProblemView>
+
+/** The closed list of what may go wrong, for programs. */
+export const ProblemCode = z.enum([
+  'usage',
+  'invalid-spec',
+  'not-found',
+  'unauthenticated',
+  'forbidden',
+  'conflict',
+  'plan-changed',
+  'plan-expired',
+  'no-capacity',
+  'over-budget',
+  'policy',
+  'still-running',
+  'too-large',
+  'too-many',
+  'unavailable',
+  'internal',
+])
+export type ProblemCode = z.infer<typeof ProblemCode>
+
+/** An error as RFC 9457 has it, and what to do about it. */
+export const ProblemView = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().meta({ description: 'What happened and why, for people.' }),
+    code: ProblemCode,
+    next: z.array(z.string()).meta({ description: 'Commands that help, the best first.' }),
+    requestId: z.string(),
+    retryable: z.boolean().meta({ description: 'Whether the same request may succeed later.' }),
+    problems: z.array(SpecProblemView).optional(),
+    difference: z.array(z.string()).optional().meta({ description: 'What changed since the plan was made.' }),
+  })
+  .meta({ id: 'Problem' })
+export type ProblemView = z.infer<typeof ProblemView>
+
+/** One thing that is true of a workload or not, or that nobody knows. */
+export const ConditionView = z
+  .object({
+    type: z.enum(['Admitted', 'Started', 'Ready', 'Reachable', 'Ended']),
+    status: z.enum(['true', 'false', 'unknown']),
+    reason: z.string().meta({ description: 'One word for programs.' }),
+    message: z.string(),
+    lastTransitionTime: time.nullable(),
+  })
+  .meta({ id: 'Condition' })
+export type ConditionView = z.infer<typeof ConditionView>
+
+export const RankView = z
+  .object({
+    rank: z.int(),
+    state: z.enum(['expected', 'arrived', 'running', 'exited', 'lost']),
+    address: z.string().nullable(),
+    exitCode: z.int().nullable(),
+  })
+  .meta({ id: 'Rank' })
+
+export const AttemptView = z
+  .object({
+    id: z.string(),
+    number: z.int(),
+    replica: z.int(),
+    state: z.enum(['starting', 'running', 'stopping', 'succeeded', 'failed', 'stopped', 'refused', 'lost']),
+    ready: z.boolean(),
+    exitCode: z.int().nullable(),
+    reason: z.string(),
+    site: z.string().nullable().meta({ description: 'provider/name' }),
+    tier: z.string().nullable(),
+    pricePerHour: MoneyView,
+    spent: MoneyView,
+    createdAt: time,
+    startedAt: time.nullable(),
+    endedAt: time.nullable(),
+    ranks: z.array(RankView),
+    lease: z.object({ id: z.string(), state: leaseState }).nullable(),
+  })
+  .meta({ id: 'Attempt' })
+export type AttemptView = z.infer<typeof AttemptView>
+
+export const WorkloadView = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    project: z.string(),
+    kind,
+    state: WorkloadState,
+    summary: z.string().meta({ description: 'Its state in a few words for people; made on the server only.' }),
+    reason: z.string().meta({ description: 'Why it is so, in one line.' }),
+    wants: Wants,
+    priority: z.int(),
+    ready: z.int().meta({ description: 'Replicas that can do their work now.' }),
+    replicas: z.int(),
+    tasks: z.object({ total: z.int(), succeeded: z.int(), failed: z.int(), leased: z.int() }).nullable(),
+    sites: z.array(z.string()),
+    pricePerHour: MoneyView.meta({ description: 'What its live leases cost in an hour.' }),
+    spent: MoneyView,
+    exitCode: z.int().nullable(),
+    attempts: z.int(),
+    submittedBy: z.string(),
+    createdAt: time,
+    startedAt: time.nullable(),
+    endedAt: time.nullable(),
+    labels: z.record(z.string(), z.string()),
+    endpoints: z
+      .array(z.string())
+      .meta({ description: 'host:port of each ready replica; only where one is asked for.' }),
+  })
+  .meta({ id: 'Workload' })
+export type WorkloadView = z.infer<typeof WorkloadView>
+
+export const WorkloadDetail = WorkloadView.extend({
+  spec: z.record(z.string(), z.unknown()).meta({ description: 'The spec as the house keeps it: units in names.' }),
+  attemptList: z.array(AttemptView).meta({ description: 'Newest first.' }),
+  conditions: z.array(ConditionView),
+}).meta({ id: 'WorkloadDetail' })
+export type WorkloadDetail = z.infer<typeof WorkloadDetail>
+
+export const WorkloadPage = z
+  .object({ items: z.array(WorkloadView), nextPageToken: z.string().nullable() })
+  .meta({ id: 'WorkloadPage' })
+export type WorkloadPage = z.infer<typeof WorkloadPage>
+
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex')
+
+/** The text of a spec file and what goes with it. */
+export const SpecRequest = z
+  .strictObject({
+    text: z.string().max(10_000_000).meta({ description: 'YAML or JSON, one or several documents.' }),
+    filename: z.string().max(1000).default('spec.yaml').meta({ description: 'For messages.' }),
+    bundles: z
+      .record(z.string().regex(/^\d{1,4}$/), Sha256)
+      .default({})
+      .meta({ description: 'Hash of the packed workdir by index of the document, from 0.' }),
+    project: Name.optional().meta({ description: 'For documents that name no project.' }),
+  })
+  .meta({ id: 'SpecRequest' })
+export type SpecRequest = z.input<typeof SpecRequest>
+
+export const ValidateView = z
+  .object({
+    documents: z.array(
+      z.object({
+        kind,
+        name: z.string(),
+        project: z.string(),
+        workdir: z.string().nullable(),
+        nodes: z.int(),
+        replicas: z.int(),
+        tasks: z.int().nullable(),
+      }),
+    ),
+    warnings: z.array(z.string()),
+  })
+  .meta({ id: 'Validation' })
+export type ValidateView = z.infer<typeof ValidateView>
+
+/** What was submitted: one workload for each document. */
+export const SubmittedView = z.object({ workloads: z.array(WorkloadView) }).meta({ id: 'Submitted' })
+export type SubmittedView = z.infer<typeof SubmittedView>
+
+const candidate = { site: z.string(), tier: z.string(), shape: z.string() }
+export const RejectionView = z.object({ ...candidate, rule: z.string(), detail: z.string() }).meta({ id: 'Rejection' })
+export type RejectionView = z.infer<typeof RejectionView>
+export const RefusalView = z
+  .object({
+    cause: z.string(),
+    text: z.string(),
+    best: RejectionView.optional(),
+    frees: z.string().optional(),
+    next: z.array(z.string()),
+  })
+  .meta({ id: 'Refusal' })
+export type RefusalView = z.infer<typeof RefusalView>
+
+export const PlacementView = z
+  .object({
+    site: z.string().meta({ description: 'provider/name' }),
+    tier: z.string(),
+    shape: z.string(),
+    nodes: z.int(),
+    pricePerHour: MoneyView,
+  })
+  .meta({ id: 'Placement' })
+export type PlacementView = z.infer<typeof PlacementView>
+
+export const PlanDocumentView = z
+  .object({
+    name: z.string(),
+    project: z.string(),
+    kind,
+    nodes: z.int().meta({ description: 'Of one replica.' }),
+    replicas: z.int(),
+    placed: z.int().meta({ description: 'Replicas that have a place now.' }),
+    placement: PlacementView.nullable().meta({ description: 'Of the first replica.' }),
+    alternatives: z.array(z.object({ ...candidate, pricePerHour: MoneyView })),
+    rejections: z.array(RejectionView),
+    refusal: RefusalView.nullable(),
+    pricePerHour: MoneyView.meta({ description: 'Of all replicas that have a place.' }),
+    expectedCost: MoneyView.nullable().meta({ description: 'Null without an expected or maximum duration.' }),
+  })
+  .meta({ id: 'PlanDocument' })
+export type PlanDocumentView = z.infer<typeof PlanDocumentView>
+
+export const PlanView = z
+  .object({
+    id: z.string(),
+    createdAt: time,
+    expiresAt: time,
+    appliedAt: time.nullable(),
+    documents: z.array(PlanDocumentView),
+    pricePerHour: MoneyView,
+    expectedCost: MoneyView.nullable(),
+    skipped: z
+      .array(z.object({ site: z.string(), why: z.string() }))
+      .meta({ description: 'Sites that could not be asked, so that the plan may be worse than it could be.' }),
+  })
+  .meta({ id: 'Plan' })
+export type PlanView = z.infer<typeof PlanView>
+
+export const PriorityRequest = z.strictObject({ priority: z.int().min(-1000).max(1000) })
+export type PriorityRequest = z.input<typeof PriorityRequest>
+
+export const WhyView = z
+  .object({
+    text: z.string().meta({ description: 'The whole answer for people, several lines.' }),
+    cause: z.string().meta({ description: 'One word for programs: the dominant cause.' }),
+    decisions: z.array(
+      z.object({
+        plan: z.string(),
+        at: time,
+        replica: z.int(),
+        placement: PlacementView.nullable(),
+        alternatives: PlanDocumentView.shape.alternatives,
+        rejections: z.array(RejectionView),
+        refusal: RefusalView.nullable(),
+      }),
+    ),
+    refusal: RefusalView.nullable(),
+    next: z.array(z.string()),
+  })
+  .meta({ id: 'Why' })
+export type WhyView = z.infer<typeof WhyView>
+
+export const EventView = z
+  .object({
+    cursor: z.string(),
+    at: time,
+    type: z.string(),
+    workload: z.string().nullable(),
+    project: z.string().nullable(),
+    message: z.string(),
+    data: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: 'Event' })
+export type EventView = z.infer<typeof EventView>
+
+export const EventPage = z
+  .object({ items: z.array(EventView), next: z.string().nullable().meta({ description: 'The next `after`.' }) })
+  .meta({ id: 'EventPage' })
+export type EventPage = z.infer<typeof EventPage>
+
+export const OfferView = z
+  .object({
+    site: z.string().meta({ description: 'provider/name' }),
+    provider: ProviderName,
+    tier: Tier,
+    shape: Shape,
+    divisible: z.boolean(),
+    pricePerHour: MoneyView,
+    available: z.int().nullable(),
+    jurisdictions: z.array(z.string()),
+    reach: z.enum(['reachable', 'unreachable', 'denied']),
+    source: z.string(),
+    asOf: time,
+  })
+  .meta({ id: 'Offer' })
+export type OfferView = z.infer<typeof OfferView>
+
+export const OfferList = listOf(OfferView, 'OfferList')
+export type OfferList = z.infer<typeof OfferList>
+
+export const SiteView = z
+  .object({
+    site: z.string().meta({ description: 'provider/name' }),
+    jurisdictions: z.array(z.string()),
+    patienceMs: z.int(),
+    reach: z.enum(['reachable', 'unreachable', 'denied']),
+    since: time,
+    detail: z.string(),
+    nodes: z.int().nullable().meta({ description: 'Nodes of its inventory; null where the provider keeps that.' }),
+    offers: z.int(),
+    leases: z.int().meta({ description: 'Live leases of ours.' }),
+  })
+  .meta({ id: 'Site' })
+export type SiteView = z.infer<typeof SiteView>
+
+export const SiteList = listOf(SiteView, 'SiteList')
+export type SiteList = z.infer<typeof SiteList>
+
+export const CostGroupName = z.enum(['workload', 'project', 'provider', 'site', 'tier', 'day', 'hour'])
+export const CostView = z
+  .object({
+    by: z.array(CostGroupName),
+    rows: z.array(
+      z.object({
+        keys: z.array(z.string()).meta({ description: 'In the order of `by`.' }),
+        amount: MoneyView,
+        leaseHours: z.number(),
+      }),
+    ),
+    total: MoneyView,
+  })
+  .meta({ id: 'Cost' })
+export type CostView = z.infer<typeof CostView>
+
+export const ProjectView = z
+  .object({
+    name: z.string(),
+    weight: z.int(),
+    quota: Quota,
+    budget: MoneyView.nullable(),
+    spent: MoneyView,
+    policy: Policy,
+  })
+  .meta({ id: 'Project' })
+export type ProjectView = z.infer<typeof ProjectView>
+
+export const ProjectList = listOf(ProjectView, 'ProjectList')
+export type ProjectList = z.infer<typeof ProjectList>
+
+export const ProjectRequest = z
+  .strictObject({
+    weight: z.int().min(1).max(1_000_000).optional(),
+    quota: Quota.strict().optional(),
+    budgetMicros: z.int().min(0).nullable().optional(),
+    policy: Policy.strict().optional(),
+  })
+  .meta({ id: 'ProjectRequest', description: 'What is absent stays as it is.' })
+export type ProjectRequest = z.input<typeof ProjectRequest>
+
+const SecretView = z.object({ name: z.string(), project: z.string(), updatedAt: time })
+export const SecretList = listOf(SecretView, 'SecretList')
+export type SecretList = z.infer<typeof SecretList>
+
+export const BundleView = z.object({ hash: z.string(), size: z.int() }).meta({ id: 'Bundle' })
+export type BundleView = z.infer<typeof BundleView>
+
+export const ServerView = z
+  .object({
+    version: z.string(),
+    id: z.string(),
+    url: z.string(),
+    database: z.string().meta({ description: 'Where the store is, without its password.' }),
+    since: time,
+    controlPlanes: z.array(z.object({ id: z.string(), url: z.string() })),
+  })
+  .meta({ id: 'Server' })
+export type ServerView = z.infer<typeof ServerView>
+
+export const CheckView = z
+  .object({ name: z.string(), ok: z.boolean(), detail: z.string(), fix: z.string() })
+  .meta({ id: 'Check' })
+export type CheckView = z.infer<typeof CheckView>
+
+export const DoctorView = z.object({ checks: z.array(CheckView) }).meta({ id: 'Doctor' })
+export type DoctorView = z.infer<typeof DoctorView>
