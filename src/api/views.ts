@@ -158,7 +158,7 @@ export const WorkloadPage = z
   .meta({ id: 'WorkloadPage' })
 export type WorkloadPage = z.infer<typeof WorkloadPage>
 
-const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex')
+export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex')
 
 /** The text of a spec file and what goes with it. */
 export const SpecRequest = z
@@ -258,21 +258,12 @@ export type PlanView = z.infer<typeof PlanView>
 export const PriorityRequest = z.strictObject({ priority: z.int().min(-1000).max(1000) })
 export type PriorityRequest = z.input<typeof PriorityRequest>
 
+const DecisionView = PlanDocumentView.pick({ placement: true, alternatives: true, rejections: true, refusal: true })
 export const WhyView = z
   .object({
     text: z.string().meta({ description: 'The whole answer for people, several lines.' }),
     cause: z.string().meta({ description: 'One word for programs: the dominant cause.' }),
-    decisions: z.array(
-      z.object({
-        plan: z.string(),
-        at: time,
-        replica: z.int(),
-        placement: PlacementView.nullable(),
-        alternatives: PlanDocumentView.shape.alternatives,
-        rejections: z.array(RejectionView),
-        refusal: RefusalView.nullable(),
-      }),
-    ),
+    decisions: z.array(DecisionView.extend({ plan: z.string(), at: time, replica: z.int() })),
     refusal: RefusalView.nullable(),
     next: z.array(z.string()),
   })
@@ -325,7 +316,7 @@ export const SiteView = z
     reach: z.enum(['reachable', 'unreachable', 'denied']),
     since: time,
     detail: z.string(),
-    nodes: z.int().nullable().meta({ description: 'Nodes of its inventory; null where the provider keeps that.' }),
+    nodes: z.int().nullable().meta({ description: 'Of its inventory; null where the provider keeps that.' }),
     offers: z.int(),
     leases: z.int().meta({ description: 'Live leases of ours.' }),
   })
