@@ -19,6 +19,7 @@ export const rules = [
   'disk',
   'topology',
   'price',
+  'quota',
   'provider-share',
   'capacity',
 ] as const
@@ -37,8 +38,10 @@ export type Placement = {
 
 /** Why nothing was placed: one dominant cause, the evidence, and the command that helps. */
 export type Refusal = {
-  /** `quota`, `budget`, `deadline`, a rule of the filter, or `no-offers`. */
+  /** `budget`, `deadline`, `no-project`, a rule of the filter, or `no-offers`. */
   cause: string
+  /** No candidate could ever hold it, not even when all is free: waiting does not help. */
+  impossible?: boolean
   /** One or two sentences for people, made once. */
   text: string
   /** What is true already but for one thing: the candidate that came closest. */

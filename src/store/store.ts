@@ -80,12 +80,19 @@ export type Workloads = {
   refusal(id: string): Promise<Refusal | null>
 }
 
+/** A lease that occupies capacity, with the shape of its offer and, for people, its workload's name and known end. */
+export type OccupyingLease = Pick<
+  Lease,
+  'id' | 'workload' | 'project' | 'provider' | 'site' | 'tier' | 'ranks' | 'priceMicros'
+> & { shape?: string; name?: string; endsAt?: number | null }
+
 /** What the engine places: waiting replicas in queue order, and what is in the way. */
 export type QueueSnapshot = {
   waiting: { workload: Workload; replica: Replica }[]
   /** Live leases that occupy capacity. */
-  leases: Pick<Lease, 'id' | 'workload' | 'project' | 'provider' | 'site' | 'tier' | 'ranks' | 'priceMicros'>[]
+  leases: OccupyingLease[]
   projects: Project[]
+  /** What is spent so far, by `project/<name>` and `workload/<id>`; nothing where there is no key. */
   spent: Map<string, bigint>
   sites: (SiteReach & { offers: Offer[]; nodes: Node[] | null; info: Site })[]
 }
