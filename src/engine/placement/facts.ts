@@ -1,0 +1,34 @@
+import type { Lease } from '#model/lease.ts'
+import type { Offer } from '#model/offer.ts'
+import type { Project } from '#model/project.ts'
+import type { Replica } from '#model/replica.ts'
+import type { Node, Site, SiteReach } from '#model/site.ts'
+import type { Workload } from '#model/workload.ts'
+
+/** What a round of placement is decided on: everything that waits, and everything that is in the way. */
+export type Snapshot = {
+  waiting: Asked[]
+  leases: LiveLease[]
+  projects: Project[]
+  /** Micro-dollars spent so far, by `project/<name>` and `workload/<id>`; nothing where there is no key. */
+  spent: Map<string, bigint>
+  sites: SiteFacts[]
+}
+
+/** A replica that waits to be placed. */
+export type Asked = { workload: Workload; replica: Replica }
+
+/** A lease that occupies capacity. Without `shape` it counts against every offer of its site and tier. */
+export type LiveLease = Pick<
+  Lease,
+  'id' | 'workload' | 'project' | 'provider' | 'site' | 'tier' | 'ranks' | 'priceMicros'
+> & {
+  shape?: string
+  /** The workload's name, for people. */
+  name?: string
+  /** When it is known to end. */
+  endsAt?: number | null
+}
+
+/** A site as last heard of. Without an inventory (`nodes` is null) the provider chooses the nodes. */
+export type SiteFacts = SiteReach & { offers: Offer[]; nodes: Node[] | null; info: Site }
