@@ -35,6 +35,8 @@ export type Store = {
   apply(changes: Change[]): Promise<number>
   /** Calls back after a commit that may interest a loop, in any control plane; a nudge only says "look again". */
   onNudge(listen: (loop: Nudge) => void): () => void
+  /** Drops what is kept for a time only: answers to repeated requests, old events, plans that nobody applied. */
+  prune(now: number): Promise<void>
   close(): Promise<void>
 }
 
@@ -172,6 +174,8 @@ export type AgentView = {
 export type Agents = {
   /** Null: there is no such lease. */
   view(lease: string): Promise<AgentView | null>
+  /** Those of several leases, in one query: thousands of agents wait at the same time. */
+  views(leases: string[]): Promise<Map<string, AgentView>>
   /** Writes what is new in a report and makes the workload due if it is. */
   report(lease: string, report: AgentReport, now: number): Promise<void>
   /** Ends tasks held by this attempt (others are ignored) and leases up to `wanted` more, in one transaction. */
