@@ -18,7 +18,7 @@ export const Offer = z.object({
     .int()
     .min(0)
     .optional()
-    .meta({ description: 'Nodes to be had now; absent where the provider does not tell.' }),
+    .meta({ description: 'Nodes to be had in all, those we hold included; absent where the provider does not tell.' }),
   images: z.boolean().meta({ description: 'Whether it runs container images.' }),
   source: z.string().meta({ description: 'Where price and shape come from.' }),
   asOf: z.int().meta({ description: 'When that was true, in milliseconds since the epoch.' }),

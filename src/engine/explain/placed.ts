@@ -1,0 +1,29 @@
+import type { Decision } from '#model/plan.ts'
+import { count, hourly, share } from '#engine/placement/words.ts'
+
+import { sayCounts } from './rejections.ts'
+
+/** Why a replica went where it went, in one to three sentences; nothing for a decision that placed it nowhere. */
+export function whyPlaced({ placement, alternatives, rejections }: Decision): string {
+  if (!placement) return ''
+  const where = `${placement.provider}/${placement.site} (${placement.tier}, ${placement.shape})`
+  const nodes = count(placement.ranks.length, 'node')
+  const opening = `${where} takes ${nodes} for ${hourly(placement.priceMicros)}: ${comparison(placement.priceMicros, alternatives)}.`
+  return rejections.length === 0 ? opening : `${opening} Ruled out: ${ruledOut(rejections)}.`
+}
+
+function comparison(price: number, [next]: Decision['alternatives']): string {
+  if (!next) return 'the only offer that would do'
+  const other = `${next.site} (${next.tier}, ${next.shape})`
+  const more = next.priceMicros - price
+  if (more === 0) return `as cheap as ${other}, which comes after it by name`
+  if (more < 0) return `preferred by the spec over ${other}, which would cost ${hourly(-more)} less`
+  const relative = price > 0 ? ` (${share(more / price)})` : ''
+  return `the next, ${other}, would cost ${hourly(more)}${relative} more`
+}
+
+function ruledOut(rejections: Decision['rejections']): string {
+  const others = rejections.find(({ site }) => site === '*')
+  const named = rejections.filter(({ site }) => site !== '*')
+  return others ? `${sayCounts(named)}, and ${others.detail}` : sayCounts(named)
+}

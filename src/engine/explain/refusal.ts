@@ -1,0 +1,134 @@
+import { formatDuration } from '#kit/duration.ts'
+import { formatMoney } from '#kit/money.ts'
+import type { Bar } from '#engine/placement/bars.ts'
+import type { Asked, LiveLease } from '#engine/placement/facts.ts'
+import type { Need } from '#engine/placement/need.ts'
+import type { Round } from '#engine/placement/round.ts'
+import { askedNodes } from '#engine/placement/rules.ts'
+import { isOfKind } from '#engine/placement/slice.ts'
+import { anyAccelerators, soon } from '#engine/placement/words.ts'
+import type { Refusal, Rejection } from '#model/plan.ts'
+
+import { byCloseness, sayCounts, type Seen } from './rejections.ts'
+
+/** Why a replica is placed nowhere although its project and money would allow it. */
+export function refuse(need: Need, seen: Seen[], round: Round): Refusal {
+  const [best, ...others] = byCloseness(seen)
+  if (!best) return noOffers(need)
+  const impossible = seen.every(({ objection }) => objection?.passing === false)
+  const opening = impossible ? impossibly(need, best, seen) : `No room now for ${askedNodes(need)}.`
+  const closest = `Closest is ${best.site} (${best.tier}, ${best.shape}): ${best.detail}.`
+  const rest = others.length > 0 ? ` The other ${others.length} ruled out: ${sayCounts(others)}.` : ''
+  return {
+    cause: best.rule,
+    impossible,
+    text: `${opening} ${closest}${rest}`,
+    best,
+    ...(impossible ? {} : { frees: whatFrees(best, need.project.name, round) }),
+    next: nextCommands(need, best, round),
+  }
+}
+
+/** Why a replica is not even looked for a place for. */
+export function refuseBefore({ workload }: Asked, bar: Bar): Refusal {
+  switch (bar.cause) {
+    case 'no-project':
+      return refusal(bar.cause, `There is no project ${workload.project}, so nothing says what it may use.`, [
+        'isobar api /v1/projects',
+      ])
+    case 'deadline':
+      return refusal(
+        bar.cause,
+        `It cannot end by its deadline any more: with its expected duration it would be ${formatDuration(bar.byMs)} late.`,
+        [`isobar stop ${workload.name}`],
+      )
+    case 'budget': {
+      const whose = bar.of === 'project' ? `of project ${workload.project}` : `of ${workload.name}`
+      const figures = `${formatMoney(bar.spentMicros)} of ${formatMoney(BigInt(bar.limitMicros))}`
+      return refusal(bar.cause, `The budget ${whose} is used up: ${figures} are spent.`, [
+        bar.of === 'project' ? `isobar cost --project ${workload.project}` : `isobar cost ${workload.name}`,
+      ])
+    }
+  }
+}
+
+const refusal = (cause: string, text: string, next: string[]): Refusal => ({ cause, impossible: true, text, next })
+
+const noOffers = (need: Need): Refusal => ({
+  cause: 'no-offers',
+  impossible: false,
+  text: `No site offers anything yet, so there is no room for ${askedNodes(need)}.`,
+  frees: 'A site that has been heard.',
+  next: ['isobar sites', 'isobar doctor'],
+})
+
+/** What no site could ever hold, with the most that there is of it. */
+function impossibly(need: Need, best: Rejection, seen: Seen[]): string {
+  const shapes = seen.map(({ look }) => look.candidate.offer.shape)
+  const [wanted] = need.resources.accelerators
+  if (best.rule !== 'accelerator' || !wanted)
+    return `Nothing on offer can hold ${askedNodes(need)}, however free it is.`
+  const ofKind = shapes.filter((shape) => need.resources.accelerators.some((request) => isOfKind(request, shape)))
+  const most = Math.max(0, ...ofKind.map((shape) => shape.accelerators))
+  const kinds = [...new Set(shapes.flatMap((shape) => shape.accelerator ?? []))].sort().slice(0, mostKinds)
+  const there = kinds.length > 0 ? `there are ${kinds.join(', ')}` : 'none has any accelerator'
+  return `No site has a node with ${anyAccelerators(need)}; ${most > 0 ? `the largest has ${most}` : there}.`
+}
+
+const mostKinds = 8
+
+/** What would have to happen first, as far as that is known. */
+function whatFrees(best: Rejection, project: string, round: Round): string {
+  switch (best.rule) {
+    case 'quota':
+      return firstEnd((lease) => lease.project === project, round)
+    case 'capacity':
+      return firstEnd((lease) => `${lease.provider}/${lease.site}` === best.site, round)
+    case 'provider-share':
+      return 'More of the project running at other providers.'
+    case 'site-unreachable':
+      return `${best.site} answering again.`
+    case 'recently-refused':
+      return `${best.site} being asked again.`
+    default:
+      return 'Not known.'
+  }
+}
+
+function firstEnd(inTheWay: (lease: LiveLease) => boolean, { leases, now }: Round): string {
+  const known = leases.flatMap((lease) =>
+    inTheWay(lease) && typeof lease.endsAt === 'number'
+      ? [{ name: lease.name ?? lease.workload, at: lease.endsAt }]
+      : [],
+  )
+  const [first] = known.sort((a, b) => a.at - b.at || (a.name < b.name ? -1 : 1))
+  if (!first) return 'Not known: nothing that runs there has said when it will end.'
+  return first.at <= now
+    ? `${first.name}, which should have ended.`
+    : `${first.name}, expected to end in ${soon(first.at - now)}.`
+}
+
+/** Commands that help, the most likely one last. */
+function nextCommands(need: Need, best: Rejection, round: Round): string[] {
+  const [wanted] = need.resources.accelerators
+  const offers = wanted?.model === undefined ? 'isobar offers' : `isobar offers --gpu ${wanted.model}`
+  const ours = round.leases.filter(({ project }) => project === need.project.name)
+  const there = ours.filter(({ provider, site }) => `${provider}/${site}` === best.site)
+  switch (best.rule) {
+    case 'site-unreachable':
+      return ['isobar doctor', 'isobar sites']
+    case 'quota':
+      return [`isobar ps --project ${need.project.name}`, ...stop(ours)]
+    case 'capacity':
+      return [offers, ...stop(there)]
+    default:
+      return [offers]
+  }
+}
+
+/** Stopping the youngest loses the least work. */
+function stop(leases: LiveLease[]): string[] {
+  const names = leases.flatMap(({ id, name }) => (name === undefined ? [] : [{ id, name }]))
+  const [youngest] = names.sort((a, b) => (a.id > b.id ? -1 : 1))
+  return youngest ? [`isobar stop ${youngest.name}`] : []
+}

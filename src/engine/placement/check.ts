@@ -1,0 +1,201 @@
+import type { LeasedRank } from '#model/lease.ts'
+import type { Offer } from '#model/offer.ts'
+import type { Decision, Placement } from '#model/plan.ts'
+import type { Project } from '#model/project.ts'
+import type { AcceleratorRequest, Shape } from '#model/resources.ts'
+import type { Node } from '#model/site.ts'
+import { slotsOf } from '#model/workload.ts'
+
+import type { Asked, SiteFacts } from './facts.ts'
+import type { PlaceInput } from './place.ts'
+
+/** A decision that placed something, with all that it speaks of. */
+type Placed = { asked: Asked; placement: Placement; project: Project; site: SiteFacts; offer: Offer }
+
+const amounts = ['cpuMilli', 'memoryMiB', 'diskMiB', 'accelerators'] as const
+
+/**
+ * What is wrong with a list of decisions, in words; an empty list when it keeps every promise of the engine. It shares
+ * no code with the engine and takes its time, so that it can judge any engine.
+ */
+export function check(input: PlaceInput, decisions: Decision[]): string[] {
+  const placed: Placed[] = []
+  const wrong: string[] = []
+  for (const decision of decisions) {
+    const found = resolve(input, decision)
+    if (typeof found === 'string') wrong.push(found)
+    else if (found) placed.push(found)
+  }
+  const keys = decisions.map(({ workload, replica }) => `${workload}/${replica}`)
+  if (new Set(keys).size < keys.length) wrong.push('a replica is decided twice')
+  const one = placed.flatMap((each) =>
+    [...whole(each), ...money(input, each), ...where(input, each), ...what(each)].map(
+      (text) => `${name(each)}: ${text}`,
+    ),
+  )
+  return [...wrong, ...one, ...nodesHold(input, placed), ...offersHold(input, placed), ...projectsHold(input, placed)]
+}
+
+const name = ({ asked }: Placed): string => `${asked.workload.id}/${asked.replica.replica}`
+
+function resolve({ snapshot }: PlaceInput, decision: Decision): Placed | string | null {
+  const { workload, replica, placement, refusal } = decision
+  const asked = snapshot.waiting.find((each) => each.workload.id === workload && each.replica.replica === replica)
+  if (!asked) return `${workload}/${replica} does not wait`
+  if ((placement === null) === (refusal === null))
+    return `${workload}/${replica} is neither placed nor refused, or both`
+  if (!placement) return null
+  const project = snapshot.projects.find((each) => each.name === asked.workload.project)
+  const site = snapshot.sites.find((each) => each.site === `${placement.provider}/${placement.site}`)
+  const offer = site?.offers.find((each) => each.tier === placement.tier && each.shape.name === placement.shape)
+  if (!project || !site || !offer) return `${workload}/${replica} goes where nothing is offered, or has no project`
+  return { asked, placement, project, site, offer }
+}
+
+function* whole({ asked, placement }: Placed): Iterable<string> {
+  if (placement.ranks.length !== asked.workload.spec.nodes) yield 'the gang is not whole'
+  if (placement.ranks.some(({ rank }, index) => rank !== index)) yield 'ranks are not numbered from 0'
+}
+
+function* money({ snapshot, now }: PlaceInput, { asked, placement, project, offer }: Placed): Iterable<string> {
+  const { workload, replica } = asked
+  const { spec } = workload
+  const spent = (key: string) => snapshot.spent.get(key) ?? 0n
+  if (workload.wants !== 'run' || replica.notBefore > now) yield 'it is not to be placed now'
+  if (spec.deadline !== undefined && now + (spec.duration.expectedMs ?? 0) > spec.deadline)
+    yield 'it misses its deadline'
+  if (spec.budget && spent(`workload/${workload.id}`) >= BigInt(spec.budget.limitMicros)) yield 'its budget is used up'
+  if (project.budgetMicros !== null && spent(`project/${project.name}`) >= BigInt(project.budgetMicros))
+    yield 'the budget of the project is used up'
+  const least = placement.ranks.reduce((sum, rank) => sum + offer.priceMicros * dominantShare(rank, offer), 0)
+  if (placement.priceMicros < Math.floor(least)) yield 'it pays less than its share'
+  if (placement.priceMicros > offer.priceMicros * placement.ranks.length) yield 'it pays more than whole nodes'
+}
+
+const dominantShare = (rank: LeasedRank, { shape, divisible }: Offer): number =>
+  divisible ? Math.max(...amounts.map((key) => (shape[key] > 0 ? rank[key] / shape[key] : 0))) : 1
+
+const bars = (allowed: readonly string[] | undefined, has: readonly string[]): boolean =>
+  allowed !== undefined && !has.some((each) => allowed.includes(each))
+
+function* where({ now, defaults }: PlaceInput, { asked, placement, project, site, offer }: Placed): Iterable<string> {
+  const { spec } = asked.workload
+  const policy = { ...defaults, ...project.policy }
+  if (site.reach !== 'reachable') yield 'the site is not reachable'
+  if ((asked.replica.avoid[site.site] ?? 0) > now) yield 'the site refused it lately'
+  for (const allowed of [spec.placement.providers, policy.providers])
+    if (bars(allowed, [placement.provider])) yield 'the provider is not allowed'
+  if (bars(spec.placement.sites, [site.site])) yield 'the site is not allowed'
+  if (bars(spec.placement.tiers, [placement.tier])) yield 'the tier is not allowed'
+  const regions = [spec.placement.jurisdictions, policy.jurisdictions, ...spec.data.map((set) => set.jurisdictions)]
+  for (const allowed of regions) if (bars(allowed, site.info.jurisdictions)) yield 'the jurisdiction is not allowed'
+  if (spec.image !== undefined && !offer.images) yield 'it runs no images'
+  const most = Math.min(spec.placement.maxPriceMicros ?? Infinity, policy.maxPriceMicros ?? Infinity)
+  if (placement.priceMicros > most * placement.ranks.length) yield 'a node costs too much'
+  yield* together(spec.topology, placement.ranks, site.nodes)
+}
+
+type Topology = Asked['workload']['spec']['topology']
+
+function* together(topology: Topology, ranks: LeasedRank[], nodes: Node[] | null): Iterable<string> {
+  if (!topology?.required || topology.within === 'site' || new Set(ranks.map(({ node }) => node)).size <= 1) {
+    if (topology?.required && topology.within !== 'site' && ranks.length > 1 && !nodes)
+      yield 'nobody knows whether its nodes are together'
+    return
+  }
+  const level = topology.within === 'nvlink' ? 0 : 1
+  const domains = ranks.map(({ node }) => {
+    const path = nodes?.find((each) => each.name === node)?.path ?? []
+    return path.length === 0 ? `alone ${node}` : path.slice(Math.min(level, path.length - 1)).join('/')
+  })
+  if (new Set(domains).size > 1) yield `its nodes are not in one ${topology.within}`
+}
+
+function* what({ asked, placement, offer }: Placed): Iterable<string> {
+  const { resources } = asked.workload.spec
+  const tasks = slotsOf(asked.workload.spec, asked.replica.replica)
+  const { shape } = offer
+  for (const rank of placement.ranks) {
+    if (amounts.some((key) => rank[key] > shape[key])) yield 'a rank holds more than a node has'
+    if (amounts.every((key) => rank[key] === 0)) yield 'a rank holds nothing'
+    for (const key of ['cpuMilli', 'memoryMiB', 'diskMiB'] as const) {
+      const { count, atLeast } = resources[key]
+      if (rank[key] < count * tasks) yield `a rank has too little ${key}`
+      if (asked.workload.kind !== 'array' && !atLeast && rank[key] !== count) yield `a rank has not exactly that ${key}`
+    }
+    const { accelerators } = resources
+    const suits = (request: AcceleratorRequest) => isKind(request, shape) && rank.accelerators >= request.count * tasks
+    if (accelerators.length > 0 && !accelerators.some(suits)) yield 'a rank lacks its accelerators'
+  }
+}
+
+function isKind({ model, memoryMiB }: AcceleratorRequest, shape: Shape): boolean {
+  if (model !== undefined) return shape.accelerator?.toLowerCase() === model.toLowerCase()
+  const share = memoryMiB ? shape.acceleratorMemoryMiB / memoryMiB.count : 0
+  return share >= 0.93 && (memoryMiB?.atLeast === true || share <= 1)
+}
+
+/** No node is given twice: what leases, others and placed ranks hold of it together is there. */
+function* nodesHold({ snapshot }: PlaceInput, placed: Placed[]): Iterable<string> {
+  for (const site of snapshot.sites) {
+    const here = placed.filter((each) => each.site === site)
+    for (const { placement } of site.nodes ? here : [])
+      for (const rank of placement.ranks) {
+        const node = site.nodes?.find((each) => each.name === rank.node)
+        if (!node?.usable || node.shape.name !== placement.shape) yield `${rank.node} is no usable node of that shape`
+      }
+    const leases = snapshot.leases.filter((lease) => `${lease.provider}/${lease.site}` === site.site)
+    for (const node of site.nodes ?? []) {
+      const on = (ranks: LeasedRank[]) => ranks.filter((rank) => rank.node === node.name)
+      const news = here.flatMap(({ placement }) => on(placement.ranks))
+      const olds = [...leases.flatMap(({ ranks }) => on(ranks)), ...(node.foreign ? [node.foreign] : [])]
+      const all = [...news, ...olds]
+      const over = amounts.filter((key) => all.reduce((sum, each) => sum + each[key], 0) > node.shape[key])
+      if (over.some((key) => news.some((each) => each[key] > 0)))
+        yield `${node.name} is overcommitted: ${over.join(', ')}`
+      const alone = here.some(({ offer, placement }) => !offer.divisible && on(placement.ranks).length > 0)
+      const used = all.filter((each) => amounts.some((key) => each[key] > 0)).length
+      if (alone && used > 1) yield `${node.name} is given whole and to others too`
+    }
+  }
+}
+
+function* offersHold({ snapshot }: PlaceInput, placed: Placed[]): Iterable<string> {
+  for (const { offers, nodes, info } of snapshot.sites) {
+    for (const offer of nodes ? [] : offers) {
+      const news = placed.filter((each) => each.offer === offer).flatMap(({ placement }) => placement.ranks)
+      const olds = snapshot.leases.filter(
+        (lease) =>
+          lease.provider === info.provider &&
+          lease.site === info.name &&
+          lease.tier === offer.tier &&
+          (lease.shape ?? offer.shape.name) === offer.shape.name,
+      )
+      const count = news.length + olds.reduce((sum, { ranks }) => sum + ranks.length, 0)
+      if (news.length > 0 && count > (offer.available ?? Infinity)) yield `${offer.shape.name} is given too often`
+    }
+  }
+}
+
+/** Quotas hold at the end, and each gang found its provider below its share when it came. */
+function* projectsHold({ snapshot, defaults }: PlaceInput, placed: Placed[]): Iterable<string> {
+  for (const project of snapshot.projects) {
+    const share = project.policy.maxProviderShare ?? defaults?.maxProviderShare ?? 1
+    const held = snapshot.leases
+      .filter((lease) => lease.project === project.name)
+      .flatMap(({ provider, ranks }) => ranks.map((rank) => ({ ...rank, provider })))
+    const mine = placed.filter((each) => each.project === project)
+    for (const { placement } of mine) {
+      const there = held.filter(({ provider }) => provider === placement.provider).length
+      if (there >= share * (held.length + placement.ranks.length)) yield `${placement.provider} is above its share`
+      held.push(...placement.ranks.map((rank) => ({ ...rank, provider: placement.provider })))
+    }
+    const sum = (key: 'cpuMilli' | 'accelerators') => held.reduce((total, rank) => total + rank[key], 0)
+    const added = (key: 'cpuMilli' | 'accelerators') =>
+      mine.some((each) => each.placement.ranks.some((rank) => rank[key] > 0))
+    const { quota } = project
+    for (const key of ['cpuMilli', 'accelerators'] as const)
+      if (added(key) && sum(key) > (quota[key] ?? Infinity)) yield `${project.name} is above its quota of ${key}`
+    if (mine.length > 0 && held.length > (quota.nodes ?? Infinity)) yield `${project.name} is above its quota of nodes`
+  }
+}

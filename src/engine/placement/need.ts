@@ -1,0 +1,52 @@
+import type { Policy } from '#model/policy.ts'
+import type { Project } from '#model/project.ts'
+import type { Replica } from '#model/replica.ts'
+import type { Amount, Resources } from '#model/resources.ts'
+import type { Spec } from '#model/spec/spec.ts'
+import { slotsOf, type Workload } from '#model/workload.ts'
+
+import type { Asked } from './facts.ts'
+
+/** What one replica asks for, as the rules read it. */
+export type Need = {
+  workload: Workload
+  replica: Replica
+  spec: Spec
+  project: Project
+  /** The project's rules, over those of the house. */
+  policy: Policy
+  /** Nodes of the gang. */
+  ranks: number
+  /** What one of these nodes must have; for a worker of an array, enough for all tasks that it runs side by side. */
+  resources: Resources
+}
+
+export function needOf({ workload, replica }: Asked, project: Project, defaults: Policy): Need {
+  const { spec } = workload
+  return {
+    workload,
+    replica,
+    spec,
+    project,
+    policy: { ...defaults, ...project.policy },
+    ranks: spec.nodes,
+    resources: spec.kind === 'array' ? sideBySide(spec.resources, slotsOf(spec, replica.replica)) : spec.resources,
+  }
+}
+
+/** The resources of `tasks` tasks on one node. A roomier node does as well: a worker is not a task. */
+function sideBySide(one: Resources, tasks: number): Resources {
+  // Where a task says nothing it counts as one CPU, so that eight of them do not share what is meant for one.
+  const nothing = one.accelerators.length + one.cpuMilli.count + one.memoryMiB.count + one.diskMiB.count === 0
+  const times = (amount: Amount): Amount => ({ count: amount.count * tasks, atLeast: true })
+  return {
+    accelerators: one.accelerators.map((request) => ({ ...request, count: request.count * tasks })),
+    ordered: one.ordered,
+    cpuMilli: nothing ? { count: oneCpu * tasks, atLeast: true } : times(one.cpuMilli),
+    memoryMiB: times(one.memoryMiB),
+    diskMiB: times(one.diskMiB),
+  }
+}
+
+/** What a rank is given that asks for nothing at all, in thousandths of a core. */
+export const oneCpu = 1000

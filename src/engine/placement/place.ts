@@ -1,0 +1,105 @@
+import { refuse, refuseBefore } from '#engine/explain/refusal.ts'
+import { rejectionsOf } from '#engine/explain/rejections.ts'
+import type { LeasedRank } from '#model/lease.ts'
+import type { Decision, Placement, Refusal, Rule } from '#model/plan.ts'
+import type { Policy } from '#model/policy.ts'
+
+import { barTo } from './bars.ts'
+import type { Asked, Snapshot } from './facts.ts'
+import { needOf, type Need } from './need.ts'
+import { byPreference } from './preference.ts'
+import { inQueueOrder, standInLine } from './queue.ts'
+import { lookAt, openRound, take, type Look, type Round } from './round.ts'
+import { objectionTo, roomFor } from './rules.ts'
+
+export type PlaceInput = {
+  snapshot: Snapshot
+  /** Milliseconds since the epoch. */
+  now: number
+  /** Rules of the house, where a project has none of its own. */
+  defaults?: Policy
+}
+
+/**
+ * Decides where waiting replicas go: the whole engine in one page.
+ *
+ * They are taken in the order of the queue: priority, then age. For each, every offer is asked the hard rules in turn
+ * (`rules.ts`); of the offers that would do, the one that is preferred most (`preference.ts`: spread, order of
+ * accelerators, closeness, then price) takes the whole gang or nothing. What one is given nobody after it can have.
+ *
+ * Who finds no room waits in line where it would have been placed: a later workload of the same project and priority
+ * that wants the same kind of thing cannot take it, all others may go past (`queue.ts`).
+ *
+ * Pure, and the same bit for bit whatever the order of the arrays in the snapshot. The answer is in queue order and has
+ * a decision for each replica that may be placed now; every refusal explains itself.
+ */
+export function place({ snapshot, now, defaults = {} }: PlaceInput): Decision[] {
+  const round = openRound(snapshot, now)
+  const projects = new Map(snapshot.projects.map((project) => [project.name, project]))
+  return inQueueOrder(snapshot.waiting, now).map((asked) => {
+    const project = projects.get(asked.workload.project)
+    if (!project) return nowhere(asked, refuseBefore(asked, { cause: 'no-project' }))
+    const need = needOf(asked, project, defaults)
+    const bar = barTo(need, snapshot.spent, now)
+    return bar ? nowhere(asked, refuseBefore(asked, bar)) : decide(need, round)
+  })
+}
+
+function decide(need: Need, round: Round): Decision {
+  const looks = round.market.map((candidate) => lookAt(need, candidate))
+  const seen = looks.map((look) => ({ look, objection: objectionTo(need, look, round) }))
+  const fits = seen
+    .filter(({ objection }) => objection === null)
+    .map(({ look }) => ({ look, packed: roomFor(need, look) }))
+    .sort(byPreference(need, round))
+  const rejections = rejectionsOf(seen)
+  const [best, ...others] = fits
+  if (!best) {
+    const waits = seen.filter(({ objection }) => objection?.passing && isFull.has(objection.rule))
+    for (const { look } of waits) standInLine(round.line, need, look.candidate.key)
+    return { ...nowhere(need, refuse(need, seen, round)), rejections }
+  }
+  return {
+    workload: need.workload.id,
+    replica: need.replica.replica,
+    placement: placementOf(best.look, take(round, need, best)),
+    alternatives: others.slice(0, mostAlternatives).map(({ look }) => alternativeOf(look)),
+    rejections,
+    refusal: null,
+  }
+}
+
+const mostAlternatives = 3
+
+/** Rules that others in front of us may keep us from: who is refused by one of these waits in line. */
+const isFull = new Set<Rule>(['quota', 'capacity'])
+
+function nowhere({ workload, replica }: Asked, refusal: Refusal): Decision {
+  return {
+    workload: workload.id,
+    replica: replica.replica,
+    placement: null,
+    alternatives: [],
+    rejections: [],
+    refusal,
+  }
+}
+
+function placementOf({ candidate, priceMicros }: Look, ranks: LeasedRank[]): Placement {
+  const { site, offer } = candidate
+  return {
+    provider: site.info.provider,
+    site: site.info.name,
+    tier: offer.tier,
+    shape: offer.shape.name,
+    ranks,
+    priceMicros,
+  }
+}
+
+const alternativeOf = ({ candidate, priceMicros }: Look): Decision['alternatives'][number] => ({
+  site: candidate.siteKey,
+  tier: candidate.offer.tier,
+  shape: candidate.offer.shape.name,
+  priceMicros,
+})

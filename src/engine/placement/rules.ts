@@ -1,0 +1,194 @@
+import { rules, type Rule } from '#model/plan.ts'
+import type { Quota } from '#model/project.ts'
+import { formatSizeMiB } from '#kit/size.ts'
+import type { Amount } from '#model/resources.ts'
+
+import { largestDomain, levelOf, pack, type Packed } from './fleet.ts'
+import type { Need } from './need.ts'
+import { inFrontOf } from './queue.ts'
+import { useOf, type Look, type Round } from './round.ts'
+import { isOfKind } from './slice.ts'
+import * as say from './words.ts'
+
+/** What a rule has against a candidate. `passing`: time may cure it; else only other offers, rules or wishes can. */
+export type Objection = { rule: Rule; detail: string; passing: boolean }
+
+type Found = Omit<Objection, 'rule'> | null
+const never = (detail: string): Found => ({ detail, passing: false })
+const notNow = (detail: string): Found => ({ detail, passing: true })
+
+/** The hard rules, one function each. A rule that cannot be checked refuses. */
+const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
+  'site-unreachable': (_, { candidate: { site } }) => {
+    if (site.reach === 'reachable') return null
+    const what = site.reach === 'denied' ? 'refuses our credential' : 'does not answer'
+    return notNow(`it ${what}${site.detail === '' ? '' : `: ${site.detail}`}`)
+  },
+
+  'recently-refused': ({ replica }, { candidate }, { now }) => {
+    const until = replica.avoid[candidate.siteKey] ?? 0
+    return until > now ? notNow(`it refused this lately; it is asked again in ${say.soon(until - now)}`) : null
+  },
+
+  'provider-not-allowed': ({ spec, policy, project }, { candidate: { offer } }) =>
+    notAmong([offer.provider], spec.placement.providers, 'the spec') ??
+    notAmong([offer.provider], policy.providers, `project ${project.name}`),
+
+  'site-not-allowed': ({ spec }, { candidate }) => notAmong([candidate.siteKey], spec.placement.sites, 'the spec'),
+
+  'tier-not-allowed': ({ spec }, { candidate: { offer } }) => notAmong([offer.tier], spec.placement.tiers, 'the spec'),
+
+  jurisdiction: ({ spec, policy, project }, { candidate: { site } }) =>
+    notAmong(site.info.jurisdictions, spec.placement.jurisdictions, 'the spec') ??
+    notAmong(site.info.jurisdictions, policy.jurisdictions, `project ${project.name}`),
+
+  residency: ({ spec }, { candidate: { site } }) => {
+    for (const { name, jurisdictions } of spec.data) {
+      const found = notAmong(site.info.jurisdictions, jurisdictions, `data set ${name}`)
+      if (found) return found
+    }
+    return null
+  },
+
+  image: ({ spec }, { candidate: { offer } }) =>
+    spec.image === undefined || offer.images ? null : never('it runs no container images'),
+
+  accelerator: (need, { candidate: { offer }, choice }) => {
+    if (choice !== -1) return null
+    const { shape } = offer
+    const ofKind = need.resources.accelerators.some((request) => isOfKind(request, shape))
+    const has = shape.accelerators === 0 ? 'no accelerator' : `${shape.accelerators} ${shape.accelerator ?? 'unnamed'}`
+    const each = shape.accelerators === 0 || ofKind ? '' : ` (${formatSizeMiB(shape.acceleratorMemoryMiB)} each)`
+    return never(`a node has ${has}${each}, asked for ${say.anyAccelerators(need)}`)
+  },
+
+  cpus: ({ resources }, { candidate: { offer } }) =>
+    tooLittle(resources.cpuMilli, offer.shape.cpuMilli, {
+      divisible: offer.divisible,
+      say: (n) => `${say.cpus(n)} CPUs`,
+    }),
+
+  memory: ({ resources }, { candidate: { offer } }) =>
+    tooLittle(resources.memoryMiB, offer.shape.memoryMiB, {
+      divisible: offer.divisible,
+      say: (n) => `${formatSizeMiB(n)} of memory`,
+    }),
+
+  disk: ({ resources }, { candidate: { offer } }) =>
+    tooLittle(resources.diskMiB, offer.shape.diskMiB, {
+      divisible: offer.divisible,
+      say: (n) => `${formatSizeMiB(n)} of disk`,
+    }),
+
+  topology: (need, { candidate: { fleet }, size }) => {
+    const { topology } = need.spec
+    if (!topology?.required || topology.within === 'site' || need.ranks === 1) return null
+    if (!fleet) return never(`it does not tell how its nodes are connected, asked for one ${topology.within}`)
+    const most = largestDomain(fleet, size, { level: levelOf(fleet, topology.within), when: 'empty' })
+    return most >= need.ranks
+      ? null
+      : never(`needs ${askedNodes(need)} in one ${topology.within}; the largest holds ${most} when all is free`)
+  },
+
+  price: ({ spec, policy, project }, { nodePriceMicros }) => {
+    const costs = `costs ${say.hourly(nodePriceMicros)} a node`
+    const { maxPriceMicros } = spec.placement
+    if (maxPriceMicros !== undefined && nodePriceMicros > maxPriceMicros)
+      return never(`${costs}, above the ${say.hourly(maxPriceMicros)} of the spec`)
+    return policy.maxPriceMicros !== undefined && nodePriceMicros > policy.maxPriceMicros
+      ? never(`${costs}, above the ${say.hourly(policy.maxPriceMicros)} of project ${project.name}`)
+      : null
+  },
+
+  quota: (need, { slice }, round) => {
+    const { quota, name } = need.project
+    const use = useOf(round, name)
+    const wants = {
+      cpuMilli: slice.cpuMilli * need.ranks,
+      accelerators: slice.accelerators * need.ranks,
+      nodes: need.ranks,
+    }
+    for (const kind of ['accelerators', 'nodes', 'cpuMilli'] as const satisfies (keyof Quota)[]) {
+      const most = quota[kind] ?? Number.POSITIVE_INFINITY
+      if (use[kind] + wants[kind] <= most || wants[kind] === 0) continue
+      const [needed, allowed, used] = [wants[kind], most, use[kind]].map((n) => (kind === 'cpuMilli' ? n / 1000 : n))
+      const noun = kind === 'cpuMilli' ? 'CPUs' : kind
+      const detail = `needs ${needed} ${noun}; project ${name} may hold ${allowed} and holds ${used}`
+      return wants[kind] > most ? never(detail) : notNow(detail)
+    }
+    return null
+  },
+
+  // A gang goes whole, so a share can only be kept to the nearest gang: a provider that is below its share, counted with
+  // this gang, may take it. Anything stricter could never place the first one, nor any once the shares are even.
+  'provider-share': ({ policy, project, ranks }, { candidate: { offer } }, round) => {
+    const most = policy.maxProviderShare ?? 1
+    const use = useOf(round, project.name)
+    const there = use.nodesAt.get(offer.provider) ?? 0
+    if (there < most * (use.nodes + ranks)) return null
+    const has = `${offer.provider} has ${there} of the ${say.count(use.nodes, 'node')} of project ${project.name}`
+    return { detail: `${has}, and may have ${say.share(most)} at the most`, passing: most > 0 }
+  },
+
+  capacity: (need, look, round) => {
+    const first = inFrontOf(round.line, need, look.candidate.key)
+    if (first !== null) return notNow(`${first} came first and waits for it`)
+    return look.candidate.fleet ? noRoom(need, look) : noneAvailable(need, look, round)
+  },
+}
+
+/** What the first rule that is broken says of a candidate, in the order of the rules; null when it would do. */
+export function objectionTo(need: Need, look: Look, round: Round): Objection | null {
+  for (const rule of rules) {
+    const found = tests[rule](need, look, round)
+    if (found) return { rule, ...found }
+  }
+  return null
+}
+
+function notAmong(has: readonly string[], allowed: readonly string[] | undefined, whose: string): Found {
+  if (allowed === undefined || has.some((one) => allowed.includes(one))) return null
+  return never(`it is ${has.join(', ')}; ${whose} allows only ${say.either(allowed)}`)
+}
+
+function tooLittle(asked: Amount, has: number, told: { divisible: boolean; say: (n: number) => string }): Found {
+  if (asked.count > has) return never(`a node has ${told.say(has)}, asked for ${told.say(asked.count)}`)
+  // A slice is cut to measure; a whole node is as large as it is.
+  if (told.divisible || asked.atLeast || asked.count === has) return null
+  return never(`a node has ${told.say(has)}, asked for exactly ${told.say(asked.count)}; add a + for at least`)
+}
+
+/** `8 H100 nodes` of a gang: what is asked for, in one phrase. */
+export function askedNodes(need: Need): string {
+  const each = say.anyAccelerators(need)
+  return each === '' ? say.count(need.ranks, 'node') : `${say.count(need.ranks, 'node')} with ${each}`
+}
+
+/** Where the engine chooses the nodes: packs the gang, inside the domain that is required. */
+export function roomFor(need: Need, { candidate: { fleet }, size }: Look): Packed | null {
+  return fleet && pack(fleet, size, { ranks: need.ranks, loosest: loosestLevel(need, fleet.levels.length - 1) })
+}
+
+function loosestLevel({ spec }: Need, site: number): number {
+  if (!spec.topology?.required || spec.topology.within === 'site') return site
+  return spec.topology.within === 'nvlink' ? 0 : 1
+}
+
+function noRoom(need: Need, look: Look): Found {
+  const { fleet } = look.candidate
+  if (!fleet || roomFor(need, look)) return null
+  const level = loosestLevel(need, fleet.levels.length - 1)
+  const where = level === fleet.levels.length - 1 ? 'at the site' : `in one ${need.spec.topology?.within}`
+  const most = largestDomain(fleet, look.size, { level, when: 'empty' })
+  if (most < need.ranks) return never(`needs ${askedNodes(need)} ${where}; there are ${most} when all is free`)
+  const free = largestDomain(fleet, look.size, { level, when: 'now' })
+  const found =
+    level === fleet.levels.length - 1 ? `${free} ${free === 1 ? 'is' : 'are'} free` : `the largest free is ${free}`
+  return notNow(`needs ${askedNodes(need)} ${where}; ${found}`)
+}
+
+function noneAvailable(need: Need, { candidate }: Look, round: Round): Found {
+  const most = candidate.offer.available ?? Number.POSITIVE_INFINITY
+  const free = Math.max(0, most - (round.held.get(candidate.key) ?? 0))
+  return free >= need.ranks ? null : notNow(`needs ${askedNodes(need)}; ${free} ${free === 1 ? 'is' : 'are'} to be had`)
+}

@@ -1,0 +1,39 @@
+import { formatDuration } from '#kit/duration.ts'
+import { formatMoney } from '#kit/money.ts'
+import { formatSizeMiB } from '#kit/size.ts'
+import type { AcceleratorRequest, Amount } from '#model/resources.ts'
+
+import type { Need } from './need.ts'
+
+/** How the engine says figures to people. */
+
+export const hourly = (micros: number): string => `${formatMoney(BigInt(micros))}/h`
+
+/** `16`, `0.5`. */
+export const cpus = (milli: number): string => String(milli / 1000)
+
+/** `8 H200`, `8 accelerators of 80GB or more`. */
+export function accelerators({ model, memoryMiB, count }: AcceleratorRequest): string {
+  if (memoryMiB === undefined) return `${count} ${model}`
+  return `${count} ${count === 1 ? 'accelerator' : 'accelerators'} of ${size(memoryMiB)}`
+}
+
+/** `8 H200 or 8 H100`; empty when none are asked for. */
+export const anyAccelerators = ({ resources }: Need): string => resources.accelerators.map(accelerators).join(' or ')
+
+export const size = (amount: Amount): string => orMore(amount, formatSizeMiB(amount.count))
+
+export const orMore = ({ atLeast }: Amount, text: string): string => (atLeast ? `${text} or more` : `exactly ${text}`)
+
+/** `node`, `4 nodes`. */
+export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`
+
+/** `a, b or c`. */
+export const either = (items: readonly string[]): string =>
+  items.length > 1 ? `${items.slice(0, -1).join(', ')} or ${items.at(-1)}` : (items[0] ?? 'none')
+
+/** A duration in whole seconds, one at least. */
+export const soon = (milliseconds: number): string => formatDuration(Math.max(1, Math.ceil(milliseconds / 1000)) * 1000)
+
+/** `32%`. */
+export const share = (part: number): string => `${Math.round(part * 100)}%`
