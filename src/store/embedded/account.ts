@@ -13,7 +13,9 @@ export function unprivilegedAccount(): Account | null {
     .split('\n')
     .map((line) => line.split(':'))
     .map(([name = '', , uid, gid]) => ({ name, uid: Number(uid), gid: Number(gid) }))
-  const found = ['postgres', 'nobody'].map((name) => accounts.find((account) => account.name === name && account.uid > 0))
+  const found = ['postgres', 'nobody'].map((name) =>
+    accounts.find((account) => account.name === name && account.uid > 0),
+  )
   return found.find((account) => account !== undefined) ?? { name: 'nobody', uid: 65_534, gid: 65_534 }
 }
 

@@ -1,6 +1,17 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs'
 import { delimiter, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -102,13 +113,6 @@ const copyFailed = (copies: string, error: unknown): string =>
 
 /** Where systems keep it: whatever is on the path, then the newest of Debian's, Red Hat's, Homebrew's and the source's. */
 function machineFolders(): string[] {
-  const versions = (parent: string, prefix: string, suffix: string): string[] =>
-    existsSync(parent)
-      ? readdirSync(parent)
-          .filter((name) => name.startsWith(prefix))
-          .sort((a, b) => Number(b.replace(/\D/g, '')) - Number(a.replace(/\D/g, '')))
-          .map((name) => join(parent, name, suffix))
-      : []
   const folders = [
     ...(process.env['PATH'] ?? '').split(delimiter),
     ...versions('/usr/lib/postgresql', '', 'bin'),
@@ -117,8 +121,19 @@ function machineFolders(): string[] {
     '/usr/local/pgsql/bin',
   ]
   // A link on the path to one of its programs leads to the folder where all of them are.
-  const real = folders.filter((folder) => existsSync(join(folder, 'initdb'))).map((folder) => dirname(realpathSync(join(folder, 'initdb'))))
+  const real = folders
+    .filter((folder) => existsSync(join(folder, 'initdb')))
+    .map((folder) => dirname(realpathSync(join(folder, 'initdb'))))
   return [...new Set(real)].filter((folder) => existsSync(join(folder, 'postgres')))
+}
+
+/** Folders below `parent` that are named after a version, the newest first. */
+function versions(parent: string, prefix: string, suffix: string): string[] {
+  if (!existsSync(parent)) return []
+  return readdirSync(parent)
+    .filter((name) => name.startsWith(prefix))
+    .sort((a, b) => Number(b.replace(/\D/g, '')) - Number(a.replace(/\D/g, '')))
+    .map((name) => join(parent, name, suffix))
 }
 
 /** Whether the account can run them there, and which version they are. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
-import pg from 'pg'
+import { Client, escapeIdentifier } from 'pg'
 
 import { runAs } from './account.ts'
 import { type Binaries, findBinaries } from './binaries.ts'
@@ -119,11 +119,19 @@ type Attempt = { ended: boolean; said(): string }
 
 /** Starts the server as a process of its own that outlives us. */
 function launch(place: Place, binaries: Binaries, options: EmbeddedOptions): Attempt {
-  const settings = Object.entries({ ...ours, ...options.settings }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  const last = postmaster(place)
+  if (last && isZombie(last)) rmSync(join(place.data, 'postmaster.pid'), { force: true })
+  const settings = Object.entries({ ...ours, ...options.settings }).flatMap(([name, value]) => [
+    '-c',
+    `${name}=${value}`,
+  ])
   if (existsSync(place.log) && statSync(place.log).size > 1_000_000) truncateSync(place.log)
   const log = openSync(place.log, 'a', 0o600)
   const before = statSync(place.log).size
-  const attempt: Attempt = { ended: false, said: () => readFileSync(place.log).subarray(before).toString() || 'no word' }
+  const attempt: Attempt = {
+    ended: false,
+    said: () => readFileSync(place.log).subarray(before).toString() || 'no word',
+  }
   const child = spawn(binaries.postgres, ['-D', place.data, '-k', place.socket, ...settings], {
     ...runAs(place.account),
     detached: true,
@@ -174,8 +182,9 @@ function postmaster(place: Place): number | null {
   }
 }
 
+/** A zombie is dead; but PostgreSQL would take it for a living owner of its lock, where nobody reaps orphans. */
 function alive(pid: number | null): boolean {
-  if (!pid) return false
+  if (!pid || isZombie(pid)) return false
   try {
     return process.kill(pid, 0)
   } catch (error) {
@@ -183,11 +192,19 @@ function alive(pid: number | null): boolean {
   }
 }
 
+function isZombie(pid: number): boolean {
+  try {
+    return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false // gone, or a system without /proc
+  }
+}
+
 const address = (place: Place, database: string): string =>
   `postgres://${user}@/${database}?host=${encodeURIComponent(place.socket)}`
 
 async function answers(place: Place): Promise<boolean> {
-  const client = new pg.Client({ connectionString: address(place, 'postgres'), connectionTimeoutMillis: 2000 })
+  const client = new Client({ connectionString: address(place, 'postgres'), connectionTimeoutMillis: 2000 })
   client.on('error', () => {}) // it may be killed while we ask
   try {
     await client.connect()
@@ -201,12 +218,12 @@ async function answers(place: Place): Promise<boolean> {
 }
 
 async function createDatabase(place: Place, name: string): Promise<string> {
-  const client = new pg.Client({ connectionString: address(place, 'postgres') })
+  const client = new Client({ connectionString: address(place, 'postgres') })
   client.on('error', () => {})
   await client.connect()
   try {
     const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [name])
-    if (!rowCount) await client.query(`create database ${pg.escapeIdentifier(name)}`)
+    if (!rowCount) await client.query(`create database ${escapeIdentifier(name)}`)
   } catch (error) {
     // Made by another process between the two: that is as good.
     if (!(error instanceof Error && 'code' in error && ['42P04', '23505'].includes(String(error.code)))) throw error

@@ -56,7 +56,9 @@ export function placeAt(home: string, account: Account | null = unprivilegedAcco
   if (dirname(home) === rootsPlace) chmodSync(rootsPlace, 0o755) // the account must pass, whatever our mask
   own(home, account)
   const inside = join(home, 'run')
-  const socket = fits(inside) ? inside : join('/tmp', `isobar-${createHash('sha256').update(home).digest('hex').slice(0, 12)}`)
+  const socket = fits(inside)
+    ? inside
+    : join('/tmp', `isobar-${createHash('sha256').update(home).digest('hex').slice(0, 12)}`)
   own(socket, account)
   const copies = account && home.startsWith(rootsPlace) ? rootsPlace : home
   return { home, data: join(home, 'data'), socket, log: join(home, 'log'), copies, account }

@@ -14,7 +14,9 @@ const tail = (log: string): string =>
 export function explain(log: string, home: string): StoreProblem {
   const said = `PostgreSQL said:\n${tail(log)}`
   if (/No space left on device|ENOSPC/.test(log))
-    return new StoreProblem(`The disk that holds the database is full.\n${said}\nFree some space and try again: df -h ${home}`)
+    return new StoreProblem(
+      `The disk that holds the database is full.\n${said}\nFree some space and try again: df -h ${home}`,
+    )
   if (/incompatible with server|was initialized by PostgreSQL version/.test(log))
     return new StoreProblem(
       `The database in ${home} was made by another version of PostgreSQL.\n${said}\nInstall that version, or set DATABASE_URL to a server of your own.`,

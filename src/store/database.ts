@@ -1,0 +1,119 @@
+import { setTimeout as pause } from 'node:timers/promises'
+
+import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
+import { type CustomTypesConfig, Pool, types } from 'pg'
+
+import { StoreProblem } from './embedded/store-problem.ts'
+import { isCollision, isConnectionFailure, StoreUnavailable } from './store-unavailable.ts'
+
+/** What a query runs on: a pooled connection, or an open transaction. */
+export type Executor = Kysely<unknown>
+
+export type Database = {
+  /** Runs queries that change nothing; tried again when the connection breaks. */
+  read<T>(ask: (on: Executor) => Promise<T>): Promise<T>
+  /** The same, and all of them see one moment. */
+  readAtOnce<T>(ask: (on: Executor) => Promise<T>): Promise<T>
+  /**
+   * Runs one transaction; again from its start when the connection breaks or it collides with another, but never once
+   * COMMIT was sent, for then it may have happened. `act` must do nothing that cannot be repeated.
+   */
+  write<T>(act: (on: Executor) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+export type DatabaseOptions = {
+  url: string
+  /** Connections at the most. */
+  size?: number
+  /** How long to wait for a database that restarts, until StoreUnavailable is thrown. */
+  patienceMs?: number
+}
+
+/**
+ * PostgreSQL's int8 (ids of rows, milliseconds, prices below nine billion dollars) become numbers; numeric, which we use
+ * for sums of money only, becomes bigint. All else is as pg has it.
+ */
+const parsers: CustomTypesConfig = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') => {
+    if (oid === 20) return Number
+    if (oid === 1700) return BigInt
+    return types.getTypeParser(oid, format)
+  },
+}
+
+export async function openDatabase({ url, size = 10, patienceMs = 2000 }: DatabaseOptions): Promise<Database> {
+  const pool = new Pool({
+    connectionString: url,
+    max: size,
+    types: parsers,
+    connectionTimeoutMillis: 5000,
+    idleTimeoutMillis: 60_000,
+    application_name: 'isobar',
+    statement_timeout: 30_000,
+    idle_in_transaction_session_timeout: 30_000,
+  })
+  pool.on('error', () => {}) // an idle connection broke; the pool drops it, and the next query gets another
+  pool.on('connect', (client) => client.on('error', () => {})) // one in use: its query fails, that is enough
+  const database = over(new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) }), patienceMs)
+  try {
+    await requireVersion(database)
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+  return database
+}
+
+function over(kysely: Executor, patienceMs: number): Database {
+  const asked = <T>(ask: () => Promise<T>) => again({ ask, patienceMs, mayRepeat: () => true })
+  return {
+    read: (ask) => asked(() => ask(kysely)),
+    readAtOnce: (ask) =>
+      asked(() => kysely.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(ask)),
+    write(act) {
+      let committing = false
+      const whole = async (transaction: Transaction<unknown>) => {
+        const result = await act(transaction)
+        committing = true
+        return result
+      }
+      const ask = () => {
+        committing = false
+        return kysely.transaction().execute(whole)
+      }
+      return again({ ask, patienceMs, mayRepeat: () => !committing })
+    },
+    close: () => kysely.destroy(),
+  }
+}
+
+async function again<T>(options: { ask: () => Promise<T>; patienceMs: number; mayRepeat: () => boolean }): Promise<T> {
+  const deadline = Date.now() + options.patienceMs
+  for (let wait = 10; ; wait = Math.min(200, wait * 2)) {
+    try {
+      return await options.ask()
+    } catch (error) {
+      const connection = isConnectionFailure(error)
+      if (!connection && !isCollision(error)) throw error
+      if (!options.mayRepeat() || Date.now() > deadline) {
+        if (!connection) throw error
+        throw new StoreUnavailable('PostgreSQL does not answer. Try again in a moment.', { cause: error })
+      }
+      await pause(wait)
+    }
+  }
+}
+
+async function requireVersion(database: Database): Promise<void> {
+  const { rows } = await database.read((on) =>
+    sql<{ number: number; name: string }>`
+      select current_setting('server_version_num')::int as number, current_setting('server_version') as name
+    `.execute(on),
+  )
+  if ((rows[0]?.number ?? 0) < 150_000)
+    throw new StoreProblem(
+      `The database is PostgreSQL ${rows[0]?.name}, and Isobar needs 15 or newer.\n` +
+        'Set DATABASE_URL to a newer server, or unset it to use the private one that Isobar starts itself.',
+    )
+}

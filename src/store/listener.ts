@@ -1,0 +1,74 @@
+import { setTimeout as pause } from 'node:timers/promises'
+
+import { Client } from 'pg'
+
+import { channel } from './queries/nudge.ts'
+import type { Nudge } from './store.ts'
+
+const loops: Nudge[] = ['admit', 'launch', 'retire', 'follow', 'events', 'agents']
+
+export type Listener = { on(listen: (loop: Nudge) => void): () => void; close(): Promise<void> }
+
+/**
+ * Hears the nudges of all control planes on a connection of its own. Whenever that breaks it connects again, and then
+ * nudges every loop, since it may have missed some.
+ */
+export async function listen(url: string): Promise<Listener> {
+  const listeners = new Set<(loop: Nudge) => void>()
+  const closing = new AbortController()
+  const tell = (names: string[]): void => {
+    for (const loop of loops.filter((name) => names.includes(name))) for (const listener of listeners) listener(loop)
+  }
+  let client = await connect(url, tell)
+  const keep = async (): Promise<void> => {
+    while (!closing.signal.aborted) {
+      await client.ended
+      for (let wait = 50; !closing.signal.aborted; wait = Math.min(2000, wait * 2)) {
+        const next = await connect(url, tell).catch(() => null)
+        if (next) {
+          client = next
+          tell(loops)
+          break
+        }
+        await pause(wait, undefined, { signal: closing.signal }).catch(() => {}) // closing
+      }
+    }
+  }
+  const kept = keep()
+  return {
+    on(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    async close() {
+      closing.abort()
+      listeners.clear()
+      await client.end()
+      await kept
+    },
+  }
+}
+
+type Connection = { ended: Promise<void>; end(): Promise<void> }
+
+async function connect(url: string, tell: (names: string[]) => void): Promise<Connection> {
+  const client = new Client({
+    connectionString: url,
+    application_name: 'isobar nudges',
+    connectionTimeoutMillis: 5000,
+    keepAlive: true,
+  })
+  const ended = new Promise<void>((resolve) => {
+    client.once('end', resolve)
+    client.on('error', () => resolve())
+  })
+  client.on('notification', ({ payload }) => tell((payload ?? '').split(' ')))
+  try {
+    await client.connect()
+    await client.query(`listen ${channel}`)
+  } catch (error) {
+    await client.end().catch(() => {})
+    throw error
+  }
+  return { ended, end: () => client.end().catch(() => {}) }
+}

@@ -1,0 +1,75 @@
+import type { Clock } from '#kit/clock.ts'
+import type { Ids } from '#kit/ids.ts'
+
+import { type Database, openDatabase } from './database.ts'
+import { listen } from './listener.ts'
+import { migrate } from './migrate.ts'
+import { createAgents } from './queries/agents.ts'
+import { apply } from './queries/apply.ts'
+import { createClaims } from './queries/claims.ts'
+import { createEvents } from './queries/events.ts'
+import { createFollow } from './queries/follow.ts'
+import { createIdempotency } from './queries/idempotency.ts'
+import { createLedger } from './queries/ledger.ts'
+import { createOperations } from './queries/operations.ts'
+import { createPlacement } from './queries/placement.ts'
+import { createPlans } from './queries/plans.ts'
+import { createProjects } from './queries/projects.ts'
+import { prune } from './queries/prune.ts'
+import { createSecrets } from './queries/secrets.ts'
+import { createSites } from './queries/sites.ts'
+import { createWorkloads } from './queries/workloads.ts'
+import type { Store } from './store.ts'
+
+export type StoreOptions = {
+  /** Where PostgreSQL is: `startEmbedded(…)` gives one, or a person does. */
+  url: string
+  /** Makes the ids of what the store itself adds. */
+  ids: Ids
+  /** When what is applied happened. */
+  clock: Clock
+  /** Connections at the most, beside the one that listens. */
+  size?: number
+}
+
+/** Opens the store and brings its schema up to date. Fails with what is wrong and how to mend it. */
+export async function openStore({ url, ids, clock, size }: StoreOptions): Promise<Store> {
+  const database = await openDatabase({ url, ...(size === undefined ? {} : { size }) })
+  try {
+    await migrate(database)
+    const listener = await listen(url)
+    return {
+      ...rooms(database, { ids, clock }),
+      onNudge: listener.on,
+      async close() {
+        await listener.close()
+        await database.close()
+      },
+    }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+function rooms(database: Database, { ids, clock }: { ids: Ids; clock: Clock }): Omit<Store, 'onNudge' | 'close'> {
+  const applyWithin: Parameters<typeof createOperations>[1] = (on, changes) =>
+    apply(on, changes, { now: clock.now(), ids })
+  return {
+    workloads: createWorkloads(database),
+    placement: createPlacement(database),
+    follow: createFollow(database),
+    operations: createOperations(database, applyWithin),
+    agents: createAgents(database),
+    sites: createSites(database),
+    ledger: createLedger(database),
+    events: createEvents(database),
+    plans: createPlans(database),
+    projects: createProjects(database),
+    secrets: createSecrets(database),
+    idempotency: createIdempotency(database),
+    claims: createClaims(database),
+    apply: (changes) => database.write((on) => applyWithin(on, changes)),
+    prune: (now) => database.write((on) => prune(on, now)),
+  }
+}

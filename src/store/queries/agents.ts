@@ -1,0 +1,106 @@
+import { sql } from 'kysely'
+
+import { shellCode } from '#kit/exit-code.ts'
+import type { AgentReport } from '#model/agent-protocol.ts'
+import { type Attempt, attemptMoves } from '#model/attempt.ts'
+import type { Lease } from '#model/lease.ts'
+import { finalStates, statesBefore } from '#model/moves.ts'
+import { type Rank, rankMoves } from '#model/rank.ts'
+import type { Workload } from '#model/workload.ts'
+import type { Database, Executor } from '#store/database.ts'
+import type { Agents, AgentView } from '#store/store.ts'
+import { attemptColumns, leaseColumns, rankColumns, workloadColumns } from './columns.ts'
+import { nudge } from './nudge.ts'
+import { exchangeTasks } from './tasks.ts'
+
+/** Being heard again is no news; it is written down no more often than this. */
+const heardEveryMs = 2000
+
+export const createAgents = (database: Database): Agents => ({
+  view: (lease) => database.readAtOnce(async (on) => (await viewsOf(on, [lease])).get(lease) ?? null),
+  views: (leases) => database.readAtOnce((on) => viewsOf(on, leases)),
+  async report(lease, report, now) {
+    const known = await database.read((on) => rankOf(on, lease, report.rank))
+    if (!known) return
+    const next = heard(known, report, now)
+    const news = differs(known, next)
+    if (!news && now - (known.heardAt ?? 0) < heardEveryMs) return
+    await database.write((on) => write(on, { next, news, now }))
+  },
+  tasks: (lease, report, now) => database.write((on) => exchangeTasks(on, { lease, report, now })),
+})
+
+/** What is known for each of some leases; a lease that is not there has none. */
+async function viewsOf(on: Executor, ids: string[]): Promise<Map<string, AgentView>> {
+  const { rows: leases } = await sql<Lease>`
+    select ${leaseColumns('l')} from leases l where l.id = any(${ids}::text[])
+  `.execute(on)
+  const { rows: attempts } = await sql<Attempt & { later: boolean }>`
+    select ${attemptColumns('a')}, exists (
+      select 1 from attempts b where b.workload = a.workload and b.replica = a.replica and b.number > a.number
+    ) as later from attempts a where a.id = any(${leases.map(({ attempt }) => attempt)}::text[])
+  `.execute(on)
+  const { rows: workloads } = await sql<Workload>`
+    select ${workloadColumns('w')} from workloads w where w.id = any(${leases.map(({ workload }) => workload)}::text[])
+  `.execute(on)
+  const { rows: ranks } = await sql<Rank>`
+    select ${rankColumns('r')} from ranks r where r.lease = any(${ids}::text[]) order by r.lease, r.rank
+  `.execute(on)
+  const attemptOf = new Map(attempts.map((attempt) => [attempt.id, attempt]))
+  const workloadOf = new Map(workloads.map((workload) => [workload.id, workload]))
+  const ranksOf = Map.groupBy(ranks, ({ lease }) => lease)
+  const views = leases.flatMap((lease): [string, AgentView][] => {
+    const found = attemptOf.get(lease.attempt)
+    const workload = workloadOf.get(lease.workload)
+    if (!found || !workload) return []
+    const { later, ...attempt } = found
+    const over = finalStates(attemptMoves).some((state) => state === attempt.state)
+    return [[lease.id, { lease, attempt, workload, ranks: ranksOf.get(lease.id) ?? [], fenced: later || over }]]
+  })
+  return new Map(views)
+}
+
+async function rankOf(on: Executor, lease: string, rank: number): Promise<Rank | undefined> {
+  const { rows } = await sql<Rank>`
+    select ${rankColumns('r')} from ranks r where r.lease = ${lease} and r.rank = ${rank}
+  `.execute(on)
+  return rows[0]
+}
+
+/** The row after a report. A late one, of a state that is past, tells only that the agent lives. */
+function heard(known: Rank, report: AgentReport, now: number): Rank {
+  const heardAt = Math.max(now, known.heardAt ?? 0)
+  const follows = report.state === known.state || statesBefore(rankMoves, report.state).includes(known.state)
+  if (!follows) return { ...known, heardAt }
+  return {
+    ...known,
+    state: report.state,
+    address: report.address,
+    endpoints: report.endpoints,
+    ready: report.state === 'running' && report.ready,
+    exitCode: known.exitCode ?? (report.exit ? shellCode(report.exit) : null),
+    startedAt: known.startedAt ?? report.startedAt,
+    endedAt: known.endedAt ?? report.endedAt,
+    heardAt,
+  }
+}
+
+const differs = ({ heardAt: _before, ...known }: Rank, { heardAt: _after, ...next }: Rank): boolean =>
+  JSON.stringify(known) !== JSON.stringify(next)
+
+async function write(on: Executor, { next, news, now }: { next: Rank; news: boolean; now: number }): Promise<void> {
+  // The state is asked again: another report of the same rank may have come in between.
+  const { rows } = await sql`
+    update ranks set state = ${next.state}, address = ${next.address}, endpoints = ${JSON.stringify(next.endpoints)}::jsonb,
+      ready = ${next.ready}, exit_code = ${next.exitCode}::int, started_at = ${next.startedAt}::bigint,
+      ended_at = ${next.endedAt}::bigint, heard_at = ${next.heardAt}::bigint
+    where lease = ${next.lease} and rank = ${next.rank}
+      and state = any(${[next.state, ...statesBefore(rankMoves, next.state)]}::text[]) returning rank
+  `.execute(on)
+  if (rows.length === 0 || !news) return
+  await sql`
+    update workloads set due_at = least(due_at, ${now}::bigint)
+    where id = (select workload from leases where id = ${next.lease}) and due_at is not null
+  `.execute(on)
+  await nudge(on, ['follow', 'agents'])
+}

@@ -1,0 +1,273 @@
+import { type RawBuilder, sql } from 'kysely'
+
+import type { Ids } from '#kit/ids.ts'
+import { attemptMoves } from '#model/attempt.ts'
+import type { Change } from '#model/change.ts'
+import type { NewEvent } from '#model/event.ts'
+import { leaseMoves } from '#model/lease.ts'
+import { finalStates, type Moves, statesBefore } from '#model/moves.ts'
+import { workloadMoves } from '#model/workload.ts'
+import type { Executor } from '#store/database.ts'
+import type { Nudge } from '#store/store.ts'
+import { addEvents } from './events.ts'
+import { nudge } from './nudge.ts'
+
+type Kind = Change['change']
+type Of<K extends Kind> = Extract<Change, { change: K }>
+
+/** What the changes of one transaction have in common. */
+type Applying = { on: Executor; now: number; ids: Ids; nudges: Set<Nudge>; events: NewEvent[]; count: number }
+
+/**
+ * Applies changes within a transaction: all of one kind together, what holds capacity first, so that a replica only goes
+ * back to the queue once nothing of it lives. A change that no longer fits its row changes nothing.
+ */
+export async function apply(on: Executor, changes: Change[], { now, ids }: { now: number; ids: Ids }): Promise<number> {
+  if (changes.length === 0) return 0
+  const applying: Applying = { on, now, ids, nudges: new Set(), events: [], count: 0 }
+  await lockWorkloads(on, changes)
+  await moveLeases(applying, of(changes, 'lease'))
+  await retireLeases(applying, of(changes, 'retire'))
+  await moveAttempts(applying, of(changes, 'attempt'))
+  await markReady(applying, of(changes, 'attempt-ready'))
+  await releaseTasks(applying, of(changes, 'release-tasks'))
+  await requeue(applying, of(changes, 'replica-waits'))
+  await finish(applying, of(changes, 'replica-done'))
+  await moveWorkloads(applying, of(changes, 'workload'))
+  await lookAgain(applying, of(changes, 'look-again'))
+  applying.events.push(...of(changes, 'event').map(({ event }) => event))
+  await addEvents(on, applying.events, now)
+  if (applying.events.length > 0) applying.nudges.add('events')
+  await nudge(on, applying.nudges)
+  return applying.count + of(changes, 'event').length
+}
+
+const of = <K extends Kind>(changes: Change[], kind: K): Of<K>[] =>
+  changes.filter((change): change is Of<K> => change.change === kind)
+
+/** All that write about workloads lock them first and in one order, so that they wait for each other instead of colliding. */
+async function lockWorkloads(on: Executor, changes: Change[]): Promise<void> {
+  const workloads = changes.flatMap((change) => {
+    if (change.change === 'workload' || change.change === 'look-again') return [change.id]
+    return 'workload' in change ? [change.workload] : []
+  })
+  const attempts = [...of(changes, 'attempt'), ...of(changes, 'attempt-ready')].map(({ id }) => id)
+  const leases = [...of(changes, 'lease').map(({ id }) => id), ...of(changes, 'retire').map(({ lease }) => lease)]
+  await sql`
+    select id from workloads where id = any(
+      ${workloads}::text[]
+      || array(select workload from attempts where id = any(${attempts}::text[]))
+      || array(select workload from leases where id = any(${leases}::text[]))
+    ) order by id for no key update
+  `.execute(on)
+}
+
+/** Lists in which nothing comes twice, in order: the first change of each row, then the second of each, and so on. */
+function rounds<T>(changes: T[], key: (change: T) => string): T[][] {
+  const seen = new Map<string, number>()
+  const lists: T[][] = []
+  for (const change of changes) {
+    const round = seen.get(key(change)) ?? 0
+    seen.set(key(change), round + 1)
+    ;(lists[round] ??= []).push(change)
+  }
+  return lists
+}
+
+/** Changes to one state at a time, each with the states it may start from. */
+function* steps<T extends { id: string; to: string }>(changes: T[], moves: Moves) {
+  for (const round of rounds(changes, ({ id }) => id))
+    for (const [to, group] of Map.groupBy(round, (change) => change.to))
+      yield { to, group, ids: group.map(({ id }) => id), from: statesBefore(moves, to) }
+}
+
+type Moved = { id: string; name: string; workload: string; project: string }
+
+const record = (changes: { id: string; reason?: string; exitCode?: number }[]): RawBuilder<unknown> =>
+  sql`json_to_recordset(${JSON.stringify(changes)}::json) as x (id text, reason text, "exitCode" int)`
+
+async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<void> {
+  const { on, now } = applying
+  for (const { to, ids, from } of steps(changes, leaseMoves)) {
+    const billed = ['starting', 'held'].includes(to)
+    const over = ['gone', 'lost', 'refused'].includes(to)
+    const { rows } = await sql<Moved & { site: string }>`
+      update leases l set state = ${to}
+        ${billed ? sql`, started_at = coalesce(l.started_at, ${now}::bigint), metered_until = coalesce(l.metered_until, ${now}::bigint)` : sql``}
+        ${over ? sql`, ended_at = coalesce(l.ended_at, greatest(${now}::bigint, l.started_at))` : sql``}
+      from workloads w where w.id = l.workload and l.id = any(${ids}::text[]) and l.state = any(${from}::text[])
+      returning l.id, w.name, l.workload, l.project, l.provider || '/' || l.site as site
+    `.execute(on)
+    applying.count += rows.length
+    if (rows.length > 0) applying.nudges.add('agents').add('admit')
+    if (to !== 'lost') continue
+    for (const { id, name, workload, project, site } of rows)
+      applying.events.push({
+        type: 'lease.lost',
+        workload,
+        project,
+        message: `${name} lost its capacity at ${site}`,
+        data: { lease: id, site },
+      })
+  }
+}
+
+async function retireLeases(applying: Applying, changes: Of<'retire'>[]): Promise<void> {
+  if (changes.length === 0) return
+  const { on, now, ids } = applying
+  const wanted = changes.map(({ lease, site }) => ({ id: ids('o'), lease, site }))
+  const leases = changes.map(({ lease }) => lease)
+  const { rows } = await sql`
+    insert into operations (id, lease, kind, site, token, not_before)
+    select x.id, x.lease, 'retire', x.site, x.lease, ${now}::bigint
+    from json_to_recordset(${JSON.stringify(wanted)}::json) as x (id text, lease text, site text)
+    join leases l on l.id = x.lease and l.state not in ('gone', 'refused')
+    on conflict (lease, kind) do nothing returning id
+  `.execute(on)
+  // A lost lease stays lost until the provider shows that nothing of it is left.
+  await sql`
+    update leases set state = 'stopping'
+    where id = any(${leases}::text[]) and state = any(${statesBefore(leaseMoves, 'stopping')}::text[]) and state <> 'lost'
+  `.execute(on)
+  // A launch that nobody is at now must not run any more.
+  await sql`
+    update operations set state = 'failed', detail = 'it was retired before it was launched'
+    where lease = any(${leases}::text[]) and kind = 'launch' and state = 'intended'
+      and (claimed_until is null or claimed_until < clock_timestamp())
+  `.execute(on)
+  applying.count += rows.length
+  applying.nudges.add('retire').add('agents')
+}
+
+async function moveAttempts(applying: Applying, changes: Of<'attempt'>[]): Promise<void> {
+  const { on, now } = applying
+  for (const { to, group, from } of steps(changes, attemptMoves)) {
+    const over = finalStates(attemptMoves).some((state) => state === to)
+    const { rows } = await sql<Moved & { number: number; reason: string }>`
+      update attempts a set state = ${to}, reason = x.reason, exit_code = coalesce(x."exitCode", a.exit_code)
+        ${to === 'running' ? sql`, started_at = coalesce(a.started_at, ${now}::bigint)` : sql``}
+        ${over ? sql`, ended_at = ${now}::bigint, ready = false` : sql``}
+      from ${record(group)} join attempts b on b.id = x.id join workloads w on w.id = b.workload
+      where a.id = x.id and a.state = any(${from}::text[])
+      returning a.id, w.name, a.workload, w.project, a.number, a.reason
+    `.execute(on)
+    applying.count += rows.length
+    if (rows.length > 0) applying.nudges.add('agents')
+    for (const { id, name, workload, project, number, reason } of rows)
+      applying.events.push({
+        type: `attempt.${to}`,
+        workload,
+        project,
+        message: sentence(`attempt ${number} of ${name} ${said[to] ?? `is ${to}`}`, reason),
+        data: { attempt: id, number },
+      })
+  }
+}
+
+/** How a state is told where "is …" would be no English. */
+const said: Record<string, string> = {
+  succeeded: 'succeeded',
+  failed: 'failed',
+  stopped: 'stopped',
+  refused: 'was refused',
+  lost: 'was lost',
+  held: 'is held back',
+}
+
+const sentence = (what: string, reason: string): string => (reason ? `${what}: ${reason}` : what)
+
+async function markReady(applying: Applying, changes: Of<'attempt-ready'>[]): Promise<void> {
+  for (const round of rounds(changes, ({ id }) => id)) {
+    const { rows } = await sql`
+      update attempts a set ready = x.ready
+      from unnest(${round.map(({ id }) => id)}::text[], ${round.map(({ ready }) => ready)}::bool[]) as x (id, ready)
+      where a.id = x.id and a.ready <> x.ready and a.state in ('starting', 'running', 'stopping') returning a.id
+    `.execute(applying.on)
+    applying.count += rows.length
+    if (rows.length > 0) applying.nudges.add('events')
+  }
+}
+
+async function releaseTasks(applying: Applying, changes: Of<'release-tasks'>[]): Promise<void> {
+  for (const { workload, attempt } of changes) {
+    const { rows } = await sql<{ count: number }>`
+      with released as (
+        update tasks set state = 'waiting', attempt = null
+        where workload = ${workload} and attempt = ${attempt} and state = 'leased' returning index
+      )
+      update workloads set tasks_leased = tasks_leased - (select count(*) from released) where id = ${workload}
+      returning (select count(*) from released) as count
+    `.execute(applying.on)
+    if ((rows[0]?.count ?? 0) === 0) continue
+    applying.count += 1
+    applying.nudges.add('agents')
+  }
+}
+
+async function requeue(applying: Applying, changes: Of<'replica-waits'>[]): Promise<void> {
+  for (const round of rounds(changes, ({ workload, replica }) => `${workload} ${replica}`)) {
+    // While an attempt of it lives the decision was made on old facts: somebody else queued and placed it already.
+    const { rows } = await sql`
+      update replicas r set state = 'waiting', losses = x.losses, failures = x.failures,
+        not_before = x."notBefore", avoid = x.avoid
+      from json_to_recordset(${JSON.stringify(round)}::json) as x (
+        workload text, replica int, losses int, failures int, "notBefore" bigint, avoid jsonb
+      )
+      where r.workload = x.workload and r.replica = x.replica and not exists (
+        select 1 from attempts a where a.workload = r.workload and a.replica = r.replica
+          and a.state in ('starting', 'running', 'stopping')
+      ) returning r.replica
+    `.execute(applying.on)
+    applying.count += rows.length
+    if (rows.length > 0) applying.nudges.add('admit')
+  }
+}
+
+async function finish(applying: Applying, changes: Of<'replica-done'>[]): Promise<void> {
+  if (changes.length === 0) return
+  const { rows } = await sql`
+    update replicas r set state = 'done'
+    from unnest(${changes.map(({ workload }) => workload)}::text[], ${changes.map(({ replica }) => replica)}::int[])
+      as x (workload, replica)
+    where r.workload = x.workload and r.replica = x.replica and r.state <> 'done' returning r.replica
+  `.execute(applying.on)
+  applying.count += rows.length
+}
+
+async function moveWorkloads(applying: Applying, changes: Of<'workload'>[]): Promise<void> {
+  const { on, now } = applying
+  for (const { to, group, from } of steps(changes, workloadMoves)) {
+    const over = finalStates(workloadMoves).some((state) => state === to)
+    const { rows } = await sql<Moved & { reason: string }>`
+      update workloads w set state = ${to}, reason = x.reason, exit_code = coalesce(x."exitCode", w.exit_code)
+        ${to === 'running' ? sql`, started_at = coalesce(w.started_at, ${now}::bigint)` : sql``}
+        ${over ? sql`, ended_at = ${now}::bigint, due_at = null, claimed_until = null, refusal = null` : sql``}
+      from ${record(group)} where w.id = x.id and w.state = any(${from}::text[])
+      returning w.id, w.name, w.id as workload, w.project, w.reason
+    `.execute(on)
+    applying.count += rows.length
+    if (rows.length > 0) applying.nudges.add('agents').add('admit')
+    for (const { name, workload, project, reason } of rows)
+      applying.events.push({
+        type: `workload.${to}`,
+        workload,
+        project,
+        message: sentence(`${name} ${said[to] ?? `is ${to}`}`, reason),
+        data: {},
+      })
+  }
+}
+
+async function lookAgain(applying: Applying, changes: Of<'look-again'>[]): Promise<void> {
+  for (const round of rounds(changes, ({ id }) => id)) {
+    // News that came while the decision was made has set an earlier time, and that one stays.
+    const { rows } = await sql<{ due: number }>`
+      update workloads w set claimed_until = null,
+        due_at = case when w.due_at = w.claimed_until then x.at else least(w.due_at, x.at) end
+      from unnest(${round.map(({ id }) => id)}::text[], ${round.map(({ at }) => at)}::bigint[]) as x (id, at)
+      where w.id = x.id and w.ended_at is null returning w.due_at as due
+    `.execute(applying.on)
+    applying.count += rows.length
+    if (rows.some(({ due }) => due <= applying.now)) applying.nudges.add('follow')
+  }
+}

@@ -1,0 +1,51 @@
+import { sql } from 'kysely'
+
+import type { Database, Executor } from '#store/database.ts'
+import type { Claim, Claims } from '#store/store.ts'
+
+/** Claims go by the database's clock, so that control planes with different clocks agree who holds what. */
+export const createClaims = (database: Database): Claims => ({
+  take: (name, holder, seconds) =>
+    database.write(async (on) => {
+      const { rows } = await sql<Claim>`
+        insert into claims as c (name, holder, epoch, expires_at)
+        values (${name}, ${holder}, 1, clock_timestamp() + make_interval(secs => ${seconds}))
+        on conflict (name) do update set
+          holder = excluded.holder,
+          -- Renewed in time it stays the same claim; after a pause somebody else may have had it in between.
+          epoch = c.epoch + (c.holder <> excluded.holder or c.expires_at <= clock_timestamp())::int,
+          expires_at = excluded.expires_at
+        where c.holder = excluded.holder or c.expires_at <= clock_timestamp()
+        returning c.name, c.holder, c.epoch
+      `.execute(on)
+      return rows[0] ?? null
+    }),
+  release: ({ name, holder, epoch }) =>
+    database.write(async (on) => {
+      // The row stays: the next claim must have a higher epoch.
+      await sql`
+        update claims set expires_at = clock_timestamp()
+        where name = ${name} and holder = ${holder} and epoch = ${epoch}
+      `.execute(on)
+    }),
+  announce: (id, url) =>
+    database.write(async (on) => {
+      await sql`
+        insert into control_planes (id, url, heard_at) values (${id}, ${url}, clock_timestamp())
+        on conflict (id) do update set url = excluded.url, heard_at = excluded.heard_at
+      `.execute(on)
+      await sql`delete from control_planes where heard_at < clock_timestamp() - interval '1 day'`.execute(on)
+      const { rows } = await sql<{ id: string; url: string }>`
+        select id, url from control_planes where heard_at > clock_timestamp() - interval '15 s' order by id
+      `.execute(on)
+      return rows
+    }),
+})
+
+/** Whether the claim still holds, and keeps it from changing hands until the transaction ends. */
+export async function holds(on: Executor, { name, holder, epoch }: Claim): Promise<boolean> {
+  const { rows } = await sql`
+    select 1 from claims where name = ${name} and holder = ${holder} and epoch = ${epoch} for share
+  `.execute(on)
+  return rows.length > 0
+}

@@ -1,0 +1,131 @@
+import { sql } from 'kysely'
+
+import type { Attempt } from '#model/attempt.ts'
+import type { Lease } from '#model/lease.ts'
+import type { Rank } from '#model/rank.ts'
+import type { Replica } from '#model/replica.ts'
+import type { Workload } from '#model/workload.ts'
+import type { Database, Executor } from '#store/database.ts'
+import type { Facts, Follow } from '#store/store.ts'
+import { attemptColumns, leaseColumns, rankColumns, replicaColumns, workloadColumns } from './columns.ts'
+
+export const createFollow = (database: Database): Follow => ({
+  async due(options) {
+    const ids = await database.write((on) => claimDue(on, options))
+    // A later look at all of it at once: what comes after the claim makes the workload due again.
+    return ids.length === 0 ? [] : database.readAtOnce((on) => factsOf(on, ids))
+  },
+  nextDueAt: () =>
+    database.read(async (on) => {
+      const { rows } = await sql<{ at: number | null }>`
+        select min(due_at) as at from workloads where due_at is not null
+      `.execute(on)
+      return rows[0]?.at ?? null
+    }),
+})
+
+async function claimDue(on: Executor, options: { now: number; most: number; claimMs: number }): Promise<string[]> {
+  const until = options.now + options.claimMs
+  const { rows } = await sql<{ id: string }>`
+    update workloads set due_at = ${until}::bigint, claimed_until = ${until}::bigint
+    where id in (
+      select id from workloads where due_at <= ${options.now}::bigint
+      order by due_at limit ${options.most} for no key update skip locked
+    ) returning id
+  `.execute(on)
+  return rows.map(({ id }) => id)
+}
+
+type SiteRow = Facts['sites'][string]
+
+async function factsOf(on: Executor, ids: string[]): Promise<Facts[]> {
+  const mine = sql`= any(${ids}::text[])`
+  const workloads = await sql<WorkloadRow>`
+    select ${workloadColumns('w')}, (w.spec ->> 'tasks')::bigint as "tasksTotal", w.tasks_succeeded as "tasksSucceeded",
+      w.tasks_failed as "tasksFailed", w.tasks_leased as "tasksLeased", coalesce(s.amount_micros, 0) as "spentMicros"
+    from workloads w left join spent s on s.kind = 'workload' and s.name = w.id
+    where w.id ${mine} order by w.id
+  `.execute(on)
+  const replicas = await sql<Replica>`
+    select ${replicaColumns('r')} from replicas r where r.workload ${mine} order by r.workload, r.replica
+  `.execute(on)
+  const attempts = await sql<Attempt>`
+    select ${attemptColumns('a')} from attempts a
+    where a.workload ${mine} and a.state in ('starting', 'running', 'stopping') order by a.workload, a.number
+  `.execute(on)
+  const leases = await sql<Lease>`
+    select ${leaseColumns('l')} from leases l where l.workload ${mine} and (
+      l.state not in ('gone', 'refused') or l.attempt = any(${attempts.rows.map(({ id }) => id)}::text[])
+    ) order by l.created_at, l.id
+  `.execute(on)
+  const ranks = await sql<Rank>`
+    select ${rankColumns('r')} from ranks r
+    where r.lease = any(${leases.rows.map(({ id }) => id)}::text[]) order by r.lease, r.rank
+  `.execute(on)
+  const sites = await sql<SiteRow>`
+    select key as site, reach, since, detail, (site ->> 'patienceMs')::bigint as "patienceMs" from sites
+    where key = any(${[...new Set(leases.rows.map(keyOf))]}::text[])
+  `.execute(on)
+  return assemble({
+    workloads: workloads.rows,
+    replicas: replicas.rows,
+    attempts: attempts.rows,
+    leases: leases.rows,
+    ranks: ranks.rows,
+    sites: sites.rows,
+  })
+}
+
+type WorkloadRow = Workload & {
+  tasksTotal: number | null
+  tasksSucceeded: number
+  tasksFailed: number
+  tasksLeased: number
+  spentMicros: bigint
+}
+
+const keyOf = ({ provider, site }: Lease): string => `${provider}/${site}`
+
+function assemble(all: {
+  workloads: WorkloadRow[]
+  replicas: Replica[]
+  attempts: Attempt[]
+  leases: Lease[]
+  ranks: Rank[]
+  sites: SiteRow[]
+}): Facts[] {
+  const replicas = Map.groupBy(all.replicas, ({ workload }) => workload)
+  const attempts = Map.groupBy(all.attempts, ({ workload }) => workload)
+  const leases = Map.groupBy(all.leases, ({ workload }) => workload)
+  const ranks = Map.groupBy(all.ranks, ({ lease }) => lease)
+  const sites = new Map(all.sites.map((site) => [site.site, site]))
+  return all.workloads.map((row) => {
+    const { tasksTotal, tasksSucceeded, tasksFailed, tasksLeased, spentMicros, ...workload } = row
+    const its = leases.get(workload.id) ?? []
+    const latest = new Map(its.map((lease) => [lease.attempt, lease]))
+    const live = (attempts.get(workload.id) ?? []).flatMap((attempt) => {
+      const lease = latest.get(attempt.id)
+      return lease ? [{ ...attempt, lease, ranks: ranks.get(lease.id) ?? [] }] : []
+    })
+    const used = new Set(live.map(({ lease }) => lease.id))
+    return {
+      workload,
+      replicas: replicas.get(workload.id) ?? [],
+      attempts: live,
+      leftovers: its.filter(({ id, state }) => !used.has(id) && state !== 'gone' && state !== 'refused'),
+      tasks:
+        tasksTotal === null
+          ? null
+          : {
+              succeeded: tasksSucceeded,
+              failed: tasksFailed,
+              leased: tasksLeased,
+              waiting: tasksTotal - tasksSucceeded - tasksFailed - tasksLeased,
+            },
+      spentMicros,
+      sites: Object.fromEntries(
+        its.map(keyOf).flatMap((key) => (sites.has(key) ? [[key, sites.get(key) as SiteRow]] : [])),
+      ), // just looked up
+    }
+  })
+}

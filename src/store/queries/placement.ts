@@ -1,0 +1,184 @@
+import { sql } from 'kysely'
+
+import type { NewEvent } from '#model/event.ts'
+import { occupyingStates } from '#model/lease.ts'
+import type { Decision, Refusal } from '#model/plan.ts'
+import type { Replica } from '#model/replica.ts'
+import type { Workload } from '#model/workload.ts'
+import type { Database, Executor } from '#store/database.ts'
+import type { Claim, OccupyingLease, Placed, Placement, QueueSnapshot } from '#store/store.ts'
+import { holds } from './claims.ts'
+import { replicaColumns, workloadColumns } from './columns.ts'
+import { addEvents } from './events.ts'
+import { nudge } from './nudge.ts'
+import { listProjects } from './projects.ts'
+import { listSites } from './sites.ts'
+
+export const createPlacement = (database: Database): Placement => ({
+  snapshot: (options) => database.readAtOnce((on) => snapshot(on, options)),
+  commit: (...[claim, placed, refused, now]) => database.write((on) => commit(on, { claim, placed, refused, now })),
+})
+
+async function snapshot(on: Executor, { now, most }: { now: number; most: number }): Promise<QueueSnapshot> {
+  const queue = await sql<Replica>`
+    select ${replicaColumns('r')} from replicas r join workloads w on w.id = r.workload
+    where r.state = 'waiting' and r.not_before <= ${now}::bigint
+      and w.wants = 'run' and w.ended_at is null and w.state not in ('held', 'stopping')
+    order by w.priority desc, w.created_at, w.id, r.replica limit ${most}
+  `.execute(on)
+  const ids = [...new Set(queue.rows.map(({ workload }) => workload))]
+  const { rows: workloads } = await sql<Workload>`
+    select ${workloadColumns('w')} from workloads w where w.id = any(${ids}::text[])
+  `.execute(on)
+  const workloadOf = new Map(workloads.map((workload) => [workload.id, workload]))
+  const leases = await sql<OccupyingLease>`
+    select l.id, l.workload, l.project, l.provider, l.site, l.tier, l.ranks, l.price_micros as "priceMicros", l.shape,
+      w.name, a.started_at + coalesce(w.spec #>> '{duration,maximumMs}', w.spec #>> '{duration,expectedMs}')::bigint as "endsAt"
+    from leases l join workloads w on w.id = l.workload join attempts a on a.id = l.attempt
+    where l.state = any(${occupyingStates}::text[]) order by l.id
+  `.execute(on)
+  return {
+    waiting: queue.rows.flatMap((replica) => {
+      const workload = workloadOf.get(replica.workload)
+      return workload ? [{ workload, replica }] : []
+    }),
+    leases: leases.rows,
+    projects: await listProjects(on),
+    spent: await spentOf(on, ids),
+    sites: await listSites(on),
+  }
+}
+
+async function spentOf(on: Executor, workloads: string[]): Promise<Map<string, bigint>> {
+  const { rows } = await sql<{ key: string; amount: bigint }>`
+    select kind || '/' || name as key, amount_micros as amount from spent
+    where kind = 'project' or (kind = 'workload' and name = any(${workloads}::text[]))
+  `.execute(on)
+  return new Map(rows.map(({ key, amount }) => [key, amount]))
+}
+
+type Commit = { claim: Claim; placed: Placed[]; refused: Decision[]; now: number }
+type Row = { id: string; name: string; project: string; attempts: number }
+
+async function commit(on: Executor, { claim, placed, refused, now }: Commit): Promise<boolean> {
+  if (!(await holds(on, claim))) return false
+  const { rows } = await sql<Row>`
+    select id, name, project, attempts from workloads
+    where id = any(${[...placed.map(({ decision }) => decision), ...refused].map(({ workload }) => workload)}::text[])
+      and wants = 'run' and ended_at is null and state not in ('held', 'stopping')
+    order by id for no key update
+  `.execute(on)
+  const workloads = new Map(rows.map((row) => [row.id, row]))
+  const events = [...(await place(on, { placed, workloads, now })), ...(await refuse(on, refused, workloads))]
+  await addEvents(on, events, now)
+  const launches = events.some(({ type }) => type === 'attempt.placed')
+  await nudge(on, [
+    ...(launches ? (['launch', 'follow'] as const) : []),
+    ...(events.length > 0 ? (['events'] as const) : []),
+  ])
+  return true
+}
+
+type Placing = { placed: Placed[]; workloads: Map<string, Row>; now: number }
+
+/** Writes what is placed, but for replicas that no longer wait: somebody changed their mind since the snapshot. */
+async function place(on: Executor, { placed, workloads, now }: Placing): Promise<NewEvent[]> {
+  const { rows: taken } = await sql<{ workload: string; replica: number }>`
+    update replicas r set state = 'placed'
+    from unnest(
+      ${placed.map(({ decision }) => decision.workload)}::text[], ${placed.map(({ decision }) => decision.replica)}::int[]
+    ) as x (workload, replica)
+    where r.workload = x.workload and r.replica = x.replica and r.state = 'waiting'
+      and r.workload = any(${[...workloads.keys()]}::text[])
+    returning r.workload, r.replica
+  `.execute(on)
+  const free = new Set(taken.map(({ workload, replica }) => `${workload} ${replica}`))
+  const rows = placed.flatMap((one) => {
+    const { workload, replica, placement } = one.decision
+    const owner = workloads.get(workload)
+    if (!owner || !placement || !free.has(`${workload} ${replica}`)) return []
+    owner.attempts += 1
+    return [
+      { ...one, ...placement, workload, replica, project: owner.project, name: owner.name, number: owner.attempts },
+    ]
+  })
+  if (rows.length === 0) return []
+  await insertPlaced(on, rows, now)
+  return rows.map(({ workload, project, name, number, provider, site, tier, ranks, priceMicros, attemptId }) => ({
+    type: 'attempt.placed',
+    workload,
+    project,
+    message: `attempt ${number} of ${name} was placed at ${provider}/${site}, ${tier}, ${ranks.length === 1 ? '1 node' : `${ranks.length} nodes`}`,
+    data: { attempt: attemptId, number, provider, site, tier, nodes: ranks.length, priceMicros },
+  }))
+}
+
+type PlacedRow = Placed & {
+  workload: string
+  replica: number
+  project: string
+  number: number
+  ranks: { rank: number }[]
+}
+
+async function insertPlaced(on: Executor, rows: PlacedRow[], now: number): Promise<void> {
+  const x = sql`json_to_recordset(${JSON.stringify(rows.map(({ decision, ...row }) => ({ ...row, decisions: [decision] })))}::json) as x (
+    "attemptId" text, "leaseId" text, "operationId" text, "planId" text, "graceMs" int, workload text, replica int,
+    project text, number int, provider text, site text, tier text, shape text, "priceMicros" bigint, ranks jsonb, decisions jsonb
+  )`
+  await sql`
+    insert into plans (id, workload, decisions, created_at) select x."planId", x.workload, x.decisions, ${now}::bigint from ${x}
+  `.execute(on)
+  await sql`
+    insert into attempts (id, workload, replica, number, plan, created_at)
+    select x."attemptId", x.workload, x.replica, x.number, x."planId", ${now}::bigint from ${x}
+  `.execute(on)
+  await sql`
+    insert into leases (id, attempt, workload, project, provider, site, tier, shape, price_micros, ranks, grace_ms, created_at)
+    select x."leaseId", x."attemptId", x.workload, x.project, x.provider, x.site, x.tier, x.shape, x."priceMicros", x.ranks,
+      x."graceMs", ${now}::bigint
+    from ${x}
+  `.execute(on)
+  await sql`
+    insert into ranks (lease, rank)
+    select x."leaseId", (r ->> 'rank')::int from ${x}, jsonb_array_elements(x.ranks) r
+  `.execute(on)
+  await sql`
+    insert into operations (id, lease, kind, site, token, not_before)
+    select x."operationId", x."leaseId", 'launch', x.provider || '/' || x.site, x."leaseId", ${now}::bigint from ${x}
+  `.execute(on)
+  await sql`
+    update workloads w set attempts = x.attempts, refusal = null, due_at = least(w.due_at, ${now}::bigint),
+      state = case when w.state = 'queued' then 'starting' else w.state end,
+      reason = case when w.state = 'queued' then '' else w.reason end
+    from (select workload, max(number) as attempts from ${x} group by workload) x where w.id = x.workload
+  `.execute(on)
+}
+
+/** Writes why these wait, and tells it, when the text is another than before. */
+async function refuse(on: Executor, refused: Decision[], workloads: Map<string, Row>): Promise<NewEvent[]> {
+  const first = new Map<string, Refusal>()
+  for (const { workload, refusal } of refused)
+    if (refusal && workloads.has(workload) && !first.has(workload)) first.set(workload, refusal)
+  if (first.size === 0) return []
+  const texts = [...first].map(([id, refusal]) => ({ id, refusal }))
+  const { rows } = await sql<{ id: string }>`
+    with x as (
+      select x.id, x.refusal, (w.refusal ->> 'text') is distinct from (x.refusal ->> 'text') as news
+      from json_to_recordset(${JSON.stringify(texts)}::json) as x (id text, refusal jsonb) join workloads w on w.id = x.id
+      where w.refusal is distinct from x.refusal
+    ), written as (
+      update workloads w set refusal = x.refusal,
+        reason = case when w.state = 'queued' then x.refusal ->> 'text' else w.reason end
+      from x where w.id = x.id
+    )
+    select id from x where news order by id
+  `.execute(on)
+  return rows.flatMap(({ id }) => {
+    const refusal = first.get(id)
+    const workload = workloads.get(id)
+    if (!refusal || !workload) return []
+    const { cause, text } = refusal
+    return [{ type: 'workload.waits', workload: id, project: workload.project, message: text, data: { cause } }]
+  })
+}

@@ -1,0 +1,37 @@
+import { sql } from 'kysely'
+
+import type { Database } from '#store/database.ts'
+import type { Secrets } from '#store/store.ts'
+
+/** Secrets as they were sealed by others; nothing in this room can read one. */
+export const createSecrets = (database: Database): Secrets => ({
+  put: (...[project, name, sealed, now]) =>
+    database.write(async (on) => {
+      await sql`
+        insert into secrets (project, name, sealed, updated_at)
+        values (${project}, ${name}, ${Buffer.from(sealed)}, ${now}::bigint)
+        on conflict (project, name) do update set sealed = excluded.sealed, updated_at = excluded.updated_at
+      `.execute(on)
+    }),
+  list: (project) =>
+    database.read(async (on) => {
+      const { rows } = await sql<{ name: string; updatedAt: number }>`
+        select name, updated_at as "updatedAt" from secrets where project = ${project} order by name
+      `.execute(on)
+      return rows
+    }),
+  get: (project, names) =>
+    database.read(async (on) => {
+      const { rows } = await sql<{ name: string; sealed: Buffer }>`
+        select name, sealed from secrets where project = ${project} and name = any(${names}::text[])
+      `.execute(on)
+      return new Map(rows.map(({ name, sealed }) => [name, new Uint8Array(sealed)]))
+    }),
+  remove: (project, name) =>
+    database.write(async (on) => {
+      const { rows } = await sql`
+        delete from secrets where project = ${project} and name = ${name} returning name
+      `.execute(on)
+      return rows.length > 0
+    }),
+})

@@ -1,0 +1,124 @@
+import { sql } from 'kysely'
+
+import type { Lease } from '#model/lease.ts'
+import type { Rank } from '#model/rank.ts'
+import { type Site, type SiteReach, siteKey } from '#model/site.ts'
+import type { Database, Executor } from '#store/database.ts'
+import type { QueueSnapshot, SeenRank, Sites } from '#store/store.ts'
+import { leaseColumns, rankColumns } from './columns.ts'
+import { addEvents } from './events.ts'
+import { nudge } from './nudge.ts'
+import { mayFollow } from './rank-moves.ts'
+
+export const createSites = (database: Database): Sites => ({
+  list: () => database.read(listSites),
+  put: (site, now) =>
+    database.write(async (on) => {
+      await sql`
+        insert into sites as s (key, site, since) values (${siteKey(site)}, ${JSON.stringify(site)}::jsonb, ${now}::bigint)
+        on conflict (key) do update set site = excluded.site where s.site <> excluded.site
+      `.execute(on)
+    }),
+  offered: (...[site, offers, nodes, now]) =>
+    database.write(async (on) => {
+      // A changed offer may be what somebody waits for; the same again (only younger) is no news.
+      const { rows } = await sql<{ news: boolean }>`
+        with before as (select key, ${ageless(sql`offers`)} as offers, nodes from sites where key = ${site})
+        update sites s set offers = ${JSON.stringify(offers)}::jsonb, nodes = ${jsonOrNull(nodes)}::jsonb, offers_at = ${now}::bigint
+        from before where s.key = before.key
+        returning (${ageless(sql`s.offers`)}, s.nodes) is distinct from (before.offers, before.nodes) as news
+      `.execute(on)
+      if (rows[0]?.news) await nudge(on, ['admit'])
+    }),
+  reached: (...[site, reach, detail, since]) => database.write((on) => reached(on, { site, reach, detail, since })),
+  leases: (site) => database.readAtOnce((on) => leasesAt(on, site)),
+  saw: (ranks, now) => database.write((on) => saw(on, ranks, now)),
+  orphans: (tokens) =>
+    database.read(async (on) => {
+      const { rows } = await sql<{ token: string }>`
+        select t.token from unnest(${tokens}::text[]) as t (token)
+        where not exists (select 1 from leases l where l.id = t.token and l.state not in ('gone', 'refused'))
+      `.execute(on)
+      return rows.map(({ token }) => token)
+    }),
+})
+
+const jsonOrNull = (value: unknown): string | null => (value === null ? null : JSON.stringify(value))
+
+/** Offers without the time they were asked for. */
+const ageless = (offers: ReturnType<typeof sql>) =>
+  sql`(select jsonb_agg(o - 'asOf') from jsonb_array_elements(${offers}) o)`
+
+export async function listSites(on: Executor): Promise<QueueSnapshot['sites']> {
+  const { rows } = await sql<QueueSnapshot['sites'][number]>`
+    select key as site, reach, since, detail, offers, nodes, site as info from sites order by key
+  `.execute(on)
+  return rows
+}
+
+async function reached(on: Executor, { site, reach, detail, since }: SiteReach): Promise<boolean> {
+  const { rows } = await sql<{ info: Site }>`
+    update sites set reach = ${reach}, since = ${since}::bigint, detail = ${detail}
+    where key = ${site} and reach <> ${reach} returning site as info
+  `.execute(on)
+  if (rows.length === 0) return false
+  const message = reach === 'reachable' ? `${site} answers again` : `${site} is ${reach}: ${detail}`
+  await addEvents(
+    on,
+    [{ type: `site.${reach}`, workload: null, project: null, message, data: { site, detail } }],
+    since,
+  )
+  const [provider, name] = parts(site)
+  await sql`
+    update workloads w set due_at = least(w.due_at, ${since}::bigint)
+    where w.due_at is not null and w.id in (
+      select workload from leases where provider = ${provider} and site = ${name} and state not in ('gone', 'refused')
+    )
+  `.execute(on)
+  await nudge(on, ['admit', 'follow', 'retire', 'launch', 'events'])
+  return true
+}
+
+const parts = (site: string): [string, string] => {
+  const slash = site.indexOf('/')
+  return [site.slice(0, slash), site.slice(slash + 1)]
+}
+
+async function leasesAt(on: Executor, site: string): ReturnType<Sites['leases']> {
+  const [provider, name] = parts(site)
+  // `wanted` is not asked for yet, so that nobody takes a launch on its way for a loss.
+  const leases = await sql<Lease & { attemptNumber: number }>`
+    select ${leaseColumns('l')}, a.number as "attemptNumber"
+    from leases l join attempts a on a.id = l.attempt
+    where l.provider = ${provider} and l.site = ${name} and l.state in ('starting', 'held', 'stopping', 'lost')
+    order by l.id
+  `.execute(on)
+  const ranks = await sql<Rank>`
+    select ${rankColumns('r')} from ranks r
+    where r.lease = any(${leases.rows.map(({ id }) => id)}::text[]) order by r.lease, r.rank
+  `.execute(on)
+  const of = Map.groupBy(ranks.rows, ({ lease }) => lease)
+  return leases.rows.map((lease) => ({ ...lease, ranksSeen: of.get(lease.id) ?? [] }))
+}
+
+async function saw(on: Executor, ranks: SeenRank[], now: number): Promise<void> {
+  if (ranks.length === 0) return
+  const { rows } = await sql<{ lease: string }>`
+    update ranks r set state = x.state, exit_code = coalesce(x."exitCode", r.exit_code),
+      started_at = coalesce(r.started_at, x."startedAt"), ended_at = coalesce(r.ended_at, x."endedAt")
+    from (
+      select * from json_to_recordset(${JSON.stringify(ranks)}::json) as x (
+        lease text, rank int, state text, "exitCode" int, "startedAt" bigint, "endedAt" bigint
+      ) order by lease, rank
+    ) x
+    where r.lease = x.lease and r.rank = x.rank and r.state <> x.state and ${mayFollow(sql`r.state`, sql`x.state`)}
+    returning r.lease
+  `.execute(on)
+  if (rows.length === 0) return
+  await sql`
+    update workloads w set due_at = least(w.due_at, ${now}::bigint)
+    where w.due_at is not null
+      and w.id in (select workload from leases where id = any(${[...new Set(rows.map(({ lease }) => lease))]}::text[]))
+  `.execute(on)
+  await nudge(on, ['follow', 'agents'])
+}

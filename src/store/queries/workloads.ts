@@ -1,0 +1,175 @@
+import { type RawBuilder, sql } from 'kysely'
+
+import type { Attempt } from '#model/attempt.ts'
+import type { Lease } from '#model/lease.ts'
+import type { Refusal } from '#model/plan.ts'
+import type { Rank } from '#model/rank.ts'
+import { wantedReplicas, type Wants } from '#model/workload.ts'
+import type { Database, Executor } from '#store/database.ts'
+import type { ListedWorkload, NewWorkload, Page, WorkloadFilter, Workloads } from '#store/store.ts'
+import { attemptColumns, leaseColumns, rankColumns, workloadColumns } from './columns.ts'
+import { addEvents } from './events.ts'
+import { nudge } from './nudge.ts'
+
+export const createWorkloads = (database: Database): Workloads => ({
+  submit: (workloads, now) => database.write((on) => submit(on, workloads, now)),
+  get: (id) =>
+    database.read(async (on) => (await listed(on, sql`select id from workloads where id = ${id}`))[0] ?? null),
+  find: (project, nameOrId) =>
+    database.read(async (on) => {
+      const found = await listed(
+        on,
+        sql`select id from workloads where project = ${project} and (id = ${nameOrId} or name = ${nameOrId})
+            order by id = ${nameOrId} desc, ended_at is null desc, created_at desc, id desc limit 1`,
+      )
+      return found[0] ?? null
+    }),
+  list: (filter, page) => database.read((on) => listed(on, pageOf(filter, page))),
+  want: (id, wants, by) => database.write((on) => want(on, { id, wants, ...by })),
+  prioritise: (id, priority, by) => database.write((on) => prioritise(on, { id, priority, ...by })),
+  attempts: (id) => database.readAtOnce((on) => attemptsOf(on, id)),
+  refusal: (id) =>
+    database.read(async (on) => {
+      const { rows } = await sql<{ refusal: Refusal | null }>`select refusal from workloads where id = ${id}`.execute(
+        on,
+      )
+      return rows[0]?.refusal ?? null
+    }),
+})
+
+async function submit(on: Executor, workloads: NewWorkload[], now: number): Promise<void> {
+  if (workloads.length === 0) return
+  await sql`
+    insert into workloads (id, name, project, kind, spec, bundle, priority, submitted_by, created_at, due_at)
+    select x.id, x.name, x.project, x.kind, x.spec, x.bundle, x.priority, x."submittedBy", ${now}::bigint, ${now}::bigint
+    from json_to_recordset(${JSON.stringify(workloads)}::json) as x (
+      id text, name text, project text, kind text, spec jsonb, bundle text, priority int, "submittedBy" text
+    )
+  `.execute(on)
+  await sql`
+    insert into replicas (workload, replica)
+    select x.id, generate_series(0, x.replicas - 1)
+    from unnest(${workloads.map(({ id }) => id)}::text[], ${workloads.map(({ spec }) => wantedReplicas(spec))}::int[])
+      as x (id, replicas)
+  `.execute(on)
+  const events = workloads.map(({ id, name, project, kind, submittedBy }) => ({
+    type: 'workload.submitted',
+    workload: id,
+    project,
+    message: `${name} was submitted by ${submittedBy}`,
+    data: { name, kind },
+  }))
+  await addEvents(on, events, now)
+  await nudge(on, ['admit', 'follow', 'events'])
+}
+
+/** Ids of one page, newest first. */
+function pageOf(filter: WorkloadFilter, page: Page): RawBuilder<unknown> {
+  const conditions = [sql`true`]
+  if (filter.project !== undefined) conditions.push(sql`project = ${filter.project}`)
+  if (filter.name !== undefined) conditions.push(sql`name = ${filter.name}`)
+  if (filter.kind !== undefined) conditions.push(sql`kind = ${filter.kind}`)
+  if (filter.states) conditions.push(inStates(filter.states))
+  if (filter.label) conditions.push(sql`spec -> 'labels' ->> ${filter.label[0]} = ${filter.label[1]}`)
+  if (page.after) conditions.push(sql`(created_at, id) < (${page.after.createdAt}::bigint, ${page.after.id}::text)`)
+  return sql`
+    select id from workloads where ${sql.join(conditions, sql` and `)}
+    order by created_at desc, id desc limit ${page.size}
+  `
+}
+
+const ended: ReadonlySet<string> = new Set(['succeeded', 'failed', 'stopped'])
+
+/** Says so when only live ones are asked for, in the words of the index that holds just those. */
+function inStates(states: string[]): RawBuilder<unknown> {
+  const chosen = sql`state = any(${states}::text[])`
+  return states.some((state) => ended.has(state))
+    ? chosen
+    : sql`state not in ('succeeded', 'failed', 'stopped') and ${chosen}`
+}
+
+type ListedRow = Omit<ListedWorkload, 'tasks'> & { succeeded: number; failed: number; leased: number }
+
+/** The workloads of some ids, with what is shown beside each, newest first. */
+async function listed(on: Executor, ids: RawBuilder<unknown>): Promise<ListedWorkload[]> {
+  const { rows } = await sql<ListedRow>`
+    with page as materialized (${ids})
+    select ${workloadColumns('w')},
+      w.tasks_succeeded as succeeded, w.tasks_failed as failed, w.tasks_leased as leased,
+      coalesce(r.replicas, 0)::int as replicas, coalesce(a.ready, 0)::int as ready,
+      coalesce(l.sites, '{}') as sites, coalesce(l.price, 0)::bigint as "priceMicros",
+      coalesce(s.amount_micros, 0) as "spentMicros"
+    from page join workloads w on w.id = page.id
+    left join lateral (select count(*) as replicas from replicas r where r.workload = w.id) r on true
+    left join lateral (
+      select count(*) as ready from attempts a
+      where a.workload = w.id and a.ready and a.state in ('starting', 'running', 'stopping')
+    ) a on true
+    left join lateral (
+      select array_agg(distinct l.provider || '/' || l.site) as sites, sum(l.price_micros) as price from leases l
+      where l.workload = w.id and l.state in ('wanted', 'starting', 'held', 'stopping')
+    ) l on true
+    left join spent s on s.kind = 'workload' and s.name = w.id
+    order by w.created_at desc, w.id desc
+  `.execute(on)
+  return rows.map(({ succeeded, failed, leased, ...row }) => ({
+    ...row,
+    tasks: row.kind === 'array' ? { succeeded, failed, leased } : null,
+  }))
+}
+
+type Asked = { id: string; who: string; now: number }
+
+async function want(on: Executor, { id, wants, who, now }: Asked & { wants: Wants }): Promise<boolean> {
+  // Once it is to stop, nothing takes that back.
+  const { rows } = await sql<{ name: string; project: string }>`
+    update workloads set wants = ${wants}, due_at = ${now}::bigint
+    where id = ${id} and ended_at is null and (wants <> 'stop' or ${wants} = 'stop')
+    returning name, project
+  `.execute(on)
+  const [row] = rows
+  if (!row) return false
+  const asked = { run: 'released', hold: 'held back', stop: 'asked to stop' }[wants]
+  const message = `${row.name} was ${asked} by ${who}`
+  const event = { type: 'workload.asked', workload: id, project: row.project, message, data: { wants, by: who } }
+  await addEvents(on, [event], now)
+  await nudge(on, ['follow', 'admit', 'events', 'agents'])
+  return true
+}
+
+async function prioritise(on: Executor, { id, priority, who, now }: Asked & { priority: number }): Promise<boolean> {
+  const { rows } = await sql<{ name: string; project: string }>`
+    update workloads set priority = ${priority} where id = ${id} and ended_at is null returning name, project
+  `.execute(on)
+  const [row] = rows
+  if (!row) return false
+  const message = `${row.name} was given priority ${priority} by ${who}`
+  const event = {
+    type: 'workload.prioritised',
+    workload: id,
+    project: row.project,
+    message,
+    data: { priority, by: who },
+  }
+  await addEvents(on, [event], now)
+  await nudge(on, ['admit', 'events'])
+  return true
+}
+
+async function attemptsOf(on: Executor, id: string): Promise<(Attempt & { lease: Lease | null; ranks: Rank[] })[]> {
+  const attempts = await sql<Attempt>`
+    select ${attemptColumns('a')} from attempts a where a.workload = ${id} order by a.number
+  `.execute(on)
+  const leases = await sql<Lease>`
+    select ${leaseColumns('l')} from leases l where l.workload = ${id} order by l.created_at, l.id
+  `.execute(on)
+  const ranks = await sql<Rank>`
+    select ${rankColumns('r')} from ranks r join leases l on l.id = r.lease where l.workload = ${id} order by r.rank
+  `.execute(on)
+  const leaseOf = new Map(leases.rows.map((lease) => [lease.attempt, lease])) // the latest of each
+  const ranksOf = Map.groupBy(ranks.rows, ({ lease }) => lease)
+  return attempts.rows.map((attempt) => {
+    const lease = leaseOf.get(attempt.id) ?? null
+    return { ...attempt, lease, ranks: ranksOf.get(lease?.id ?? '') ?? [] }
+  })
+}

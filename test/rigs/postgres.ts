@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { type Clock, createClock } from '#kit/clock.ts'
+import { createIds, type Ids } from '#kit/ids.ts'
+import { type Embedded, startAt } from '#store/embedded/embedded.ts'
+import { placeAt } from '#store/embedded/place.ts'
+import { openStore } from '#store/open.ts'
+import type { Store } from '#store/store.ts'
+
+/**
+ * A throwaway PostgreSQL for the tests of one process: started by the first that asks, ended with the process however
+ * that ends short of a SIGKILL. It does not wait for the disk; all else is as in production.
+ */
+export function withPostgres(): Promise<Embedded> {
+  return (server ??= start())
+}
+let server: Promise<Embedded> | undefined
+
+async function start(): Promise<Embedded> {
+  const folder = mkdtempSync(join(tmpdir(), 'isobar-test-'))
+  chmodSync(folder, 0o755) // PostgreSQL's own account must pass when we are root
+  const embedded = await startAt(placeAt(join(folder, 'pg')), { settings: { fsync: 'off', max_connections: '200' } })
+  process.once('exit', () => {
+    // Nothing can be awaited any more; its data goes with it, so it need not be saved.
+    embedded.leave()
+    const pid = embedded.pid()
+    if (pid) process.kill(pid, 'SIGQUIT')
+    for (let i = 0; i < 300 && embedded.pid() > 0; i++) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 20 })
+  })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
+  return embedded
+}
+
+/** The address of an empty database of its own. */
+export async function aDatabase(): Promise<string> {
+  return (await withPostgres()).database(`test_${randomBytes(6).toString('hex')}`)
+}
+
+export const someIds: Ids = createIds(Date.now, randomBytes)
+
+/** An open store on a fresh database, or on that of another with `url`; close it with `close` or `await using`. */
+export async function aStore(
+  options: { url?: string; clock?: Clock } = {},
+): Promise<Store & AsyncDisposable & { url: string }> {
+  const url = options.url ?? (await aDatabase())
+  const store = await openStore({ url, ids: someIds, clock: options.clock ?? createClock(), size: 5 })
+  return { ...store, url, [Symbol.asyncDispose]: () => store.close() }
+}
