@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import * as fc from 'fast-check'
+
+import type { Decision } from '#model/plan.ts'
+import type { Workload } from '#model/workload.ts'
+import { aJob, aNow, anArray, anOffer, aProject, aService, aSite, aSnapshot, someNodes } from '#test/builders.ts'
+import { check } from './check.ts'
+import type { Snapshot } from './facts.ts'
+import { place } from './place.ts'
+import { resourceNames, sliceOf, slicePrice } from './slice.ts'
+
+/** One of these; without the literal types of `constantFrom`, which no spec takes. */
+const oneOf = <T>(...values: [T, ...T[]]): fc.Arbitrary<T> =>
+  fc.nat(values.length - 1).map((i) => values[i] ?? values[0])
+
+const offer = fc.record({
+  gpus: oneOf(0, 4, 8),
+  gpu: oneOf('H100', 'H200'),
+  price: fc.integer({ min: 0, max: 30 }),
+  tier: oneOf('committed' as const, 'spot' as const, 'on-demand' as const),
+  divisible: fc.boolean(),
+  images: fc.boolean(),
+  available: fc.option(fc.nat(6), { nil: undefined }),
+})
+
+const site = fc
+  .record({
+    provider: oneOf('local' as const, 'simulated' as const),
+    name: oneOf('a', 'b', 'c'),
+    jurisdictions: oneOf(['US'], ['DE', 'EU']),
+    reach: oneOf('reachable' as const, 'reachable' as const, 'unreachable' as const),
+    offers: fc.uniqueArray(offer, { maxLength: 3, selector: (each) => `${each.tier} ${anOffer(each).shape.name}` }),
+    nodes: fc.option(fc.nat(6)),
+    perDomain: oneOf<number[]>([], [2], [2, 4]),
+    usable: fc.boolean(),
+    foreign: fc.nat(4),
+  })
+  .map(({ nodes, perDomain, usable, foreign, ...words }) => {
+    const inventory = words.offers.flatMap((each, kind) =>
+      someNodes(nodes ?? 0, each, perDomain).map((node, i) => ({
+        ...node,
+        name: `${kind}-${node.name}`,
+        usable: usable || i > 0,
+        ...(foreign > 0 && i === 1
+          ? { foreign: { cpuMilli: foreign * 1000, memoryMiB: 100, diskMiB: 0, accelerators: 0 } }
+          : {}),
+      })),
+    )
+    return aSite({ ...words, nodes: nodes === null ? null : inventory })
+  })
+
+type Words = NonNullable<Parameters<typeof aJob>[0]>
+
+const spec = fc.record({
+  project: oneOf('red', 'blue'),
+  priority: oneOf(0, 0, 1),
+  nodes: oneOf(1, 1, 2, 3, 5),
+  resources: oneOf<NonNullable<Words['resources']>>(
+    {},
+    { cpus: 4 },
+    { cpus: '8+', memory: '10GB' },
+    { memory: '60GB+' },
+    { accelerators: 'h100:1' },
+    { accelerators: ['H200:8', 'H100:4'] },
+    { accelerators: { any: ['80GB+:2', 'H200:1'] } },
+    { accelerators: 'H100:16' },
+  ),
+  topology: oneOf<Words['topology']>(
+    undefined,
+    { within: 'nvlink' },
+    { within: 'block' },
+    { within: 'block' as const, required: false },
+  ),
+  placement: oneOf<NonNullable<Words['placement']>>(
+    {},
+    { jurisdictions: ['EU'] },
+    { maxPrice: '$10/h' },
+    { tiers: ['spot'] },
+    { spread: 'site' },
+    { spread: 'provider' },
+  ),
+  image: oneOf<string | undefined>(undefined, undefined, undefined, 'an/image'),
+})
+
+const workload = fc
+  .tuple(spec, oneOf('job', 'service', 'array'), fc.nat(5), fc.nat(12))
+  .map(([words, kind, age, size]) => ({
+    words,
+    kind,
+    size,
+    row: { createdAt: aNow - age },
+  }))
+
+function named(drawn: typeof workload extends fc.Arbitrary<infer T> ? T : never, id: string): Workload {
+  const { words, kind, size, row } = drawn
+  if (kind === 'service') return aService({ ...words, name: id, nodes: 1, replicas: size % 4 }, row)
+  if (kind === 'array') return anArray({ ...words, name: id, nodes: 1, tasks: size + 1, parallelism: size + 1 }, row)
+  return aJob({ ...words, name: id }, row)
+}
+
+const project = (name: string) =>
+  fc
+    .record({
+      quota: fc.record({
+        accelerators: fc.option(fc.nat(20), { nil: undefined }),
+        cpuMilli: fc.option(fc.integer({ min: 0, max: 200_000 }), { nil: undefined }),
+        nodes: fc.option(fc.nat(10), { nil: undefined }),
+      }),
+      policy: fc.record({
+        maxProviderShare: oneOf<number | undefined>(undefined, undefined, 0.5, 0.7),
+        maxPriceMicros: oneOf<number | undefined>(undefined, undefined, 20_000_000),
+        jurisdictions: oneOf<string[] | undefined>(undefined, undefined, ['EU']),
+      }),
+    })
+    .map((words) => aProject({ name, ...words }))
+
+const sites = fc.uniqueArray(site, { maxLength: 5, selector: (each) => each.site })
+
+/** A fleet and a queue; half of the queue was placed in an earlier round and holds leases. */
+const snapshot = fc
+  .record({
+    sites,
+    projects: fc.tuple(project('red'), project('blue')),
+    before: fc.array(workload, { maxLength: 5 }),
+    waiting: fc.array(workload, { maxLength: 10 }),
+  })
+  .map(({ before, waiting, ...facts }) => {
+    const early = aSnapshot({ ...facts, waiting: before.map((each, i) => named(each, `before${i}`)) })
+    const leases = leasesOf(early, place({ snapshot: early, now: aNow }))
+    return aSnapshot({ ...facts, leases, waiting: waiting.map((each, i) => named(each, `w${i}`)) })
+  })
+
+function leasesOf({ waiting }: Snapshot, decisions: Decision[]): Snapshot['leases'] {
+  return decisions.flatMap(({ workload: id, placement }, i) => {
+    const asked = waiting.find((each) => each.workload.id === id)
+    return placement && asked ? [{ ...placement, id: `l-${i}`, workload: id, project: asked.workload.project }] : []
+  })
+}
+
+test('any queue on any fleet is placed so that the checker accepts it', () => {
+  fc.assert(
+    fc.property(snapshot, (facts) => {
+      const input = { snapshot: facts, now: aNow }
+      const decisions = place(input)
+      assert.deepEqual(check(input, decisions), [])
+      assert.equal(decisions.length, facts.waiting.length)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('the order of the arrays does not matter, nor does asking twice', () => {
+  fc.assert(
+    fc.property(snapshot, fc.nat(), (facts, seed) => {
+      const mixed: Snapshot = {
+        waiting: shuffled(facts.waiting, seed),
+        leases: shuffled(facts.leases, seed),
+        projects: shuffled(facts.projects, seed),
+        spent: facts.spent,
+        sites: shuffled(facts.sites, seed).map((each) => ({
+          ...each,
+          offers: shuffled(each.offers, seed),
+          nodes: each.nodes && shuffled(each.nodes, seed),
+        })),
+      }
+      const decisions = place({ snapshot: facts, now: aNow })
+      assert.deepEqual(place({ snapshot: mixed, now: aNow }), decisions)
+      assert.deepEqual(place({ snapshot: facts, now: aNow }), decisions)
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('more capacity never makes a workload unplaceable that is alone in the queue', () => {
+  fc.assert(
+    fc.property(sites, sites, workload, (few, more, drawn) => {
+      const waiting = [named(drawn, 'alone')]
+      const all = [...few, ...more.filter((each) => few.every(({ site: key }) => key !== each.site))]
+      const before = place({ snapshot: aSnapshot({ waiting, sites: few }), now: aNow })
+      const after = place({ snapshot: aSnapshot({ waiting, sites: all }), now: aNow })
+      before.forEach((decision, i) => assert.ok(!decision.placement || after[i]?.placement))
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('of equal requests of one project and priority, the earlier are placed before the later', () => {
+  fc.assert(
+    fc.property(snapshot, spec, fc.integer({ min: 2, max: 6 }), (facts, words, count) => {
+      const equals = Array.from({ length: count }, (_, i) =>
+        aJob({ ...words, name: `equal${i}` }, { createdAt: aNow - 100 + i }),
+      )
+      const queue = [...facts.waiting, ...aSnapshot({ waiting: equals }).waiting]
+      const decisions = place({ snapshot: { ...facts, waiting: queue }, now: aNow })
+      const placed = equals.map(({ id }) => decisions.some((each) => each.workload === id && each.placement !== null))
+      const share = facts.projects.some(({ policy }) => policy.maxProviderShare !== undefined)
+      // Under a provider's share others may open a place between two equals.
+      if (!share)
+        assert.deepEqual(
+          placed,
+          placed.toSorted((a, b) => Number(b) - Number(a)),
+        )
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('a later job that wants the same accelerators never takes those that an earlier one waits for', () => {
+  fc.assert(
+    fc.property(
+      fc.nat(8),
+      fc.integer({ min: 1, max: 4 }),
+      fc.array(fc.integer({ min: 1, max: 8 })),
+      (free, big, small) => {
+        const west = aSite({ nodes: someNodes(4, { gpus: 8 }) })
+        const jobs = [
+          aJob({ name: 'held', resources: { accelerators: `H100:${8 - free || 1}` } }, { createdAt: 0 }),
+          aJob({ name: 'gang', nodes: big, resources: { accelerators: 'H100:8' } }, { createdAt: 1 }),
+          ...small.map((gpus, i) =>
+            aJob({ name: `s${i}`, resources: { accelerators: `H100:${gpus}` } }, { createdAt: 2 + i }),
+          ),
+        ]
+        const [, gang, ...rest] = place({ snapshot: aSnapshot({ waiting: jobs, sites: [west] }), now: aNow })
+        if (!gang?.placement) assert.ok(rest.every(({ placement }) => placement === null))
+      },
+    ),
+  )
+})
+
+test('a slice never costs more than its node, and slices that fill a node pay for all of it', () => {
+  const amounts = fc.record({ cpus: fc.integer({ min: 1, max: 64 }), memoryGB: fc.integer({ min: 1, max: 2000 }) })
+  fc.assert(
+    fc.property(amounts, fc.nat(10 ** 9), fc.integer({ min: 1, max: 64 }), (words, priceMicros, cpus) => {
+      const node = { ...anOffer(words), priceMicros }
+      const { resources } = aJob({ resources: { cpus: Math.min(cpus, words.cpus) } }).spec
+      const slice = sliceOf(resources, node, 0)
+      const price = slicePrice(node, slice)
+      assert.ok(price <= priceMicros)
+      assert.ok(resourceNames.every((name) => slice[name] <= node.shape[name]))
+      const times = node.shape.cpuMilli / slice.cpuMilli
+      if (Number.isInteger(times)) assert.ok(price * times >= priceMicros)
+    }),
+  )
+})
+
+/** A permutation that depends on the seed alone. */
+function shuffled<T>(items: readonly T[], seed: number): T[] {
+  const left = [...items]
+  const mixed: T[] = []
+  for (let n = seed; left.length > 0; n = (n * 1_103_515_245 + 12_345) % 2_147_483_648)
+    mixed.push(...left.splice(n % left.length, 1))
+  return mixed
+}
