@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { aStore } from '#rigs/postgres.ts'
+import { aClaim, aPlacing, held, submitted } from '#rigs/story.ts'
+import { aJob, aNow, anOffer, aService } from '#test/builders.ts'
+
+const site = { provider: 'local', name: 'west', jurisdictions: ['US'], patienceMs: 60_000 } as const
+
+test('the queue goes by priority, then age, and leaves out what does not want to run or must wait', async () => {
+  await using store = await aStore()
+  const [early = '', , backing = ''] = await submitted(store, [aJob(), aJob(), aJob()])
+  const [late = ''] = await submitted(store, [aJob({ priority: 5 })], aNow + 1)
+  const [heldBack = ''] = await submitted(store, [aJob()], aNow + 2)
+  await store.workloads.want(heldBack, 'hold', { who: 'me', now: aNow })
+  await store.apply([
+    { change: 'replica-waits', workload: backing, replica: 0, losses: 0, failures: 0, notBefore: aNow + 9, avoid: {} },
+  ])
+  const { waiting } = await store.placement.snapshot({ now: aNow, most: 2 })
+  assert.deepEqual(
+    waiting.map(({ workload }) => workload.id),
+    [late, early],
+  )
+  const later = await store.placement.snapshot({ now: aNow + 9, most: 10 })
+  assert.equal(later.waiting.length, 4)
+})
+
+test('a placed replica has attempt, lease, ranks, operation and plan, and leaves the queue', async () => {
+  await using store = await aStore()
+  await store.sites.put({ ...site, jurisdictions: ['US'] }, aNow)
+  await store.sites.offered('local/west', [anOffer()], null, aNow)
+  const [id = ''] = await submitted(store, [aJob({ nodes: 2, duration: { maximum: '1h' } })])
+  const placed = aPlacing(id, { nodes: 2 })
+  await held(store, [placed])
+  await store.apply([{ change: 'attempt', id: placed.attemptId, to: 'running', reason: '' }])
+
+  const { waiting, leases, sites } = await store.placement.snapshot({ now: aNow, most: 10 })
+  assert.equal(waiting.length, 0)
+  assert.equal(sites[0]?.offers.length, 1)
+  const [lease] = leases
+  assert.deepEqual([lease?.id, lease?.shape, lease?.name, lease?.ranks.length], [placed.leaseId, '16cpu', 'job', 2])
+  const [attempt] = await store.workloads.attempts(id)
+  assert.equal(lease?.endsAt, (attempt?.startedAt ?? 0) + 3_600_000)
+  assert.deepEqual(
+    attempt?.ranks.map(({ rank, state }) => [rank, state]),
+    [
+      [0, 'expected'],
+      [1, 'expected'],
+    ],
+  )
+  assert.deepEqual(
+    (await store.plans.ofWorkload(id)).map(({ decisions }) => decisions),
+    [[placed.decision]],
+  )
+  assert.equal((await store.workloads.get(id))?.state, 'starting')
+})
+
+test('a stale claim commits nothing', async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aJob()])
+  const mine = await aClaim(store, 'admit', 'me')
+  await store.claims.release(mine)
+  await aClaim(store, 'admit', 'you')
+  assert.equal(await store.placement.commit(mine, [aPlacing(id)], [], aNow), false)
+  assert.equal((await store.workloads.attempts(id)).length, 0)
+})
+
+test('a replica is placed once, and not after a person changed their mind', async () => {
+  await using store = await aStore()
+  const claim = await aClaim(store)
+  const [twice = '', stopped = ''] = await submitted(store, [aJob(), aJob()])
+  await store.workloads.want(stopped, 'stop', { who: 'me', now: aNow })
+  await store.placement.commit(claim, [aPlacing(twice), aPlacing(stopped)], [], aNow)
+  await store.placement.commit(claim, [aPlacing(twice)], [], aNow)
+  assert.equal((await store.workloads.attempts(twice)).length, 1)
+  assert.equal((await store.workloads.attempts(stopped)).length, 0)
+})
+
+test('a refusal is written, and told only when its text is another', async () => {
+  await using store = await aStore()
+  const claim = await aClaim(store)
+  const [id = ''] = await submitted(store, [aService({ replicas: 2 })])
+  const refused = (text: string) =>
+    [0, 1].map((replica) => ({
+      ...aPlacing(id, { replica }).decision,
+      placement: null,
+      refusal: { cause: 'capacity', text, next: ['isobar why'] },
+    }))
+  for (const text of ['no room', 'no room', 'still no room'])
+    await store.placement.commit(claim, [], refused(text), aNow)
+  assert.equal((await store.workloads.refusal(id))?.text, 'still no room')
+  assert.equal((await store.workloads.get(id))?.reason, 'still no room')
+  const told = (await store.events.latest({ most: 10 })).filter(({ type }) => type === 'workload.waits')
+  assert.deepEqual(
+    told.map(({ message }) => message),
+    ['no room', 'still no room'],
+  )
+})
