@@ -1,0 +1,101 @@
+import type { IncomingMessage } from 'node:http'
+
+import { backoffMs } from '#kit/backoff.ts'
+import type { AgentAnswer, AgentReport } from '#model/agent-protocol.ts'
+
+/** What came of one report. `aborted`: we had something newer to say. */
+export type Reply = { kind: 'answer'; answer: AgentAnswer } | { kind: 'denied' | 'away' | 'aborted'; detail: string }
+
+export type ControlPlane = {
+  /** One report to whichever control plane answers. Never throws. */
+  sync(report: AgentReport, signal: AbortSignal): Promise<Reply>
+  /** Opens an address that the control plane gave, absolute or relative to it. Throws when it does not answer 200. */
+  open(url: string): Promise<IncomingMessage>
+  /** How long to wait before the next try: longer with each failure, at most two seconds, never in step with others. */
+  pauseMs(): number
+}
+
+// `import 'node:http'` would load the whole of undici for its WebSocket, a third of an agent's start and memory.
+const http = process.getBuiltinModule('node:http')
+const keepAlive = new http.Agent({ keepAlive: true, maxSockets: 4 })
+const mostAnswerBytes = 16 * 1024 * 1024
+
+export function createControlPlane(options: { addresses: string[]; credential: string }): ControlPlane {
+  let addresses = options.addresses
+  let current = Math.floor(Math.random() * addresses.length)
+  let failures = 0
+  const address = () => addresses[current % addresses.length] ?? ''
+
+  return {
+    async sync(report, signal) {
+      try {
+        const body = JSON.stringify(report)
+        const response = await request(new URL('/agent/v1/sync', address()), {
+          body,
+          headers: { authorization: `Bearer ${options.credential}`, 'content-type': 'application/json' },
+          signal: AbortSignal.any([signal, AbortSignal.timeout(report.waitMs + 10_000)]),
+        })
+        const text = await readText(response)
+        if (response.statusCode === 401 || response.statusCode === 403) return { kind: 'denied', detail: text }
+        if (response.statusCode !== 200) throw new Error(`${address()} answered ${response.statusCode}`)
+        const answer = JSON.parse(text) as AgentAnswer // checked below as far as we depend on it
+        if (typeof answer.version !== 'string' || !Array.isArray(answer.tasks)) throw new Error('not an answer')
+        failures = 0
+        if (answer.controlPlanes?.length > 0) adopt(answer.controlPlanes)
+        return { kind: 'answer', answer }
+      } catch (error) {
+        if (signal.aborted) return { kind: 'aborted', detail: '' }
+        failures++
+        current++
+        return { kind: 'away', detail: String(error) }
+      }
+    },
+    async open(url) {
+      const response = await request(new URL(url, address()), { signal: AbortSignal.timeout(600_000) })
+      if (response.statusCode === 200) return response
+      response.destroy()
+      throw new Error(`the control plane answered ${response.statusCode}`)
+    },
+    // With several addresses the others are tried at once.
+    pauseMs: () =>
+      failures < addresses.length
+        ? 0
+        : backoffMs({ tries: failures - addresses.length + 1, firstMs: 50, mostMs: 2000, spread: Math.random() }),
+  }
+
+  /** Takes over where to dial, and stays with whoever answered just now if it is among them. */
+  function adopt(next: string[]): void {
+    const here = address()
+    addresses = next
+    current = Math.max(0, next.indexOf(here))
+  }
+}
+
+type RequestOptions = { body?: string; headers?: Record<string, string>; signal: AbortSignal }
+
+function request(url: URL, { body, headers, signal }: RequestOptions): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const secure = url.protocol === 'https:'
+    const client = secure ? process.getBuiltinModule('node:https') : http
+    const sent = client.request(url, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: { ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) },
+      signal,
+      ...(secure ? {} : { agent: keepAlive }),
+    })
+    sent.on('response', resolve)
+    sent.on('error', reject)
+    sent.end(body)
+  })
+}
+
+async function readText(response: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = []
+  let size = 0
+  for await (const part of response as AsyncIterable<Buffer>) {
+    size += part.length
+    if (size > mostAnswerBytes) throw new Error('the answer is too large')
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString('utf8')
+}

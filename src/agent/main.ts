@@ -1,0 +1,28 @@
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+
+import { identify } from '#kit/processes.ts'
+import { agentFiles, type AgentOrder } from '#model/agent-folder.ts'
+
+import { runAgent } from './agent.ts'
+
+// The folder may be renamed while we run (it is on its way out, or its disk is moved): a working directory follows.
+process.chdir(process.argv[2] ?? '.')
+const order = JSON.parse(readFileSync(agentFiles.order, 'utf8')) as AgentOrder // written by whoever started us
+if (isFirst()) await runAgent(order)
+// Nothing may keep us: what had to be said is said, and open sockets to the control plane are idle.
+process.exit(0)
+
+/** Whether no agent ran in this folder before. Each rank starts at most once, however often an agent is started. */
+function isFirst(): boolean {
+  const mine = `${agentFiles.agent}.${process.pid}`
+  writeFileSync(mine, JSON.stringify(identify(process.pid)), { mode: 0o600 })
+  try {
+    linkSync(mine, agentFiles.agent)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    throw error
+  } finally {
+    rmSync(mine, { force: true })
+  }
+}

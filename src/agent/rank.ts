@@ -1,0 +1,196 @@
+import { writeFileSync } from 'node:fs'
+
+import { writeDurably } from '#kit/durable-file.ts'
+import { identify } from '#kit/processes.ts'
+import { agentFiles, type AgentOrder, type RankEnd, type RankStart } from '#model/agent-folder.ts'
+import type { AgentAnswer, AgentReport, Exit, Go } from '#model/agent-protocol.ts'
+
+import { type Group, startGroup } from './group.ts'
+import { createLimits } from './limits.ts'
+import type { Output } from './output.ts'
+import { freePorts } from './ports.ts'
+import { watchReadiness } from './readiness.ts'
+import { Slots } from './slots.ts'
+import { killStrays } from './strays.ts'
+import { rankEnvironment, workFolder } from './workspace.ts'
+
+export type RankParts = {
+  order: AgentOrder
+  output: Promise<Output>
+  /** Brings the workdir into `folder`; asks for the latest `Go` on each try. Throws when it cannot be had. */
+  fetchWorkdir: (go: () => Go, folder: string) => Promise<void>
+  /** There is news to report, at the latest after so many milliseconds. */
+  changed: (delayMs?: number) => void
+}
+
+/** Starts a script in the workdir, with what is special about it in its environment. */
+type Start = (text: string, more?: Record<string, string>) => Group
+
+const success: Exit = { code: 0, signal: null, outOfMemory: false }
+/** What a rank ends with that could not be prepared. */
+const unprepared: Exit = { code: 125, signal: null, outOfMemory: false }
+const terminated: Exit = { code: null, signal: 'SIGTERM', outOfMemory: false }
+
+/** The life of a rank: it arrives, waits for the others, runs, and ends. */
+export class Rank {
+  readonly #parts: RankParts
+  readonly #limits: ReturnType<typeof createLimits>
+  readonly #over = Promise.withResolvers<void>()
+  readonly #ending = new AbortController()
+  #state: AgentReport['state'] = 'arrived'
+  #go: Go | undefined
+  #begun = false
+  #endpoints: string[] = []
+  #ready = false
+  #startedAt: number | null = null
+  #end: RankEnd | undefined
+  #group: Group | undefined
+  #slots: Slots | undefined
+  #stopWithin: number | undefined
+
+  /** The end is on disk and may be reported. */
+  readonly over: Promise<void> = this.#over.promise
+
+  constructor(parts: RankParts) {
+    this.#parts = parts
+    this.#limits = createLimits(parts.order)
+  }
+
+  report(): Omit<AgentReport, 'waitMs' | 'seen'> {
+    return {
+      rank: this.#parts.order.rank,
+      state: this.#state,
+      address: this.#parts.order.address,
+      endpoints: this.#endpoints,
+      ready: this.#ready,
+      exit: this.#end?.exit ?? null,
+      startedAt: this.#startedAt,
+      endedAt: this.#end?.endedAt ?? null,
+      ...(this.#slots ? { tasks: this.#slots.report() } : {}),
+    }
+  }
+
+  hear(answer: AgentAnswer, sent: AgentReport): void {
+    const { go, stop } = answer
+    this.#go = go ?? this.#go
+    this.#slots?.hear(answer, sent.tasks)
+    if (stop) this.stop(stop.graceMs)
+    if (go) this.#begin(() => this.#live(go))
+  }
+
+  /** SIGTERM now, SIGKILL after `graceMs`; asked again, the earlier end counts. */
+  stop(graceMs: number): void {
+    this.#stopWithin = Math.min(graceMs, this.#stopWithin ?? graceMs)
+    this.#begin(() => Promise.resolve(terminated))
+    this.#group?.stop(graceMs)
+    this.#slots?.stop(graceMs)
+  }
+
+  #begin(live: () => Promise<Exit>): void {
+    if (this.#begun) return
+    this.#begun = true
+    void live()
+      .catch(async (error: unknown) => {
+        const { say } = await this.#parts.output
+        say(`this rank could not be started: ${explain(error)}`)
+        return unprepared
+      })
+      .then((exit) => this.#finish(exit))
+  }
+
+  async #live(go: Go): Promise<Exit> {
+    const { order, output, fetchWorkdir, changed } = this.#parts
+    const { descriptor } = await output
+    await fetchWorkdir(() => this.#go ?? go, workFolder)
+    const ports = await freePorts(order.address, go.ports.length)
+    const environment = rankEnvironment(order, go, ports)
+    const start: Start = (text, more = {}) =>
+      startGroup({
+        text,
+        folder: workFolder,
+        environment: { ...environment, ...more },
+        output: descriptor,
+        cgroup: this.#limits?.procs,
+      })
+
+    this.#startedAt = Date.now()
+    this.#endpoints = ports.map((port) => `${order.address}:${port}`)
+    this.#ready = go.readiness === null
+    this.#state = 'running'
+    changed()
+    const prepared = go.setup === null ? success : await this.#run(() => start(go.setup ?? ''))
+    if (prepared.code !== 0) return prepared
+    if (go.slots > 0) return this.#runTasks(go, start)
+    this.#watch(go, ports[0])
+    return this.#run(() => start(go.run))
+  }
+
+  async #run(start: () => Group): Promise<Exit> {
+    if (this.#stopWithin !== undefined) return terminated
+    this.#group = start()
+    this.#note(this.#group.pid)
+    return this.#group.ended
+  }
+
+  async #runTasks(go: Go, start: Start): Promise<Exit> {
+    this.#note(undefined)
+    this.#slots = await Slots.open({
+      slots: go.slots,
+      changed: this.#parts.changed,
+      start: (index) => start(go.run, { ISOBAR_TASK_INDEX: String(index) }),
+    })
+    if (this.#stopWithin !== undefined) this.#slots.stop(this.#stopWithin)
+    this.#parts.changed()
+    return this.#slots.ended
+  }
+
+  /** For whoever looks at the folder, and for whoever must clean up after us. */
+  #note(pid: number | undefined): void {
+    const group = pid === undefined ? undefined : identify(pid)
+    const start: RankStart = { startedAt: this.#startedAt ?? Date.now(), group: group ?? null }
+    try {
+      writeFileSync(agentFiles.start, JSON.stringify(start), { mode: 0o600 })
+    } catch {
+      // A full disk hides from the folder that we run; the control plane is told by the report.
+    }
+  }
+
+  #watch({ readiness }: Go, port: number | undefined): void {
+    if (!readiness || port === undefined) return
+    const check = { address: this.#parts.order.address, port, readiness, signal: this.#ending.signal }
+    void watchReadiness(check, (ready) => {
+      this.#ready = ready
+      this.#parts.changed()
+    })
+  }
+
+  async #finish(exit: Exit): Promise<void> {
+    this.#ending.abort()
+    const outOfMemory = this.#limits?.outOfMemory() ?? false
+    await killStrays(this.#parts.order)
+    this.#limits?.remove()
+    await (await this.#parts.output).close()
+    this.#ready = false
+    this.#end = { exit: { ...exit, outOfMemory }, startedAt: this.#startedAt, endedAt: Date.now() }
+    await record(this.#end)
+    this.#state = 'exited'
+    this.#over.resolve()
+    this.#parts.changed()
+  }
+}
+
+/** An error with what caused it, in one line. */
+const explain = (error: unknown): string =>
+  error instanceof Error ? [error.message, ...(error.cause ? [explain(error.cause)] : [])].join(': ') : String(error)
+
+/** A disk that is full may have room in a moment; the report alone must do if it has not. */
+async function record(end: RankEnd): Promise<void> {
+  for (let tries = 0; tries < 20; tries++) {
+    try {
+      writeDurably(agentFiles.end, JSON.stringify(end))
+      return
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
+}

@@ -1,0 +1,15 @@
+import { signal, taggedProcesses } from '#kit/processes.ts'
+import { type AgentOrder, leaseTag, rankTag } from '#model/agent-folder.ts'
+
+/** Kills whatever the rank started that left its process groups. A machine without /proc cannot tell. */
+export async function killStrays(order: AgentOrder): Promise<void> {
+  // What was killed needs a moment to go, and may have had children meanwhile; but nothing waits here for ever.
+  for (let tries = 0; tries < 50; tries++) {
+    const strays = (await taggedProcesses(leaseTag)).filter(
+      ({ environment }) => environment.get(leaseTag) === order.token && environment.get(rankTag) === String(order.rank),
+    )
+    if (strays.length === 0) return
+    for (const { pid } of strays) signal(pid, 'SIGKILL')
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}

@@ -1,0 +1,55 @@
+import type { ProcessIdentity } from '#kit/processes.ts'
+
+import type { Exit } from './agent-protocol.ts'
+import type { Shape } from './resources.ts'
+
+/**
+ * The folder of one rank: how whoever starts an agent (a provider, the first boot of a machine) and the agent speak to
+ * each other. Each file is written once, by one side, and says one thing; what is not there is not yet so.
+ */
+export const agentFiles = {
+  /** `AgentOrder`, before the agent starts. Mode 0600: it holds the credential. */
+  order: 'order.json',
+  /** `ProcessIdentity` of the one agent that runs this rank; linked exclusively, so that a second agent goes home. */
+  agent: 'agent.json',
+  /** `RankStart`: the rank runs. */
+  start: 'start.json',
+  /** `RankEnd`: how it ended, on disk before anyone is told. */
+  end: 'end.json',
+  /** `StopOrder`, from outside, before a SIGTERM to the agent. */
+  stop: 'stop.json',
+  /** A bounded log (kit) of what the rank wrote, standard output and error as they came. */
+  output: 'output',
+} as const
+
+export type AgentOrder = {
+  token: string
+  workload: string
+  attempt: number
+  rank: number
+  credential: string
+  controlPlanes: string[]
+  /** Host where the other ranks reach this one. */
+  address: string
+  /** Where torchrun and its like meet, on the address of rank 0. */
+  masterPort: number
+  shape: Shape
+  /** Numbers of the accelerators that this rank may use. */
+  accelerators: number[]
+  /** Between SIGTERM and SIGKILL, where nobody says otherwise. */
+  graceMs: number
+}
+
+/** The process group of the rank; absent for the worker of an array, which has one for each task. */
+export type RankStart = { startedAt: number; group: ProcessIdentity | null }
+
+export type RankEnd = { exit: Exit; startedAt: number | null; endedAt: number }
+
+export type StopOrder = { graceMs: number; askedAt: number }
+
+/**
+ * In the environment of an agent and of everything it starts: the token of its order, so that what escaped can be
+ * found. Processes of a rank have `rankTag` as well.
+ */
+export const leaseTag = 'ISOBAR_LEASE'
+export const rankTag = 'ISOBAR_RANK'
