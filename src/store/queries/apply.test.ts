@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import fc from 'fast-check'
+
+import type { Change } from '#model/change.ts'
+import { leaseMoves, type LeaseState } from '#model/lease.ts'
+import { mayMove } from '#model/moves.ts'
+import { aStore } from '#rigs/postgres.ts'
+import { aClaim, aPlacing, held, submitted } from '#rigs/story.ts'
+import { aJob, aNow } from '#test/builders.ts'
+
+test('a lease only ever moves as its table says, whatever is asked of it', async () => {
+  await using store = await aStore()
+  const claim = await aClaim(store)
+  const states = Object.keys(leaseMoves) as LeaseState[] // keys of the table
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.constantFrom(...states), { minLength: 1, maxLength: 6 }), async (asked) => {
+      const [id = ''] = await submitted(store, [aJob()])
+      const placed = aPlacing(id)
+      await store.placement.commit(claim, [placed], [], aNow)
+      let expected: LeaseState = 'wanted'
+      for (const to of asked) if (mayMove(leaseMoves, expected, to)) expected = to
+      await store.apply(asked.map((to) => ({ change: 'lease', id: placed.leaseId, to })))
+      assert.equal((await store.workloads.attempts(id))[0]?.lease?.state, expected)
+    }),
+    { numRuns: 40 },
+  )
+})
+
+test('billing begins when a lease starts and ends when it is over', async () => {
+  let now = aNow
+  await using store = await aStore({ clock: { now: () => now, sleep: async () => {} } })
+  const [id = ''] = await submitted(store, [aJob()])
+  const placed = aPlacing(id)
+  const lease = async () => (await store.workloads.attempts(id))[0]?.lease
+  await held(store, [placed])
+  assert.deepEqual(
+    [(await lease())?.startedAt, (await lease())?.meteredUntil, (await lease())?.endedAt],
+    [aNow, aNow, null],
+  )
+  now += 500
+  await store.apply([{ change: 'lease', id: placed.leaseId, to: 'stopping' }])
+  assert.equal((await lease())?.endedAt, null)
+  now += 500
+  await store.apply([{ change: 'lease', id: placed.leaseId, to: 'gone' }])
+  assert.deepEqual([(await lease())?.startedAt, (await lease())?.endedAt], [aNow, aNow + 1000])
+})
+
+test('a lease is retired once, whoever asks again, and a lost one stays lost', async () => {
+  await using store = await aStore()
+  const [first = '', second = ''] = await submitted(store, [aJob(), aJob()])
+  const [one, two] = [aPlacing(first), aPlacing(second)]
+  await held(store, [one, two])
+  const retire: Change[] = [one, two].map(({ leaseId }) => ({ change: 'retire', lease: leaseId, site: 'local/west' }))
+  assert.equal(await store.apply([{ change: 'lease', id: two.leaseId, to: 'lost' }, ...retire]), 3)
+  assert.equal(await store.apply(retire), 0)
+  assert.equal((await store.workloads.attempts(first))[0]?.lease?.state, 'stopping')
+  assert.equal((await store.workloads.attempts(second))[0]?.lease?.state, 'lost')
+  const open = await store.operations.claim({
+    kind: 'retire',
+    holder: 'me',
+    now: Date.now() + 1000,
+    most: 9,
+    seconds: 60,
+  })
+  assert.deepEqual(open.map(({ token }) => token).sort(), [one.leaseId, two.leaseId].sort())
+})
+
+test('a launch that nobody is at does not run once its lease is retired', async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aJob()])
+  const placed = aPlacing(id)
+  await store.placement.commit(await aClaim(store), [placed], [], aNow)
+  await store.apply([{ change: 'retire', lease: placed.leaseId, site: 'local/west' }])
+  const launch = { kind: 'launch', holder: 'me', now: Date.now() + 1000, most: 9, seconds: 60 } as const
+  assert.deepEqual(await store.operations.claim(launch), [])
+  assert.equal((await store.operations.claim({ ...launch, kind: 'retire' })).length, 1)
+})
+
+test('a replica goes back to the queue only when no attempt of it lives', async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aJob()])
+  const placed = aPlacing(id)
+  await held(store, [placed])
+  const waits: Change = {
+    change: 'replica-waits',
+    workload: id,
+    replica: 0,
+    losses: 1,
+    failures: 0,
+    notBefore: 0,
+    avoid: { 'local/west': 9 },
+  }
+  assert.equal(await store.apply([waits]), 0)
+  assert.equal(await store.apply([waits, { change: 'attempt', id: placed.attemptId, to: 'lost', reason: 'gone' }]), 2)
+  const { waiting } = await store.placement.snapshot({ now: aNow, most: 9 })
+  assert.deepEqual([waiting[0]?.replica.losses, waiting[0]?.replica.avoid], [1, { 'local/west': 9 }])
+})
+
+test('an ended workload keeps its end, and what happened is told in words', async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aJob({ name: 'train' })])
+  const placed = aPlacing(id)
+  await held(store, [placed])
+  await store.apply([
+    { change: 'attempt', id: placed.attemptId, to: 'running', reason: '' },
+    { change: 'workload', id, to: 'running', reason: '' },
+    { change: 'attempt', id: placed.attemptId, to: 'failed', reason: 'rank 0 exited with 3', exitCode: 3 },
+    { change: 'workload', id, to: 'failed', reason: 'rank 0 exited with 3', exitCode: 3 },
+    { change: 'workload', id, to: 'running', reason: 'no' },
+    { change: 'look-again', id, at: 0 },
+  ])
+  const workload = await store.workloads.get(id)
+  assert.deepEqual([workload?.state, workload?.exitCode, workload?.reason], ['failed', 3, 'rank 0 exited with 3'])
+  assert.equal(await store.follow.nextDueAt(), null)
+  const told = (await store.events.latest({ most: 20, workload: id })).map(({ type, message }) => `${type}: ${message}`)
+  assert.deepEqual(told, [
+    'workload.submitted: train was submitted by tester',
+    'attempt.placed: attempt 1 of train was placed at local/west, on-demand, 1 node',
+    'attempt.running: attempt 1 of train is running',
+    'attempt.failed: attempt 1 of train failed: rank 0 exited with 3',
+    'workload.running: train is running',
+    'workload.failed: train failed: rank 0 exited with 3',
+  ])
+})
