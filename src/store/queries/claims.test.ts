@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { aStore } from '#rigs/postgres.ts'
+import { aNow } from '#test/builders.ts'
+
+test('one of many gets a claim, renews it as the same, and the next one has a higher epoch', async () => {
+  await using store = await aStore()
+  const claims = await Promise.all(['a', 'b', 'c', 'd'].map((holder) => store.claims.take('admit', holder, 60)))
+  const [mine] = claims.filter((claim) => claim !== null)
+  assert.ok(mine)
+  assert.equal(claims.filter((claim) => claim !== null).length, 1)
+  assert.deepEqual(await store.claims.take('admit', mine.holder, 60), mine)
+  await store.claims.release(mine)
+  const next = await store.claims.take('admit', 'next', 0)
+  assert.ok(next && next.epoch > mine.epoch)
+  const after = await store.claims.take('admit', 'after', 60) // the one before ran out at once
+  assert.ok(after && after.epoch > next.epoch)
+  await store.claims.release(next)
+  assert.equal(await store.claims.take('admit', 'late', 60), null, 'a void claim releases nothing')
+})
+
+test('a claim that ran out is not the same when its holder takes it again', async () => {
+  await using store = await aStore()
+  const before = await store.claims.take('admit', 'me', 0)
+  const after = await store.claims.take('admit', 'me', 60)
+  assert.notEqual(before?.epoch, after?.epoch)
+})
+
+test('control planes know of each other', async () => {
+  await using store = await aStore()
+  await store.claims.announce('one', 'http://127.0.0.1:1')
+  const all = await store.claims.announce('two', 'http://127.0.0.1:2')
+  assert.deepEqual(
+    all.map(({ id }) => id),
+    ['one', 'two'],
+  )
+})
+
+test('a repeated request gets the first answer, and another body is told so', async () => {
+  await using store = await aStore()
+  const { begin, save, forget } = store.idempotency
+  assert.equal(await begin('k', 'hash', aNow), 'new')
+  assert.equal(await begin('k', 'hash', aNow + 1), 'running')
+  assert.equal(await begin('k', 'other', aNow + 1), 'mismatch')
+  await save('k', 201, { id: 'w-1' })
+  assert.deepEqual(await begin('k', 'hash', aNow + 2), { status: 201, response: { id: 'w-1' } })
+  await forget('k')
+  assert.equal(await begin('k', 'hash', aNow + 3), 'new')
+  assert.equal(await begin('k', 'hash', aNow + 60_004), 'new', 'its control plane died')
+})
+
+test('answers are kept for a day', async () => {
+  await using store = await aStore()
+  await store.idempotency.begin('old', 'hash', aNow)
+  await store.idempotency.begin('new', 'hash', aNow + 2)
+  await store.prune(aNow + 86_400_001)
+  assert.equal(await store.idempotency.begin('old', 'another', aNow + 3), 'new')
+  assert.equal(await store.idempotency.begin('new', 'another', aNow + 3), 'mismatch')
+})

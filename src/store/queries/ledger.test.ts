@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import fc from 'fast-check'
+
+import { costMicros } from '#kit/money.ts'
+import type { Entry } from '#model/entry.ts'
+import { aStore } from '#rigs/postgres.ts'
+import { aPlacing, held, submitted } from '#rigs/story.ts'
+import { aJob, aNow } from '#test/builders.ts'
+
+const anEntry = (lease: { id: string; workload: string }, from: number, to: number): Entry => ({
+  lease: lease.id,
+  workload: lease.workload,
+  project: 'default',
+  provider: 'local',
+  site: 'west',
+  tier: 'on-demand',
+  from,
+  to,
+  amountMicros: costMicros(7_777_777n, to - aNow) - costMicros(7_777_777n, from - aNow),
+})
+
+test('money adds up to the last micro-dollar, wherever it is cut and however often it is told', async () => {
+  await using store = await aStore({ clock: { now: () => aNow, sleep: async () => {} } })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.uniqueArray(fc.integer({ min: 1, max: 3_600_000 }), { minLength: 1, maxLength: 8 }),
+      async (cuts) => {
+        const [id = ''] = await submitted(store, [aJob()])
+        const placed = aPlacing(id)
+        await held(store, [placed])
+        const lease = { id: placed.leaseId, workload: id }
+        const until = Math.max(...cuts)
+        for (let from = aNow; from < aNow + until;) {
+          const to = aNow + (cuts.toSorted((a, b) => a - b).find((cut) => aNow + cut > from) ?? until)
+          // Two meters at once, and one that looks further than it should.
+          await Promise.all([
+            store.ledger.add([anEntry(lease, from, to)]),
+            store.ledger.add([anEntry(lease, from, to)]),
+          ])
+          await store.ledger.add([anEntry(lease, Math.max(aNow, from - 5), to)])
+          from = to
+        }
+        const total = costMicros(7_777_777n, until)
+        assert.equal((await store.ledger.spent('workload', [id])).get(id) ?? 0n, total)
+        const [line] = await store.ledger.cost({ workload: id }, [])
+        assert.deepEqual([line?.amountMicros, line?.leaseMs], [total, BigInt(until)])
+      },
+    ),
+    { numRuns: 15 },
+  )
+})
+
+test('a lease has time to bill until it is metered to its end', async () => {
+  let now = aNow
+  await using store = await aStore({ clock: { now: () => now, sleep: async () => {} } })
+  const [id = '', idle = ''] = await submitted(store, [aJob(), aJob()])
+  const placed = aPlacing(id)
+  await held(store, [placed])
+  assert.ok(idle)
+  const lease = { id: placed.leaseId, workload: id }
+  const open = async () => (await store.ledger.unmetered(9)).map(({ meteredUntil }) => meteredUntil)
+  assert.deepEqual(await open(), [aNow])
+  now += 1000
+  await store.apply([{ change: 'lease', id: lease.id, to: 'lost' }])
+  await store.ledger.add([anEntry(lease, aNow, aNow + 400)])
+  assert.deepEqual(await open(), [aNow + 400])
+  await store.ledger.add([anEntry(lease, aNow + 400, aNow + 1000)])
+  assert.deepEqual(await open(), [])
+})
+
+test('cost is grouped by any of its words, by day and by hour', async () => {
+  await using store = await aStore({ clock: { now: () => aNow, sleep: async () => {} } })
+  const [id = ''] = await submitted(store, [aJob()])
+  const placed = aPlacing(id)
+  await held(store, [placed])
+  const lease = { id: placed.leaseId, workload: id }
+  const day = 86_400_000
+  await store.ledger.add([anEntry(lease, aNow, aNow + 10), anEntry(lease, aNow + day, aNow + day + 20)])
+  assert.deepEqual(
+    (await store.ledger.cost({}, ['site', 'day'])).map(({ keys, leaseMs }) => [...keys, leaseMs]),
+    [
+      ['local/west', '2026-01-01', 10n],
+      ['local/west', '2026-01-02', 20n],
+    ],
+  )
+  const [hour] = await store.ledger.cost({ from: aNow + day, project: 'default' }, [
+    'hour',
+    'workload',
+    'tier',
+    'provider',
+  ])
+  assert.deepEqual(hour?.keys, ['2026-01-02T00:00Z', id, 'on-demand', 'local'])
+  assert.deepEqual(await store.ledger.cost({ to: aNow }, ['project']), [])
+})
+
+test('a warning is given once', async () => {
+  await using store = await aStore()
+  const twice = [
+    await store.ledger.warnOnce('workload', 'w-1', aNow),
+    await store.ledger.warnOnce('workload', 'w-1', aNow),
+  ]
+  assert.deepEqual(twice, [true, false])
+})
