@@ -9,6 +9,8 @@ import type { WorkloadState } from './workload.ts'
  */
 export type Change =
   | { change: 'workload'; id: string; to: WorkloadState; reason: string; exitCode?: number }
+  /** The state stays, and there is something new to say about it. */
+  | { change: 'reason'; id: string; reason: string }
   /** Look at this workload again at `at`, even if nothing reports. */
   | { change: 'look-again'; id: string; at: number }
   | { change: 'attempt'; id: string; to: AttemptState; reason: string; exitCode?: number }

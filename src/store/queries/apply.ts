@@ -34,6 +34,7 @@ export async function apply(on: Executor, changes: Change[], { now, ids }: { now
   await requeue(applying, of(changes, 'replica-waits'))
   await finish(applying, of(changes, 'replica-done'))
   await moveWorkloads(applying, of(changes, 'workload'))
+  await explain(applying, of(changes, 'reason'))
   await lookAgain(applying, of(changes, 'look-again'))
   applying.events.push(...of(changes, 'event').map(({ event }) => event))
   await addEvents(on, applying.events, now)
@@ -48,7 +49,7 @@ const of = <K extends Kind>(changes: Change[], kind: K): Of<K>[] =>
 /** All that write about workloads lock them first and in one order, so that they wait for each other instead of colliding. */
 async function lockWorkloads(on: Executor, changes: Change[]): Promise<void> {
   const workloads = changes.flatMap((change) => {
-    if (change.change === 'workload' || change.change === 'look-again') return [change.id]
+    if (change.change === 'workload' || change.change === 'reason' || change.change === 'look-again') return [change.id]
     return 'workload' in change ? [change.workload] : []
   })
   const attempts = [...of(changes, 'attempt'), ...of(changes, 'attempt-ready')].map(({ id }) => id)
@@ -255,6 +256,16 @@ async function moveWorkloads(applying: Applying, changes: Of<'workload'>[]): Pro
         message: sentence(`${name} ${said[to] ?? `is ${to}`}`, reason),
         data: {},
       })
+  }
+}
+
+async function explain(applying: Applying, changes: Of<'reason'>[]): Promise<void> {
+  for (const { id, reason } of changes) {
+    const { rows } = await sql`
+      update workloads set reason = ${reason} where id = ${id} and reason <> ${reason} and ended_at is null returning id
+    `.execute(applying.on)
+    applying.count += rows.length
+    if (rows.length > 0) applying.nudges.add('events')
   }
 }
 
