@@ -3,7 +3,10 @@ import { z } from 'zod'
 import { EnvironmentName, Jurisdiction, Name, ProviderName, Tier } from '#model/names.ts'
 import { durationMs, hourlyMicros, instant, moneyMicros } from './text.ts'
 
-const shortText = z.string().max(200)
+const SiteKey = z
+  .string()
+  .max(100)
+  .regex(/^[a-z]+\/[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'must be provider/site, such as local/west')
 const path = z.string().min(1).max(1000)
 
 export const TopologyField = z.strictObject({
@@ -14,7 +17,11 @@ export const TopologyField = z.strictObject({
 export const PlacementField = z
   .strictObject({
     providers: z.array(ProviderName).max(20).optional().meta({ description: 'Only these providers.' }),
-    sites: z.array(shortText).max(100).optional().meta({ description: 'Only these sites, such as local/west.' }),
+    sites: z
+      .array(SiteKey)
+      .max(100)
+      .optional()
+      .meta({ description: 'Only these sites.', examples: [['local/west']] }),
     jurisdictions: z.array(Jurisdiction).max(50).optional().meta({ description: 'Only sites in one of these.' }),
     tiers: z.array(Tier).max(4).optional().meta({ description: 'Only capacity bought in one of these ways.' }),
     maxPrice: hourlyMicros('The most that one node may cost in an hour.').optional(),

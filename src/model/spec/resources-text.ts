@@ -35,7 +35,8 @@ export function parseAccelerator(text: string): AcceleratorRequest | Unreadable 
   }
   if (rest.length > 0 || !/^[1-9]\d{0,3}$/.test(count)) return bad
   if (/^\d/.test(what)) {
-    const memoryMiB = parseSizeAmount(what)
+    // A bare number could be a model without its letters (4090), so a unit is asked for.
+    const memoryMiB = /[a-z]/i.test(what) ? parseSizeAmount(what) : bad
     return 'problem' in memoryMiB ? bad : { memoryMiB, count: Number(count) }
   }
   return /^[A-Za-z][A-Za-z0-9._-]{0,39}$/.test(what) ? { model: what, count: Number(count) } : bad

@@ -1,0 +1,111 @@
+import type { Spec } from './spec.ts'
+
+/** What fits each field alone, but not the others, or not what Isobar can do yet. */
+export type BrokenRule = { path: PropertyKey[]; message: string; fix: string }
+
+/** Set by Isobar for every rank; what a spec says there could not be honoured. */
+const reservedNames = new Set(['MASTER_ADDR', 'MASTER_PORT', 'NODE_RANK', 'NNODES'])
+const isReserved = (name: string): boolean => name.startsWith('ISOBAR_') || reservedNames.has(name)
+
+const longestGraceMs = 24 * 3_600_000
+const shortestPeriodMs = 100
+
+/** Checks a spec across its fields. Empty when all is well. */
+export const brokenRules = (spec: Spec): BrokenRule[] => [
+  ...durations(spec),
+  ...environment(spec),
+  ...placement(spec),
+  ...ofService(spec),
+  ...ofArray(spec),
+]
+
+function durations({ duration, checkpoint, expiry, run }: Spec): BrokenRule[] {
+  const broken: BrokenRule[] = []
+  const { expectedMs, maximumMs } = duration
+  if (expectedMs !== undefined && maximumMs !== undefined && expectedMs > maximumMs) {
+    broken.push({
+      path: ['duration', 'expected'],
+      message: 'it is expected to run longer than it may',
+      fix: 'raise duration.maximum or lower duration.expected',
+    })
+  }
+  const zero = { message: 'a duration of zero would end it at once', fix: 'write a longer one, or remove the field' }
+  if (expectedMs === 0) broken.push({ path: ['duration', 'expected'], ...zero })
+  if (maximumMs === 0) broken.push({ path: ['duration', 'maximum'], ...zero })
+  if (expiry === 0) broken.push({ path: ['expiry'], ...zero })
+  if (checkpoint.graceMs > longestGraceMs) {
+    broken.push({ path: ['checkpoint', 'grace'], message: 'must be at most a day', fix: 'write 24h or less' })
+  }
+  if (run.trim() === '') {
+    broken.push({ path: ['run'], message: 'there is nothing to run', fix: 'write the commands that do the work' })
+  }
+  return broken
+}
+
+const reserved = (path: PropertyKey[], name: string): BrokenRule => ({
+  path,
+  message: `${name} is set by Isobar itself`,
+  fix: 'choose another name',
+})
+
+function environment({ env, secrets }: Spec): BrokenRule[] {
+  const ofEnv = Object.keys(env).filter(isReserved)
+  return [
+    ...ofEnv.map((name) => reserved(['env', name], name)),
+    ...secrets.flatMap((name, index) => {
+      const path = ['secrets', index]
+      if (isReserved(name)) return [reserved(path, name)]
+      if (Object.hasOwn(env, name)) {
+        return [{ path, message: `env sets ${name} too`, fix: 'keep it in one of the two' }]
+      }
+      if (secrets.indexOf(name) < index) return [{ path, message: `${name} is there twice`, fix: 'remove one' }]
+      return []
+    }),
+  ]
+}
+
+function placement({ kind, placement: { sites = [], providers, spread } }: Spec): BrokenRule[] {
+  const broken: BrokenRule[] = sites.flatMap((site, index) => {
+    const [provider = ''] = site.split('/')
+    if (!providers || providers.some((each) => each === provider)) return []
+    const message = `${site} is at none of the providers that placement.providers allows`
+    return [{ path: ['placement', 'sites', index], message, fix: `remove it, or add ${provider} to the providers` }]
+  })
+  if (kind !== 'service' && spread !== 'none') {
+    broken.push({
+      path: ['placement', 'spread'],
+      message: `only the replicas of a service can be kept apart, and this is a ${kind}`,
+      fix: 'remove it, or write kind: service',
+    })
+  }
+  return broken
+}
+
+function ofService(spec: Spec): BrokenRule[] {
+  if (spec.kind !== 'service') return []
+  const broken: BrokenRule[] = []
+  const { replicas, ports, readiness } = spec
+  if (replicas.min !== replicas.max) {
+    broken.push({
+      path: ['replicas'],
+      message: 'a range cannot be honoured yet: Isobar does not scale services by itself',
+      fix: `write one number, such as replicas: ${replicas.max}`,
+    })
+  }
+  ports.forEach((port, index) => {
+    if (ports.indexOf(port) < index) {
+      broken.push({ path: ['ports', index], message: `${port} is there twice`, fix: 'remove one' })
+    }
+  })
+  if (readiness.periodMs < shortestPeriodMs || readiness.timeoutMs === 0) {
+    const path = ['readiness', readiness.timeoutMs === 0 ? 'timeout' : 'period']
+    broken.push({ path, message: 'this is too short to check anything', fix: `write ${shortestPeriodMs}ms or more` })
+  }
+  return broken
+}
+
+function ofArray(spec: Spec): BrokenRule[] {
+  if (spec.kind !== 'array' || spec.nodes === 1) return []
+  const message = 'each task of an array runs on one node'
+  return [{ path: ['nodes'], message, fix: 'remove nodes, or write kind: job for a gang' }]
+}
