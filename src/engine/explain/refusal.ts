@@ -4,9 +4,8 @@ import type { Bar } from '#engine/placement/bars.ts'
 import type { Asked, LiveLease } from '#engine/placement/facts.ts'
 import type { Need } from '#engine/placement/need.ts'
 import type { Round } from '#engine/placement/round.ts'
-import { askedNodes } from '#engine/placement/rules.ts'
 import { isOfKind } from '#engine/placement/slice.ts'
-import { anyAccelerators, soon } from '#engine/placement/words.ts'
+import { anyAccelerators, nodes, soon } from '#engine/placement/words.ts'
 import type { Refusal, Rejection } from '#model/plan.ts'
 
 import { byCloseness, sayCounts, type Seen } from './rejections.ts'
@@ -16,9 +15,9 @@ export function refuse(need: Need, seen: Seen[], round: Round): Refusal {
   const [best, ...others] = byCloseness(seen)
   if (!best) return noOffers(need)
   const impossible = seen.every(({ objection }) => objection?.passing === false)
-  const opening = impossible ? impossibly(need, best, seen) : `No room now for ${askedNodes(need)}.`
+  const opening = impossible ? impossibly(need, best, seen) : `No room now for ${nodes(need)}.`
   const closest = `Closest is ${best.site} (${best.tier}, ${best.shape}): ${best.detail}.`
-  const rest = others.length > 0 ? ` The other ${others.length} ruled out: ${sayCounts(others)}.` : ''
+  const rest = others.length > 0 ? ` Ruled out besides: ${sayCounts(others)}.` : ''
   return {
     cause: best.rule,
     impossible,
@@ -57,7 +56,7 @@ const refusal = (cause: string, text: string, next: string[]): Refusal => ({ cau
 const noOffers = (need: Need): Refusal => ({
   cause: 'no-offers',
   impossible: false,
-  text: `No site offers anything yet, so there is no room for ${askedNodes(need)}.`,
+  text: `No site offers anything yet, so there is no room for ${nodes(need)}.`,
   frees: 'A site that has been heard.',
   next: ['isobar sites', 'isobar doctor'],
 })
@@ -66,8 +65,7 @@ const noOffers = (need: Need): Refusal => ({
 function impossibly(need: Need, best: Rejection, seen: Seen[]): string {
   const shapes = seen.map(({ look }) => look.candidate.offer.shape)
   const [wanted] = need.resources.accelerators
-  if (best.rule !== 'accelerator' || !wanted)
-    return `Nothing on offer can hold ${askedNodes(need)}, however free it is.`
+  if (best.rule !== 'accelerator' || !wanted) return `Nothing on offer can hold ${nodes(need)}, however free it is.`
   const ofKind = shapes.filter((shape) => need.resources.accelerators.some((request) => isOfKind(request, shape)))
   const most = Math.max(0, ...ofKind.map((shape) => shape.accelerators))
   const kinds = [...new Set(shapes.flatMap((shape) => shape.accelerator ?? []))].sort().slice(0, mostKinds)

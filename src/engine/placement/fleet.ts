@@ -17,8 +17,10 @@ export type Fleet = {
   /** For each level, the tightest first and the whole site last: the domain of each node, as a small number. */
   levels: { domain: Int32Array; count: number }[]
   /** How many ranks of a size each node can take now and when all is free; only what changes is counted again. */
-  rooms: Map<string, { size: Size; now: Int32Array; empty: Int32Array }>
+  rooms: Map<string, Rooms>
 }
+
+type Rooms = { size: Size; now: Int32Array; empty: Int32Array; largestEmpty: number[] }
 
 /** A rank's size: its slice of a node of one shape, or a whole such node. */
 export type Size = { shape: string; whole: boolean; slice: Slice }
@@ -27,7 +29,9 @@ export type Within = z.output<typeof TopologyField>['within']
 
 /** Where the level of a word of the spec stands in `levels`. */
 export const levelOf = (fleet: Fleet, within: Within): number =>
-  ({ nvlink: 0, block: 1, site: fleet.levels.length - 1 })[within]
+  ({ nvlink: 0, block: 1, site: siteLevel(fleet) })[within]
+
+export const siteLevel = (fleet: Fleet): number => fleet.levels.length - 1
 
 export function createFleet(inventory: Node[], held: LeasedRank[]): Fleet {
   const nodes = inTreeOrder(inventory)
@@ -90,13 +94,14 @@ export function occupy(fleet: Fleet, index: number, slice: Slice): void {
 }
 
 /** Ranks of a size that each node can take, now and when all is free. */
-function roomsFor(fleet: Fleet, size: Size): { now: Int32Array; empty: Int32Array } {
+function roomsFor(fleet: Fleet, size: Size): Rooms {
   const { cpuMilli, memoryMiB, diskMiB, accelerators } = size.slice
   const key = [size.shape, size.whole, cpuMilli, memoryMiB, diskMiB, accelerators].join(' ')
   let rooms = fleet.rooms.get(key)
   if (!rooms) {
     const now = Int32Array.from(fleet.nodes, (_, index) => roomNow(fleet, index, size))
-    rooms = { size, now, empty: Int32Array.from(fleet.nodes, (node) => roomEmpty(node, size)) }
+    const empty = Int32Array.from(fleet.nodes, (node) => roomEmpty(node, size))
+    rooms = { size, now, empty, largestEmpty: [] }
     fleet.rooms.set(key, rooms)
   }
   return rooms
@@ -130,14 +135,17 @@ function timesIn(free: Float64Array, slice: Slice): number {
   )
 }
 
-/** The most ranks of a size that one domain of a level could take, now or if all of it were free. */
-export function largestDomain(
-  fleet: Fleet,
-  size: Size,
-  { level, when }: { level: number; when: 'now' | 'empty' },
-): number {
-  return sums(fleet, roomsFor(fleet, size)[when], level).reduce((most, room) => Math.max(most, room), 0)
+/** The most ranks of a size that one domain of a level can take now. */
+export const largestFree = (fleet: Fleet, size: Size, level: number): number =>
+  largest(sums(fleet, roomsFor(fleet, size).now, level))
+
+/** … and could take if all of it were free. */
+export function largestEmpty(fleet: Fleet, size: Size, level: number): number {
+  const rooms = roomsFor(fleet, size)
+  return (rooms.largestEmpty[level] ??= largest(sums(fleet, rooms.empty, level)))
 }
+
+const largest = (rooms: Float64Array): number => rooms.reduce((most, room) => Math.max(most, room), 0)
 
 function sums(fleet: Fleet, rooms: Int32Array, level: number): Float64Array {
   const { domain, count } = fleet.levels[level] ?? { domain: new Int32Array(), count: 0 }

@@ -15,6 +15,7 @@ import {
   someNodes,
 } from '#test/builders.ts'
 import type { Decision } from '#model/plan.ts'
+import type { QueueSnapshot } from '#store/store.ts'
 import { check } from './check.ts'
 import { place, type PlaceInput } from './place.ts'
 
@@ -255,4 +256,9 @@ test('the whole of a service is decided, replica by replica', () => {
   const service = aService({ replicas: 3 })
   assert.equal(allWaiting(service).length, 3)
   assert.equal(placed({ waiting: [service], sites: [aSite({ offers: [{}] })] }).length, 3)
+})
+
+test("the store's snapshot is what the engine is given", () => {
+  const given: QueueSnapshot = aSnapshot({ waiting: [aJob()], sites: [aSite({ offers: [{}] })], leases: [aLease()] })
+  assert.equal(place({ snapshot: given, now: aNow }).length, 1)
 })

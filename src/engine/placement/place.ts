@@ -6,11 +6,12 @@ import type { Policy } from '#model/policy.ts'
 
 import { barTo } from './bars.ts'
 import type { Asked, Snapshot } from './facts.ts'
+import { pack, type Packed } from './fleet.ts'
 import { needOf, type Need } from './need.ts'
 import { byPreference } from './preference.ts'
 import { inQueueOrder, standInLine } from './queue.ts'
 import { lookAt, openRound, take, type Look, type Round } from './round.ts'
-import { objectionTo, roomFor } from './rules.ts'
+import { loosestLevel, objectionTo } from './rules.ts'
 
 export type PlaceInput = {
   snapshot: Snapshot
@@ -50,7 +51,7 @@ function decide(need: Need, round: Round): Decision {
   const seen = looks.map((look) => ({ look, objection: objectionTo(need, look, round) }))
   const fits = seen
     .filter(({ objection }) => objection === null)
-    .map(({ look }) => ({ look, packed: roomFor(need, look) }))
+    .map(({ look }) => ({ look, packed: packFor(need, look) }))
     .sort(byPreference(need, round))
   const rejections = rejectionsOf(seen)
   const [best, ...others] = fits
@@ -67,6 +68,11 @@ function decide(need: Need, round: Round): Decision {
     rejections,
     refusal: null,
   }
+}
+
+/** The nodes for a gang, where it is the engine that chooses them. */
+function packFor(need: Need, { candidate: { fleet }, size }: Look): Packed | null {
+  return fleet && pack(fleet, size, { ranks: need.ranks, loosest: loosestLevel(need, fleet) })
 }
 
 const mostAlternatives = 3

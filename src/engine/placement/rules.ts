@@ -3,7 +3,7 @@ import type { Quota } from '#model/project.ts'
 import { formatSizeMiB } from '#kit/size.ts'
 import type { Amount } from '#model/resources.ts'
 
-import { largestDomain, levelOf, pack, type Packed } from './fleet.ts'
+import { largestEmpty, largestFree, levelOf, siteLevel, type Fleet, type Size } from './fleet.ts'
 import type { Need } from './need.ts'
 import { inFrontOf } from './queue.ts'
 import { useOf, type Look, type Round } from './round.ts'
@@ -84,10 +84,10 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
     const { topology } = need.spec
     if (!topology?.required || topology.within === 'site' || need.ranks === 1) return null
     if (!fleet) return never(`it does not tell how its nodes are connected, asked for one ${topology.within}`)
-    const most = largestDomain(fleet, size, { level: levelOf(fleet, topology.within), when: 'empty' })
+    const most = largestEmpty(fleet, size, levelOf(fleet, topology.within))
     return most >= need.ranks
       ? null
-      : never(`needs ${askedNodes(need)} in one ${topology.within}; the largest holds ${most} when all is free`)
+      : never(`needs ${say.nodes(need)} in one ${topology.within}; the largest holds ${most} when all is free`)
   },
 
   price: ({ spec, policy, project }, { nodePriceMicros }) => {
@@ -111,9 +111,8 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
     for (const kind of ['accelerators', 'nodes', 'cpuMilli'] as const satisfies (keyof Quota)[]) {
       const most = quota[kind] ?? Number.POSITIVE_INFINITY
       if (use[kind] + wants[kind] <= most || wants[kind] === 0) continue
-      const [needed, allowed, used] = [wants[kind], most, use[kind]].map((n) => (kind === 'cpuMilli' ? n / 1000 : n))
-      const noun = kind === 'cpuMilli' ? 'CPUs' : kind
-      const detail = `needs ${needed} ${noun}; project ${name} may hold ${allowed} and holds ${used}`
+      const [needed = 0, allowed, used] = [wants[kind], most, use[kind]].map((n) => n / quotaUnits[kind].size)
+      const detail = `needs ${say.count(needed, quotaUnits[kind].noun)}; project ${name} may hold ${allowed} and holds ${used}`
       return wants[kind] > most ? never(detail) : notNow(detail)
     }
     return null
@@ -131,19 +130,33 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
   },
 
   capacity: (need, look, round) => {
-    const first = inFrontOf(round.line, need, look.candidate.key)
+    const { fleet, key } = look.candidate
+    const tooSmall = fleet && neverRoom(need, fleet, look.size)
+    if (tooSmall) return tooSmall
+    const first = inFrontOf(round.line, need, key)
     if (first !== null) return notNow(`${first} came first and waits for it`)
-    return look.candidate.fleet ? noRoom(need, look) : noneAvailable(need, look, round)
+    return fleet ? noRoom(need, fleet, look.size) : noneAvailable(need, look, round)
   },
 }
 
-/** What the first rule that is broken says of a candidate, in the order of the rules; null when it would do. */
+/**
+ * What stands against a candidate, or null when it would do: the first rule that nothing but a change could satisfy,
+ * else the first that time may cure. A site that does not answer and has no such node anyway lacks the node.
+ */
 export function objectionTo(need: Need, look: Look, round: Round): Objection | null {
+  let curable: Objection | null = null
   for (const rule of rules) {
     const found = tests[rule](need, look, round)
-    if (found) return { rule, ...found }
+    if (found?.passing === false) return { rule, ...found }
+    if (found) curable ??= { rule, ...found }
   }
-  return null
+  return curable
+}
+
+const quotaUnits = {
+  cpuMilli: { size: 1000, noun: 'CPU' },
+  accelerators: { size: 1, noun: 'accelerator' },
+  nodes: { size: 1, noun: 'node' },
 }
 
 function notAmong(has: readonly string[], allowed: readonly string[] | undefined, whose: string): Found {
@@ -158,37 +171,28 @@ function tooLittle(asked: Amount, has: number, told: { divisible: boolean; say: 
   return never(`a node has ${told.say(has)}, asked for exactly ${told.say(asked.count)}; add a + for at least`)
 }
 
-/** `8 H100 nodes` of a gang: what is asked for, in one phrase. */
-export function askedNodes(need: Need): string {
-  const each = say.anyAccelerators(need)
-  return each === '' ? say.count(need.ranks, 'node') : `${say.count(need.ranks, 'node')} with ${each}`
+/** The loosest level of domain that a gang may be spread over: the one that its spec requires, or the site. */
+export const loosestLevel = ({ spec }: Need, fleet: Fleet): number =>
+  spec.topology?.required ? levelOf(fleet, spec.topology.within) : siteLevel(fleet)
+
+function neverRoom(need: Need, fleet: Fleet, size: Size): Found {
+  const most = largestEmpty(fleet, size, siteLevel(fleet))
+  return most < need.ranks ? never(`needs ${say.nodes(need)}; there ${are(most)} ${most} when all is free`) : null
 }
 
-/** Where the engine chooses the nodes: packs the gang, inside the domain that is required. */
-export function roomFor(need: Need, { candidate: { fleet }, size }: Look): Packed | null {
-  return fleet && pack(fleet, size, { ranks: need.ranks, loosest: loosestLevel(need, fleet.levels.length - 1) })
-}
-
-function loosestLevel({ spec }: Need, site: number): number {
-  if (!spec.topology?.required || spec.topology.within === 'site') return site
-  return spec.topology.within === 'nvlink' ? 0 : 1
-}
-
-function noRoom(need: Need, look: Look): Found {
-  const { fleet } = look.candidate
-  if (!fleet || roomFor(need, look)) return null
-  const level = loosestLevel(need, fleet.levels.length - 1)
-  const where = level === fleet.levels.length - 1 ? 'at the site' : `in one ${need.spec.topology?.within}`
-  const most = largestDomain(fleet, look.size, { level, when: 'empty' })
-  if (most < need.ranks) return never(`needs ${askedNodes(need)} ${where}; there are ${most} when all is free`)
-  const free = largestDomain(fleet, look.size, { level, when: 'now' })
-  const found =
-    level === fleet.levels.length - 1 ? `${free} ${free === 1 ? 'is' : 'are'} free` : `the largest free is ${free}`
-  return notNow(`needs ${askedNodes(need)} ${where}; ${found}`)
+function noRoom(need: Need, fleet: Fleet, size: Size): Found {
+  const level = loosestLevel(need, fleet)
+  const free = largestFree(fleet, size, level)
+  if (free >= need.ranks) return null
+  return level === siteLevel(fleet)
+    ? notNow(`needs ${say.nodes(need)}; ${free} ${are(free)} free`)
+    : notNow(`needs ${say.nodes(need)} in one ${need.spec.topology?.within}; the largest free is ${free}`)
 }
 
 function noneAvailable(need: Need, { candidate }: Look, round: Round): Found {
   const most = candidate.offer.available ?? Number.POSITIVE_INFINITY
   const free = Math.max(0, most - (round.held.get(candidate.key) ?? 0))
-  return free >= need.ranks ? null : notNow(`needs ${askedNodes(need)}; ${free} ${free === 1 ? 'is' : 'are'} to be had`)
+  return free >= need.ranks ? null : notNow(`needs ${say.nodes(need)}; ${free} ${are(free)} to be had`)
 }
+
+const are = (n: number): string => (n === 1 ? 'is' : 'are')

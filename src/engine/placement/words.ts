@@ -25,7 +25,13 @@ export const size = (amount: Amount): string => orMore(amount, formatSizeMiB(amo
 
 export const orMore = ({ atLeast }: Amount, text: string): string => (atLeast ? `${text} or more` : `exactly ${text}`)
 
-/** `node`, `4 nodes`. */
+/** `1 node`, `2 nodes with 8 H100`: what a gang is. */
+export function nodes(need: Need): string {
+  const each = anyAccelerators(need)
+  return each === '' ? count(need.ranks, 'node') : `${count(need.ranks, 'node')} with ${each}`
+}
+
+/** `1 node`, `4 nodes`. */
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`
 
 /** `a, b or c`. */

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { place } from '#engine/placement/place.ts'
+import type { Decision } from '#model/plan.ts'
+import { aJob, aLease, aNow, aSite, aSnapshot, someNodes } from '#test/builders.ts'
+import { changed } from './changed.ts'
+import { whyPlaced } from './placed.ts'
+import { mostRejections } from './rejections.ts'
+
+function decide(facts: Parameters<typeof aSnapshot>[0]): Decision {
+  const [decision] = place({ snapshot: aSnapshot(facts), now: aNow })
+  assert.ok(decision)
+  return decision
+}
+
+const h100 = (accelerators: string, nodes = 1) => aJob({ name: 'train', nodes, resources: { accelerators } })
+
+test('a refusal names the closest candidate, what it lacks, what frees it and the next command', () => {
+  const ranks = [{ rank: 0, node: 'n0', cpuMilli: 1000, memoryMiB: 1024, diskMiB: 0, accelerators: 3 }]
+  const lease = aLease({ ranks, name: 'sweep', endsAt: aNow + 5_400_000 })
+  const sites = [
+    aSite({ nodes: someNodes(1, { gpus: 8 }) }),
+    aSite({ name: 'small', offers: [{}] }),
+    aSite({ name: 'away', reach: 'unreachable', offers: [{ gpus: 8 }] }),
+  ]
+  const { refusal } = decide({ waiting: [h100('H100:8')], sites, leases: [lease] })
+  assert.deepEqual(refusal, {
+    cause: 'capacity',
+    impossible: false,
+    text: 'No room now for 1 node with 8 H100. Closest is local/west (on-demand, 8xh100): needs 1 node with 8 H100; 0 are free. Ruled out besides: 1 by accelerator, 1 by site-unreachable.',
+    best: {
+      site: 'local/west',
+      tier: 'on-demand',
+      shape: '8xh100',
+      rule: 'capacity',
+      detail: 'needs 1 node with 8 H100; 0 are free',
+    },
+    frees: 'sweep, expected to end in 1h30m.',
+    next: ['isobar offers --gpu H100', 'isobar stop sweep'],
+  })
+})
+
+test('when nobody said when it ends, the refusal says so', () => {
+  const ranks = [{ rank: 0, node: 'n0', cpuMilli: 1, memoryMiB: 1, diskMiB: 0, accelerators: 1 }]
+  const sites = [aSite({ nodes: someNodes(1, { gpus: 8 }) })]
+  const { refusal } = decide({ waiting: [h100('H100:8')], sites, leases: [aLease({ ranks })] })
+  assert.equal(refusal?.frees, 'Not known: nothing that runs there has said when it will end.')
+})
+
+test('what no site could ever hold is told at once, with the most that there is', () => {
+  const sites = [aSite({ nodes: someNodes(1, { gpus: 8 }) }), aSite({ name: 'small', offers: [{ gpus: 4 }] })]
+  const { refusal } = decide({ waiting: [h100('H100:16')], sites })
+  assert.equal(refusal?.impossible, true)
+  assert.equal(refusal.frees, undefined)
+  assert.match(refusal.text, /^No site has a node with 16 H100; the largest has 8\./)
+  const other = decide({ waiting: [h100('B200:8')], sites })
+  assert.match(other.refusal?.text ?? '', /^No site has a node with 8 B200; there are H100\./)
+  const gang = decide({ waiting: [h100('H100:8', 3)], sites: sites.slice(0, 1) })
+  assert.equal(gang.refusal?.impossible, true)
+  assert.match(gang.refusal.text, /^Nothing on offer can hold 3 nodes with 8 H100, however free it is\./)
+})
+
+test('a site that does not answer and could not hold it anyway is no hope', () => {
+  const sites = [aSite({ reach: 'unreachable', offers: [{ gpus: 8 }] })]
+  assert.equal(decide({ waiting: [h100('H100:16')], sites }).refusal?.impossible, true)
+  assert.equal(decide({ waiting: [h100('H100:8')], sites }).refusal?.impossible, false)
+})
+
+test('without any offer there is nothing to wait for but a site', () => {
+  assert.equal(decide({ waiting: [h100('H100:8')] }).refusal?.cause, 'no-offers')
+})
+
+test('rejections are bounded; the closest come first and the last line counts the others', () => {
+  const offers = Array.from({ length: 80 }, (_, i) => ({ shape: `s${i}`, cpus: 1, price: i }))
+  const sites = [aSite({ offers }), aSite({ name: 'full', offers: [{ available: 0, gpus: 1 }] })]
+  const { rejections } = decide({ waiting: [aJob({ resources: { cpus: 4 } })], sites })
+  assert.equal(rejections.length, mostRejections)
+  assert.equal(rejections[0]?.rule, 'capacity')
+  assert.deepEqual(rejections.at(-1), {
+    site: '*',
+    tier: '*',
+    shape: '*',
+    rule: 'cpus',
+    detail: '32 more: 32 by cpus',
+  })
+})
+
+test('why it went there compares with the next and counts what was ruled out', () => {
+  const sites = [
+    aSite({ name: 'west', offers: [{ gpus: 8, price: 20 }, {}] }),
+    aSite({ name: 'east', offers: [{ gpus: 8, price: 22 }] }),
+  ]
+  assert.equal(
+    whyPlaced(decide({ waiting: [h100('H100:8', 2)], sites })),
+    'local/west (on-demand, 8xh100) takes 2 nodes for $40.00/h: the next, local/east (on-demand, 8xh100), would cost $4.00/h (10%) more. Ruled out: 1 by accelerator.',
+  )
+  const ordered = aJob({ resources: { accelerators: ['H200:8', 'H100:8'] } })
+  const h200 = aSite({ name: 'north', offers: [{ gpus: 8, gpu: 'H200', price: 30, shape: 'h200' }] })
+  assert.equal(
+    whyPlaced(decide({ waiting: [ordered], sites: [h200, ...sites.slice(1)] })),
+    'local/north (on-demand, h200) takes 1 node for $30.00/h: preferred by the spec over local/east (on-demand, 8xh100), which would cost $8.00/h less.',
+  )
+})
+
+test('a fresh decision differs from a plan by site, tier and price, not by node', () => {
+  const facts = { waiting: [aJob({ resources: { cpus: 16 } })] }
+  const nodes = someNodes(2)
+  const before = decide({ ...facts, sites: [aSite({ nodes, offers: [{ price: 1 }] })] })
+  const lease = aLease({ ranks: [{ rank: 0, node: 'n0', cpuMilli: 1, memoryMiB: 1, diskMiB: 1, accelerators: 0 }] })
+  const moved = decide({ ...facts, sites: [aSite({ nodes, offers: [{ price: 1 }] })], leases: [lease] })
+  assert.deepEqual(changed(before, moved), [])
+  const spot = decide({ ...facts, sites: [aSite({ name: 'east', offers: [{ price: 3, tier: 'spot' }] })] })
+  assert.deepEqual(changed(before, spot), [
+    'site: local/west → local/east',
+    'tier: on-demand → spot',
+    'price: $1.00/h → $3.00/h',
+  ])
+  const none = decide({ ...facts, sites: [aSite({ offers: [{ available: 0 }] })] })
+  assert.match(changed(before, none)[0] ?? '', /^there is no room any more: No room now for 1 node/)
+  assert.deepEqual(changed(none, before), ['there is room now, at local/west for $1.00/h'])
+  assert.deepEqual(changed(none, none), [])
+})
