@@ -42,7 +42,7 @@ const parsers: CustomTypesConfig = {
   },
 }
 
-export async function openDatabase({ url, size = 10, patienceMs = 2000 }: DatabaseOptions): Promise<Database> {
+export async function openDatabase({ url, size = 10, patienceMs = 5000 }: DatabaseOptions): Promise<Database> {
   const pool = new Pool({
     connectionString: url,
     max: size,

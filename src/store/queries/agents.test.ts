@@ -86,16 +86,16 @@ test('every task is leased once and counts once while agents compete, repeat the
   const { id, leases } = await working(store, { tasks: 300, parallelism: 24 }, 3)
   const runs = new Map<number, number>()
   const work = async (lease: string, turn: number): Promise<void> => {
-    let held: number[] = []
+    let mine: number[] = []
     let over = false
-    for (let i = turn; !over || held.length > 0; i++) {
-      const ended = held.slice(0, 5).map((index) => end(index, 0))
-      const report = { ended, held: held.slice(5), wanted: 8 - held.slice(5).length }
+    for (let i = turn; !over || mine.length > 0; i++) {
+      const ended = mine.slice(0, 5).map((index) => end(index, 0))
+      const report = { ended, held: mine.slice(5), wanted: 8 - mine.slice(5).length }
       const agents = (i % 2 === 0 ? store : other).agents
       if (i % 3 === 0) await agents.tasks(lease, report, aNow) // its answer is lost on the way
       const answer = await agents.tasks(lease, report, aNow)
       for (const index of answer.leased) runs.set(index, (runs.get(index) ?? 0) + 1)
-      held = [...report.held, ...answer.leased]
+      mine = [...report.held, ...answer.leased]
       over = answer.over
     }
   }
@@ -132,8 +132,7 @@ test('a task is tried again after an exit that the spec names, so often and no m
   await using store = await aStore()
   const { id, leases } = await working(store, { tasks: 1, retry: { onExit: [75], times: 2 } })
   const [lease = ''] = leases
-  const say = (ended: ReturnType<typeof end>[], held: number[] = []) =>
-    store.agents.tasks(lease, { ended, held, wanted: 1 }, aNow)
+  const say = (ended: ReturnType<typeof end>[]) => store.agents.tasks(lease, { ended, held: [], wanted: 1 }, aNow)
   await say([])
   for (const start of [1, 2]) {
     assert.deepEqual((await say([end(0, 75, start)])).leased, [0])

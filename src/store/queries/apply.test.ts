@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 
 import type { Change } from '#model/change.ts'
 import { leaseMoves, type LeaseState } from '#model/lease.ts'

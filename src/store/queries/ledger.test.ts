@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 
 import { costMicros } from '#kit/money.ts'
 import type { Entry } from '#model/entry.ts'
