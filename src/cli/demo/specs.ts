@@ -1,0 +1,36 @@
+import { fileURLToPath } from 'node:url'
+
+const folder = fileURLToPath(new URL('../../../examples/train/', import.meta.url))
+
+/** What the demo runs, as one would write it. `marks` is where each task of the array leaves one file. */
+export const specText = (marks: string): string => `
+kind: job
+name: train
+nodes: 4
+resources: { cpus: 0.5, memory: 256MB }
+workdir: ${JSON.stringify(folder)}
+run: node train.ts
+env: { STEPS: 400, SAVE_EVERY: 25 }
+duration: { expected: 1m }
+checkpoint: { grace: 5s }
+---
+kind: service
+name: web
+replicas: 3
+ports: [8080]
+resources: { cpus: 0.5, memory: 256MB }
+placement: { spread: site }
+readiness: { path: /, period: 200ms }
+run: |
+  exec node -e 'require("http").createServer((request, response) => response.end("hello\\n")).listen(process.env.PORT)'
+---
+kind: array
+name: rollouts
+tasks: 500
+parallelism: 24
+resources: { cpus: 0.25, memory: 64MB }
+env: { MARKS: ${JSON.stringify(marks)} }
+run: |
+  sleep 0.2
+  echo "$ISOBAR_ATTEMPT" > "$MARKS/.$ISOBAR_TASK_INDEX.$ISOBAR_ATTEMPT" && mv "$MARKS/.$ISOBAR_TASK_INDEX.$ISOBAR_ATTEMPT" "$MARKS/$ISOBAR_TASK_INDEX"
+`
