@@ -1,0 +1,75 @@
+import { attemptMoves } from '#model/attempt.ts'
+import type { Change } from '#model/change.ts'
+import type { Lease } from '#model/lease.ts'
+import { siteOf, type LiveAttempt, type WorkloadFacts } from './facts.ts'
+import type { Ending } from './ending.ts'
+import type { Verdict } from './judge.ts'
+import { movesTo } from './moves-to.ts'
+
+/** Moves the news of an attempt that lives up to its lease and itself, or sends it on its way down. */
+export function liveChanges(
+  attempt: LiveAttempt,
+  verdict: Extract<Verdict, { is: 'live' }>,
+  ending: Ending | null,
+): Change[] {
+  const changes: Change[] = []
+  const { id, lease } = attempt
+  if (ending && attempt.state !== 'stopping') {
+    changes.push({ change: 'attempt', id, to: 'stopping', reason: ending.reason })
+    if (attempt.ready) changes.push({ change: 'attempt-ready', id, ready: false })
+  }
+  if (ending || attempt.state === 'stopping') return [...changes, ...retire(lease)]
+  if (verdict.up && (lease.state === 'wanted' || lease.state === 'starting'))
+    changes.push({ change: 'lease', id: lease.id, to: 'held' })
+  if (verdict.running && attempt.state === 'starting')
+    changes.push({ change: 'attempt', id, to: 'running', reason: '' })
+  if (verdict.ready !== attempt.ready) changes.push({ change: 'attempt-ready', id, ready: verdict.ready })
+  return changes
+}
+
+/** Ends an attempt, gives its capacity back and the tasks that it held. */
+export function overChanges(
+  attempt: LiveAttempt,
+  verdict: Extract<Verdict, { is: 'over' }>,
+  { workload }: WorkloadFacts,
+): Change[] {
+  const { id, lease } = attempt
+  const { reason, exitCode } = verdict
+  const changes: Change[] = attempt.ready ? [{ change: 'attempt-ready', id, ready: false }] : []
+  for (const to of movesTo(attemptMoves, attempt.state, verdict.state) ?? [])
+    changes.push({ change: 'attempt', id, to, reason, ...(exitCode === undefined ? {} : { exitCode }) })
+  if (workload.kind === 'array')
+    changes.push({ change: 'release-tasks', workload: workload.id, attempt: attempt.number })
+  return [...changes, ...(verdict.fence ? fence(lease) : retire(lease))]
+}
+
+/** Gives capacity back. Asking again is harmless: one retirement is intended for a lease, whoever asks. */
+export function retire(lease: Lease): Change[] {
+  switch (lease.state) {
+    case 'wanted':
+    case 'starting':
+    case 'held':
+      return [
+        { change: 'lease', id: lease.id, to: 'stopping' },
+        { change: 'retire', lease: lease.id, site: siteOf(lease) },
+      ]
+    case 'lost':
+    case 'stopping': // intended when it began to stop
+    case 'gone':
+    case 'refused':
+      return []
+  }
+}
+
+/**
+ * Counts a lease that is out of reach as lost. Its retirement stays open until the site is back: that is the fence
+ * around whatever still runs there.
+ */
+export function fence(lease: Lease): Change[] {
+  if (lease.state === 'gone' || lease.state === 'refused' || lease.state === 'lost') return []
+  if (lease.state === 'wanted') return retire(lease)
+  return [
+    { change: 'lease', id: lease.id, to: 'lost' },
+    { change: 'retire', lease: lease.id, site: siteOf(lease) },
+  ]
+}

@@ -1,0 +1,327 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import type { Change } from '#model/change.ts'
+import type { Lease } from '#model/lease.ts'
+import type { Rank } from '#model/rank.ts'
+import type { Workload } from '#model/workload.ts'
+import type { Facts } from '#store/store.ts'
+import { aJob, aNow, anArray, aReplica, aService } from '#test/builders.ts'
+import { conclude } from './conclude.ts'
+import type { LiveAttempt, WorkloadFacts } from './facts.ts'
+
+const aRank = (fields: Partial<Rank> = {}): Rank => ({
+  lease: 'l-1',
+  rank: 0,
+  state: 'running',
+  address: '127.0.0.2',
+  endpoints: [],
+  ready: true,
+  exitCode: null,
+  startedAt: aNow,
+  endedAt: null,
+  heardAt: aNow,
+  ...fields,
+})
+
+const aLease = (fields: Partial<Lease> = {}): Lease => ({
+  id: 'l-1',
+  attempt: 'a-1',
+  workload: 'w-job',
+  project: 'default',
+  provider: 'local',
+  site: 'west',
+  tier: 'on-demand',
+  priceMicros: 0,
+  ranks: [],
+  state: 'held',
+  createdAt: aNow,
+  startedAt: aNow,
+  endedAt: null,
+  meteredUntil: null,
+  ...fields,
+})
+
+type AttemptFields = Partial<LiveAttempt>
+
+const anAttempt = (workload: Workload, fields: AttemptFields = {}): LiveAttempt => ({
+  id: 'a-1',
+  workload: workload.id,
+  replica: 0,
+  number: 1,
+  state: 'running',
+  plan: 'p-1',
+  ready: true,
+  exitCode: null,
+  reason: '',
+  createdAt: aNow,
+  startedAt: aNow,
+  endedAt: null,
+  lease: aLease({ workload: workload.id }),
+  ranks: [aRank()],
+  ...fields,
+})
+
+const aSite = (fields: Partial<WorkloadFacts['sites'][string]> = {}) => ({
+  site: 'local/west',
+  reach: 'reachable' as const,
+  since: 0,
+  detail: '',
+  patienceMs: 60_000,
+  ...fields,
+})
+
+function someFacts(workload: Workload, fields: Partial<WorkloadFacts> = {}): WorkloadFacts {
+  const attempts = fields.attempts ?? []
+  return {
+    workload,
+    replicas: [aReplica(workload, { state: attempts.length > 0 ? 'placed' : 'waiting' })],
+    attempts,
+    leftovers: [],
+    tasks: null,
+    spentMicros: 0n,
+    sites: { 'local/west': aSite() },
+    ...fields,
+  }
+}
+
+/** Facts about a running workload of one replica whose ranks are these. */
+const running = (workload: Workload, ranks: Partial<Rank>[], fields: Partial<WorkloadFacts> = {}): WorkloadFacts =>
+  someFacts(
+    { ...workload, state: 'running', startedAt: aNow },
+    {
+      attempts: [anAttempt(workload, { ranks: ranks.map((rank, index) => aRank({ rank: index, ...rank })) })],
+      ...fields,
+    },
+  )
+
+/** The changes in short: `attempt failed`, `retire`, `replica-waits`. */
+const short = (changes: Change[]): string[] =>
+  changes
+    .filter(({ change }) => change !== 'look-again')
+    .map((change) => ('to' in change ? `${change.change} ${change.to}` : change.change))
+
+const end = (changes: Change[]) =>
+  changes.find((change) => change.change === 'workload' && ['succeeded', 'failed', 'stopped'].includes(change.to))
+
+test('what the store hands out is what is decided on', () => {
+  const decide: (facts: Facts, now: number) => Change[] = conclude
+  assert.deepEqual(short(decide(someFacts(aJob()), aNow)), [])
+})
+
+test('a gang whose ranks are all up holds its lease and runs', () => {
+  const job = { ...aJob({ nodes: 2 }), state: 'starting' as const }
+  const attempt = anAttempt(job, {
+    state: 'starting',
+    ready: false,
+    startedAt: null,
+    lease: aLease({ state: 'starting' }),
+    ranks: [aRank(), aRank({ rank: 1 })],
+  })
+  assert.deepEqual(short(conclude(someFacts(job, { attempts: [attempt] }), aNow)), [
+    'lease held',
+    'attempt running',
+    'attempt-ready',
+    'workload running',
+  ])
+})
+
+test('ranks that have arrived hold the lease before they run', () => {
+  const job = { ...aJob({ nodes: 2 }), state: 'starting' as const }
+  const ranks = [aRank({ state: 'arrived', ready: false }), aRank({ rank: 1, state: 'arrived', ready: false })]
+  const attempt = anAttempt(job, { state: 'starting', ready: false, lease: aLease({ state: 'wanted' }), ranks })
+  assert.deepEqual(short(conclude(someFacts(job, { attempts: [attempt] }), aNow)), ['lease held'])
+})
+
+test('a job fails with the code of the rank that ended first', () => {
+  const ranks = [
+    { state: 'exited', exitCode: 143, endedAt: aNow + 9 },
+    { state: 'exited', exitCode: 3, endedAt: aNow + 5 },
+    { state: 'exited', exitCode: 0, endedAt: aNow + 1 },
+  ] as const
+  const changes = conclude(running(aJob({ nodes: 3 }), [...ranks]), aNow + 10)
+  assert.deepEqual(end(changes), {
+    change: 'workload',
+    id: 'w-job',
+    to: 'failed',
+    reason: 'rank 1 exited with 3',
+    exitCode: 3,
+  })
+  assert.ok(short(changes).includes('retire'))
+})
+
+test('a job succeeds when all its ranks have', () => {
+  const changes = conclude(running(aJob(), [{ state: 'exited', exitCode: 0, endedAt: aNow }]), aNow)
+  assert.deepEqual(short(changes), [
+    'attempt-ready',
+    'attempt succeeded',
+    'lease stopping',
+    'retire',
+    'replica-done',
+    'workload succeeded',
+  ])
+})
+
+test('an exit code named by retry.onExit is tried again after a while, so often and no more', () => {
+  const job = aJob({ retry: { onExit: [17], times: 2 } })
+  const ranks = [{ state: 'exited' as const, exitCode: 17, endedAt: aNow }]
+  const first = conclude(running(job, ranks), aNow)
+  const waits = first.find((change) => change.change === 'replica-waits')
+  assert.ok(waits && waits.failures === 1 && waits.notBefore > aNow)
+  assert.ok(short(first).includes('workload queued'))
+  const tired = { replicas: [aReplica(job, { state: 'placed', failures: 2 })] }
+  assert.equal(end(conclude(running(job, ranks, tired), aNow))?.change, 'workload')
+})
+
+test('a gang with a lost rank is lost as a whole and waits again at once', () => {
+  const facts = running(aJob({ nodes: 2 }), [{}, { state: 'lost', heardAt: aNow - 30_000 }])
+  const changes = conclude(facts, aNow)
+  const waits = changes.find((change) => change.change === 'replica-waits')
+  assert.deepEqual([waits?.losses, waits?.notBefore, waits?.avoid], [1, aNow, {}])
+  assert.deepEqual(short(changes).slice(1), [
+    'attempt lost',
+    'lease stopping',
+    'retire',
+    'replica-waits',
+    'workload queued',
+  ])
+})
+
+test('a provider alone is not believed while the agent still reports', () => {
+  const facts = running(aJob(), [{ state: 'lost', heardAt: aNow - 1000 }])
+  const [look, ...others] = conclude(facts, aNow)
+  assert.deepEqual([look, others], [{ change: 'look-again', id: 'w-job', at: aNow + 24_000 }, []])
+})
+
+test('a job that was lost too often fails', () => {
+  const job = aJob({ retry: { onLoss: 1 } })
+  const replicas = [aReplica(job, { state: 'placed', losses: 1 })]
+  const ended = end(conclude(running(job, [{ state: 'lost', heardAt: null }], { replicas }), aNow))
+  assert.ok(ended?.change === 'workload' && ended.to === 'failed' && /lost 2 times/.test(ended.reason))
+})
+
+test('a site that does not answer within its patience loses nothing, and people are told', () => {
+  const away = { 'local/west': aSite({ reach: 'unreachable', since: aNow - 30_000 }) }
+  const changes = conclude(running(aJob(), [{ heardAt: aNow - 30_000 }], { sites: away }), aNow)
+  assert.deepEqual(changes, [
+    {
+      change: 'reason',
+      id: 'w-job',
+      reason: 'local/west does not answer since 23:59:30 UTC; left alone until 00:00:30 UTC',
+    },
+    { change: 'look-again', id: 'w-job', at: aNow + 30_000 },
+  ])
+})
+
+test('beyond its patience, and with silent agents, the lease is lost and its retirement stays open', () => {
+  const away = { 'local/west': aSite({ reach: 'unreachable', since: aNow - 60_000 }) }
+  const changes = conclude(running(aJob(), [{ heardAt: aNow - 60_000 }], { sites: away }), aNow)
+  assert.deepEqual(short(changes).slice(1), [
+    'attempt lost',
+    'lease lost',
+    'retire',
+    'replica-waits',
+    'workload queued',
+  ])
+})
+
+test('agents that report are believed, however long the site does not answer', () => {
+  const away = { 'local/west': aSite({ reach: 'unreachable', since: aNow - 900_000 }) }
+  assert.deepEqual(short(conclude(running(aJob(), [{ heardAt: aNow - 1000 }], { sites: away }), aNow)), ['reason'])
+})
+
+test('an attempt that does not get up is withdrawn and its site left alone for a while', () => {
+  const job = { ...aJob(), state: 'starting' as const }
+  const lease = aLease({ state: 'starting' })
+  const attempt = anAttempt(job, { state: 'starting', ready: false, lease, ranks: [aRank({ state: 'expected' })] })
+  const facts = someFacts(job, { attempts: [attempt] })
+  assert.deepEqual(conclude(facts, aNow), [{ change: 'look-again', id: 'w-job', at: aNow + 120_000 }])
+  const changes = conclude(facts, aNow + 120_000)
+  assert.deepEqual(short(changes), ['attempt refused', 'lease stopping', 'retire', 'replica-waits', 'workload queued'])
+  const waits = changes.find((change) => change.change === 'replica-waits')
+  assert.ok((waits?.avoid['local/west'] ?? 0) > aNow + 120_000)
+})
+
+test('a stop goes through stopping, and ends when the lease is gone', () => {
+  const job: Workload = { ...aJob(), wants: 'stop' }
+  const facts = running(job, [{}])
+  assert.deepEqual(short(conclude(facts, aNow)), [
+    'attempt stopping',
+    'attempt-ready',
+    'lease stopping',
+    'retire',
+    'workload stopping',
+  ])
+  const down = (lease: Lease['state']) =>
+    someFacts(
+      { ...job, state: 'stopping', reason: 'stopped on request' },
+      { attempts: [anAttempt(job, { state: 'stopping', ready: false, lease: aLease({ state: lease }) })] },
+    )
+  assert.deepEqual(short(conclude(down('stopping'), aNow)), [])
+  assert.ok(short(conclude(down('gone'), aNow)).includes('workload stopped'))
+})
+
+test('a stop at a site that never answers ends beyond its patience and says what may be left', () => {
+  const job: Workload = { ...aJob(), wants: 'stop', state: 'stopping' }
+  const attempt = anAttempt(job, { state: 'stopping', ready: false, lease: aLease({ state: 'stopping' }) })
+  const sites = { 'local/west': aSite({ reach: 'unreachable', since: aNow }) }
+  const changes = conclude(someFacts(job, { attempts: [attempt], sites }), aNow + 60_000)
+  const ended = end(changes)
+  assert.ok(short(changes).includes('lease lost'))
+  assert.ok(ended?.change === 'workload' && /may still be there/.test(ended.reason))
+})
+
+test('a held workload is queued again when it is released', () => {
+  assert.deepEqual(short(conclude(someFacts({ ...aJob(), wants: 'hold' }), aNow)), ['workload held'])
+  assert.deepEqual(short(conclude(someFacts({ ...aJob(), state: 'held' }), aNow)), ['workload queued'])
+})
+
+test('a job that runs longer than its maximum is stopped and fails with 124', () => {
+  const job = aJob({ duration: { maximum: '1h' } })
+  const late = aNow + 3_600_000
+  const facts = running(job, [{ heardAt: late }])
+  assert.equal(conclude(facts, late - 1).at(-1)?.change, 'look-again')
+  assert.ok(short(conclude(facts, late)).includes('workload stopping'))
+  const ranks = [aRank({ state: 'exited', exitCode: 143, endedAt: late })]
+  const attempt = anAttempt(job, { state: 'stopping', ready: false, ranks })
+  const ended = end(conclude(someFacts({ ...job, state: 'stopping' }, { attempts: [attempt] }), late + 5))
+  assert.ok(ended?.change === 'workload' && ended.to === 'failed' && ended.exitCode === 124)
+})
+
+test('a budget that is used up stops the run only if the spec says so', () => {
+  const spent = { spentMicros: 10_000_000n }
+  const stops = aJob({ budget: { limit: '$10', whenUsed: 'stop' } })
+  assert.ok(short(conclude(running(stops, [{}], spent), aNow)).includes('workload stopping'))
+  assert.deepEqual(short(conclude(running(aJob({ budget: { limit: '$10' } }), [{}], spent), aNow)), [])
+})
+
+test('a service that exits is started again, whatever its code', () => {
+  for (const exitCode of [0, 1]) {
+    const changes = conclude(running(aService(), [{ state: 'exited', exitCode, endedAt: aNow }]), aNow)
+    assert.ok(short(changes).includes('replica-waits'))
+    assert.equal(end(changes), undefined)
+  }
+})
+
+test('a service is ready when its readiness check passes', () => {
+  const changes = conclude(running(aService(), [{ ready: false }]), aNow)
+  assert.deepEqual(changes[0], { change: 'attempt-ready', id: 'a-1', ready: false })
+})
+
+test('an array ends when all its tasks have, and says how many failed', () => {
+  const ranks = [{ state: 'exited' as const, exitCode: 0, endedAt: aNow }]
+  const counts = { succeeded: 497, failed: 3, leased: 0, waiting: 0 }
+  const array = anArray({ tasks: 500 })
+  const ended = end(conclude(running(array, ranks, { tasks: counts }), aNow))
+  assert.ok(ended?.change === 'workload' && ended.exitCode === 1 && ended.reason.startsWith('3 of 500 tasks'))
+  const well = end(conclude(running(array, ranks, { tasks: { ...counts, succeeded: 500, failed: 0 } }), aNow))
+  assert.ok(well?.change === 'workload' && well.to === 'succeeded')
+})
+
+test('an array whose workers have ended before its tasks gets a worker again', () => {
+  const ranks = [{ state: 'exited' as const, exitCode: 0, endedAt: aNow }]
+  const tasks = { succeeded: 4, failed: 0, leased: 4, waiting: 0 }
+  const changes = short(conclude(running(anArray(), ranks, { tasks }), aNow))
+  assert.ok(changes.includes('release-tasks') && changes.includes('replica-waits'))
+  assert.ok(!changes.includes('replica-done'))
+})

@@ -1,0 +1,43 @@
+import { formatDuration } from '#kit/duration.ts'
+import { formatMoney } from '#kit/money.ts'
+import type { WorkloadFacts } from './facts.ts'
+
+/** Why a workload must come to an end now, and as what. */
+export type Ending = { as: 'stopped' | 'held' | 'failed'; reason: string; exitCode?: number }
+
+/** What timeout(1) exits with. */
+const timedOut = 124
+
+/** The end that a person asked for, or that a limit of the spec demands; `null` while it may go on. */
+export function endingOf(facts: WorkloadFacts, now: number): Ending | null {
+  const { wants, state } = facts.workload
+  if (wants === 'stop') return { as: 'stopped', reason: 'stopped on request' }
+  const limit = limitsOf(facts).find(({ at, ending }) => now >= at && !(state === 'held' && ending.as === 'failed'))
+  if (limit) return limit.ending
+  // Released while it was still on its way down: it arrives first, and is queued from there.
+  if (wants === 'hold' || state === 'stopping') return { as: 'held', reason: 'held on request' }
+  return null
+}
+
+/** The limits that have a known time, or have been reached: the earlier in this list wins. */
+export function limitsOf({ workload, attempts, spentMicros }: WorkloadFacts): { at: number; ending: Ending }[] {
+  const { expiry, duration, deadline, budget } = workload.spec
+  const limits: { at: number; ending: Ending }[] = []
+  if (expiry !== undefined) {
+    const reason = `expired ${formatDuration(expiry)} after it was submitted`
+    limits.push({ at: workload.createdAt + expiry, ending: { as: 'stopped', reason } })
+  }
+  // A job that waits again after a loss does not run meanwhile; the others run as long as any of their copies does.
+  const since = workload.kind === 'job' ? (attempts[0]?.startedAt ?? null) : workload.startedAt
+  if (duration.maximumMs !== undefined && since !== null) {
+    const reason = `ran longer than its maximum of ${formatDuration(duration.maximumMs)}`
+    limits.push({ at: since + duration.maximumMs, ending: { as: 'failed', reason, exitCode: timedOut } })
+  }
+  if (deadline !== undefined)
+    limits.push({ at: deadline, ending: { as: 'failed', reason: 'did not end by its deadline', exitCode: timedOut } })
+  if (budget?.whenUsed === 'stop' && spentMicros >= budget.limitMicros) {
+    const reason = `its budget of ${formatMoney(BigInt(budget.limitMicros))} is used up`
+    limits.push({ at: 0, ending: { as: 'stopped', reason } })
+  }
+  return limits
+}

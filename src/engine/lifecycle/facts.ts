@@ -1,0 +1,32 @@
+import type { Attempt } from '#model/attempt.ts'
+import type { Lease } from '#model/lease.ts'
+import type { Rank } from '#model/rank.ts'
+import type { Replica } from '#model/replica.ts'
+import type { SiteReach } from '#model/site.ts'
+import type { Workload } from '#model/workload.ts'
+
+/** All there is to know to decide what follows for one workload. */
+export type WorkloadFacts = {
+  workload: Workload
+  replicas: Replica[]
+  /** Attempts that live, each with its latest lease. */
+  attempts: LiveAttempt[]
+  /** Leases of ended attempts that are not gone yet. */
+  leftovers: Lease[]
+  tasks: TaskCounts | null
+  spentMicros: bigint
+  /** Reach and patience by `provider/site`, of each site that a live lease is at. */
+  sites: Record<string, SiteFacts>
+}
+
+export type LiveAttempt = Attempt & { lease: Lease; ranks: Rank[] }
+export type TaskCounts = { succeeded: number; failed: number; leased: number; waiting: number }
+export type SiteFacts = SiteReach & { patienceMs: number }
+
+/** `provider/site` of a lease. */
+export const siteOf = (lease: Pick<Lease, 'provider' | 'site'>): string => `${lease.provider}/${lease.site}`
+
+/** Whether every task of an array has ended, well or not. False for what is no array. */
+export function allTasksEnded({ workload, tasks }: WorkloadFacts): boolean {
+  return workload.spec.kind === 'array' && tasks !== null && tasks.succeeded + tasks.failed >= workload.spec.tasks
+}

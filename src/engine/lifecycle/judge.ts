@@ -1,0 +1,115 @@
+import type { AttemptState } from '#model/attempt.ts'
+import type { Rank } from '#model/rank.ts'
+import { siteOf, type LiveAttempt, type SiteFacts, type WorkloadFacts } from './facts.ts'
+import { orderPatienceMs, silenceMs, startingPatienceMs } from './patience.ts'
+
+/** What has become of an attempt. */
+export type Verdict =
+  | { is: 'live'; up: boolean; running: boolean; ready: boolean }
+  /** `fence`: its capacity may still be there, out of reach; it must be retired when the site is back. */
+  | { is: 'over'; state: EndState; exitCode?: number; reason: string; fence: boolean }
+
+export type EndState = Extract<AttemptState, 'succeeded' | 'failed' | 'stopped' | 'refused' | 'lost'>
+type Over = Extract<Verdict, { is: 'over' }>
+
+/** Judges an attempt by the news of its ranks, what its site says, and how long both have been silent. */
+export function judge(attempt: LiveAttempt, facts: WorkloadFacts, now: number): Verdict {
+  const site = facts.sites[siteOf(attempt.lease)]
+  const over =
+    attempt.state === 'stopping'
+      ? whileStopping(attempt, site, now)
+      : (exited(attempt, facts) ?? gone(attempt, site, now) ?? tooLate(attempt, site, now))
+  return over ?? alive(attempt, facts)
+}
+
+function alive({ state, ranks }: LiveAttempt, { workload }: WorkloadFacts): Verdict {
+  const up = ranks.every((rank) => rank.state !== 'expected' && rank.state !== 'lost')
+  const running = state === 'running' || ranks.every((rank) => rank.state === 'running' || rank.state === 'exited')
+  const ready = running && (workload.kind !== 'service' || ranks.every((rank) => rank.ready))
+  return { is: 'live', up, running, ready: ready && state !== 'stopping' }
+}
+
+/** One rank that fails ends its gang with its code; a gang succeeds when all ranks have; a service should never end. */
+function exited({ ranks }: LiveAttempt, { workload }: WorkloadFacts): Over | null {
+  const ended = ranks.filter((rank) => rank.state === 'exited').sort((a, b) => endOf(a) - endOf(b))
+  const failed = ended.find((rank) => codeOf(rank) !== 0)
+  if (failed) return { ...failure(failed, ranks.length), fence: false }
+  if (ended.length === ranks.length) return { is: 'over', state: 'succeeded', exitCode: 0, reason: '', fence: false }
+  const [first] = ended
+  if (workload.kind !== 'service' || !first) return null
+  return { is: 'over', state: 'succeeded', exitCode: 0, reason: `rank ${first.rank} exited with 0`, fence: false }
+}
+
+const failure = (rank: Rank, ranks: number) =>
+  ({
+    is: 'over',
+    state: 'failed',
+    exitCode: codeOf(rank),
+    reason: ranks > 1 ? `rank ${rank.rank} exited with ${codeOf(rank)}` : `exited with ${codeOf(rank)}`,
+  }) as const
+
+/** An exit that nobody recorded a code of is one all the same: what a shell says of an exit out of range. */
+const codeOf = (rank: Rank): number => rank.exitCode ?? 255
+const endOf = (rank: Rank): number => rank.endedAt ?? Infinity
+
+/** Capacity that went away: two signals that do not depend on each other must say so. */
+function gone(attempt: LiveAttempt, site: SiteFacts | undefined, now: number): Over | null {
+  const name = siteOf(attempt.lease)
+  if (attempt.lease.state === 'gone' || attempt.lease.state === 'refused' || attempt.lease.state === 'lost')
+    return { is: 'over', state: 'lost', reason: `${name} took its capacity away`, fence: false }
+  const lost = attempt.ranks.find((rank) => rank.state === 'lost' && silent(rank, now))
+  if (lost) return { is: 'over', state: 'lost', reason: `${name} lost rank ${lost.rank}`, fence: false }
+  if (attempt.lease.state === 'wanted' || !outOfPatience(site, now) || !allSilent(attempt, now)) return null
+  const reason = `${name} has not answered since ${timeOf(site.since)}, longer than its patience, and its agents are silent`
+  return { is: 'over', state: 'lost', reason, fence: true }
+}
+
+/** An attempt that does not get up in time is withdrawn; nothing has run yet, so another site may try. */
+function tooLate(attempt: LiveAttempt, site: SiteFacts | undefined, now: number): Over | null {
+  if (attempt.state !== 'starting' || attempt.ranks.every((rank) => rank.state !== 'expected')) return null
+  const away = site !== undefined && site.reach !== 'reachable'
+  if (away && attempt.lease.state !== 'wanted') return null // it may well be starting there: left to the site's patience
+  const until = startingLimit(attempt, site)
+  if (now < until) return null
+  const name = siteOf(attempt.lease)
+  const reason = away
+    ? `${name} does not answer`
+    : `not all nodes were up after ${startingPatienceMs / 1000} s on ${name}`
+  return { is: 'over', state: 'refused', reason, fence: false }
+}
+
+/** When an attempt that is not up is withdrawn. */
+export function startingLimit(attempt: LiveAttempt, site: SiteFacts | undefined): number {
+  const patient = attempt.createdAt + startingPatienceMs
+  if (site === undefined || site.reach === 'reachable') return patient
+  return Math.min(patient, Math.max(attempt.createdAt, site.since) + orderPatienceMs)
+}
+
+/** On its way down it is over when nothing of it is left that anyone could see. */
+function whileStopping(attempt: LiveAttempt, site: SiteFacts | undefined, now: number): Over | null {
+  const over = { is: 'over', state: 'stopped', reason: attempt.reason, fence: false } as const
+  const { state } = attempt.lease
+  if (state === 'gone' || state === 'refused' || state === 'lost') return over
+  if (attempt.ranks.every((rank) => rank.state === 'exited' || (rank.state === 'lost' && silent(rank, now))))
+    return over
+  if (!outOfPatience(site, now) || !allSilent(attempt, now)) return null
+  const reason = `${siteOf(attempt.lease)} does not answer: its nodes may still be there and are fenced when it is back`
+  return { ...over, reason, fence: true }
+}
+
+const outOfPatience = (site: SiteFacts | undefined, now: number): site is SiteFacts =>
+  site !== undefined && site.reach !== 'reachable' && now >= site.since + site.patienceMs
+
+const allSilent = (attempt: LiveAttempt, now: number) =>
+  attempt.ranks.every((rank) => rank.state === 'exited' || silent(rank, now))
+
+/** Where no agent reports, the provider's word is all there is, and its reader has looked twice. */
+const silent = (rank: Rank, now: number): boolean => rank.heardAt === null || now >= rank.heardAt + silenceMs
+
+/** `12:04:05 UTC`. Written out by hand: the engine has no clock and no calendar of its own. */
+export function timeOf(at: number): string {
+  const seconds = Math.floor(at / 1000) % 86_400
+  return `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)} UTC`
+}
+
+const two = (value: number): string => String(value).padStart(2, '0')

@@ -1,0 +1,24 @@
+/** How long an attempt may take until all its ranks are up. After that another site is tried. */
+export const startingPatienceMs = 120_000
+
+/** How long an order may wait for a site that does not answer before it goes elsewhere: nothing runs there yet. */
+export const orderPatienceMs = 10_000
+
+/** An agent that was not heard for so long is silent: a little more than the twenty seconds of its long poll. */
+export const silenceMs = 25_000
+
+/** A live workload is looked at so often even if nothing is expected: a net below the nudges. */
+export const idleLookMs = 300_000
+
+/** … and so often while it is on its way down, or while a budget may stop it. */
+export const closeLookMs = 5_000
+
+/** How long a site is left alone that did not start an order, and when it fails again within ten minutes. */
+const avoidMs = { first: 60_000, again: 300_000, forgetAfter: 600_000 }
+
+/** The sites to leave alone, with `site` added; what is long past is forgotten. */
+export function avoiding(avoid: Record<string, number>, site: string, now: number): Record<string, number> {
+  const remembered = Object.entries(avoid).filter(([, until]) => until + avoidMs.forgetAfter > now)
+  const again = remembered.some(([name]) => name === site)
+  return { ...Object.fromEntries(remembered), [site]: now + (again ? avoidMs.again : avoidMs.first) }
+}

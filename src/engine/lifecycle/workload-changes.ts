@@ -1,0 +1,118 @@
+import { backoffMs } from '#kit/backoff.ts'
+import type { Change } from '#model/change.ts'
+import { workloadMoves, type WorkloadState } from '#model/workload.ts'
+import { overChanges } from './attempt-changes.ts'
+import type { Ending } from './ending.ts'
+import { allTasksEnded, siteOf, type WorkloadFacts } from './facts.ts'
+import { timeOf } from './judge.ts'
+import { movesTo } from './moves-to.ts'
+import { fractionOf, type Judged, type NextTry } from './next-try.ts'
+
+type Round = { facts: WorkloadFacts; judged: Judged[]; ending: Ending | null; revived: Revived | null; now: number }
+type Revived = NextTry & { replica: number }
+type Aim = { to: WorkloadState; reason: string; exitCode?: number }
+
+/** What follows for the workload as a whole: where it stands, how it ended, and why. */
+export function workloadChanges(round: Round): Change[] {
+  const { workload } = round.facts
+  const aim = aimOf(round)
+  const path = movesTo(workloadMoves, workload.state, aim.to) ?? []
+  const { reason, exitCode } = aim
+  const steps: Change[] = path.map((to) => ({
+    change: 'workload',
+    id: workload.id,
+    to,
+    reason,
+    ...(exitCode === undefined ? {} : { exitCode }),
+  }))
+  if (path.length === 0) return reason === workload.reason ? [] : [{ change: 'reason', id: workload.id, reason }]
+  return [...steps, ...(isEnd(aim.to) ? endAll(round, aim) : [])]
+}
+
+/** Where the workload should be, as far as that can be said now. */
+function aimOf(round: Round): Aim {
+  const { facts, judged, ending, revived } = round
+  const live = judged.filter(({ verdict }) => verdict.is === 'live')
+  const gaveUp = [...judged.map(({ next }) => next), revived].find((next) => next?.next === 'give-up')
+  if (gaveUp?.next === 'give-up') return { to: 'failed', reason: gaveUp.reason, exitCode: gaveUp.exitCode }
+  if (live.length === 0 && allTasksEnded(facts)) return arrayEnd(facts)
+  if (facts.workload.kind === 'job' && judged.some(({ next }) => next?.next === 'done'))
+    return { to: 'succeeded', reason: '', exitCode: 0 }
+  if (ending) return live.length > 0 ? { to: 'stopping', reason: ending.reason } : arrived(round, ending)
+  if (live.length > 0) return onItsWay(round)
+  return facts.workload.state === 'queued' ? stay(facts) : { to: 'queued', reason: whyAgain(round) }
+}
+
+const stay = ({ workload }: WorkloadFacts): Aim => ({ to: workload.state, reason: workload.reason })
+
+function arrayEnd({ tasks, workload }: WorkloadFacts): Aim {
+  if (tasks === null || tasks.failed === 0) return { to: 'succeeded', reason: '', exitCode: 0 }
+  const all = tasks.succeeded + tasks.failed
+  return { to: 'failed', reason: `${tasks.failed} of ${all} tasks of ${workload.name} failed`, exitCode: 1 }
+}
+
+function arrived({ facts, judged }: Round, ending: Ending): Aim {
+  if (ending.as === 'held' && facts.workload.wants === 'run') return { to: 'queued', reason: '' }
+  const fenced = judged.find(({ verdict }) => verdict.is === 'over' && verdict.fence)?.verdict
+  const left = fenced?.is === 'over' ? `; ${fenced.reason}` : ''
+  const { as: to, exitCode } = ending
+  return { to, reason: `${ending.reason}${left}`, ...(exitCode === undefined ? {} : { exitCode }) }
+}
+
+/** It lives: running as soon as one of its attempts does. What people should know of it is the reason. */
+function onItsWay({ facts, judged, now }: Round): Aim {
+  const live = judged.flatMap(({ attempt, verdict }) => (verdict.is === 'live' ? [{ attempt, verdict }] : []))
+  const to = live.some(({ verdict }) => verdict.running) ? 'running' : 'starting'
+  const away = live
+    .map(({ attempt }) => facts.sites[siteOf(attempt.lease)])
+    .find((site) => site && site.reach !== 'reachable')
+  if (away) {
+    const until = away.since + away.patienceMs
+    const patience = until > now ? `left alone until ${timeOf(until)}` : 'its agents still report, so it is left alone'
+    return { to, reason: `${away.site} does not answer since ${timeOf(away.since)}; ${patience}` }
+  }
+  return { to, reason: '' }
+}
+
+function whyAgain({ facts, judged, revived }: Round): string {
+  if (facts.workload.state === 'held') return ''
+  const last = [...judged.map(({ next }) => next), revived].find((next) => next?.next === 'waits')
+  return last?.next === 'waits' && last.reason !== '' ? `tried again: ${last.reason}` : 'waits to be placed again'
+}
+
+const isEnd = (state: WorkloadState) => workloadMoves[state].length === 0
+
+/** With the workload end its replicas, and what is still alive of it (it failed as a whole). */
+function endAll({ facts, judged }: Round, aim: Aim): Change[] {
+  const { id } = facts.workload
+  const ended = judged.filter(({ next }) => next?.next === 'done' || next?.next === 'give-up')
+  const done = new Set(ended.map(({ attempt }) => attempt.replica))
+  return [
+    ...judged.flatMap(({ attempt, verdict }) =>
+      verdict.is === 'over'
+        ? []
+        : overChanges(attempt, { is: 'over', state: 'stopped', reason: aim.reason, fence: false }, facts),
+    ),
+    ...facts.replicas
+      .filter(({ replica, state }) => state !== 'done' && !done.has(replica))
+      .map(({ replica }): Change => ({ change: 'replica-done', workload: id, replica })),
+  ]
+}
+
+/**
+ * An array whose workers have all ended while tasks are left needs one of them again: a task may have come back from a
+ * lost worker after the others had gone.
+ */
+export function reviveArray(facts: WorkloadFacts, judged: Judged[], now: number): Revived | null {
+  const { workload, replicas } = facts
+  const ended = new Set(judged.filter(({ next }) => next?.next === 'done').map(({ attempt }) => attempt.replica))
+  const [first] = replicas
+  if (workload.kind !== 'array' || !first || allTasksEnded(facts)) return null
+  if (!replicas.every(({ state, replica }) => state === 'done' || ended.has(replica))) return null
+  const { replica, losses, avoid } = first
+  const failures = first.failures + 1
+  const reason = 'its workers ended before its tasks had'
+  if (failures > Math.max(1, workload.spec.retry.times)) return { replica, next: 'give-up', exitCode: 1, reason }
+  const pause = backoffMs({ tries: failures, firstMs: 1000, mostMs: 60_000, spread: fractionOf(workload.id) })
+  return { replica, next: 'waits', reason, losses, failures, notBefore: now + pause, avoid }
+}
