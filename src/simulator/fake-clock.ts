@@ -1,0 +1,72 @@
+import { setImmediate as immediate } from 'node:timers/promises'
+
+import type { Clock, Instant } from '#kit/clock.ts'
+import { createHeap } from '#kit/heap.ts'
+
+/** A clock whose time moves only when it is told to. Who sleeps is woken in the order of time, one after another. */
+export type FakeClock = Clock & {
+  /** Moves time forward, waking whoever sleeps until then; what they do at once is done before the next one wakes. */
+  advance(milliseconds: number): Promise<void>
+  /** Moves time from sleeper to sleeper until the condition holds. False: nobody sleeps until `mostMs` from now. */
+  runUntil(condition: () => boolean, mostMs: number): Promise<boolean>
+  /** Lets time jump to the next sleeper whenever nothing else happens, until the function returned is called. */
+  flow(): () => void
+}
+
+type Sleeper = { at: Instant; order: number; wake: () => void; awake: boolean }
+
+/** Starts at a whole second of 2026 unless told otherwise. */
+export function createFakeClock(start: Instant = 1_767_225_600_000): FakeClock {
+  let now = start
+  let order = 0
+  const sleepers = createHeap<Sleeper>((a, b) => a.at < b.at || (a.at === b.at && a.order < b.order))
+
+  const next = (): Sleeper | undefined => {
+    while (sleepers.peek()?.awake) sleepers.pop() // an aborted sleep has no time any more
+    return sleepers.peek()
+  }
+  const wakeNext = async (until: Instant): Promise<boolean> => {
+    await immediate() // lets all that is ready run, and it may sleep again
+    const sleeper = next()
+    if (!sleeper || sleeper.at > until) return false
+    sleepers.pop()
+    now = Math.max(now, sleeper.at)
+    sleeper.wake()
+    return true
+  }
+
+  return {
+    now: () => now,
+    sleep(milliseconds, signal) {
+      if (signal?.aborted || milliseconds <= 0) return Promise.resolve()
+      return new Promise((resolve) => {
+        const sleeper: Sleeper = { at: now + Math.ceil(milliseconds), order: order++, awake: false, wake }
+        function wake(): void {
+          sleeper.awake = true
+          signal?.removeEventListener('abort', wake)
+          resolve()
+        }
+        signal?.addEventListener('abort', wake, { once: true })
+        sleepers.push(sleeper)
+      })
+    },
+    async advance(milliseconds) {
+      const until = now + milliseconds
+      while (await wakeNext(until));
+      now = Math.max(now, until)
+    },
+    async runUntil(condition, mostMs) {
+      const until = now + mostMs
+      while (!condition()) if (!(await wakeNext(until))) return condition()
+      return true
+    },
+    flow() {
+      const stop = new AbortController()
+      const run = async () => {
+        while (!stop.signal.aborted) await wakeNext(Infinity)
+      }
+      void run()
+      return () => stop.abort()
+    },
+  }
+}
