@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { closeSync, createReadStream, mkdirSync, openSync, symlinkSync, writeSync } from 'node:fs'
 import { mkdir, open, rename, rm } from 'node:fs/promises'
-import { dirname, posix } from 'node:path'
+import { dirname, join, posix } from 'node:path'
 
 import type { BundleProblem } from './bundle.ts'
 import { isOutside } from './bundle-scan.ts'
@@ -58,42 +58,57 @@ async function spool(bytes: AsyncIterable<Uint8Array>, path: string): Promise<st
 }
 
 async function extract(archive: string, folder: string): Promise<{ files: number } | BundleProblem> {
+  const { Parser } = await import('tar/parse')
+  const links: { path: string; target: string }[] = []
+  const folders = new Set<string>()
+  let files = 0
+  const inFolder = (path: string): string => {
+    const around = join(folder, posix.dirname(path))
+    if (!folders.has(around)) mkdirSync(around, { recursive: true })
+    folders.add(around)
+    return join(folder, path)
+  }
+  const parser = new Parser({
+    strict: true,
+    onReadEntry: (entry) => {
+      const path = safePath(entry)
+      if (entry.type === 'SymbolicLink') links.push({ path, target: entry.linkpath ?? '' })
+      if (entry.type === 'Directory') mkdirSync(inFolder(path), { recursive: true })
+      if (entry.type !== 'File') return void entry.resume()
+      const file = openSync(inFolder(path), 'wx', (entry.mode ?? 0) & 0o100 ? 0o755 : 0o644)
+      files++
+      entry.on('data', (bytes) => writeAll(file, bytes))
+      entry.on('end', () => closeSync(file))
+    },
+  })
   try {
-    return await extractSafely(archive, folder)
+    for await (const bytes of createReadStream(archive, { highWaterMark: 1024 ** 2 })) parser.write(bytes)
+    parser.end()
+    // Last, so that nothing is written through a link.
+    for (const { path, target } of links) symlinkSync(target, inFolder(path))
+    return { files }
   } catch (error) {
-    if (!(error instanceof Error && 'tarCode' in error)) throw error
-    return { problem: `the bundle is not a tar archive: ${error.message}`, fix: 'pack the folder again' }
+    const unsafe = error instanceof Error && (error instanceof Unsafe || 'tarCode' in error || isTwice(error))
+    if (!unsafe) throw error
+    return { problem: `the bundle cannot be unpacked: ${error.message}`, fix: 'pack the folder again' }
   }
 }
 
-async function extractSafely(archive: string, folder: string): Promise<{ files: number } | BundleProblem> {
-  const { extract: extractTar } = await import('tar/extract')
-  let refused: string | undefined
-  let files = 0
-  await extractTar({
-    file: archive,
-    cwd: folder,
-    preserveOwner: false,
-    noMtime: false,
-    onReadEntry: (entry) => {
-      if (entry.type === 'File') files++
-    },
-    filter: (path, entry) => {
-      const ok = 'type' in entry && isSafe(path, entry)
-      if (!ok) refused ??= path
-      return ok
-    },
-    onwarn: (_code, message) => {
-      refused ??= String(message)
-    },
-  })
-  if (refused === undefined) return { files }
-  return { problem: `the bundle holds something unsafe: ${refused}`, fix: 'pack the folder again' }
+class Unsafe extends Error {}
+
+const isTwice = (error: Error): boolean =>
+  'code' in error && typeof error.code === 'string' && ['EEXIST', 'ENOTDIR', 'EISDIR'].includes(error.code)
+
+/** The path of an entry, without `..`; anything else than a file, folder or link inside is an error. */
+function safePath({ path, type, linkpath = '' }: { path: string; type: string; linkpath?: string }): string {
+  const normal = posix.normalize(path).replace(/\/$/, '')
+  const known = type === 'File' || type === 'Directory' || type === 'SymbolicLink'
+  const strays =
+    type === 'SymbolicLink' && (posix.isAbsolute(linkpath) || isOutside(posix.join(normal, '..', linkpath)))
+  if (!known || strays || isOutside(normal)) throw new Unsafe(`${path} (${type}) leads out of it or is no file`)
+  return normal
 }
 
-function isSafe(path: string, entry: { type: string; linkpath?: string }): boolean {
-  if (isOutside(posix.normalize(path))) return false
-  if (entry.type === 'File' || entry.type === 'Directory') return true
-  if (entry.type !== 'SymbolicLink' || !entry.linkpath || posix.isAbsolute(entry.linkpath)) return false
-  return !isOutside(posix.join(posix.dirname(path), entry.linkpath))
+function writeAll(file: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done)
 }

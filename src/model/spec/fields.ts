@@ -53,7 +53,7 @@ export const DurationField = z
 export const CheckpointField = z
   .strictObject({
     directory: path.optional().meta({ description: 'Where checkpoints go; by default a folder that Isobar keeps.' }),
-    grace: durationMs('Time between SIGTERM and SIGKILL, to write a checkpoint.').default(30_000),
+    grace: durationMs('Time between SIGTERM and SIGKILL, to write a checkpoint.').prefault('30s'),
   })
   .transform(({ directory, grace }) => ({ directory, graceMs: grace }))
 
@@ -73,9 +73,13 @@ export const RetryField = z.strictObject({
 })
 
 export const DataSetField = z.strictObject({
-  name: Name,
+  name: Name.meta({ description: 'What people call it.' }),
   location: z.string().max(1000).meta({ description: 'Where it is, such as s3://bucket/path.' }),
-  jurisdictions: z.array(Jurisdiction).max(50).optional().meta({ description: 'Work on it may run only there.' }),
+  jurisdictions: z
+    .array(Jurisdiction)
+    .max(50)
+    .optional()
+    .meta({ description: 'Work on it may run only there; without it, anywhere.' }),
 })
 
 export const ReadinessField = z
@@ -86,8 +90,8 @@ export const ReadinessField = z
       .max(1000)
       .optional()
       .meta({ description: 'HTTP path that answers 2xx when ready; without it a TCP connection is enough.' }),
-    period: durationMs('Time between two checks.').default(1000),
-    timeout: durationMs('How long an answer may take.').default(1000),
+    period: durationMs('Time between two checks.').prefault('1s'),
+    timeout: durationMs('How long an answer may take.').prefault('1s'),
     failures: z.int().min(1).max(100).default(3).meta({ description: 'Failed checks in a row until not ready.' }),
   })
   .transform(({ period, timeout, ...rest }) => ({ ...rest, periodMs: period, timeoutMs: timeout }))
@@ -95,7 +99,10 @@ export const ReadinessField = z
 export const ReplicasField = z
   .union([
     z.int().min(0).max(10_000),
-    z.strictObject({ min: z.int().min(0).max(10_000), max: z.int().min(1).max(10_000) }),
+    z.strictObject({
+      min: z.int().min(0).max(10_000).meta({ description: 'Fewest copies.' }),
+      max: z.int().min(1).max(10_000).meta({ description: 'Most copies; must equal min until services scale.' }),
+    }),
   ])
   .transform((replicas) => (typeof replicas === 'number' ? { min: replicas, max: replicas } : replicas))
   .refine(({ min, max }) => min <= max, 'min must not be above max')

@@ -60,6 +60,7 @@ function amount(
 const accelerator = z
   .string()
   .max(60)
+  .meta({ examples: ['H200:8', '80GB+:8'] })
   .transform((text, context) => {
     const value = parseAccelerator(text)
     if (!('problem' in value)) return value
@@ -82,7 +83,6 @@ export const ResourcesField = z
       .meta({
         description:
           'Accelerators of one node: one kind, a list in the order of preference, or {any: […]} where the cheapest wins.',
-        examples: ['H200:8', ['H200:8', 'H100:8'], { any: ['H200:8', '80GB+:8'] }],
       }),
     cpus: amount(parseCpus, {
       description: 'CPUs of one node; + for at least.',

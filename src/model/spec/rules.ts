@@ -1,11 +1,12 @@
+import type { Kind } from './schema-walk.ts'
 import type { Spec } from './spec.ts'
 
 /** What fits each field alone, but not the others, or not what Isobar can do yet. */
 export type BrokenRule = { path: PropertyKey[]; message: string; fix: string }
 
-/** Set by Isobar for every rank; what a spec says there could not be honoured. */
-const reservedNames = new Set(['MASTER_ADDR', 'MASTER_PORT', 'NODE_RANK', 'NNODES'])
-const isReserved = (name: string): boolean => name.startsWith('ISOBAR_') || reservedNames.has(name)
+/** What Isobar sets itself, whatever a spec says: such names could not be honoured. */
+const isReserved = (name: string, kind: Kind): boolean =>
+  name.startsWith('ISOBAR_') || (kind === 'service' && /^PORT(_\d+)?$/.test(name))
 
 const longestGraceMs = 24 * 3_600_000
 const shortestPeriodMs = 100
@@ -48,13 +49,13 @@ const reserved = (path: PropertyKey[], name: string): BrokenRule => ({
   fix: 'choose another name',
 })
 
-function environment({ env, secrets }: Spec): BrokenRule[] {
-  const ofEnv = Object.keys(env).filter(isReserved)
+function environment({ kind, env, secrets }: Spec): BrokenRule[] {
+  const ofEnv = Object.keys(env).filter((name) => isReserved(name, kind))
   return [
     ...ofEnv.map((name) => reserved(['env', name], name)),
     ...secrets.flatMap((name, index) => {
       const path = ['secrets', index]
-      if (isReserved(name)) return [reserved(path, name)]
+      if (isReserved(name, kind)) return [reserved(path, name)]
       if (Object.hasOwn(env, name)) {
         return [{ path, message: `env sets ${name} too`, fix: 'keep it in one of the two' }]
       }

@@ -50,12 +50,12 @@ const common = {
 }
 
 export const JobSpec = z
-  .strictObject({ kind: z.literal('job'), ...common })
+  .strictObject({ kind: z.literal('job').meta({ description: 'What this is.' }), ...common })
   .meta({ description: 'A gang of nodes that ends.' })
 
 export const ServiceSpec = z
   .strictObject({
-    kind: z.literal('service'),
+    kind: z.literal('service').meta({ description: 'What this is.' }),
     ...common,
     ports: z
       .array(z.int().min(1).max(65_535))
@@ -63,13 +63,13 @@ export const ServiceSpec = z
       .max(16)
       .meta({ description: 'Ports that it serves; the first is checked.' }),
     readiness: ReadinessField.prefault({}).meta({ description: 'How to know that a replica can serve.' }),
-    replicas: ReplicasField.default({ min: 1, max: 1 }).meta({ description: 'Copies: a number, or {min, max}.' }),
+    replicas: ReplicasField.prefault(1).meta({ description: 'Copies: a number, or {min, max}.' }),
   })
   .meta({ description: 'Replicas behind a port.' })
 
 export const ArraySpec = z
   .strictObject({
-    kind: z.literal('array'),
+    kind: z.literal('array').meta({ description: 'What this is.' }),
     ...common,
     tasks: z.int().min(1).max(100_000_000).meta({ description: 'Tasks, numbered from 0 in ISOBAR_TASK_INDEX.' }),
     parallelism: z.int().min(1).max(1_000_000).default(8).meta({ description: 'Tasks that run at the same time.' }),
