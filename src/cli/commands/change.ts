@@ -1,0 +1,90 @@
+import type { WorkloadDetail, WorkloadView } from '#api/views.ts'
+import type { Call } from '#cli/call.ts'
+import { workloadPath, type Api } from '#cli/client.ts'
+import { CliFault, exitCodes, renderFault } from '#cli/fault.ts'
+import { waitOnce } from '#cli/follow.ts'
+import { interruptible, note } from '#cli/io.ts'
+import { bill } from '#cli/outcome.ts'
+import { forPeople } from '#cli/output/format.ts'
+import { showList } from '#cli/output/show.ts'
+import { dollars, hasEnded } from '#cli/output/words.ts'
+
+/** `isobar stop` */
+export async function stop(call: Call): Promise<number> {
+  const { code, changed } = await change(call, 'stop')
+  const api = await call.api()
+  if (call.flag('wait'))
+    await interruptible(async (signal) => {
+      for (const { id } of changed)
+        while (!(await waitOnce(api, { workload: id, goal: { for: 'ended', timeoutSeconds: 30 }, signal })));
+    })
+  if (forPeople(call.format))
+    for (const { id } of changed) {
+      const now = await api.get<WorkloadDetail>(workloadPath(id))
+      note(
+        call.io,
+        hasEnded(now) ? bill(now, Date.now()) : `${bill(now, Date.now())} so far; see its end: isobar wait ${id}`,
+      )
+    }
+  return code
+}
+
+/** `isobar hold` */
+export const hold = async (call: Call): Promise<number> => (await change(call, 'hold')).code
+
+/** `isobar release` */
+export const release = async (call: Call): Promise<number> => (await change(call, 'release')).code
+
+/** Asks for the same of several workloads; what is refused of one does not keep the others. */
+async function change(call: Call, verb: string): Promise<{ code: number; changed: WorkloadView[] }> {
+  const api = await call.api()
+  const query = projectQuery(call)
+  const changed: WorkloadView[] = []
+  let code: number = exitCodes.done
+  for (const name of new Set([...call.args, ...call.rest])) {
+    try {
+      changed.push(await api.send<WorkloadView>('POST', workloadPath(name, `/${verb}${query}`)))
+    } catch (error) {
+      if (!(error instanceof CliFault) || error.problem === undefined) throw error
+      call.io.stderr.write(renderFault(error))
+      code = error.code
+    }
+  }
+  await show(call, changed)
+  return { code, changed }
+}
+
+/** `isobar priority` */
+export async function priority(call: Call): Promise<void> {
+  const [name = '', text = ''] = [...call.args, ...call.rest]
+  if (!/^-?\d{1,4}$/.test(text))
+    throw new CliFault(`"${text}" is not a priority`, {
+      code: exitCodes.usage,
+      why: 'It is a whole number from -1000 to 1000; higher goes first.',
+      next: [`isobar priority ${name} 10`],
+    })
+  const api: Api = await call.api()
+  const path = workloadPath(name, `/priority${projectQuery(call)}`)
+  await show(call, [await api.send<WorkloadView>('PUT', path, { priority: Number(text) })])
+}
+
+function projectQuery(call: Call): string {
+  const project = call.text('project')
+  return project === undefined ? '' : `?project=${encodeURIComponent(project)}`
+}
+
+const show = (call: Call, items: WorkloadView[]): Promise<void> =>
+  showList(call, {
+    data: { items },
+    items,
+    columns: [
+      { title: 'NAME', cell: ({ name }) => name },
+      { title: 'ID', cell: ({ id }) => id },
+      { title: 'STATE', cell: ({ state }) => state },
+      { title: 'WANTS', cell: ({ wants }) => wants },
+      { title: 'PRIORITY', cell: (one) => String(one.priority), right: true },
+      { title: 'SPENT', cell: ({ spent }) => dollars(spent), right: true },
+    ],
+    name: ({ name }) => name,
+    empty: 'Nothing was changed.',
+  })

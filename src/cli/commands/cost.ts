@@ -1,0 +1,48 @@
+import type { CostView } from '#api/views.ts'
+import type { Call } from '#cli/call.ts'
+import { CliFault, exitCodes } from '#cli/fault.ts'
+import { note } from '#cli/io.ts'
+import { forPeople } from '#cli/output/format.ts'
+import { showList } from '#cli/output/show.ts'
+import { parseDuration } from '#kit/duration.ts'
+
+/** `isobar cost` */
+export async function cost(call: Call): Promise<void> {
+  const api = await call.api()
+  const answer = await api.get<CostView>('/v1/cost', {
+    by: call.text('by'),
+    from: timeOf(call.text('from'), '--from'),
+    to: timeOf(call.text('to'), '--to'),
+    project: call.text('project'),
+  })
+  await showList(call, {
+    data: answer,
+    items: answer.rows,
+    columns: [
+      ...answer.by.map((group, i) => ({
+        title: group.toUpperCase(),
+        cell: ({ keys }: CostView['rows'][number]) => keys[i] ?? '',
+        text: true as const,
+      })),
+      { title: 'AMOUNT', cell: ({ amount }) => amount.text, right: true },
+      { title: 'HOURS', cell: ({ leaseHours }) => leaseHours.toFixed(3), right: true },
+    ],
+    name: ({ keys }) => keys.join('/'),
+    empty: 'Nothing was spent.',
+  })
+  if (forPeople(call.format)) note(call.io, `in all ${answer.total.text}`)
+}
+
+/** Reads a time, or how long ago it was. */
+function timeOf(text: string | undefined, flag: string): string | undefined {
+  if (text === undefined) return undefined
+  const back = parseDuration(text)
+  if (typeof back === 'number') return new Date(Date.now() - back).toISOString()
+  const time = Date.parse(text)
+  if (!Number.isNaN(time)) return new Date(time).toISOString()
+  throw new CliFault(`${flag} ${text} is neither a time nor a duration`, {
+    code: exitCodes.usage,
+    why: 'Write for example 2026-12-01T09:00:00Z, or 7d for seven days back.',
+    next: ['isobar cost --help'],
+  })
+}

@@ -1,0 +1,62 @@
+import { accessSync, constants, mkdirSync, statfsSync } from 'node:fs'
+
+import type { CheckView, DoctorView } from '#api/views.ts'
+import type { Call } from '#cli/call.ts'
+import { CliFault, exitCodes } from '#cli/fault.ts'
+import { homeOf } from '#cli/home.ts'
+import { plain } from '#cli/io.ts'
+import { showList } from '#cli/output/show.ts'
+
+const leastFreeBytes = 1024 ** 3
+
+/** `isobar doctor`: what can be checked without a server first, then what the server finds. 1 when something is wrong. */
+export async function doctor(call: Call): Promise<number> {
+  const checks: CheckView[] = [nodeCheck(), ...(await serverChecks(call))]
+  await showList(call, {
+    data: { checks },
+    items: checks,
+    columns: [
+      { title: 'OK', cell: ({ ok }) => (ok ? 'yes' : 'no'), paint: ({ ok }) => (ok ? 'green' : 'red') },
+      { title: 'CHECK', cell: ({ name }) => name },
+      { title: 'DETAIL', cell: ({ detail }) => detail, text: true },
+    ],
+    name: ({ name }) => name,
+    empty: 'Nothing was checked.',
+  })
+  const wrong = checks.filter(({ ok }) => !ok)
+  for (const { name, fix } of wrong) call.io.stderr.write(`next: ${plain(fix)} (${name})\n`)
+  return wrong.length > 0 ? exitCodes.failed : exitCodes.done
+}
+
+function nodeCheck(): CheckView {
+  const ok = Number(process.versions.node.split('.')[0]) >= 24
+  return { name: 'node', ok, detail: `Node ${process.version}`, fix: ok ? '' : 'npm ci, or install Node 24 or newer' }
+}
+
+function homeCheck(call: Call): CheckView {
+  const home = homeOf(call.io)
+  const name = 'state directory'
+  try {
+    mkdirSync(home, { recursive: true, mode: 0o700 })
+    accessSync(home, constants.R_OK | constants.W_OK | constants.X_OK)
+    const { bavail, bsize } = statfsSync(home)
+    const free = bavail * bsize
+    const detail = `${home}, ${(free / 1024 ** 3).toFixed(1)} GB free`
+    return { name, ok: free >= leastFreeBytes, detail, fix: 'free some space, or set ISOBAR_HOME to a larger disk' }
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error)
+    return { name, ok: false, detail, fix: 'set ISOBAR_HOME to a directory that you may write' }
+  }
+}
+
+async function serverChecks(call: Call): Promise<CheckView[]> {
+  try {
+    const api = await call.api()
+    const { checks } = await api.get<DoctorView>('/v1/doctor')
+    return [{ name: 'server', ok: true, detail: api.url, fix: '' }, ...checks]
+  } catch (error) {
+    if (!(error instanceof CliFault)) throw error
+    const detail = [error.message, error.why].filter(Boolean).join(': ')
+    return [homeCheck(call), { name: 'server', ok: false, detail, fix: error.next[0] ?? 'isobar serve' }]
+  }
+}

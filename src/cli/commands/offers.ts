@@ -1,0 +1,61 @@
+import type { OfferList, SiteList } from '#api/views.ts'
+import type { Call } from '#cli/call.ts'
+import { showList } from '#cli/output/show.ts'
+import { ago, count, paintOf, span } from '#cli/output/words.ts'
+import { formatSizeMiB } from '#kit/size.ts'
+
+/** `isobar offers` */
+export async function offers(call: Call): Promise<void> {
+  const api = await call.api()
+  const query = { site: call.text('site'), tier: call.text('tier'), accelerator: call.text('gpu') }
+  const list = await api.get<OfferList>('/v1/offers', query)
+  const now = Date.now()
+  await showList(call, {
+    data: list,
+    items: list.items,
+    columns: [
+      { title: 'SITE', cell: ({ site }) => site },
+      { title: 'TIER', cell: ({ tier }) => tier },
+      { title: 'SHAPE', cell: ({ shape }) => shape.name, text: true },
+      {
+        title: 'ACCELERATORS',
+        cell: ({ shape }) => (shape.accelerators > 0 ? `${shape.accelerator}:${shape.accelerators}` : ''),
+      },
+      { title: 'CPUS', cell: ({ shape }) => String(shape.cpuMilli / 1000), right: true },
+      { title: 'MEMORY', cell: ({ shape }) => formatSizeMiB(shape.memoryMiB), right: true },
+      { title: 'PRICE/H', cell: ({ pricePerHour }) => pricePerHour.text, right: true },
+      { title: 'FREE', cell: ({ available }) => (available === null ? 'unknown' : String(available)), right: true },
+      { title: 'WHERE', cell: ({ jurisdictions }) => jurisdictions.join(',') },
+      { title: 'REACH', cell: ({ reach }) => reach, paint: ({ reach }) => paintOf(reach) },
+      { title: 'AGE', cell: ({ asOf }) => ago(asOf, now), right: true },
+      { title: 'DISK', cell: ({ shape }) => formatSizeMiB(shape.diskMiB), right: true, wide: true },
+      { title: 'SOURCE', cell: ({ source }) => source, wide: true },
+    ],
+    name: ({ site, tier, shape }) => `${site}/${tier}/${shape.name}`,
+    empty: 'There are no offers. next: isobar sites',
+  })
+}
+
+/** `isobar sites` */
+export async function sites(call: Call): Promise<void> {
+  const api = await call.api()
+  const list = await api.get<SiteList>('/v1/sites')
+  const now = Date.now()
+  await showList(call, {
+    data: list,
+    items: list.items,
+    columns: [
+      { title: 'SITE', cell: ({ site }) => site },
+      { title: 'REACH', cell: ({ reach }) => reach, paint: ({ reach }) => paintOf(reach) },
+      { title: 'SINCE', cell: ({ since }) => ago(since, now), right: true },
+      { title: 'WHERE', cell: ({ jurisdictions }) => jurisdictions.join(',') },
+      { title: 'NODES', cell: ({ nodes }) => String(nodes ?? ''), right: true },
+      { title: 'OFFERS', cell: (one) => String(one.offers), right: true },
+      { title: 'LEASES', cell: ({ leases }) => String(leases), right: true },
+      { title: 'PATIENCE', cell: ({ patienceMs }) => span(patienceMs), right: true },
+      { title: 'DETAIL', cell: ({ detail }) => detail, text: true },
+    ],
+    name: ({ site }) => site,
+    empty: `There are ${count(0, 'site')}. next: isobar doctor`,
+  })
+}

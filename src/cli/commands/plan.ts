@@ -1,0 +1,39 @@
+import type { PlanView, SubmittedView } from '#api/views.ts'
+import type { Call } from '#cli/call.ts'
+import { passCostGate } from '#cli/cost-gate.ts'
+import { exitCodes } from '#cli/fault.ts'
+import { note } from '#cli/io.ts'
+import { forPeople } from '#cli/output/format.ts'
+import { showOne } from '#cli/output/show.ts'
+import { planText } from '#cli/plan-text.ts'
+import { prepare, readSpec } from '#cli/submission.ts'
+import { showStarted } from './started.ts'
+
+/** `isobar plan`: 10 when there is something to apply, 6 when nothing has a place. */
+export async function plan(call: Call): Promise<number> {
+  const spec = await readSpec(call.io, call.args[0] ?? '')
+  const api = await call.api()
+  const made = await api.send<PlanView>(
+    'POST',
+    '/v1/plans',
+    await prepare({ io: call.io, api }, spec, { project: call.text('project') }),
+  )
+  await showOne(call, { data: made, name: () => made.id, people: () => planText(call, made, 'stdout') })
+  const placed = made.documents.some(({ placement }) => placement !== null)
+  const next = made.documents.flatMap(({ refusal }) => refusal?.next ?? [])
+  note(call.io, `${made.id} holds until ${made.expiresAt}`)
+  note(call.io, placed ? `next: isobar apply ${made.id}` : `next: ${next[0] ?? `isobar apply ${made.id} (it waits)`}`)
+  return placed ? exitCodes.changesPending : exitCodes.noCapacity
+}
+
+/** `isobar apply`: exactly that plan, or the difference. */
+export async function apply(call: Call): Promise<void> {
+  const [id = ''] = call.args
+  const api = await call.api()
+  const path = `/v1/plans/${encodeURIComponent(id)}`
+  const made = await api.get<PlanView>(path)
+  await passCostGate(call, made, `isobar apply ${id}`)
+  const { workloads } = await api.send<SubmittedView>('POST', `${path}/apply`)
+  await showStarted(call, workloads)
+  if (forPeople(call.format)) for (const one of workloads) note(call.io, `next: isobar logs -f ${one.id} (${one.name})`)
+}

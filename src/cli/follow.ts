@@ -1,0 +1,103 @@
+import type { WorkloadDetail, WorkloadView } from '#api/views.ts'
+
+import { workloadPath, type Api } from './client.ts'
+import { eventsOf } from './event-source.ts'
+import { CliFault, exitCodes } from './fault.ts'
+import { colours, note, paint, plain, type Io } from './io.ts'
+import { followLog, prefixing, type Sink } from './log-follower.ts'
+import { bill } from './outcome.ts'
+import { hasEnded } from './output/words.ts'
+import { createSession, type Session } from './session.ts'
+
+/** How long the rest of a log may take after its workload has ended. */
+const restMs = 10_000
+
+export type Followed = {
+  workload: WorkloadView
+  rank: string
+  /** Put before each line, where several are followed. */
+  prefix: string
+  sink: Sink
+}
+
+/**
+ * Follows a workload to its end: its log to `sink`, what happens to it to stderr, the bill last. Returns nothing when it
+ * was interrupted.
+ */
+export async function follow(
+  io: Io,
+  api: Api,
+  followed: Followed & { signal: AbortSignal },
+): Promise<WorkloadDetail | undefined> {
+  const { workload, rank, prefix, signal } = followed
+  const session = createSession(io, api)
+  const over = new AbortController()
+  const until = AbortSignal.any([signal, over.signal])
+  const lines = prefix ? prefixing(prefix, followed.sink) : { sink: followed.sink, end: async () => {} }
+  const log = followLog(session, { workload: workload.id, query: { rank }, sink: lines.sink, signal: until })
+  const news = tellNews(io, session, { workload, prefix, signal: until })
+  // Both end with the workload; until then their faults must not go unheard, nor end the process.
+  const both = Promise.allSettled([log, news])
+  try {
+    const ended = await untilEnded(io, session, { workload, prefix, signal })
+    await Promise.race([log, settled(restMs, until)])
+    await lines.end()
+    note(io, `${prefix}${bill(ended, Date.now())}`)
+    return ended
+  } catch (error) {
+    if (signal.aborted) return undefined
+    throw error
+  } finally {
+    over.abort()
+    await both
+  }
+}
+
+const settled = (milliseconds: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds)
+    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true })
+  })
+
+type Told = { workload: WorkloadView; prefix: string; signal: AbortSignal }
+
+/** Tells what happens to a workload on stderr. */
+async function tellNews(io: Io, session: Session, { workload, prefix, signal }: Told): Promise<void> {
+  const dim = colours(io, 'stderr')
+  for await (const { at, message } of eventsOf(session, { query: { workload: workload.id }, signal }))
+    note(io, paint(`${prefix}${at.slice(11, 19)} ${plain(message)}`, 'dim', dim))
+}
+
+/** Waits for the end, and says why as long as it has not started. */
+async function untilEnded(io: Io, session: Session, { workload, prefix, signal }: Told): Promise<WorkloadDetail> {
+  let said = ''
+  let started = false
+  for (;;) {
+    const goal = started ? { for: 'ended', timeoutSeconds: 30 } : { for: 'running', timeoutSeconds: 2 }
+    await session.keep((api) => waitOnce(api, { workload: workload.id, goal, signal }), signal)
+    const now = await session.keep((api) => api.get<WorkloadDetail>(workloadPath(workload.id)), signal)
+    if (hasEnded(now)) return now
+    started = now.state === 'running' || now.state === 'stopping'
+    if (!started && now.reason && now.reason !== said) note(io, `${prefix}${now.state}: ${plain(now.reason)}`)
+    said = now.reason
+  }
+}
+
+/** One long poll: whether it got there. */
+export async function waitOnce(
+  api: Api,
+  {
+    workload,
+    goal,
+    signal,
+  }: { workload: string; goal: Record<string, string | number | undefined>; signal: AbortSignal },
+): Promise<boolean> {
+  try {
+    const response = await api.open('GET', workloadPath(workload, '/wait'), { query: goal, signal })
+    response.resume()
+    return true
+  } catch (error) {
+    if (error instanceof CliFault && error.code === exitCodes.stillRunning) return false
+    throw error
+  }
+}

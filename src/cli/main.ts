@@ -1,0 +1,39 @@
+import { CliFault, exitCodes, renderFault } from './fault.ts'
+import { colours, paint, processIo, type Io } from './io.ts'
+import { buildProgram, splitRest } from './program.ts'
+import { tree } from './tree.ts'
+
+/** Runs the command of this process, and leaves its exit code behind. */
+export async function start(): Promise<void> {
+  const io = processIo()
+  // Whoever reads us may have enough before we are done (`isobar ps | head`); that is no error.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : exitCodes.failed))
+  const code = await main(process.argv.slice(2), io)
+  process.exitCode = code
+  // Streams and sockets that are still open must not keep us; what was written must get out first.
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
+}
+
+/** Runs one command line and returns its exit code. Nothing is thrown. */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  let code: number = exitCodes.done
+  try {
+    const [words, rest] = splitRest(argv)
+    const program = buildProgram({ tree, io, rest, ended: (ended) => (code = ended) })
+    await program.parseAsync(words, { from: 'user' })
+    return code
+  } catch (error) {
+    const fault = error instanceof CliFault ? error : unexpected(error)
+    if (fault.code === exitCodes.done) return fault.code
+    const text = renderFault(fault)
+    io.stderr.write(text.replace(/^error:/, paint('error:', 'red', colours(io, 'stderr'))))
+    if (io.env.ISOBAR_DEBUG && error instanceof Error) io.stderr.write(`${error.stack}\n`)
+    return fault.code
+  }
+}
+
+function unexpected(error: unknown): CliFault {
+  const why = error instanceof Error ? error.message : String(error)
+  return new CliFault(why, { next: ['ISOBAR_DEBUG=1 isobar … (shows where it comes from)'] })
+}

@@ -1,0 +1,45 @@
+import type { PlanDocumentView, PlanView } from '#api/views.ts'
+
+import type { Call } from './call.ts'
+import { colours, plain } from './io.ts'
+import { renderTable, type Column } from './output/table.ts'
+import { count } from './output/words.ts'
+
+const columns: Column<PlanDocumentView>[] = [
+  { title: 'NAME', cell: ({ name }) => name },
+  { title: 'KIND', cell: ({ kind }) => kind },
+  { title: 'NODES', cell: nodes, right: true },
+  { title: 'SITE', cell: ({ placement }) => placement?.site ?? '' },
+  { title: 'TIER', cell: ({ placement }) => placement?.tier ?? '' },
+  { title: 'SHAPE', cell: ({ placement }) => placement?.shape ?? '', text: true },
+  { title: 'PRICE/H', cell: ({ pricePerHour }) => pricePerHour.text, right: true },
+  { title: 'EXPECTED', cell: ({ expectedCost }) => expectedCost?.text ?? '', right: true },
+  { title: 'WHY', cell: why, text: true },
+]
+
+function nodes({ replicas, nodes: each }: PlanDocumentView): string {
+  return replicas === 1 ? String(each) : `${replicas}×${each}`
+}
+
+function why({ placement, placed, replicas, alternatives, rejections, refusal }: PlanDocumentView): string {
+  if (!placement) return refusal?.text ?? 'nothing fits now'
+  const others = [
+    ...(alternatives.length > 0 ? [`better than ${count(alternatives.length, 'other')}`] : []),
+    ...(rejections.length > 0 ? [`${rejections.length} refused`] : []),
+  ]
+  const all = placed < replicas ? [`${placed} of ${replicas} now: ${refusal?.text ?? 'no room for more'}`] : []
+  return [...all, ...(others.length > 0 ? others : ['the only offer'])].join(', ')
+}
+
+/** A plan for people: what goes where, at what price and why, and what could not be asked. */
+export function planText(call: Call, plan: PlanView, stream: 'stdout' | 'stderr'): string {
+  const wide = call.format.kind === 'wide'
+  const table = renderTable(plan.documents, columns, { width: call.io.width, wide, colour: colours(call.io, stream) })
+  const expected = plan.expectedCost ? `, ${plan.expectedCost.text} expected in all` : ''
+  const skipped = plan.skipped.map(({ site, why: because }) => `not asked: ${site}, ${plain(because)}\n`)
+  const refused = wide ? plan.documents.flatMap(rejectionLines) : []
+  return [table, ...refused, `in all ${plan.pricePerHour.text}/h${expected}\n`, ...skipped].join('')
+}
+
+const rejectionLines = ({ name, rejections }: PlanDocumentView): string[] =>
+  rejections.map((one) => `${name}: not ${one.site} ${one.tier} ${one.shape}: ${one.rule}: ${plain(one.detail)}\n`)

@@ -1,0 +1,229 @@
+import { Command, Option, type Argument, type CommanderError } from 'commander'
+
+import { didYouMean } from '#kit/did-you-mean.ts'
+
+import type { Call, CommandSpec } from './call.ts'
+import type { Api } from './client.ts'
+import { CliFault, exitCodes } from './fault.ts'
+import type { Io } from './io.ts'
+import { formatNames, parseFormat } from './output/format.ts'
+import { topics } from './topics.ts'
+
+export type ProgramOptions = {
+  tree: readonly CommandSpec[]
+  io: Io
+  rest: string[]
+  /** Told the exit code of the command that ran. */
+  ended: (code: number) => void
+}
+
+/** Splits a command line at its first `--`. */
+export function splitRest(argv: readonly string[]): [words: string[], rest: string[]] {
+  const at = argv.indexOf('--')
+  return at < 0 ? [[...argv], []] : [argv.slice(0, at), argv.slice(at + 1)]
+}
+
+const intro = `Runs AI workloads across every cloud you have: one spec, one queue, one ledger.
+
+Start here:  isobar run -- echo hello       a job on this machine
+             isobar init                    writes job.yaml, a spec to fill in
+             isobar run job.yaml            its plan and price, then its log
+`
+
+/** Makes commander's program from the tree of commands. */
+export function buildProgram(options: ProgramOptions): Command {
+  const program = configure(new Command('isobar'), options)
+  program
+    .usage('<command> [options]')
+    .description(intro.trimEnd())
+    .option('-V, --version', 'show the version')
+    .addHelpText('after', `\nMore: isobar help <command>, or a topic: ${topics.map(({ name }) => name).join(', ')}`)
+    .action(async (values: { version?: boolean }) => {
+      if (!values.version) return void options.io.stdout.write(helpText(program))
+      const { version } = await import('./version.ts')
+      options.io.stdout.write(`${version}\n`)
+    })
+  const groups = new Map<string, Command>()
+  for (const spec of options.tree) {
+    const [first = '', second] = spec.name.split(' ')
+    if (!second) addCommand(program, spec, options)
+    else {
+      const group = groups.get(first) ?? addGroup(program, { ...spec, name: first }, options)
+      groups.set(first, group)
+      addCommand(group, { ...spec, name: second }, options)
+    }
+  }
+  addHelp(program, options)
+  return program
+}
+
+function configure(command: Command, { io }: ProgramOptions): Command {
+  const columns = Number.isFinite(io.width) ? io.width : 100
+  return command
+    .exitOverride()
+    .showSuggestionAfterError(false)
+    .helpOption('-h, --help', 'show help')
+    .helpCommand(false)
+    .configureHelp({ subcommandTerm: termOf })
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: () => {}, // what is wrong is thrown, and told once at the end
+      getOutHelpWidth: () => columns,
+      getOutHasColors: () => false,
+    })
+}
+
+/** A command in a list of commands: its name and arguments, for every one has options. */
+const termOf = (command: Command): string =>
+  [command.name(), ...command.registeredArguments.map((one) => argumentText(one))].join(' ')
+
+function argumentText(argument: Argument): string {
+  const text = `${argument.name()}${argument.variadic ? '...' : ''}`
+  return argument.required ? `<${text}>` : `[${text}]`
+}
+
+function addGroup(program: Command, { name, group: heading }: CommandSpec, options: ProgramOptions): Command {
+  const summaries = options.tree.filter((one) => one.name.startsWith(`${name} `)).map((one) => one.name.split(' ')[1])
+  const group = configure(program.command(name), options)
+  group.helpGroup(`${heading}:`).summary(summaries.join(', ')).usage('<command> [options]')
+  if (!options.tree.some((one) => one.name.startsWith(`${name} `) && one.isDefault))
+    group.action(() => {
+      throw usageError(group, `what to do with "${name}" is missing`, undefined)
+    })
+  return guardUsage(group)
+}
+
+function addCommand(parent: Command, spec: CommandSpec, options: ProgramOptions): void {
+  const command = parent.command(spec.name, {
+    hidden: spec.hidden ?? false,
+    isDefault: spec.isDefault ?? false,
+  })
+  configure(command, options)
+    .helpGroup(`${spec.group}:`)
+    .summary(spec.summary)
+    .description([`${sentence(spec.summary)}.`, spec.details].filter(Boolean).join('\n\n'))
+  if (spec.arguments) for (const argument of spec.arguments.split(' ')) command.argument(argument)
+  for (const { flags, description, ...more } of spec.options ?? []) {
+    const option = new Option(flags, description)
+    if (more.repeat) option.argParser((value: string, before: string[] = []) => [...before, value])
+    if (more.choices) option.choices(more.choices)
+    if (more.default !== undefined) option.default(more.default)
+    command.addOption(option)
+  }
+  if (spec.data) command.option('-o, --output <format>', formatNames.join(', '), 'table')
+  command.addHelpText('after', () => footer(spec))
+  command.action(async () => {
+    const act = await spec.action()
+    options.ended((await act(callOf(command, options))) ?? exitCodes.done)
+  })
+  guardUsage(command)
+}
+
+const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
+
+const footer = ({ examples, next }: CommandSpec): string =>
+  ['', 'Examples:', ...examples.map((line) => `  ${line}`), ...(next ? ['', `Next: ${next}`] : [])].join('\n')
+
+function callOf(command: Command, { io, rest, tree }: ProgramOptions): Call {
+  const values = new Map<string, unknown>(Object.entries(command.opts()))
+  const valueOf = (name: string) =>
+    values.get(name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase()))
+  let api: Promise<Api> | undefined
+  return {
+    args: command.args,
+    rest,
+    io,
+    tree,
+    flag: (name) => valueOf(name) === true,
+    text: (name) => {
+      const value = valueOf(name)
+      return typeof value === 'string' ? value : undefined
+    },
+    texts: (name) => {
+      const value = valueOf(name)
+      return Array.isArray(value) ? value.map(String) : []
+    },
+    format: parseFormat(String(values.get('output') ?? 'table')),
+    api: () => (api ??= import('./connect.ts').then(({ connect }) => connect(io))),
+  }
+}
+
+/** `isobar help`, `isobar help secret set`, `isobar help exit-codes`. */
+function addHelp(program: Command, options: ProgramOptions): void {
+  const help = configure(program.command('help [topic...]'), options)
+  help.helpGroup('Set up:').summary('show help about a command or topic')
+  help.action((words: string[]) => {
+    const topic = topics.find(({ name }) => name === words[0])
+    if (topic) return void options.io.stdout.write(topic.text)
+    let command = program
+    for (const word of words) {
+      const inner = command.commands.find((one) => one.name() === word)
+      if (!inner)
+        throw unknownCommand(
+          command,
+          word,
+          topics.map(({ name }) => name),
+        )
+      command = inner
+    }
+    options.io.stdout.write(helpText(command))
+  })
+  guardUsage(help)
+  guardUsage(program)
+}
+
+/** The whole help of a command, with its examples. */
+function helpText(command: Command): string {
+  let text = ''
+  command.configureOutput({ ...command.configureOutput(), writeOut: (part) => (text += part) })
+  command.outputHelp()
+  return text
+}
+
+/** Turns what commander finds wrong into a fault that names the fix. */
+function guardUsage(command: Command): Command {
+  return command.exitOverride((error) => {
+    if (error.exitCode === 0) throw new HelpShown()
+    throw faultOfUsage(command, error)
+  })
+}
+
+/** Help was asked for and shown: an end without an error. */
+class HelpShown extends CliFault {
+  constructor() {
+    super('', { code: exitCodes.done })
+  }
+}
+
+function faultOfUsage(command: Command, error: CommanderError): CliFault {
+  const word = /'([^']+)'/.exec(error.message)?.[1] ?? ''
+  switch (error.code) {
+    case 'commander.unknownCommand':
+      return unknownCommand(command, word, [])
+    case 'commander.unknownOption': {
+      const flags = command.options.flatMap(({ long, short }) => [long ?? '', short ?? '']).filter(Boolean)
+      return usageError(command, `there is no option ${word}`, didYouMean(word, flags))
+    }
+    case 'commander.excessArguments': {
+      if (command.commands.length > 0) return unknownCommand(command, command.args[0] ?? '', [])
+      return usageError(command, error.message.replace(/^error: /, ''), undefined)
+    }
+    default:
+      return usageError(command, error.message.replace(/^error: /, ''), undefined)
+  }
+}
+
+function unknownCommand(parent: Command, word: string, also: readonly string[]): CliFault {
+  const names = parent.commands.map((one) => one.name())
+  return usageError(parent, `there is no command "${word}"`, didYouMean(word, [...names, ...also]))
+}
+
+function usageError(command: Command, what: string, meant: string | undefined): CliFault {
+  const path: string[] = []
+  for (let one: Command | null = command; one; one = one.parent) path.unshift(one.name())
+  return new CliFault(what, {
+    code: exitCodes.usage,
+    why: meant ? `Did you mean ${meant}?` : '',
+    next: [`${path.join(' ')} --help`],
+  })
+}

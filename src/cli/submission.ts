@@ -1,0 +1,131 @@
+import { createReadStream, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+
+import type { SpecRequest, ValidateView } from '#api/views.ts'
+import { packBundle } from '#kit/bundle.ts'
+import { didYouMean } from '#kit/did-you-mean.ts'
+
+import type { Api } from './client.ts'
+import { CliFault, exitCodes } from './fault.ts'
+import { homeOf } from './home.ts'
+import { note, progress, readStdin, type Io } from './io.ts'
+import { count } from './output/words.ts'
+
+const mostSpecBytes = 10_000_000
+
+/** The text of a spec, what to call it in messages, and the folder that its paths start from. */
+export type SpecText = { text: string; filename: string; folder: string }
+
+/** Reads a spec file; `-` is standard input. */
+export async function readSpec(io: Io, file: string): Promise<SpecText> {
+  if (file === '-') {
+    const bytes = await readStdin(io, mostSpecBytes)
+    return { text: bytes.toString('utf8'), filename: 'standard input', folder: io.cwd }
+  }
+  const path = resolve(io.cwd, file)
+  try {
+    if (statSync(path).size > mostSpecBytes) throw new Error(`it is larger than ${mostSpecBytes} bytes`)
+    return { text: readFileSync(path, 'utf8'), filename: file, folder: dirname(path) }
+  } catch (error) {
+    const near = didYouMean(basename(file), namesIn(dirname(path)))
+    throw new CliFault(`the spec ${file} cannot be read`, {
+      code: exitCodes.usage,
+      why: near ? `Did you mean ${join(dirname(file), near)}?` : error instanceof Error ? error.message : String(error),
+      next: ['isobar init (writes one)'],
+    })
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
+
+/** What a command line adds to a spec. */
+export type SpecChanges = { project?: string | undefined; name?: string | undefined; env?: readonly string[] }
+
+/** What the server is asked to plan: the text with all that its documents take along, packed and sent. */
+export async function prepare(
+  at: { io: Io; api: Api },
+  spec: SpecText,
+  changes: SpecChanges = {},
+): Promise<SpecRequest> {
+  const { io, api } = at
+  const named = { filename: spec.filename, ...(changes.project ? { project: changes.project } : {}) }
+  const checked = await api.send<ValidateView>('POST', '/v1/validate', { text: spec.text, ...named })
+  for (const warning of checked.warnings) note(io, `warning: ${warning}`)
+  const text = await changed(spec.text, changes)
+  const bundles: Record<string, string> = {}
+  const sent = new Map<string, string>()
+  for (const [index, { workdir }] of checked.documents.entries()) {
+    if (workdir === null) continue
+    const folder = resolve(spec.folder, workdir)
+    const hash = sent.get(folder) ?? (await sendFolder(io, api, folder))
+    sent.set(folder, hash)
+    bundles[index] = hash
+  }
+  return { text, ...named, bundles }
+}
+
+/** The text with --name and --env put into it. */
+async function changed(text: string, { name, env = [] }: SpecChanges): Promise<string> {
+  if (name === undefined && env.length === 0) return text
+  const { isMap, parseAllDocuments } = await import('yaml')
+  const documents = [...parseAllDocuments(text)].filter((document) => isMap(document.contents))
+  if (name !== undefined && documents.length !== 1)
+    throw new CliFault('--name is for a file with one document', { code: exitCodes.usage, next: ['isobar run --help'] })
+  for (const document of documents) {
+    if (name !== undefined) document.set('name', name)
+    for (const [key, value] of env.map(pairOf)) document.setIn(['env', key], value)
+  }
+  return documents.map(String).join('---\n')
+}
+
+/** Reads `NAME=value`. */
+export function pairOf(text: string): [string, string] {
+  const at = text.indexOf('=')
+  if (at > 0) return [text.slice(0, at), text.slice(at + 1)]
+  throw new CliFault(`"${text}" is not NAME=value`, { code: exitCodes.usage, next: ['isobar run --env NAME=value …'] })
+}
+
+/** Packs a folder and sends it, unless the server has it already. Returns its hash. */
+async function sendFolder(io: Io, api: Api, folder: string): Promise<string> {
+  const cacheDir = join(homeOf(io), 'cache', 'bundles')
+  let what = `packing ${folder} …`
+  const stop = progress(io, () => what)
+  try {
+    const bundle = await packBundle(folder, { cacheDir })
+    if ('problem' in bundle)
+      throw new CliFault(`the workdir cannot be taken along: ${bundle.problem}`, {
+        code: exitCodes.usage,
+        next: [bundle.fix],
+      })
+    for (const path of bundle.skipped) note(io, `warning: ${path} is no file and stays behind`)
+    const path = `/v1/bundles/${bundle.hash}`
+    const known = await api.raw('HEAD', path)
+    known.resume()
+    if (known.statusCode === 200) return bundle.hash
+    what = `sending ${count(bundle.files, 'file')}, ${(bundle.bytes / 1024 ** 2).toFixed(1)} MB …`
+    const headers = { 'content-type': 'application/octet-stream', 'content-length': String(bundle.bytes) }
+    const sent = await api.open('PUT', path, { headers, body: createReadStream(bundle.path) })
+    sent.resume()
+    return bundle.hash
+  } finally {
+    stop()
+    forgetOld(cacheDir)
+  }
+}
+
+const keepMs = 7 * 86_400_000
+
+/** Packed folders that nobody used for a week go. */
+function forgetOld(cacheDir: string): void {
+  for (const name of namesIn(cacheDir)) {
+    const path = join(cacheDir, name)
+    const state = statSync(path, { throwIfNoEntry: false })
+    if (state && state.mtimeMs < Date.now() - keepMs) rmSync(path, { force: true })
+  }
+}

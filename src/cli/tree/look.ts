@@ -1,0 +1,103 @@
+import type { CommandSpec } from '#cli/call.ts'
+
+import { following, project } from './options.ts'
+
+export const look: readonly CommandSpec[] = [
+  {
+    name: 'ps',
+    group: 'Look',
+    summary: 'list workloads, and why the waiting ones wait',
+    options: [
+      { flags: '-a, --all', description: 'ended ones too' },
+      { flags: '--state <states>', description: 'in these states only, such as queued,held' },
+      { flags: '--kind <kind>', description: 'of this kind only', choices: ['job', 'service', 'array'] },
+      { ...project, description: 'of this project only' },
+      { flags: '-l, --label <name=value>', description: 'with this label only' },
+      { flags: '--limit <n>', description: 'at most so many; a table shows 200 by default, other formats all' },
+      { flags: '-w, --watch', description: 'show it again whenever something happens' },
+    ],
+    examples: ['isobar ps', 'isobar ps --all --project research', 'isobar ps --state queued -o name'],
+    next: 'isobar why <workload>, isobar describe <workload>',
+    data: true,
+    action: async () => (await import('#cli/commands/ps.ts')).ps,
+  },
+  {
+    name: 'describe',
+    arguments: '<workload>',
+    group: 'Look',
+    summary: 'tell all about a workload: state, attempts, ranks, prices, events',
+    options: [project],
+    examples: ['isobar describe train', 'isobar describe train -o yaml'],
+    next: 'isobar why <workload>',
+    data: true,
+    action: async () => (await import('#cli/commands/describe.ts')).describe,
+  },
+  {
+    name: 'logs',
+    arguments: '<workload>',
+    group: 'Look',
+    summary: 'show what a rank wrote, also after its machine is gone',
+    options: [
+      { flags: '-f, --follow', description: 'go on until the workload has ended, across attempts' },
+      { flags: '--attempt <n>', description: 'begin with this attempt, and not the latest' },
+      { flags: '--replica <n>', description: 'of this replica of a service, or worker of an array' },
+      { flags: '--from <byte>', description: 'from this byte on' },
+      project,
+      ...following,
+    ],
+    examples: ['isobar logs train', 'isobar logs -f train --rank 3', 'isobar logs train --attempt 1'],
+    next: 'isobar describe <workload>',
+    action: async () => (await import('#cli/commands/logs.ts')).logs,
+  },
+  {
+    name: 'why',
+    arguments: '<workload>',
+    group: 'Look',
+    summary: 'say why a workload waits, or why it runs where it runs',
+    options: [project],
+    examples: ['isobar why train', 'isobar why train -o json'],
+    data: true,
+    action: async () => (await import('#cli/commands/why.ts')).why,
+  },
+  {
+    name: 'wait',
+    arguments: '<workload>',
+    group: 'Look',
+    summary: 'wait until a workload runs, is ready, or has ended',
+    details:
+      'Exits with 8 when the time is up, and with 1 when it can no longer get there. Waiting for its end succeeds however it ends, unless --exit-code=remote.',
+    options: [
+      {
+        flags: '--for <state>',
+        description: 'what to wait for',
+        choices: ['running', 'ready', 'ended'],
+        default: 'ended',
+      },
+      { flags: '--timeout <duration>', description: 'give up after so long, such as 10m' },
+      project,
+      {
+        flags: '--exit-code <whose>',
+        description: 'with --for ended: end with the exit code of the run (remote)',
+        choices: ['remote', 'local'],
+        default: 'local',
+      },
+    ],
+    examples: ['isobar wait train', 'isobar wait chat --for ready --timeout 10m'],
+    data: true,
+    action: async () => (await import('#cli/commands/wait.ts')).wait,
+  },
+  {
+    name: 'events',
+    group: 'Look',
+    summary: 'list what happened, in order',
+    options: [
+      { flags: '-w, --watch', description: 'go on with what happens, without gaps' },
+      { flags: '--workload <workload>', description: 'of this workload only' },
+      { ...project, description: 'of this project only' },
+      { flags: '--after <cursor>', description: 'only what came after this one' },
+    ],
+    examples: ['isobar events -w', 'isobar events --workload train -o ndjson'],
+    data: true,
+    action: async () => (await import('#cli/commands/events.ts')).events,
+  },
+]

@@ -1,0 +1,71 @@
+import type { CommandSpec } from '#cli/call.ts'
+
+export const money: readonly CommandSpec[] = [
+  {
+    name: 'cost',
+    group: 'Money',
+    summary: 'tell what was spent, by workload, project, provider, site, tier, day or hour',
+    options: [
+      { flags: '--by <groups>', description: 'what to add up by, apart by commas', default: 'workload' },
+      { flags: '--from <time>', description: 'from this time on (RFC 3339), or for so long back, such as 7d' },
+      { flags: '--to <time>', description: 'up to this time (RFC 3339)' },
+      { flags: '--project <name>', description: 'of this project only' },
+    ],
+    examples: ['isobar cost', 'isobar cost --by project,tier --from 30d', 'isobar cost --by day -o json'],
+    data: true,
+    action: async () => (await import('#cli/commands/cost.ts')).cost,
+  },
+  {
+    name: 'offers',
+    group: 'Money',
+    summary: 'list what can be had now, where, and at what price',
+    options: [
+      { flags: '--site <site>', description: 'at this site only, such as local/here' },
+      {
+        flags: '--tier <tier>',
+        description: 'in this tier only',
+        choices: ['committed', 'reserved', 'spot', 'on-demand'],
+      },
+      { flags: '--gpu <model>', description: 'with this accelerator only' },
+    ],
+    examples: ['isobar offers', 'isobar offers --gpu H200 -o wide'],
+    next: 'isobar plan <file>',
+    data: true,
+    action: async () => (await import('#cli/commands/offers.ts')).offers,
+  },
+  {
+    name: 'sites',
+    group: 'Money',
+    summary: 'list sites and whether they answer',
+    examples: ['isobar sites'],
+    next: 'isobar offers',
+    data: true,
+    action: async () => (await import('#cli/commands/offers.ts')).sites,
+  },
+  {
+    name: 'projects list',
+    isDefault: true,
+    group: 'Money',
+    summary: 'list projects with what they spent, their budget and quota',
+    examples: ['isobar projects'],
+    next: 'isobar projects set <name> --budget $1000',
+    data: true,
+    action: async () => (await import('#cli/commands/projects.ts')).list,
+  },
+  {
+    name: 'projects set',
+    arguments: '<name>',
+    group: 'Money',
+    summary: 'make a project, or change its weight, budget and quota',
+    options: [
+      { flags: '--weight <n>', description: 'its share of the queue beside others' },
+      { flags: '--budget <amount>', description: 'what it may spend in all, such as $1000; none for no limit' },
+      { flags: '--cpus <n>', description: 'the most CPUs that it may hold; none for no limit' },
+      { flags: '--accelerators <n>', description: 'the most accelerators that it may hold; none for no limit' },
+      { flags: '--nodes <n>', description: 'the most nodes that it may hold; none for no limit' },
+    ],
+    examples: ['isobar projects set research --budget $5000 --accelerators 64'],
+    data: true,
+    action: async () => (await import('#cli/commands/projects.ts')).set,
+  },
+]

@@ -1,0 +1,143 @@
+import type { CommandSpec } from '#cli/call.ts'
+
+import { project } from './options.ts'
+
+const secrets: readonly CommandSpec[] = [
+  {
+    name: 'secret set',
+    arguments: '<name>',
+    group: 'Set up',
+    summary: 'keep a secret, read from standard input or a file',
+    details: 'The value is never an argument, because every user of this machine can read those.',
+    options: [{ flags: '-f, --file <path>', description: 'read it from this file' }, project],
+    examples: ['isobar secret set HF_TOKEN < token.txt', 'isobar secret set HF_TOKEN --file token.txt'],
+    next: 'name it under "secrets" in a spec',
+    action: async () => (await import('#cli/commands/secret.ts')).set,
+  },
+  {
+    name: 'secret list',
+    group: 'Set up',
+    summary: 'list the names of secrets',
+    options: [project],
+    examples: ['isobar secret list'],
+    data: true,
+    action: async () => (await import('#cli/commands/secret.ts')).list,
+  },
+  {
+    name: 'secret rm',
+    arguments: '<name>',
+    group: 'Set up',
+    summary: 'forget a secret',
+    options: [project],
+    examples: ['isobar secret rm HF_TOKEN'],
+    action: async () => (await import('#cli/commands/secret.ts')).remove,
+  },
+]
+
+const servers: readonly CommandSpec[] = [
+  {
+    name: 'serve',
+    group: 'Set up',
+    summary: 'run the control plane in the foreground',
+    details: 'Commands start it by themselves in the background; this is for services, containers and debugging.',
+    options: [
+      { flags: '--listen <host:port>', description: 'where to listen; 127.0.0.1:7411 by default, port 0 takes any' },
+      { flags: '--port <port>', description: 'the port alone' },
+      { flags: '--allow-remote', description: 'listen where other machines reach it; needs ISOBAR_TOKEN' },
+      { flags: '--advertise <url>', description: 'the address that agents dial, where it is another one' },
+      { flags: '--key-file <path>', description: 'the key of secrets, shared by all control planes of one database' },
+      { flags: '--log-level <level>', description: 'trace, debug, info, warn, error or silent' },
+      { flags: '--detached', description: 'log to the state directory and not to standard error' },
+    ],
+    examples: ['isobar serve', 'DATABASE_URL=postgres://… isobar serve --listen 127.0.0.1:7070'],
+    next: 'isobar server status',
+    action: async () => (await import('#cli/commands/serve.ts')).serve,
+  },
+  {
+    name: 'server status',
+    group: 'Set up',
+    summary: 'tell whether the server runs, where, and on which database; 3 when it does not',
+    examples: ['isobar server status'],
+    data: true,
+    action: async () => (await import('#cli/commands/server.ts')).status,
+  },
+  {
+    name: 'server start',
+    group: 'Set up',
+    summary: 'start the server in the background, if it does not run',
+    examples: ['isobar server start'],
+    data: true,
+    action: async () => (await import('#cli/commands/server.ts')).start,
+  },
+  {
+    name: 'server stop',
+    group: 'Set up',
+    summary: 'end the server; what runs goes on and is met again',
+    examples: ['isobar server stop'],
+    next: 'isobar server start',
+    action: async () => (await import('#cli/commands/server.ts')).stop,
+  },
+]
+
+export const setUp: readonly CommandSpec[] = [
+  {
+    name: 'demo',
+    group: 'Set up',
+    summary: 'lose a whole site under a training gang, a service and an array, and check that nothing is lost',
+    examples: ['isobar demo'],
+    next: 'isobar run examples/train/train.yaml',
+    action: async () => (await import('#cli/demo/demo.ts')).demo,
+  },
+  {
+    name: 'doctor',
+    group: 'Set up',
+    summary: 'check this machine, the server and the providers, and name the fixes',
+    examples: ['isobar doctor', 'isobar doctor -o json'],
+    data: true,
+    action: async () => (await import('#cli/commands/doctor.ts')).doctor,
+  },
+  ...secrets,
+  ...servers,
+  {
+    name: 'api',
+    arguments: '<method> [path]',
+    group: 'Set up',
+    summary: 'call the API directly',
+    details:
+      'The body comes from standard input. Without a method it is GET. The API describes itself at openapi.json.',
+    examples: [
+      'isobar api get v1/workloads',
+      'isobar api openapi.json',
+      'echo \'{"priority": 5}\' | isobar api put v1/workloads/train/priority',
+    ],
+    action: async () => (await import('#cli/commands/api.ts')).callApi,
+  },
+  {
+    name: 'completion',
+    arguments: '<shell>',
+    group: 'Set up',
+    summary: 'write a completion script for bash, zsh or fish',
+    examples: [
+      'source <(isobar completion bash)',
+      'isobar completion zsh > "${fpath[1]}/_isobar"',
+      'isobar completion fish > ~/.config/fish/completions/isobar.fish',
+    ],
+    action: async () => (await import('#cli/commands/completion.ts')).completion,
+  },
+  {
+    name: 'complete-workloads',
+    group: 'Set up',
+    summary: 'names for completion scripts',
+    hidden: true,
+    examples: [],
+    action: async () => (await import('#cli/commands/completion.ts')).completeWorkloads,
+  },
+  {
+    name: 'version',
+    group: 'Set up',
+    summary: 'show the version of isobar, Node and the server',
+    examples: ['isobar version', 'isobar version -o json'],
+    data: true,
+    action: async () => (await import('#cli/commands/version.ts')).showVersion,
+  },
+]
