@@ -202,6 +202,7 @@ export type RejectionView = z.infer<typeof RejectionView>
 export const RefusalView = z
   .object({
     cause: z.string(),
+    impossible: z.boolean().optional().meta({ description: 'Waiting does not help.' }),
     text: z.string(),
     best: RejectionView.optional(),
     frees: z.string().optional(),

@@ -1,0 +1,62 @@
+import type { AgentAnswer, AgentReport, Go } from '#model/agent-protocol.ts'
+import { slotsOf } from '#model/workload.ts'
+import { unseal } from '#kit/seal.ts'
+import type { AgentView } from '#store/store.ts'
+import { bundleAddress } from './bundle-address.ts'
+import type { ApiHouse } from './house.ts'
+import { Problem } from './problem.ts'
+import { secretOwner } from './secret-owner.ts'
+
+/** What an agent must know now, without what costs to make: the facts that another version is made of. */
+export type News = { fenced: boolean; met: boolean; stop: AgentAnswer['stop']; version: string }
+
+/** Reads from a lease's rows what its agents must know. */
+export function newsOf(view: AgentView): News {
+  const { attempt, workload, fenced } = view
+  const ending = attempt.state === 'stopping' || view.lease.state === 'stopping' || workload.wants !== 'run'
+  const reason = attempt.reason || (workload.wants === 'hold' ? 'it is held' : 'it is being stopped')
+  const stop = ending ? { graceMs: workload.spec.checkpoint.graceMs, reason } : null
+  // Nobody starts before all are up: a rank that has gone on or ended was up.
+  const met = view.ranks.length > 0 && view.ranks.every(({ state }) => state !== 'expected' && state !== 'lost')
+  return { fenced, met, stop, version: `${fenced ? 'fenced' : stop ? 'stop' : met ? 'go' : 'wait'}.${attempt.number}` }
+}
+
+/** The order to start, for an agent that has arrived where all have, and was not told yet. */
+export const mayGo = (news: News, report: AgentReport): boolean =>
+  news.met && !news.fenced && news.stop === null && report.state === 'arrived' && report.seen !== news.version
+
+/** Everything a rank needs to start, its secrets opened. */
+export async function makeGo(house: ApiHouse, view: AgentView): Promise<Go> {
+  const { workload, attempt, ranks } = view
+  const { spec } = workload
+  const service = spec.kind === 'service' ? spec : null
+  return {
+    peers: ranks.toSorted((a, b) => a.rank - b.rank).map(({ address }) => address ?? ''),
+    environment: { ...spec.env, ...(await openSecrets(house, view)) },
+    setup: spec.setup ?? null,
+    run: spec.run,
+    bundle: workload.bundle === null ? null : { hash: workload.bundle, url: addressOf(house, workload.bundle) },
+    checkpointRoot: spec.checkpoint.directory ?? house.self.checkpoints(workload.id),
+    ports: service?.ports ?? [],
+    readiness: service?.readiness ?? null,
+    slots: spec.kind === 'array' ? slotsOf(spec, attempt.replica) : 0,
+  }
+}
+
+const addressOf = (house: ApiHouse, hash: string): string =>
+  bundleAddress({ key: house.keys.bundles, hash, now: house.clock.now() })
+
+async function openSecrets(house: ApiHouse, { workload }: AgentView): Promise<Record<string, string>> {
+  const { project, spec } = workload
+  if (spec.secrets.length === 0) return {}
+  const sealed = await house.store.secrets.get(project, spec.secrets)
+  const opened: Record<string, string> = {}
+  for (const name of spec.secrets) {
+    const box = sealed.get(name)
+    const value = box && unseal(house.keys.secrets, secretOwner(project, name), box)
+    // Starting without it would fail later and worse. The agent asks again until somebody has put it right.
+    if (!value) throw new Problem('unavailable', `The secret ${name} of project "${project}" cannot be opened.`)
+    opened[name] = Buffer.from(value).toString()
+  }
+  return opened
+}

@@ -1,0 +1,124 @@
+import type { AgentAnswer, AgentReport } from '#model/agent-protocol.ts'
+import type { AgentView } from '#store/store.ts'
+import { makeGo, mayGo, newsOf } from './agent-answer.ts'
+import { createWaitingRoom, type WaitingRoom } from './agent-waiting.ts'
+import { createAllowance } from './allowance.ts'
+import type { ApiHouse } from './house.ts'
+import { Problem } from './problem.ts'
+
+/** Where agents report and are told. */
+export type AgentDesk = {
+  sync(lease: string, report: AgentReport, signal: AbortSignal): Promise<AgentAnswer>
+  close(): void
+}
+
+/** However long an agent would wait: its silence must stay shorter than what counts as silence. */
+const longestWaitMs = 20_000
+/** Agents that wait are noted as heard so often. */
+const heardEveryMs = 2000
+
+/**
+ * Meets agents. Their long polls wait here, by lease; a nudge of the store makes one look at all leases that somebody
+ * waits for, and wakes only those for whom there is news.
+ */
+export function createAgentDesk(house: ApiHouse): AgentDesk {
+  const room = createWaitingRoom()
+  const allowance = createAllowance({ perSecond: 50, burst: 200 })
+  const off = house.bell.onRing('agents', createLook(house, room))
+
+  async function sync(lease: string, report: AgentReport, signal: AbortSignal): Promise<AgentAnswer> {
+    if (!allowance.take(`${lease}/${report.rank}`, house.clock.now()))
+      throw new Problem('too-many', 'This agent reports too often; it should wait with `waitMs`.')
+    const until = house.clock.now() + Math.min(report.waitMs, longestWaitMs)
+    let ended = report.tasks?.ended ?? []
+    for (;;) {
+      const view = await house.store.agents.view(lease)
+      if (!view || view.fenced) return fencedAnswer(house)
+      if (report.rank >= view.ranks.length) throw new Problem('usage', `The lease has ${view.ranks.length} ranks.`)
+      await house.store.agents.report(lease, report, house.clock.now())
+      const tasks = report.tasks ? await serveTasks(house, lease, { ...report.tasks, ended }) : null
+      ended = []
+      const answer = await answerOf(house, { lease, report, before: view, tasks })
+      const left = until - house.clock.now()
+      if (isNews(answer, report) || left <= 0 || signal.aborted) return answer
+      const facts = { seen: report.seen, tasks: (report.tasks?.wanted ?? 0) > 0 }
+      await room.wait(lease, facts, { mostMs: Math.min(left, heardEveryMs), signal })
+    }
+  }
+
+  return {
+    sync,
+    close() {
+      off()
+      room.wakeAll()
+    },
+  }
+}
+
+/** Looks for news of all leases that are waited for; once more when it is asked to while it looks. */
+function createLook(house: ApiHouse, room: WaitingRoom): () => void {
+  let looking = false
+  let again = false
+  const look = async () => {
+    const leases = room.leases()
+    if (leases.length === 0) return
+    const views = await house.store.agents.views(leases)
+    for (const lease of leases) {
+      const view = views.get(lease)
+      room.tell(lease, view ? newsOf(view).version : 'fenced')
+    }
+  }
+  return async () => {
+    again = true
+    if (looking) return
+    looking = true
+    while (again) {
+      again = false
+      await look().catch((error: unknown) => house.log.error({ error }, 'could not look for news of agents'))
+    }
+    looking = false
+  }
+}
+
+type Tasks = { leased: number[]; over: boolean }
+
+const serveTasks = (house: ApiHouse, lease: string, tasks: NonNullable<AgentReport['tasks']>): Promise<Tasks> =>
+  house.store.agents.tasks(lease, tasks, house.clock.now())
+
+const isNews = (answer: AgentAnswer, report: AgentReport): boolean =>
+  answer.version !== report.seen || answer.tasks.length > 0 || answer.tasksOver
+
+async function answerOf(
+  house: ApiHouse,
+  facts: { lease: string; report: AgentReport; before: AgentView; tasks: Tasks | null },
+): Promise<AgentAnswer> {
+  const { report, before, tasks } = facts
+  // A report may be the last arrival; whoever reports at the same time is only seen by looking again.
+  const known = before.ranks.find(({ rank }) => rank === report.rank)
+  const view = known?.state === report.state ? before : ((await house.store.agents.view(facts.lease)) ?? before)
+  const news = newsOf(view)
+  return {
+    version: news.version,
+    go: mayGo(news, report) ? await makeGo(house, view) : null,
+    stop: news.stop,
+    fenced: news.fenced,
+    tasks: tasks?.leased ?? [],
+    tasksOver: tasks?.over ?? false,
+    controlPlanes: addresses(house),
+  }
+}
+
+const fencedAnswer = (house: ApiHouse): AgentAnswer => ({
+  version: 'fenced',
+  go: null,
+  stop: null,
+  fenced: true,
+  tasks: [],
+  tasksOver: true,
+  controlPlanes: addresses(house),
+})
+
+/** This control plane first. */
+const addresses = ({ self }: ApiHouse): string[] => [
+  ...new Set([self.url(), ...self.controlPlanes().map(({ url }) => url)]),
+]

@@ -1,0 +1,147 @@
+import type { Handle, LogChunk } from '#providers/provider.ts'
+import { hasEnded } from './find.ts'
+import type { ApiHouse } from './house.ts'
+import { isLive, type ShownAttempt } from './show-attempt.ts'
+
+/** Which log to read: of one rank, from a byte on; `follow` goes on while it grows, and over to later attempts. */
+export type LogWanted = {
+  workload: string
+  replica: number
+  /** The attempt to begin with. */
+  attempt: number
+  rank: number
+  from: number
+  follow: boolean
+}
+
+/** Most bytes of one read. */
+const most = 256 * 1024
+/** Time between two looks at a log that did not grow. */
+const pauseMs = 150
+
+/** The bytes of a rank's log: what the archive has first, the rest from the provider. Ends with the signal. */
+export async function* rankLog(
+  house: ApiHouse,
+  wanted: LogWanted,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void> {
+  let attempt = await attemptOf(house, wanted, wanted.attempt)
+  let from = wanted.from
+  while (!signal.aborted) {
+    if (attempt) yield* attemptLog(house, { attempt, rank: wanted.rank, from, follow: wanted.follow }, signal)
+    if (!wanted.follow) return
+    const next = await nextAttempt(house, wanted, { after: attempt?.number ?? wanted.attempt - 1, signal })
+    if (!next) return
+    attempt = next
+    from = 0
+  }
+}
+
+const attemptOf = async (house: ApiHouse, wanted: LogWanted, number: number): Promise<ShownAttempt | null> =>
+  (await house.store.workloads.attempts(wanted.workload)).find((one) => one.number === number) ?? null
+
+/** The first attempt of the replica after that one, once there is one; null when none will come. */
+async function nextAttempt(
+  house: ApiHouse,
+  wanted: LogWanted,
+  { after, signal }: { after: number; signal: AbortSignal },
+): Promise<ShownAttempt | null> {
+  while (!signal.aborted) {
+    // The state is read first: what ended before it has all its attempts.
+    const row = await house.store.workloads.get(wanted.workload)
+    const attempts = await house.store.workloads.attempts(wanted.workload)
+    const later = attempts
+      .filter(({ number, replica }) => number > after && replica === wanted.replica)
+      .toSorted((a, b) => a.number - b.number)
+    if (later[0]) return later[0]
+    if (!row || hasEnded(row)) return null
+    await house.bell.wait(['events'], 1000, signal)
+  }
+  return null
+}
+
+type Part = { attempt: ShownAttempt; rank: number; from: number; follow: boolean }
+
+async function* attemptLog(house: ApiHouse, part: Part, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+  const lease = part.attempt.lease
+  if (!lease) return
+  let from = part.from
+  let live = isLive(lease)
+  while (!signal.aborted) {
+    const archived = await house.archive.read(lease.id, part.rank, { from, most })
+    if (archived && archived.length > 0) {
+      yield archived
+      from += archived.length
+      continue
+    }
+    const chunk = live ? await readLive(house, { ...part, from }, signal) : null
+    if (chunk && chunk.bytes.length > 0) {
+      yield chunk.bytes
+      from = chunk.from + chunk.bytes.length
+      continue
+    }
+    if (chunk?.end || !live) return
+    if (!part.follow) return
+    await house.clock.sleep(pauseMs, signal)
+    if (!chunk) live = isLive((await attemptById(house, part.attempt))?.lease ?? null)
+  }
+}
+
+const attemptById = async (house: ApiHouse, { workload, id }: ShownAttempt): Promise<ShownAttempt | undefined> =>
+  (await house.store.workloads.attempts(workload)).find((one) => one.id === id)
+
+/** What the provider has of the log; null when it does not answer or knows nothing of it (yet, or any more). */
+async function readLive(house: ApiHouse, part: Part, signal: AbortSignal): Promise<LogChunk | null> {
+  const lease = part.attempt.lease
+  const provider = lease ? house.providers.get(lease.provider) : undefined
+  if (!lease || !provider) return null
+  const handle: Handle = { site: lease.site, token: lease.id }
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(5000)])
+  const outcome = await provider.logs(handle, { rank: part.rank, from: part.from, most }, limit)
+  return outcome.ok ? outcome.value : null
+}
+
+const newline = 10
+/** A line longer than this is passed on in pieces. */
+const mostOfLine = 64 * 1024
+
+/** Puts `[rank] ` in front of every line, and lets only whole lines through, so that ranks do not mix within one. */
+export async function* prefixed(rank: number, log: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  const prefix = Buffer.from(`[${rank}] `)
+  let rest: Uint8Array = new Uint8Array()
+  for await (const bytes of log) {
+    const pieces: Uint8Array[] = []
+    let text = rest.length > 0 ? Buffer.concat([rest, bytes]) : Buffer.from(bytes)
+    for (let end = text.indexOf(newline); end !== -1; end = text.indexOf(newline)) {
+      pieces.push(prefix, text.subarray(0, end + 1))
+      text = text.subarray(end + 1)
+    }
+    if (text.length > mostOfLine) {
+      pieces.push(prefix, text, Buffer.of(newline))
+      text = Buffer.alloc(0)
+    }
+    rest = text
+    if (pieces.length > 0) yield Buffer.concat(pieces)
+  }
+  if (rest.length > 0) yield Buffer.concat([prefix, rest, Buffer.of(newline)])
+}
+
+const pull = async (stream: AsyncGenerator<Uint8Array, void>) => ({ stream, result: await stream.next() })
+
+/** Takes from several streams whatever comes first, one piece of each at a time. */
+export async function* merged(streams: AsyncGenerator<Uint8Array, void>[]): AsyncGenerator<Uint8Array, void> {
+  const pending = new Map(streams.map((stream) => [stream, pull(stream)]))
+  try {
+    while (pending.size > 0) {
+      const { stream, result } = await Promise.race(pending.values())
+      if (result.done) {
+        pending.delete(stream)
+        continue
+      }
+      pending.set(stream, pull(stream))
+      yield result.value
+    }
+  } finally {
+    for (const stream of pending.keys()) void stream.return()
+  }
+}

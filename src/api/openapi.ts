@@ -1,0 +1,54 @@
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { z } from 'zod'
+
+import type { ApiEnv } from './house.ts'
+import { ofIssues } from './problem.ts'
+import { ProblemView } from './views.ts'
+
+export type Api = OpenAPIHono<ApiEnv>
+
+export const createRouter = (): Api =>
+  new OpenAPIHono<ApiEnv>({
+    defaultHook: (result) => {
+      if (!result.success) throw ofIssues(result.target, result.error)
+    },
+  })
+
+const problem = {
+  description: 'What went wrong, and what to do about it.',
+  content: { 'application/problem+json': { schema: ProblemView } },
+} as const
+
+/** The answers of a route: one on success, and problems. */
+export const answers = <S extends 200 | 201, T extends z.ZodType>(status: S, schema: T, description: string) =>
+  ({
+    [status]: { description, content: { 'application/json': { schema } } },
+    '4XX': problem,
+    '5XX': problem,
+  }) as Record<S, { description: string; content: { 'application/json': { schema: T } } }>
+
+/** The answers of a route that sends something else than JSON, or nothing. */
+export const bareAnswer = (description: string, type?: string) => ({
+  200: type ? { description, content: { [type]: { schema: z.string() } } } : { description },
+  '4XX': problem,
+  '5XX': problem,
+})
+
+export const jsonBody = <T extends z.ZodType>(schema: T) => ({
+  required: true as const,
+  content: { 'application/json': { schema } },
+})
+
+export function describe(app: Api, version: string) {
+  app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' })
+  return app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: {
+      title: 'Isobar',
+      version,
+      description:
+        'The control plane for AI workloads across clouds. All requests carry `Authorization: Bearer <token>`.',
+    },
+    security: [{ token: [] }],
+  })
+}

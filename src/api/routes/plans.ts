@@ -1,0 +1,90 @@
+import { createRoute } from '@hono/zod-openapi'
+import { z } from 'zod'
+
+import type { StoredPlan } from '#store/store.ts'
+import { readDocuments } from '#api/documents.ts'
+import type { ApiHouse } from '#api/house.ts'
+import { answers, jsonBody, type Api } from '#api/openapi.ts'
+import { differenceOf, makePlan, plannedWorkloads, planView, submissionOf } from '#api/plan.ts'
+import { notFound, Problem } from '#api/problem.ts'
+import { workloadView } from '#api/show-workload.ts'
+import { time } from '#api/show.ts'
+import { checkNames, madeBefore, type Submit } from '#api/submit.ts'
+import { PlanView, SpecRequest, SubmittedView } from '#api/views.ts'
+
+const tags = ['plans']
+const params = z.object({ plan: z.string().min(1).max(100) })
+
+const make = createRoute({
+  method: 'post',
+  path: '/v1/plans',
+  tags,
+  summary: 'Where the documents of a spec file would go now, for which price, and why; kept for 15 minutes.',
+  request: { body: jsonBody(SpecRequest) },
+  responses: answers(201, PlanView, 'The plan. Nothing was started.'),
+})
+
+const get = createRoute({
+  method: 'get',
+  path: '/v1/plans/{plan}',
+  tags,
+  summary: 'A plan that was made.',
+  request: { params },
+  responses: answers(200, PlanView, 'The plan.'),
+})
+
+const apply = createRoute({
+  method: 'post',
+  path: '/v1/plans/{plan}/apply',
+  tags,
+  summary: 'Submit exactly this plan; refused with the difference when it does not hold any more.',
+  request: { params },
+  responses: answers(201, SubmittedView, 'One workload for each document.'),
+})
+
+export function planRoutes(app: Api, house: ApiHouse, submit: Submit): void {
+  app.openapi(make, async (c) => {
+    const { documents } = readDocuments(c.req.valid('json'))
+    await checkNames(house, documents)
+    return c.json(planView(house, await makePlan(house, documents)), 201)
+  })
+
+  app.openapi(get, async (c) => c.json(planView(house, await findPlan(house, c.req.valid('param').plan)), 200))
+
+  app.openapi(apply, async (c) => {
+    const plan = await findPlan(house, c.req.valid('param').plan)
+    const documents = submissionOf(plan)?.documents ?? []
+    const workloads = plannedWorkloads(house, plan.id, documents)
+    const made = await madeBefore(house, workloads)
+    if (made) {
+      // Cut off before it answered, or applied twice: either way it is done, once.
+      await house.store.plans.applied(plan.id, house.clock.now())
+      return c.json({ workloads: made.map(workloadView) }, 201)
+    }
+    refuseExpired(plan, house.clock.now())
+    await checkNames(house, documents)
+    const difference = await differenceOf(house, plan, workloads)
+    if (difference.length > 0)
+      throw new Problem('plan-changed', `The plan does not hold any more: ${difference.join('; ')}.`, {
+        difference,
+        next: ['isobar plan <file>'],
+      })
+    const rows = await submit(workloads)
+    await house.store.plans.applied(plan.id, house.clock.now())
+    return c.json({ workloads: rows.map(workloadView) }, 201)
+  })
+}
+
+async function findPlan(house: ApiHouse, id: string): Promise<StoredPlan> {
+  const plan = await house.store.plans.get(id)
+  if (plan && submissionOf(plan)) return plan
+  throw notFound(
+    `There is no plan "${id}"; a plan that was not applied is forgotten after a while.`,
+    'isobar plan <file>',
+  )
+}
+
+function refuseExpired({ id, expiresAt }: StoredPlan, now: number): void {
+  if (expiresAt === null || now < expiresAt) return
+  throw new Problem('plan-expired', `The plan ${id} expired at ${time(expiresAt)}.`, { next: ['isobar plan <file>'] })
+}

@@ -1,0 +1,56 @@
+import { createRoute } from '@hono/zod-openapi'
+import { z } from 'zod'
+
+import { Name } from '#model/names.ts'
+import type { Project } from '#model/project.ts'
+import { Project as ProjectRow } from '#model/project.ts'
+import type { ApiHouse } from '#api/house.ts'
+import { answers, jsonBody, type Api } from '#api/openapi.ts'
+import { money } from '#api/show.ts'
+import { ProjectList, ProjectRequest, ProjectView } from '#api/views.ts'
+
+const list = createRoute({
+  method: 'get',
+  path: '/v1/projects',
+  tags: ['projects'],
+  summary: 'Projects with their quota, budget and policy.',
+  responses: answers(200, ProjectList, 'All projects.'),
+})
+
+const put = createRoute({
+  method: 'put',
+  path: '/v1/projects/{project}',
+  tags: ['projects'],
+  summary: 'Make a project, or change what is given of it.',
+  request: { params: z.object({ project: Name }), body: jsonBody(ProjectRequest) },
+  responses: answers(200, ProjectView, 'The project.'),
+})
+
+export function projectRoutes(app: Api, house: ApiHouse): void {
+  app.openapi(list, async (c) => {
+    const projects = await house.store.projects.list()
+    return c.json({ items: await projectViews(house, projects) }, 200)
+  })
+
+  app.openapi(put, async (c) => {
+    const name = c.req.valid('param').project
+    const before = (await house.store.projects.list()).find((project) => project.name === name)
+    const given = Object.fromEntries(Object.entries(c.req.valid('json')).filter(([, value]) => value !== undefined))
+    const project = ProjectRow.parse({ ...before, ...given, name })
+    await house.store.projects.put(project)
+    const [view] = await projectViews(house, [project])
+    return c.json(ProjectView.parse(view), 200)
+  })
+}
+
+async function projectViews(house: ApiHouse, projects: Project[]): Promise<ProjectView[]> {
+  const spent = await house.store.ledger.spent(
+    'project',
+    projects.map(({ name }) => name),
+  )
+  return projects.map(({ budgetMicros, ...project }) => ({
+    ...project,
+    budget: budgetMicros === null ? null : money(budgetMicros),
+    spent: money(spent.get(project.name) ?? 0n),
+  }))
+}

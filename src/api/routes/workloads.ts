@@ -1,0 +1,182 @@
+import { createRoute } from '@hono/zod-openapi'
+import { z } from 'zod'
+
+import { Name } from '#model/names.ts'
+import { WorkloadState, type Wants } from '#model/workload.ts'
+import type { ListedWorkload, WorkloadFilter } from '#store/store.ts'
+import { readDocuments } from '#api/documents.ts'
+import { ended, findWorkload, hasEnded, projectQuery, workloadParams } from '#api/find.ts'
+import type { ApiHouse } from '#api/house.ts'
+import { seedOf } from '#api/idempotency.ts'
+import { answers, jsonBody, type Api } from '#api/openapi.ts'
+import { nextPageToken, pageQuery, readPage } from '#api/pages.ts'
+import { Problem } from '#api/problem.ts'
+import { endpointsOf } from '#api/show-attempt.ts'
+import { workloadDetail, workloadView } from '#api/show-workload.ts'
+import { checkNames, madeBefore, newWorkloads, type Submit } from '#api/submit.ts'
+import { PriorityRequest, SpecRequest, SubmittedView, WorkloadDetail, WorkloadPage, WorkloadView } from '#api/views.ts'
+
+const tags = ['workloads']
+
+const submit = createRoute({
+  method: 'post',
+  path: '/v1/workloads',
+  tags,
+  summary: 'Submit the documents of a spec file without a plan: all of them, or none.',
+  request: { body: jsonBody(SpecRequest) },
+  responses: answers(201, SubmittedView, 'One workload for each document, in their order.'),
+})
+
+const stateQuery = z
+  .string()
+  .max(200)
+  .default('active')
+  .meta({ description: '`active`, `ended`, `all`, or states with commas between.' })
+
+const list = createRoute({
+  method: 'get',
+  path: '/v1/workloads',
+  tags,
+  summary: 'List workloads, newest first.',
+  request: {
+    query: z.object({
+      ...pageQuery,
+      state: stateQuery,
+      project: Name.optional(),
+      kind: z.enum(['job', 'service', 'array']).optional(),
+      name: Name.optional(),
+      label: z
+        .string()
+        .max(264)
+        .regex(/^[^=]{1,63}=/, 'must be key=value')
+        .optional()
+        .meta({ description: '`key=value`' }),
+    }),
+  },
+  responses: answers(200, WorkloadPage, 'A page of workloads.'),
+})
+
+const get = createRoute({
+  method: 'get',
+  path: '/v1/workloads/{workload}',
+  tags,
+  summary: 'All that is known of one workload.',
+  request: { params: workloadParams, query: z.object(projectQuery) },
+  responses: answers(200, WorkloadDetail, 'The workload.'),
+})
+
+const wanting = (verb: string, summary: string) =>
+  createRoute({
+    method: 'post',
+    path: `/v1/workloads/{workload}/${verb}`,
+    tags,
+    summary,
+    request: { params: workloadParams, query: z.object(projectQuery) },
+    responses: answers(200, WorkloadView, 'The workload as it is now; the loops close the gap.'),
+  })
+
+const priority = createRoute({
+  method: 'put',
+  path: '/v1/workloads/{workload}/priority',
+  tags,
+  summary: 'Change its place in the queue.',
+  request: { params: workloadParams, query: z.object(projectQuery), body: jsonBody(PriorityRequest) },
+  responses: answers(200, WorkloadView, 'The workload.'),
+})
+
+export function workloadRoutes(app: Api, house: ApiHouse, submitAll: Submit): void {
+  const now = () => ({ who: house.self.user, now: house.clock.now() })
+
+  app.openapi(submit, async (c) => {
+    const seed = seedOf(c.req.header('idempotency-key'), c.req.path)
+    const { documents } = readDocuments(c.req.valid('json'))
+    const workloads = newWorkloads(house, documents, seed)
+    const made = seed === null ? null : await madeBefore(house, workloads)
+    if (made) return c.json({ workloads: made.map(workloadView) }, 201)
+    await checkNames(house, documents)
+    return c.json({ workloads: (await submitAll(workloads)).map(workloadView) }, 201)
+  })
+
+  app.openapi(list, async (c) => {
+    const query = c.req.valid('query')
+    const page = readPage(query)
+    const rows = await house.store.workloads.list(filterOf(query), page)
+    const items = query.kind === 'service' ? await withEndpoints(house, rows) : rows.map(workloadView)
+    return c.json({ items, nextPageToken: nextPageToken(rows, page.size) }, 200)
+  })
+
+  app.openapi(get, async (c) => {
+    const row = await findWorkload(house, c.req.valid('param').workload, c.req.valid('query').project)
+    const attempts = await house.store.workloads.attempts(row.id)
+    return c.json(workloadDetail(row, attempts, house.clock.now()), 200)
+  })
+
+  const want = async (wanted: string, project: string | undefined, wants: Wants) => {
+    const row = await findWorkload(house, wanted, project)
+    if (hasEnded(row) && wants === 'stop') return workloadView(row)
+    refuseMove(row, wants)
+    await house.store.workloads.want(row.id, wants, now())
+    return workloadView((await house.store.workloads.get(row.id)) ?? row)
+  }
+  app.openapi(wanting('stop', 'End it: SIGTERM, its grace time, SIGKILL.'), async (c) =>
+    c.json(await want(c.req.valid('param').workload, c.req.valid('query').project, 'stop'), 200),
+  )
+  app.openapi(wanting('hold', 'Keep it out of the queue until it is released.'), async (c) =>
+    c.json(await want(c.req.valid('param').workload, c.req.valid('query').project, 'hold'), 200),
+  )
+  app.openapi(wanting('release', 'Back into the queue.'), async (c) =>
+    c.json(await want(c.req.valid('param').workload, c.req.valid('query').project, 'run'), 200),
+  )
+
+  app.openapi(priority, async (c) => {
+    const row = await findWorkload(house, c.req.valid('param').workload, c.req.valid('query').project)
+    if (hasEnded(row)) throw new Problem('conflict', `"${row.name}" has ended (${row.state}).`, { next: ['isobar ps'] })
+    await house.store.workloads.prioritise(row.id, c.req.valid('json').priority, now())
+    return c.json(workloadView((await house.store.workloads.get(row.id)) ?? row), 200)
+  })
+}
+
+function refuseMove(row: ListedWorkload, wants: Wants): void {
+  if (hasEnded(row))
+    throw new Problem('conflict', `"${row.name}" has ended (${row.state}).`, { next: [`isobar describe ${row.id}`] })
+  if (row.wants === 'stop' && wants !== 'stop')
+    throw new Problem('conflict', `"${row.name}" is being stopped already.`, { next: [`isobar wait ${row.id}`] })
+}
+
+type ListQuery = { state: string; project?: string; kind?: string; name?: string; label?: string }
+
+function filterOf({ state, label, ...rest }: { [K in keyof ListQuery]: ListQuery[K] | undefined }): WorkloadFilter {
+  const filter: WorkloadFilter = {}
+  if (rest.project !== undefined) filter.project = rest.project
+  if (rest.kind !== undefined) filter.kind = rest.kind
+  if (rest.name !== undefined) filter.name = rest.name
+  if (label !== undefined) {
+    const at = label.indexOf('=')
+    filter.label = [label.slice(0, at), label.slice(at + 1)]
+  }
+  if (state !== undefined && state !== 'all') filter.states = statesOf(state)
+  return filter
+}
+
+function statesOf(text: string): WorkloadState[] {
+  if (text === 'ended') return [...ended]
+  if (text === 'active') return WorkloadState.options.filter((state) => !hasEnded({ state }))
+  const states = z.array(WorkloadState).safeParse(text.split(','))
+  if (states.success) return states.data
+  throw new Problem(
+    'usage',
+    `"${text}" is not a state; there are active, ended, all, ${WorkloadState.options.join(', ')}.`,
+    {
+      next: ['isobar ps --all'],
+    },
+  )
+}
+
+/** The addresses of services, for whoever forwards to them. */
+const withEndpoints = (house: ApiHouse, rows: ListedWorkload[]): Promise<WorkloadView[]> =>
+  Promise.all(
+    rows.map(async (row) => {
+      if (row.ready === 0) return workloadView(row)
+      return { ...workloadView(row), endpoints: endpointsOf(await house.store.workloads.attempts(row.id)) }
+    }),
+  )

@@ -1,0 +1,82 @@
+import { whyPlaced } from '#engine/explain/placed.ts'
+import type { Refusal } from '#model/plan.ts'
+import type { ListedWorkload, StoredPlan } from '#store/store.ts'
+import { decisionView, time } from './show.ts'
+import type { ShownAttempt } from './show-attempt.ts'
+import { workloadView } from './show-workload.ts'
+import type { WhyView } from './views.ts'
+
+type Facts = { row: ListedWorkload; attempts: ShownAttempt[]; plans: StoredPlan[]; refusal: Refusal | null }
+
+/** Decisions that are told of; the newest. */
+const mostDecisions = 20
+
+/** Why a workload is as it is, in words that are the same on every surface. */
+export function whyOf({ row, attempts, plans, refusal }: Facts): WhyView {
+  const newestFirst = plans.toSorted((a, b) => b.createdAt - a.createdAt)
+  const decisions = newestFirst
+    .flatMap((plan) => plan.decisions.map((decision) => ({ plan, decision })))
+    .filter(({ decision }) => decision.workload === row.id)
+    .slice(0, mostDecisions)
+  const waits = row.state === 'queued' ? refusal : null
+  return {
+    text: [headline(row), ...reasons(row, waits), ...history(attempts, newestFirst)].join('\n'),
+    cause: waits?.cause ?? causeOf(row),
+    decisions: decisions.map(({ plan, decision }) => ({
+      ...decisionView(decision),
+      plan: plan.id,
+      at: time(plan.createdAt),
+      replica: decision.replica,
+    })),
+    refusal: waits,
+    next: waits?.next ?? nextOf(row),
+  }
+}
+
+const headline = (row: ListedWorkload): string => `${row.name} (${row.id}): ${workloadView(row).summary}`
+
+function reasons(row: ListedWorkload, refusal: Refusal | null): string[] {
+  if (!refusal) return row.reason === '' ? [] : [row.reason]
+  const { best, frees } = refusal
+  return [
+    refusal.text,
+    ...(best ? [`Closest: ${best.site} (${best.tier}, ${best.shape}): ${best.detail}`] : []),
+    ...(frees ? [`What would free it: ${frees}`] : []),
+  ]
+}
+
+/** Each attempt: why it went where it went, and how it ended. */
+function history(attempts: ShownAttempt[], plans: StoredPlan[]): string[] {
+  return attempts
+    .toSorted((a, b) => b.number - a.number)
+    .slice(0, mostDecisions)
+    .map((attempt) => {
+      const decisions = plans.find(({ id }) => id === attempt.plan)?.decisions ?? []
+      const decision = decisions.find(({ replica, placement }) => replica === attempt.replica && placement !== null)
+      const ended = attempt.reason === '' ? attempt.state : `${attempt.state}: ${attempt.reason}`
+      return `Attempt ${attempt.number} ${ended}. ${decision ? whyPlaced(decision) : ''}`.trimEnd()
+    })
+}
+
+function causeOf(row: ListedWorkload): string {
+  if (row.wants === 'stop' && row.state !== 'stopped') return 'stop-asked'
+  return row.state === 'queued' ? 'not-looked-at-yet' : row.state
+}
+
+function nextOf(row: ListedWorkload): string[] {
+  switch (row.state) {
+    case 'held':
+      return [`isobar release ${row.id}`]
+    case 'failed':
+      return [`isobar logs ${row.id}`]
+    case 'queued':
+    case 'starting':
+    case 'stopping':
+      return [`isobar wait ${row.id}`]
+    case 'running':
+      return [`isobar logs -f ${row.id}`]
+    case 'succeeded':
+    case 'stopped':
+      return [`isobar describe ${row.id}`]
+  }
+}

@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+
+import type { Logger } from 'pino'
+
+import type { ApiKeys } from '#api/house.ts'
+import type { Clock } from '#kit/clock.ts'
+import { createIds, type Ids } from '#kit/ids.ts'
+import { createLogArchive, type LogArchive } from '#providers/blobs/archive.ts'
+import type { Blobs } from '#providers/blobs/blobs.ts'
+import { createDirectoryBlobs } from '#providers/blobs/directory.ts'
+import type { Provider } from '#providers/provider.ts'
+import type { Store } from '#store/store.ts'
+import { openClock } from './house-clock.ts'
+import { openKeys } from './keys.ts'
+import { openLog } from './log.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { openHouseStore } from './open-store.ts'
+import type { ServerOptions } from './options.ts'
+import { openProviders } from './providers.ts'
+
+/** What the parts of a control plane stand on. */
+export type Base = {
+  home: string
+  /** Who this control plane is. */
+  id: string
+  store: Store
+  /** Where the store is, without its password. */
+  database: string
+  providers: Map<string, Provider>
+  blobs: Blobs
+  archive: LogArchive
+  clock: Clock
+  ids: Ids
+  keys: ApiKeys
+  metrics: Metrics
+  log: Logger
+}
+
+/** Opens what a control plane stands on; `stack` closes it again. `how.database`: a private database is to end too. */
+export async function openBase(
+  options: ServerOptions,
+  stack: AsyncDisposableStack,
+  how: { database: boolean },
+): Promise<Base> {
+  const { home } = options
+  const log = openLog({ home, level: options.logLevel, detached: options.detached })
+  const clock = openClock(home)
+  const ids = createIds(clock.now, randomBytes)
+  const keys = openKeys(options)
+  const said = (message: string) => log.info({}, message)
+  const opened = await openHouseStore({ home, databaseUrl: options.databaseUrl, clock, ids, log: said })
+  stack.defer(() => opened.close(how))
+  const { store, name: database } = opened
+  const metrics = createMetrics()
+  const blobs = createDirectoryBlobs(join(home, 'blobs'))
+  const archive = createLogArchive(blobs)
+  const providers = await openProviders({ home, metrics })
+  return { home, id: ids('c'), store, database, providers, blobs, archive, clock, ids, keys, metrics, log }
+}

@@ -1,0 +1,45 @@
+import type { Clock } from '#kit/clock.ts'
+import type { Ids } from '#kit/ids.ts'
+import { startEmbedded } from '#store/embedded/embedded.ts'
+import { openStore } from '#store/open.ts'
+import type { Store } from '#store/store.ts'
+
+export type OpenedStore = {
+  store: Store
+  /** Where it is, without its password. */
+  name: string
+  /** Closes it; a private database goes on running, for the next server, unless it is to end too. */
+  close(options: { database: boolean }): Promise<void>
+}
+
+type Options = { home: string; databaseUrl: string | undefined; clock: Clock; ids: Ids; log: (message: string) => void }
+
+/** Opens the store at a person's PostgreSQL, or at the private one of the state directory. */
+export async function openHouseStore({ home, databaseUrl, clock, ids, log }: Options): Promise<OpenedStore> {
+  if (databaseUrl !== undefined) {
+    const store = await openStore({ url: databaseUrl, ids, clock })
+    return { store, name: withoutPassword(databaseUrl), close: () => store.close() }
+  }
+  const embedded = await startEmbedded(home, { log })
+  try {
+    const store = await openStore({ url: embedded.url, ids, clock })
+    return {
+      store,
+      name: `private PostgreSQL of ${home}`,
+      async close({ database }) {
+        await store.close()
+        if (database) await embedded.stop()
+        else embedded.leave()
+      },
+    }
+  } catch (error) {
+    embedded.leave()
+    throw error
+  }
+}
+
+function withoutPassword(text: string): string {
+  const url = new URL(text)
+  url.password = ''
+  return `${url.protocol}//${url.username === '' ? '' : `${url.username}@`}${url.host}${url.pathname}`
+}

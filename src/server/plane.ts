@@ -1,0 +1,85 @@
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+
+import { createApi } from '#api/app.ts'
+import { createBell } from '#api/bell.ts'
+import type { ApiHouse } from '#api/house.ts'
+import type { Store } from '#store/store.ts'
+import { announce, type Peers } from './announce.ts'
+import type { Base } from './base.ts'
+import { examine } from './doctor.ts'
+import { keepHouse } from './housekeeping.ts'
+import { startLoops, type Loops } from './loops.ts'
+import { isLoopback, type ServerOptions } from './options.ts'
+import { version } from './version.ts'
+
+/** The parts of a control plane that know of each other: its API, its address, its peers and its loops. */
+export type Plane = { api: ReturnType<typeof createApi>; url: string; peers: Peers | null; loops: Loops | null }
+
+/** Makes the API. It may answer as soon as the address is known. */
+export function openPlane(
+  options: ServerOptions,
+  base: Base,
+  { closing, stop, stack }: { closing: AbortSignal; stop: () => void; stack: AsyncDisposableStack },
+): Plane {
+  const { home, store, clock, metrics, ...rest } = base
+  const bell = createBell(store)
+  stack.defer(() => bell.close())
+  const self: ApiHouse['self'] = {
+    id: base.id,
+    version,
+    since: clock.now(),
+    user: userName(),
+    loopback: isLoopback(options.host),
+    database: base.database,
+    url: () => plane.url,
+    controlPlanes: () => controlPlanes(base, plane),
+    checkpoints: (workload) => join(home, 'checkpoints', workload),
+    doctor: () => examine({ home, store, clock }),
+    notReady: async () => [...(plane.loops?.notReady() ?? ['the loops have not started']), ...(await trouble(store))],
+    stop,
+  }
+  const api = createApi({ ...rest, store, clock, bell, closing, count: metrics, self })
+  stack.defer(() => api.close())
+  const plane: Plane = { api, url: '', peers: null, loops: null }
+  return plane
+}
+
+/** Begins to act: other control planes hear of this one, and its loops run. */
+export async function startWork(base: Base, plane: Plane, stack: AsyncDisposableStack): Promise<void> {
+  const { id, store, clock, log } = base
+  const failed = (what: string) => (error: unknown) => log.error({ error }, what)
+  const peers = await announce(
+    { id, url: plane.url },
+    { claims: store.claims, clock, failed: failed('could not announce') },
+  )
+  stack.defer(() => peers.stop())
+  plane.peers = peers
+  const addresses = () => controlPlanes(base, plane).map(({ url }) => url)
+  const loops = startLoops(base, addresses)
+  stack.defer(() => loops.stop())
+  plane.loops = loops
+  const housekeeping = keepHouse({ ...base, holder: id, failed: failed('could not tidy up') })
+  stack.defer(() => housekeeping.stop())
+}
+
+/** This one first. */
+const controlPlanes = ({ id }: Base, { url, peers }: Plane): { id: string; url: string }[] =>
+  peers?.list() ?? [{ id, url }]
+
+async function trouble(store: Store): Promise<string[]> {
+  try {
+    await store.projects.list()
+    return []
+  } catch {
+    return ['the database does not answer']
+  }
+}
+
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return String(process.getuid?.() ?? 'someone')
+  }
+}

@@ -1,0 +1,90 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+
+import type { ServerType } from '@hono/node-server'
+import type { Logger } from 'pino'
+
+import { openBase } from './base.ts'
+import { lockHome } from './lock.ts'
+import type { ServerOptions } from './options.ts'
+import { openPlane, startWork } from './plane.ts'
+import { listen } from './port.ts'
+import { makeHome, writeState } from './state-file.ts'
+import { version } from './version.ts'
+
+/** A control plane that is up. */
+export type RunningServer = {
+  url: string
+  token: string
+  /** Resolves when it has ended: by `close`, or because somebody asked it to over the API. */
+  ended: Promise<void>
+  /** Ends it within a few seconds. What runs goes on. A private database goes on too, unless it is to end with it. */
+  close(how?: { database?: boolean }): Promise<void>
+}
+
+/** Time that requests have to end by themselves when the server closes. */
+const drainMs = 2000
+
+/** Starts a control plane on a state directory. Throws a `ServerProblem` or `StoreProblem`, which names its fix. */
+export async function serve(options: ServerOptions): Promise<RunningServer> {
+  const how = { database: false }
+  const closing = new AbortController()
+  const asked = Promise.withResolvers<void>()
+  await using stack = new AsyncDisposableStack()
+  makeHome(options.home)
+  stack.defer(lockHome(options.home))
+  const base = await openBase(options, stack, how)
+  const plane = openPlane(options, base, { closing: closing.signal, stop: asked.resolve, stack })
+  const { server, url } = await listen(options, (request) => plane.api.app.fetch(request))
+  stack.defer(() => drain(server))
+  plane.url = options.advertise ?? url
+  await startWork(base, plane, stack)
+  stack.defer(announceFile(options.home, { url, startedAt: base.clock.now() }))
+  stack.defer(() => closing.abort())
+  base.log.info({ url: plane.url, version, database: base.database }, 'serving')
+
+  const all = stack.move()
+  const ended = Promise.withResolvers<void>()
+  let ending: Promise<void> | undefined
+  const close = ({ database = false } = {}) => {
+    how.database ||= database
+    ending ??= end(all, base.log).finally(ended.resolve)
+    return ending
+  }
+  void asked.promise.then(() => close({ database: true }))
+  return { url: plane.url, token: base.keys.token, ended: ended.promise, close }
+}
+
+/** Ends the server at SIGTERM or SIGINT, and resolves when it has ended. */
+export async function untilEnded(server: RunningServer): Promise<void> {
+  const stop = () => void server.close()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop)
+  await server.ended
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, stop)
+}
+
+async function end(all: AsyncDisposableStack, log: Logger): Promise<void> {
+  log.info({}, 'ending')
+  try {
+    await all.disposeAsync()
+  } catch (error) {
+    log.error({ error }, 'did not end well')
+  }
+  log.info({}, 'ended')
+}
+
+/** Says where the server is, for the commands of this machine, as long as it is there. */
+function announceFile(home: string, facts: { url: string; startedAt: number }): () => void {
+  const path = join(home, 'server.json')
+  writeState(path, `${JSON.stringify({ pid: process.pid, version, ...facts })}\n`)
+  return () => rmSync(path, { force: true })
+}
+
+/** Lets requests end, and cuts off those that do not. */
+async function drain(server: ServerType): Promise<void> {
+  const closed = new Promise<void>((resolve) => void server.close(() => resolve()))
+  if ('closeIdleConnections' in server) server.closeIdleConnections()
+  const cut = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), drainMs)
+  await closed
+  clearTimeout(cut)
+}
