@@ -29,6 +29,7 @@ export async function runAgent(order: AgentOrder): Promise<void> {
   process.on('SIGTERM', () => {
     noticeAt ??= Date.now()
     rank.stop(readStop()?.graceMs ?? order.graceMs)
+    news.tell()
   })
 
   let seen = ''

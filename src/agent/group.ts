@@ -32,16 +32,18 @@ export function startGroup(script: Script): Group {
   child.once('error', () => left.resolve({ code: 126, signal: null, outOfMemory: false }))
   child.once('exit', (code, name) => left.resolve({ code, signal: name, outOfMemory: false }))
 
+  let over = false
   const ended = left.promise.then(async (exit) => {
     clearTimeout(timer)
     if (child.pid !== undefined) await emptyGroup(child.pid, () => killAt)
+    over = true // From now on another group may have the number.
     return exit
   })
   return {
     pid: child.pid,
     ended,
     stop(graceMs) {
-      if (child.pid === undefined || Date.now() + graceMs >= killAt) return
+      if (over || child.pid === undefined || Date.now() + graceMs >= killAt) return
       const group = -child.pid
       killAt = Date.now() + graceMs
       clearTimeout(timer)

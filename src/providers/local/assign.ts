@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto'
+
+import { fail, type Outcome, succeed } from '#model/fault.ts'
+import type { Order } from '#model/order.ts'
+import type { Shape } from '#model/resources.ts'
+import type { Node } from '#model/site.ts'
+
+import { claim, release } from './claims.ts'
+import type { SiteFolder } from './site-folder.ts'
+
+/** What each rank of an order gets of this machine, and the claims that hold it. */
+export type Assignment = {
+  masterPort: number
+  ranks: { rank: number; address: string; accelerators: number[] }[]
+  claims: string[]
+}
+
+/** Gives each rank a node, an address and its accelerators, or says what is not there. */
+export async function assign(folder: SiteFolder, nodes: Node[], order: Order): Promise<Outcome<Assignment>> {
+  const hosts = fit(nodes, order)
+  if (!hosts.ok) return hosts
+  const claims: string[] = []
+  const take = async (name: string): Promise<boolean> => {
+    // One call never takes a thing twice, though a claim of the same token is no obstacle to another call.
+    if (claims.includes(name) || !(await claim(folder, name, order.token))) return false
+    claims.push(name)
+    return true
+  }
+  const ranks: Assignment['ranks'] = []
+  for (const [index, host] of hosts.value.entries()) {
+    const asked = order.ranks[index]
+    if (!asked) continue
+    const accelerators = await takeAccelerators(take, host, asked.shape.accelerators)
+    if (!accelerators) {
+      await release(folder, claims)
+      return fail('no-capacity', 'elsewhere', `${host.name} has no ${asked.shape.accelerators} free accelerators`)
+    }
+    ranks.push({ rank: asked.rank, address: await takeAddress(take, order.token, asked.rank), accelerators })
+  }
+  return succeed({ masterPort: await takeMasterPort(take, order.token), ranks, claims })
+}
+
+/** The node of each rank: the one it names, else the first that has room beside the order's other ranks. */
+function fit(nodes: Node[], order: Order): Outcome<Node[]> {
+  const free = new Map(nodes.map((node) => [node.name, { ...node.shape }]))
+  const hosts: Node[] = []
+  for (const { rank, node: named, shape } of order.ranks) {
+    if (named !== undefined && !free.has(named))
+      return fail('invalid', 'elsewhere', `site ${order.site} has no node ${named}`)
+    const candidates = named === undefined ? nodes : nodes.filter((node) => node.name === named)
+    const host = candidates.find((node) => holds(free.get(node.name), shape))
+    const left = host && free.get(host.name)
+    if (!left)
+      return fail('no-capacity', 'elsewhere', `rank ${rank} does not fit on ${named ?? `any node of ${order.site}`}`)
+    for (const what of amounts) left[what] -= shape[what]
+    hosts.push(host)
+  }
+  return succeed(hosts)
+}
+
+const amounts = ['accelerators', 'cpuMilli', 'memoryMiB', 'diskMiB'] as const
+
+const holds = (left: Shape | undefined, asked: Shape): boolean =>
+  left !== undefined && amounts.every((what) => left[what] >= asked[what])
+
+type Take = (name: string) => Promise<boolean>
+
+async function takeAccelerators(take: Take, host: Node, count: number): Promise<number[] | undefined> {
+  const taken: number[] = []
+  for (let number = 0; number < host.shape.accelerators && taken.length < count; number++)
+    if (await take(`${host.name}-accelerator-${number}`)) taken.push(number)
+  return taken.length === count ? taken : undefined
+}
+
+/**
+ * All of 127.0.0.0/8 is this machine on Linux, so each rank gets an address of its own there and the ranks look like
+ * machines. Elsewhere there is only one.
+ */
+async function takeAddress(take: Take, token: string, rank: number): Promise<string> {
+  if (process.platform !== 'linux') return '127.0.0.1'
+  for (let tries = 0; ; tries++) {
+    const [a = 0, b = 0, c = 0] = hash(`${token}/${rank}/${tries}`)
+    // Not 127.0.*.* nor 127.255.*.*: people and programs use those.
+    const address = `127.${1 + (a % 254)}.${b}.${1 + (c % 254)}`
+    if (await take(address)) return address
+  }
+}
+
+/** Gangs of one machine must not meet at one port, as programs like to listen on every address. */
+async function takeMasterPort(take: Take, token: string): Promise<number> {
+  const [a = 0, b = 0] = hash(token)
+  for (let tries = 0; ; tries++) {
+    const port = 29_500 + ((a * 256 + b + tries) % 1000)
+    if (tries >= 1000 || (await take(`port-${port}`))) return port
+  }
+}
+
+const hash = (text: string): Uint8Array => createHash('sha256').update(text).digest()

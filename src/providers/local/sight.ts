@@ -1,0 +1,68 @@
+import { readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { shellCode } from '#kit/exit-code.ts'
+import { lives, type ProcessIdentity } from '#kit/processes.ts'
+import { agentFiles, type RankEnd, type RankStart } from '#model/agent-folder.ts'
+import type { RankSighting, Sighting } from '#providers/provider.ts'
+
+import { type KeptOrder, orderFile } from './launch.ts'
+import { isThere, readJson, type SiteFolder } from './site-folder.ts'
+
+/** An agent that has not come up after this long never will. */
+const mostStartMs = 30_000
+
+/** What became of an order, from its folder; `null` without one. */
+export async function sightOrder(folder: SiteFolder, token: string): Promise<Sighting | null> {
+  const path = folder.order(token)
+  const kept = await readJson<KeptOrder>(join(path, orderFile))
+  if (kept) {
+    const ranks = await Promise.all(kept.ranks.map((rank) => sightRank(join(path, String(rank)), rank)))
+    return { token, workload: kept.workload, attempt: kept.attempt, ranks }
+  }
+  // A folder that the machine lost power over: it carries our tag, so it is shown, though it says nothing more.
+  return (await isThere(path)) ? { token, workload: '', attempt: 0, ranks: [] } : null
+}
+
+export async function sightAll(folder: SiteFolder): Promise<Sighting[]> {
+  const names = await readdir(folder.order(''))
+  const all: Sighting[] = []
+  for (const name of names) {
+    if (name.startsWith('.')) await removeLeftover(folder.order(name))
+    else all.push(...[await sightOrder(folder, name)].filter((one) => one !== null))
+  }
+  return all
+}
+
+/** How one rank is, from what its agent wrote and whether that agent lives. */
+export async function sightRank(path: string, rank: number): Promise<RankSighting> {
+  const end = await readJson<RankEnd>(join(path, agentFiles.end))
+  if (end) return ended(rank, end)
+  const start = await readJson<RankStart>(join(path, agentFiles.start))
+  const agent = await readJson<ProcessIdentity>(join(path, agentFiles.agent))
+  const shown = { rank, exitCode: null, startedAt: start?.startedAt ?? null, endedAt: null }
+  if (!agent) return { ...shown, state: (await ageMs(path)) > mostStartMs ? 'lost' : 'expected' }
+  if (lives(agent)) return { ...shown, state: start ? 'running' : 'arrived' }
+  // It may have written its end between our two looks.
+  const late = await readJson<RankEnd>(join(path, agentFiles.end))
+  return late ? ended(rank, late) : { ...shown, state: 'lost' }
+}
+
+const ended = (rank: number, { exit, startedAt, endedAt }: RankEnd): RankSighting => ({
+  rank,
+  state: 'exited',
+  exitCode: shellCode(exit),
+  startedAt,
+  endedAt,
+})
+
+/** Half-made and half-removed folders of callers that died. */
+async function removeLeftover(path: string): Promise<void> {
+  if ((await ageMs(path)) > 10 * 60_000) await rm(path, { recursive: true, force: true })
+}
+
+const ageMs = (path: string): Promise<number> =>
+  stat(path).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => 0,
+  )
