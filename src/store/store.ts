@@ -110,6 +110,8 @@ export type Placed = {
 
 export type Placement = {
   snapshot(options: { now: number; most: number }): Promise<QueueSnapshot>
+  /** When the next replica may be placed that must not be yet, if any. */
+  nextAt(now: number): Promise<number | null>
   /**
    * One transaction, only while `claim` still holds: attempt, lease (`wanted`), ranks, launch operation and plan of each
    * placed decision; refusals onto their workloads (written, and told as an event, only when the text changed).
@@ -142,6 +144,7 @@ export type ClaimedOperation = Operation & {
   leaseRow: Lease & { graceMs: number; shape: string }
   workload: Workload
   attempt: Attempt
+  replica: Replica
 }
 
 export type Operations = {

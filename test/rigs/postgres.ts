@@ -12,17 +12,18 @@ import type { Store } from '#store/store.ts'
 
 /**
  * A throwaway PostgreSQL for the tests of one process: started by the first that asks, ended with the process however
- * that ends short of a SIGKILL. It does not wait for the disk; all else is as in production.
+ * that ends short of a SIGKILL. It does not wait for the disk unless it is to be `durable`; all else is as in production.
  */
-export function withPostgres(): Promise<Embedded> {
-  return (server ??= start())
+export function withPostgres({ durable = false } = {}): Promise<Embedded> {
+  return (server ??= start(durable))
 }
 let server: Promise<Embedded> | undefined
 
-async function start(): Promise<Embedded> {
+async function start(durable: boolean): Promise<Embedded> {
   const folder = mkdtempSync(join(tmpdir(), 'isobar-test-'))
   chmodSync(folder, 0o755) // PostgreSQL's own account must pass when we are root
-  const embedded = await startAt(placeAt(join(folder, 'pg')), { settings: { fsync: 'off', max_connections: '200' } })
+  const settings = { max_connections: '200', ...(durable ? {} : { fsync: 'off' }) }
+  const embedded = await startAt(placeAt(join(folder, 'pg')), { settings })
   process.once('exit', () => {
     // Nothing can be awaited any more; its data goes with it, so it need not be saved.
     embedded.leave()

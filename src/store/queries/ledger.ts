@@ -12,7 +12,7 @@ export const createLedger = (database: Database): Ledger => ({
       const { rows } = await sql<Lease>`
         select ${leaseColumns('l')} from leases l
         where l.started_at is not null and (l.ended_at is null or l.metered_until < l.ended_at)
-        order by l.metered_until, l.id limit ${most}
+        order by (l.ended_at is null), l.metered_until, l.id limit ${most}
       `.execute(on)
       return rows
     }),

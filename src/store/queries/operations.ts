@@ -3,10 +3,11 @@ import { sql } from 'kysely'
 import type { Attempt } from '#model/attempt.ts'
 import type { Change } from '#model/change.ts'
 import type { Operation } from '#model/operation.ts'
+import type { Replica } from '#model/replica.ts'
 import type { Workload } from '#model/workload.ts'
 import type { Database, Executor } from '#store/database.ts'
 import type { ClaimedOperation, OperationResult, Operations } from '#store/store.ts'
-import { attemptColumns, leaseColumns, operationColumns, workloadColumns } from './columns.ts'
+import { attemptColumns, leaseColumns, operationColumns, replicaColumns, workloadColumns } from './columns.ts'
 
 /** Applies changes within a transaction, as `apply` does. */
 type ApplyWithin = (on: Executor, changes: Change[]) => Promise<number>
@@ -59,14 +60,20 @@ async function withRows(on: Executor, operations: Operation[]): Promise<ClaimedO
     select ${workloadColumns('w')} from workloads w
     where w.id = any(${leases.rows.map(({ workload }) => workload)}::text[])
   `.execute(on)
+  const replicas = await sql<Replica>`
+    select ${replicaColumns('r')} from replicas r join attempts a on a.workload = r.workload and a.replica = r.replica
+    where a.id = any(${leases.rows.map(({ attempt }) => attempt)}::text[])
+  `.execute(on)
   const leaseOf = new Map(leases.rows.map((row) => [row.id, row]))
   const attemptOf = new Map(attempts.rows.map((row) => [row.id, row]))
   const workloadOf = new Map(workloads.rows.map((row) => [row.id, row]))
+  const replicaOf = new Map(replicas.rows.map((row) => [`${row.workload} ${row.replica}`, row]))
   return operations.flatMap((operation) => {
     const leaseRow = leaseOf.get(operation.lease)
     const attempt = attemptOf.get(leaseRow?.attempt ?? '')
     const workload = workloadOf.get(leaseRow?.workload ?? '')
-    return leaseRow && attempt && workload ? [{ ...operation, leaseRow, attempt, workload }] : []
+    const replica = replicaOf.get(`${attempt?.workload} ${attempt?.replica}`)
+    return leaseRow && attempt && workload && replica ? [{ ...operation, leaseRow, attempt, workload, replica }] : []
   })
 }
 

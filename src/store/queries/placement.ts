@@ -16,6 +16,13 @@ import { listSites } from './sites.ts'
 
 export const createPlacement = (database: Database): Placement => ({
   snapshot: (options) => database.readAtOnce((on) => snapshot(on, options)),
+  nextAt: (now) =>
+    database.read(async (on) => {
+      const { rows } = await sql<{ at: number | null }>`
+        select min(not_before) as at from replicas where state = 'waiting' and not_before > ${now}::bigint
+      `.execute(on)
+      return rows[0]?.at ?? null
+    }),
   commit: (...[claim, placed, refused, now]) => database.write((on) => commit(on, { claim, placed, refused, now })),
 })
 
