@@ -36,7 +36,7 @@ test('a refusal names the closest candidate, what it lacks, what frees it and th
       rule: 'capacity',
       detail: 'needs 1 node with 8 H100; 0 are free',
     },
-    frees: 'sweep, expected to end in 1h30m.',
+    frees: 'sweep, expected to end at 2026-01-01T01:30:00Z.',
     next: ['isobar offers --gpu H100', 'isobar stop sweep'],
   })
 })

@@ -1,21 +1,22 @@
 import { formatDuration } from '#kit/duration.ts'
+import { formatInstant } from '#kit/instant.ts'
 import { formatMoney } from '#kit/money.ts'
 import type { Bar } from '#engine/placement/bars.ts'
 import type { Asked, LiveLease } from '#engine/placement/facts.ts'
 import type { Need } from '#engine/placement/need.ts'
 import type { Round } from '#engine/placement/round.ts'
 import { isOfKind } from '#engine/placement/slice.ts'
-import { anyAccelerators, nodes, soon } from '#engine/placement/words.ts'
+import { anyAccelerators, nodes } from '#engine/placement/words.ts'
 import type { Refusal, Rejection } from '#model/plan.ts'
 
-import { byCloseness, sayCounts, type Seen } from './rejections.ts'
+import { rejectionOf, sayCounts, type Refused } from './rejections.ts'
 
-/** Why a replica is placed nowhere although its project and money would allow it. */
-export function refuse(need: Need, seen: Seen[], round: Round): Refusal {
-  const [best, ...others] = byCloseness(seen)
+/** Why a replica is placed nowhere although its project and money would allow it; `refused` closest first. */
+export function refuse(need: Need, refused: Refused[], round: Round): Refusal {
+  const [best, ...others] = refused.map(rejectionOf)
   if (!best) return noOffers(need)
-  const impossible = seen.every(({ objection }) => objection?.passing === false)
-  const opening = impossible ? impossibly(need, best, seen) : `No room now for ${nodes(need)}.`
+  const impossible = refused.every(({ objection }) => !objection.passing)
+  const opening = impossible ? impossibly(need, best, refused) : `No room now for ${nodes(need)}.`
   const closest = `Closest is ${best.site} (${best.tier}, ${best.shape}): ${best.detail}.`
   const rest = others.length > 0 ? ` Ruled out besides: ${sayCounts(others)}.` : ''
   return {
@@ -35,12 +36,11 @@ export function refuseBefore({ workload }: Asked, bar: Bar): Refusal {
       return refusal(bar.cause, `There is no project ${workload.project}, so nothing says what it may use.`, [
         'isobar api /v1/projects',
       ])
-    case 'deadline':
-      return refusal(
-        bar.cause,
-        `It cannot end by its deadline any more: with its expected duration it would be ${formatDuration(bar.byMs)} late.`,
-        [`isobar stop ${workload.name}`],
-      )
+    case 'deadline': {
+      const runs = bar.expectedMs > 0 ? `: it is expected to run for ${formatDuration(bar.expectedMs)}` : ''
+      const text = `It cannot end by its deadline of ${formatInstant(bar.deadline)} any more${runs}.`
+      return refusal(bar.cause, text, [`isobar stop ${workload.name}`])
+    }
     case 'budget': {
       const whose = bar.of === 'project' ? `of project ${workload.project}` : `of ${workload.name}`
       const figures = `${formatMoney(bar.spentMicros)} of ${formatMoney(BigInt(bar.limitMicros))}`
@@ -62,8 +62,8 @@ const noOffers = (need: Need): Refusal => ({
 })
 
 /** What no site could ever hold, with the most that there is of it. */
-function impossibly(need: Need, best: Rejection, seen: Seen[]): string {
-  const shapes = seen.map(({ look }) => look.candidate.offer.shape)
+function impossibly(need: Need, best: Rejection, refused: Refused[]): string {
+  const shapes = refused.map(({ look }) => look.candidate.offer.shape)
   const [wanted] = need.resources.accelerators
   if (best.rule !== 'accelerator' || !wanted) return `Nothing on offer can hold ${nodes(need)}, however free it is.`
   const ofKind = shapes.filter((shape) => need.resources.accelerators.some((request) => isOfKind(request, shape)))
@@ -103,7 +103,7 @@ function firstEnd(inTheWay: (lease: LiveLease) => boolean, { leases, now }: Roun
   if (!first) return 'Not known: nothing that runs there has said when it will end.'
   return first.at <= now
     ? `${first.name}, which should have ended.`
-    : `${first.name}, expected to end in ${soon(first.at - now)}.`
+    : `${first.name}, expected to end at ${formatInstant(first.at)}.`
 }
 
 /** Commands that help, the most likely one last. */

@@ -2,49 +2,41 @@ import type { Objection } from '#engine/placement/rules.ts'
 import type { Look } from '#engine/placement/round.ts'
 import { rules, type Rejection, type Rule } from '#model/plan.ts'
 
-/** A candidate as it was judged; without an objection it would do. */
-export type Seen = { look: Look; objection: Objection | null }
+/** A candidate that will not do, and why. */
+export type Refused = { look: Look; objection: Objection }
 
 /** How many rejections a decision keeps; a fleet may have thousands of offers. */
 export const mostRejections = 50
 
-/**
- * The refused candidates, those that came closest first. Beyond the bound the last line (`*`) counts the rest by rule.
- */
-export function rejectionsOf(seen: Seen[]): Rejection[] {
-  const refused = byCloseness(seen)
-  if (refused.length <= mostRejections) return refused
-  const rest = refused.slice(mostRejections - 1)
-  const [most] = countByRule(rest)
-  return [
-    ...refused.slice(0, mostRejections - 1),
-    {
-      site: '*',
-      tier: '*',
-      shape: '*',
-      rule: most?.[0] ?? 'capacity',
-      detail: `${rest.length} more: ${sayCounts(rest)}`,
-    },
-  ]
-}
-
-/** All refused candidates: the one that passed most rules first, then the cheapest. */
-export function byCloseness(seen: Seen[]): Rejection[] {
-  const refused = seen.flatMap(({ look, objection }) => (objection ? [{ look, objection }] : []))
+/** The refused candidates, the one that passed most rules first, then the cheapest. */
+export const byCloseness = (refused: Refused[]): Refused[] =>
   refused.sort(
     (a, b) =>
-      rules.indexOf(b.objection.rule) - rules.indexOf(a.objection.rule) ||
+      place[b.objection.rule] - place[a.objection.rule] ||
       a.look.priceMicros - b.look.priceMicros ||
       (a.look.candidate.key < b.look.candidate.key ? -1 : 1),
   )
-  return refused.map(({ look: { candidate }, objection }) => ({
-    site: candidate.siteKey,
-    tier: candidate.offer.tier,
-    shape: candidate.offer.shape.name,
-    rule: objection.rule,
-    detail: objection.detail,
-  }))
+
+/** The place of each rule in their order. */
+const place = Object.fromEntries(rules.map((rule, i) => [rule, i])) as Record<Rule, number> // has all of them
+
+/** What a decision keeps of them. Beyond the bound, the last line (`*`) counts the rest by rule. */
+export function rejectionsOf(refused: Refused[]): Rejection[] {
+  const named = refused.length > mostRejections ? refused.slice(0, mostRejections - 1) : refused
+  const rest = refused.slice(named.length).map(rejectionOf)
+  const [most] = countByRule(rest)
+  if (!most) return named.map(rejectionOf)
+  const detail = `${rest.length} more: ${sayCounts(rest)}`
+  return [...named.map(rejectionOf), { site: '*', tier: '*', shape: '*', rule: most[0], detail }]
 }
+
+export const rejectionOf = ({ look: { candidate }, objection }: Refused): Rejection => ({
+  site: candidate.siteKey,
+  tier: candidate.offer.tier,
+  shape: candidate.offer.shape.name,
+  rule: objection.rule,
+  detail: objection.detail,
+})
 
 /** `3 by jurisdiction, 1 by capacity`. */
 export const sayCounts = (rejections: Rejection[]): string =>
@@ -55,5 +47,5 @@ export const sayCounts = (rejections: Rejection[]): string =>
 function countByRule(rejections: Rejection[]): [Rule, number][] {
   const counts = new Map<Rule, number>()
   for (const { rule } of rejections) counts.set(rule, (counts.get(rule) ?? 0) + 1)
-  return [...counts].sort((a, b) => b[1] - a[1] || rules.indexOf(b[0]) - rules.indexOf(a[0]))
+  return [...counts].sort((a, b) => b[1] - a[1] || place[b[0]] - place[a[0]])
 }

@@ -3,13 +3,14 @@ import type { Need } from './need.ts'
 /** What stands in the way before any candidate is looked at. */
 export type Bar =
   | { cause: 'no-project' }
-  | { cause: 'deadline'; byMs: number; deadline: number }
+  | { cause: 'deadline'; deadline: number; expectedMs: number }
   | { cause: 'budget'; of: 'project' | 'workload'; limitMicros: number; spentMicros: bigint }
 
 /** A deadline that cannot be met any more, or a budget that is used up. */
 export function barTo({ spec, workload, project }: Need, spent: Map<string, bigint>, now: number): Bar | null {
-  const late = now + (spec.duration.expectedMs ?? 0) - (spec.deadline ?? Number.POSITIVE_INFINITY)
-  if (late > 0) return { cause: 'deadline', byMs: late, deadline: spec.deadline ?? now }
+  const { deadline, duration } = spec
+  const expectedMs = duration.expectedMs ?? 0
+  if (deadline !== undefined && now + expectedMs > deadline) return { cause: 'deadline', deadline, expectedMs }
   const budgets = [
     { of: 'workload' as const, limit: spec.budget?.limitMicros, spent: spent.get(`workload/${workload.id}`) },
     { of: 'project' as const, limit: project.budgetMicros ?? undefined, spent: spent.get(`project/${project.name}`) },

@@ -11,7 +11,9 @@ import type { Slice } from './slice.ts'
  */
 export type Fleet = {
   nodes: Node[]
-  free: Float64Array[]
+  /** What each node has and what is free of it: CPUs, memory, disk and accelerators, node after node. */
+  all: Float64Array
+  free: Float64Array
   /** 1 where anything of the node is used, by us or by others: such a node cannot be had whole. */
   touched: Uint8Array
   /** For each level, the tightest first and the whole site last: the domain of each node, as a small number. */
@@ -20,7 +22,7 @@ export type Fleet = {
   rooms: Map<string, Rooms>
 }
 
-type Rooms = { size: Size; now: Int32Array; empty: Int32Array; largestEmpty: number[] }
+type Rooms = { size: Size; now: Int32Array; largestEmpty: number[] }
 
 /** A rank's size: its slice of a node of one shape, or a whole such node. */
 export type Size = { shape: string; whole: boolean; slice: Slice }
@@ -38,13 +40,15 @@ export function createFleet(inventory: Node[], held: LeasedRank[]): Fleet {
   const depth = Math.max(2, ...nodes.map((node) => node.path.length))
   const fleet: Fleet = {
     nodes,
-    free: nodes.map((node) => freeOf(node)),
-    touched: Uint8Array.from(nodes, ({ foreign }) => (foreign && Object.values(foreign).some((n) => n > 0) ? 1 : 0)),
+    all: Float64Array.from(nodes.flatMap(({ shape }) => amountsOf(shape))),
+    free: Float64Array.from(nodes.flatMap(({ shape }) => amountsOf(shape))),
+    touched: new Uint8Array(nodes.length),
     levels: Array.from({ length: depth + 1 }, (_, level) =>
       numbered(nodes.map((node) => domainOf(node, level, depth))),
     ),
     rooms: new Map(),
   }
+  nodes.forEach(({ foreign }, index) => foreign && occupy(fleet, index, foreign))
   const numberOf = new Map(nodes.map((node, index) => [node.name, index]))
   for (const rank of held) {
     const index = numberOf.get(rank.node ?? '')
@@ -73,67 +77,59 @@ function numbered(keys: string[]): { domain: Int32Array; count: number } {
   return { domain: Int32Array.from(keys, (key) => numbers.get(key) ?? 0), count: numbers.size }
 }
 
-const freeOf = ({ shape, foreign }: Node): Float64Array =>
-  Float64Array.of(
-    shape.cpuMilli - (foreign?.cpuMilli ?? 0),
-    shape.memoryMiB - (foreign?.memoryMiB ?? 0),
-    shape.diskMiB - (foreign?.diskMiB ?? 0),
-    shape.accelerators - (foreign?.accelerators ?? 0),
-  )
+const amountsOf = ({ cpuMilli, memoryMiB, diskMiB, accelerators }: Slice): number[] => [
+  cpuMilli,
+  memoryMiB,
+  diskMiB,
+  accelerators,
+]
 
 /** Takes a slice of a node; what was counted for it is counted again. */
 export function occupy(fleet: Fleet, index: number, slice: Slice): void {
-  const free = fleet.free[index]
-  if (!free) return
-  free[0] = (free[0] ?? 0) - slice.cpuMilli
-  free[1] = (free[1] ?? 0) - slice.memoryMiB
-  free[2] = (free[2] ?? 0) - slice.diskMiB
-  free[3] = (free[3] ?? 0) - slice.accelerators
-  fleet.touched[index] = 1
+  amountsOf(slice).forEach((amount, i) => {
+    fleet.free[4 * index + i] = (fleet.free[4 * index + i] ?? 0) - amount
+    if (amount > 0) fleet.touched[index] = 1
+  })
   for (const { size, now } of fleet.rooms.values()) now[index] = roomNow(fleet, index, size)
 }
 
-/** Ranks of a size that each node can take, now and when all is free. */
+/** Ranks of a size that each node can take now; counted once a round, then kept up by `occupy`. */
 function roomsFor(fleet: Fleet, size: Size): Rooms {
   const { cpuMilli, memoryMiB, diskMiB, accelerators } = size.slice
   const key = [size.shape, size.whole, cpuMilli, memoryMiB, diskMiB, accelerators].join(' ')
   let rooms = fleet.rooms.get(key)
   if (!rooms) {
-    const now = Int32Array.from(fleet.nodes, (_, index) => roomNow(fleet, index, size))
-    const empty = Int32Array.from(fleet.nodes, (node) => roomEmpty(node, size))
-    rooms = { size, now, empty, largestEmpty: [] }
-    fleet.rooms.set(key, rooms)
+    const now = new Int32Array(fleet.nodes.length)
+    for (let index = 0; index < now.length; index++) now[index] = roomNow(fleet, index, size)
+    fleet.rooms.set(key, (rooms = { size, now, largestEmpty: [] }))
   }
   return rooms
 }
 
 function roomNow(fleet: Fleet, index: number, size: Size): number {
-  const node = fleet.nodes[index]
-  const free = fleet.free[index]
-  if (!node?.usable || !free || node.shape.name !== size.shape) return 0
-  return size.whole ? 1 - (fleet.touched[index] ?? 1) : timesIn(free, size.slice)
+  if (!fleet.nodes[index]?.usable) return 0
+  const room = roomIn(fleet, index, { size, amounts: fleet.free })
+  return size.whole && fleet.touched[index] === 1 ? 0 : room
 }
 
-function roomEmpty({ shape }: Node, size: Size): number {
-  if (shape.name !== size.shape) return 0
-  const all = Float64Array.of(shape.cpuMilli, shape.memoryMiB, shape.diskMiB, shape.accelerators)
-  return size.whole ? 1 : timesIn(all, size.slice)
+/** How often a size goes into what a node has (`all`) or has left (`free`); at most once if it takes it whole. */
+function roomIn(fleet: Fleet, index: number, { size, amounts }: { size: Size; amounts: Float64Array }): number {
+  if (fleet.nodes[index]?.shape.name !== size.shape) return 0
+  if (size.whole) return 1
+  const { cpuMilli, memoryMiB, diskMiB, accelerators } = size.slice
+  const at = 4 * index
+  const room = Math.min(
+    timesIn(amounts[at], cpuMilli),
+    timesIn(amounts[at + 1], memoryMiB),
+    timesIn(amounts[at + 2], diskMiB),
+    timesIn(amounts[at + 3], accelerators),
+  )
+  return Math.max(0, room)
 }
 
 const many = 1_000_000
 
-function timesIn(free: Float64Array, slice: Slice): number {
-  const [cpu = 0, memory = 0, disk = 0, accelerators = 0] = free
-  return Math.max(
-    0,
-    Math.min(
-      slice.cpuMilli > 0 ? Math.floor(cpu / slice.cpuMilli) : many,
-      slice.memoryMiB > 0 ? Math.floor(memory / slice.memoryMiB) : many,
-      slice.diskMiB > 0 ? Math.floor(disk / slice.diskMiB) : many,
-      slice.accelerators > 0 ? Math.floor(accelerators / slice.accelerators) : many,
-    ),
-  )
-}
+const timesIn = (amount = 0, slice: number): number => (slice > 0 ? Math.floor(amount / slice) : many)
 
 /** The most ranks of a size that one domain of a level can take now. */
 export const largestFree = (fleet: Fleet, size: Size, level: number): number =>
@@ -141,8 +137,9 @@ export const largestFree = (fleet: Fleet, size: Size, level: number): number =>
 
 /** … and could take if all of it were free. */
 export function largestEmpty(fleet: Fleet, size: Size, level: number): number {
-  const rooms = roomsFor(fleet, size)
-  return (rooms.largestEmpty[level] ??= largest(sums(fleet, rooms.empty, level)))
+  const known = roomsFor(fleet, size).largestEmpty
+  const empty = () => Int32Array.from(fleet.nodes, (_, index) => roomIn(fleet, index, { size, amounts: fleet.all }))
+  return (known[level] ??= largest(sums(fleet, empty(), level)))
 }
 
 const largest = (rooms: Float64Array): number => rooms.reduce((most, room) => Math.max(most, room), 0)

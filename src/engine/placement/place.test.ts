@@ -238,7 +238,7 @@ test('budgets that are used up and deadlines that cannot be met refuse before an
   assert.deepEqual(Object.fromEntries(decisions.map((each) => [each.workload, each.refusal?.text])), {
     'w-poor': 'The budget of poor is used up: $5.00 of $5.00 are spent.',
     'w-of-broke': 'The budget of project broke is used up: $7.00 of $7.00 are spent.',
-    'w-late': 'It cannot end by its deadline any more: with its expected duration it would be 1h late.',
+    'w-late': 'It cannot end by its deadline of 2026-01-01T01:00:00Z any more: it is expected to run for 2h.',
     'w-lost': 'There is no project nobodys, so nothing says what it may use.',
   })
 })

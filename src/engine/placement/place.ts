@@ -1,5 +1,5 @@
 import { refuse, refuseBefore } from '#engine/explain/refusal.ts'
-import { rejectionsOf } from '#engine/explain/rejections.ts'
+import { byCloseness, rejectionsOf, type Refused } from '#engine/explain/rejections.ts'
 import type { LeasedRank } from '#model/lease.ts'
 import type { Decision, Placement, Refusal, Rule } from '#model/plan.ts'
 import type { Policy } from '#model/policy.ts'
@@ -8,7 +8,7 @@ import { barTo } from './bars.ts'
 import type { Asked, Snapshot } from './facts.ts'
 import { pack, type Packed } from './fleet.ts'
 import { needOf, type Need } from './need.ts'
-import { byPreference } from './preference.ts'
+import { byPreference, type Fit } from './preference.ts'
 import { inQueueOrder, standInLine } from './queue.ts'
 import { lookAt, openRound, take, type Look, type Round } from './round.ts'
 import { loosestLevel, objectionTo } from './rules.ts'
@@ -47,18 +47,20 @@ export function place({ snapshot, now, defaults = {} }: PlaceInput): Decision[] 
 }
 
 function decide(need: Need, round: Round): Decision {
-  const looks = round.market.map((candidate) => lookAt(need, candidate))
-  const seen = looks.map((look) => ({ look, objection: objectionTo(need, look, round) }))
-  const fits = seen
-    .filter(({ objection }) => objection === null)
-    .map(({ look }) => ({ look, packed: packFor(need, look) }))
-    .sort(byPreference(need, round))
-  const rejections = rejectionsOf(seen)
-  const [best, ...others] = fits
+  const refused: Refused[] = []
+  const fits: Fit[] = []
+  for (const candidate of round.market) {
+    const look = lookAt(need, candidate)
+    const objection = objectionTo(need, look, round)
+    if (objection) refused.push({ look, objection })
+    else fits.push({ look, packed: packFor(need, look) })
+  }
+  const rejections = rejectionsOf(byCloseness(refused))
+  const [best, ...others] = fits.sort(byPreference(need, round))
   if (!best) {
-    const waits = seen.filter(({ objection }) => objection?.passing && isFull.has(objection.rule))
-    for (const { look } of waits) standInLine(round.line, need, look.candidate.key)
-    return { ...nowhere(need, refuse(need, seen, round)), rejections }
+    for (const { look, objection } of refused)
+      if (objection.passing && isFull.has(objection.rule)) standInLine(round.line, need, look.candidate.key)
+    return { ...nowhere(need, refuse(need, refused, round)), rejections }
   }
   return {
     workload: need.workload.id,

@@ -31,7 +31,7 @@ const examples: Record<Rule, Example[]> = {
   'recently-refused': [
     {
       avoid: { 'local/west': aNow + 1500 },
-      says: 'it refused this lately; it is asked again in 2s',
+      says: 'it refused this lately; it is asked again from 2026-01-01T00:00:02Z on',
       impossible: false,
     },
   ],

@@ -1,12 +1,13 @@
 import { rules, type Rule } from '#model/plan.ts'
 import type { Quota } from '#model/project.ts'
+import { formatInstant } from '#kit/instant.ts'
 import { formatSizeMiB } from '#kit/size.ts'
 import type { Amount } from '#model/resources.ts'
 
 import { largestEmpty, largestFree, levelOf, siteLevel, type Fleet, type Size } from './fleet.ts'
 import type { Need } from './need.ts'
 import { inFrontOf } from './queue.ts'
-import { useOf, type Look, type Round } from './round.ts'
+import { useOf, type Candidate, type Look, type Round } from './round.ts'
 import { isOfKind } from './slice.ts'
 import * as say from './words.ts'
 
@@ -27,7 +28,7 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
 
   'recently-refused': ({ replica }, { candidate }, { now }) => {
     const until = replica.avoid[candidate.siteKey] ?? 0
-    return until > now ? notNow(`it refused this lately; it is asked again in ${say.soon(until - now)}`) : null
+    return until > now ? notNow(`it refused this lately; it is asked again from ${formatInstant(until)} on`) : null
   },
 
   'provider-not-allowed': ({ spec, policy, project }, { candidate: { offer } }) =>
@@ -91,12 +92,12 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
   },
 
   price: ({ spec, policy, project }, { nodePriceMicros }) => {
-    const costs = `costs ${say.hourly(nodePriceMicros)} a node`
+    const costs = () => `costs ${say.hourly(nodePriceMicros)} a node`
     const { maxPriceMicros } = spec.placement
     if (maxPriceMicros !== undefined && nodePriceMicros > maxPriceMicros)
-      return never(`${costs}, above the ${say.hourly(maxPriceMicros)} of the spec`)
+      return never(`${costs()}, above the ${say.hourly(maxPriceMicros)} of the spec`)
     return policy.maxPriceMicros !== undefined && nodePriceMicros > policy.maxPriceMicros
-      ? never(`${costs}, above the ${say.hourly(policy.maxPriceMicros)} of project ${project.name}`)
+      ? never(`${costs()}, above the ${say.hourly(policy.maxPriceMicros)} of project ${project.name}`)
       : null
   },
 
@@ -129,13 +130,12 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
     return { detail: `${has}, and may have ${say.share(most)} at the most`, passing: most > 0 }
   },
 
-  capacity: (need, look, round) => {
-    const { fleet, key } = look.candidate
-    const tooSmall = fleet && neverRoom(need, fleet, look.size)
-    if (tooSmall) return tooSmall
+  capacity: (need, { candidate, size }, round) => {
+    const { fleet, key } = candidate
+    const full = fleet ? noRoom(need, fleet, size) : noneAvailable(need, candidate, round)
+    if (full?.passing === false) return full
     const first = inFrontOf(round.line, need, key)
-    if (first !== null) return notNow(`${first} came first and waits for it`)
-    return fleet ? noRoom(need, fleet, look.size) : noneAvailable(need, look, round)
+    return first === null ? full : notNow(`${first} came first and waits for it`)
   },
 }
 
@@ -175,23 +175,21 @@ function tooLittle(asked: Amount, has: number, told: { divisible: boolean; say: 
 export const loosestLevel = ({ spec }: Need, fleet: Fleet): number =>
   spec.topology?.required ? levelOf(fleet, spec.topology.within) : siteLevel(fleet)
 
-function neverRoom(need: Need, fleet: Fleet, size: Size): Found {
-  const most = largestEmpty(fleet, size, siteLevel(fleet))
-  return most < need.ranks ? never(`needs ${say.nodes(need)}; there ${are(most)} ${most} when all is free`) : null
-}
-
 function noRoom(need: Need, fleet: Fleet, size: Size): Found {
   const level = loosestLevel(need, fleet)
   const free = largestFree(fleet, size, level)
   if (free >= need.ranks) return null
+  const needs = `needs ${say.nodes(need)}`
+  const most = largestEmpty(fleet, size, siteLevel(fleet))
+  if (most < need.ranks) return never(`${needs}; there ${are(most)} ${most} when all is free`)
   return level === siteLevel(fleet)
-    ? notNow(`needs ${say.nodes(need)}; ${free} ${are(free)} free`)
-    : notNow(`needs ${say.nodes(need)} in one ${need.spec.topology?.within}; the largest free is ${free}`)
+    ? notNow(`${needs}; ${free} ${are(free)} free`)
+    : notNow(`${needs} in one ${need.spec.topology?.within}; the largest free is ${free}`)
 }
 
-function noneAvailable(need: Need, { candidate }: Look, round: Round): Found {
-  const most = candidate.offer.available ?? Number.POSITIVE_INFINITY
-  const free = Math.max(0, most - (round.held.get(candidate.key) ?? 0))
+function noneAvailable(need: Need, { key, offer }: Candidate, round: Round): Found {
+  const most = offer.available ?? Number.POSITIVE_INFINITY
+  const free = Math.max(0, most - (round.held.get(key) ?? 0))
   return free >= need.ranks ? null : notNow(`needs ${say.nodes(need)}; ${free} ${are(free)} to be had`)
 }
 

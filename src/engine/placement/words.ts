@@ -1,11 +1,13 @@
-import { formatDuration } from '#kit/duration.ts'
 import { formatMoney } from '#kit/money.ts'
 import { formatSizeMiB } from '#kit/size.ts'
 import type { AcceleratorRequest, Amount } from '#model/resources.ts'
 
 import type { Need } from './need.ts'
 
-/** How the engine says figures to people. */
+/**
+ * How the engine says figures to people. A text must not change as long as the facts do not, or it would be told again
+ * and again: so a time is said as that time, never as "in an hour".
+ */
 
 export const hourly = (micros: number): string => `${formatMoney(BigInt(micros))}/h`
 
@@ -37,9 +39,6 @@ export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1
 /** `a, b or c`. */
 export const either = (items: readonly string[]): string =>
   items.length > 1 ? `${items.slice(0, -1).join(', ')} or ${items.at(-1)}` : (items[0] ?? 'none')
-
-/** A duration in whole seconds, one at least. */
-export const soon = (milliseconds: number): string => formatDuration(Math.max(1, Math.ceil(milliseconds / 1000)) * 1000)
 
 /** `32%`. */
 export const share = (part: number): string => `${Math.round(part * 100)}%`
