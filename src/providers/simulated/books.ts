@@ -1,0 +1,91 @@
+import { createHeap } from '#kit/heap.ts'
+import { costMicros } from '#kit/money.ts'
+import { endOfGang, type Gang, leavesListAt } from './gang.ts'
+
+/** A line of the provider's own bill: what a gang cost from its order to its end (to now, while it is open). */
+export type BillLine = {
+  token: string
+  site: string
+  workload: string
+  attempt: number
+  nodes: number
+  priceMicros: number
+  from: number
+  to: number
+  open: boolean
+  micros: bigint
+}
+
+/** The gangs of one site, the nodes that they use and what they cost. */
+export type Books = {
+  /** Gangs that get and list may still show. */
+  readonly gangs: ReadonlyMap<string, Gang>
+  /** Bills of ended gangs; a late launch finds here that its token has been used up. */
+  readonly closed: ReadonlyMap<string, BillLine>
+  /** Nodes in use, in the order of the pools. */
+  readonly used: readonly number[]
+  add(gang: Gang): void
+  /** To be told when the times of a gang have changed. */
+  changed(gang: Gang): void
+  /** Ends all that ends by now; it costs the time of one look for each of these, however many others there are. */
+  settle(now: number): void
+  lose(now: number): void
+  bill(now: number): BillLine[]
+}
+
+export function createBooks(site: string, pools: number): Books {
+  const gangs = new Map<string, Gang>()
+  const closed = new Map<string, BillLine>()
+  const used = Array.from({ length: pools }, () => 0)
+  const due = createHeap<{ at: number; token: string }>((a, b) => a.at < b.at)
+
+  const look = (gang: Gang, now: number): void => {
+    const end = endOfGang(gang)
+    if (!gang.closed && end <= now) {
+      gang.closed = true
+      used[gang.pool] = (used[gang.pool] ?? 0) - gang.ranks
+      closed.set(gang.token, billLine(site, gang, { to: end, open: false }))
+    }
+    if (gang.closed && leavesListAt(gang) <= now) gangs.delete(gang.token)
+  }
+  const changed = (gang: Gang): void => {
+    for (const at of new Set([endOfGang(gang), leavesListAt(gang)]))
+      if (at < Infinity) due.push({ at, token: gang.token })
+  }
+
+  return {
+    gangs,
+    closed,
+    used,
+    changed,
+    add(gang) {
+      gangs.set(gang.token, gang)
+      used[gang.pool] = (used[gang.pool] ?? 0) + gang.ranks
+      changed(gang)
+    },
+    settle(now) {
+      for (let first = due.peek(); first && first.at <= now; first = due.peek()) {
+        due.pop()
+        const gang = gangs.get(first.token)
+        if (gang) look(gang, now)
+      }
+    },
+    lose(now) {
+      for (const gang of gangs.values()) {
+        gang.takenAt = Math.min(gang.takenAt, now)
+        look(gang, now)
+      }
+      gangs.clear()
+    },
+    bill(now) {
+      const open = [...gangs.values()].filter((gang) => !gang.closed)
+      return [...closed.values(), ...open.map((gang) => billLine(site, gang, { to: now, open: true }))]
+    },
+  }
+}
+
+function billLine(site: string, gang: Gang, { to, open }: Pick<BillLine, 'to' | 'open'>): BillLine {
+  const { token, workload, attempt, ranks: nodes, priceMicros, acceptedAt: from } = gang
+  const micros = costMicros(BigInt(priceMicros), to - from)
+  return { token, site, workload, attempt, nodes, priceMicros, from, to, open, micros }
+}
