@@ -10,7 +10,7 @@ import { pack, type Packed } from './fleet.ts'
 import { needOf, type Need } from './need.ts'
 import { byPreference, type Fit } from './preference.ts'
 import { inQueueOrder, standInLine } from './queue.ts'
-import { lookAt, openRound, take, type Look, type Round } from './round.ts'
+import { looksOf, openRound, take, type Look, type Round } from './round.ts'
 import { loosestLevel, objectionTo } from './rules.ts'
 
 export type PlaceInput = {
@@ -49,8 +49,7 @@ export function place({ snapshot, now, defaults = {} }: PlaceInput): Decision[] 
 function decide(need: Need, round: Round): Decision {
   const refused: Refused[] = []
   const fits: Fit[] = []
-  for (const candidate of round.market) {
-    const look = lookAt(need, candidate)
+  for (const look of looksOf(round, need)) {
     const objection = objectionTo(need, look, round)
     if (objection) refused.push({ look, objection })
     else fits.push({ look, packed: packFor(need, look) })

@@ -29,10 +29,11 @@ export const byPreference = (need: Need, round: Round) => {
 
 function copiesBeside({ spec, workload }: Need, { look }: Fit, { copies }: Round): number[] {
   const { spread } = spec.placement
+  if (spread === 'none') return [0, 0]
   const { siteKey, offer } = look.candidate
   const atProvider = copies.get(`${workload.id} ${offer.provider}`) ?? 0
   const atSite = copies.get(`${workload.id} ${siteKey}`) ?? 0
-  return [spread === 'provider' ? atProvider : 0, spread === 'none' ? 0 : atSite]
+  return [spread === 'provider' ? atProvider : 0, atSite]
 }
 
 function wishes(need: Need, { look, packed }: Fit): number[] {

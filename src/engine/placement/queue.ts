@@ -29,6 +29,7 @@ export function standInLine(line: Line, need: Need, offer: string): void {
 
 /** The name of the earlier workload that waits for this offer, if one does. */
 export function inFrontOf(line: Line, need: Need, offer: string): string | null {
+  if (line.size === 0) return null
   const first = line.get(placeInLine(need, offer))
   return first && first.id !== need.workload.id ? first.name : null
 }

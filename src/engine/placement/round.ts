@@ -19,6 +19,7 @@ export type Round = {
   /** Nodes of an offer without inventory that we hold. */
   held: Map<string, number>
   line: Line
+  looks: Map<string, Look[]>
   leases: LiveLease[]
 }
 
@@ -49,6 +50,7 @@ export function openRound(snapshot: Snapshot, now: number): Round {
     copies: new Map(),
     held: new Map(),
     line: new Map(),
+    looks: new Map(),
     leases: snapshot.leases,
   }
   for (const lease of snapshot.leases) {
@@ -105,7 +107,15 @@ export function useOf(round: Round, project: string): Use {
   return use
 }
 
-export function lookAt(need: Need, candidate: Candidate): Look {
+/** How every candidate looks to a need. A queue has few different needs, so each is worked out once a round. */
+export function looksOf(round: Round, need: Need): Look[] {
+  const wants = JSON.stringify([need.ranks, need.resources])
+  let looks = round.looks.get(wants)
+  if (!looks) round.looks.set(wants, (looks = round.market.map((candidate) => lookAt(need, candidate))))
+  return looks
+}
+
+function lookAt(need: Need, candidate: Candidate): Look {
   const { offer } = candidate
   const choice = choiceOf(need.resources, offer.shape)
   const slice = sliceOf(need.resources, offer, need.resources.accelerators[choice]?.count ?? 0)
