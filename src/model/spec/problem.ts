@@ -51,10 +51,14 @@ export function createSource(file: string, text: string): Source {
       const line = lineOf(offset)
       const start = starts[line - 1] ?? 0
       const column = offset - start + 1
-      return { file, line, column, path, message, fix, caret: caretText(text, start, column) }
+      const words = { path: harmless(path), message: harmless(message), fix: harmless(fix) }
+      return { file, line, column, ...words, caret: caretText(text, start, column) }
     },
   }
 }
+
+/** A terminal must not obey what a file says: control characters are shown as blanks. */
+const harmless = (text: string): string => text.slice(0, 500).replaceAll(/\p{Cc}/gu, ' ')
 
 function lineStarts(text: string): number[] {
   const starts = [0]
@@ -65,7 +69,6 @@ function lineStarts(text: string): number[] {
 function caretText(text: string, start: number, column: number): string {
   const from = start + Math.max(0, column - widest)
   const end = text.indexOf('\n', from)
-  // A terminal must not obey what a file says: control characters are shown as blanks.
-  const shown = text.slice(from, Math.min(end < 0 ? text.length : end, from + widest + 20)).replaceAll(/\p{Cc}/gu, ' ')
+  const shown = harmless(text.slice(from, Math.min(end < 0 ? text.length : end, from + widest + 20)))
   return `  ${shown.trimEnd()}\n  ${' '.repeat(start + column - 1 - from)}^`
 }
