@@ -29,6 +29,7 @@ const lock = 4_705_221_907
  */
 export async function migrate(database: Database, migrations = shippedMigrations()): Promise<string[]> {
   return database.write(async (on) => {
+    await sql`set local statement_timeout = 0`.execute(on) // a step over many rows takes its time
     await sql`select pg_advisory_xact_lock(${lock}::bigint)`.execute(on)
     await sql`create table if not exists migrations (
       name text primary key, checksum text not null, applied_at timestamptz not null default now()

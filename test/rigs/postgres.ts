@@ -3,6 +3,8 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+import { Client } from 'pg'
+
 import { type Clock, createClock } from '#kit/clock.ts'
 import { createIds, type Ids } from '#kit/ids.ts'
 import { type Embedded, startAt } from '#store/embedded/embedded.ts'
@@ -36,9 +38,18 @@ async function start(durable: boolean): Promise<Embedded> {
   return embedded
 }
 
-/** The address of an empty database of its own. */
+/**
+ * The address of an empty database of its own. ISOBAR_TEST_POSTGRES is the address of a server to have it on, to test
+ * against another version; such databases stay there.
+ */
 export async function aDatabase(): Promise<string> {
-  return (await withPostgres()).database(`test_${randomBytes(6).toString('hex')}`)
+  const name = `test_${randomBytes(6).toString('hex')}`
+  const other = process.env['ISOBAR_TEST_POSTGRES']
+  if (!other) return (await withPostgres()).database(name)
+  const client = new Client({ connectionString: other })
+  await client.connect()
+  await client.query(`create database ${name}`).finally(() => client.end())
+  return other.replace(/\/\w*(\?|$)/, `/${name}$1`)
 }
 
 export const someIds: Ids = createIds(Date.now, randomBytes)

@@ -1,6 +1,16 @@
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -23,6 +33,8 @@ export type Embedded = {
   stop(mode?: 'fast' | 'immediate'): Promise<void>
   /** Stops watching over it and leaves it running. */
   leave(): void
+  /** Ends it and deletes its data: for demonstrations and tests, whose state directories are thrown away. */
+  remove(): Promise<void>
 }
 
 export type EmbeddedOptions = {
@@ -67,11 +79,15 @@ export async function startAt(place: Place, options: EmbeddedOptions = {}): Prom
     url,
     database,
     pid: () => postmaster(place) ?? 0,
-    leave: watch.end,
+    leave: () => void watch.end(),
     async stop(mode = 'fast') {
-      watch.end()
-      await watch.settled()
+      await watch.end()
       await stopAt(place, mode)
+    },
+    async remove() {
+      await watch.end()
+      await stopAt(place, 'immediate')
+      for (const folder of [place.home, place.socket]) rmSync(folder, { recursive: true, force: true })
     },
   }
 }
@@ -125,9 +141,11 @@ function launch(place: Place, binaries: Binaries, options: EmbeddedOptions): Att
     '-c',
     `${name}=${value}`,
   ])
-  if (existsSync(place.log) && statSync(place.log).size > 1_000_000) truncateSync(place.log)
-  const log = openSync(place.log, 'a', 0o600)
-  const before = statSync(place.log).size
+  // We may be root in a folder of somebody less trusted: never write through a link.
+  const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants
+  const log = openSync(place.log, O_APPEND | O_CREAT | O_NOFOLLOW | O_WRONLY, 0o600)
+  if (fstatSync(log).size > 1_000_000) ftruncateSync(log)
+  const before = fstatSync(log).size
   const attempt: Attempt = {
     ended: false,
     said: () => readFileSync(place.log).subarray(before).toString() || 'no word',
@@ -146,18 +164,32 @@ function launch(place: Place, binaries: Binaries, options: EmbeddedOptions): Att
 
 /** Looks a few times a second whether the server lives, and starts it again when it does not. */
 function watchOver(place: Place, restart: () => Promise<void>, { log }: EmbeddedOptions) {
-  let busy = Promise.resolve()
-  let restarting = false
-  const timer = setInterval(() => {
-    if (restarting || alive(postmaster(place))) return
-    restarting = true
-    busy = restart()
-      .then(() => log?.('PostgreSQL had died and was started again'))
-      .catch((error: unknown) => log?.(error instanceof Error ? error.message : String(error)))
-      .finally(() => (restarting = false))
-  }, 200)
-  timer.unref()
-  return { end: () => clearInterval(timer), settled: () => busy }
+  const ended = new AbortController()
+  const turn = async (): Promise<void> => {
+    if (alive(postmaster(place))) return
+    await restart()
+    log?.('PostgreSQL had died and was started again')
+  }
+  const watch = async (): Promise<void> => {
+    for (let failures = 0; !ended.signal.aborted;) {
+      await turn().then(
+        () => (failures = 0),
+        (error: unknown) => {
+          failures += 1
+          log?.(error instanceof Error ? error.message : String(error))
+        },
+      )
+      const wait = Math.min(5000, 200 * 2 ** failures)
+      await pause(wait, undefined, { signal: ended.signal, ref: false }).catch(() => {}) // ended
+    }
+  }
+  const watching = watch()
+  return {
+    async end(): Promise<void> {
+      ended.abort()
+      await watching
+    },
+  }
 }
 
 async function stopAt(place: Place, mode: 'fast' | 'immediate'): Promise<void> {

@@ -123,7 +123,8 @@ async function retireLeases(applying: Applying, changes: Of<'retire'>[]): Promis
     select x.id, x.lease, 'retire', x.site, x.lease, ${now}::bigint
     from json_to_recordset(${JSON.stringify(wanted)}::json) as x (id text, lease text, site text)
     join leases l on l.id = x.lease and l.state not in ('gone', 'refused')
-    on conflict (lease, kind) do nothing returning id
+    on conflict (lease, kind) do update set state = 'intended', not_before = excluded.not_before
+    where operations.state = 'failed' returning id
   `.execute(on)
   // A lost lease stays lost until the provider shows that nothing of it is left.
   await sql`

@@ -9,7 +9,8 @@ const site = { provider: 'local', name: 'west', jurisdictions: ['US'], patienceM
 
 test('the queue goes by priority, then age, and leaves out what does not want to run or must wait', async () => {
   await using store = await aStore()
-  const [early = '', , backing = ''] = await submitted(store, [aJob(), aJob(), aJob()])
+  const [early = ''] = await submitted(store, [aJob()], aNow - 1)
+  const [, backing = ''] = await submitted(store, [aJob(), aJob()])
   const [late = ''] = await submitted(store, [aJob({ priority: 5 })], aNow + 1)
   const [heldBack = ''] = await submitted(store, [aJob()], aNow + 2)
   await store.workloads.want(heldBack, 'hold', { who: 'me', now: aNow })

@@ -89,7 +89,8 @@ async function commit(on: Executor, { claim, placed, refused, now }: Commit): Pr
 type Placing = { placed: Placed[]; workloads: Map<string, Row>; now: number }
 
 /** Writes what is placed, but for replicas that no longer wait: somebody changed their mind since the snapshot. */
-async function place(on: Executor, { placed, workloads, now }: Placing): Promise<NewEvent[]> {
+async function place(on: Executor, { placed: all, workloads, now }: Placing): Promise<NewEvent[]> {
+  const placed = all.filter(({ decision }) => decision.placement !== null)
   const { rows: taken } = await sql<{ workload: string; replica: number }>`
     update replicas r set state = 'placed'
     from unnest(
