@@ -15,6 +15,8 @@ const rows = [10, 100, 1000].flatMap((nodes) => [
     nodes: i % 10 === 0 ? 4 : 1,
     resources: { accelerators: accelerators[i % 3] ?? 'H100:1' },
   })),
+  measure(nodes, 'no two sizes alike', (i) => ({ resources: { accelerators: 'H100:1', memory: `${i + 1}MB` } })),
+  measure(nodes, 'no room for any', () => ({ nodes: nodes * 8, resources: { accelerators: 'H100:1' } })),
 ])
 console.table(rows)
 

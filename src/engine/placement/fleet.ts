@@ -193,6 +193,6 @@ function fewest(rooms: Int32Array, ranks: number, inside: (index: number) => boo
   }
   const left = ranks - chosen.length
   const last = tightest(open, left)
-  if (left > 0) for (let n = 0; n < left; n++) chosen.push(last)
+  for (let n = 0; n < left; n++) chosen.push(last)
   return chosen.sort((a, b) => a - b)
 }

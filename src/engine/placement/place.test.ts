@@ -175,6 +175,17 @@ test('a gang that nothing could ever hold keeps nobody waiting', () => {
   assert.equal(decisions[0]?.refusal?.impossible, true)
 })
 
+test('a workload does not wait for itself: a smaller worker takes what its larger sister cannot use', () => {
+  const west = aSite({ nodes: someNodes(1, { cpus: 8 }) })
+  const ranks = [{ rank: 0, node: 'n0', cpuMilli: 2000, memoryMiB: 1, diskMiB: 1, accelerators: 0 }]
+  const array = anArray({ tasks: 12, parallelism: 12, resources: { cpus: 1 } })
+  const decisions = placed({ waiting: [array], sites: [west], leases: [aLease({ ranks })] })
+  assert.deepEqual(
+    decisions.map(({ placement }) => placement?.ranks[0]?.cpuMilli ?? null),
+    [null, 4000],
+  )
+})
+
 test('what is held, or backs off, is not decided on', () => {
   const job = aJob()
   const later = { workload: job, replica: aReplica(job, { notBefore: aNow + 1 }) }
