@@ -56,7 +56,7 @@ export async function runAgent(order: AgentOrder): Promise<void> {
       return
     if (reply.kind === 'denied') deniedSince ??= Date.now()
     if (deniedSince !== undefined && Date.now() - deniedSince > mostDeniedMs) break
-    await news.pause(reply.kind === 'denied' ? 2000 : controlPlane.pauseMs())
+    await news.pause(controlPlane.pauseMs())
   }
   rank.stop(0)
   await rank.over

@@ -36,7 +36,10 @@ export function createControlPlane(options: { addresses: string[]; credential: s
           signal: AbortSignal.any([signal, AbortSignal.timeout(report.waitMs + 10_000)]),
         })
         const text = await readText(response)
-        if (response.statusCode === 401 || response.statusCode === 403) return { kind: 'denied', detail: text }
+        if (response.statusCode === 401 || response.statusCode === 403) {
+          failures++
+          return { kind: 'denied', detail: text }
+        }
         if (response.statusCode !== 200) throw new Error(`${address()} answered ${response.statusCode}`)
         const answer = JSON.parse(text) as AgentAnswer // checked below as far as we depend on it
         if (typeof answer.version !== 'string' || !Array.isArray(answer.tasks)) throw new Error('not an answer')

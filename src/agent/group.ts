@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 
-import { signal } from '#kit/processes.ts'
+import { groupLives, signal } from '#kit/processes.ts'
 import type { Exit } from '#model/agent-protocol.ts'
 
 /** A shell script that runs as a process group of its own. */
@@ -64,7 +64,7 @@ function spawnShell({ text, folder, environment, output, cgroup }: Script) {
  * was told to stop: a shell dies of SIGTERM at once while its child still writes a checkpoint.
  */
 async function emptyGroup(pid: number, killAt: () => number): Promise<void> {
-  for (let pause = 1; signal(-pid, 0); pause = Math.min(50, pause * 2)) {
+  for (let pause = 1; groupLives(pid); pause = Math.min(50, pause * 2)) {
     if (killAt() === Number.POSITIVE_INFINITY || Date.now() >= killAt()) signal(-pid, 'SIGKILL')
     await new Promise((resolve) => setTimeout(resolve, pause))
   }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 
 /** A process that cannot be mistaken for a later one of the same number. */
@@ -10,13 +10,18 @@ let bootId: string | undefined
 /** Who has the number `pid` now, or nothing where no live process has it. A zombie does not live. */
 export function identify(pid: number): ProcessIdentity | undefined {
   if (process.platform !== 'linux') return identifyByPs(pid)
+  const stat = readStat(pid)
+  if (!stat) return undefined
+  bootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  return { pid, started: `${bootId}/${stat.startTime}` }
+}
+
+function readStat(pid: number): { group: number; startTime: string } | undefined {
   try {
     // The name of the program stands in parentheses and may hold anything; what follows the last one is split by spaces.
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    if (fields[0] === 'Z' || fields[0] === 'X') return undefined
-    bootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-    return { pid, started: `${bootId}/${fields[19]}` }
+    const [state, , group, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return state === 'Z' || state === 'X' ? undefined : { group: Number(group), startTime: rest[16] ?? '' }
   } catch {
     return undefined
   }
@@ -33,6 +38,16 @@ function identifyByPs(pid: number): ProcessIdentity | undefined {
 
 /** Whether this very process still lives. */
 export const lives = (who: ProcessIdentity): boolean => identify(who.pid)?.started === who.started
+
+/**
+ * Whether a process of the group still lives. Zombies do not count: in a container whose first process reaps none
+ * they stay for ever.
+ */
+export function groupLives(group: number): boolean {
+  if (!signal(-group, 0)) return false
+  if (process.platform !== 'linux') return true
+  return readdirSync('/proc').some((entry) => /^\d+$/.test(entry) && readStat(Number(entry))?.group === group)
+}
 
 /** Sends a signal to a process or, with `-pid`, to its group; `false` when there is none. Signal 0 only asks. */
 export function signal(pid: number, name: NodeJS.Signals | 0): boolean {
