@@ -55,7 +55,9 @@ const endOf = (rank: Rank): number => rank.endedAt ?? Infinity
 /** Capacity that went away: two signals that do not depend on each other must say so. */
 function gone(attempt: LiveAttempt, site: SiteFacts | undefined, now: number): Over | null {
   const name = siteOf(attempt.lease)
-  if (attempt.lease.state === 'gone' || attempt.lease.state === 'refused' || attempt.lease.state === 'lost')
+  if (attempt.lease.state === 'refused')
+    return { is: 'over', state: 'refused', reason: `${name} did not take it`, fence: false }
+  if (attempt.lease.state === 'gone' || attempt.lease.state === 'lost')
     return { is: 'over', state: 'lost', reason: `${name} took its capacity away`, fence: false }
   const lost = attempt.ranks.find((rank) => rank.state === 'lost' && silent(rank, now))
   if (lost) return { is: 'over', state: 'lost', reason: `${name} lost rank ${lost.rank}`, fence: false }

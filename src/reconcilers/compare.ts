@@ -1,0 +1,65 @@
+import { silenceMs } from '#engine/lifecycle/patience.ts'
+import type { Lease } from '#model/lease.ts'
+import type { Rank } from '#model/rank.ts'
+import type { RankSighting, Sighting } from '#providers/provider.ts'
+import type { SeenRank } from '#store/store.ts'
+import { heardAtLeast } from './memory.ts'
+
+/** Since when a lease is absent from the listings of its site. */
+export type Absences = Map<string, number>
+
+type Compared = {
+  leases: (Lease & { ranksSeen: Rank[] })[]
+  sightings: Sighting[]
+  /** Since when agents are listened to. */
+  since: number
+  now: number
+}
+
+/** A lease must be absent from two listings at least so far apart: listings may lag behind what was launched. */
+const absentMs = 1_500
+/** … and from none of those soon after it began. */
+const youngMs = 5_000
+
+/**
+ * What a listing tells of the leases that should be there. Agents know better than their provider how a rank ended, and
+ * tell it with all that belongs to it; so while they report, neither exits nor losses are taken from anyone else.
+ */
+export function compare({ leases, sightings, since, now }: Compared, absences: Absences): SeenRank[] {
+  const listed = new Map(sightings.map((sighting) => [sighting.token, sighting]))
+  for (const id of absences.keys()) if (listed.has(id) || !leases.some((lease) => lease.id === id)) absences.delete(id)
+  return leases.flatMap((lease) => {
+    const sighting = listed.get(lease.id)
+    const shown = sighting?.ranks ?? (absent(lease, absences, now) ? lease.ranksSeen.map(lostRank) : [])
+    return shown.flatMap((rank) => news(lease, rank, { since, now }))
+  })
+}
+
+function absent(lease: Lease, absences: Absences, now: number): boolean {
+  if (lease.state !== 'starting' && lease.state !== 'held') return false // what is being retired may be gone
+  if (now < (lease.startedAt ?? now) + youngMs) return false
+  const from = absences.get(lease.id) ?? now
+  absences.set(lease.id, from)
+  return now >= from + absentMs
+}
+
+const lostRank = ({ rank, startedAt }: Rank): RankSighting => ({
+  rank,
+  state: 'lost',
+  exitCode: null,
+  startedAt,
+  endedAt: null,
+})
+
+function news(
+  lease: Lease & { ranksSeen: Rank[] },
+  shown: RankSighting,
+  { since, now }: { since: number; now: number },
+): SeenRank[] {
+  const known = lease.ranksSeen.find(({ rank }) => rank === shown.rank)
+  if (!known || known.state === shown.state || known.state === 'exited' || shown.state === 'expected') return []
+  const over = shown.state === 'exited' || shown.state === 'lost'
+  const heardAt = heardAtLeast(known.heardAt, since)
+  if (over && heardAt !== null && now < heardAt + silenceMs) return []
+  return [{ lease: lease.id, ...shown }]
+}

@@ -1,0 +1,118 @@
+import { avoiding } from '#engine/lifecycle/patience.ts'
+import { backoffMs } from '#kit/backoff.ts'
+import type { Change } from '#model/change.ts'
+import { fail, type Fault } from '#model/fault.ts'
+import { siteKey } from '#model/site.ts'
+import type { ClaimedOperation, OperationResult } from '#store/store.ts'
+import { orderOf } from './order.ts'
+import type { House, Reconciler } from './reconciler.ts'
+import { sideBySide, soonest, within } from './side-by-side.ts'
+
+const batch = 64
+/** An operation belongs to one control plane for so long; if that dies, another repeats it with the same token. */
+const claimSeconds = 7
+const callMs = 8_000
+const backoff = { firstMs: 500, mostMs: 30_000 }
+
+/**
+ * Asks providers for the capacity that was decided on.
+ *
+ * The operation was written down with its token in the transaction of the decision, before anybody called. Here it is
+ * carried out: claimed, called, settled. Whoever dies in between leaves the row as it was, and the next turn, here or in
+ * another control plane, repeats the call with the same token; the provider creates one gang, however often it is
+ * asked. The answer is written once, with everything that follows from it.
+ */
+export const launch: Reconciler = {
+  name: 'launch',
+  everyMs: 2_500,
+  async turn(house, signal) {
+    const { store, clock, holder } = house
+    const claim = { kind: 'launch', holder, now: clock.now(), most: batch, seconds: claimSeconds } as const
+    const operations = await store.operations.claim(claim)
+    const calls = operations.map((operation) => launchOne(operation, house, signal))
+    const results = await sideBySide(calls, clock)
+    return { status: `launched ${operations.length}`, more: operations.length === batch, ...soonest(results) }
+  },
+}
+
+async function launchOne(operation: ClaimedOperation, house: House, signal: AbortSignal): Promise<OperationResult> {
+  const { result, changes } = stillWanted(operation)
+    ? await ask(operation, house, signal)
+    : { result: done('failed', 'it was no longer wanted'), changes: [retire(operation)] }
+  // False: somebody else has the operation by now and settles it; the provider gave both the same answer.
+  await house.store.operations.settle({ id: operation.id, holder: house.holder }, result, changes)
+  return result
+}
+
+/** Read with the claim, a moment ago: a stop that comes later finds a lease to retire. */
+const stillWanted = ({ attempt, workload }: ClaimedOperation): boolean =>
+  workload.wants === 'run' && (attempt.state === 'starting' || attempt.state === 'running')
+
+type Settlement = { result: OperationResult; changes: Change[] }
+
+async function ask(operation: ClaimedOperation, house: House, signal: AbortSignal): Promise<Settlement> {
+  const { lease, leaseRow } = operation
+  const provider = house.providers.get(leaseRow.provider)
+  const answer = provider
+    ? await provider.launch(orderOf(operation, house), within(callMs, signal))
+    : fail('denied', 'elsewhere', `the provider ${leaseRow.provider} is not configured here`)
+  if (answer.ok) return { result: done('done', ''), changes: [{ change: 'lease', id: lease, to: 'starting' }] }
+  return refusal(operation, answer.fault, house.clock.now())
+}
+
+/** What follows from a fault: the same call again, another offer, or the end. */
+function refusal(operation: ClaimedOperation, fault: Fault, now: number): Settlement {
+  const detail = `${fault.kind}: ${fault.detail}`
+  switch (fault.retry) {
+    case 'later': // the lease stays wanted; the follow loop withdraws it when this takes too long
+      return { result: { state: 'intended', retryAt: now + pause(operation), detail }, changes: [] }
+    case 'elsewhere':
+      return { result: done('failed', detail), changes: [...refuse(operation, detail), elsewhere(operation, now)] }
+    case 'never':
+      return {
+        result: done('failed', detail),
+        changes: [...refuse(operation, detail), ...giveUp(operation, fault, now)],
+      }
+  }
+}
+
+/** The lease was not taken, so nothing is there to pay or to retire. */
+function refuse({ lease, attempt, workload, leaseRow }: ClaimedOperation, detail: string): Change[] {
+  const reason = `${siteOf(leaseRow)} refused it: ${detail}`
+  return [
+    { change: 'lease', id: lease, to: 'refused' },
+    { change: 'attempt', id: attempt.id, to: 'refused', reason },
+    { change: 'look-again', id: workload.id, at: 0 },
+  ]
+}
+
+/** Back to the queue, and not to this site for a while. Nothing has run, so nothing counts as a failure. */
+function elsewhere({ workload, replica, leaseRow }: ClaimedOperation, now: number): Change {
+  const { losses, failures } = replica
+  const avoid = avoiding(replica.avoid, siteOf(leaseRow), now)
+  return {
+    change: 'replica-waits',
+    workload: workload.id,
+    replica: replica.replica,
+    losses,
+    failures,
+    notBefore: now,
+    avoid,
+  }
+}
+
+/** A job whose order is wrong is wrong everywhere. What can never work here for another reason may work elsewhere. */
+function giveUp(operation: ClaimedOperation, fault: Fault, now: number): Change[] {
+  const { workload, replica, leaseRow } = operation
+  if (fault.kind !== 'invalid' || workload.kind !== 'job') return [elsewhere(operation, now)]
+  const reason = `${siteOf(leaseRow)}: ${fault.detail}`
+  return [
+    { change: 'replica-done', workload: workload.id, replica: replica.replica },
+    { change: 'workload', id: workload.id, to: 'failed', reason, exitCode: 1 },
+  ]
+}
+
+const retire = ({ lease, leaseRow }: ClaimedOperation): Change => ({ change: 'retire', lease, site: siteOf(leaseRow) })
+const siteOf = ({ provider, site }: ClaimedOperation['leaseRow']) => siteKey({ provider, name: site })
+const done = (state: 'done' | 'failed', detail: string): OperationResult => ({ state, detail })
+const pause = ({ tries }: ClaimedOperation): number => backoffMs({ ...backoff, tries, spread: 0 })

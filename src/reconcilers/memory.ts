@@ -1,0 +1,25 @@
+import type { House } from './reconciler.ts'
+
+/**
+ * What a loop remembers between its turns, for each house of this process apart. Nothing that matters: it may be
+ * forgotten at any time, as it is with every restart.
+ */
+export function memory<T>(create: (house: House) => T): (house: House) => T {
+  const kept = new WeakMap<House, T>()
+  return (house) => {
+    const before = kept.get(house)
+    if (before !== undefined) return before
+    const fresh = create(house)
+    kept.set(house, fresh)
+    return fresh
+  }
+}
+
+/**
+ * Since when this house listens to agents. One that was not heard while nobody listened has not been silent: after a
+ * restart all get the time to report.
+ */
+export const listeningSince = memory((house) => house.clock.now())
+
+export const heardAtLeast = (heardAt: number | null, since: number): number | null =>
+  heardAt === null ? null : Math.max(heardAt, since)

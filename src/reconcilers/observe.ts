@@ -1,0 +1,116 @@
+import type { Fault, Outcome } from '#model/fault.ts'
+import { siteKey, type Site } from '#model/site.ts'
+import type { Provider } from '#providers/provider.ts'
+import type { Claim } from '#store/store.ts'
+import { compare, type Absences } from './compare.ts'
+import { listeningSince, memory } from './memory.ts'
+import type { House, Reconciler } from './reconciler.ts'
+import { sideBySide, within } from './side-by-side.ts'
+
+/** How often a site is looked at: while leases are there, otherwise, and for what it offers. */
+const everyMs = { live: 2_000, idle: 30_000, offers: 30_000 }
+/** Nudged by every change of a lease, it still asks what is where no more often than this. */
+const restMs = 1_000
+const callMs = 10_000
+const claimSeconds = 8
+
+/** What is remembered of a site while the claim to look at it is ours. */
+type Watched = { epoch: number; busy: boolean; listAt: number; offersAt: number; reach: string; absences: Absences }
+
+const watching = memory(() => ({ checkedAt: -Infinity, sites: new Map<string, Watched>() }))
+
+/** Looks at every site: whether it answers, what it offers, and what is there. One that hangs delays only itself. */
+export const observe: Reconciler = {
+  name: 'observe',
+  everyMs: 2_000,
+  async turn(house, signal) {
+    const { clock } = house
+    const all = watching(house)
+    if (clock.now() - all.checkedAt < restMs) return { status: 'rested', at: all.checkedAt + restMs }
+    all.checkedAt = clock.now()
+    const sites = [...house.providers.values()].flatMap((provider) =>
+      provider.sites().map((site) => ({ provider, site })),
+    )
+    const free = sites.filter(({ site }) => all.sites.get(siteKey(site))?.busy !== true)
+    await sideBySide(
+      free.map(({ provider, site }) => lookAt(provider, site, { house, signal })),
+      clock,
+    )
+    return { status: `looked at ${free.length} sites` }
+  },
+}
+
+type Here = { house: House; signal: AbortSignal }
+
+async function lookAt(provider: Provider, site: Site, here: Here): Promise<void> {
+  const { house } = here
+  const { sites } = watching(house)
+  const key = siteKey(site)
+  const before = sites.get(key)
+  if (before) before.busy = true
+  try {
+    const claim = await house.store.claims.take(`observe:${key}`, house.holder, claimSeconds)
+    if (!claim) return void sites.delete(key)
+    const watched = before?.epoch === claim.epoch ? before : await begin(site, claim, house)
+    watched.busy = true
+    sites.set(key, watched)
+    await lookWith({ provider, site, watched, ...here })
+  } finally {
+    const after = sites.get(key)
+    if (after) after.busy = false
+  }
+}
+
+/** Somebody else may have looked since we last did: what we remember is void. */
+async function begin(site: Site, { epoch }: Claim, { store, clock }: House): Promise<Watched> {
+  await store.sites.put(site, clock.now())
+  return { epoch, busy: true, listAt: 0, offersAt: 0, reach: '', absences: new Map() }
+}
+
+type Look = Here & { provider: Provider; site: Site; watched: Watched }
+
+async function lookWith(look: Look): Promise<void> {
+  const { house, provider, site, watched, signal } = look
+  const { store, clock } = house
+  const key = siteKey(site)
+  if (clock.now() >= watched.offersAt) await askOffers(look)
+  const leases = await store.sites.leases(key)
+  if (leases.length === 0 && clock.now() < watched.listAt) return
+  const listed = await provider.list(site.name, within(callMs, signal))
+  const now = clock.now()
+  watched.listAt = now + (leases.length > 0 ? everyMs.live : everyMs.idle)
+  if (!(await tellReach(look, listed)) || !listed.ok) return
+  const facts = { leases, sightings: listed.value, since: listeningSince(house), now }
+  const seen = compare(facts, watched.absences)
+  if (seen.length > 0) await store.sites.saw(seen, now)
+}
+
+/** Offers and nodes: now and then, and at once when a site is back. */
+async function askOffers(look: Look): Promise<void> {
+  const { house, provider, site, watched, signal } = look
+  const call = within(callMs, signal)
+  const offers = await provider.offers(site.name, call)
+  const nodes = provider.abilities.inventory ? await provider.abilities.inventory(site.name, call) : null
+  watched.offersAt = house.clock.now() + everyMs.offers
+  await tellReach(look, offers)
+  if (!offers.ok || (nodes && !nodes.ok)) return
+  await house.store.sites.offered(siteKey(site), offers.value, nodes ? nodes.value : null, house.clock.now())
+}
+
+/** Writes down whether the site answers; true when it does. A site that is only busy is neither. */
+async function tellReach(look: Look, answer: Outcome<unknown>): Promise<boolean> {
+  const { house, site, watched, signal } = look
+  if (signal.aborted) return false // we hung up, not they
+  const reach = answer.ok ? 'reachable' : reachOf(answer.fault)
+  if (reach === null) return false
+  if (reach !== watched.reach) {
+    const detail = answer.ok ? '' : answer.fault.detail
+    await house.store.sites.reached(siteKey(site), reach, detail, house.clock.now())
+    if (reach === 'reachable' && watched.reach !== '') watched.offersAt = 0
+    watched.reach = reach
+    watched.absences.clear()
+  }
+  return answer.ok
+}
+
+const reachOf = ({ kind }: Fault) => (kind === 'unreachable' || kind === 'denied' ? kind : null)

@@ -1,0 +1,93 @@
+import { backoffMs } from '#kit/backoff.ts'
+import { siteKey } from '#model/site.ts'
+import type { Handle, Provider } from '#providers/provider.ts'
+import type { AgentView, ClaimedOperation, OperationResult } from '#store/store.ts'
+import { silenceMs } from '#engine/lifecycle/patience.ts'
+import { collectLogs } from './collect-logs.ts'
+import type { House, Reconciler } from './reconciler.ts'
+import { sideBySide, soonest, within } from './side-by-side.ts'
+
+const batch = 64
+const claimSeconds = 7
+const callMs = 8_000
+const soon = { firstMs: 100, mostMs: 2_000 }
+const later = { firstMs: 500, mostMs: 15_000 }
+/** Agents get the grace of their ranks to end by themselves, and so long on top. */
+const afterGraceMs = 3_000
+
+/**
+ * Gives capacity back, until the provider shows nothing of it any more. What the ranks wrote is kept first: their logs
+ * go with their machines. While a site does not answer, the operation stays open; that is the fence around what may
+ * still run there.
+ */
+export const retire: Reconciler = {
+  name: 'retire',
+  everyMs: 2_500,
+  async turn(house, signal) {
+    const { store, clock, holder } = house
+    const claim = { kind: 'retire', holder, now: clock.now(), most: batch, seconds: claimSeconds } as const
+    const operations = await store.operations.claim(claim)
+    const views = await store.agents.views(operations.map(({ lease }) => lease))
+    const calls = operations.map((operation) => retireOne(operation, views.get(operation.lease), { house, signal }))
+    const results = await sideBySide(calls, clock)
+    return { status: `retired ${operations.length}`, more: operations.length === batch, ...soonest(results) }
+  },
+}
+
+type Here = { house: House; signal: AbortSignal }
+
+async function retireOne(
+  operation: ClaimedOperation,
+  view: AgentView | undefined,
+  here: Here,
+): Promise<OperationResult> {
+  const { store, providers, clock, holder } = here.house
+  const provider = providers.get(operation.leaseRow.provider)
+  const result = provider
+    ? await act(operation, { provider, view, ...here })
+    : again(operation, clock.now(), { ...later, detail: `${siteOf(operation)} is not configured here` })
+  const over = result.state === 'done'
+  await store.operations.settle({ id: operation.id, holder }, result, [
+    ...(over ? [{ change: 'lease', id: operation.lease, to: 'gone' } as const] : []),
+    ...(over ? [{ change: 'look-again', id: operation.workload.id, at: 0 } as const] : []),
+  ])
+  return result
+}
+
+type With = Here & { provider: Provider; view: AgentView | undefined }
+
+async function act(operation: ClaimedOperation, { provider, view, house, signal }: With): Promise<OperationResult> {
+  const { leaseRow, token } = operation
+  const handle: Handle = { site: leaseRow.site, token }
+  const ranks = leaseRow.ranks.map(({ rank }) => rank)
+  const call = within(callMs, signal)
+  const logs = await collectLogs({ provider, handle, ranks, lease: operation.lease, archive: house.archive }, call)
+  const now = house.clock.now()
+  if (logs === 'unreachable') return again(operation, now, { ...later, detail: 'the site does not answer' })
+  if (logs === 'more') return again(operation, now, { ...soon, detail: 'its logs are still being collected' })
+  if (agentsAreAtIt(operation, view, now)) return again(operation, now, { ...soon, detail: 'its agents end it' })
+  const answer = await provider.retire(handle, leaseRow.graceMs, call)
+  if (!answer.ok) return again(operation, house.clock.now(), { ...later, detail: answer.fault.detail })
+  if (answer.value === 'gone') return { state: 'done', detail: '' }
+  return again(operation, house.clock.now(), { ...soon, detail: 'nodes are ending' })
+}
+
+/**
+ * Agents that report were told to stop when the attempt was: they end their ranks within the grace and write the last
+ * of the logs, which would be lost if their nodes went first. The tries stand for the time that has gone by.
+ */
+function agentsAreAtIt(operation: ClaimedOperation, view: AgentView | undefined, now: number): boolean {
+  const mostTries = 5 + Math.ceil((operation.leaseRow.graceMs + afterGraceMs) / soon.mostMs)
+  const talking = view?.ranks.some(
+    ({ state, heardAt }) => state !== 'exited' && heardAt !== null && now < heardAt + silenceMs,
+  )
+  return talking === true && operation.tries <= mostTries
+}
+
+type Pause = { firstMs: number; mostMs: number; detail: string }
+
+function again({ tries }: ClaimedOperation, now: number, { detail, ...pause }: Pause): OperationResult {
+  return { state: 'intended', retryAt: now + backoffMs({ ...pause, tries, spread: 0 }), detail }
+}
+
+const siteOf = ({ leaseRow: { provider, site } }: ClaimedOperation) => siteKey({ provider, name: site })

@@ -1,0 +1,78 @@
+import { formatMoney } from '#kit/money.ts'
+import type { NewEvent } from '#model/event.ts'
+import type { Offer } from '#model/offer.ts'
+import { siteKey } from '#model/site.ts'
+import type { Provider, Sighting } from '#providers/provider.ts'
+import { memory } from './memory.ts'
+import type { House, Reconciler } from './reconciler.ts'
+import { sideBySide, within } from './side-by-side.ts'
+
+/** What is nobody's must be so in two looks this far apart. */
+const apartMs = 10_000
+const callMs = 10_000
+const claimSeconds = 90
+
+type Suspect = { since: number; told: boolean }
+const suspected = memory(() => new Map<string, Map<string, Suspect>>())
+
+/**
+ * Finds what carries our tag and has no row: orphans. They cost money and nobody would ever end them; so they are
+ * reported and retired. What has a row and is not listed is the other half, and the loop observe sees to that.
+ */
+export const sweep: Reconciler = {
+  name: 'sweep',
+  everyMs: 60_000,
+  async turn(house, signal) {
+    const { clock } = house
+    const claim = await house.store.claims.take('sweep', house.holder, claimSeconds)
+    if (!claim) return { status: 'another control plane sweeps' }
+    const sites = [...house.providers.values()].flatMap((provider) =>
+      provider.sites().map((site) => ({ provider, site })),
+    )
+    await sideBySide(
+      sites.map(({ provider, site }) => sweepSite(provider, site.name, { house, signal })),
+      clock,
+    )
+    const suspects = [...suspected(house).values()].reduce((sum, here) => sum + here.size, 0)
+    return { status: `${suspects} orphans`, ...(suspects > 0 ? { at: clock.now() + apartMs } : {}) }
+  },
+}
+
+type Here = { house: House; signal: AbortSignal }
+
+async function sweepSite(provider: Provider, site: string, { house, signal }: Here): Promise<void> {
+  const key = siteKey({ provider: provider.name, name: site })
+  const listed = await provider.list(site, within(callMs, signal))
+  if (!listed.ok) return // unknown is not empty, nor full of orphans
+  const orphans = new Set(await house.store.sites.orphans(listed.value.map(({ token }) => token)))
+  const now = house.clock.now()
+  const before = suspected(house).get(key)
+  const suspects = new Map([...orphans].map((token) => [token, before?.get(token) ?? { since: now, told: false }]))
+  suspected(house).set(key, suspects)
+  for (const sighting of listed.value) {
+    const suspect = suspects.get(sighting.token)
+    if (!suspect || now < suspect.since + apartMs) continue
+    if (!suspect.told) await tell(sighting, key, house)
+    suspect.told = true
+    await provider.retire({ site, token: sighting.token }, 0, within(callMs, signal)) // again in the next turn if it failed
+  }
+}
+
+async function tell({ token, workload, attempt, ranks }: Sighting, key: string, house: House): Promise<void> {
+  const now = house.clock.now()
+  const here = (await house.store.sites.list()).find(({ site }) => site === key)
+  const price = cheapest(here?.offers ?? []) * ranks.length
+  const cost = price > 0 ? `, at about ${formatMoney(BigInt(price))} an hour` : ''
+  const event: NewEvent = {
+    type: 'orphan.found',
+    workload: null,
+    project: null,
+    message: `${ranks.length} nodes of ${token} at ${key} belong to nobody${cost}; they are retired`,
+    data: { site: key, token, workload, attempt, nodes: ranks.length, priceMicros: price },
+  }
+  await house.store.events.add([event], now)
+}
+
+/** What an orphan costs at the least: nobody remembers its offer any more. */
+const cheapest = (offers: Offer[]): number =>
+  offers.length === 0 ? 0 : Math.min(...offers.map(({ priceMicros }) => priceMicros))
