@@ -58,7 +58,29 @@ test('what no site could ever hold is told at once, with the most that there is'
   assert.match(other.refusal?.text ?? '', /^No site has a node with 8 B200; there are H100\./)
   const gang = decide({ waiting: [h100('H100:8', 3)], sites: sites.slice(0, 1) })
   assert.equal(gang.refusal?.impossible, true)
-  assert.match(gang.refusal.text, /^Nothing on offer can hold 3 nodes with 8 H100, however free it is\./)
+  assert.match(gang.refusal.text, /^Waiting does not help: no offer can hold 3 nodes with 8 H100 as asked for\./)
+})
+
+test('when only the rules are in the way, the refusal names the site that has what is asked for', () => {
+  const sites = [aSite({ offers: [{ gpus: 8 }] }), aSite({ name: 'eu', jurisdictions: ['DE', 'EU'], offers: [{}] })]
+  const job = aJob({ resources: { accelerators: 'H100:8' }, placement: { jurisdictions: ['EU'] } })
+  const { refusal } = decide({ waiting: [job], sites })
+  assert.equal(refusal?.cause, 'jurisdiction')
+  assert.equal(
+    refusal.text,
+    'Waiting does not help: no offer can hold 1 node with 8 H100 as asked for. Closest is local/west (on-demand, 8xh100): it is US; the spec allows only EU. Ruled out besides: 1 by accelerator.',
+  )
+})
+
+test('what time may cure is closer than what it cannot', () => {
+  const small = aSite({ name: 'small', nodes: someNodes(1, { gpus: 8 }) })
+  const { refusal } = decide({
+    waiting: [h100('H100:8', 2)],
+    sites: [small, aSite({ name: 'away', reach: 'unreachable', offers: [{ gpus: 8 }] })],
+  })
+  assert.equal(refusal?.cause, 'site-unreachable')
+  assert.equal(refusal.frees, 'local/away answering again.')
+  assert.deepEqual(refusal.next, ['isobar doctor', 'isobar sites'])
 })
 
 test('a site that does not answer and could not hold it anyway is no hope', () => {
@@ -76,7 +98,7 @@ test('rejections are bounded; the closest come first and the last line counts th
   const sites = [aSite({ offers }), aSite({ name: 'full', offers: [{ available: 0, gpus: 1 }] })]
   const { rejections } = decide({ waiting: [aJob({ resources: { cpus: 4 } })], sites })
   assert.equal(rejections.length, mostRejections)
-  assert.equal(rejections[0]?.rule, 'capacity')
+  assert.equal(rejections[0]?.site, 'local/full')
   assert.deepEqual(rejections.at(-1), {
     site: '*',
     tier: '*',

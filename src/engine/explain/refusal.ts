@@ -34,7 +34,7 @@ export function refuseBefore({ workload }: Asked, bar: Bar): Refusal {
   switch (bar.cause) {
     case 'no-project':
       return refusal(bar.cause, `There is no project ${workload.project}, so nothing says what it may use.`, [
-        'isobar api /v1/projects',
+        'isobar projects',
       ])
     case 'deadline': {
       const runs = bar.expectedMs > 0 ? `: it is expected to run for ${formatDuration(bar.expectedMs)}` : ''
@@ -45,7 +45,8 @@ export function refuseBefore({ workload }: Asked, bar: Bar): Refusal {
       const whose = bar.of === 'project' ? `of project ${workload.project}` : `of ${workload.name}`
       const figures = `${formatMoney(bar.spentMicros)} of ${formatMoney(BigInt(bar.limitMicros))}`
       return refusal(bar.cause, `The budget ${whose} is used up: ${figures} are spent.`, [
-        bar.of === 'project' ? `isobar cost --project ${workload.project}` : `isobar cost ${workload.name}`,
+        `isobar cost --project ${workload.project}`,
+        'isobar projects',
       ])
     }
   }
@@ -64,8 +65,8 @@ const noOffers = (need: Need): Refusal => ({
 /** What no site could ever hold, with the most that there is of it. */
 function impossibly(need: Need, best: Rejection, refused: Refused[]): string {
   const shapes = refused.map(({ look }) => look.candidate.offer.shape)
-  const [wanted] = need.resources.accelerators
-  if (best.rule !== 'accelerator' || !wanted) return `Nothing on offer can hold ${nodes(need)}, however free it is.`
+  // When the closest lacks the accelerators, all do: those that have them come before it.
+  if (best.rule !== 'accelerator') return `Waiting does not help: no offer can hold ${nodes(need)} as asked for.`
   const ofKind = shapes.filter((shape) => need.resources.accelerators.some((request) => isOfKind(request, shape)))
   const most = Math.max(0, ...ofKind.map((shape) => shape.accelerators))
   const kinds = [...new Set(shapes.flatMap((shape) => shape.accelerator ?? []))].sort().slice(0, mostKinds)
@@ -110,13 +111,15 @@ function firstEnd(inTheWay: (lease: LiveLease) => boolean, { leases, now }: Roun
 function nextCommands(need: Need, best: Rejection, round: Round): string[] {
   const [wanted] = need.resources.accelerators
   const offers = wanted?.model === undefined ? 'isobar offers' : `isobar offers --gpu ${wanted.model}`
-  const ours = round.leases.filter(({ project }) => project === need.project.name)
+  const ours = round.leases.filter(
+    (lease) => lease.project === need.project.name && lease.workload !== need.workload.id,
+  )
   const there = ours.filter(({ provider, site }) => `${provider}/${site}` === best.site)
   switch (best.rule) {
     case 'site-unreachable':
       return ['isobar doctor', 'isobar sites']
     case 'quota':
-      return [`isobar ps --project ${need.project.name}`, ...stop(ours)]
+      return ['isobar projects', `isobar ps --project ${need.project.name}`, ...stop(ours)]
     case 'capacity':
       return [offers, ...stop(there)]
     default:

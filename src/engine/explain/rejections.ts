@@ -8,10 +8,15 @@ export type Refused = { look: Look; objection: Objection }
 /** How many rejections a decision keeps; a fleet may have thousands of offers. */
 export const mostRejections = 50
 
-/** The refused candidates, the one that passed most rules first, then the cheapest. */
+/**
+ * The refused candidates, the closest first: those that time may cure, then those that have what is asked for, then
+ * those that passed most rules, then the cheapest.
+ */
 export const byCloseness = (refused: Refused[]): Refused[] =>
   refused.sort(
     (a, b) =>
+      Number(b.objection.passing) - Number(a.objection.passing) ||
+      Number(b.look.choice !== -1) - Number(a.look.choice !== -1) ||
       place[b.objection.rule] - place[a.objection.rule] ||
       a.look.priceMicros - b.look.priceMicros ||
       (a.look.candidate.key < b.look.candidate.key ? -1 : 1),

@@ -66,7 +66,7 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
   cpus: ({ resources }, { candidate: { offer } }) =>
     tooLittle(resources.cpuMilli, offer.shape.cpuMilli, {
       divisible: offer.divisible,
-      say: (n) => `${say.cpus(n)} CPUs`,
+      say: (n) => say.count(n / 1000, 'CPU'),
     }),
 
   memory: ({ resources }, { candidate: { offer } }) =>

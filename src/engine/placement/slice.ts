@@ -37,7 +37,7 @@ export function sliceOf(resources: Resources, offer: Offer, accelerators: number
   }
 }
 
-export const wholeNode = ({ cpuMilli, memoryMiB, diskMiB, accelerators }: Shape): Slice => ({
+const wholeNode = ({ cpuMilli, memoryMiB, diskMiB, accelerators }: Shape): Slice => ({
   cpuMilli,
   memoryMiB,
   diskMiB,

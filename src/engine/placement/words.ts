@@ -11,11 +11,8 @@ import type { Need } from './need.ts'
 
 export const hourly = (micros: number): string => `${formatMoney(BigInt(micros))}/h`
 
-/** `16`, `0.5`. */
-export const cpus = (milli: number): string => String(milli / 1000)
-
 /** `8 H200`, `8 accelerators of 80GB or more`. */
-export function accelerators({ model, memoryMiB, count }: AcceleratorRequest): string {
+function accelerators({ model, memoryMiB, count }: AcceleratorRequest): string {
   if (memoryMiB === undefined) return `${count} ${model}`
   return `${count} ${count === 1 ? 'accelerator' : 'accelerators'} of ${size(memoryMiB)}`
 }
@@ -23,9 +20,9 @@ export function accelerators({ model, memoryMiB, count }: AcceleratorRequest): s
 /** `8 H200 or 8 H100`; empty when none are asked for. */
 export const anyAccelerators = ({ resources }: Need): string => resources.accelerators.map(accelerators).join(' or ')
 
-export const size = (amount: Amount): string => orMore(amount, formatSizeMiB(amount.count))
+const size = (amount: Amount): string => orMore(amount, formatSizeMiB(amount.count))
 
-export const orMore = ({ atLeast }: Amount, text: string): string => (atLeast ? `${text} or more` : `exactly ${text}`)
+const orMore = ({ atLeast }: Amount, text: string): string => (atLeast ? `${text} or more` : `exactly ${text}`)
 
 /** `1 node`, `2 nodes with 8 H100`: what a gang is. */
 export function nodes(need: Need): string {
