@@ -1,0 +1,31 @@
+import type { Clock } from '#kit/clock.ts'
+import { fail, type Outcome } from '#model/fault.ts'
+import type { Provider } from '#providers/provider.ts'
+import { withAround } from './around.ts'
+
+/** How long a call may take: a launch may make many machines, all others only ask or tell. */
+const launchMs = 60_000
+const otherMs = 10_000
+
+/**
+ * Ends each call after its time with `unreachable`, by aborting its signal, and without waiting for an adapter that
+ * does not heed it. What the call may have done meanwhile is found by its token.
+ */
+export const withTimeout = (inner: Provider, clock: Clock): Provider =>
+  withAround(inner, async (call, signal, make) => {
+    const mostMs = call.name === 'launch' ? launchMs : otherMs
+    const late = new AbortController()
+    const answered = new AbortController()
+    const giveUp = async (): Promise<Outcome<never>> => {
+      await clock.sleep(mostMs, AbortSignal.any([signal, answered.signal]))
+      late.abort()
+      const why = signal.aborted ? 'the call was given up' : `no answer within ${mostMs / 1000} s`
+      return fail('unreachable', 'later', `${call.site}: ${call.name}: ${why}`)
+    }
+    try {
+      const answer = make(AbortSignal.any([signal, late.signal]))
+      return await Promise.race([answer, giveUp()])
+    } finally {
+      answered.abort()
+    }
+  })
