@@ -45,7 +45,7 @@ export type Action = (call: Call) => Promise<number | void>
 /** A command as someone called it. */
 export type Call = {
   args: string[]
-  /** What stood behind `--`. */
+  /** What stood behind the `--` of `run`. */
   rest: string[]
   /** Whether an option without a value was given. */
   flag(name: string): boolean

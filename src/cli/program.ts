@@ -17,9 +17,9 @@ export type ProgramOptions = {
   ended: (code: number) => void
 }
 
-/** Splits a command line at its first `--`. */
+/** Splits the command line of `run` at its first `--`: what follows is a command of the user's, not ours to read. */
 export function splitRest(argv: readonly string[]): [words: string[], rest: string[]] {
-  const at = argv.indexOf('--')
+  const at = argv[0] === 'run' ? argv.indexOf('--') : -1
   return at < 0 ? [[...argv], []] : [argv.slice(0, at), argv.slice(at + 1)]
 }
 

@@ -41,7 +41,7 @@ async function change(call: Call, verb: string): Promise<{ code: number; changed
   const query = projectQuery(call)
   const changed: WorkloadView[] = []
   let code: number = exitCodes.done
-  for (const name of new Set([...call.args, ...call.rest])) {
+  for (const name of new Set(call.args)) {
     try {
       changed.push(await api.send<WorkloadView>('POST', workloadPath(name, `/${verb}${query}`)))
     } catch (error) {
@@ -56,7 +56,7 @@ async function change(call: Call, verb: string): Promise<{ code: number; changed
 
 /** `isobar priority` */
 export async function priority(call: Call): Promise<void> {
-  const [name = '', text = ''] = [...call.args, ...call.rest]
+  const [name = '', text = ''] = call.args
   if (!/^-?\d{1,4}$/.test(text))
     throw new CliFault(`"${text}" is not a priority`, {
       code: exitCodes.usage,

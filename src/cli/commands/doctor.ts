@@ -20,7 +20,7 @@ export async function doctor(call: Call): Promise<number> {
       { title: 'CHECK', cell: ({ name }) => name },
       { title: 'DETAIL', cell: ({ detail }) => detail, text: true },
     ],
-    name: ({ name }) => name,
+    name: ({ name }) => name.replaceAll(' ', '-'),
     empty: 'Nothing was checked.',
   })
   const wrong = checks.filter(({ ok }) => !ok)

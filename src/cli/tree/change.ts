@@ -42,7 +42,7 @@ export const change: readonly CommandSpec[] = [
     group: 'Change',
     summary: 'set the priority of a workload, from -1000 to 1000; higher goes first',
     options: [project],
-    examples: ['isobar priority train 50', 'isobar priority train -- -10'],
+    examples: ['isobar priority train 50', 'isobar priority train -10'],
     next: 'isobar ps --state queued',
     data: true,
     action: async () => (await import('#cli/commands/change.ts')).priority,

@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+
+import { parseAllDocuments } from 'yaml'
+
+import {
+  CostView,
+  DoctorView,
+  EventPage,
+  OfferList,
+  PlanView,
+  ProjectList,
+  ServerView,
+  SiteList,
+  SubmittedView,
+  WhyView,
+  WorkloadDetail,
+  WorkloadPage,
+} from '#api/views.ts'
+import { callMain, type Captured } from './captured.ts'
+import { tree } from './tree.ts'
+
+// The promises to scripts, on the real server: stdout is data only, exit codes mean what they say, nothing is asked.
+
+const home = mkdtempSync(join(tmpdir(), 'isobar-cli-'))
+const env = { ...process.env, ISOBAR_HOME: home, ISOBAR_PORT: '0', ISOBAR_SERVER: '', DATABASE_URL: '' }
+const isobar = (...argv: string[]): Promise<Captured> => callMain(argv, { env, cwd: home })
+
+// No site has so many CPUs: it stays in the queue.
+const waiting = (name: string): string =>
+  `kind: job\nname: ${name}\nresources: { cpus: 5000 }\nrun: echo hello\nlabels: { team: a }\n`
+
+before(async () => {
+  writeFileSync(
+    join(home, 'sites.yaml'),
+    'sites:\n  - { provider: local, name: here, jurisdictions: [DE], price: $0.10/h, patience: 5s, nodes: 4, shape: { cpus: 1, memory: 1GB } }\n',
+  )
+  for (const name of ['first', 'second']) writeFileSync(join(home, `${name}.yaml`), waiting(name))
+  const started = await isobar('server', 'start', '-o', 'json')
+  assert.equal(started.code, 0, started.stderr)
+  ServerView.parse(JSON.parse(started.stdout))
+  for (const name of ['first', 'second']) {
+    const { code, stdout, stderr } = await isobar('run', `${name}.yaml`, '--detach')
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /^w-[0-9a-z]{16}\n$/)
+  }
+})
+
+after(async () => {
+  const { code, stderr } = await isobar('server', 'stop')
+  assert.equal(code, 0, stderr)
+  rmSync(home, { recursive: true, force: true })
+})
+
+/** Commands that give data and change nothing, with what their JSON is. */
+const reads: [string[], { parse(value: unknown): unknown } | undefined][] = [
+  [['ps'], WorkloadPage.omit({ nextPageToken: true })],
+  [['ps', '--all'], WorkloadPage.omit({ nextPageToken: true })],
+  [['describe', 'first'], WorkloadDetail],
+  [['why', 'first'], WhyView],
+  [['events'], EventPage],
+  [['cost'], CostView],
+  [['offers'], OfferList],
+  [['sites'], SiteList],
+  [['projects'], ProjectList],
+  [['projects', 'list'], ProjectList],
+  [['doctor'], DoctorView],
+  [['secret', 'list'], undefined],
+  [['server', 'status'], ServerView],
+  [['server', 'start'], ServerView],
+  [['version'], undefined],
+  [['validate', 'first.yaml', 'second.yaml'], undefined],
+  [['plan', 'first.yaml'], PlanView],
+]
+
+test('stdout is data and nothing else, in every format of every command that reads', async () => {
+  for (const [argv, shape] of reads) {
+    const json = await isobar(...argv, '-o', 'json')
+    const value: unknown = JSON.parse(json.stdout)
+    if (shape) assert.doesNotThrow(() => shape.parse(value), argv.join(' '))
+    for (const line of (await isobar(...argv, '-o', 'ndjson')).stdout.trimEnd().split('\n'))
+      if (line) assert.doesNotThrow(() => JSON.parse(line), argv.join(' '))
+    const yaml = await isobar(...argv, '-o', 'yaml')
+    for (const document of parseAllDocuments(yaml.stdout)) assert.deepEqual(document.errors, [])
+    assert.doesNotMatch((await isobar(...argv, '-o', 'name')).stdout, / |next:/, argv.join(' '))
+    const table = await isobar(...argv)
+    // oxlint-disable-next-line no-control-regex
+    assert.doesNotMatch(table.stdout + table.stderr, /\u001B|^(next|error|warning):.*\n(?=.*stdout)/, argv.join(' '))
+  }
+})
+
+test('every command that gives data is held to that', () => {
+  const changing = ['run', 'apply', 'stop', 'hold', 'release', 'priority', 'wait', 'projects set']
+  const covered = new Set([...reads.map(([argv]) => argv.join(' ')), ...changing])
+  for (const { name, data } of tree)
+    if (data && !name.startsWith('db '))
+      assert.ok(
+        [...covered].some((one) => one === name || one.startsWith(`${name} `)),
+        name,
+      )
+})
+
+test('ps shows what waits, and why', async () => {
+  const { stdout } = await isobar('ps')
+  assert.match(stdout, /^NAME +ID +KIND +STATE +READY +SITE +PRICE\/H +SPENT +AGE\n/)
+  assert.match(stdout, /^first +w-\w+ +job +queued +0\/1/m)
+  assert.equal((await isobar('ps', '-o', 'name', '--label', 'team=a')).stdout, 'second\nfirst\n')
+  assert.equal((await isobar('ps', '--label', 'team=b')).stdout, '')
+  assert.equal((await isobar('ps', '-o', "jsonpath={.items[*].labels['team']}")).stdout, 'a a\n'.replace(' ', '\n'))
+  assert.equal((await isobar('ps', '--limit', '1', '-o', 'name')).stdout, 'second\n')
+})
+
+test('a plan that nothing can hold exits with 6 and names what helps', async () => {
+  const { code, stderr } = await isobar('plan', 'first.yaml')
+  assert.equal(code, 6)
+  assert.match(stderr, /^next: /m)
+})
+
+test('changes give what they changed as data', async () => {
+  const held = await isobar('hold', 'first', '-o', 'json')
+  assert.equal(held.code, 0, held.stderr)
+  WorkloadPage.omit({ nextPageToken: true }).parse(JSON.parse(held.stdout))
+  assert.match((await isobar('release', 'first', '-o', 'name')).stdout, /^first\n$/)
+  assert.equal((await isobar('priority', 'first', '7', '-o', 'jsonpath=.items[0].priority')).stdout, '7\n')
+  assert.equal((await isobar('priority', 'first', '-3', '-o', 'jsonpath=.items[0].priority')).stdout, '-3\n')
+  const project = await isobar('projects', 'set', 'research', '--budget', '$5', '--cpus', '8', '-o', 'json')
+  ProjectList.parse(JSON.parse(project.stdout))
+  const changed = await isobar('projects', 'set', 'research', '--cpus', 'none', '--nodes', '3', '-o', 'json')
+  const [research] = ProjectList.parse(JSON.parse(changed.stdout)).items
+  assert.deepEqual([research?.quota, research?.budget?.text], [{ nodes: 3 }, '$5.00'])
+})
+
+test('exit codes: 2 for what is not right, with the place in the file', async () => {
+  writeFileSync(join(home, 'bad.yaml'), 'kind: job\nname: bad\nnods: 4\nrun: echo\n')
+  for (const argv of [
+    ['validate', 'bad.yaml'],
+    ['run', 'bad.yaml'],
+    ['plan', 'bad.yaml'],
+  ]) {
+    const { code, stdout, stderr } = await isobar(...argv)
+    assert.equal(code, 2, argv.join(' '))
+    assert.equal(stdout, '')
+    assert.match(stderr, /bad\.yaml:3:1/)
+    assert.match(stderr, /\^/)
+    assert.match(stderr, /nodes/)
+  }
+  const absent = await isobar('run', 'frst.yaml')
+  assert.equal(absent.code, 2)
+  assert.match(absent.stderr, /Did you mean first\.yaml\?/)
+})
+
+test('exit codes: 3 for what is not there', async () => {
+  for (const argv of [
+    ['describe', 'frist'],
+    ['logs', 'nothing'],
+    ['why', 'nothing'],
+    ['stop', 'nothing'],
+    ['wait', 'nothing'],
+    ['apply', 'p-0000000000000000'],
+    ['secret', 'rm', 'NOTHING'],
+    ['api', 'get', 'v1/nothing'],
+  ]) {
+    const { code, stdout, stderr } = await isobar(...argv)
+    assert.equal(code, 3, `${argv.join(' ')}: ${stderr}`)
+    assert.equal(stdout, '')
+    assert.match(stderr, /^error: /)
+  }
+  assert.match((await isobar('describe', 'frist')).stderr, /did you mean "first"\?/)
+})
+
+test('exit codes: 4 for a wrong token, 1 for a server that is not there, each with its fix', async () => {
+  const url = (await isobar('server', 'status', '-o', 'name')).stdout.trim()
+  const wrong = await callMain(['ps'], { env: { ISOBAR_SERVER: url, ISOBAR_TOKEN: 'wrong' } })
+  assert.equal(wrong.code, 4)
+  const gone = await callMain(['ps'], { env: { ISOBAR_SERVER: 'http://127.0.0.1:1', ISOBAR_TOKEN: 'x' } })
+  assert.equal(gone.code, 1)
+  assert.match(gone.stderr, /127\.0\.0\.1:1 does not answer\n.*ECONNREFUSED[^\n]*\nnext: isobar server status\n$/)
+})
+
+test('exit codes: 8 when the time is up, and the workload goes on', async () => {
+  const { code, stdout, stderr } = await isobar('wait', 'first', '--for', 'running', '--timeout', '100ms')
+  assert.equal(code, 8, stderr)
+  assert.equal(stdout, '')
+  assert.match(stderr, /next: isobar why w-/)
+})
+
+test('exit codes: 5 for what is not so any more', async () => {
+  const { stdout } = await isobar('run', 'first.yaml', '--detach', '--name', 'third')
+  const id = stdout.trim()
+  const stopped = await isobar('stop', id, '--wait', '-o', 'json')
+  assert.equal(stopped.code, 0, stopped.stderr)
+  assert.equal((await isobar('release', id)).code, 5)
+  const ended = await isobar('wait', id, '-o', 'json')
+  assert.equal(ended.code, 0)
+  assert.equal(WorkloadDetail.parse(JSON.parse(ended.stdout)).state, 'stopped')
+  assert.equal((await isobar('wait', id, '--for', 'running')).code, 1)
+  assert.notEqual((await isobar('wait', id, '--exit-code', 'remote')).code, 0)
+})
+
+test('a name and variables of the command line go into the spec', async () => {
+  const { stdout } = await isobar('run', 'first.yaml', '--name', 'named', '-e', 'A=b=c', '-d', '-o', 'json')
+  const [workload] = SubmittedView.parse(JSON.parse(stdout)).workloads
+  assert.equal(workload?.name, 'named')
+  const named = await isobar('describe', 'named', '-o', 'jsonpath=.spec.env.A')
+  assert.equal(named.stdout, 'b=c\n')
+  await isobar('stop', 'named')
+})
+
+test('secrets come from standard input or a file, and are never shown', async () => {
+  const set = await callMain(['secret', 'set', 'TOKEN'], { env, input: 'hush-hush\n' })
+  assert.equal(set.code, 0, set.stderr)
+  writeFileSync(join(home, 'token.txt'), 'other')
+  assert.equal((await isobar('secret', 'set', 'OTHER', '--file', 'token.txt')).code, 0)
+  const list = await isobar('secret', 'list', '-o', 'name')
+  assert.equal(list.stdout, 'OTHER\nTOKEN\n')
+  assert.doesNotMatch(JSON.stringify([set, await isobar('secret', 'list', '-o', 'json')]), /hush/)
+  assert.equal((await callMain(['secret', 'set', 'TOKEN'], { env })).code, 2)
+  assert.equal((await isobar('secret', 'set', 'TOKEN', 'in-argv')).code, 2)
+  assert.equal((await isobar('secret', 'rm', 'TOKEN')).code, 0)
+})
+
+test('the API can be called as it is', async () => {
+  const got = await isobar('api', 'get', '/v1/workloads/first')
+  assert.equal(WorkloadDetail.parse(JSON.parse(got.stdout)).name, 'first')
+  assert.equal((await isobar('api', '/v1/projects')).code, 0)
+  const put = await callMain(['api', 'put', 'v1/workloads/first/priority'], { env, input: '{"priority":9}' })
+  assert.equal(JSON.parse(put.stdout).priority, 9)
+  assert.equal((await callMain(['api', 'put', 'v1/workloads/first/priority'], { env, input: '{"x":9}' })).code, 2)
+  assert.equal((await isobar('api', 'fetch', 'v1/workloads')).code, 2)
+})
+
+test('what a token or key is stays with its owner', () => {
+  for (const name of ['token', 'server.json']) {
+    assert.equal(statSync(join(home, name)).mode & 0o077, 0, name)
+    assert.ok(readFileSync(join(home, name)).length > 0)
+  }
+})
+
+test('init writes a spec that is right, once', async () => {
+  for (const kind of ['job', 'service', 'array']) {
+    const made = await isobar('init', kind, '--file', `${kind}.yaml`)
+    assert.equal(made.code, 0, made.stderr)
+    const valid = await isobar('validate', `${kind}.yaml`, '-o', 'name')
+    assert.equal(valid.stderr, '')
+    assert.equal(valid.stdout, `${kind}\n`)
+    const again = await isobar('init', kind)
+    assert.equal(again.code, 5)
+  }
+  assert.match((await isobar('init', '-f', '-')).stdout, /^# yaml-language-server: \$schema=\S+spec\.schema\.json\n/)
+})
