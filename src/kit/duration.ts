@@ -2,22 +2,23 @@
 export type Unreadable = { problem: string }
 
 const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const
-const part = /(\d+(?:\.\d+)?)(ms|s|m|h|d|w)/gy
+const part = /(\d+(?:\.\d+)?) *(ms|s|m|h|d|w) */gy
+/** A hundred years: a sum with the time of day must stay a date. */
+const longestMs = 36_525 * unitMs.d
 
 /** Reads `90s`, `1h30m`, `1.5h`, `500ms`, `7d` (or a bare number of seconds) as whole milliseconds. */
 export function parseDuration(text: string | number): number | Unreadable {
-  if (typeof text === 'number') return text >= 0 && Number.isFinite(text) ? Math.round(text * 1000) : notADuration(text)
-  const compact = text.trim().replaceAll(' ', '')
+  if (typeof text === 'number') return text >= 0 ? bounded(text * 1000, text) : notADuration(text)
+  const trimmed = text.trim()
   let total = 0
   let end = 0
   part.lastIndex = 0
-  for (let match = part.exec(compact); match; match = part.exec(compact)) {
+  for (let match = part.exec(trimmed); match; match = part.exec(trimmed)) {
     const [, amount, unit] = match
     total += Number(amount) * unitMs[unit as keyof typeof unitMs] // the pattern allows no other unit
     end = part.lastIndex
   }
-  const whole = Math.round(total)
-  return end > 0 && end === compact.length && Number.isSafeInteger(whole) ? whole : notADuration(text)
+  return end > 0 && end === trimmed.length ? bounded(total, text) : notADuration(text)
 }
 
 /** The shortest exact text of a duration in milliseconds: `1h30m`, `0s`. Inverse of `parseDuration`. */
@@ -32,6 +33,11 @@ export function formatDuration(milliseconds: number): string {
   }
   return text
 }
+
+const bounded = (milliseconds: number, text: string | number): number | Unreadable =>
+  milliseconds <= longestMs
+    ? Math.round(milliseconds)
+    : { problem: `"${text}" is longer than a hundred years; write a shorter time` }
 
 const notADuration = (text: string | number): Unreadable => ({
   problem: `"${text}" is not a duration; write for example 90s, 30m, 1h30m or 7d`,

@@ -77,7 +77,9 @@ export const ResourcesField = z
       .union([
         accelerator,
         z.array(accelerator).min(1).max(16),
-        z.strictObject({ any: z.array(accelerator).min(1).max(16) }),
+        z.strictObject({
+          any: z.array(accelerator).min(1).max(16).meta({ description: 'The cheapest of these is taken.' }),
+        }),
       ])
       .optional()
       .meta({

@@ -25,7 +25,14 @@ export type Kind = (typeof kinds)[number]
 export const kindSchemas = { job: JobSpec, service: ServiceSpec, array: ArraySpec }
 
 /** JSON Schema of what a person writes for this kind. */
-export const jsonSchemaOf = (kind: Kind): JsonSchema => z.toJSONSchema(kindSchemas[kind], { io: 'input' }) as JsonSchema // zod's own type is wider than what it makes of these
+export function jsonSchemaOf(kind: Kind): JsonSchema {
+  const schema = made.get(kind) ?? (z.toJSONSchema(kindSchemas[kind], { io: 'input' }) as JsonSchema) // zod's is wider
+  made.set(kind, schema)
+  return schema
+}
+
+/** It takes milliseconds to make one, and a file may hold a thousand mistakes. */
+const made = new Map<Kind, JsonSchema>()
 
 /** The schemas that a value at this path may have. */
 export function schemasAt(root: JsonSchema, path: readonly PropertyKey[]): JsonSchema[] {
