@@ -36,9 +36,7 @@ async function found(): Promise<(number | string | undefined)[][]> {
 }
 
 test('processes are found by what their environment began with', onLinux, async () => {
-  const children = ['a', 'b'].map((mark) =>
-    spawn('sleep', ['100'], { env: { ...process.env, ISOBAR_TEST_MARK: mark } }),
-  )
+  const children = ['a', 'b'].map((value) => spawn('sleep', ['100'], { env: { ...process.env, [mark]: value } }))
   await Promise.all(children.map((child) => once(child, 'spawn')))
   const both = children.map((child, index) => [child.pid, ['a', 'b'][index]]).sort()
   assert.deepEqual(await Promise.all([found(), found()]), [both, both])
