@@ -96,7 +96,7 @@ test('a slice pays its dominant share, and what the spec leaves open comes with 
   const [decision] = placed({ waiting: [aJob({ resources: { accelerators: 'H100:2', cpus: 3 } })], sites: [west] })
   assert.equal(decision?.placement?.priceMicros, 2_500_000)
   assert.deepEqual(decision.placement.ranks, [
-    { rank: 0, node: 'n0', cpuMilli: 3000, memoryMiB: 256 * 1024, diskMiB: 256 * 1024, accelerators: 2 },
+    { rank: 0, node: 'n0', cpuMilli: 3000, memoryMiB: 256 * 1024, diskMiB: 0, accelerators: 2 },
   ])
 })
 

@@ -1,6 +1,6 @@
 import type { LeasedRank } from '#model/lease.ts'
 import type { Offer } from '#model/offer.ts'
-import type { AcceleratorRequest, Amount, Resources, Shape } from '#model/resources.ts'
+import type { AcceleratorRequest, Resources, Shape } from '#model/resources.ts'
 
 import { oneCpu } from './need.ts'
 
@@ -11,8 +11,9 @@ export const resourceNames = ['cpuMilli', 'memoryMiB', 'diskMiB', 'accelerators'
 
 /**
  * The slice of a node of this offer that a rank gets: the whole node where it cannot be divided, else what was asked.
- * What was left open, or asked for with "at least", comes in proportion to the largest share that was asked: who takes
- * a quarter of the accelerators gets a quarter of the memory with them, and pays for a quarter either way.
+ * CPUs and memory that were left open, or asked for with "at least", come in proportion to the largest share that was
+ * asked: who takes a quarter of the accelerators gets a quarter of the memory with them, and pays for a quarter either
+ * way. Disk comes only as asked: what is free of it changes under our hands, and few care.
  */
 export function sliceOf(resources: Resources, offer: Offer, accelerators: number): Slice {
   const { shape } = offer
@@ -25,16 +26,11 @@ export function sliceOf(resources: Resources, offer: Offer, accelerators: number
   }
   if (resourceNames.every((name) => asked[name] === 0)) asked.cpuMilli = Math.min(oneCpu, shape.cpuMilli)
   const largest = resourceNames.reduce((a, b) => (asked[b] * shape[a] > asked[a] * shape[b] ? b : a))
-  const given = (name: 'cpuMilli' | 'memoryMiB' | 'diskMiB', { atLeast }: Amount) =>
-    atLeast && shape[largest] > 0
+  const given = (name: 'cpuMilli' | 'memoryMiB') =>
+    resources[name].atLeast && shape[largest] > 0
       ? Math.max(asked[name], Math.floor((shape[name] * asked[largest]) / shape[largest]))
       : asked[name]
-  return {
-    cpuMilli: given('cpuMilli', resources.cpuMilli),
-    memoryMiB: given('memoryMiB', resources.memoryMiB),
-    diskMiB: given('diskMiB', resources.diskMiB),
-    accelerators,
-  }
+  return { ...asked, cpuMilli: given('cpuMilli'), memoryMiB: given('memoryMiB') }
 }
 
 const wholeNode = ({ cpuMilli, memoryMiB, diskMiB, accelerators }: Shape): Slice => ({
