@@ -134,6 +134,16 @@ test('a note or an archive that was damaged is not trusted', async () => {
   assert.deepEqual([repaired.cached, repaired.hash], [false, hash])
 })
 
+test('archives that nobody used for a week are removed, and packed again when needed', async () => {
+  const [one, other, cacheDir] = [await aFolder({ a: '1' }), await aFolder({ a: '2' }), fresh()]
+  const { path } = await packed(one, cacheDir)
+  const weekAgo = new Date(Date.now() - 8 * 86_400_000)
+  await utimes(path, weekAgo, weekAgo)
+  const kept = await packed(other, cacheDir)
+  assert.deepEqual([existsSync(path), existsSync(kept.path)], [false, true])
+  assert.deepEqual([(await packed(one, cacheDir)).cached, existsSync(path)], [false, true])
+})
+
 test('ignore files are honoured as git does: nested, negated, by case, and .isobarignore last', async () => {
   const folder = await aFolder({
     '.gitignore': '*.log\n/build/\n!keep.log\ndata/*\n!data/small\n',

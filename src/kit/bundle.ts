@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { tidyBundles } from './bundle-tidy.ts'
 import { type BundleEntry, type Scan, scanFolder } from './bundle-scan.ts'
 
 /**
@@ -132,6 +133,7 @@ async function pack({ note, root, scan, recent, cacheDir }: Work) {
     const archive = writeArchive(root, scan.entries, { path: partial, hashContent: (path) => recent.has(path) })
     const path = join(cacheDir, `${archive.hash}.tar`)
     renameSync(partial, path)
+    tidyBundles(cacheDir, { keep: path })
     const { hash, bytes } = archive
     const files = scan.entries.filter(({ type }) => type === 'file').length
     remember(note, {
