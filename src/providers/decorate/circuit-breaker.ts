@@ -15,7 +15,7 @@ export const closedBreaker = (): Breaker => ({ failures: 0, openUntil: 0, probin
 /** Whether a call may be made now, and whether it is the one that finds out. */
 export function admit(breaker: Breaker, { failures }: Patience, now: Instant): 'call' | 'probe' | 'no' {
   if (breaker.failures < failures) return 'call'
-  if (now < breaker.openUntil ) return 'no'
+  if (now < breaker.openUntil || breaker.probing) return 'no'
   breaker.probing = true
   return 'probe'
 }

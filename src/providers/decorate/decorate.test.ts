@@ -83,7 +83,7 @@ test('a call waits its turn in its order, a site does not wait for another, and 
 })
 
 test('in any span of time no more calls pass than the burst and what the rate brings', () => {
-  const arrivals = fc.array(fc.nat({ max: 2_000 }), { minLength: 1, maxLength: 60 })
+  const arrivals = fc.array(fc.nat({ max: 2_000 }), { minLength: 1, maxLength: 60, size: 'max' })
   const rate = fc.record({ perSecond: fc.integer({ min: 1, max: 20 }), burst: fc.integer({ min: 1, max: 10 }) })
   const property = fc.property(arrivals, rate, (gaps, given) => {
     const bucket = { fullAt: 0 }
@@ -108,12 +108,12 @@ test('in any span of time no more calls pass than the burst and what the rate br
 
 const patience: Patience = { failures: 3, firstMs: 1_000, mostMs: 8_000 }
 
-test('a breaker lets all through while a site answers, at most one at a time once it does not, and opens on an answer', () => {
+test('a breaker lets all through while a site answers, at most one at a time once it does not, and closes on an answer', () => {
   const step = fc.record({
     do: fc.constantFrom('ask' as const, 'answer' as const, 'silence' as const),
     ms: fc.nat({ max: 5_000 }),
   })
-  const property = fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+  const property = fc.property(fc.array(step, { maxLength: 80, size: 'max' }), (steps) => {
     const breaker = closedBreaker()
     let now = 0
     let silent = 0
