@@ -16,8 +16,8 @@ export type LogWanted = {
 
 /** Most bytes of one read. */
 const most = 256 * 1024
-/** Time between two looks at a log that did not grow. */
-const pauseMs = 150
+/** Time between two looks at a log that did not grow: doubled each time while it is quiet. */
+const pause = { firstMs: 75, mostMs: 600 }
 
 /** The bytes of a rank's log: what the archive has first, the rest from the provider. Ends with the signal. */
 export async function* rankLog(
@@ -67,6 +67,7 @@ async function* attemptLog(house: ApiHouse, part: Part, signal: AbortSignal): As
   if (!lease) return
   let from = part.from
   let live = isLive(lease)
+  let pauseMs = pause.firstMs
   while (!signal.aborted) {
     const archived = await house.archive.read(lease.id, part.rank, { from, most })
     if (archived && archived.length > 0) {
@@ -77,12 +78,14 @@ async function* attemptLog(house: ApiHouse, part: Part, signal: AbortSignal): As
     const chunk = live ? await readLive(house, { ...part, from }, signal) : null
     if (chunk && chunk.bytes.length > 0) {
       yield chunk.bytes
+      pauseMs = pause.firstMs
       from = chunk.from + chunk.bytes.length
       continue
     }
     if (chunk?.end || !live) return
     if (!part.follow) return
     await house.clock.sleep(pauseMs, signal)
+    pauseMs = Math.min(pause.mostMs, pauseMs * 2)
     if (!chunk) live = isLive((await attemptById(house, part.attempt))?.lease ?? null)
   }
 }

@@ -9,7 +9,6 @@ import { createIds, type Ids } from '#kit/ids.ts'
 import { createLogArchive, type LogArchive } from '#providers/blobs/archive.ts'
 import type { Blobs } from '#providers/blobs/blobs.ts'
 import { createDirectoryBlobs } from '#providers/blobs/directory.ts'
-import type { Provider } from '#providers/provider.ts'
 import type { Store } from '#store/store.ts'
 import { openClock } from './house-clock.ts'
 import { openKeys } from './keys.ts'
@@ -17,7 +16,7 @@ import { openLog } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { openHouseStore } from './open-store.ts'
 import type { ServerOptions } from './options.ts'
-import { openProviders } from './providers.ts'
+import { openProviders, type Providers } from './providers.ts'
 
 /** What the parts of a control plane stand on. */
 export type Base = {
@@ -27,7 +26,7 @@ export type Base = {
   store: Store
   /** Where the store is, without its password. */
   database: string
-  providers: Map<string, Provider>
+  providers: Providers
   blobs: Blobs
   archive: LogArchive
   clock: Clock
@@ -55,6 +54,6 @@ export async function openBase(
   const metrics = createMetrics()
   const blobs = createDirectoryBlobs(join(home, 'blobs'))
   const archive = createLogArchive(blobs)
-  const providers = await openProviders({ home, metrics })
+  const providers = await openProviders({ home, clock, metrics })
   return { home, id: ids('c'), store, database, providers, blobs, archive, clock, ids, keys, metrics, log }
 }

@@ -1,13 +1,52 @@
+import { credentialOf } from '#kit/seal.ts'
+import { admit } from '#reconcilers/admit.ts'
+import { follow } from '#reconcilers/follow.ts'
+import { launch } from '#reconcilers/launch.ts'
+import { meter } from '#reconcilers/meter.ts'
+import { observe } from '#reconcilers/observe.ts'
+import type { Reconciler } from '#reconcilers/reconciler.ts'
+import { retire } from '#reconcilers/retire.ts'
+import { startLoops as run } from '#reconcilers/run.ts'
+import { sweep } from '#reconcilers/sweep.ts'
 import type { Base } from './base.ts'
+import type { Metrics } from './metrics.ts'
 
 /** The loops of a control plane, running. */
-export type Loops = {
-  /** What is not as it should be, in words. */
-  notReady(): string[]
-  stop(): Promise<void>
+export type Loops = ReturnType<typeof run>
+
+const all: readonly Reconciler[] = [observe, admit, launch, follow, retire, meter, sweep]
+
+/** Starts the loops; `controlPlanes` are the addresses that agents are given. */
+export function startLoops(base: Base, controlPlanes: () => string[]): Loops {
+  const { store, clock, ids, archive, log, metrics } = base
+  const house = {
+    store,
+    providers: base.providers.acting,
+    clock,
+    ids,
+    holder: base.id,
+    controlPlanes,
+    credential: (token: string) => credentialOf(base.keys.credentials, token),
+    archive,
+  }
+  return run(
+    all.map((loop) => measured(loop, metrics)),
+    house,
+    log,
+  )
 }
 
-/** Starts the loops. */
-export function startLoops(_base: Base, _controlPlanes: () => string[]): Loops {
-  return { notReady: () => [], stop: async () => {} }
-}
+const measured = (loop: Reconciler, metrics: Metrics): Reconciler => ({
+  ...loop,
+  async turn(house, signal) {
+    const began = performance.now()
+    let failed = true
+    try {
+      const turn = await loop.turn(house, signal)
+      failed = false
+      return turn
+    } finally {
+      metrics.turn({ loop: loop.name, seconds: (performance.now() - began) / 1000, failed })
+    }
+  },
+})

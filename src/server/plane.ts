@@ -39,7 +39,16 @@ export function openPlane(
     notReady: async () => [...(plane.loops?.notReady() ?? ['the loops have not started']), ...(await trouble(store))],
     stop,
   }
-  const api = createApi({ ...rest, store, clock, bell, closing, count: metrics, self })
+  const api = createApi({
+    ...rest,
+    providers: base.providers.reading,
+    store,
+    clock,
+    bell,
+    closing,
+    count: metrics,
+    self,
+  })
   stack.defer(() => api.close())
   const plane: Plane = { api, url: '', peers: null, loops: null }
   return plane
