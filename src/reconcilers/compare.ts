@@ -18,8 +18,8 @@ type Compared = {
 
 /** A lease must be absent from two listings at least so far apart: listings may lag behind what was launched. */
 const absentMs = 1_500
-/** … and from none of those soon after it began. */
-const youngMs = 5_000
+/** … and what was never seen yet may be so much later. */
+const youngMs = 15_000
 
 /**
  * What a listing tells of the leases that should be there. Agents know better than their provider how a rank ended, and
@@ -35,9 +35,10 @@ export function compare({ leases, sightings, since, now }: Compared, absences: A
   })
 }
 
-function absent(lease: Lease, absences: Absences, now: number): boolean {
+function absent(lease: Compared['leases'][number], absences: Absences, now: number): boolean {
   if (lease.state !== 'starting' && lease.state !== 'held') return false // what is being retired may be gone
-  if (now < (lease.startedAt ?? now) + youngMs) return false
+  const seen = lease.ranksSeen.some(({ state }) => state !== 'expected')
+  if (!seen && now < (lease.startedAt ?? now) + youngMs) return false
   const from = absences.get(lease.id) ?? now
   absences.set(lease.id, from)
   return now >= from + absentMs
