@@ -88,11 +88,21 @@ export async function startServer(io: Io, home: string): Promise<ServerFile> {
     stop()
     child.release()
   }
-  const failed = child.failed()
-  const what = failed === undefined ? `did not answer within ${startMs / 1000} s` : `ended with exit code ${failed}`
-  throw new CliFault(`the server was started and ${what}`, {
+  throw notStarted(home, child.failed())
+}
+
+/** Why the server did not come up, in its own words where it had some. */
+function notStarted(home: string, code: number | undefined): CliFault {
+  const lines = tailOf(startLog(home)).split('\n')
+  const said = (label: string) => lines.findLast((line) => line.startsWith(label))?.slice(label.length)
+  const foreground = `isobar serve (in the foreground; the log is ${serverLog(home)})`
+  const what = said('error: ')
+  if (code !== undefined && what)
+    return new CliFault(`the server cannot start: ${what}`, { code, next: [said('next: ') ?? foreground] })
+  const how = code === undefined ? `does not answer after ${startMs / 1000} s` : `ended with exit code ${code}`
+  return new CliFault(`the server was started and ${how}`, {
     why: tailOf(startLog(home)) || tailOf(serverLog(home)),
-    next: [`isobar serve (in the foreground; the log is ${serverLog(home)})`],
+    next: [foreground],
   })
 }
 

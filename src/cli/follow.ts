@@ -35,11 +35,12 @@ export async function follow(
   const until = AbortSignal.any([signal, over.signal])
   const lines = prefix ? prefixing(prefix, followed.sink) : { sink: followed.sink, end: async () => {} }
   const log = followLog(session, { workload: workload.id, query: { rank }, sink: lines.sink, signal: until })
-  const news = tellNews(io, session, { workload, prefix, signal: until })
+  const said = new Set<string>()
+  const news = tellNews(io, session, { workload, prefix, signal: until, said })
   // Both end with the workload; until then their faults must not go unheard, nor end the process.
   const both = Promise.allSettled([log, news])
   try {
-    const ended = await untilEnded(io, session, { workload, prefix, signal })
+    const ended = await untilEnded(io, session, { workload, prefix, signal, said })
     await Promise.race([log, settled(restMs, until)])
     await lines.end()
     note(io, `${prefix}${bill(ended, Date.now())}`)
@@ -59,18 +60,20 @@ const settled = (milliseconds: number, signal: AbortSignal): Promise<void> =>
     signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true })
   })
 
-type Told = { workload: WorkloadView; prefix: string; signal: AbortSignal }
+/** `said`: what was told already, for a reason comes both as an event and as the state of the workload. */
+type Told = { workload: WorkloadView; prefix: string; signal: AbortSignal; said: Set<string> }
 
 /** Tells what happens to a workload on stderr. */
-async function tellNews(io: Io, session: Session, { workload, prefix, signal }: Told): Promise<void> {
+async function tellNews(io: Io, session: Session, { workload, prefix, signal, said }: Told): Promise<void> {
   const dim = colours(io, 'stderr')
-  for await (const { at, message } of eventsOf(session, { query: { workload: workload.id }, signal }))
+  for await (const { at, message } of eventsOf(session, { query: { workload: workload.id }, signal })) {
+    said.add(message)
     note(io, paint(`${prefix}${at.slice(11, 19)} ${plain(message)}`, 'dim', dim))
+  }
 }
 
 /** Waits for the end, and says why as long as it has not started. */
-async function untilEnded(io: Io, session: Session, { workload, prefix, signal }: Told): Promise<WorkloadDetail> {
-  let said = ''
+async function untilEnded(io: Io, session: Session, { workload, prefix, signal, said }: Told): Promise<WorkloadDetail> {
   let started = false
   for (;;) {
     const goal = started ? { for: 'ended', timeoutSeconds: 30 } : { for: 'running', timeoutSeconds: 2 }
@@ -78,8 +81,8 @@ async function untilEnded(io: Io, session: Session, { workload, prefix, signal }
     const now = await session.keep((api) => api.get<WorkloadDetail>(workloadPath(workload.id)), signal)
     if (hasEnded(now)) return now
     started = now.state === 'running' || now.state === 'stopping'
-    if (!started && now.reason && now.reason !== said) note(io, `${prefix}${now.state}: ${plain(now.reason)}`)
-    said = now.reason
+    if (!started && now.reason && !said.has(now.reason)) note(io, `${prefix}${now.state}: ${plain(now.reason)}`)
+    said.add(now.reason)
   }
 }
 

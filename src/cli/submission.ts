@@ -1,4 +1,4 @@
-import { createReadStream, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { createReadStream, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 
 import type { SpecRequest, ValidateView } from '#api/views.ts'
@@ -115,17 +115,5 @@ async function sendFolder(io: Io, api: Api, folder: string): Promise<string> {
     return bundle.hash
   } finally {
     stop()
-    forgetOld(cacheDir)
-  }
-}
-
-const keepMs = 7 * 86_400_000
-
-/** Packed folders that nobody used for a week go. */
-function forgetOld(cacheDir: string): void {
-  for (const name of namesIn(cacheDir)) {
-    const path = join(cacheDir, name)
-    const state = statSync(path, { throwIfNoEntry: false })
-    if (state && state.mtimeMs < Date.now() - keepMs) rmSync(path, { force: true })
   }
 }
