@@ -1,4 +1,5 @@
-import type { Handle, LogChunk } from '#providers/provider.ts'
+import type { Lease } from '#model/lease.ts'
+import type { LogChunk } from '#providers/provider.ts'
 import { hasEnded } from './find.ts'
 import type { ApiHouse } from './house.ts'
 import { isLive, type ShownAttempt } from './show-attempt.ts'
@@ -63,44 +64,50 @@ async function nextAttempt(
 type Part = { attempt: ShownAttempt; rank: number; from: number; follow: boolean }
 
 async function* attemptLog(house: ApiHouse, part: Part, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
-  const lease = part.attempt.lease
-  if (!lease) return
+  let lease = part.attempt.lease
   let from = part.from
-  let live = isLive(lease)
   let pauseMs = pause.firstMs
-  while (!signal.aborted) {
-    const archived = await house.archive.read(lease.id, part.rank, { from, most })
-    if (archived && archived.length > 0) {
-      yield archived
-      from += archived.length
-      continue
-    }
-    const chunk = live ? await readLive(house, { ...part, from }, signal) : null
+  while (lease && !signal.aborted) {
+    const chunk = await readNext(house, lease, { rank: part.rank, from, signal })
     if (chunk && chunk.bytes.length > 0) {
       yield chunk.bytes
-      pauseMs = pause.firstMs
       from = chunk.from + chunk.bytes.length
+      pauseMs = pause.firstMs
       continue
     }
-    if (chunk?.end || !live) return
-    if (!part.follow) return
+    // Before it took the order a provider knows nothing of it, and says of nothing that it has ended.
+    const isKnown = lease.state !== 'wanted'
+    if (!part.follow || (isKnown && chunk?.end) || !isLive(lease)) return
     await house.clock.sleep(pauseMs, signal)
     pauseMs = Math.min(pause.mostMs, pauseMs * 2)
-    if (!chunk) live = isLive((await attemptById(house, part.attempt))?.lease ?? null)
+    if (!chunk || !isKnown) lease = (await attemptById(house, part.attempt))?.lease ?? null
   }
 }
 
 const attemptById = async (house: ApiHouse, { workload, id }: ShownAttempt): Promise<ShownAttempt | undefined> =>
   (await house.store.workloads.attempts(workload)).find((one) => one.id === id)
 
-/** What the provider has of the log; null when it does not answer or knows nothing of it (yet, or any more). */
-async function readLive(house: ApiHouse, part: Part, signal: AbortSignal): Promise<LogChunk | null> {
-  const lease = part.attempt.lease
-  const provider = lease ? house.providers.get(lease.provider) : undefined
-  if (!lease || !provider) return null
-  const handle: Handle = { site: lease.site, token: lease.id }
+type Place = { rank: number; from: number; signal: AbortSignal }
+
+/** What comes next of a log, from the archive or else from the provider. */
+async function readNext(house: ApiHouse, lease: Lease, place: Place): Promise<LogChunk | null> {
+  const { rank, from } = place
+  const archived = () => house.archive.read(lease.id, rank, { from, most })
+  const kept = await archived()
+  if (kept?.length) return { from, bytes: kept, end: false }
+  const chunk = await readLive(house, lease, place)
+  if (chunk && chunk.bytes.length > 0) return chunk
+  // It may have been moved to the archive, and retired, between the two looks.
+  const late = await archived()
+  return late?.length ? { from, bytes: late, end: false } : chunk
+}
+
+/** What the provider has of the log; null when it does not answer or the lease is over. */
+async function readLive(house: ApiHouse, lease: Lease, { rank, from, signal }: Place): Promise<LogChunk | null> {
+  const provider = house.providers.get(lease.provider)
+  if (!provider || !isLive(lease)) return null
   const limit = AbortSignal.any([signal, AbortSignal.timeout(5000)])
-  const outcome = await provider.logs(handle, { rank: part.rank, from: part.from, most }, limit)
+  const outcome = await provider.logs({ site: lease.site, token: lease.id }, { rank, from, most }, limit)
   return outcome.ok ? outcome.value : null
 }
 

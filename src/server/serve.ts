@@ -55,14 +55,6 @@ export async function serve(options: ServerOptions): Promise<RunningServer> {
   return { url: plane.url, token: base.keys.token, ended: ended.promise, close }
 }
 
-/** Ends the server at SIGTERM or SIGINT, and resolves when it has ended. */
-export async function untilEnded(server: RunningServer): Promise<void> {
-  const stop = () => void server.close()
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop)
-  await server.ended
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, stop)
-}
-
 async function end(all: AsyncDisposableStack, log: Logger): Promise<void> {
   log.info({}, 'ending')
   try {
