@@ -67,8 +67,8 @@ export function retire(lease: Lease): Change[] {
  */
 export function fence(lease: Lease): Change[] {
   if (lease.state === 'gone' || lease.state === 'refused' || lease.state === 'lost') return []
-  if (lease.state === 'wanted') return retire(lease)
   return [
+    ...(lease.state === 'wanted' ? [{ change: 'lease', id: lease.id, to: 'stopping' } as const] : []),
     { change: 'lease', id: lease.id, to: 'lost' },
     { change: 'retire', lease: lease.id, site: siteOf(lease) },
   ]

@@ -4,8 +4,8 @@ import type { Replica } from '#model/replica.ts'
 import { workloadMoves } from '#model/workload.ts'
 import { fence, liveChanges, overChanges, retire } from './attempt-changes.ts'
 import { endingOf, type Ending } from './ending.ts'
-import { siteOf, type LiveAttempt, type WorkloadFacts } from './facts.ts'
-import { judge } from './judge.ts'
+import { type LiveAttempt, type WorkloadFacts } from './facts.ts'
+import { judge, outOfReach } from './judge.ts'
 import { lookAgainAt } from './look-again.ts'
 import { nextTry, type Judged, type NextTry } from './next-try.ts'
 import { reviveArray, workloadChanges } from './workload-changes.ts'
@@ -63,7 +63,5 @@ function waits(workload: string, replica: number, next: Extract<NextTry, { next:
 
 /** Leases of ended attempts are retired; one that is out of reach beyond patience stops counting as used. */
 function leftoverChanges(lease: LiveAttempt['lease'], facts: WorkloadFacts, now: number): Change[] {
-  const site = facts.sites[siteOf(lease)]
-  const away = site !== undefined && site.reach !== 'reachable' && now >= site.since + site.patienceMs
-  return away && lease.state === 'stopping' ? fence(lease) : retire(lease)
+  return lease.state === 'stopping' && outOfReach(lease, facts, now) ? fence(lease) : retire(lease)
 }

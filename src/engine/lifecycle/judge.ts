@@ -10,7 +10,7 @@ export type Verdict =
   | { is: 'over'; state: EndState; exitCode?: number; reason: string; fence: boolean }
 
 export type EndState = Extract<AttemptState, 'succeeded' | 'failed' | 'stopped' | 'refused' | 'lost'>
-type Over = Extract<Verdict, { is: 'over' }>
+type Over = Omit<Extract<Verdict, { is: 'over' }>, 'fence'>
 
 /** Judges an attempt by the news of its ranks, what its site says, and how long both have been silent. */
 export function judge(attempt: LiveAttempt, facts: WorkloadFacts, now: number): Verdict {
@@ -19,7 +19,7 @@ export function judge(attempt: LiveAttempt, facts: WorkloadFacts, now: number): 
     attempt.state === 'stopping'
       ? whileStopping(attempt, site, now)
       : (exited(attempt, facts) ?? gone(attempt, site, now) ?? tooLate(attempt, site, now))
-  return over ?? alive(attempt, facts)
+  return over ? { ...over, fence: outOfReach(attempt.lease, facts, now) } : alive(attempt, facts)
 }
 
 function alive({ state, ranks }: LiveAttempt, { workload }: WorkloadFacts): Verdict {
@@ -33,11 +33,11 @@ function alive({ state, ranks }: LiveAttempt, { workload }: WorkloadFacts): Verd
 function exited({ ranks }: LiveAttempt, { workload }: WorkloadFacts): Over | null {
   const ended = ranks.filter((rank) => rank.state === 'exited').sort((a, b) => endOf(a) - endOf(b))
   const failed = ended.find((rank) => codeOf(rank) !== 0)
-  if (failed) return { ...failure(failed, ranks.length), fence: false }
-  if (ended.length === ranks.length) return { is: 'over', state: 'succeeded', exitCode: 0, reason: '', fence: false }
+  if (failed) return failure(failed, ranks.length)
+  if (ended.length === ranks.length) return { is: 'over', state: 'succeeded', exitCode: 0, reason: '' }
   const [first] = ended
   if (workload.kind !== 'service' || !first) return null
-  return { is: 'over', state: 'succeeded', exitCode: 0, reason: `rank ${first.rank} exited with 0`, fence: false }
+  return { is: 'over', state: 'succeeded', exitCode: 0, reason: `rank ${first.rank} exited with 0` }
 }
 
 const failure = (rank: Rank, ranks: number) =>
@@ -55,15 +55,14 @@ const endOf = (rank: Rank): number => rank.endedAt ?? Infinity
 /** Capacity that went away: two signals that do not depend on each other must say so. */
 function gone(attempt: LiveAttempt, site: SiteFacts | undefined, now: number): Over | null {
   const name = siteOf(attempt.lease)
-  if (attempt.lease.state === 'refused')
-    return { is: 'over', state: 'refused', reason: `${name} did not take it`, fence: false }
+  if (attempt.lease.state === 'refused') return { is: 'over', state: 'refused', reason: `${name} did not take it` }
   if (attempt.lease.state === 'gone' || attempt.lease.state === 'lost')
-    return { is: 'over', state: 'lost', reason: `${name} took its capacity away`, fence: false }
+    return { is: 'over', state: 'lost', reason: `${name} took its capacity away` }
   const lost = attempt.ranks.find((rank) => rank.state === 'lost' && silent(rank, now))
-  if (lost) return { is: 'over', state: 'lost', reason: `${name} lost rank ${lost.rank}`, fence: false }
+  if (lost) return { is: 'over', state: 'lost', reason: `${name} lost rank ${lost.rank}` }
   if (attempt.lease.state === 'wanted' || !outOfPatience(site, now) || !allSilent(attempt, now)) return null
   const reason = `${name} has not answered since ${timeOf(site.since)}, longer than its patience, and its agents are silent`
-  return { is: 'over', state: 'lost', reason, fence: true }
+  return { is: 'over', state: 'lost', reason }
 }
 
 /** An attempt that does not get up in time is withdrawn; nothing has run yet, so another site may try. */
@@ -77,7 +76,7 @@ function tooLate(attempt: LiveAttempt, site: SiteFacts | undefined, now: number)
   const reason = away
     ? `${name} does not answer`
     : `not all nodes were up after ${startingPatienceMs / 1000} s on ${name}`
-  return { is: 'over', state: 'refused', reason, fence: false }
+  return { is: 'over', state: 'refused', reason }
 }
 
 /** When an attempt that is not up is withdrawn. */
@@ -89,14 +88,19 @@ export function startingLimit(attempt: LiveAttempt, site: SiteFacts | undefined)
 
 /** On its way down it is over when nothing of it is left that anyone could see. */
 function whileStopping(attempt: LiveAttempt, site: SiteFacts | undefined, now: number): Over | null {
-  const over = { is: 'over', state: 'stopped', reason: attempt.reason, fence: false } as const
+  const over = { is: 'over', state: 'stopped', reason: attempt.reason } as const
   const { state } = attempt.lease
   if (state === 'gone' || state === 'refused' || state === 'lost') return over
   if (attempt.ranks.every((rank) => rank.state === 'exited' || (rank.state === 'lost' && silent(rank, now))))
     return over
   if (!outOfPatience(site, now) || !allSilent(attempt, now)) return null
   const reason = `${siteOf(attempt.lease)} does not answer: its nodes may still be there and are fenced when it is back`
-  return { ...over, reason, fence: true }
+  return { ...over, reason }
+}
+
+/** Whether the site of a lease has not answered for longer than its patience. */
+export function outOfReach(lease: LiveAttempt['lease'], facts: WorkloadFacts, now: number): boolean {
+  return outOfPatience(facts.sites[siteOf(lease)], now)
 }
 
 const outOfPatience = (site: SiteFacts | undefined, now: number): site is SiteFacts =>

@@ -4,7 +4,7 @@ import { workloadMoves, type WorkloadState } from '#model/workload.ts'
 import { overChanges } from './attempt-changes.ts'
 import type { Ending } from './ending.ts'
 import { allTasksEnded, siteOf, type WorkloadFacts } from './facts.ts'
-import { timeOf } from './judge.ts'
+import { outOfReach, timeOf } from './judge.ts'
 import { movesTo } from './moves-to.ts'
 import { fractionOf, type Judged, type NextTry } from './next-try.ts'
 
@@ -83,7 +83,7 @@ function whyAgain({ facts, judged, revived }: Round): string {
 const isEnd = (state: WorkloadState) => workloadMoves[state].length === 0
 
 /** With the workload end its replicas, and what is still alive of it (it failed as a whole). */
-function endAll({ facts, judged }: Round, aim: Aim): Change[] {
+function endAll({ facts, judged, now }: Round, aim: Aim): Change[] {
   const { id } = facts.workload
   const ended = judged.filter(({ next }) => next?.next === 'done' || next?.next === 'give-up')
   const done = new Set(ended.map(({ attempt }) => attempt.replica))
@@ -91,7 +91,11 @@ function endAll({ facts, judged }: Round, aim: Aim): Change[] {
     ...judged.flatMap(({ attempt, verdict }) =>
       verdict.is === 'over'
         ? []
-        : overChanges(attempt, { is: 'over', state: 'stopped', reason: aim.reason, fence: false }, facts),
+        : overChanges(
+            attempt,
+            { is: 'over', state: 'stopped', reason: aim.reason, fence: outOfReach(attempt.lease, facts, now) },
+            facts,
+          ),
     ),
     ...facts.replicas
       .filter(({ replica, state }) => state !== 'done' && !done.has(replica))
