@@ -19,6 +19,7 @@ export async function runAgent(order: AgentOrder): Promise<void> {
   const news = createNews()
   const controlPlane = createControlPlane({ addresses: order.controlPlanes, credential: order.credential })
   const diary = createLogWriter('diary', 64 * 1024)
+  process.on('uncaughtExceptionMonitor', (error) => diary.write(Buffer.from(`${error.stack}\n`)))
   const rank = new Rank({
     order,
     output: openOutput(),

@@ -23,6 +23,9 @@ export type Script = {
   cgroup: string | undefined
 }
 
+/** Timers that are longer fire at once. */
+const longestTimerMs = 2 ** 31 - 1
+
 export function startGroup(script: Script): Group {
   const child = spawnShell(script)
   let killAt = Number.POSITIVE_INFINITY
@@ -48,7 +51,7 @@ export function startGroup(script: Script): Group {
       killAt = Date.now() + graceMs
       clearTimeout(timer)
       signal(group, graceMs > 0 ? 'SIGTERM' : 'SIGKILL')
-      timer = setTimeout(() => signal(group, 'SIGKILL'), graceMs)
+      timer = setTimeout(() => signal(group, 'SIGKILL'), Math.min(graceMs, longestTimerMs))
     },
   }
 }

@@ -47,6 +47,7 @@ export class Rank {
   #group: Group | undefined
   #slots: Slots | undefined
   #stopWithin: number | undefined
+  readonly #stopped = Promise.withResolvers<void>()
 
   /** The end is on disk and may be reported. */
   readonly over: Promise<void> = this.#over.promise
@@ -81,6 +82,7 @@ export class Rank {
   /** SIGTERM now, SIGKILL after `graceMs`; asked again, the earlier end counts. */
   stop(graceMs: number): void {
     this.#stopWithin = Math.min(graceMs, this.#stopWithin ?? graceMs)
+    this.#stopped.resolve()
     this.#begin(() => Promise.resolve(terminated))
     this.#group?.stop(graceMs)
     this.#slots?.stop(graceMs)
@@ -101,7 +103,8 @@ export class Rank {
   async #live(go: Go): Promise<Exit> {
     const { order, output, fetchWorkdir, changed } = this.#parts
     const { descriptor } = await output
-    await fetchWorkdir(() => this.#go ?? go, workFolder)
+    await Promise.race([fetchWorkdir(() => this.#go ?? go, workFolder), this.#stopped.promise])
+    if (this.#stopWithin !== undefined) return terminated
     const ports = await freePorts(order.address, go.ports.length)
     const environment = rankEnvironment(order, go, ports)
     const start: Start = (text, more = {}) =>

@@ -92,7 +92,7 @@ export class Slots {
 
   #end(exit: Exit): void {
     this.#over.resolve(exit)
-    void this.#journal.close()
+    this.#journal.close().catch(() => undefined) // closed before
   }
 
   #begin(index: number): void {

@@ -18,7 +18,7 @@ const rememberedMs = 7 * 86_400_000
 
 /** Ends an order: its agents are told, then killed; then what they left; then the folder goes. */
 export async function retireOrder(folder: SiteFolder, token: string, graceMs: number): Promise<'retiring' | 'gone'> {
-  await rememberRetired(folder, token)
+  await unlessFull(() => rememberRetired(folder, token))
   const path = folder.order(token)
   const kept = await readJson<KeptOrder>(join(path, orderFile))
   const ranks = kept?.ranks.map((rank) => join(path, String(rank))) ?? []
@@ -47,8 +47,10 @@ async function tell(rank: string, graceMs: number): Promise<void> {
   if (!before || now + graceMs < before.askedAt + before.graceMs) {
     const order: StopOrder = { graceMs, askedAt: now }
     const partial = `${stopFile}.${randomUUID()}`
-    await writeFile(partial, JSON.stringify(order), { mode: 0o600 })
-    await rename(partial, stopFile)
+    await unlessFull(async () => {
+      await writeFile(partial, JSON.stringify(order), { mode: 0o600 })
+      await rename(partial, stopFile)
+    })
     signal(agent.pid, 'SIGTERM')
   } else if (now > before.askedAt + before.graceMs + mostRecordMs) signal(agent.pid, 'SIGKILL')
 }
@@ -76,6 +78,16 @@ async function remove(folder: SiteFolder, path: string): Promise<void> {
     throw error
   }
   await rm(going, { recursive: true, force: true, maxRetries: 3 })
+}
+
+/** A full disk must not keep us from retiring, which is what makes room. */
+async function unlessFull(write: () => Promise<void>): Promise<void> {
+  try {
+    await write()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC' && (error as NodeJS.ErrnoException).code !== 'EDQUOT')
+      throw error
+  }
 }
 
 let forgotAt = 0

@@ -53,7 +53,7 @@ export async function ask<T>(
       const answered = await question()
       return (await isThere(marker(folder))) ? answered : away
     } catch (error) {
-      return (await isThere(marker(folder))) ? faultOf(error) : away
+      return (await isThere(marker(folder))) ? faultOf(error, folder.root) : away
     }
   }
   if (signal.aborted) return givenUp
@@ -69,9 +69,10 @@ export async function ask<T>(
 
 const givenUp = fail('unreachable', 'later', 'the call was given up before the site answered')
 
-function faultOf(error: unknown): ReturnType<typeof fail> {
+function faultOf(error: unknown, root: string): ReturnType<typeof fail> {
   const { code, message } = error as NodeJS.ErrnoException // whatever else it is, it has no code and is thrown
-  if (code === 'ENOSPC' || code === 'EDQUOT') return fail('no-capacity', 'elsewhere', `the disk is full: ${message}`)
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return fail('no-capacity', 'elsewhere', `the disk of ${root} is full (${message}); free some of it`)
   if (code === 'EMFILE' || code === 'ENFILE' || code === 'EAGAIN' || code === 'ENOMEM')
     return fail('throttled', 'later', `this machine has no more room for processes or files: ${message}`)
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
