@@ -4,7 +4,7 @@ import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
 import { type CustomTypesConfig, Pool, types } from 'pg'
 
 import { StoreProblem } from './embedded/store-problem.ts'
-import { isCollision, isConnectionFailure, StoreUnavailable } from './store-unavailable.ts'
+import { codeOf, isCollision, isConnectionFailure, StoreUnavailable } from './store-unavailable.ts'
 
 /** What a query runs on: a pooled connection, or an open transaction. */
 export type Executor = Kysely<unknown>
@@ -88,12 +88,15 @@ function over(kysely: Executor, patienceMs: number): Database {
   }
 }
 
+const diskFull = 'The disk of the database is full, and nothing more can be written.\nFree some space: isobar db status'
+
 async function again<T>(options: { ask: () => Promise<T>; patienceMs: number; mayRepeat: () => boolean }): Promise<T> {
   const deadline = Date.now() + options.patienceMs
   for (let wait = 10; ; wait = Math.min(200, wait * 2)) {
     try {
       return await options.ask()
     } catch (error) {
+      if (codeOf(error) === '53100') throw new StoreUnavailable(diskFull, { cause: error })
       const connection = isConnectionFailure(error)
       if (!connection && !isCollision(error)) throw error
       if (!options.mayRepeat() || Date.now() > deadline) {

@@ -105,7 +105,7 @@ create table leases (
 CREATE INDEX leases_attempt ON public.leases USING btree (attempt);
 CREATE INDEX leases_live ON public.leases USING btree (provider, site) WHERE (state = ANY (ARRAY['wanted'::text, 'starting'::text, 'held'::text, 'stopping'::text, 'lost'::text]));
 CREATE INDEX leases_unmetered ON public.leases USING btree (id) WHERE ((started_at IS NOT NULL) AND ((ended_at IS NULL) OR (metered_until < ended_at)));
-CREATE INDEX leases_workload ON public.leases USING btree (workload);
+CREATE INDEX leases_workload ON public.leases USING btree (workload, state);
 
 create table migrations (
   name text not null,
@@ -253,5 +253,6 @@ create table workloads (
 );
 CREATE INDEX workloads_active ON public.workloads USING btree (created_at DESC, id DESC) WHERE (state <> ALL (ARRAY['succeeded'::text, 'failed'::text, 'stopped'::text]));
 CREATE INDEX workloads_due ON public.workloads USING btree (due_at) WHERE (due_at IS NOT NULL);
-CREATE INDEX workloads_name ON public.workloads USING btree (project, name, created_at DESC);
+CREATE INDEX workloads_live_name ON public.workloads USING btree (project, name, created_at DESC, id DESC) WHERE (ended_at IS NULL);
+CREATE INDEX workloads_name ON public.workloads USING btree (project, name, created_at DESC, id DESC);
 CREATE INDEX workloads_page ON public.workloads USING btree (created_at DESC, id DESC);

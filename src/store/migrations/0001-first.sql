@@ -42,7 +42,8 @@ create table workloads (
 create index workloads_due on workloads (due_at) where due_at is not null;
 create index workloads_active on workloads (created_at desc, id desc) where state not in ('succeeded', 'failed', 'stopped');
 create index workloads_page on workloads (created_at desc, id desc);
-create index workloads_name on workloads (project, name, created_at desc);
+create index workloads_name on workloads (project, name, created_at desc, id desc);
+create index workloads_live_name on workloads (project, name, created_at desc, id desc) where ended_at is null;
 
 create table replicas (
   workload text not null references workloads (id) on delete cascade,
@@ -105,7 +106,7 @@ create table leases (
   metered_until bigint
 );
 create index leases_attempt on leases (attempt);
-create index leases_workload on leases (workload);
+create index leases_workload on leases (workload, state);
 create index leases_live on leases (provider, site) where state in ('wanted', 'starting', 'held', 'stopping', 'lost');
 create index leases_unmetered on leases (id) where started_at is not null and (ended_at is null or metered_until < ended_at);
 

@@ -248,6 +248,7 @@ async function moveWorkloads(applying: Applying, changes: Of<'workload'>[]): Pro
       returning w.id, w.name, w.id as workload, w.project, w.reason
     `.execute(on)
     applying.count += rows.length
+    if (over) await leaveQueue(on, rows)
     if (rows.length > 0) applying.nudges.add('agents').add('admit')
     for (const { name, workload, project, reason } of rows)
       applying.events.push({
@@ -268,6 +269,13 @@ async function explain(applying: Applying, changes: Of<'reason'>[]): Promise<voi
     applying.count += rows.length
     if (rows.length > 0) applying.nudges.add('events')
   }
+}
+
+/** Nothing of an ended workload waits, so that the queue holds only what may be placed. */
+async function leaveQueue(on: Executor, ended: { id: string }[]): Promise<void> {
+  await sql`
+    update replicas set state = 'done' where workload = any(${ended.map(({ id }) => id)}::text[]) and state = 'waiting'
+  `.execute(on)
 }
 
 async function lookAgain(applying: Applying, changes: Of<'look-again'>[]): Promise<void> {

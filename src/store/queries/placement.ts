@@ -30,7 +30,7 @@ async function snapshot(on: Executor, { now, most }: { now: number; most: number
   const queue = await sql<Replica>`
     select ${replicaColumns('r')} from replicas r join workloads w on w.id = r.workload
     where r.state = 'waiting' and r.not_before <= ${now}::bigint
-      and w.wants = 'run' and w.ended_at is null and w.state not in ('held', 'stopping')
+      and w.wants = 'run' and w.state in ('queued', 'starting', 'running')
     order by w.priority desc, w.created_at, w.id, r.replica limit ${most}
   `.execute(on)
   const ids = [...new Set(queue.rows.map(({ workload }) => workload))]

@@ -17,10 +17,17 @@ export const createWorkloads = (database: Database): Workloads => ({
     database.read(async (on) => (await listed(on, sql`select id from workloads where id = ${id}`))[0] ?? null),
   find: (project, nameOrId) =>
     database.read(async (on) => {
+      const named = sql`select id, created_at from workloads where project = ${project} and name = ${nameOrId}`
+      const newest = sql`order by created_at desc, id desc limit 1`
       const found = await listed(
         on,
-        sql`select id from workloads where project = ${project} and (id = ${nameOrId} or name = ${nameOrId})
-            order by id = ${nameOrId} desc, ended_at is null desc, created_at desc, id desc limit 1`,
+        sql`
+          select id from (
+            (select 1 as choice, id from workloads where project = ${project} and id = ${nameOrId})
+            union all (select 2, id from (${named} and ended_at is null ${newest}) live)
+            union all (select 3, id from (${named} ${newest}) ended)
+          ) found order by choice limit 1
+        `,
       )
       return found[0] ?? null
     }),
