@@ -123,6 +123,17 @@ test('an edit within the same tick of the clock, of the same length and date, is
   assert.equal(hashes.size, 10)
 })
 
+test('a file that had changed just before the last look is read again, whatever its date says', async () => {
+  const folder = await aFolder({ a: 'now' })
+  const cacheDir = fresh()
+  await packed(folder, cacheDir)
+  const note = join(cacheDir, (await readdir(cacheDir)).find((name) => name.endsWith('.json')) ?? '')
+  const found: { recent: Record<string, string> } = JSON.parse(readFileSync(note, 'utf8'))
+  assert.deepEqual(Object.keys(found.recent), ['a'])
+  await writeFile(note, JSON.stringify({ ...found, recent: { a: 'the hash of what it held then' } }))
+  assert.equal((await packed(folder, cacheDir)).cached, false)
+})
+
 test('a note or an archive that was damaged is not trusted', async () => {
   const folder = await aFolder({ a: '1' })
   const cacheDir = fresh()
