@@ -3,7 +3,7 @@ import { Composer, type Document, Lexer, Parser, type YAMLError } from 'yaml'
 import type { Source, SpecProblem } from './problem.ts'
 
 export const mostBytes = 10_000_000
-export const mostDocuments = 1000
+const mostDocuments = 1000
 export const mostDepth = 32
 /** Words, marks and blanks that YAML sees in a file; a document of a hundred lines has about 600. */
 const mostLexemes = 200_000

@@ -214,7 +214,7 @@ const nameFrom = (text: string): string =>
     .replaceAll(/^-+|-+$/g, '')
 
 /** Parsers say "cause; advice", and patterns "cause, such as example". */
-export function splitAdvice(text: string): [message: string, fix: string] {
+function splitAdvice(text: string): [message: string, fix: string] {
   const [cause = text, ...advised] = text.split('; ')
   if (advised.length > 0) return [cause, advised.join('; ')]
   const [rule = text, example] = text.split(', such as ')

@@ -3,7 +3,7 @@ import { type Document, isAlias, isMap, isPair, isScalar, isSeq, type Node } fro
 import { mostDepth } from './documents.ts'
 
 /** What is wrong with the YAML of a document, and at which offset. */
-export type Flaw = { at: number; path: PropertyKey[]; message: string; fix: string }
+type Flaw = { at: number; path: PropertyKey[]; message: string; fix: string }
 
 /** The value of a document, made of plain objects, lists, text, numbers, booleans and null. */
 export type Plain = { value: unknown; flaws: Flaw[] }
