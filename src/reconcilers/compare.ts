@@ -23,7 +23,8 @@ const youngMs = 15_000
 
 /**
  * What a listing tells of the leases that should be there. Agents know better than their provider how a rank ended, and
- * tell it with all that belongs to it; so while they report, neither exits nor losses are taken from anyone else.
+ * tell it with all that belongs to it; so while they report, no exit is taken from anyone else, nor is absence a loss. A
+ * rank that the provider shows as lost is written down at once; whether that is true is for the decider to say.
  */
 export function compare({ leases, sightings, since, now }: Compared, absences: Absences): SeenRank[] {
   const listed = new Map(sightings.map((sighting) => [sighting.token, sighting]))
@@ -31,7 +32,7 @@ export function compare({ leases, sightings, since, now }: Compared, absences: A
   return leases.flatMap((lease) => {
     const sighting = listed.get(lease.id)
     const shown = sighting?.ranks ?? (absent(lease, absences, now) ? lease.ranksSeen.map(lostRank) : [])
-    return shown.flatMap((rank) => news(lease, rank, { since, now }))
+    return shown.flatMap((rank) => news(lease, rank, { listed: sighting !== undefined, since, now }))
   })
 }
 
@@ -55,12 +56,12 @@ const lostRank = ({ rank, startedAt }: Rank): RankSighting => ({
 function news(
   lease: Lease & { ranksSeen: Rank[] },
   shown: RankSighting,
-  { since, now }: { since: number; now: number },
+  { listed, since, now }: { listed: boolean; since: number; now: number },
 ): SeenRank[] {
   const known = lease.ranksSeen.find(({ rank }) => rank === shown.rank)
   if (!known || known.state === shown.state || known.state === 'exited' || shown.state === 'expected') return []
-  const over = shown.state === 'exited' || shown.state === 'lost'
+  const hearsay = shown.state === 'exited' || !listed
   const heardAt = heardAtLeast(known.heardAt, since)
-  if (over && heardAt !== null && now < heardAt + silenceMs) return []
+  if (hearsay && heardAt !== null && now < heardAt + silenceMs) return []
   return [{ lease: lease.id, ...shown }]
 }

@@ -61,11 +61,16 @@ async function act(operation: ClaimedOperation, { provider, view, house, signal 
   const handle: Handle = { site: leaseRow.site, token }
   const ranks = leaseRow.ranks.map(({ rank }) => rank)
   const call = within(callMs, signal)
-  const logs = await collectLogs({ provider, handle, ranks, lease: operation.lease, archive: house.archive }, call)
   const now = house.clock.now()
+  if (agentsAreAtIt(operation, view, now)) {
+    const seen = await provider.get(handle, call)
+    if (!seen.ok) return again(operation, now, { ...later, detail: seen.fault.detail })
+    const running = seen.value?.ranks.some(({ state }) => state !== 'exited' && state !== 'lost')
+    if (running) return again(operation, now, { ...soon, detail: 'its agents end it' })
+  }
+  const logs = await collectLogs({ provider, handle, ranks, lease: operation.lease, archive: house.archive }, call)
   if (logs === 'unreachable') return again(operation, now, { ...later, detail: 'the site does not answer' })
   if (logs === 'more') return again(operation, now, { ...soon, detail: 'its logs are still being collected' })
-  if (agentsAreAtIt(operation, view, now)) return again(operation, now, { ...soon, detail: 'its agents end it' })
   const answer = await provider.retire(handle, leaseRow.graceMs, call)
   if (!answer.ok) return again(operation, house.clock.now(), { ...later, detail: answer.fault.detail })
   if (answer.value === 'gone') return { state: 'done', detail: '' }
@@ -79,7 +84,7 @@ async function act(operation: ClaimedOperation, { provider, view, house, signal 
 function agentsAreAtIt(operation: ClaimedOperation, view: AgentView | undefined, now: number): boolean {
   const mostTries = 5 + Math.ceil((operation.leaseRow.graceMs + afterGraceMs) / soon.mostMs)
   const talking = view?.ranks.some(
-    ({ state, heardAt }) => state !== 'exited' && heardAt !== null && now < heardAt + silenceMs,
+    ({ state, heardAt }) => state !== 'exited' && state !== 'lost' && heardAt !== null && now < heardAt + silenceMs,
   )
   return talking === true && operation.tries <= mostTries
 }

@@ -150,6 +150,17 @@ test('a job fails with the code of the rank that ended first', () => {
   assert.ok(short(changes).includes('retire'))
 })
 
+test('a rank that fails for want of a lost one does not fail its job', () => {
+  const job = aJob({ nodes: 2 })
+  const failed = { state: 'exited', exitCode: 1, endedAt: aNow, heardAt: aNow } as const
+  const early = conclude(running(job, [failed, { heardAt: aNow - 9000 }]), aNow + 1)
+  assert.deepEqual(early, [{ change: 'look-again', id: 'w-job', at: aNow + 3000 }])
+  const told = conclude(running(job, [failed, { state: 'lost', heardAt: aNow - 9000 }]), aNow + 20_000)
+  assert.ok(short(told).includes('attempt lost'))
+  const alone = end(conclude(running(job, [failed, {}]), aNow + 3000))
+  assert.ok(alone?.change === 'workload' && alone.exitCode === 1)
+})
+
 test('a job succeeds when all its ranks have', () => {
   const changes = conclude(running(aJob(), [{ state: 'exited', exitCode: 0, endedAt: aNow }]), aNow)
   assert.deepEqual(short(changes), [

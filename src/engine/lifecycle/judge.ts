@@ -1,7 +1,7 @@
 import type { AttemptState } from '#model/attempt.ts'
 import type { Rank } from '#model/rank.ts'
 import { siteOf, type LiveAttempt, type SiteFacts, type WorkloadFacts } from './facts.ts'
-import { orderPatienceMs, silenceMs, startingPatienceMs } from './patience.ts'
+import { failurePauseMs, orderPatienceMs, silenceMs, startingPatienceMs } from './patience.ts'
 
 /** What has become of an attempt. */
 export type Verdict =
@@ -18,7 +18,7 @@ export function judge(attempt: LiveAttempt, facts: WorkloadFacts, now: number): 
   const over =
     attempt.state === 'stopping'
       ? whileStopping(attempt, site, now)
-      : (exited(attempt, facts) ?? gone(attempt, site, now) ?? tooLate(attempt, site, now))
+      : (exited(attempt, facts, now) ?? gone(attempt, site, now) ?? tooLate(attempt, site, now))
   return over ? { ...over, fence: outOfReach(attempt.lease, facts, now) } : alive(attempt, facts)
 }
 
@@ -30,9 +30,10 @@ function alive({ state, ranks }: LiveAttempt, { workload }: WorkloadFacts): Verd
 }
 
 /** One rank that fails ends its gang with its code; a gang succeeds when all ranks have; a service should never end. */
-function exited({ ranks }: LiveAttempt, { workload }: WorkloadFacts): Over | null {
+function exited({ ranks }: LiveAttempt, { workload }: WorkloadFacts, now: number): Over | null {
   const ended = ranks.filter((rank) => rank.state === 'exited').sort((a, b) => endOf(a) - endOf(b))
   const failed = ended.find((rank) => codeOf(rank) !== 0)
+  if (failed && now < believedAt(failed, ranks)) return null
   if (failed) return failure(failed, ranks.length)
   if (ended.length === ranks.length) return { is: 'over', state: 'succeeded', exitCode: 0, reason: '' }
   const [first] = ended
@@ -47,6 +48,16 @@ const failure = (rank: Rank, ranks: number) =>
     exitCode: codeOf(rank),
     reason: ranks > 1 ? `rank ${rank.rank} exited with ${codeOf(rank)}` : `exited with ${codeOf(rank)}`,
   }) as const
+
+/**
+ * From when on a rank's failure counts. Where a node is lost, the others of its gang fail for want of it, and often that
+ * is heard first: so it counts once all have ended, or after a moment in which no rank turned out to be lost.
+ */
+export function believedAt(failed: Rank, ranks: Rank[]): number {
+  if (ranks.some(({ state }) => state === 'lost')) return Infinity
+  if (ranks.every(({ state }) => state === 'exited')) return 0
+  return (failed.heardAt ?? failed.endedAt ?? 0) + failurePauseMs
+}
 
 /** An exit that nobody recorded a code of is one all the same: what a shell says of an exit out of range. */
 const codeOf = (rank: Rank): number => rank.exitCode ?? 255

@@ -1,6 +1,6 @@
 import { limitsOf } from './ending.ts'
 import { siteOf, type LiveAttempt, type WorkloadFacts } from './facts.ts'
-import { startingLimit } from './judge.ts'
+import { believedAt, startingLimit } from './judge.ts'
 import { closeLookMs, idleLookMs, silenceMs } from './patience.ts'
 
 /** The next instant after `now` at which something may change although nothing reports. */
@@ -22,6 +22,7 @@ function timesOf(attempt: LiveAttempt, facts: WorkloadFacts): number[] {
   const away = site !== undefined && site.reach !== 'reachable'
   if (away) times.push(site.since + site.patienceMs)
   for (const rank of attempt.ranks)
-    if (rank.heardAt !== null && (away || rank.state === 'lost')) times.push(rank.heardAt + silenceMs)
+    if (rank.state === 'exited') times.push(believedAt(rank, attempt.ranks))
+    else if (rank.heardAt !== null && (away || rank.state === 'lost')) times.push(rank.heardAt + silenceMs)
   return times
 }

@@ -7,6 +7,9 @@ export const orderPatienceMs = 10_000
 /** An agent that was not heard for so long is silent: a little more than the twenty seconds of its long poll. */
 export const silenceMs = 25_000
 
+/** The failure of one rank waits so long for the news that another one is lost: a little longer than between two listings. */
+export const failurePauseMs = 3_000
+
 /** A live workload is looked at so often even if nothing is expected: a net below the nudges. */
 export const idleLookMs = 300_000
 
