@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
 
 import type { Io } from './io.ts'
@@ -37,5 +40,37 @@ class Sink extends Writable {
 
   text(): string {
     return Buffer.concat(this.#parts).toString('utf8')
+  }
+}
+
+const sites = `sites:
+  - { provider: local, name: here, jurisdictions: [DE], price: $0.10/h, patience: 5s, nodes: 4, shape: { cpus: 1, memory: 1GB } }
+`
+
+/** A state directory with one site of four nodes, and its server. For tests. */
+export type House = {
+  home: string
+  env: Record<string, string | undefined>
+  isobar(...argv: string[]): Promise<Captured>
+  close(): Promise<void>
+}
+
+/** Starts a real server on a state directory of its own. For tests. */
+export async function openHouse(): Promise<House> {
+  const home = mkdtempSync(join(tmpdir(), 'isobar-cli-'))
+  writeFileSync(join(home, 'sites.yaml'), sites)
+  const env = { ...process.env, ISOBAR_HOME: home, ISOBAR_PORT: '0', ISOBAR_SERVER: '', DATABASE_URL: '' }
+  const isobar = (...argv: string[]) => callMain(argv, { env, cwd: home })
+  const started = await isobar('server', 'start')
+  if (started.code !== 0) throw new Error(started.stderr)
+  return {
+    home,
+    env,
+    isobar,
+    async close() {
+      const { code, stderr } = await isobar('server', 'stop')
+      rmSync(home, { recursive: true, force: true })
+      if (code !== 0) throw new Error(stderr)
+    },
   }
 }

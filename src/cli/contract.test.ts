@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
@@ -20,28 +19,21 @@ import {
   WorkloadDetail,
   WorkloadPage,
 } from '#api/views.ts'
-import { callMain, type Captured } from './captured.ts'
+import { callMain, openHouse, type Captured, type House } from './captured.ts'
 import { tree } from './tree.ts'
 
 // The promises to scripts, on the real server: stdout is data only, exit codes mean what they say, nothing is asked.
 
-const home = mkdtempSync(join(tmpdir(), 'isobar-cli-'))
-const env = { ...process.env, ISOBAR_HOME: home, ISOBAR_PORT: '0', ISOBAR_SERVER: '', DATABASE_URL: '' }
-const isobar = (...argv: string[]): Promise<Captured> => callMain(argv, { env, cwd: home })
+let house: House
+const isobar = (...argv: string[]): Promise<Captured> => house.isobar(...argv)
 
 // No site has so many CPUs: it stays in the queue.
 const waiting = (name: string): string =>
   `kind: job\nname: ${name}\nresources: { cpus: 5000 }\nrun: echo hello\nlabels: { team: a }\n`
 
 before(async () => {
-  writeFileSync(
-    join(home, 'sites.yaml'),
-    'sites:\n  - { provider: local, name: here, jurisdictions: [DE], price: $0.10/h, patience: 5s, nodes: 4, shape: { cpus: 1, memory: 1GB } }\n',
-  )
-  for (const name of ['first', 'second']) writeFileSync(join(home, `${name}.yaml`), waiting(name))
-  const started = await isobar('server', 'start', '-o', 'json')
-  assert.equal(started.code, 0, started.stderr)
-  ServerView.parse(JSON.parse(started.stdout))
+  house = await openHouse()
+  for (const name of ['first', 'second']) writeFileSync(join(house.home, `${name}.yaml`), waiting(name))
   for (const name of ['first', 'second']) {
     const { code, stdout, stderr } = await isobar('run', `${name}.yaml`, '--detach')
     assert.equal(code, 0, stderr)
@@ -49,11 +41,7 @@ before(async () => {
   }
 })
 
-after(async () => {
-  const { code, stderr } = await isobar('server', 'stop')
-  assert.equal(code, 0, stderr)
-  rmSync(home, { recursive: true, force: true })
-})
+after(() => house.close())
 
 /** Commands that give data and change nothing, with what their JSON is. */
 const reads: [string[], { parse(value: unknown): unknown } | undefined][] = [
@@ -134,7 +122,7 @@ test('changes give what they changed as data', async () => {
 })
 
 test('exit codes: 2 for what is not right, with the place in the file', async () => {
-  writeFileSync(join(home, 'bad.yaml'), 'kind: job\nname: bad\nnods: 4\nrun: echo\n')
+  writeFileSync(join(house.home, 'bad.yaml'), 'kind: job\nname: bad\nnods: 4\nrun: echo\n')
   for (const argv of [
     ['validate', 'bad.yaml'],
     ['run', 'bad.yaml'],
@@ -210,14 +198,14 @@ test('a name and variables of the command line go into the spec', async () => {
 })
 
 test('secrets come from standard input or a file, and are never shown', async () => {
-  const set = await callMain(['secret', 'set', 'TOKEN'], { env, input: 'hush-hush\n' })
+  const set = await callMain(['secret', 'set', 'TOKEN'], { env: house.env, input: 'hush-hush\n' })
   assert.equal(set.code, 0, set.stderr)
-  writeFileSync(join(home, 'token.txt'), 'other')
+  writeFileSync(join(house.home, 'token.txt'), 'other')
   assert.equal((await isobar('secret', 'set', 'OTHER', '--file', 'token.txt')).code, 0)
   const list = await isobar('secret', 'list', '-o', 'name')
   assert.equal(list.stdout, 'OTHER\nTOKEN\n')
   assert.doesNotMatch(JSON.stringify([set, await isobar('secret', 'list', '-o', 'json')]), /hush/)
-  assert.equal((await callMain(['secret', 'set', 'TOKEN'], { env })).code, 2)
+  assert.equal((await callMain(['secret', 'set', 'TOKEN'], { env: house.env })).code, 2)
   assert.equal((await isobar('secret', 'set', 'TOKEN', 'in-argv')).code, 2)
   assert.equal((await isobar('secret', 'rm', 'TOKEN')).code, 0)
 })
@@ -226,16 +214,19 @@ test('the API can be called as it is', async () => {
   const got = await isobar('api', 'get', '/v1/workloads/first')
   assert.equal(WorkloadDetail.parse(JSON.parse(got.stdout)).name, 'first')
   assert.equal((await isobar('api', '/v1/projects')).code, 0)
-  const put = await callMain(['api', 'put', 'v1/workloads/first/priority'], { env, input: '{"priority":9}' })
+  const put = await callMain(['api', 'put', 'v1/workloads/first/priority'], { env: house.env, input: '{"priority":9}' })
   assert.equal(JSON.parse(put.stdout).priority, 9)
-  assert.equal((await callMain(['api', 'put', 'v1/workloads/first/priority'], { env, input: '{"x":9}' })).code, 2)
+  assert.equal(
+    (await callMain(['api', 'put', 'v1/workloads/first/priority'], { env: house.env, input: '{"x":9}' })).code,
+    2,
+  )
   assert.equal((await isobar('api', 'fetch', 'v1/workloads')).code, 2)
 })
 
 test('what a token or key is stays with its owner', () => {
   for (const name of ['token', 'server.json']) {
-    assert.equal(statSync(join(home, name)).mode & 0o077, 0, name)
-    assert.ok(readFileSync(join(home, name)).length > 0)
+    assert.equal(statSync(join(house.home, name)).mode & 0o077, 0, name)
+    assert.ok(readFileSync(join(house.home, name)).length > 0)
   }
 })
 

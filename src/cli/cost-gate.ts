@@ -5,6 +5,9 @@ import type { Call } from './call.ts'
 import { CliFault, exitCodes } from './fault.ts'
 import { ask, canAsk, note } from './io.ts'
 
+/** The command line with one more option. */
+type WithOption = (option: string) => string
+
 const confirmAboveHour = '$20'
 const confirmAboveAll = 100_000_000n
 
@@ -12,7 +15,7 @@ const confirmAboveAll = 100_000_000n
  * Lets a plan through when it is cheap, within --max-cost, or when a person types what it costs; else the command ends.
  * What is compared is the expected cost, or one hour where nobody said how long it runs.
  */
-export async function passCostGate(call: Call, plan: PlanView, command: string): Promise<void> {
+export async function passCostGate(call: Call, plan: PlanView, command: WithOption): Promise<void> {
   const hourly = BigInt(plan.pricePerHour.micros)
   const expected = plan.expectedCost === null ? null : BigInt(plan.expectedCost.micros)
   const amount = expected ?? hourly
@@ -39,7 +42,7 @@ export async function passCostGate(call: Call, plan: PlanView, command: string):
 
 function tooDear(
   what: string,
-  { amount, command, plan }: { amount: Micros; command: string; plan: PlanView },
+  { amount, command, plan }: { amount: Micros; command: WithOption; plan: PlanView },
 ): CliFault {
   const dollars = (amount + 999_999n) / 1_000_000n
   return new CliFault(what, {
@@ -48,7 +51,7 @@ function tooDear(
       'Nothing was started.',
       ...(plan.expectedCost ? [] : ['How long it runs is not known, so the price of one hour counts.']),
     ].join('\n'),
-    next: [`${command} --max-cost ${dollars}`],
+    next: [command(`--max-cost ${dollars}`)],
   })
 }
 

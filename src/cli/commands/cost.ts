@@ -1,10 +1,14 @@
-import type { CostView } from '#api/views.ts'
+import type { CostView, WorkloadView } from '#api/views.ts'
 import type { Call } from '#cli/call.ts'
+import { listAll, type Api } from '#cli/client.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
 import { note } from '#cli/io.ts'
 import { forPeople } from '#cli/output/format.ts'
 import { showList } from '#cli/output/show.ts'
 import { parseDuration } from '#kit/duration.ts'
+
+/** So many of the newest workloads are shown by name. */
+const mostNames = 1000
 
 /** `isobar cost` */
 export async function cost(call: Call): Promise<void> {
@@ -15,13 +19,15 @@ export async function cost(call: Call): Promise<void> {
     to: timeOf(call.text('to'), '--to'),
     project: call.text('project'),
   })
+  const names =
+    forPeople(call.format) && answer.by.includes('workload') ? await namesOf(api) : new Map<string, string>()
   await showList(call, {
     data: answer,
     items: answer.rows,
     columns: [
       ...answer.by.map((group, i) => ({
         title: group.toUpperCase(),
-        cell: ({ keys }: CostView['rows'][number]) => keys[i] ?? '',
+        cell: ({ keys }: CostView['rows'][number]) => named(names, keys[i] ?? ''),
         text: true as const,
       })),
       { title: 'AMOUNT', cell: ({ amount }) => amount.text, right: true },
@@ -31,6 +37,18 @@ export async function cost(call: Call): Promise<void> {
     empty: 'Nothing was spent.',
   })
   if (forPeople(call.format)) note(call.io, `in all ${answer.total.text}`)
+}
+
+/** Names of workloads by id; the ledger knows only ids. */
+async function namesOf(api: Api): Promise<Map<string, string>> {
+  const query = { query: { state: 'all' }, limit: mostNames }
+  const { items } = await listAll<WorkloadView>(api, '/v1/workloads', query)
+  return new Map(items.map(({ id, name }) => [id, name]))
+}
+
+function named(names: Map<string, string>, key: string): string {
+  const name = names.get(key)
+  return name === undefined ? key : `${name} (${key})`
 }
 
 /** Reads a time, or how long ago it was. */

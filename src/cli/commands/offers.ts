@@ -2,7 +2,9 @@ import type { OfferList, SiteList } from '#api/views.ts'
 import type { Call } from '#cli/call.ts'
 import { showList } from '#cli/output/show.ts'
 import { ago, count, paintOf, span } from '#cli/output/words.ts'
-import { formatSizeMiB } from '#kit/size.ts'
+
+/** Whole gigabytes where there are many; the exact size is in the data. */
+const gigabytes = (sizeMiB: number): string => `${Number((sizeMiB / 1024).toFixed(sizeMiB < 10_240 ? 1 : 0))}GB`
 
 /** `isobar offers` */
 export async function offers(call: Call): Promise<void> {
@@ -22,13 +24,13 @@ export async function offers(call: Call): Promise<void> {
         cell: ({ shape }) => (shape.accelerators > 0 ? `${shape.accelerator}:${shape.accelerators}` : ''),
       },
       { title: 'CPUS', cell: ({ shape }) => String(shape.cpuMilli / 1000), right: true },
-      { title: 'MEMORY', cell: ({ shape }) => formatSizeMiB(shape.memoryMiB), right: true },
+      { title: 'MEMORY', cell: ({ shape }) => gigabytes(shape.memoryMiB), right: true },
       { title: 'PRICE/H', cell: ({ pricePerHour }) => pricePerHour.text, right: true },
       { title: 'FREE', cell: ({ available }) => (available === null ? 'unknown' : String(available)), right: true },
       { title: 'WHERE', cell: ({ jurisdictions }) => jurisdictions.join(',') },
       { title: 'REACH', cell: ({ reach }) => reach, paint: ({ reach }) => paintOf(reach) },
       { title: 'AGE', cell: ({ asOf }) => ago(asOf, now), right: true },
-      { title: 'DISK', cell: ({ shape }) => formatSizeMiB(shape.diskMiB), right: true, wide: true },
+      { title: 'DISK', cell: ({ shape }) => gigabytes(shape.diskMiB), right: true, wide: true },
       { title: 'SOURCE', cell: ({ source }) => source, wide: true },
     ],
     name: ({ site, tier, shape }) => `${site}/${tier}/${shape.name}`,

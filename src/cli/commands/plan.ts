@@ -32,7 +32,7 @@ export async function apply(call: Call): Promise<void> {
   const api = await call.api()
   const path = `/v1/plans/${encodeURIComponent(id)}`
   const made = await api.get<PlanView>(path)
-  await passCostGate(call, made, `isobar apply ${id}`)
+  await passCostGate(call, made, (option) => `isobar apply ${id} ${option}`)
   const { workloads } = await api.send<SubmittedView>('POST', `${path}/apply`)
   await showStarted(call, workloads)
   if (forPeople(call.format)) for (const one of workloads) note(call.io, `next: isobar logs -f ${one.id} (${one.name})`)

@@ -107,7 +107,11 @@ async function startIt(
 ): Promise<{ plan: PlanView; workloads: WorkloadView[] }> {
   for (let plans = 1; ; plans++) {
     const plan = await api.send<PlanView>('POST', '/v1/plans', request)
-    await passCostGate(call, plan, `isobar run ${call.args[0] ?? '…'}`)
+    await passCostGate(call, plan, (option) =>
+      call.args[0] === undefined
+        ? `isobar run ${option} -- ${call.rest.map(quoted).join(' ')}`
+        : `isobar run ${call.args[0]} ${option}`,
+    )
     try {
       const { workloads } = await api.send<SubmittedView>('POST', `/v1/plans/${plan.id}/apply`)
       return { plan, workloads }

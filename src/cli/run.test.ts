@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+import { WorkloadDetail } from '#api/views.ts'
+import { callMain, openHouse, type Captured, type House } from './captured.ts'
+import { readServerFile } from './home.ts'
+
+// Running and following, with the real server, the real local provider and real processes.
+
+const bin = fileURLToPath(new URL('../../bin/isobar.js', import.meta.url))
+let house: House
+const isobar = (...argv: string[]): Promise<Captured> => house.isobar(...argv)
+
+before(async () => {
+  house = await openHouse()
+})
+after(() => house.close())
+
+const start = (...argv: string[]): { child: ChildProcess; ended: Promise<Captured>; seen: () => string } => {
+  const child = spawn(process.execPath, [bin, ...argv], {
+    env: house.env,
+    cwd: house.home,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const text = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name]?.on('data', (part: Buffer) => (text[name] += part.toString()))
+  const code = new Promise<number>((resolve) => {
+    child.once('close', (ended) => resolve(ended ?? -1))
+  })
+  return { child, ended: code.then((ended) => ({ code: ended, ...text })), seen: () => text.stdout }
+}
+
+async function until(so: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 30_000
+  while (!(await so())) {
+    if (Date.now() > deadline) throw new Error('it did not come about')
+    await sleep(25)
+  }
+}
+
+test('a run ends with its own exit code; its output is stdout, and the bill comes last', async () => {
+  const { code, stdout, stderr } = await isobar('run', '--name', 'hello', '--', 'echo hi; echo there; exit 3')
+  assert.equal(code, 3, stderr)
+  assert.equal(stdout, 'hi\nthere\n')
+  const lines = stderr.trimEnd().split('\n')
+  assert.match(lines[0] ?? '', /^hello \(w-\w+\) follow it: isobar logs -f w-\w+, end it: isobar stop w-\w+$/)
+  assert.match(
+    lines.at(-1) ?? '',
+    /^hello failed with exit code 3 · ran \d+s · cost \$0\.\d+ at \$0\.10\/h · 1 attempt$/,
+  )
+  assert.match(stderr, /local\/here +on-demand/)
+})
+
+test('the log and the exit code stay, and a signal is 128 and its number', async () => {
+  assert.equal((await isobar('logs', 'hello')).stdout, 'hi\nthere\n')
+  const followed = await isobar('logs', '-f', 'hello')
+  assert.deepEqual([followed.code, followed.stdout], [3, 'hi\nthere\n'])
+  assert.equal((await isobar('logs', '-f', 'hello', '--exit-code', 'local')).code, 0)
+  assert.equal((await isobar('logs', 'hello', '--from', '3')).stdout, 'there\n')
+  assert.equal((await isobar('logs', 'hello', '--rank', '1')).code, 3)
+  assert.equal((await isobar('logs', 'hello', '--rank', 'one')).code, 2)
+  assert.equal((await isobar('run', '--', 'kill -9 $$')).code, 137)
+  const local = await isobar('run', '--exit-code=local', '--', 'exit 4')
+  assert.equal(local.code, 0)
+})
+
+test('with -o json stdout is one document, and the log goes to stderr', async () => {
+  const { code, stdout, stderr } = await isobar('run', '-o', 'json', '--', 'echo', 'a  b', "it's")
+  assert.equal(code, 0, stderr)
+  assert.match(stderr, /^a {2}b it's$/m)
+  const { workloads } = JSON.parse(stdout)
+  assert.equal(WorkloadDetail.parse(workloads[0]).state, 'succeeded')
+})
+
+test('several jobs are followed side by side, and the first exit code that is not 0 counts', async () => {
+  const spec = ['one', 'two']
+    .map(
+      (name, i) => `kind: job\nname: ${name}\nresources: { cpus: 0.5 }\nrun: |\n  echo from ${name}\n  exit ${i * 5}\n`,
+    )
+    .join('---\n')
+  const { code, stdout, stderr } = await callMain(['run', '-'], { env: house.env, cwd: house.home, input: spec })
+  assert.equal(code, 5, stderr)
+  assert.deepEqual(stdout.split('\n').sort(), ['', '[one] from one', '[two] from two'])
+})
+
+test('a workdir is taken along as it was', async () => {
+  mkdirSync(join(house.home, 'work'))
+  writeFileSync(join(house.home, 'work', 'data.txt'), 'first\n')
+  writeFileSync(
+    join(house.home, 'work', 'job.yaml'),
+    'kind: job\nname: reader\nresources: { cpus: 0.5 }\nworkdir: .\nrun: cat data.txt\n',
+  )
+  assert.equal((await isobar('run', 'work/job.yaml')).stdout, 'first\n')
+  writeFileSync(join(house.home, 'work', 'data.txt'), 'second\n')
+  assert.equal((await isobar('run', 'work/job.yaml', '--name', 'reader-2')).stdout, 'second\n')
+})
+
+test('a plan is applied as it stands', async () => {
+  writeFileSync(join(house.home, 'small.yaml'), 'kind: job\nname: small\nresources: { cpus: 0.5 }\nrun: echo small\n')
+  const plan = await isobar('plan', 'small.yaml', '-o', 'name')
+  assert.equal(plan.code, 10, plan.stderr)
+  const applied = await isobar('apply', plan.stdout.trim())
+  assert.equal(applied.code, 0, applied.stderr)
+  assert.equal((await isobar('wait', applied.stdout.trim(), '--exit-code', 'remote', '--timeout', '20s')).code, 0)
+  assert.equal((await isobar('apply', plan.stdout.trim())).stdout, applied.stdout, 'applied twice, started once')
+})
+
+test('above the price that was allowed nothing starts without an amount, not even with --yes', async () => {
+  const ask = ['run', '--name', 'dear', '--confirm-above', '$0.01', '--', 'echo']
+  for (const argv of [ask, ['run', '--yes', ...ask.slice(1)]]) {
+    const { code, stdout, stderr } = await isobar(...argv)
+    assert.equal(code, 7, stderr)
+    assert.equal(stdout, '')
+    assert.match(stderr, /this costs \$0\.10 an hour/)
+    assert.match(stderr, /next: isobar run --max-cost 1 -- echo\n$/)
+  }
+  assert.equal((await isobar('run', '--max-cost', '0.02', '--', 'echo')).code, 7)
+  assert.equal((await isobar('describe', 'dear')).code, 3)
+  const allowed = await isobar('run', '--max-cost', '1', ...ask.slice(1))
+  assert.equal(allowed.code, 0, allowed.stderr)
+})
+
+test('Ctrl-C stops following, tells how to come back, and the run goes on', async () => {
+  const { child, ended, seen } = start('run', '--name', 'long', '--', 'echo begun; sleep 60')
+  await until(() => seen() === 'begun\n')
+  child.kill('SIGINT')
+  const { code, stderr } = await ended
+  assert.equal(code, 130)
+  assert.match(stderr, /long goes on\. Follow it: isobar logs -f w-\w+, end it: isobar stop w-\w+\n$/)
+  assert.equal((await isobar('describe', 'long', '-o', 'jsonpath=.state')).stdout, 'running\n')
+  assert.equal((await isobar('wait', 'long', '--for', 'ready', '--timeout', '5s')).code, 0)
+  const stopped = await isobar('stop', 'long', '--wait')
+  assert.match(stopped.stderr, /^long stopped/m)
+})
+
+test('whoever follows a run goes on with it when the server was killed, and misses no byte', async () => {
+  const { ended, seen } = start(
+    'run',
+    '--name',
+    'steady',
+    '--',
+    'for i in 1 2 3 4 5 6 7 8; do echo line $i; sleep 0.3; done; exit 6',
+  )
+  await until(() => seen().includes('line 2'))
+  const server = readServerFile(house.home)
+  assert.ok(server)
+  process.kill(server.pid, 'SIGKILL')
+  const { code, stdout, stderr } = await ended
+  assert.equal(code, 6, stderr)
+  assert.equal(stdout, [1, 2, 3, 4, 5, 6, 7, 8].map((i) => `line ${i}\n`).join(''))
+  assert.match(stderr, /Connecting again/)
+})
+
+test('events come one a line as they happen', async () => {
+  const { child, ended, seen } = start('events', '-w', '-o', 'ndjson')
+  await isobar('run', '--name', 'eventful', '--', 'true')
+  await until(() => /eventful.*succeeded/.test(seen()))
+  child.kill('SIGINT')
+  const { code, stdout } = await ended
+  assert.equal(code, 130)
+  const cursors = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line).cursor)
+  assert.equal(new Set(cursors).size, cursors.length)
+})
+
+const terminal = existsSync('/usr/bin/script')
+
+test('on a terminal the price is asked for, and only the amount itself starts it', { skip: !terminal }, () => {
+  const run = `'${process.execPath}' '${bin}' run --name asked --confirm-above 0.01 -- echo yes`
+  const typed = (input: string) =>
+    spawnSync('/usr/bin/script', ['-qec', run, '/dev/null'], {
+      env: house.env,
+      cwd: house.home,
+      input,
+      timeout: 30_000,
+    })
+  const wrong = typed('y\n')
+  assert.equal(wrong.status, 7, wrong.stdout.toString())
+  assert.match(wrong.stdout.toString(), /Type \$0\.10 to start it:/)
+  const right = typed('0.10\n')
+  assert.equal(right.status, 0, right.stdout.toString())
+  assert.match(right.stdout.toString(), /^yes\r$/m)
+})
