@@ -60,9 +60,24 @@ export async function openDatabase({ url, size = 10, patienceMs = 5000 }: Databa
     await requireVersion(database)
   } catch (error) {
     await database.close()
-    throw error
+    throw unopened(error)
   }
   return database
+}
+
+/** Why a database cannot be used at all, with what helps; never its address, which may hold a password. */
+function unopened(error: unknown): unknown {
+  const why = error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : ''
+  const problem = (text: string, fix: string) => new StoreProblem(`${text} (${why}).\n${fix}`, { cause: error })
+  if (error instanceof StoreUnavailable)
+    return problem('The database does not answer', 'Start it, or correct the host and port in DATABASE_URL.')
+  const code = codeOf(error)
+  if (code.startsWith('28'))
+    return problem('The database lets nobody in with this name', 'Correct user and password in DATABASE_URL.')
+  if (code === '3D000')
+    return problem('There is no such database', 'Make it with createdb, or correct its name in DATABASE_URL.')
+  if (code === 'ENOTFOUND') return problem('The host of the database is not known', 'Correct the host in DATABASE_URL.')
+  return error
 }
 
 function over(kysely: Executor, patienceMs: number): Database {

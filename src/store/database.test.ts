@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { sql } from 'kysely'
+
+import { aDatabase } from '#rigs/postgres.ts'
+import { openDatabase } from './database.ts'
+import { StoreUnavailable } from './store-unavailable.ts'
+
+test('a database that cannot be used says what to correct, and never a password', async () => {
+  const wrong = [
+    { url: 'postgres://me:hush@127.0.0.1:1/isobar', says: /does not answer[\s\S]*\nStart it, or correct/ },
+    { url: (await aDatabase()).replace(/\/test_\w+/, '/nowhere'), says: /There is no such database[\s\S]*createdb/ },
+    {
+      url: (await aDatabase()).replace('isobar@', 'stranger@'),
+      says: /lets nobody in[\s\S]*\nCorrect user and password/,
+    },
+  ]
+  for (const { url, says } of wrong)
+    await assert.rejects(openDatabase({ url, patienceMs: 50 }), (error: Error) => {
+      assert.match(error.message, says)
+      return !error.message.includes('hush')
+    })
+})
+
+test('a transaction whose connection breaks runs again from its start, and counts once', async () => {
+  const url = await aDatabase()
+  const [database, other] = [await openDatabase({ url }), await openDatabase({ url })]
+  await database.write((on) => sql`create table counted (x int)`.execute(on))
+  let tries = 0
+  await database.write(async (on) => {
+    tries += 1
+    await sql`insert into counted values (1)`.execute(on)
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(on)
+    if (tries === 1) await other.read((beside) => sql`select pg_terminate_backend(${rows[0]?.pid})`.execute(beside))
+    await sql`insert into counted values (2)`.execute(on)
+  })
+  const { rows } = await database.read((on) => sql<{ x: number }>`select x from counted order by x`.execute(on))
+  assert.deepEqual([tries, rows.map(({ x }) => x)], [2, [1, 2]])
+  await Promise.all([database.close(), other.close()])
+})
+
+test("two transactions in each other's way both get through", async () => {
+  const database = await openDatabase({ url: await aDatabase() })
+  await database.write((on) => sql`create table rows as select x, 0 as times from generate_series(1, 2) x`.execute(on))
+  const touch = (order: number[]) =>
+    database.write(async (on) => {
+      for (const x of order) await sql`update rows set times = times + 1 where x = ${x}`.execute(on)
+    })
+  await Promise.all([touch([1, 2]), touch([2, 1]), touch([1, 2]), touch([2, 1])])
+  const { rows } = await database.read((on) => sql<{ times: number }>`select times from rows`.execute(on))
+  assert.deepEqual(
+    rows.map(({ times }) => times),
+    [4, 4],
+  )
+  await database.close()
+})
+
+test('a database that stays away is told as such, and a mistake is told as it is', async () => {
+  const url = await aDatabase()
+  const database = await openDatabase({ url, patienceMs: 100 })
+  await assert.rejects(
+    database.read((on) => sql`select * from nothing`.execute(on)),
+    { code: '42P01' },
+  )
+  await assert.rejects(
+    database.read(() => Promise.reject(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }))),
+    StoreUnavailable,
+  )
+  await database.close()
+})
