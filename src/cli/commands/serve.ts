@@ -1,7 +1,7 @@
 import type { Call } from '#cli/call.ts'
-import { CliFault, exitCodes } from '#cli/fault.ts'
 import { homeOf } from '#cli/home.ts'
 import { note } from '#cli/io.ts'
+import { faultOfServer } from '#cli/server-fault.ts'
 
 /** `isobar serve`: a control plane in this process, until SIGINT or SIGTERM, or until somebody stops it over the API. */
 export async function serve(call: Call): Promise<void> {
@@ -32,17 +32,3 @@ function given(call: Call): Record<string, unknown> {
   }
   return { home: homeOf(call.io), ...texts, ...flags }
 }
-
-const codes = { conflict: exitCodes.conflict, usage: exitCodes.usage, failed: exitCodes.failed } as const
-
-/** A problem of the server or the store tells what, why, and the fix on its last line. */
-export function faultOfServer(error: unknown): unknown {
-  if (!(error instanceof Error) || !error.name.endsWith('Problem')) return error
-  const lines = error.message.split('\n').filter(Boolean)
-  const [what = error.message] = lines
-  const fix = lines.length > 1 ? lines.at(-1) : undefined
-  const code = 'code' in error && isCode(error.code) ? codes[error.code] : exitCodes.failed
-  return new CliFault(what, { code, why: lines.slice(1, -1).join('\n'), ...(fix ? { next: [fix] } : {}) })
-}
-
-const isCode = (code: unknown): code is keyof typeof codes => typeof code === 'string' && code in codes

@@ -79,6 +79,49 @@ const servers: readonly CommandSpec[] = [
   },
 ]
 
+const databases: readonly CommandSpec[] = [
+  {
+    name: 'db status',
+    group: 'Set up',
+    summary: 'tell what the database holds, its size and its migrations',
+    examples: ['isobar db status'],
+    data: true,
+    action: async () => (await import('#cli/commands/db.ts')).status,
+  },
+  {
+    name: 'db backup',
+    arguments: '<file>',
+    group: 'Set up',
+    summary: 'write everything to a file, as it is at one moment; work goes on meanwhile',
+    details: 'Secrets are in it as they are kept: sealed. Keep the file "key" of the state directory with it.',
+    examples: ['isobar db backup isobar.backup'],
+    next: 'isobar db restore <file>',
+    data: true,
+    action: async () => (await import('#cli/commands/db.ts')).backup,
+  },
+  {
+    name: 'db restore',
+    arguments: '<file>',
+    group: 'Set up',
+    summary: 'read a backup into a database that holds nothing yet',
+    examples: ['ISOBAR_HOME=~/fresh isobar db restore isobar.backup'],
+    next: 'isobar server start',
+    data: true,
+    action: async () => (await import('#cli/commands/db.ts')).restore,
+  },
+  {
+    name: 'db move',
+    group: 'Set up',
+    summary: 'copy everything to another PostgreSQL, which must hold nothing yet; the server must be stopped',
+    details: 'The address may stand in the variable TO_DATABASE_URL, so that its password is in no list of processes.',
+    options: [{ flags: '--to <url>', description: 'where to, such as postgres://isobar@db.example/isobar' }],
+    examples: ['isobar server stop && isobar db move --to postgres://isobar@db.example/isobar'],
+    next: 'export DATABASE_URL=postgres://… && isobar server start',
+    data: true,
+    action: async () => (await import('#cli/commands/db.ts')).move,
+  },
+]
+
 export const setUp: readonly CommandSpec[] = [
   {
     name: 'demo',
@@ -98,6 +141,7 @@ export const setUp: readonly CommandSpec[] = [
   },
   ...secrets,
   ...servers,
+  ...databases,
   {
     name: 'api',
     arguments: '<method> [path]',
