@@ -10,6 +10,8 @@ import type { Faults, Range, SimulatedSite } from './options.ts'
 export type SiteState = {
   launch(order: CredentialedOrder, parts: readonly Part[] | undefined, now: number): Outcome<Handle>
   retire(token: string, graceMs: number, now: number): 'retiring' | 'gone'
+  /** Whether the token was ever used: its gang runs, or has ended. */
+  knows(token: string, now: number): boolean
   gang(token: string, now: number): Gang | null
   gangs(now: number): Iterable<Gang>
   /** Everything there ends now, without a word. */
@@ -28,11 +30,11 @@ export function createSite(options: Options): SiteState {
     books.settle(now)
     return books
   }
+  const knows: SiteState['knows'] = (token, now) => at(now).gangs.has(token) || books.closed.has(token)
   return {
     launch(order, parts, now) {
-      books.settle(now)
       const handle = { site: site.name, token: order.token }
-      if (books.gangs.has(order.token) || books.closed.has(order.token)) return succeed(handle)
+      if (knows(order.token, now)) return succeed(handle)
       const shape = order.ranks[0]?.shape.name
       const pool = site.pools.findIndex((one) => one.tier === order.tier && one.shape.name === shape)
       if (pool < 0) return fail('invalid', 'never', `site ${site.name} has no ${shape} in the tier ${order.tier}`)
@@ -52,6 +54,7 @@ export function createSite(options: Options): SiteState {
       }
       return isGone(gang, now) ? 'gone' : 'retiring'
     },
+    knows,
     gang: (token, now) => at(now).gangs.get(token) ?? null,
     gangs: (now) => at(now).gangs.values(),
     lose: (now) => at(now).lose(now),

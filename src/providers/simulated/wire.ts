@@ -31,7 +31,8 @@ export function createWire({ seed, faults, clock, weather, stateOf }: Options): 
     if (signal.aborted) return fail('unreachable', 'later', `${site} did not answer in time`)
     if (trouble === 'unreachable') return fail('unreachable', 'later', `${site} cannot be reached`)
     if (trouble === 'throttled') return fail('throttled', 'later', `${site} asks to be called less often`)
-    if (trouble === 'no-capacity' && name === 'launch')
+    // An order that was taken before stays taken.
+    if (trouble === 'no-capacity' && name === 'launch' && !stateOf(site).knows(token, clock.now()))
       return fail('no-capacity', 'elsewhere', `${site} has nothing left for now`)
     const outcome = effect(stateOf(site), clock.now())
     await clock.sleep(delayMs - thereMs, signal)
