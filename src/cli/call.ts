@@ -4,7 +4,7 @@ import type { Format } from './output/format.ts'
 
 /** The groups of `isobar --help`, in order. */
 export const groups = ['Run', 'Look', 'Change', 'Money', 'Set up'] as const
-export type Group = (typeof groups)[number]
+type Group = (typeof groups)[number]
 
 export type OptionSpec = {
   /** Such as `--max-cost <amount>`, or `-f, --follow`. */
@@ -40,7 +40,7 @@ export type CommandSpec = {
 }
 
 /** What a command does. It returns its exit code, or nothing for 0. */
-export type Action = (call: Call) => Promise<number | void>
+type Action = (call: Call) => Promise<number | void>
 
 /** A command as someone called it. */
 export type Call = {

@@ -8,7 +8,7 @@ import { CliFault, exitCodes, faultOf, Unreachable } from './fault.ts'
 
 export type Query = Record<string, string | number | boolean | undefined>
 
-export type RequestOptions = {
+type RequestOptions = {
   query?: Query
   headers?: Record<string, string>
   body?: string | Uint8Array | Readable

@@ -19,6 +19,8 @@ export async function passCostGate(call: Call, plan: PlanView, command: WithOpti
   const hourly = BigInt(plan.pricePerHour.micros)
   const expected = plan.expectedCost === null ? null : BigInt(plan.expectedCost.micros)
   const amount = expected ?? hourly
+  if (plan.documents.some(({ placed, replicas }) => placed < replicas))
+    note(call.io, 'What waits has no price yet: placement.maxPrice in its spec bounds what it may take later.')
   const limit = call.text('max-cost')
   if (limit !== undefined) {
     if (amount <= amountOf(limit, '--max-cost')) return

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 
+import { CliFault, exitCodes } from './fault.ts'
+
 /** What a command reads and writes, and the place where it runs. Data goes to `stdout`, everything else to `stderr`. */
 export type Io = {
   env: Record<string, string | undefined>
@@ -109,6 +111,10 @@ export async function interruptible<T>(work: (interrupted: AbortSignal) => Promi
   process.once('SIGINT', interrupt)
   try {
     return await work(controller.signal)
+  } catch (error) {
+    // What was cut off fails in its own way; what happened is that someone pressed Ctrl-C.
+    if (controller.signal.aborted) throw new CliFault('interrupted; what runs goes on', { code: exitCodes.interrupted })
+    throw error
   } finally {
     process.removeListener('SIGINT', interrupt)
   }

@@ -157,6 +157,17 @@ test('whoever follows a run goes on with it when the server was killed, and miss
   assert.match(stderr, /Connecting again/)
 })
 
+test('waiting can be interrupted, and says so', async () => {
+  const { stdout } = await isobar('run', '--name', 'endless', '--detach', '--', 'sleep 60')
+  const { child, ended } = start('wait', stdout.trim())
+  await until(() => existsSync(`/proc/${child.pid}/stat`) && child.exitCode === null)
+  await sleep(500) // there is nothing to see of a command that waits
+  child.kill('SIGINT')
+  const { code, stderr } = await ended
+  assert.deepEqual([code, stderr], [130, 'error: interrupted; what runs goes on\n'])
+  await isobar('stop', 'endless', '--wait')
+})
+
 test('events come one a line as they happen', async () => {
   const { child, ended, seen } = start('events', '-w', '-o', 'ndjson')
   await isobar('run', '--name', 'eventful', '--', 'true')

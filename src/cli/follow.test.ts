@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { createServer, type RequestListener } from 'node:http'
+import { after, test } from 'node:test'
+
+import type { EventView } from '#api/views.ts'
+import { callMain } from './captured.ts'
+import { createApi } from './client.ts'
+import { eventsOf, parseEvents } from './event-source.ts'
+import { processIo } from './io.ts'
+import { followLog, prefixing } from './log-follower.ts'
+import { createSession, type Session } from './session.ts'
+
+// Streams that break off at the worst moment: a server that does so on purpose stands in for a dying one.
+
+const servers: ReturnType<typeof createServer>[] = []
+after(() => {
+  for (const server of servers) server.close()
+})
+
+async function answering(answer: RequestListener): Promise<string> {
+  const server = createServer(answer)
+  servers.push(server)
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  const address = server.address()
+  return typeof address === 'object' && address ? `http://127.0.0.1:${address.port}` : ''
+}
+
+const sessionAt = (url: string): Session =>
+  createSession({ ...processIo(), env: { ISOBAR_SERVER: url } }, createApi({ url, token: 't' }))
+
+test('a log that breaks off in a later attempt goes on there, byte for byte', async () => {
+  const logs: Record<string, string> = { 1: 'one\ntwo\n', 2: 'three\nfour\nfive\n' }
+  const asked: string[] = []
+  const url = await answering((request, response) => {
+    const { pathname, searchParams: query } = new URL(request.url ?? '', 'http://x')
+    if (!pathname.endsWith('/logs'))
+      return response.end(
+        JSON.stringify({
+          state: 'succeeded',
+          attemptList: [
+            { number: 2, replica: 0 },
+            { number: 1, replica: 0 },
+          ],
+        }),
+      )
+    const attempt = query.get('attempt') ?? '1'
+    const from = Number(query.get('from') ?? 0)
+    asked.push(`${attempt}:${from}:${query.get('follow') ?? 'false'}`)
+    response.setHeader('isobar-log-attempt', attempt)
+    response.setHeader('isobar-log-offset', String(from))
+    if (query.get('follow') !== 'true') return response.end(logs[attempt]?.slice(from))
+    if (asked.length > 1) return response.end(`${logs[2]}`.slice(from))
+    // The first stream leads through attempt 1 into attempt 2, and dies within a line.
+    response.write(`${logs[1]}${logs[2]?.slice(0, 7)}`, () => response.socket?.resetAndDestroy())
+  })
+  let seen = ''
+  await followLog(sessionAt(url), {
+    workload: 'w-1',
+    query: { rank: '0' },
+    sink: async (bytes) => void (seen += Buffer.from(bytes).toString()),
+    signal: AbortSignal.timeout(10_000),
+  })
+  assert.equal(seen, 'one\ntwo\nthree\nfour\nfive\n')
+  assert.deepEqual(asked, ['1:0:true', '1:0:false', '2:7:true'])
+})
+
+const event = (cursor: number): EventView => ({
+  cursor: String(cursor),
+  at: '2026-01-01T00:00:00Z',
+  type: 'workload.submitted',
+  workload: null,
+  project: null,
+  message: `event ${cursor} — ü`,
+  data: {},
+})
+const frame = (cursor: number): string =>
+  `: heartbeat\nid: ${cursor}\nevent: x\ndata: ${JSON.stringify(event(cursor))}\n\n`
+
+test('events go on behind the last one seen when the stream breaks, without a gap or a double', async () => {
+  const asked: (string | string[] | undefined)[] = []
+  const url = await answering((request, response) => {
+    asked.push(request.headers['last-event-id'])
+    response.setHeader('content-type', 'text/event-stream')
+    const from = Number(request.headers['last-event-id'] ?? 0)
+    response.write(`${frame(from + 1)}${frame(from + 2)}id: 99\ndata: {"cut`, () => response.socket?.resetAndDestroy())
+  })
+  const stop = new AbortController()
+  const seen: string[] = []
+  for await (const { cursor } of eventsOf(sessionAt(url), { query: {}, signal: stop.signal })) {
+    seen.push(cursor)
+    if (seen.length === 6) stop.abort()
+  }
+  assert.deepEqual(seen, ['1', '2', '3', '4', '5', '6'])
+  assert.deepEqual(asked.slice(0, 3), [undefined, '2', '4'])
+})
+
+test('events are read the same however the bytes are cut', async () => {
+  const bytes = Buffer.from(`retry: 1000\n\n${frame(1)}${frame(2).replaceAll('\n', '\r\n')}`)
+  for (const size of [1, 2, 3, 7, bytes.length]) {
+    const cut = async function* (): AsyncGenerator<Uint8Array> {
+      for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+    }
+    const read: EventView[] = []
+    for await (const one of parseEvents(cut())) read.push(one)
+    assert.deepEqual(read, [event(1), event(2)], `in pieces of ${size}`)
+  }
+})
+
+test('logs side by side mix only whole lines, and keep a last one without its end', async () => {
+  let seen = ''
+  const one = prefixing('[a] ', async (bytes) => void (seen += Buffer.from(bytes).toString()))
+  await one.sink(Buffer.from('fir'))
+  assert.equal(seen, '')
+  await one.sink(Buffer.from('st\nsecond\nla'))
+  await one.sink(Buffer.from('st'))
+  await one.end()
+  assert.equal(seen, '[a] first\n[a] second\n[a] last\n')
+})
+
+test('an answer that is no JSON, or a problem of no known shape, is an error that names a fix', async () => {
+  const cases: [number, string, string, number, RegExp][] = [
+    [200, 'text/html', '<html>', 1, /not JSON/],
+    [502, 'text/html', '<html>bad gateway', 1, /answered with 502/],
+    [404, 'application/json', '{}', 3, /answered with 404/],
+    [
+      409,
+      'application/problem+json',
+      '{"code":"plan-changed","detail":"dearer","difference":["$1 → $2"]}',
+      5,
+      /dearer\n\$1 → \$2/,
+    ],
+    [500, 'application/problem+json', '{"code":"internal","detail":"oops","requestId":"r-1"}', 1, /oops\nRequest r-1/],
+  ]
+  for (const [status, type, body, code, text] of cases) {
+    const url = await answering((_request, response) => response.writeHead(status, { 'content-type': type }).end(body))
+    const { stderr, stdout, ...ended } = await callMain(['ps'], { env: { ISOBAR_SERVER: url } })
+    assert.equal(ended.code, code, stderr)
+    assert.equal(stdout, '')
+    assert.match(stderr, text)
+  }
+})
