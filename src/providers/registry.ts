@@ -30,7 +30,7 @@ const adapters: Partial<Record<ProviderName, Open>> = {
 export const providerNames = Object.keys(adapters) as ProviderName[] // keys of the table
 
 /** An adapter that was asked for and does not exist. */
-export class UnknownProvider extends Error {
+class UnknownProvider extends Error {
   constructor(name: string) {
     const near = didYouMean(name, providerNames)
     super(

@@ -94,3 +94,27 @@ test('30 jobs end through preemptions, lost replies and the loss of a site; noth
   assert.ok(attempts.filter(({ state }) => state === 'lost').length > 3, 'nothing was lost: the test shows nothing')
   for (const { lease } of attempts) assert.ok(lease?.state === 'gone' || lease?.state === 'refused', lease?.state)
 })
+
+test('what nobody ordered is seen as a leak, until the house has found it and retired it', async () => {
+  const clock = createFakeClock()
+  await using store = await aStore({ clock })
+  const world = createWorld({ store, clock, reconcilers, seed: 1, tickMs: 5_000, sites: [aSite('west', 4, 1_000_000)] })
+  const stranger = {
+    token: 'l-stranger',
+    workload: 'w-stranger',
+    attempt: 1,
+    site: 'west',
+    tier: 'spot',
+    ranks: [{ rank: 0, shape }],
+    graceMs: 0,
+    controlPlanes: ['http://127.0.0.1:1'],
+    credential: 'none',
+  }
+  world.cloud.script('w-stranger', [{ prints: '', runMs: Infinity, exitCode: 0, stubborn: false }])
+  await world.house.providers.get('simulated')?.launch(stranger, new AbortController().signal)
+  const leak = 'l-stranger of w-stranger runs at west, and no live lease knows it'
+  assert.deepEqual(await invariants(world, store, { slackMs }), [leak])
+  await world.runFor(30_000)
+  assert.deepEqual(await invariants(world, store, { slackMs }), [])
+  assert.deepEqual(world.cloud.used('west'), [0])
+})

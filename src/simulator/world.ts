@@ -1,6 +1,5 @@
 import { createIds } from '#kit/ids.ts'
 import { createRandom } from '#kit/random.ts'
-import { siteKey } from '#model/site.ts'
 import type { SimulatedOptions } from '#providers/simulated/options.ts'
 import { createSimulated, type SimulatedCloud } from '#providers/simulated/simulated.ts'
 import type { Archive, House, Reconciler } from '#reconcilers/reconciler.ts'
@@ -78,16 +77,6 @@ export function createWorld({ store, clock, reconcilers, tickMs = 1_000, ...simu
       while (clock.now() < end) await step()
     },
   }
-}
-
-/** Writes the world's sites down, as reachable and with their offers, so that the first turn can place something. */
-export async function furnish({ house, clock }: World): Promise<void> {
-  for (const provider of house.providers.values())
-    for (const site of provider.sites()) {
-      await house.store.sites.put(site, clock.now())
-      const offers = await provider.offers(site.name, new AbortController().signal)
-      if (offers.ok) await house.store.sites.offered(siteKey(site), offers.value, null, clock.now())
-    }
 }
 
 /** Logs are counted, not kept. */

@@ -20,7 +20,7 @@ export function take(bucket: Bucket, { perSecond, burst }: Rate, now: Instant): 
 }
 
 /** Gives the last token back that was taken and not used. */
-export function giveBack(bucket: Bucket, { perSecond }: Rate): void {
+function giveBack(bucket: Bucket, { perSecond }: Rate): void {
   bucket.fullAt -= 1_000 / perSecond
 }
 

@@ -32,7 +32,7 @@ export type Gang = {
   closed: boolean
 }
 
-export const partOf = (gang: Gang, rank: number): Part => {
+const partOf = (gang: Gang, rank: number): Part => {
   const part = gang.parts[rank] ?? gang.parts[0]
   if (!part) throw new Error(`gang ${gang.token} has no part`)
   return part

@@ -9,13 +9,12 @@ const Range = z.tuple([z.int().min(0), z.int().min(0)]).refine(([least, most]) =
 export type Range = z.output<typeof Range>
 
 /** Nodes of one shape in one tier at a simulated site. */
-export const Pool = z.strictObject({
+const Pool = z.strictObject({
   tier: Tier,
   shape: Shape,
   priceMicros: z.int().min(0).meta({ description: 'Price of one node for one hour, in millionths of a US dollar.' }),
   nodes: z.int().min(0).meta({ description: 'Nodes that there are.' }),
 })
-export type Pool = z.output<typeof Pool>
 
 export const SimulatedSite = Site.omit({ provider: true }).extend({ pools: z.array(Pool).min(1) })
 export type SimulatedSite = z.output<typeof SimulatedSite>
