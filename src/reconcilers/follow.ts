@@ -2,7 +2,7 @@ import { conclude } from '#engine/lifecycle/conclude.ts'
 import type { Change } from '#model/change.ts'
 import type { Facts } from '#store/store.ts'
 import { heardAtLeast, listeningSince } from './memory.ts'
-import type { Reconciler } from './reconciler.ts'
+import type { House, Reconciler } from './reconciler.ts'
 
 const batch = 200
 /** A control plane that dies while it decides delays the next decision by so long. */
@@ -18,8 +18,8 @@ export const follow: Reconciler = {
     const now = clock.now()
     const due = await store.follow.due({ now, most: batch, claimMs })
     const wrong: unknown[] = []
-    const changes = due.flatMap((facts) => concludeOne(listened(facts, since), now, wrong))
-    if (changes.length > 0) await store.apply(changes)
+    const concluded = due.map((facts) => concludeOne(listened(facts, since), now, wrong))
+    await write(concluded, house, wrong)
     if (wrong.length > 0) throw new AggregateError(wrong, 'some workloads could not be concluded')
     const at = await store.follow.nextDueAt()
     return { status: `followed ${due.length}`, more: due.length === batch, ...(at === null ? {} : { at }) }
@@ -33,6 +33,18 @@ function concludeOne(facts: Facts, now: number, wrong: unknown[]): Change[] {
   } catch (error) {
     wrong.push(new Error(`workload ${facts.workload.id}`, { cause: error }))
     return []
+  }
+}
+
+/** All at once; if that fails, one by one, so that what cannot be written holds up nobody else. */
+async function write(concluded: Change[][], { store }: House, wrong: unknown[]): Promise<void> {
+  const changes = concluded.flat()
+  if (changes.length === 0) return
+  try {
+    await store.apply(changes)
+  } catch (error) {
+    if (concluded.length === 1) throw error
+    for (const some of concluded) await store.apply(some).catch((reason: unknown) => wrong.push(reason))
   }
 }
 

@@ -10,7 +10,7 @@ import { sideBySide, within } from './side-by-side.ts'
 /** What is nobody's must be so in two looks this far apart. */
 const apartMs = 10_000
 const callMs = 10_000
-const claimSeconds = 90
+const claimSeconds = 20
 
 type Suspect = { since: number; told: boolean }
 const suspected = memory(() => new Map<string, Map<string, Suspect>>())

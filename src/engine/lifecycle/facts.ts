@@ -20,7 +20,7 @@ export type WorkloadFacts = {
 }
 
 export type LiveAttempt = Attempt & { lease: Lease; ranks: Rank[] }
-export type TaskCounts = { succeeded: number; failed: number; leased: number; waiting: number }
+type TaskCounts = { succeeded: number; failed: number; leased: number; waiting: number }
 export type SiteFacts = SiteReach & { patienceMs: number }
 
 /** `provider/site` of a lease. */

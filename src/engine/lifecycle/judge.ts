@@ -9,7 +9,7 @@ export type Verdict =
   /** `fence`: its capacity may still be there, out of reach; it must be retired when the site is back. */
   | { is: 'over'; state: EndState; exitCode?: number; reason: string; fence: boolean }
 
-export type EndState = Extract<AttemptState, 'succeeded' | 'failed' | 'stopped' | 'refused' | 'lost'>
+type EndState = Extract<AttemptState, 'succeeded' | 'failed' | 'stopped' | 'refused' | 'lost'>
 type Over = Omit<Extract<Verdict, { is: 'over' }>, 'fence'>
 
 /** Judges an attempt by the news of its ranks, what its site says, and how long both have been silent. */

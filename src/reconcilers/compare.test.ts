@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import type { Lease } from '#model/lease.ts'
+import type { Rank } from '#model/rank.ts'
+import type { RankSighting, Sighting } from '#providers/provider.ts'
+import { aNow } from '#test/builders.ts'
+import { type Absences, compare } from './compare.ts'
+
+const aRank = (fields: Partial<Rank> = {}): Rank => ({
+  lease: 'l-1',
+  rank: 0,
+  state: 'running',
+  address: null,
+  endpoints: [],
+  ready: true,
+  exitCode: null,
+  startedAt: aNow,
+  endedAt: null,
+  heardAt: null,
+  ...fields,
+})
+
+const leased = (rank: Partial<Rank>, lease: Partial<Lease> = {}): Lease & { ranksSeen: Rank[] } => ({
+  id: 'l-1',
+  attempt: 'a-1',
+  workload: 'w-1',
+  project: 'default',
+  provider: 'local',
+  site: 'west',
+  tier: 'on-demand',
+  priceMicros: 0,
+  ranks: [],
+  state: 'held',
+  createdAt: aNow,
+  startedAt: aNow,
+  endedAt: null,
+  meteredUntil: null,
+  ranksSeen: [aRank(rank)],
+  ...lease,
+})
+
+const shown = (rank: Partial<RankSighting>): Sighting => ({
+  token: 'l-1',
+  workload: 'w-1',
+  attempt: 1,
+  ranks: [{ rank: 0, state: 'running', exitCode: null, startedAt: aNow, endedAt: null, ...rank }],
+})
+
+/** The states that a listing brings to rank 0, at `now` and after others at earlier times. */
+function seen(
+  lease: ReturnType<typeof leased>,
+  sightings: Sighting[],
+  options: { now?: number; absences?: Absences; since?: number } = {},
+): string[] {
+  const { now = aNow + 60_000, absences = new Map(), since = 0 } = options
+  return compare({ leases: [lease], sightings, since, now }, absences).map(({ state }) => state)
+}
+
+test('an exit is taken from a listing only where no agent reports', () => {
+  const exited = [shown({ state: 'exited', exitCode: 3 })]
+  assert.deepEqual(seen(leased({}), exited), ['exited'])
+  assert.deepEqual(seen(leased({ heardAt: aNow + 50_000 }), exited), [])
+  assert.deepEqual(seen(leased({ heardAt: aNow }), exited), ['exited'])
+})
+
+test('an agent is not silent while nobody listened', () => {
+  const exited = [shown({ state: 'exited', exitCode: 3 })]
+  assert.deepEqual(seen(leased({ heardAt: aNow }), exited, { since: aNow + 55_000 }), [])
+})
+
+test('what a listing no longer shows is lost only when the next one does not either', () => {
+  const absences: Absences = new Map()
+  assert.deepEqual(seen(leased({}), [], { absences }), [])
+  assert.deepEqual(seen(leased({}), [], { absences, now: aNow + 62_000 }), ['lost'])
+  const flickering: Absences = new Map()
+  assert.deepEqual(seen(leased({}), [], { absences: flickering }), [])
+  assert.deepEqual(seen(leased({}), [shown({})], { absences: flickering, now: aNow + 61_000 }), [])
+  assert.deepEqual(seen(leased({}), [], { absences: flickering, now: aNow + 62_000 }), [])
+})
+
+test('what has just been launched may not be listed yet', () => {
+  const absences: Absences = new Map()
+  for (const now of [aNow + 2000, aNow + 14_000])
+    assert.deepEqual(seen(leased({ state: 'expected' }), [], { absences, now }), [])
+})
+
+test('what is being retired is never lost', () => {
+  const absences: Absences = new Map([['l-1', 0]])
+  assert.deepEqual(seen(leased({}, { state: 'stopping' }), [], { absences }), [])
+})
