@@ -45,6 +45,19 @@ test('a log is collected whole, and on from where an earlier call was cut off', 
   assert.equal(archive.text(), 'hello, world')
 })
 
+test('output that the provider dropped is said to be missing, and nothing is kept twice', async () => {
+  const archive = anArchive()
+  const all = Buffer.from('0123456789')
+  const provider: Pick<Provider, 'logs'> = {
+    async logs(_handle, { from: asked }) {
+      const start = Math.max(6, asked)
+      return succeed({ from: start, bytes: all.subarray(start, start + 2), end: start >= 8 })
+    },
+  }
+  for (let i = 0; i < 2; i++) await collectLogs(from(provider, archive), signal)
+  assert.equal(archive.text(), '[6 bytes of older output were dropped]\n6789')
+})
+
 test('time that is up asks for another turn', async () => {
   assert.equal(await collectLogs(from(aSource('hello'), anArchive()), AbortSignal.abort()), 'more')
 })

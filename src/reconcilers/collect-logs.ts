@@ -22,17 +22,26 @@ export async function collectLogs(source: Source, signal: AbortSignal): Promise<
 
 async function collectRank(source: Source, rank: number, signal: AbortSignal): Promise<'all' | 'more' | 'unreachable'> {
   const { provider, handle, lease, archive } = source
-  let from = await archive.size(lease, rank)
-  while (from < mostKept) {
+  const before = await archive.size(lease, rank)
+  let kept = before
+  let from = before
+  while (kept < mostKept) {
     if (signal.aborted) return 'more'
-    const most = Math.min(mostRead, mostKept - from)
+    const most = Math.min(mostRead, mostKept - kept)
     const chunk = await provider.logs(handle, { rank, from, most }, signal)
     // Any other fault means that there is no log to be had: a machine is not kept for that.
     if (!chunk.ok) return chunk.fault.kind === 'unreachable' || chunk.fault.kind === 'throttled' ? 'unreachable' : 'all'
-    const { bytes, end } = chunk.value
-    if (bytes.length > 0) await archive.append(lease, rank, bytes)
+    const { from: start, bytes, end } = chunk.value
+    // After a gap the archive counts other bytes than the provider: what an earlier call kept must do.
+    if (start > from && before > 0) return 'all'
+    const piece = start > from ? Buffer.concat([gap(start - from), bytes]) : bytes
+    if (piece.length > 0) await archive.append(lease, rank, piece)
     if (end || bytes.length === 0) return 'all'
-    from += bytes.length
+    kept += piece.length
+    from = start + bytes.length
   }
   return 'all'
 }
+
+/** What stands for output that the provider dropped to keep the log bounded. */
+const gap = (bytes: number): Buffer => Buffer.from(`[${bytes} bytes of older output were dropped]\n`)
