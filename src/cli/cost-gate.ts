@@ -5,6 +5,7 @@ import type { Call } from './call.ts'
 import { CliFault, exitCodes } from './fault.ts'
 import { ask, canAsk, note } from './io.ts'
 
+type Asked = Pick<Call, 'flag' | 'text' | 'io'>
 /** The command line with one more option. */
 type WithOption = (option: string) => string
 
@@ -15,7 +16,7 @@ const confirmAboveAll = 100_000_000n
  * Lets a plan through when it is cheap, within --max-cost, or when a person types what it costs; else the command ends.
  * What is compared is the expected cost, or one hour where nobody said how long it runs.
  */
-export async function passCostGate(call: Call, plan: PlanView, command: WithOption): Promise<void> {
+export async function passCostGate(call: Asked, plan: PlanView, command: WithOption): Promise<void> {
   const hourly = BigInt(plan.pricePerHour.micros)
   const expected = plan.expectedCost === null ? null : BigInt(plan.expectedCost.micros)
   const amount = expected ?? hourly

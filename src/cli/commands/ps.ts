@@ -7,7 +7,7 @@ import { interruptible, note, plain, write } from '#cli/io.ts'
 import { forPeople } from '#cli/output/format.ts'
 import { showList } from '#cli/output/show.ts'
 import type { Column } from '#cli/output/table.ts'
-import { ago, dollars, hasEnded, paintOf } from '#cli/output/words.ts'
+import { ago, count, dollars, hasEnded, paintOf } from '#cli/output/words.ts'
 import { createSession } from '#cli/session.ts'
 
 const tableLimit = 200
@@ -98,11 +98,16 @@ function limitOf(call: Call, otherwise: number): number {
   throw new CliFault(`--limit ${text} is not a number from 1 on`, { code: exitCodes.usage, next: ['isobar ps --help'] })
 }
 
-/** Why the waiting ones wait, one a line. */
+/** Why the waiting ones wait: each reason once, with whom it keeps waiting. */
 function reasons(items: readonly WorkloadView[]): string {
   const waiting = items.filter((one) => !hasEnded(one) && one.state !== 'running' && one.reason)
-  if (waiting.length === 0) return ''
-  const lines = waiting.slice(0, mostReasons).map(({ name, reason }) => `  ${name}: ${plain(reason)}`)
-  const others = waiting.length > mostReasons ? [`  and ${waiting.length - mostReasons} more: isobar ps -o wide`] : []
-  return ['', ...lines, ...others, ''].join('\n')
+  const groups = [...Map.groupBy(waiting, ({ reason }) => reason)]
+  if (groups.length === 0) return ''
+  const lines = groups.slice(0, mostReasons).map(([reason, [first, ...others]]) => {
+    const who = others.length > 0 ? `${first?.name} and ${count(others.length, 'other')}` : first?.name
+    return `  ${who}: ${plain(reason)}`
+  })
+  const rest =
+    groups.length > mostReasons ? [`  and ${groups.length - mostReasons} more reasons: isobar ps -o wide`] : []
+  return ['', ...lines, ...rest, ''].join('\n')
 }
