@@ -337,3 +337,29 @@ test('an agent records the end in its folder though that was renamed', async (co
   assert.deepEqual(json<RankEnd>(`${folder}-moved`, 'end.json').exit, exits(4))
   assert.equal(await logOf(`${folder}-moved`), 'late\n')
 })
+
+test('when its control plane is gone, an agent dials the others that it was told of', async (context) => {
+  const { start, controlPlane } = await open(context)
+  const other = await ScriptedControlPlane.open()
+  context.after(() => other.down())
+  const gone = 'http://127.0.0.1:1'
+  controlPlane.controlPlanes = [gone, other.address, controlPlane.address]
+  const gang: Partial<Gang> = { go: () => ({ run: 'sleep 0.2; exit 6' }) }
+  const { exited } = start(gang, { controlPlanes: [gone, controlPlane.address] })
+  other.gangs.set('c', { ranks: 1, go: () => ({}) })
+  await until('it runs', () => controlPlane.report('c')?.state === 'running')
+  await controlPlane.down()
+  await exited
+  assert.deepEqual(other.report('c')?.exit, exits(6))
+})
+
+test('an agent that cannot get the workdir stops when it is told to, and runs nothing', async (context) => {
+  const { start, controlPlane } = await open(context)
+  const bundle = { hash: 'x', url: '/blobs/of-nobody' }
+  const { agent, exited, folder } = start({ go: () => ({ bundle, run: 'echo never' }) })
+  await until('it asked for the bundle', () => controlPlane.missed > 0)
+  agent.kill('SIGTERM')
+  await exited
+  assert.deepEqual(json<RankEnd>(folder, 'end.json').exit, exits(null, 'SIGTERM'))
+  assert.equal(existsSync(join(folder, 'start.json')), false)
+})

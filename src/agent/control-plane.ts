@@ -4,7 +4,7 @@ import { backoffMs } from '#kit/backoff.ts'
 import type { AgentAnswer, AgentReport } from '#model/agent-protocol.ts'
 
 /** What came of one report. `aborted`: we had something newer to say. */
-export type Reply = { kind: 'answer'; answer: AgentAnswer } | { kind: 'denied' | 'away' | 'aborted'; detail: string }
+type Reply = { kind: 'answer'; answer: AgentAnswer } | { kind: 'denied' | 'away' | 'aborted'; detail: string }
 
 export type ControlPlane = {
   /** One report to whichever control plane answers. Never throws. */

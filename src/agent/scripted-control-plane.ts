@@ -28,7 +28,11 @@ export class ScriptedControlPlane {
   readonly files = new Map<string, Uint8Array>()
   /** Every nth answer is lost on its way, after it took effect; 0 for none. */
   dropEvery = 0
+  /** Where agents are told to dial from now on. */
+  controlPlanes: string[] = []
   syncs = 0
+  /** Files that were asked for and are not there. */
+  missed = 0
 
   readonly #reports = new Map<string, AgentReport>()
   readonly #leased = new Map<string, Set<number>>()
@@ -78,6 +82,7 @@ export class ScriptedControlPlane {
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.method === 'GET') {
       const file = this.files.get(request.url ?? '')
+      if (!file) this.missed++
       response.writeHead(file ? 200 : 404).end(file)
       return
     }
@@ -123,7 +128,7 @@ export class ScriptedControlPlane {
       stop: gang.stop ?? null,
       fenced: gang.fenced ?? false,
       ...this.#lease(gang, `${credential}/${report.rank}`, report.tasks),
-      controlPlanes: [],
+      controlPlanes: this.controlPlanes,
     }
   }
 

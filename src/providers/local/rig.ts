@@ -11,9 +11,6 @@ import type { Shape } from '#model/resources.ts'
 import type { LocalSite } from './config.ts'
 import { createLocal } from './local.ts'
 
-/** Only tests use this file: a site of four small nodes in a folder of its own, and how to leave nothing behind. */
-export type LocalRig = ReturnType<typeof openLocalRig>
-
 export const smallShape: Shape = {
   name: 'small',
   accelerators: 0,
@@ -25,6 +22,7 @@ export const smallShape: Shape = {
 
 type Changes = Partial<Omit<CredentialedOrder, 'ranks'>> & { ranks?: number }
 
+/** Only tests use this file: a site of four small nodes in a folder of its own, and how to leave nothing behind. */
 export function openLocalRig(controlPlane: string, shape: Shape = smallShape) {
   const home = mkdtempSync(join(tmpdir(), 'isobar-local-'))
   const site: LocalSite = {
