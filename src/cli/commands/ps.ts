@@ -14,7 +14,7 @@ const tableLimit = 200
 const mostReasons = 10
 
 const columns = (now: number): Column<WorkloadView>[] => [
-  { title: 'NAME', cell: ({ name }) => name, text: true },
+  { title: 'NAME', cell: ({ name }) => name, text: 16 },
   { title: 'ID', cell: ({ id }) => id },
   { title: 'KIND', cell: ({ kind }) => kind },
   { title: 'PROJECT', cell: ({ project }) => project, wide: true },

@@ -35,6 +35,12 @@ test('on a narrow terminal the widest column of text gives way', () => {
   assert.equal(text.split('\n')[1], 'train   $1.00  waits for eigh…')
 })
 
+test('a column keeps the least that it asks for, and the gaps give way last', () => {
+  const kept = columns.map((column) => (column.title === 'NAME' ? { ...column, text: 5 } : column))
+  const text = renderTable(rows, kept, { ...unlimited, width: 21 })
+  assert.equal(text.split('\n')[1], 'train  $1.00 waits f…')
+})
+
 test('no line is wider than the terminal while text can give way, and every row has a line', () => {
   const row = fc.record({ name: fc.string({ maxLength: 30 }), price: fc.string({ maxLength: 6 }), why: fc.string() })
   fc.assert(

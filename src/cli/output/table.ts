@@ -7,29 +7,29 @@ export type Column<T> = {
   right?: true
   /** Only with `-o wide`. */
   wide?: true
-  /** May be cut when the terminal is too narrow. */
-  text?: true
+  /** May be cut when the terminal is too narrow, to so many characters at least (8 when true). */
+  text?: true | number
   paint?: (row: T) => Paint | undefined
 }
 
 export type TableStyle = { width: number; wide: boolean; colour: boolean }
 
 const gap = '  '
-/** A column of text is never cut below this many characters. */
+const narrowGap = ' '
+/** A column of text is not cut below so many characters, unless it says itself. */
 const least = 8
 
 /**
  * Lays rows out in columns. When they are wider than the terminal, the widest column of text gives way first, down to
- * eight characters; what is cut ends in …. Without a terminal nothing is cut.
+ * its least, then the gaps; what is cut ends in …. Without a terminal nothing is cut.
  */
 export function renderTable<T>(rows: readonly T[], columns: readonly Column<T>[], style: TableStyle): string {
   const shown = columns.filter((column) => style.wide || !column.wide)
   const cells = rows.map((row) => shown.map((column) => plain(column.cell(row)) || '–'))
-  const widths = shown.map((column, i) =>
+  const natural = shown.map((column, i) =>
     Math.max(lengthOf(column.title), ...cells.map((row) => lengthOf(row[i] ?? ''))),
   )
-  const flexible = shown.flatMap((column, i) => (column.text ? [i] : []))
-  if (!style.wide) fit(widths, flexible, style.width)
+  const { widths, between } = style.wide ? { widths: natural, between: gap } : fit(natural, shown, style.width)
   const last = shown.length - 1
   const line = (texts: string[], painted: (i: number) => Paint | undefined): string =>
     texts
@@ -40,7 +40,7 @@ export function renderTable<T>(rows: readonly T[], columns: readonly Column<T>[]
         if (shown[i]?.right) return space + inked
         return i === last ? inked : inked + space
       })
-      .join(gap)
+      .join(between)
       .trimEnd()
   const head = line(
     shown.map(({ title }) => title),
@@ -55,16 +55,27 @@ export function renderTable<T>(rows: readonly T[], columns: readonly Column<T>[]
   return [head, ...body, ''].join('\n')
 }
 
-/** Takes width from the widest column of text until all fits, or nothing more can be taken. */
-function fit(widths: number[], flexible: number[], width: number): void {
-  let over = widths.reduce((sum, one) => sum + one, gap.length * (widths.length - 1)) - width
-  while (over > 0) {
-    const widest = flexible.toSorted((a, b) => (widths[b] ?? 0) - (widths[a] ?? 0))[0]
-    const now = widest === undefined ? 0 : (widths[widest] ?? 0)
-    if (widest === undefined || now <= least) return
-    widths[widest] = now - 1
-    over -= 1
-  }
+type Fitted = { widths: number[]; between: string }
+
+/** Takes width from the widest column of text until all fits; when that is not enough, the gaps give way too. */
+function fit<T>(natural: readonly number[], columns: readonly Column<T>[], width: number): Fitted {
+  const [roomy, tight] = [gap, narrowGap].map((between) => {
+    const widths = [...natural]
+    let over = widths.reduce((sum, one) => sum + one, between.length * (widths.length - 1)) - width
+    for (let at = widest(widths, columns); over > 0 && at >= 0; over--, at = widest(widths, columns))
+      widths[at] = (widths[at] ?? 0) - 1
+    return { widths, between, over }
+  })
+  return (roomy && roomy.over <= 0 ? roomy : tight) ?? { widths: [...natural], between: gap }
+}
+
+/** The widest column that may still be cut; -1 when there is none. */
+function widest<T>(widths: readonly number[], columns: readonly Column<T>[]): number {
+  const may = columns.flatMap(({ text }, i) => {
+    const floor = text === true ? least : (text ?? Number.POSITIVE_INFINITY)
+    return (widths[i] ?? 0) > floor ? [i] : []
+  })
+  return may.reduce((best, i) => ((widths[i] ?? 0) > (widths[best] ?? -1) ? i : best), -1)
 }
 
 // Counted in code points: names and texts of ours are not wider than that.
