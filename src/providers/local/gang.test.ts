@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 
@@ -171,3 +180,15 @@ test(
     assert.deepEqual(!answer.ok && answer.fault.kind, 'denied')
   },
 )
+
+test('what was retired is remembered for a day, and then no longer', async (context) => {
+  const { order, retire, site, provider } = await open(context)
+  await provider.prepare()
+  const old = join(site.root, 'retired', 'l-old')
+  writeFileSync(old, '')
+  const twoDaysAgo = Date.now() / 1000 - 2 * 86_400
+  utimesSync(old, twoDaysAgo, twoDaysAgo)
+  const late = order()
+  await retire(late, 0)
+  assert.deepEqual(readdirSync(join(site.root, 'retired')), [late.token])
+})

@@ -13,8 +13,8 @@ import { isThere, readJson, rememberRetired, type SiteFolder } from './site-fold
 const mostRecordMs = 3000
 /** How long one call waits for what ends quickly, so that it need not be asked again. */
 const mostWaitMs = 250
-/** A launch that comes later than this after its retirement would start again; operations are not kept so long. */
-const rememberedMs = 7 * 86_400_000
+/** A launch that comes later than this after its retirement would start again; no call is under way so long. */
+const rememberedMs = 86_400_000
 
 /** Ends an order: its agents are told, then killed; then what they left; then the folder goes. */
 export async function retireOrder(folder: SiteFolder, token: string, graceMs: number): Promise<'retiring' | 'gone'> {
@@ -90,13 +90,14 @@ async function unlessFull(write: () => Promise<void>): Promise<void> {
   }
 }
 
-let forgotAt = 0
+/** When each site was last rid of what it need not remember; a new process may look again. */
+const forgotAt = new Map<string, number>()
 
 /** The memory of the retired is bounded by age; looking once an hour is enough. */
 async function forgetOld(folder: SiteFolder): Promise<void> {
   const now = Date.now()
-  if (now < forgotAt + 3_600_000) return
-  forgotAt = now
+  if (now < (forgotAt.get(folder.root) ?? 0) + 3_600_000) return
+  forgotAt.set(folder.root, now)
   for (const token of await readdir(folder.retired)) {
     const path = join(folder.retired, token)
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: now }))

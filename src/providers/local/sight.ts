@@ -9,8 +9,8 @@ import type { RankSighting, Sighting } from '#providers/provider.ts'
 import { type KeptOrder, orderFile } from './launch.ts'
 import { isThere, readJson, type SiteFolder } from './site-folder.ts'
 
-/** An agent that has not come up after this long never will. */
-const mostStartMs = 30_000
+/** An agent that has not come up after this long, on however busy a machine, never will. */
+const mostStartMs = 120_000
 
 /** What became of an order, from its folder; `null` without one. */
 export async function sightOrder(folder: SiteFolder, token: string): Promise<Sighting | null> {
