@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 import { Client } from 'pg'
 
@@ -21,6 +22,28 @@ export async function violations(options: { url: string; marks: string; expected
       ...(await leases(client)),
       ...(await ledger(client)),
     ]
+  } finally {
+    await client.end()
+  }
+}
+
+/**
+ * Waits until the loops have nothing left to do: an operation that a dead control plane had claimed waits for its claim
+ * to expire, and the last entries are written after the last lease has ended.
+ */
+export async function quiet(url: string): Promise<void> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    const deadline = performance.now() + 120_000
+    while (performance.now() < deadline) {
+      const { rows } = await client.query(
+        `select (select count(*) from operations where state = 'intended')
+              + (select count(*) from leases where started_at is not null and (metered_until is null or metered_until < ended_at)) as open`,
+      )
+      if (Number(rows[0]?.open) === 0) return
+      await sleep(200)
+    }
   } finally {
     await client.end()
   }
@@ -62,7 +85,7 @@ function runs(marks: string, expected: Expected[]): string[] {
 
 async function leases(client: Client): Promise<string[]> {
   const open = await client.query(
-    "select id, state from leases where state not in ('gone', 'refused') union all select id, state from operations where state = 'intended'",
+    "select id, state from leases where state not in ('gone', 'refused') union all select o.id || ' (' || o.kind || ', try ' || o.tries || ', ' || o.detail || ', lease ' || l.state || ')', o.state from operations o join leases l on l.id = o.lease where o.state = 'intended'",
   )
   const doubled = await client.query(
     "select workload, replica, count(*) from attempts where state not in ('refused') group by 1, 2 having count(*) > 1",

@@ -48,7 +48,8 @@ export function openVictim(sites: string): Victim {
       await gone
     },
     async ready(withinMs) {
-      while (performance.now() - startedAt < withinMs) {
+      const deadline = performance.now() + withinMs
+      while (performance.now() < deadline) {
         if (child?.exitCode !== null || child.signalCode !== null) return null
         const answer = await ask('/readyz').catch(() => null)
         if (answer?.ok) return performance.now() - startedAt
@@ -71,7 +72,7 @@ export function openVictim(sites: string): Victim {
     },
     strays: async () => {
       const tagged = await taggedProcesses('ISOBAR_LEASE')
-      return tagged.filter(({ environment }) => environment.get('ISOBAR_TORTURE') === home).length
+      return tagged.filter(({ environment }) => environment.get('TORTURE_HOME') === home).length
     },
     async close() {
       await this.kill()
