@@ -39,7 +39,7 @@ export type Lease = {
   createdAt: number
   /** Billing begins when the provider took the order … */
   startedAt: number | null
-  /** … and ends when it was gone, lost, or its last rank had ended. */
+  /** … and ends when nothing of it was left (gone) or it was lost: a provider bills a node that has nothing to do, too. */
   endedAt: number | null
   /** Entries exist up to here. */
   meteredUntil: number | null

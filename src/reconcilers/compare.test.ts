@@ -60,7 +60,7 @@ function seen(
 test('an exit is taken from a listing only where no agent reports', () => {
   const exited = [shown({ state: 'exited', exitCode: 3 })]
   assert.deepEqual(seen(leased({}), exited), ['exited'])
-  assert.deepEqual(seen(leased({ heardAt: aNow + 50_000 }), exited), [])
+  assert.deepEqual(seen(leased({ heardAt: aNow + 59_000 }), exited), [])
   assert.deepEqual(seen(leased({ heardAt: aNow }), exited), ['exited'])
 })
 

@@ -7,6 +7,7 @@ import type { Rank } from '#model/rank.ts'
 import type { Workload } from '#model/workload.ts'
 import type { Facts } from '#store/store.ts'
 import { aJob, aNow, anArray, aReplica, aService } from '#test/builders.ts'
+import { silenceMs } from './patience.ts'
 import { conclude } from './conclude.ts'
 import type { LiveAttempt, WorkloadFacts } from './facts.ts'
 
@@ -201,7 +202,7 @@ test('a gang with a lost rank is lost as a whole and waits again at once', () =>
 test('a provider alone is not believed while the agent still reports', () => {
   const facts = running(aJob(), [{ state: 'lost', heardAt: aNow - 1000 }])
   const [look, ...others] = conclude(facts, aNow)
-  assert.deepEqual([look, others], [{ change: 'look-again', id: 'w-job', at: aNow + 24_000 }, []])
+  assert.deepEqual([look, others], [{ change: 'look-again', id: 'w-job', at: aNow + silenceMs - 1000 }, []])
 })
 
 test('a job that was lost too often fails', () => {

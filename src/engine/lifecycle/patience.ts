@@ -4,8 +4,11 @@ export const startingPatienceMs = 120_000
 /** How long an order may wait for a site that does not answer before it goes elsewhere: nothing runs there yet. */
 export const orderPatienceMs = 10_000
 
-/** An agent that was not heard for so long is silent: a little more than the twenty seconds of its long poll. */
-export const silenceMs = 25_000
+/**
+ * An agent that was not heard for so long is silent. One whose long poll is open is noted as heard every two seconds;
+ * the rest is for a control plane or a database that restarts. Silence alone loses nothing.
+ */
+export const silenceMs = 8_000
 
 /** The failure of one rank waits so long for the news that another one is lost: a little longer than between two listings. */
 export const failurePauseMs = 3_000
