@@ -43,7 +43,7 @@ async function full() {
   await store.ledger.add([{ ...entry, from: aNow, to: aNow + 1, amountMicros }])
   await store.secrets.put('default', 'KEY', new Uint8Array([0, 255, 10]), aNow)
   await store.idempotency.begin('k', 'h', aNow)
-  return { store, id }
+  return { store, id, [Symbol.asyncDispose]: () => store.close() }
 }
 
 async function rowsAt(url: string): Promise<string[]> {
@@ -54,7 +54,8 @@ async function rowsAt(url: string): Promise<string[]> {
 
 test('what is restored equals what was backed up, and readers of events go on where they were', () =>
   inFolder(async (folder) => {
-    const { store, id } = await full()
+    await using filled = await full()
+    const { store, id } = filled
     const file = join(folder, 'b.gz')
     const told = await store.events.since(null, { most: 100 })
     const counts = await backup({ url: store.url, file })
@@ -68,7 +69,7 @@ test('what is restored equals what was backed up, and readers of events go on wh
     assert.deepEqual(await restore({ url, file }), counts)
     assert.deepEqual(await rowsAt(url), await rowsAt(store.url))
 
-    const again = await aStore({ url })
+    await using again = await aStore({ url })
     assert.deepEqual(await again.workloads.get(id), await store.workloads.get(id))
     assert.deepEqual(await again.secrets.get('default', ['KEY']), await store.secrets.get('default', ['KEY']))
     await again.workloads.prioritise(id, 3, { who: 'me', now: aNow })
@@ -78,26 +79,24 @@ test('what is restored equals what was backed up, and readers of events go on wh
       ['workload.prioritised'],
     )
     assert.equal((await again.events.since(null, { most: 100 })).length, told.length + 1)
-    await again.close()
-    await store.close()
   }))
 
 test('a move carries everything to another database', async () => {
-  const { store } = await full()
+  await using filled = await full()
+  const { store } = filled
   const to = await aDatabase()
   await moveTo({ from: store.url, to })
   assert.deepEqual(await rowsAt(to), await rowsAt(store.url))
   await assert.rejects(moveTo({ from: store.url, to }), /holds rows already \(workloads, .*\nGive it an empty one/)
-  await store.close()
 })
 
 test('a backup that was cut off or changed restores nothing', () =>
   inFolder(async (folder) => {
-    const { store } = await full()
+    await using filled = await full()
+    const { store } = filled
     const file = join(folder, 'b.gz')
     await backup({ url: store.url, file })
     await assert.rejects(backup({ url: store.url, file }), /is there already/)
-    await store.close()
     const url = await aDatabase()
     const bytes = readFileSync(file)
     const cut = join(folder, 'cut.gz')
@@ -112,7 +111,8 @@ test('a backup that was cut off or changed restores nothing', () =>
   }))
 
 test('the state of a store can be told', async () => {
-  const { store } = await full()
+  await using filled = await full()
+  const { store } = filled
   const database = await openDatabase({ url: store.url, size: 1 })
   const status = await storeStatus(database)
   assert.match(status.version, /^\d+/)
@@ -122,7 +122,6 @@ test('the state of a store can be told', async () => {
     ['0001-first', 1, 3],
   )
   await database.close()
-  await store.close()
 })
 
 test('every table is copied but those of the moment', () => {

@@ -43,7 +43,7 @@ test('the store goes on when its server is killed with -9', () =>
   inPlace(async (place) => {
     const embedded = await startAt(place)
     try {
-      const store = await aStore({ url: embedded.url })
+      await using store = await aStore({ url: embedded.url })
       const [id = ''] = await submitted(store, [aJob()])
       const nudged = new Set<string>()
       store.onNudge((loop) => nudged.add(loop))
@@ -56,7 +56,6 @@ test('the store goes on when its server is killed with -9', () =>
         assert.notEqual(embedded.pid(), pid)
         await until(() => nudged.has('retire')) // nobody sent that one: all are nudged after a reconnect
       }
-      await store.close()
     } finally {
       await embedded.stop()
     }

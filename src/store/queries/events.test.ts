@@ -22,6 +22,7 @@ test('a reader skips no event, though writers overtake each other', async () => 
   // Holds the earliest position open while later ones commit.
   const slow = new Client({ connectionString: store.url })
   await slow.connect()
+  await using _slow = { [Symbol.asyncDispose]: () => slow.end() }
   await slow.query('begin')
   await slow.query(`insert into events (generation, at, type, message) values (1, 0, 'test.told', 'slow')`)
   const seen: string[] = []
@@ -43,7 +44,6 @@ test('a reader skips no event, though writers overtake each other', async () => 
   await Promise.all([write(store, 'a'), write(other, 'b')])
   assert.equal(seen.length, 0, 'nothing behind the open transaction is shown')
   await slow.query('commit')
-  await slow.end()
   for (const deadline = Date.now() + 5000; seen.length < 41 && Date.now() < deadline;) await readOn()
   assert.equal(seen[0], 'slow')
   assert.deepEqual(seen.toSorted(), ['slow', ...told].toSorted())
