@@ -3,6 +3,8 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 
+import { serverOptions } from '#server/options.ts'
+
 import { groups } from './call.ts'
 import { completionScript, shells } from './completion-script.ts'
 import { callMain } from './captured.ts'
@@ -90,6 +92,12 @@ test('what is misspelt is met with what was meant, exit code 2, and the fix last
     assert.ok(stderr.endsWith(`\nnext: ${next}\n`), stderr)
     assert.doesNotMatch(stderr, /^ {4}at /m)
   }
+})
+
+test('serve has every option that the server has a flag for', () => {
+  const flags = tree.find(({ name }) => name === 'serve')?.options?.map((option) => option.flags) ?? []
+  const wanted = Object.values(serverOptions).flatMap((option) => ('flag' in option ? [option.flag] : []))
+  assert.deepEqual(flags.toSorted(), wanted.toSorted())
 })
 
 test('the reference in docs/ is made from the tree', () => {

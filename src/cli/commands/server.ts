@@ -2,7 +2,7 @@ import type { ServerView } from '#api/views.ts'
 import type { Call } from '#cli/call.ts'
 import { connectRunning, startServer, waitForEnd } from '#cli/connect.ts'
 import type { Api } from '#cli/client.ts'
-import { CliFault, exitCodes } from '#cli/fault.ts'
+import { CliFault, exitCodes, Unreachable } from '#cli/fault.ts'
 import { homeOf, isAlive, readServerFile, serverLog } from '#cli/home.ts'
 import { note, progress } from '#cli/io.ts'
 import { showOne } from '#cli/output/show.ts'
@@ -39,7 +39,10 @@ export async function stop(call: Call): Promise<void> {
       })
     return note(call.io, 'the server does not run')
   }
-  await api.send('POST', '/v1/server/stop')
+  await api.send('POST', '/v1/server/stop').catch((error: unknown) => {
+    // It may end before its answer is through; whether it has ended is looked at below.
+    if (!(error instanceof Unreachable)) throw error
+  })
   if (!file || call.io.env.ISOBAR_SERVER) return note(call.io, `the server at ${api.url} ends`)
   const done = progress(call.io, () => 'the server is ending …')
   const ended = await waitForEnd(file.pid, endMs).finally(done)
