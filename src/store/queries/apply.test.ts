@@ -78,6 +78,18 @@ test('a launch that nobody is at does not run once its lease is retired', async 
   assert.equal((await store.operations.claim({ ...launch, kind: 'retire' })).length, 1)
 })
 
+test('a launch whose control plane died before the answer is closed by what is seen of its lease', async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aJob()])
+  const placed = aPlacing(id)
+  await store.placement.commit(await aClaim(store), [placed], [], aNow)
+  const launch = { kind: 'launch', now: Date.now() + 1000, most: 9, seconds: 60 } as const
+  const [claimed] = await store.operations.claim({ ...launch, holder: 'the dead' })
+  await store.apply([{ change: 'lease', id: placed.leaseId, to: 'held' }])
+  const late = { state: 'failed', detail: 'refused after all' } as const
+  assert.equal(await store.operations.settle({ id: claimed?.id ?? '', holder: 'the dead' }, late, []), false)
+})
+
 test('a replica goes back to the queue only when no attempt of it lives', async () => {
   await using store = await aStore()
   const [id = ''] = await submitted(store, [aJob()])

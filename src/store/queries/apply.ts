@@ -101,6 +101,7 @@ async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<v
     `.execute(on)
     applying.count += rows.length
     if (rows.length > 0) applying.nudges.add('agents').add('admit')
+    if (to === 'held' || to === 'gone') await closeLaunches(on, rows, to)
     if (to !== 'lost') continue
     for (const { id, name, workload, project, site } of rows)
       applying.events.push({
@@ -111,6 +112,14 @@ async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<v
         data: { lease: id, site },
       })
   }
+}
+
+/** What was seen up has been launched, and what is gone never will be, though whoever asked for it died before the answer. */
+async function closeLaunches(on: Executor, leases: Moved[], to: 'held' | 'gone'): Promise<void> {
+  await sql`
+    update operations set state = ${to === 'held' ? 'done' : 'failed'}, detail = ${`its lease was ${to} before an answer was written`}
+    where kind = 'launch' and state = 'intended' and lease = any(${leases.map(({ id }) => id)}::text[])
+  `.execute(on)
 }
 
 async function retireLeases(applying: Applying, changes: Of<'retire'>[]): Promise<void> {
