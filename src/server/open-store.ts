@@ -38,8 +38,5 @@ export async function openHouseStore({ home, databaseUrl, clock, ids, log }: Opt
   }
 }
 
-function withoutPassword(text: string): string {
-  const url = new URL(text)
-  url.password = ''
-  return `${url.protocol}//${url.username === '' ? '' : `${url.username}@`}${url.host}${url.pathname}`
-}
+/** Without what may hold a password: the part after the user, and parameters. An address of a socket is no URL to Node. */
+const withoutPassword = (url: string): string => url.replace(/\?.*$/s, '').replace(/^(\w+:\/\/[^:@/]*):[^@]*@/, '$1@')

@@ -74,9 +74,12 @@ function announceFile(home: string, facts: { url: string; startedAt: number }): 
 
 /** Lets requests end, and cuts off those that do not. */
 async function drain(server: ServerType): Promise<void> {
+  if (!('closeAllConnections' in server)) return
   const closed = new Promise<void>((resolve) => void server.close(() => resolve()))
-  if ('closeIdleConnections' in server) server.closeIdleConnections()
-  const cut = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), drainMs)
+  // A connection that is kept alive ends only when it is told to, and it may have become idle this moment.
+  const idle = setInterval(() => server.closeIdleConnections(), 20)
+  const cut = setTimeout(() => server.closeAllConnections(), drainMs)
   await closed
+  clearInterval(idle)
   clearTimeout(cut)
 }

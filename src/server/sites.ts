@@ -20,7 +20,7 @@ export function readSites(home: string): LocalSite[] {
 /** Reads the text of a sites.yaml. Throws a `ServerProblem` with the place, the cause and the fix. */
 export function parseSites(path: string, text: string): LocalConfig {
   const lines = new LineCounter()
-  const document = parseDocument(text.slice(0, mostBytes), { lineCounter: lines, maxAliasCount: 0 } as object)
+  const document = parseDocument(text.slice(0, mostBytes), { lineCounter: lines })
   const say = (offset: number, message: string): ServerProblem => {
     const { line, col } = lines.linePos(offset)
     return new ServerProblem('usage', `${path}:${line}:${col}: ${message}\nWrite it like this: ${example}`)
@@ -38,7 +38,7 @@ type Say = (offset: number, message: string) => ServerProblem
 
 /** The content, each site without its provider; a site of another provider than this machine is refused. */
 function withoutProvider(document: Document.Parsed, say: Say): unknown {
-  const content: unknown = document.toJS({ maxAliasCount: 0 })
+  const content: unknown = document.toJS({ maxAliasCount: 100 })
   const isObject = typeof content === 'object' && content !== null
   const sites = isObject && 'sites' in content ? content.sites : undefined
   if (!isObject || !Array.isArray(sites)) throw say(0, 'it must hold a list named `sites`')

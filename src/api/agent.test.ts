@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import type { AgentReport } from '#model/agent-protocol.ts'
+import { anApi, type TestApi } from '#rigs/api.ts'
+import { aPlacing, held, submitted } from '#rigs/story.ts'
+import { aJob, anArray } from '#test/builders.ts'
+
+const aReport = (fields: Partial<AgentReport> = {}): AgentReport => ({
+  rank: 0,
+  state: 'arrived',
+  address: '127.0.0.9',
+  endpoints: [],
+  ready: false,
+  exit: null,
+  startedAt: null,
+  endedAt: null,
+  waitMs: 0,
+  seen: '',
+  ...fields,
+})
+
+const sync = (api: TestApi, lease: string, report: AgentReport) =>
+  api.call('POST /agent/v1/sync', report, { authorization: `Bearer ${api.credential(lease)}` })
+
+type Job = Parameters<typeof aJob>[0]
+
+async function placed(api: TestApi, job: Job = {}) {
+  const { store } = api.house
+  const [workload = ''] = await submitted(store, [aJob(job)])
+  const placing = aPlacing(workload, { nodes: job?.nodes ?? 1 })
+  await held(store, [placing])
+  return { workload, lease: placing.leaseId, attempt: placing.attemptId }
+}
+
+test('an agent without the credential of its lease is told nothing', async () => {
+  await using api = await anApi()
+  const { lease } = await placed(api)
+  const token = api.house.keys.token
+  for (const credential of ['', token, lease, `${lease}.${'0'.repeat(64)}`]) {
+    const headers = { authorization: `Bearer ${credential}` }
+    assert.equal((await api.call('POST /agent/v1/sync', aReport(), headers)).status, 401)
+  }
+})
+
+test('nobody starts before all ranks have arrived; then all are told at once, with the addresses in rank order', async () => {
+  await using api = await anApi()
+  const { lease } = await placed(api, { nodes: 3, env: { MODE: 'fast' } })
+  const first = await sync(api, lease, aReport({ rank: 0, address: '127.0.0.1' }))
+  assert.equal(first.json.go, null)
+  const { version } = first.json
+  const waiting = [0, 2].map((rank) =>
+    sync(api, lease, aReport({ rank, address: `127.0.0.${rank + 1}`, waitMs: 10_000, seen: version })),
+  )
+  const last = await sync(api, lease, aReport({ rank: 1, address: '127.0.0.2', waitMs: 10_000, seen: version }))
+  for (const { json } of [last, ...(await Promise.all(waiting))]) {
+    assert.deepEqual(json.go.peers, ['127.0.0.1', '127.0.0.2', '127.0.0.3'])
+    assert.equal(json.go.environment.MODE, 'fast')
+    assert.equal(json.go.run, 'true')
+  }
+})
+
+test('an agent that knows of its go is not given it again, and one that lost it is', async () => {
+  await using api = await anApi()
+  const { lease } = await placed(api)
+  const { json } = await sync(api, lease, aReport())
+  assert.ok(json.go)
+  assert.equal((await sync(api, lease, aReport({ seen: json.version }))).json.go, null)
+  assert.ok((await sync(api, lease, aReport())).json.go)
+})
+
+test('a secret reaches the attempt that names it, and only in its go', async () => {
+  await using api = await anApi()
+  await api.fetch('/v1/secrets/HF_TOKEN', { method: 'PUT', body: 'hush-hush' })
+  const { lease, workload } = await placed(api, { secrets: ['HF_TOKEN'] })
+  assert.equal((await sync(api, lease, aReport())).json.go.environment.HF_TOKEN, 'hush-hush')
+  for (const path of [`/v1/workloads/${workload}`, '/v1/events?after=0', `/v1/workloads/${workload}/why`] as const)
+    assert.ok(!(await api.call(`GET ${path}`)).text.includes('hush'))
+})
+
+test('an order to stop arrives while the agent waits', async () => {
+  await using api = await anApi()
+  const { lease, workload } = await placed(api)
+  const { json } = await sync(api, lease, aReport())
+  const waiting = sync(api, lease, aReport({ state: 'running', startedAt: 1, waitMs: 20_000, seen: json.version }))
+  const began = performance.now()
+  await api.call(`POST /v1/workloads/${workload}/stop`)
+  const told = await waiting
+  assert.equal(told.json.stop.graceMs, 30_000)
+  assert.ok(performance.now() - began < 5000)
+})
+
+test('agents of an attempt that is over are fenced, and what they report changes nothing', async () => {
+  await using api = await anApi()
+  const { lease, attempt, workload } = await placed(api)
+  await sync(api, lease, aReport())
+  await api.house.store.apply([{ change: 'attempt', id: attempt, to: 'lost', reason: 'for the test' }])
+  const exit = { code: 0, signal: null, outOfMemory: false }
+  const { json } = await sync(api, lease, aReport({ state: 'exited', exit, startedAt: 1, endedAt: 2 }))
+  assert.equal(json.fenced, true)
+  const [known] = await api.house.store.workloads.attempts(workload)
+  assert.equal(known?.ranks[0]?.state, 'arrived')
+  assert.equal((await sync(api, 'l-unknown', aReport())).json.fenced, true)
+})
+
+const takes = (wanted: number, ended: number[] = []) =>
+  aReport({
+    state: 'running',
+    startedAt: 1,
+    tasks: {
+      wanted,
+      held: [],
+      ended: ended.map((index) => ({
+        index,
+        exit: { code: 0, signal: null, outOfMemory: false },
+        startedAt: 1,
+        endedAt: 2,
+      })),
+    },
+  })
+
+test('each task of an array is leased once', async () => {
+  await using api = await anApi()
+  const { store } = api.house
+  const [workload = ''] = await submitted(store, [anArray({ tasks: 5 })])
+  const placing = aPlacing(workload)
+  await held(store, [placing])
+  const first = await sync(api, placing.leaseId, takes(3))
+  assert.deepEqual(first.json.tasks, [0, 1, 2])
+  const second = await sync(api, placing.leaseId, takes(3, [0, 1, 2]))
+  assert.deepEqual(second.json.tasks, [3, 4])
+  const last = await sync(api, placing.leaseId, takes(3, [3, 4]))
+  assert.deepEqual([last.json.tasks, last.json.tasksOver], [[], true])
+})
+
+test('an agent that never waits is held back', async () => {
+  await using api = await anApi()
+  const { lease } = await placed(api)
+  const answers = await Promise.all(Array.from({ length: 400 }, () => sync(api, lease, aReport())))
+  assert.ok(answers.some(({ status }) => status === 429))
+})

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { test } from 'node:test'
+
+import { aDatabase } from '#rigs/postgres.ts'
+import { aHome, aServer, ask } from '#rigs/server.ts'
+import { readOptions } from './options.ts'
+import { ServerProblem } from './server-problem.ts'
+
+test('a job runs to its end, and its log can be read meanwhile and when its machine is gone', async (t) => {
+  const server = await aServer(t, { home: aHome(t), url: await aDatabase(), port: 0 })
+  const text = 'kind: job\nname: hi\nrun: echo hi from $ISOBAR_WORKLOAD; sleep 0.1; echo bye; exit 3\n'
+  const made = await ask(server, 'POST /v1/workloads', { text })
+  const { id } = made.json.workloads[0]
+  const followed = await ask(server, `GET /v1/workloads/${id}/logs?follow=true`)
+  assert.match(followed.text, /^hi from .+\nbye\n$/)
+  const ended = await ask(server, `GET /v1/workloads/${id}/wait?timeoutSeconds=20`)
+  assert.equal(ended.json.state, 'failed')
+  assert.equal(ended.json.exitCode, 3)
+  for (let tries = 0; tries < 400; tries++) {
+    const { lease } = (await ask(server, `GET /v1/workloads/${id}`)).json.attemptList[0]
+    if (lease.state === 'gone') break
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  assert.equal((await ask(server, `GET /v1/workloads/${id}`)).json.attemptList[0].lease.state, 'gone')
+  assert.equal((await ask(server, `GET /v1/workloads/${id}/logs`)).text, followed.text)
+  assert.equal((await ask(server, `GET /v1/workloads/${id}/logs?rank=all`)).text.split('\n')[1], '[0] bye')
+  assert.match((await ask(server, `GET /v1/workloads/${id}/why`)).json.text, /failed/)
+})
+
+test('only the owner gets into the state directory, its token and its key', async (t) => {
+  const home = aHome(t)
+  await aServer(t, { home, url: await aDatabase(), port: 0 })
+  assert.equal(statSync(home).mode & 0o777, 0o700)
+  for (const name of ['token', 'key', 'server.json']) assert.equal(statSync(join(home, name)).mode & 0o777, 0o600)
+})
+
+test('a second server on the same state directory is refused with the address of the first', async (t) => {
+  const home = aHome(t)
+  const url = await aDatabase()
+  const first = await aServer(t, { home, url, port: 0 })
+  await assert.rejects(aServer(t, { home, url, port: 0 }), (error) => {
+    assert.ok(error instanceof ServerProblem && error.code === 'conflict')
+    assert.ok(error.message.includes(first.url))
+    assert.match(error.message, /isobar server stop$/)
+    return true
+  })
+})
+
+test('a lock whose process is gone, or has another birth, is taken over', async (t) => {
+  const home = aHome(t)
+  const url = await aDatabase()
+  for (const owner of [{ pid: 2 ** 22 + 1, birth: 'x' }, { pid: process.pid, birth: 'another boot 1' }, 'garbage']) {
+    writeFileSync(join(home, 'lock'), JSON.stringify(owner))
+    const server = await aServer(t, { home, url, port: 0 })
+    await server.close()
+    assert.ok(!existsSync(join(home, 'lock')))
+  }
+})
+
+test('a restarted server keeps its port, token, clock and workloads', async (t) => {
+  const home = aHome(t)
+  const url = await aDatabase()
+  const first = await aServer(t, { home, url, port: 0 })
+  await ask(first, 'POST /v1/workloads', { text: 'kind: job\nname: kept\nrun: "true"\n' })
+  const clock = readFileSync(join(home, 'clock.json'), 'utf8')
+  await first.close()
+  assert.ok(!existsSync(join(home, 'server.json')))
+  const second = await aServer(t, { home, url })
+  assert.deepEqual([second.url, second.token], [first.url, first.token])
+  assert.equal((await ask(second, 'GET /v1/workloads/kept')).json.name, 'kept')
+  assert.equal(readFileSync(join(home, 'clock.json'), 'utf8'), clock)
+})
+
+test('a port that somebody else has is named together with the way out', async (t) => {
+  const other = createServer()
+  await new Promise<void>((resolve) => void other.listen(0, '127.0.0.1', resolve))
+  t.after(() => other.close())
+  const address = other.address()
+  const port = typeof address === 'object' ? (address?.port ?? 0) : 0
+  await assert.rejects(aServer(t, { home: aHome(t), url: await aDatabase(), port }), /isobar serve --port \d+$/)
+})
+
+test('a server that is asked to stop over the API answers, ends soon and tells those who wait for it', async (t) => {
+  const home = aHome(t)
+  const server = await aServer(t, { home, url: await aDatabase(), port: 0 })
+  const stream = await fetch(`${server.url}/v1/events`, {
+    headers: { authorization: `Bearer ${server.token}`, accept: 'text/event-stream' },
+  })
+  const began = performance.now()
+  assert.equal((await ask(server, 'POST /v1/server/stop')).status, 200)
+  await stream.text().catch(() => '')
+  await server.ended
+  assert.ok(performance.now() - began < 5000)
+  assert.ok(!existsSync(join(home, 'lock')))
+})
+
+const open = (given: object, environment = {}) => readOptions({ listen: '0.0.0.0:7411', ...given }, environment)
+
+test('others may listen only with a token of their own', () => {
+  assert.throws(() => open({}), /--allow-remote --listen/)
+  assert.throws(() => open({ allowRemote: true }), /ISOBAR_TOKEN=/)
+  assert.throws(() => open({ allowRemote: true }, { ISOBAR_TOKEN: 'short' }), /32 characters/)
+  assert.equal(open({ allowRemote: true }, { ISOBAR_TOKEN: 'x'.repeat(32) }).host, '0.0.0.0')
+})
+
+test('a secret file that others may read stops the start with the command that closes it', async (t) => {
+  const home = aHome(t)
+  writeFileSync(join(home, 'key'), '0'.repeat(64), { mode: 0o644 })
+  await assert.rejects(aServer(t, { home, url: await aDatabase(), port: 0 }), /chmod 600/)
+  assert.ok(!existsSync(join(home, 'lock')))
+})
