@@ -2,7 +2,6 @@ import { createReadStream, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 
 import type { SpecRequest, ValidateView } from '#api/views.ts'
-import { packBundle } from '#kit/bundle.ts'
 import { didYouMean } from '#kit/did-you-mean.ts'
 
 import type { Api } from './client.ts'
@@ -93,6 +92,7 @@ export function pairOf(text: string): [string, string] {
 
 /** Packs a folder and sends it, unless the server has it already. Returns its hash. */
 async function sendFolder(io: Io, api: Api, folder: string): Promise<string> {
+  const { packBundle } = await import('#kit/bundle.ts') // most specs take no folder along
   const cacheDir = join(homeOf(io), 'cache', 'bundles')
   let what = `packing ${folder} …`
   const stop = progress(io, () => what)
