@@ -73,7 +73,7 @@ test('what is missing is named with the nearest thing there is', async () => {
 test('a spec that names a project, secret or bundle that does not exist is refused with the command that helps', async () => {
   await using api = await anApi()
   const texts: [string, RegExp][] = [
-    [jobText('a', 'project: nobody\n'), /projects\/nobody/],
+    [jobText('a', 'project: nobody\n'), /api put v1\/projects\/nobody/],
     [jobText('a', 'secrets: [HF_TOKEN]\n'), /isobar secret set HF_TOKEN/],
   ]
   for (const [text, next] of texts) {

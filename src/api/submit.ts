@@ -101,20 +101,25 @@ export async function madeBefore(house: ApiHouse, workloads: NewWorkload[]): Pro
 
 /** Refuses documents that name what does not exist: a project, a secret, a bundle. */
 export async function checkNames(house: ApiHouse, documents: Document[]): Promise<void> {
-  const projects = (await house.store.projects.list()).map(({ name }) => name)
   for (const document of documents) {
-    checkProject(document.spec.project, projects)
+    await checkProject(house, document.spec.project)
     await checkSecrets(house, document.spec)
     await checkBundle(house, document)
   }
 }
 
-function checkProject(name: string, projects: string[]): void {
+/** Projects that were there at some time: none is ever removed, so that a flood of submits need not ask for each. */
+const knownProjects = new WeakMap<Store, Set<string>>()
+
+async function checkProject(house: ApiHouse, name: string): Promise<void> {
+  if (knownProjects.get(house.store)?.has(name)) return
+  const projects = (await house.store.projects.list()).map((project) => project.name)
+  knownProjects.set(house.store, new Set(projects))
   if (projects.includes(name)) return
   const near = didYouMean(name, projects)
   throw notFound(
     `There is no project "${name}"${near ? `; did you mean "${near}"?` : '.'}`,
-    `isobar api -X PUT projects/${name} -d '{}'`,
+    `echo '{}' | isobar api put v1/projects/${name}`,
   )
 }
 
