@@ -21,6 +21,11 @@ const localName = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(:\d{1,5})
 export const guard =
   (house: ApiHouse): MiddlewareHandler<ApiEnv> =>
   async (c, next) => {
+    if (house.closing.aborted) {
+      // Whoever keeps a connection alive must let go of it, and agents dial another control plane or wait for the next.
+      c.header('Connection', 'close')
+      throw new Problem('unavailable', 'This server is ending; what runs goes on.', { next: ['isobar server start'] })
+    }
     if (house.self.loopback && !localName.test(c.req.header('host') ?? ''))
       throw new Problem('forbidden', 'This server answers only to names of its own machine, such as 127.0.0.1.')
     if (c.req.url.includes('%00')) throw new Problem('usage', 'The address must not hold a zero byte.')
