@@ -41,7 +41,7 @@ export const jsonBody = <T extends z.ZodType>(schema: T) => ({
 
 export function describe(app: Api, version: string) {
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' })
-  return app.getOpenAPI31Document({
+  const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
       title: 'Isobar',
@@ -51,4 +51,19 @@ export function describe(app: Api, version: string) {
     },
     security: [{ token: [] }],
   })
+  return withNulls(document) as typeof document
 }
+
+/** The generator writes "this or null" of a named schema as both at once, which nothing fits: mend that. */
+function withNulls(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(withNulls)
+  if (typeof node !== 'object' || node === null) return node
+  const mended = Object.fromEntries(Object.entries(node).map(([key, value]) => [key, withNulls(value)]))
+  const { allOf, ...rest } = mended
+  const both = z.tuple([z.looseObject({ $ref: z.string() }), NullableType]).safeParse(allOf)
+  if (!both.success) return mended
+  const [named, { type: _type, ...described }] = both.data
+  return { ...rest, ...described, anyOf: [named, { type: 'null' }] }
+}
+
+const NullableType = z.looseObject({ type: z.array(z.string()).refine((types) => types.includes('null')) })
