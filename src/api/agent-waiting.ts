@@ -1,5 +1,5 @@
 /** An agent that waits for news: what it knows, and whether it could take tasks. */
-export type Waiting = { seen: string; tasks: boolean }
+type Waiting = { seen: string; tasks: boolean }
 
 /** Agents that wait, by lease. */
 export type WaitingRoom = {

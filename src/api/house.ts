@@ -29,7 +29,7 @@ export type ApiHouse = {
 export type ApiKeys = { token: string; secrets: Uint8Array; credentials: Uint8Array; bundles: Uint8Array }
 
 /** What the API tells about the server that it is part of, and asks of it. */
-export type ApiServer = {
+type ApiServer = {
   id: string
   version: string
   since: number

@@ -7,9 +7,6 @@ import { Problem } from './problem.ts'
 
 const keyPattern = /^[\x21-\x7e]{1,200}$/
 
-/** How long an answer is kept for its key. */
-export const keptMs = 24 * 3_600_000
-
 /**
  * A POST with an `Idempotency-Key` is done once: the same key with the same request gets the first answer again. Only
  * answers of success are kept. A key whose first request is neither answered nor in work here was cut off by a crash:

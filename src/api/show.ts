@@ -13,7 +13,7 @@ export const money = (micros: bigint | number): MoneyView => {
 export const time = (instant: number): string => new Date(instant).toISOString()
 export const timeOrNull = (instant: number | null): string | null => (instant === null ? null : time(instant))
 
-export const placementView = (placement: Placement): PlacementView => ({
+const placementView = (placement: Placement): PlacementView => ({
   site: `${placement.provider}/${placement.site}`,
   tier: placement.tier,
   shape: placement.shape,

@@ -7,7 +7,7 @@ import { pino, stdSerializers, type Logger } from 'pino'
 const mostBytes = 16 * 1024 * 1024
 const kept = 2
 
-export const serverLogPath = (home: string): string => join(home, 'logs', 'server.log')
+const serverLogPath = (home: string): string => join(home, 'logs', 'server.log')
 
 /**
  * The server's own log, one JSON object a line. In the foreground it goes to standard error; detached, to a file that
