@@ -7,7 +7,8 @@ import { submit } from '#cli/commands/submit.ts'
 import { exitCodes } from '#cli/fault.ts'
 import { colours, note, paint, write } from '#cli/io.ts'
 import { renderTable } from '#cli/output/table.ts'
-import { workloadPath } from '#cli/client.ts'
+import { count } from '#cli/output/words.ts'
+import { workloadPath, type Api } from '#cli/client.ts'
 import type { CostView, WhyView, WorkloadDetail } from '#api/views.ts'
 import { checkAll, type Check } from './checks.ts'
 import { attemptsOf, detailOf } from './look.ts'
@@ -58,7 +59,8 @@ async function story({ io, world, tell }: Telling): Promise<number> {
   tell(`Lost site ${site}: ${killed} processes killed with SIGKILL, and it no longer answers.`)
   await until('the gang to run elsewhere', async () => siteOf(await detailOf(api, 'train')) !== site)
   const moved = await detailOf(api, 'train')
-  tell(`  train: attempt ${moved.attempts} on ${siteOf(moved)}. Why: ${moved.reason || moved.summary}`)
+  const { text } = await api.get<WhyView>(workloadPath('train', '/why'))
+  tell(`  train: ${text.split('\n').find((line) => line.startsWith('Attempt 2')) ?? moved.summary}`)
   await until('three replicas of the service elsewhere', async () => (await detailOf(api, 'web')).ready === 3)
   vigil.expect(3)
   tell(`  web: 3 replicas are ready again: ${placesOf(await detailOf(api, 'web'))}`)
@@ -73,11 +75,21 @@ async function story({ io, world, tell }: Telling): Promise<number> {
   const watched = await vigil.end()
   await api.send('POST', workloadPath('web', '/stop'))
   await until('the service to stop', async () => (await detailOf(api, 'web')).endedAt !== null)
+  await until('the last entry of the bill', () => billed(api))
   tell('All work has ended. Looking whether it was as it should be:')
   const { checks, repeatedSteps } = await checkAll({ world, lostAttempts, watched, tasks })
   for (const check of checks) tell(verdict(check, colours(io, 'stderr')))
   await write(io, `${await table(io, world, repeatedSteps)}\n`)
   return checks.every(({ ok }) => ok) ? exitCodes.done : exitCodes.failed
+}
+
+/** Whether the bill of each workload has come up with what its attempts have cost. */
+async function billed(api: Api): Promise<boolean> {
+  const details = await Promise.all(['train', 'web', 'rollouts'].map((name) => detailOf(api, name)))
+  return details.every(({ spent, attemptList }) => {
+    const over = attemptList.every(({ lease }) => lease === null || ['gone', 'refused'].includes(lease.state))
+    return over && BigInt(spent.micros) === attemptList.reduce((sum, attempt) => sum + BigInt(attempt.spent.micros), 0n)
+  })
 }
 
 const verdict = ({ claim, ok, detail }: Check, colour: boolean): string =>
@@ -106,33 +118,35 @@ async function trainLog({ api }: World): Promise<string> {
   return readText(await api.open('GET', workloadPath('train', '/logs')))
 }
 
+type Row = { detail: WorkloadDetail; lost: number; why: string[] }
+
+/** What each workload came to, and below that why each of its attempts went where it went. */
 async function table(io: Call['io'], { api }: World, repeatedSteps: number): Promise<string> {
-  const rows = await Promise.all(
-    ['train', 'web', 'rollouts'].map(async (name) => {
-      const [detail, why] = await Promise.all([detailOf(api, name), api.get<WhyView>(workloadPath(name, '/why'))])
-      const lost = detail.attemptList.filter(({ state }) => state === 'lost').length
-      const work = {
-        train: `${repeatedSteps} steps repeated`,
-        web: `${lost} replicas moved`,
-        rollouts: `${lost} workers moved`,
-      }[name]
-      return { detail, lost, work, why: why.text.split('\n')[0] ?? '' }
-    }),
-  )
+  const rows = await Promise.all(['train', 'web', 'rollouts'].map((name) => rowOf(api, name)))
   const cost = await api.get<CostView>('/v1/cost', { by: 'workload' })
-  const style = { width: io.width, wide: false, colour: colours(io, 'stdout') }
+  const lostWork = ({ detail, lost }: Row): string => {
+    if (detail.name === 'train') return `${repeatedSteps} steps done again`
+    return detail.name === 'web' ? count(lost, 'replica') : `${count(lost, 'worker')}, no task`
+  }
   const body = renderTable(
     rows,
     [
       { title: 'WORKLOAD', cell: ({ detail }) => detail.name },
       { title: 'ENDED', cell: ({ detail }) => detail.state },
       { title: 'ATTEMPTS', cell: ({ detail }) => String(detail.attempts), right: true },
-      { title: 'LOST', cell: ({ lost }) => String(lost), right: true },
-      { title: 'LOST WORK', cell: ({ work }) => work ?? '' },
+      { title: 'LOST ATTEMPTS', cell: ({ lost }) => String(lost), right: true },
+      { title: 'LOST WORK', cell: lostWork },
       { title: 'COST', cell: ({ detail }) => detail.spent.text, right: true },
-      { title: 'WHY', cell: ({ why }) => why, text: true },
     ],
-    style,
+    { width: io.width, wide: false, colour: colours(io, 'stdout') },
   )
-  return `${body.trimEnd()}\nIn all: ${cost.total.text}`
+  const reasons = rows.map(({ detail, why }) => [`Why ${detail.name}:`, ...why.map((line) => `  ${line}`)].join('\n'))
+  return `${body.trimEnd()}\nIn all: ${cost.total.text}\n\n${reasons.join('\n')}`
+}
+
+async function rowOf(api: Api, name: string): Promise<Row> {
+  const [detail, why] = await Promise.all([detailOf(api, name), api.get<WhyView>(workloadPath(name, '/why'))])
+  const attempts = why.text.split('\n').filter((line) => line.startsWith('Attempt'))
+  const lost = detail.attemptList.filter(({ state }) => state === 'lost').length
+  return { detail, lost, why: attempts.toReversed() }
 }

@@ -16,6 +16,7 @@ checkpoint: { grace: 5s }
 ---
 kind: service
 name: web
+priority: 10
 replicas: 3
 ports: [8080]
 resources: { cpus: 0.5, memory: 256MB }
@@ -28,9 +29,9 @@ kind: array
 name: rollouts
 tasks: 500
 parallelism: 24
-resources: { cpus: 0.25, memory: 64MB }
+resources: { cpus: 0.1, memory: 32MB }
 env: { MARKS: ${JSON.stringify(marks)} }
 run: |
-  sleep 0.2
+  sleep 0.7
   echo "$ISOBAR_ATTEMPT" > "$MARKS/.$ISOBAR_TASK_INDEX.$ISOBAR_ATTEMPT" && mv "$MARKS/.$ISOBAR_TASK_INDEX.$ISOBAR_ATTEMPT" "$MARKS/$ISOBAR_TASK_INDEX"
 `

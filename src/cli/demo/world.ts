@@ -8,6 +8,7 @@ import { readToken } from '#cli/home.ts'
 import type { Io } from '#cli/io.ts'
 import { taggedProcesses } from '#kit/processes.ts'
 import { leaseTag } from '#model/agent-folder.ts'
+import { startEmbedded } from '#store/embedded/embedded.ts'
 
 /** Three sites of this machine that differ in price and country. The cheapest one gets the most work. */
 export const sites = ['west', 'north', 'east'] as const
@@ -57,8 +58,9 @@ export async function openWorld(io: Io): Promise<World> {
     bringBack: (site) => renameSync(`${rootOf(site)}.lost`, rootOf(site)),
     processesOf: async (leases) => (await processesOf(leases)).length,
     async close() {
-      await api.send('POST', '/v1/server/stop')
+      await api.send('POST', '/v1/server/stop').catch(() => {}) // it may have ended already; nothing is lost by that
       await waitForEnd(server.pid, 10_000)
+      await (await startEmbedded(home)).remove()
       rmSync(home, { recursive: true, force: true })
     },
   }

@@ -18,7 +18,7 @@ test('sites are declared in the words of a spec', () => {
     ],
   })
   const shape = {
-    name: '8xH200-2cpu-4096MiB',
+    name: '8xH200-2cpu-4GB',
     accelerator: 'H200',
     accelerators: 8,
     acceleratorMemoryMiB: 141 * 1024,

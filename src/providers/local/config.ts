@@ -5,6 +5,7 @@ import { Jurisdiction, Name, Tier } from '#model/names.ts'
 import type { Shape } from '#model/resources.ts'
 import type { Node } from '#model/site.ts'
 import { parseAccelerator, parseCpus } from '#model/spec/resources-text.ts'
+import { formatSizeMiB } from '#kit/size.ts'
 import { durationMs, hourlyMicros, sizeMiB } from '#model/spec/text.ts'
 
 /** A site of this machine. */
@@ -49,7 +50,7 @@ const ShapeField = z
     if (kind && 'problem' in kind) refuse('accelerators', kind)
     const known = kind && 'count' in kind ? kind : undefined
     return {
-      name: [known ? `${known.count}x${known.model}` : 'cpu', `${cpus}cpu`, `${memory}MiB`].join('-'),
+      name: [...(known ? [`${known.count}x${known.model}`] : []), `${cpus}cpu`, formatSizeMiB(memory)].join('-'),
       ...(known?.model ? { accelerator: known.model } : {}),
       accelerators: known?.count ?? 0,
       acceleratorMemoryMiB: acceleratorMemory,
