@@ -31,6 +31,7 @@ export const observe: Reconciler = {
     const sites = [...house.providers.values()].flatMap((provider) =>
       provider.sites().map((site) => ({ provider, site })),
     )
+    await leaveUndeclared(new Set(sites.map(({ site }) => siteKey(site))), house)
     const free = sites.filter(({ site }) => all.sites.get(siteKey(site))?.busy !== true)
     await sideBySide(
       free.map(({ provider, site }) => lookAt(provider, site, { house, signal })),
@@ -38,6 +39,21 @@ export const observe: Reconciler = {
     )
     return { status: `looked at ${free.length} sites` }
   },
+}
+
+/**
+ * A site that no control plane declares any more is looked at by none, so what it offered is no offer now. It is
+ * forgotten; where something of ours is left, it counts as one that does not answer, until it is declared again.
+ */
+async function leaveUndeclared(declared: Set<string>, { store, clock, holder }: House): Promise<void> {
+  for (const { site, reach } of await store.sites.list()) {
+    if (declared.has(site)) continue
+    const claim = await store.claims.take(`observe:${site}`, holder, claimSeconds)
+    if (!claim) continue // another control plane looks at it
+    if (!(await store.sites.forget(site)) && reach !== 'unreachable')
+      await store.sites.reached(site, 'unreachable', 'no control plane declares it any more', clock.now())
+    await store.claims.release(claim)
+  }
 }
 
 type Here = { house: House; signal: AbortSignal }

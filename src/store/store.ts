@@ -194,6 +194,8 @@ export type SeenRank = Pick<Rank, 'lease' | 'rank' | 'state' | 'exitCode' | 'sta
 export type Sites = {
   list(): Promise<QueueSnapshot['sites']>
   put(site: Site, now: number): Promise<void>
+  /** Forgets a site where nothing of ours is left; false when something still is. */
+  forget(site: string): Promise<boolean>
   /** What a round of offers brought. */
   offered(site: string, offers: Offer[], nodes: Node[] | null, now: number): Promise<void>
   /** Returns true, and tells an event, when the reach changed. */

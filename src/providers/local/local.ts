@@ -41,7 +41,7 @@ export function createLocal(options: LocalOptions): Provider & { prepare(): Prom
     const site = open.get(name)
     return site
       ? ask(site.folder, signal, () => question(site))
-      : Promise.resolve(fail('invalid', 'never', `no local site is named ${name}`))
+      : Promise.resolve(fail('invalid', 'elsewhere', `no local site is named ${name}`))
   }
 
   return {
@@ -103,9 +103,14 @@ function offersOf(site: LocalSite, nodes: Node[], now: number): Offer[] {
     priceMicros: site.priceMicros,
     available,
     images: false,
-    source: site.nodes ? `the declaration of site ${site.name}` : 'measured on this machine',
+    source: sourceOf(site),
     asOf: now,
   }))
+}
+
+function sourceOf({ name, nodes, priceSource }: LocalSite): string {
+  if (nodes) return `the declaration of site ${name}`
+  return priceSource === undefined ? 'measured on this machine' : `measured on this machine; priced ${priceSource}`
 }
 
 async function readRankLog(folder: SiteFolder, token: string, part: LogPart): Promise<LogChunk> {

@@ -19,6 +19,7 @@ export const createSites = (database: Database): Sites => ({
         on conflict (key) do update set site = excluded.site where s.site <> excluded.site
       `.execute(on)
     }),
+  forget: (site) => database.write((on) => forget(on, site)),
   offered: (...[site, offers, nodes, now]) =>
     database.write(async (on) => {
       // A changed offer may be what somebody waits for; the same again (only younger) is no news.
@@ -77,6 +78,16 @@ async function reached(on: Executor, { site, reach, detail, since }: SiteReach):
   `.execute(on)
   await nudge(on, ['admit', 'follow', 'retire', 'launch', 'events'])
   return true
+}
+
+async function forget(on: Executor, site: string): Promise<boolean> {
+  const [provider, name] = parts(site)
+  const { rows } = await sql`
+    delete from sites where key = ${site} and not exists (
+      select 1 from leases where provider = ${provider} and site = ${name} and state not in ('gone', 'refused')
+    ) returning key
+  `.execute(on)
+  return rows.length > 0
 }
 
 const parts = (site: string): [string, string] => {
