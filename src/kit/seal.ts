@@ -40,9 +40,10 @@ export function unseal(key: Uint8Array, belongsTo: string, sealed: Uint8Array): 
 /** Signs a text: HMAC-SHA-256 in hex. */
 export const sign = (key: Uint8Array, text: string): string => createHmac('sha256', key).update(text).digest('hex')
 
+const digest = (text: string) => createHmac('sha256', 'compare').update(text).digest()
+
 /** Whether two texts are the same, in a time that does not tell where they differ. */
 export function sameText(left: string, right: string): boolean {
-  const digest = (text: string) => createHmac('sha256', 'compare').update(text).digest()
   return timingSafeEqual(digest(left), digest(right))
 }
 

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 
-import { Name } from './names.ts'
 import type { Spec } from './spec/spec.ts'
 
 /**
@@ -63,5 +62,3 @@ export function slotsOf(spec: Spec, replica: number): number {
   if (spec.kind !== 'array') return 1
   return Math.min(slotsPerWorker, Math.min(spec.parallelism, spec.tasks) - replica * slotsPerWorker)
 }
-
-export const WorkloadName = Name

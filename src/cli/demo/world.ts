@@ -11,8 +11,7 @@ import { leaseTag } from '#model/agent-folder.ts'
 import { startEmbedded } from '#store/embedded/embedded.ts'
 
 /** Three sites of this machine that differ in price and country. The cheapest one gets the most work. */
-export const sites = ['west', 'north', 'east'] as const
-export type SiteName = (typeof sites)[number]
+export type SiteName = 'west' | 'north' | 'east'
 
 const sitesFile = `sites:
   - { provider: local, name: west, jurisdictions: [US], price: $1.20/h, patience: 3s, nodes: 4, shape: { cpus: 2, memory: 2GB } }
