@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { availableParallelism } from 'node:os'
 import { test } from 'node:test'
 
 import { defaultSites, LocalConfig, localSites } from './config.ts'
+import { referenceSource } from './reference-price.ts'
 
 test('sites are declared in the words of a spec', () => {
   const config = LocalConfig.parse({
@@ -39,7 +41,7 @@ test('sites are declared in the words of a spec', () => {
   ])
 })
 
-test('without a declaration there is this machine, for nothing, in no known country', () => {
+test('without a declaration there is this machine, at the price of its vCPUs elsewhere, in no known country', () => {
   assert.deepEqual(defaultSites('/home'), [
     {
       name: 'here',
@@ -47,7 +49,8 @@ test('without a declaration there is this machine, for nothing, in no known coun
       jurisdictions: ['ZZ'],
       patienceMs: 60_000,
       tier: 'on-demand',
-      priceMicros: 0,
+      priceMicros: availableParallelism() * 50_400,
+      priceSource: referenceSource,
     },
   ])
 })

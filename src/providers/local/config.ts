@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os'
+
 import { z } from 'zod'
 
 import type { Unreadable } from '#kit/duration.ts'
@@ -7,6 +9,8 @@ import type { Node } from '#model/site.ts'
 import { parseAccelerator, parseCpus } from '#model/spec/resources-text.ts'
 import { formatSizeMiB } from '#kit/size.ts'
 import { durationMs, hourlyMicros, sizeMiB } from '#model/spec/text.ts'
+
+import { referencePrice, referenceSource } from './reference-price.ts'
 
 /** A site of this machine. */
 export type LocalSite = {
@@ -20,6 +24,8 @@ export type LocalSite = {
   tier: Tier
   /** Price of one node for one hour, in micro-dollars. */
   priceMicros: number
+  /** Where that price comes from, when the site does not declare it. */
+  priceSource?: string
   /** Nodes as declared; absent for the machine itself, as measured. */
   nodes?: Node[]
 }
@@ -102,9 +108,13 @@ export const localSites = (config: LocalConfig, home: string): LocalSite[] =>
     ...(shape ? { nodes: declaredNodes(name, nodes, shape) } : {}),
   }))
 
-/** What there is when nothing is declared: this machine, for nothing. */
+/** What there is when nothing is declared: this machine, at what its vCPUs would cost elsewhere. */
 export const defaultSites = (home: string): LocalSite[] =>
-  localSites(LocalConfig.parse({ sites: [{ name: 'here' }] }), home)
+  localSites(LocalConfig.parse({ sites: [{ name: 'here' }] }), home).map((site) => ({
+    ...site,
+    priceMicros: referencePrice(availableParallelism()),
+    priceSource: referenceSource,
+  }))
 
 function declaredNodes(site: string, count: number, shape: Shape): Node[] {
   return Array.from({ length: count }, (_, index) => {
