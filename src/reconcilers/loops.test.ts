@@ -236,7 +236,6 @@ test('a site that nobody declares any more is no offer, and is forgotten once no
   const without = createSimulated({ seed: 1, sites: [aSite('dear', 7_200_000)], faults: {}, clock: world.clock })
   const later = aHouse({ store: world.store, clock: world.clock, cloud: without }, 'b')
   const sites = async () => (await world.store.sites.list()).map(({ site, reach }) => `${site} ${reach}`)
-  const freeClaims = (client: Client) => client.query('update claims set expires_at = now()')
   await observe.turn(later, signal)
   assert.deepEqual(await sites(), ['simulated/cheap reachable', 'simulated/dear reachable'], 'house a looks at them')
   await withClient(world.url, freeClaims)
@@ -335,6 +334,8 @@ test('a loop that fails is logged, comes again, and holds up no other', async (t
   await running.stop()
   assert.deepEqual(logged, Array(2).fill('the loop broken failed and tries again'))
 })
+
+const freeClaims = (client: Client) => client.query('update claims set expires_at = now()')
 
 async function withClient(url: string, use: (client: Client) => Promise<unknown>): Promise<void> {
   const client = new Client({ connectionString: url })

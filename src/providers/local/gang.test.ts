@@ -165,7 +165,7 @@ test('what cannot be an order is refused as a value', async (context) => {
   }
   assert.equal(await kinds({ token: '../../etc' }), 'invalid/never')
   assert.equal(await kinds({ image: 'ubuntu' }), 'invalid/elsewhere')
-  assert.equal(await kinds({ site: 'nowhere' }), 'invalid/never')
+  assert.equal(await kinds({ site: 'nowhere' }), 'invalid/elsewhere')
 })
 
 test(
