@@ -388,7 +388,13 @@ export const ServerView = z
 export type ServerView = z.infer<typeof ServerView>
 
 export const CheckView = z
-  .object({ name: z.string(), ok: z.boolean(), detail: z.string(), fix: z.string() })
+  .object({
+    name: z.string(),
+    ok: z.boolean(),
+    warning: z.boolean().optional().meta({ description: 'It is not ok, and everything works all the same.' }),
+    detail: z.string(),
+    fix: z.string(),
+  })
   .meta({ id: 'Check' })
 export type CheckView = z.infer<typeof CheckView>
 

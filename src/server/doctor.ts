@@ -51,6 +51,12 @@ const check = (name: string, ok: boolean, [detail, fix]: [detail: string, fix: s
   fix: ok ? '' : fix,
 })
 
+/** Something that could be better, without which everything works. */
+const advice = (name: string, ok: boolean, texts: [detail: string, fix: string]): CheckView => ({
+  ...check(name, ok, texts),
+  ...(ok ? {} : { warning: true }),
+})
+
 async function checkHome({ home }: Examined): Promise<CheckView> {
   const open = [home, join(home, 'token'), join(home, 'key')].filter(
     (path) => ((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o077) !== 0,
@@ -75,7 +81,7 @@ async function checkDatabase({ store }: Examined): Promise<CheckView> {
     return check('database', false, [`it does not answer: ${why}`, 'isobar server stop && isobar server start'])
   }
   const took = performance.now() - began
-  return check('database', took < slowMs, [
+  return advice('database', took < slowMs, [
     `answers in ${took.toFixed(1)} ms`,
     'look for what keeps the disk busy: iostat -x 1',
   ])
@@ -87,7 +93,7 @@ async function checkClock({ clock }: Examined): Promise<CheckView> {
     Math.abs(step) < stepMs
       ? 'the wall clock runs with the time of the house'
       : `the wall clock was set by ${(step / 1000).toFixed(1)} s; the house goes on with its own time`
-  return check('clock', Math.abs(step) < stepMs, [
+  return advice('clock', Math.abs(step) < stepMs, [
     detail,
     'when nothing runs: isobar server stop, then remove clock.json',
   ])
@@ -97,8 +103,8 @@ async function checkLimits(): Promise<CheckView> {
   const { ok, detail } = limits()
   const fix =
     'start the server where a cgroup is delegated to it: systemd-run --user --scope -p Delegate=yes isobar serve'
-  return check('limits', ok, [
-    ok ? `ranks are held to their slice: ${detail}` : `ranks are not held to it: ${detail}`,
+  return advice('limits', ok, [
+    ok ? `ranks are held to their slice: ${detail}` : `ranks may take more than their slice: ${detail}`,
     fix,
   ])
 }
@@ -133,5 +139,5 @@ async function checkOffers({ store, clock }: Examined): Promise<CheckView> {
   const old = sites.filter(({ offers }) => offers.every(({ asOf }) => clock.now() - asOf > staleOffersMs))
   const detail =
     old.length === 0 ? 'all are fresh' : `${old.map(({ site }) => site).join(', ')} had none for five minutes`
-  return check('offers', old.length === 0, [detail, 'isobar sites'])
+  return advice('offers', old.length === 0, [detail, 'isobar sites'])
 }

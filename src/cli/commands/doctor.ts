@@ -9,14 +9,14 @@ import { showList } from '#cli/output/show.ts'
 
 const leastFreeBytes = 1024 ** 3
 
-/** `isobar doctor`: what can be checked without a server first, then what the server finds. 1 when something is wrong. */
+/** `isobar doctor`: what can be checked without a server first, then what the server finds. 1 when something fails. */
 export async function doctor(call: Call): Promise<number> {
   const checks: CheckView[] = [nodeCheck(), ...(await serverChecks(call))]
   await showList(call, {
     data: { checks },
     items: checks,
     columns: [
-      { title: 'OK', cell: ({ ok }) => (ok ? 'yes' : 'no'), paint: ({ ok }) => (ok ? 'green' : 'red') },
+      { title: 'OK', cell: verdictOf, paint: (one) => paints[verdictOf(one)] },
       { title: 'CHECK', cell: ({ name }) => name },
       { title: 'DETAIL', cell: ({ detail }) => detail, text: true },
     ],
@@ -25,8 +25,11 @@ export async function doctor(call: Call): Promise<number> {
   })
   const wrong = checks.filter(({ ok }) => !ok)
   for (const { name, fix } of wrong) call.io.stderr.write(`next: ${plain(fix)} (${name})\n`)
-  return wrong.length > 0 ? exitCodes.failed : exitCodes.done
+  return wrong.some((one) => verdictOf(one) === 'no') ? exitCodes.failed : exitCodes.done
 }
+
+const verdictOf = ({ ok, warning }: CheckView): keyof typeof paints => (ok ? 'yes' : warning ? 'warning' : 'no')
+const paints = { yes: 'green', warning: 'yellow', no: 'red' } as const
 
 function nodeCheck(): CheckView {
   const ok = Number(process.versions.node.split('.')[0]) >= 24
