@@ -22,6 +22,7 @@ export async function validate(call: Call): Promise<number> {
       code = exitCodes.usage
     }
   }
+  if (items.length === 0 && code !== exitCodes.done && call.format.kind === 'table') return code // all was said
   await showList(call, {
     data: { items },
     items,

@@ -29,12 +29,15 @@ test('a lease that nobody took costs nothing', () => {
   assert.deepEqual(meter(aLease({ startedAt: null }), 1e9), [])
 })
 
-test('a running lease is written down once a minute, and exactly at its end', () => {
+test('a running lease is written down in pieces that grow to a minute, and exactly at its end', () => {
   assert.deepEqual(meter(aLease(), 1000 + shortestEntryMs - 1), [])
   const [entry] = meter(aLease(), 1000 + shortestEntryMs)
-  assert.deepEqual([entry?.from, entry?.to, entry?.amountMicros], [1000, 61_000, 16_666n])
-  const [last] = meter(aLease({ meteredUntil: 61_000, endedAt: 61_001 }), 1e9)
-  assert.deepEqual([last?.from, last?.to], [61_000, 61_001])
+  assert.deepEqual([entry?.from, entry?.to, entry?.amountMicros], [1000, 11_000, 2_777n])
+  const old = aLease({ meteredUntil: 1_000_000 })
+  assert.deepEqual(meter(old, 1_059_999), [])
+  assert.deepEqual(meter(old, 1_060_000)[0]?.to, 1_060_000)
+  const [last] = meter(aLease({ meteredUntil: 11_000, endedAt: 11_001 }), 1e9)
+  assert.deepEqual([last?.from, last?.to], [11_000, 11_001])
 })
 
 test('a clock that stepped back bills nothing', () => {

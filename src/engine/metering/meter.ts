@@ -2,8 +2,12 @@ import { costMicros } from '#kit/money.ts'
 import type { Entry } from '#model/entry.ts'
 import type { Lease } from '#model/lease.ts'
 
-/** While a lease lives, its time is written down in pieces of at least this length, so that the ledger stays short. */
-export const shortestEntryMs = 60_000
+/**
+ * While a lease lives, its time is written down in pieces that grow with its age, from ten seconds to a minute: people
+ * and small budgets see at once what a young lease costs, and the ledger of an old one stays short.
+ */
+const pieceMs = (ageMs: number): number => Math.min(60_000, Math.max(shortestEntryMs, ageMs / 4))
+export const shortestEntryMs = 10_000
 
 /**
  * The entries due for a lease at `now`: its time since the last one, exact to the millisecond and the micro-dollar.
@@ -15,7 +19,7 @@ export function meter(lease: Lease, now: number): Entry[] {
   const start = lease.startedAt
   const from = lease.meteredUntil ?? start
   const to = lease.endedAt === null ? now : Math.max(start, lease.endedAt)
-  const due = lease.endedAt === null ? to - from >= shortestEntryMs : to > from
+  const due = lease.endedAt === null ? to - from >= pieceMs(from - start) : to > from
   if (!due) return []
   const price = BigInt(lease.priceMicros)
   const { id, workload, project, provider, site, tier } = lease
