@@ -51,5 +51,5 @@ const code = (text: string): string => `\`${text}\``
 /** A topic's first line becomes its heading, the rest stays as it is. */
 function topicText(text: string): string {
   const [title = '', ...lines] = text.split('\n')
-  return `## ${title}\n\n\`\`\`text\n${lines.join('\n').trim()}\n\`\`\`\n`
+  return `## ${title}\n\n\`\`\`text\n${lines.slice(1).join('\n').trimEnd()}\n\`\`\`\n`
 }

@@ -1,4 +1,4 @@
--- Generated from the migrations; ISOBAR_GENERATE=1 node --test src/store/migrate.test.ts writes it.
+-- Generated from the migrations by node src/store/generate-schema.ts; do not edit.
 
 create table attempts (
   id text not null,
