@@ -9,8 +9,9 @@ import { sideBySide, within } from './side-by-side.ts'
 
 /** What is nobody's must be so in two looks this far apart. */
 const apartMs = 10_000
-const callMs = 10_000
-const claimSeconds = 20
+const callMs = 7_000
+/** Another control plane may take over so soon after this one has died. */
+const claimSeconds = 8
 
 type Suspect = { since: number; told: boolean }
 const suspected = memory(() => new Map<string, Map<string, Suspect>>())

@@ -21,6 +21,8 @@ import { openProviders, type Providers } from './providers.ts'
 /** What the parts of a control plane stand on. */
 export type Base = {
   home: string
+  /** What all control planes of one database see of each other's files. */
+  shared: string
   /** Who this control plane is. */
   id: string
   store: Store
@@ -42,7 +44,7 @@ export async function openBase(
   stack: AsyncDisposableStack,
   how: { database: boolean },
 ): Promise<Base> {
-  const { home } = options
+  const { home, shared = home } = options
   const log = openLog({ home, level: options.logLevel, detached: options.detached })
   const clock = openClock(home)
   const ids = createIds(clock.now, randomBytes)
@@ -52,8 +54,8 @@ export async function openBase(
   stack.defer(() => opened.close(how))
   const { store, name: database } = opened
   const metrics = createMetrics()
-  const blobs = createDirectoryBlobs(join(home, 'blobs'))
+  const blobs = createDirectoryBlobs(join(shared, 'blobs'))
   const archive = createLogArchive(blobs)
   const providers = await openProviders({ home, clock, metrics })
-  return { home, id: ids('c'), store, database, providers, blobs, archive, clock, ids, keys, metrics, log }
+  return { home, shared, id: ids('c'), store, database, providers, blobs, archive, clock, ids, keys, metrics, log }
 }

@@ -48,6 +48,16 @@ export const serverOptions = {
     schema: z.string().min(1).optional(),
     description: 'The 32 bytes that secrets are sealed with, in hex; shared by all control planes of one database.',
   },
+  shared: {
+    env: 'ISOBAR_SHARED',
+    schema: z
+      .string()
+      .min(1)
+      .transform((path) => resolve(path))
+      .optional(),
+    description:
+      'Directory that all control planes of one database see, for bundles, logs and checkpoints; the state directory without it.',
+  },
   token: {
     env: 'ISOBAR_TOKEN',
     schema: z.string().min(32, 'must have 32 characters at least').max(500).optional(),

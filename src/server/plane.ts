@@ -22,7 +22,7 @@ export function openPlane(
   base: Base,
   { closing, stop, stack }: { closing: AbortSignal; stop: () => void; stack: AsyncDisposableStack },
 ): Plane {
-  const { home, store, clock, metrics, ...rest } = base
+  const { home, shared, store, clock, metrics, ...rest } = base
   const bell = createBell(store)
   stack.defer(() => bell.close())
   const self: ApiHouse['self'] = {
@@ -34,7 +34,7 @@ export function openPlane(
     database: base.database,
     url: () => plane.url,
     controlPlanes: () => controlPlanes(base, plane),
-    checkpoints: (workload) => join(home, 'checkpoints', workload),
+    checkpoints: (workload) => join(shared, 'checkpoints', workload),
     doctor: () => examine({ home, store, clock }),
     notReady: async () => [...(plane.loops?.notReady() ?? ['the loops have not started']), ...(await trouble(store))],
     stop,

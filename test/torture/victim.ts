@@ -1,15 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { taggedProcesses } from '#kit/processes.ts'
+import { startEmbedded } from '#store/embedded/embedded.ts'
 import { placeFor } from '#store/embedded/place.ts'
 
 /** A real control plane in a process of its own, on a state directory of its own, that can be killed and started again. */
 export type Victim = {
   home: string
+  url: string
   start(): void
   /** SIGKILL, and waits until it is gone. */
   kill(): Promise<void>
@@ -18,49 +19,51 @@ export type Victim = {
   api<T>(method: string, path: string, body?: unknown): Promise<T>
   /** Kills the newest PostgreSQL of this state directory with SIGKILL: the postmaster alone, as the kernel would. */
   killPostgres(): number | null
-  /** Live processes that this control plane's orders started. */
-  strays(): Promise<number>
   close(): Promise<void>
 }
 
 const bin = new URL('../../bin/isobar.js', import.meta.url).pathname
 
-export function openVictim(sites: string): Victim {
-  const home = mkdtempSync(join(tmpdir(), 'isobar-torture-'))
+/** Makes a state directory with these sites; the control plane starts with `environment` beside that of this process. */
+export async function openVictim(options: {
+  home: string
+  sites: string
+  environment?: Record<string, string>
+}): Promise<Victim> {
+  const { home, sites, environment = {} } = options
+  mkdirSync(home, { recursive: true, mode: 0o700 })
   writeFileSync(join(home, 'sites.yaml'), sites)
-  const port = 20_000 + Math.floor(Math.random() * 20_000)
+  const port = await freePort()
   const url = `http://127.0.0.1:${port}`
-  let child: ChildProcess | undefined
-  let startedAt = 0
+  const server = createProcess({
+    ISOBAR_HOME: home,
+    ISOBAR_PORT: String(port),
+    ISOBAR_LOG_LEVEL: 'warn',
+    ...environment,
+  })
   const ask = async (path: string, init: RequestInit = {}): Promise<Response> =>
     fetch(`${url}${path}`, { signal: AbortSignal.timeout(30_000), ...init })
   return {
     home,
-    start() {
-      startedAt = performance.now()
-      const env = { ...process.env, ISOBAR_HOME: home, ISOBAR_PORT: String(port), ISOBAR_LOG_LEVEL: 'warn' }
-      child = spawn(process.execPath, [bin, 'serve'], { env, stdio: ['ignore', 'ignore', 'inherit'] })
-    },
-    async kill() {
-      if (!child || child.exitCode !== null || child.signalCode !== null) return
-      const gone = new Promise((resolve) => child?.once('exit', resolve))
-      child.kill('SIGKILL')
-      await gone
-    },
+    url,
+    start: server.start,
+    kill: server.kill,
     async ready(withinMs) {
       const deadline = performance.now() + withinMs
       while (performance.now() < deadline) {
-        if (child?.exitCode !== null || child.signalCode !== null) return null
+        if (!server.runs()) return null
         const answer = await ask('/readyz').catch(() => null)
-        if (answer?.ok) return performance.now() - startedAt
+        if (answer?.ok) return performance.now() - server.startedAt()
         await sleep(20)
       }
       return null
     },
     async api<T>(method: string, path: string, body?: unknown) {
-      const token = readFileSync(join(home, 'token'), 'utf8').trim()
-      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-      const reply = await ask(path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
+      const reply = await ask(path, {
+        method,
+        headers: headersOf(home),
+        ...(body ? { body: JSON.stringify(body) } : {}),
+      })
       const text = await reply.text()
       if (!reply.ok) throw new Error(`${method} ${path}: ${reply.status} ${text.slice(0, 500)}`)
       return JSON.parse(text) as T // the caller names the view that this path gives
@@ -70,18 +73,45 @@ export function openVictim(sites: string): Victim {
       if (pid !== null) process.kill(pid, 'SIGKILL')
       return pid
     },
-    strays: async () => {
-      const tagged = await taggedProcesses('ISOBAR_LEASE')
-      return tagged.filter(({ environment }) => environment.get('TORTURE_HOME') === home).length
-    },
     async close() {
-      await this.kill()
-      const pid = postmasterOf(home)
-      if (pid !== null) process.kill(pid, 'SIGQUIT')
-      rmSync(placeFor(home).home, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
-      rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
+      await server.kill()
+      if (environment['DATABASE_URL'] === undefined) await removeDatabase(home)
     },
   }
+}
+
+function createProcess(environment: Record<string, string>) {
+  let child: ChildProcess | undefined
+  let startedAt = 0
+  const runs = () => child !== undefined && child.exitCode === null && child.signalCode === null
+  return {
+    runs,
+    startedAt: () => startedAt,
+    start() {
+      startedAt = performance.now()
+      const { DATABASE_URL: _, TORTURE_VERBOSE: verbose, ...inherited } = process.env
+      child = spawn(process.execPath, [bin, 'serve'], {
+        env: { ...inherited, ...environment },
+        stdio: ['ignore', 'ignore', verbose ? 'inherit' : 'ignore'],
+      })
+    },
+    async kill() {
+      if (!child || !runs()) return
+      const gone = new Promise((resolve) => child?.once('exit', resolve))
+      child.kill('SIGKILL')
+      await gone
+    },
+  }
+}
+
+function headersOf(home: string): Record<string, string> {
+  const token = readFileSync(join(home, 'token'), 'utf8').trim()
+  return { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+}
+
+async function removeDatabase(home: string): Promise<void> {
+  const database = await startEmbedded(home)
+  await database.remove()
 }
 
 /** The process of the embedded PostgreSQL, by the file that PostgreSQL itself keeps. */
@@ -93,4 +123,16 @@ function postmasterOf(home: string): number | null {
   } catch {
     return null // no such file, or a stale one
   }
+}
+
+/** A port that nobody listens on now; agents dial it again after each restart. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
 }

@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs'
+
+import { signal, taggedProcesses } from '#kit/processes.ts'
+import { leaseTag, rankTag } from '#model/agent-folder.ts'
+
+type Started = { pid: number; agent: boolean }
+
+/** Live processes that orders of this torture started: agents, known by their folder, and what they run, by its environment. */
+export async function started(scratch: string): Promise<Started[]> {
+  const tagged = await taggedProcesses(leaseTag)
+  return tagged.flatMap(({ pid, environment }): Started[] => {
+    if (environment.get('TORTURE') === scratch) return [{ pid, agent: false }]
+    return !environment.has(rankTag) && commandOf(pid).includes(scratch) ? [{ pid, agent: true }] : []
+  })
+}
+
+/** Kills one agent, drawn at random; false when none runs. */
+export async function killAgent(scratch: string, draw: () => number): Promise<boolean> {
+  const agents = (await started(scratch)).filter(({ agent }) => agent)
+  const drawn = agents[Math.floor(draw() * agents.length)]
+  return drawn !== undefined && signal(drawn.pid, 'SIGKILL')
+}
+
+export async function killAll(scratch: string): Promise<void> {
+  for (const { pid } of await started(scratch)) signal(pid, 'SIGKILL')
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return '' // gone meanwhile
+  }
+}
