@@ -1,4 +1,4 @@
-import { readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { isThere, type SiteFolder } from './site-folder.ts'
@@ -29,6 +29,13 @@ export async function claim(folder: SiteFolder, name: string, token: string): Pr
     if (age < mostLaunchMs) return false
     await rm(path, { force: true })
   }
+}
+
+/** Names of all that a token holds. */
+export async function claimsOf(folder: SiteFolder, token: string): Promise<string[]> {
+  const names = await readdir(folder.claims)
+  const holders = await Promise.all(names.map((name) => readFile(join(folder.claims, name), 'utf8').catch(() => '')))
+  return names.filter((_, index) => holders[index] === token)
 }
 
 export async function release(folder: SiteFolder, names: string[]): Promise<void> {

@@ -192,3 +192,23 @@ test('what was retired is remembered for a day, and then no longer', async (cont
   await retire(late, 0)
   assert.deepEqual(readdirSync(join(site.root, 'retired')), [late.token])
 })
+
+test('what a launch or a retirement left halfway because it died goes with the next look or retirement', async (context) => {
+  const { site, provider, retire, order } = await open(context)
+  valueOf(await provider.list('west', forever))
+  const orders = join(site.root, 'orders')
+  const gang = order()
+  const dead = 2 ** 22 + 1
+  const old = new Date(Date.now() - 20_000)
+  for (const owner of [dead, process.pid]) {
+    const partial = join(orders, `.${gang.token}.${owner}.x`)
+    mkdirSync(partial)
+    utimesSync(partial, old, old)
+  }
+  valueOf(await provider.list('west', forever))
+  assert.deepEqual(readdirSync(orders), [`.${gang.token}.${process.pid}.x`])
+  writeFileSync(join(site.root, 'claims', '127.1.2.3'), gang.token)
+  writeFileSync(join(site.root, 'claims', '127.1.2.4'), 'l-other')
+  await retire(gang, 0)
+  assert.deepEqual(readdirSync(join(site.root, 'claims')), ['127.1.2.4'])
+})

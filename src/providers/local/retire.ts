@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { lives, type ProcessIdentity, signal, taggedProcesses } from '#kit/processes.ts'
 import { agentFiles, leaseTag, type RankStart, type StopOrder } from '#model/agent-folder.ts'
 
-import { release } from './claims.ts'
+import { claimsOf, release } from './claims.ts'
 import { type KeptOrder, orderFile } from './launch.ts'
 import { isThere, readJson, rememberRetired, type SiteFolder } from './site-folder.ts'
 
@@ -27,7 +27,8 @@ export async function retireOrder(folder: SiteFolder, token: string, graceMs: nu
   for (const rank of ranks) await killGroup(rank)
   if (!(await soon(() => killTagged(token)))) return 'retiring'
   if (await isThere(path)) await remove(folder, path)
-  await release(folder, kept?.claims ?? [])
+  // Without its folder, a launch that died before that was made may have left claims.
+  await release(folder, kept?.claims ?? (await claimsOf(folder, token)))
   await forgetOld(folder)
   return 'gone'
 }
@@ -70,7 +71,7 @@ async function killTagged(token: string): Promise<boolean> {
 
 /** Renamed first, so that nobody ever sees half an order. */
 async function remove(folder: SiteFolder, path: string): Promise<void> {
-  const going = folder.order(`.${randomUUID()}.going`)
+  const going = folder.order(`.${randomUUID()}.${process.pid}.going`)
   try {
     await rename(path, going)
   } catch (error) {

@@ -1,8 +1,8 @@
 import { readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 
 import { shellCode } from '#kit/exit-code.ts'
-import { lives, type ProcessIdentity } from '#kit/processes.ts'
+import { lives, type ProcessIdentity, signal } from '#kit/processes.ts'
 import { agentFiles, type RankEnd, type RankStart } from '#model/agent-folder.ts'
 import type { RankSighting, Sighting } from '#providers/provider.ts'
 
@@ -63,9 +63,11 @@ const ended = (rank: number, { exit, startedAt, endedAt }: RankEnd): RankSightin
   endedAt,
 })
 
-/** Half-made and half-removed folders of callers that died. */
+/** Half-made and half-removed folders of callers that died: no call takes so long, and their names tell whose they are. */
 async function removeLeftover(path: string): Promise<void> {
-  if ((await ageMs(path)) > 10 * 60_000) await rm(path, { recursive: true, force: true })
+  const [, , owner = ''] = basename(path).split('.')
+  const mostMs = /^\d+$/.test(owner) && !signal(Number(owner), 0) ? 10_000 : 10 * 60_000
+  if ((await ageMs(path)) > mostMs) await rm(path, { recursive: true, force: true })
 }
 
 const ageMs = (path: string): Promise<number> =>
