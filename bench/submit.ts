@@ -1,9 +1,7 @@
-import { Client } from 'pg'
-
-import { wantedReplicas } from '#model/workload.ts'
 import { aStore, someIds, withPostgres } from '#rigs/postgres.ts'
 import type { NewWorkload } from '#store/store.ts'
 import { aJob } from '#test/builders.ts'
+import { openPlainInserts } from './plain-inserts.ts'
 
 /**
  * Workloads submitted and committed per second (goal: 5,000 on two cores, in batches), beside PostgreSQL's own rate for
@@ -44,51 +42,6 @@ async function rate(perCall: number, act: (batch: NewWorkload[]) => Promise<void
   return (done * 1000) / spent
 }
 
-/** `($1,$2),($3,$4)` for two rows of two columns. */
-const placeholders = (rows: number, columns: number): string =>
-  Array.from({ length: rows }, (_row, i) => {
-    const row = Array.from({ length: columns }, (_column, j) => `$${i * columns + j + 1}`)
-    return `(${row.join(',')})`
-  }).join(',')
-
-/** The same rows as `submit` writes, as plain inserts; four statements in one transaction, prepared once. */
-async function plain(url: string) {
-  const client = new Client({ connectionString: url })
-  await client.connect()
-  const insert = (into: string, rows: unknown[][]) => {
-    const values = placeholders(rows.length, rows[0]?.length ?? 0)
-    return client.query({
-      name: `${into.slice(0, 9)} ${rows.length}`,
-      text: `insert into ${into} values ${values}`,
-      values: rows.flat(),
-    })
-  }
-  const act = async (batch: NewWorkload[]): Promise<void> => {
-    await client.query('begin')
-    await insert(
-      'workloads (id, name, project, kind, spec, bundle, priority, submitted_by, created_at, due_at)',
-      batch.map((w) => [w.id, w.name, w.project, w.kind, w.spec, w.bundle, w.priority, w.submittedBy, 1, 1]),
-    )
-    await insert(
-      'replicas (workload, replica)',
-      batch.flatMap(({ id, spec }) => Array.from({ length: wantedReplicas(spec) }, (_, replica) => [id, replica])),
-    )
-    await insert(
-      'events (generation, at, type, workload, project, message)',
-      batch.map(({ id, name, project, submittedBy }) => [
-        1,
-        1,
-        'workload.submitted',
-        id,
-        project,
-        `${name} was submitted by ${submittedBy}`,
-      ]),
-    )
-    await client.query('commit')
-  }
-  return { act, close: () => client.end() }
-}
-
 await withPostgres({ durable: true })
 console.log(
   `PostgreSQL on this machine, one connection, spec of ${JSON.stringify(someWorkloads(1)[0]?.spec).length} bytes, ${seconds} s a line\n`,
@@ -97,7 +50,7 @@ console.log('batch   Isobar, workloads/s   plain inserts, workloads/s   share')
 for (const size of batches) {
   const store = await aStore()
   const other = await aStore()
-  const inserts = await plain(other.url)
+  const inserts = await openPlainInserts(other.url)
   const ours = await rate(size, (batch) => store.workloads.submit(batch, Date.now()))
   const bound = await rate(size, inserts.act)
   const share = `${Math.round((ours / bound) * 100)} %`

@@ -14,7 +14,7 @@ export type AgentDesk = {
 
 /** However long an agent would wait: its silence must stay shorter than what counts as silence. */
 const longestWaitMs = 20_000
-/** Agents that wait are noted as heard so often. */
+/** All agents that wait are noted as heard so often, in one statement. */
 const heardEveryMs = 2000
 
 /**
@@ -25,6 +25,7 @@ export function createAgentDesk(house: ApiHouse): AgentDesk {
   const room = createWaitingRoom()
   const allowance = createAllowance({ perSecond: 50, burst: 200 })
   const off = house.bell.onRing('agents', createLook(house, room))
+  const hearing = setInterval(createHearing(house, room), heardEveryMs).unref()
 
   async function sync(lease: string, report: AgentReport, signal: AbortSignal): Promise<AgentAnswer> {
     if (!allowance.take(`${lease}/${report.rank}`, house.clock.now()))
@@ -41,8 +42,8 @@ export function createAgentDesk(house: ApiHouse): AgentDesk {
       const answer = await answerOf(house, { lease, report, before: view, tasks })
       const left = until - house.clock.now()
       if (isNews(answer, report) || left <= 0 || signal.aborted) return answer
-      const facts = { seen: report.seen, tasks: (report.tasks?.wanted ?? 0) > 0 }
-      await room.wait(lease, facts, { mostMs: Math.min(left, heardEveryMs), signal })
+      const facts = { rank: report.rank, seen: report.seen, tasks: (report.tasks?.wanted ?? 0) > 0 }
+      await room.wait(lease, facts, { mostMs: left, signal })
     }
   }
 
@@ -50,6 +51,7 @@ export function createAgentDesk(house: ApiHouse): AgentDesk {
     sync,
     close() {
       off()
+      clearInterval(hearing)
       room.wakeAll()
     },
   }
@@ -77,6 +79,20 @@ function createLook(house: ApiHouse, room: WaitingRoom): () => void {
       await look().catch((error: unknown) => house.log.error({ error }, 'could not look for news of agents'))
     }
     looking = false
+  }
+}
+
+/** Notes those who wait; never twice at a time, should the database be slow. */
+function createHearing(house: ApiHouse, room: WaitingRoom): () => Promise<void> {
+  let noting = false
+  return async () => {
+    const ranks = room.ranks()
+    if (noting || ranks.length === 0) return
+    noting = true
+    await house.store.agents
+      .heard(ranks, house.clock.now())
+      .catch((error: unknown) => house.log.error({ error }, 'could not note which agents wait'))
+    noting = false
   }
 }
 

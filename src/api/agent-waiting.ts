@@ -1,9 +1,11 @@
-/** An agent that waits for news: what it knows, and whether it could take tasks. */
-type Waiting = { seen: string; tasks: boolean }
+/** An agent that waits for news: which rank it is, what it knows, and whether it could take tasks. */
+type Waiting = { rank: number; seen: string; tasks: boolean }
 
 /** Agents that wait, by lease. */
 export type WaitingRoom = {
   leases(): string[]
+  /** All that wait now. */
+  ranks(): { lease: string; rank: number }[]
   /** Resolves when it is woken, after so long, or when the signal aborts. */
   wait(lease: string, facts: Waiting, limit: { mostMs: number; signal: AbortSignal }): Promise<void>
   /** Wakes those of a lease for whom `version` is news, and those who could take tasks. */
@@ -15,6 +17,7 @@ export function createWaitingRoom(): WaitingRoom {
   const rooms = new Map<string, Set<Waiting & { wake: () => void }>>()
   return {
     leases: () => [...rooms.keys()],
+    ranks: () => [...rooms].flatMap(([lease, room]) => [...room].map(({ rank }) => ({ lease, rank }))),
     wait: (lease, facts, { mostMs, signal }) =>
       new Promise((resolve) => {
         if (signal.aborted) return resolve()

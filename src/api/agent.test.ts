@@ -139,3 +139,22 @@ test('an agent that never waits is held back', async () => {
   const answers = await Promise.all(Array.from({ length: 400 }, () => sync(api, lease, aReport())))
   assert.ok(answers.some(({ status }) => status === 429))
 })
+
+test('an agent whose long poll is open counts as heard, and costs no look at its rows', async () => {
+  await using api = await anApi()
+  const { store } = api.house
+  const { lease } = await placed(api)
+  const { version } = (await sync(api, lease, aReport())).json
+  const { agents } = store
+  const heard = Promise.withResolvers<{ lease: string; rank: number }[]>()
+  let views = 0
+  store.agents = {
+    ...agents,
+    view: (...given) => ((views += 1), agents.view(...given)),
+    heard: (...given) => (heard.resolve(given[0]), agents.heard(...given)),
+  }
+  const waiting = sync(api, lease, aReport({ waitMs: 4000, seen: version }))
+  assert.deepEqual(await heard.promise, [{ lease, rank: 0 }])
+  assert.equal((await waiting).json.version, version)
+  assert.equal(views, 2) // when it came and when it went
+})

@@ -2,6 +2,7 @@ import { place } from '#engine/placement/place.ts'
 import type { Decision } from '#model/plan.ts'
 import type { Claim, Placed } from '#store/store.ts'
 import type { House, Reconciler } from './reconciler.ts'
+import { resting } from './resting.ts'
 
 /** Replicas looked at in one round, and in the round after one that found no room for any of those. */
 const batch = 1_000
@@ -14,7 +15,8 @@ const claimSeconds = 5
 export const admit: Reconciler = {
   name: 'admit',
   everyMs: 5_000,
-  async turn(house) {
+  // A flood of submits asks for a round with each commit, and a long queue makes each of them long.
+  turn: resting({ leastMs: 0, times: 2 }, async (house) => {
     const { store, clock } = house
     const claim = await store.claims.take('admit', house.holder, claimSeconds)
     if (!claim) return { status: 'another control plane admits', at: clock.now() + 1_000 }
@@ -26,7 +28,7 @@ export const admit: Reconciler = {
       more: round.waiting >= batch && round.placed > 0,
       ...(at === null ? {} : { at }),
     }
-  },
+  }),
 }
 
 async function admitRound(

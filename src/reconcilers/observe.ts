@@ -11,11 +11,21 @@ import { sideBySide, within } from './side-by-side.ts'
 const everyMs = { live: 2_000, idle: 30_000, offers: 30_000 }
 /** Nudged by every change of a lease, it still asks what is where no more often than this. */
 const restMs = 1_000
+/** … and of a site where much is, after so many times as long as the last look took. */
+const restTimes = 4
 const callMs = 10_000
 const claimSeconds = 8
 
 /** What is remembered of a site while the claim to look at it is ours. */
-type Watched = { epoch: number; busy: boolean; listAt: number; offersAt: number; reach: string; absences: Absences }
+type Watched = {
+  epoch: number
+  busy: boolean
+  restUntil: number
+  listAt: number
+  offersAt: number
+  reach: string
+  absences: Absences
+}
 
 const watching = memory(() => ({ checkedAt: -Infinity, sites: new Map<string, Watched>() }))
 
@@ -80,7 +90,7 @@ async function lookAt(provider: Provider, site: Site, here: Here): Promise<void>
 /** Somebody else may have looked since we last did: what we remember is void. */
 async function begin(site: Site, { epoch }: Claim, { store, clock }: House): Promise<Watched> {
   await store.sites.put(site, clock.now())
-  return { epoch, busy: true, listAt: 0, offersAt: 0, reach: '', absences: new Map() }
+  return { epoch, busy: true, restUntil: 0, listAt: 0, offersAt: 0, reach: '', absences: new Map() }
 }
 
 type Look = Here & { provider: Provider; site: Site; watched: Watched }
@@ -89,7 +99,9 @@ async function lookWith(look: Look): Promise<void> {
   const { house, provider, site, watched, signal } = look
   const { store, clock } = house
   const key = siteKey(site)
-  if (clock.now() >= watched.offersAt) await askOffers(look)
+  const began = clock.now()
+  if (began < watched.restUntil) return
+  if (began >= watched.offersAt) await askOffers(look)
   const leases = await store.sites.leases(key)
   if (leases.length === 0 && clock.now() < watched.listAt) return
   const listed = await provider.list(site.name, within(callMs, signal))
@@ -99,6 +111,7 @@ async function lookWith(look: Look): Promise<void> {
   const facts = { leases, sightings: listed.value, since: listeningSince(house), now }
   const seen = compare(facts, watched.absences)
   if (seen.length > 0) await store.sites.saw(seen, now)
+  watched.restUntil = clock.now() + (clock.now() - began) * restTimes
 }
 
 /** Offers and nodes: now and then, and at once when a site is back. */

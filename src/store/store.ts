@@ -80,6 +80,8 @@ export type Workloads = {
   prioritise(id: string, priority: number, by: { who: string; now: number }): Promise<boolean>
   attempts(id: string): Promise<(Attempt & { lease: Lease | null; ranks: Rank[] })[]>
   refusal(id: string): Promise<Refusal | null>
+  /** Each service that has not ended, with `host:port` of its ready replicas; those of one name are one. */
+  endpoints(): Promise<{ project: string; name: string; endpoints: string[] }[]>
 }
 
 /** A lease that occupies capacity, with the shape of its offer and, for people, its workload's name and known end. */
@@ -181,6 +183,8 @@ export type Agents = {
   views(leases: string[]): Promise<Map<string, AgentView>>
   /** Writes what is new in a report and makes the workload due if it is. */
   report(lease: string, report: AgentReport, now: number): Promise<void>
+  /** Notes that agents whose long polls are open are there: all of them in one statement. */
+  heard(ranks: { lease: string; rank: number }[], now: number): Promise<void>
   /** Ends tasks held by this attempt (others are ignored) and leases up to `wanted` more, in one transaction. */
   tasks(
     lease: string,
@@ -211,12 +215,17 @@ export type Sites = {
 export type CostGroup = 'workload' | 'project' | 'provider' | 'site' | 'tier' | 'day' | 'hour'
 export type CostFilter = { project?: string; workload?: string; from?: number; to?: number }
 
+/** What may be spent, and the share of it at which that is said. */
+export type Budget = { limitMicros: number; warnAt: number; project: string }
+
 export type Ledger = {
   /** Leases with time to bill. */
   unmetered(most: number): Promise<Lease[]>
   /** Adds entries and moves `metered_until` in one transaction; an entry that exists already is left alone. */
   add(entries: Entry[]): Promise<void>
   spent(kind: 'workload' | 'project', names: string[]): Promise<Map<string, bigint>>
+  /** The budgets of those of these workloads that have one. */
+  budgets(workloads: string[]): Promise<Map<string, Budget>>
   cost(filter: CostFilter, groups: CostGroup[]): Promise<{ keys: string[]; amountMicros: bigint; leaseMs: bigint }[]>
   /** Records the warning once; true the first time. */
   warnOnce(kind: 'workload' | 'project', name: string, now: number): Promise<boolean>

@@ -153,3 +153,34 @@ test('what an attempt on its way down kills is not failed, and it gets nothing m
   assert.deepEqual((await store.workloads.get(id))?.tasks, { succeeded: 1, failed: 0, leased: 0 })
   assert.equal((await store.follow.due({ now: aNow, most: 1, claimMs: 1 }))[0]?.tasks?.waiting, 4)
 })
+
+test('agents that wait are noted as heard all at once, which is no news to anybody', async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aJob({ nodes: 3 })])
+  const placed = aPlacing(id, { nodes: 3 })
+  await held(store, [placed])
+  const asked = { now: aNow + 10, most: 9, claimMs: 99_999 }
+  await store.follow.due(asked)
+  const lease = placed.leaseId
+  await store.agents.heard(
+    [0, 2].map((rank) => ({ lease, rank })),
+    aNow + 10,
+  )
+  await store.agents.heard(
+    [
+      { lease, rank: 2 },
+      { lease: 'l-none', rank: 0 },
+    ],
+    aNow + 5,
+  )
+  const ranks = (await store.agents.view(lease))?.ranks
+  assert.deepEqual(
+    ranks?.map(({ state, heardAt }) => [state, heardAt]),
+    [
+      ['expected', aNow + 10],
+      ['expected', null],
+      ['expected', aNow + 10],
+    ],
+  )
+  assert.deepEqual(await store.follow.due(asked), [])
+})

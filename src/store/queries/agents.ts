@@ -27,6 +27,17 @@ export const createAgents = (database: Database): Agents => ({
     if (!news && now - (known.heardAt ?? 0) < heardEveryMs) return
     await database.write((on) => write(on, { next, news, now }))
   },
+  heard: (ranks, now) =>
+    database.write(async (on) => {
+      await sql`
+        update ranks r set heard_at = ${now}::bigint
+        from (
+          select * from unnest(${ranks.map(({ lease }) => lease)}::text[], ${ranks.map(({ rank }) => rank)}::int[])
+            as x (lease, rank) order by lease, rank
+        ) x
+        where r.lease = x.lease and r.rank = x.rank and coalesce(r.heard_at, 0) < ${now}::bigint
+      `.execute(on)
+    }),
   tasks: (lease, report, now) => database.write((on) => exchangeTasks(on, { lease, report, now })),
 })
 

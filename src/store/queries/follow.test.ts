@@ -12,7 +12,7 @@ test('two control planes never follow one workload at the same time', async () =
   await using other = await aStore({ url: store.url })
   await submitted(
     store,
-    Array.from({ length: 40 }, () => aJob()),
+    Array.from({ length: 40 }, () => aJob({ expiry: '1d' })),
   )
   const found = await Promise.all([store, other, store, other].map(({ follow }) => follow.due(asked)))
   const ids = found.flat().map(({ workload }) => workload.id)
@@ -20,6 +20,15 @@ test('two control planes never follow one workload at the same time', async () =
   assert.equal(new Set(ids).size, 40)
   assert.deepEqual(await store.follow.due(asked), [])
   assert.equal((await store.follow.due({ ...asked, now: aNow + 1000 })).length, 10)
+})
+
+test('a workload is followed from its placing on, or from its submission when a time is set for its end', async () => {
+  await using store = await aStore()
+  const [plain = '', limited = ''] = await submitted(store, [aJob(), aJob({ expiry: '1d' })])
+  const due = async () => (await store.follow.due(asked)).map(({ workload }) => workload.id)
+  assert.deepEqual(await due(), [limited])
+  await held(store, [aPlacing(plain)])
+  assert.deepEqual(await due(), [plain])
 })
 
 test('all is known that a decision needs', async () => {

@@ -103,3 +103,12 @@ test('a warning is given once', async () => {
   ]
   assert.deepEqual(twice, [true, false])
 })
+
+test('the budgets of many workloads are read at once', async () => {
+  await using store = await aStore()
+  const ids = await submitted(store, [aJob({ budget: { limit: '$2', warnAt: 0.5 } }), aJob()])
+  assert.deepEqual(
+    await store.ledger.budgets([...ids, 'w-none']),
+    new Map([[ids[0], { project: 'default', limitMicros: 2_000_000, warnAt: 0.5 }]]),
+  )
+})

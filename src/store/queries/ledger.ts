@@ -3,7 +3,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Entry } from '#model/entry.ts'
 import type { Lease } from '#model/lease.ts'
 import type { Database, Executor } from '#store/database.ts'
-import type { CostFilter, CostGroup, Ledger } from '#store/store.ts'
+import type { Budget, CostFilter, CostGroup, Ledger } from '#store/store.ts'
 import { leaseColumns } from './columns.ts'
 
 export const createLedger = (database: Database): Ledger => ({
@@ -23,6 +23,15 @@ export const createLedger = (database: Database): Ledger => ({
         select name, amount_micros as amount from spent where kind = ${kind} and name = any(${names}::text[])
       `.execute(on)
       return new Map(rows.map(({ name, amount }) => [name, amount]))
+    }),
+  budgets: (workloads) =>
+    database.read(async (on) => {
+      const { rows } = await sql<Budget & { id: string }>`
+        select id, project, (spec #>> '{budget,limitMicros}')::bigint as "limitMicros",
+          (spec #>> '{budget,warnAt}')::float8 as "warnAt"
+        from workloads where id = any(${workloads}::text[]) and spec -> 'budget' is not null
+      `.execute(on)
+      return new Map(rows.map(({ id, ...budget }) => [id, budget]))
     }),
   cost: (filter, groups) => database.read((on) => cost(on, filter, groups)),
   warnOnce: (kind, name, now) =>

@@ -42,13 +42,35 @@ export const createWorkloads = (database: Database): Workloads => ({
       )
       return rows[0]?.refusal ?? null
     }),
+  endpoints: () => database.read(endpointsOf),
 })
+
+const mostServices = 10_000
+
+async function endpointsOf(on: Executor): Promise<{ project: string; name: string; endpoints: string[] }[]> {
+  const { rows } = await sql<{ project: string; name: string; endpoints: string[] }>`
+    select w.project, w.name,
+      coalesce(jsonb_agg(r.endpoints -> 0 order by a.replica) filter (where r.endpoints -> 0 is not null), '[]') as endpoints
+    from workloads w
+    left join attempts a on a.workload = w.id and a.ready and a.state = 'running'
+    left join leases l on l.attempt = a.id
+    left join ranks r on r.lease = l.id and r.rank = 0
+    where w.kind = 'service' and w.ended_at is null
+    group by w.project, w.name order by w.project, w.name limit ${mostServices}
+  `.execute(on)
+  return rows
+}
+
+/** A workload that waits to be placed is looked at after so long: a net below the nudges. */
+const firstLookMs = 60_000
 
 async function submit(on: Executor, workloads: NewWorkload[], now: number): Promise<void> {
   if (workloads.length === 0) return
   await sql`
     insert into workloads (id, name, project, kind, spec, bundle, priority, submitted_by, created_at, due_at)
-    select x.id, x.name, x.project, x.kind, x.spec, x.bundle, x.priority, x."submittedBy", ${now}::bigint, ${now}::bigint
+    select x.id, x.name, x.project, x.kind, x.spec, x.bundle, x.priority, x."submittedBy", ${now}::bigint,
+      -- Until it is placed nothing can follow for it, unless a time is set for its end.
+      ${now}::bigint + case when x.spec ?| array['expiry', 'deadline'] then 0 else ${firstLookMs} end
     from json_to_recordset(${JSON.stringify(workloads)}::json) as x (
       id text, name text, project text, kind text, spec jsonb, bundle text, priority int, "submittedBy" text
     )

@@ -1,0 +1,23 @@
+import { memory } from './memory.ts'
+import type { Reconciler } from './reconciler.ts'
+
+type Rest = {
+  /** From the begin of one look to the next, at the least. */
+  leastMs: number
+  /** … and so many times as long as the look took, so that a large house is looked at less often, not all the time. */
+  times: number
+}
+
+/** Lets a loop rest after each turn, however often it is nudged. A turn that asks for `more` is followed at once. */
+export function resting({ leastMs, times }: Rest, turn: Reconciler['turn']): Reconciler['turn'] {
+  const remembered = memory(() => ({ until: -Infinity }))
+  return async (house, signal) => {
+    const rest = remembered(house)
+    const began = house.clock.now()
+    if (began < rest.until) return { status: 'rested', at: rest.until }
+    const found = await turn(house, signal)
+    const now = house.clock.now()
+    if (!found.more) rest.until = Math.max(began + leastMs, now + (now - began) * times)
+    return found
+  }
+}
