@@ -108,6 +108,17 @@ test('a request that was cut off by a crash after its commit is not done again b
   assert.equal((await api.call('GET /v1/workloads')).json.items.length, 1)
 })
 
+test('a request that two control planes get at once with one key is done once, and both answer it', async () => {
+  await using api = await anApi()
+  await using other = await anApi({ store: api.house.store })
+  const key = { 'idempotency-key': 'both' }
+  const answers = await Promise.all([api, other, api, other].map((one) => submit(one, 'once', key)))
+  assert.ok(answers.every(({ status }) => status === 201 || status === 409))
+  const ids = answers.filter(({ status }) => status === 201).map(({ json }) => json.workloads[0].id)
+  assert.ok(ids.length >= 2 && new Set(ids).size === 1, answers.map(({ text }) => text).join('\n'))
+  assert.equal((await api.call('GET /v1/workloads')).json.items.length, 1)
+})
+
 test('a failed request is not remembered for its key', async () => {
   await using api = await anApi()
   const key = { 'idempotency-key': 'k2' }

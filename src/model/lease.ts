@@ -7,7 +7,8 @@
  * - `stopping`: it is being retired; it stays so until the provider shows nothing of it any more.
  * - `gone`: nothing of it is left. `refused`: the provider did not take it, and nothing was paid.
  * - `lost`: the provider took it away, or did not show it for longer than the site's patience while its agents were
- *   silent too. When it is seen again it is fenced: it leads to `stopping`, never back to `held`.
+ *   silent too. When it is seen again it is fenced: it leads to `stopping`, never back to `held`, and the time between
+ *   is billed, for it was there; one that is not seen again is billed until it was lost.
  */
 export const leaseMoves = {
   wanted: ['starting', 'held', 'refused', 'stopping'],
@@ -39,7 +40,7 @@ export type Lease = {
   createdAt: number
   /** Billing begins when the provider took the order … */
   startedAt: number | null
-  /** … and ends when nothing of it was left (gone) or it was lost: a provider bills a node that has nothing to do, too. */
+  /** … and ends when nothing of it was left (gone) or it was lost for good: a provider bills a node that has nothing to do, too. */
   endedAt: number | null
   /** Entries exist up to here. */
   meteredUntil: number | null

@@ -171,6 +171,32 @@ test('a lost site is left alone for its patience, then the job goes elsewhere an
   assert.equal((await found(world, id)).state, 'running')
 })
 
+test('what was lost and ran on unseen is billed until it is gone, and what was gone meanwhile only until it was lost', async (t) => {
+  for (const survives of [true, false]) {
+    const world = await aWorld(t)
+    const id = await submit(world, aJob())
+    world.cloud.script(id, [forever])
+    await inState(world, id, 'running')
+    if (survives) world.cloud.cut('cheap')
+    else world.cloud.lose('cheap')
+    await until(world, async () => (await found(world, id)).attempts === 2)
+    await world.clock.advance(100_000)
+    const backAt = world.clock.now()
+    world.cloud.restore('cheap')
+    const first = async () =>
+      (await world.store.workloads.attempts(id)).find(({ number }) => number === 1)?.lease ?? null
+    await until(world, async () => (await first())?.state === 'gone')
+    const metered = async () => (await world.store.ledger.unmetered(10)).every(({ endedAt }) => endedAt === null)
+    await until(world, metered)
+    const lease = await first()
+    assert.ok(lease?.endedAt && lease.startedAt)
+    assert.equal(lease.endedAt >= backAt, survives)
+    const bySite = await world.store.ledger.cost({ workload: id }, ['site'])
+    const billed = bySite.find(({ keys }) => keys[0] === 'simulated/cheap')?.amountMicros
+    assert.equal(billed, costMicros(3_600_000n, lease.endedAt - lease.startedAt))
+  }
+})
+
 test('a gang that its provider took away is placed again', async (t) => {
   const world = await aWorld(t)
   const id = await submit(world, aJob())

@@ -44,15 +44,24 @@ async function retireOne(
 ): Promise<OperationResult> {
   const { store, providers, clock, holder } = here.house
   const provider = providers.get(operation.leaseRow.provider)
+  const isBack = provider !== undefined && (await isSeenAgain(operation, provider, here))
   const result = provider
     ? await act(operation, { provider, view, ...here })
     : again(operation, clock.now(), { ...later, detail: `${siteOf(operation)} is not configured here` })
   const over = result.state === 'done'
   await store.operations.settle({ id: operation.id, holder }, result, [
+    ...(isBack ? [{ change: 'lease', id: operation.lease, to: 'stopping' } as const] : []),
     ...(over ? [{ change: 'lease', id: operation.lease, to: 'gone' } as const] : []),
     ...(over ? [{ change: 'look-again', id: operation.workload.id, at: 0 } as const] : []),
   ])
   return result
+}
+
+/** A lost lease that its site shows when it is back was there all the time: it is billed on, until nothing of it is left. */
+async function isSeenAgain({ leaseRow, token }: ClaimedOperation, provider: Provider, here: Here): Promise<boolean> {
+  if (leaseRow.state !== 'lost') return false
+  const seen = await provider.get({ site: leaseRow.site, token }, within(callMs, here.signal))
+  return seen.ok && seen.value !== null
 }
 
 type With = Here & { provider: Provider; view: AgentView | undefined }

@@ -76,7 +76,7 @@ export const agents = onePlane(
   'an agent',
   async ({ scratch, draw }) => {
     await sleep(draw() * 600)
-    for (const until = performance.now() + 10_000; performance.now() < until; await sleep(50))
+    for (const until = performance.now() + 3_000; performance.now() < until; await sleep(50))
       if (await killAgent(scratch, draw)) return null
     return null
   },

@@ -14,9 +14,13 @@ export async function started(scratch: string): Promise<Started[]> {
   })
 }
 
-/** Kills one agent, drawn at random; false when none runs. */
+/** So few that the same gang would be hit again and again, and its site be left alone for minutes for that. */
+const fewAgents = 10
+
+/** Kills one agent, drawn at random; false while only a few run. */
 export async function killAgent(scratch: string, draw: () => number): Promise<boolean> {
   const agents = (await started(scratch)).filter(({ agent }) => agent)
+  if (agents.length < fewAgents) return false
   const drawn = agents[Math.floor(draw() * agents.length)]
   return drawn !== undefined && signal(drawn.pid, 'SIGKILL')
 }

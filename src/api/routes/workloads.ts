@@ -94,7 +94,13 @@ export function workloadRoutes(app: Api, house: ApiHouse, submitAll: Submit): vo
     const made = seed === null ? null : await madeBefore(house, workloads)
     if (made) return c.json({ workloads: made.map(workloadView) }, 201)
     await checkNames(house, documents)
-    return c.json({ workloads: (await submitAll(workloads)).map(workloadView) }, 201)
+    const rows = await submitAll(workloads).catch(async (error: unknown) => {
+      // Another control plane may have done the same request in this moment.
+      const theirs = seed === null ? null : await madeBefore(house, workloads).catch(() => null)
+      if (theirs) return theirs
+      throw error
+    })
+    return c.json({ workloads: rows.map(workloadView) }, 201)
   })
 
   app.openapi(list, async (c) => {

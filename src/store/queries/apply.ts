@@ -92,8 +92,10 @@ async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<v
   for (const { to, ids, from } of steps(changes, leaseMoves)) {
     const billed = ['starting', 'held'].includes(to)
     const over = ['gone', 'lost', 'refused'].includes(to)
+    // One that was lost and is seen again never ended: its time since then is billed as well.
     const { rows } = await sql<Moved & { site: string }>`
       update leases l set state = ${to}
+        ${to === 'stopping' ? sql`, ended_at = null` : sql``}
         ${billed ? sql`, started_at = coalesce(l.started_at, ${now}::bigint), metered_until = coalesce(l.metered_until, ${now}::bigint)` : sql``}
         ${over ? sql`, ended_at = coalesce(l.ended_at, greatest(${now}::bigint, l.started_at))` : sql``}
       from workloads w where w.id = l.workload and l.id = any(${ids}::text[]) and l.state = any(${from}::text[])
