@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -14,7 +16,7 @@ import type { Store } from '#store/store.ts'
 
 /**
  * A throwaway PostgreSQL for the tests of one process: started by the first that asks, ended with the process however
- * that ends short of a SIGKILL. It does not wait for the disk unless it is to be `durable`; all else is as in production.
+ * that ends. It does not wait for the disk unless it is to be `durable`; all else is as in production.
  */
 export function withPostgres({ durable = false } = {}): Promise<Embedded> {
   return (server ??= start(durable))
@@ -26,6 +28,7 @@ async function start(durable: boolean): Promise<Embedded> {
   chmodSync(folder, 0o755) // PostgreSQL's own account must pass when we are root
   const settings = { max_connections: '200', ...(durable ? {} : { fsync: 'off' }) }
   const embedded = await startAt(placeAt(join(folder, 'pg')), { settings })
+  endWithUs(folder)
   process.once('exit', () => {
     // Nothing can be awaited any more; its data goes with it, so it need not be saved.
     embedded.leave()
@@ -36,6 +39,21 @@ async function start(durable: boolean): Promise<Embedded> {
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
   return embedded
+}
+
+/** Reads until the pipe from us breaks, which a SIGKILL does as well; then it ends the server and removes the folder. */
+const watchdog = `
+read -r _
+for i in 1 2 3 4 5 6 7 8 9 10; do
+  kill -QUIT "$(head -n 1 "$0/pg/data/postmaster.pid")" && sleep 1 || break
+done
+rm -rf "$0"
+`
+
+function endWithUs(folder: string): void {
+  const child = spawn('sh', ['-c', watchdog, folder], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
+  child.unref()
+  if (child.stdin instanceof Socket) child.stdin.unref()
 }
 
 /**
