@@ -10,6 +10,8 @@ import type { Shape } from './resources.ts'
 export const agentFiles = {
   /** `AgentOrder`, before the agent starts. Mode 0600: it holds the credential. */
   order: 'order.json',
+  /** `ProcessIdentity` of the process last started to be the agent, by whoever started it: it may die before it says so. */
+  begun: 'begun.json',
   /** `ProcessIdentity` of the one agent that runs this rank; linked exclusively, so that a second agent goes home. */
   agent: 'agent.json',
   /** `RankStart`: the rank runs. */

@@ -212,3 +212,12 @@ test('what a launch or a retirement left halfway because it died goes with the n
   await retire(gang, 0)
   assert.deepEqual(readdirSync(join(site.root, 'claims')), ['127.1.2.4'])
 })
+
+test('an agent that dies before it says who it is is seen as lost at once', async (context) => {
+  const { site, order, states, controlPlane } = await open(context)
+  const provider = createLocal({ sites: [site], agentCommand: ['/bin/true'] })
+  const gang = order()
+  controlPlane.gangs.set(gang.credential, { ranks: 1, go: sleeps })
+  valueOf(await provider.launch(gang, forever))
+  await until('it is lost', async () => (await states(gang))?.join() === 'lost')
+})

@@ -4,6 +4,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { publicEnvironment } from '#kit/environment.ts'
+import { identify } from '#kit/processes.ts'
 import { agentFiles, type AgentOrder, leaseTag } from '#model/agent-folder.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
@@ -111,5 +112,8 @@ async function startAgent(
     env: { ...publicEnvironment(process.env), [leaseTag]: token },
   })
   await once(agent, 'spawn') // rejects when it cannot be
+  const who = agent.pid === undefined ? undefined : identify(agent.pid)
+  // Its folder may be retired already; and without this line its early death is only noticed later.
+  if (who) await writeFile(join(folder, agentFiles.begun), JSON.stringify(who), { mode: 0o600 }).catch(() => undefined)
   agent.unref()
 }

@@ -48,11 +48,18 @@ export async function sightRank(path: string, rank: number): Promise<RankSightin
   const start = await readJson<RankStart>(join(path, agentFiles.start))
   const agent = await readJson<ProcessIdentity>(join(path, agentFiles.agent))
   const shown = { rank, exitCode: null, startedAt: start?.startedAt ?? null, endedAt: null }
-  if (!agent) return { ...shown, state: (await ageMs(path)) > mostStartMs ? 'lost' : 'expected' }
+  if (!agent) return { ...shown, state: (await neverCame(path)) ? 'lost' : 'expected' }
   if (lives(agent)) return { ...shown, state: start ? 'running' : 'arrived' }
   // It may have written its end between our two looks.
   const late = await readJson<RankEnd>(join(path, agentFiles.end))
   return late ? ended(rank, late) : { ...shown, state: 'lost' }
+}
+
+/** Whether no agent will come up any more: the one that was started has died before it said who it is. */
+async function neverCame(path: string): Promise<boolean> {
+  const begun = await readJson<ProcessIdentity>(join(path, agentFiles.begun))
+  if (begun && !lives(begun)) return !(await isThere(join(path, agentFiles.agent))) // it may have come meanwhile
+  return (await ageMs(path)) > mostStartMs
 }
 
 const ended = (rank: number, { exit, startedAt, endedAt }: RankEnd): RankSighting => ({
