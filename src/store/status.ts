@@ -33,3 +33,16 @@ export async function storeStatus(database: Database): Promise<StoreStatus> {
     return { version, sizeBytes, connections, migrations: migrations.rows, rows: counted }
   })
 }
+
+/** What is not over yet, in a database that may be empty. */
+export async function countLive(database: Database): Promise<{ workloads: number; leases: number }> {
+  return database.read(async (on) => {
+    const { rows } = await sql<{ there: boolean }>`select to_regclass('leases') is not null as there`.execute(on)
+    if (!rows[0]?.there) return { workloads: 0, leases: 0 }
+    const live = await sql<{ workloads: number; leases: number }>`
+      select (select count(*) from workloads where ended_at is null) as workloads,
+        (select count(*) from leases where state not in ('gone', 'refused')) as leases
+    `.execute(on)
+    return live.rows[0] ?? { workloads: 0, leases: 0 }
+  })
+}

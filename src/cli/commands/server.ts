@@ -1,4 +1,4 @@
-import type { ServerView } from '#api/views.ts'
+import type { ServerView } from '#api/server-views.ts'
 import type { Call } from '#cli/call.ts'
 import { connectRunning, startServer, waitForEnd } from '#cli/connect.ts'
 import type { Api } from '#cli/client.ts'
@@ -28,6 +28,12 @@ export async function start(call: Call): Promise<void> {
 
 /** `isobar server stop` */
 export async function stop(call: Call): Promise<void> {
+  if (!call.flag('remove')) return end(call)
+  const { removeState } = await import('./remove-state.ts')
+  return removeState(call, end)
+}
+
+async function end(call: Call): Promise<void> {
   const home = homeOf(call.io)
   const file = readServerFile(home)
   const api = await connectRunning(call.io)

@@ -73,7 +73,13 @@ const servers: readonly CommandSpec[] = [
     name: 'server stop',
     group: 'Set up',
     summary: 'end the server; what runs goes on and is met again',
-    examples: ['isobar server stop'],
+    details:
+      'With --remove the state goes too: database, logs, checkpoints, bundles and keys. It is refused while workloads live. A database that DATABASE_URL names stays as it is.',
+    options: [
+      { flags: '--remove', description: 'delete the state and the private database, once no workload lives' },
+      { flags: '--yes', description: 'do not ask before it is deleted' },
+    ],
+    examples: ['isobar server stop', 'isobar server stop --remove'],
     next: 'isobar server start',
     action: async () => (await import('#cli/commands/server.ts')).stop,
   },
