@@ -34,7 +34,7 @@ export async function startControlPlane({ flags = [] as string[], sites = '' } =
   const home = mkdtempSync(join(tmpdir(), 'isobar-bench-'))
   if (sites) writeFileSync(join(home, 'sites.yaml'), sites)
   const env = { ...process.env, ISOBAR_HOME: home, DATABASE_URL: database, ISOBAR_PORT: '0' }
-  const child = spawn(process.execPath, [...flags, bin, 'serve', '--log-level', 'error'], {
+  const child = spawn(process.execPath, [...flags, bin, 'serve', '--detached', '--log-level', 'error'], {
     env,
     cwd: home,
     stdio: ['ignore', 'ignore', 'inherit'],

@@ -37,7 +37,7 @@ async function admitRound(
   most: number,
 ): Promise<{ waiting: number; placed: number }> {
   const now = clock.now()
-  const snapshot = await store.placement.snapshot({ now, most })
+  const snapshot = await store.placement.snapshot({ now, most, unlessIdle: true })
   if (snapshot.waiting.length === 0) return { waiting: 0, placed: 0 }
   const graceOf = new Map(snapshot.waiting.map(({ workload }) => [workload.id, workload.spec.checkpoint.graceMs]))
   const decisions = place({ snapshot, now })

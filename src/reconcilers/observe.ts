@@ -7,8 +7,10 @@ import { listeningSince, memory } from './memory.ts'
 import type { House, Reconciler } from './reconciler.ts'
 import { sideBySide, within } from './side-by-side.ts'
 
-/** How often a site is looked at: while leases are there, otherwise, and for what it offers. */
+/** How often a site is asked what is there while leases are, and otherwise; and what it offers. */
 const everyMs = { live: 2_000, idle: 30_000, offers: 30_000 }
+/** While all sites are ours and no lease is anywhere, a nudge tells when one is; this only renews the claims in time. */
+const idleMs = 5_000
 /** Nudged by every change of a lease, it still asks what is where no more often than this. */
 const restMs = 1_000
 /** … and of a site where much is, after so many times as long as the last look took. */
@@ -19,6 +21,8 @@ const claimSeconds = 8
 /** What is remembered of a site while the claim to look at it is ours. */
 type Watched = {
   epoch: number
+  /** That were there at the last look; -1 before the first. */
+  leases: number
   busy: boolean
   restUntil: number
   listAt: number
@@ -32,7 +36,7 @@ const watching = memory(() => ({ checkedAt: -Infinity, sites: new Map<string, Wa
 /** Looks at every site: whether it answers, what it offers, and what is there. One that hangs delays only itself. */
 export const observe: Reconciler = {
   name: 'observe',
-  everyMs: 2_000,
+  everyMs: idleMs,
   async turn(house, signal) {
     const { clock } = house
     const all = watching(house)
@@ -47,7 +51,8 @@ export const observe: Reconciler = {
       free.map(({ provider, site }) => lookAt(provider, site, { house, signal })),
       clock,
     )
-    return { status: `looked at ${free.length} sites` }
+    const idle = sites.every(({ site }) => all.sites.get(siteKey(site))?.leases === 0)
+    return { status: `looked at ${free.length} sites`, ...(idle ? {} : { at: all.checkedAt + everyMs.live }) }
   },
 }
 
@@ -90,7 +95,7 @@ async function lookAt(provider: Provider, site: Site, here: Here): Promise<void>
 /** Somebody else may have looked since we last did: what we remember is void. */
 async function begin(site: Site, { epoch }: Claim, { store, clock }: House): Promise<Watched> {
   await store.sites.put(site, clock.now())
-  return { epoch, busy: true, restUntil: 0, listAt: 0, offersAt: 0, reach: '', absences: new Map() }
+  return { epoch, busy: true, leases: -1, restUntil: 0, listAt: 0, offersAt: 0, reach: '', absences: new Map() }
 }
 
 type Look = Here & { provider: Provider; site: Site; watched: Watched }
@@ -103,6 +108,7 @@ async function lookWith(look: Look): Promise<void> {
   if (began < watched.restUntil) return
   if (began >= watched.offersAt) await askOffers(look)
   const leases = await store.sites.leases(key)
+  watched.leases = leases.length
   if (leases.length === 0 && clock.now() < watched.listAt) return
   const listed = await provider.list(site.name, within(callMs, signal))
   const now = clock.now()

@@ -28,6 +28,7 @@ export const retire: Reconciler = {
     const { store, clock, holder } = house
     const claim = { kind: 'retire', holder, now: clock.now(), most: batch, seconds: claimSeconds } as const
     const operations = await store.operations.claim(claim)
+    if (operations.length === 0) return { status: 'nothing to retire' }
     const views = await store.agents.views(operations.map(({ lease }) => lease))
     const calls = operations.map((operation) => retireOne(operation, views.get(operation.lease), { house, signal }))
     const results = await sideBySide(calls, clock)

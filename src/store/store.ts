@@ -111,7 +111,8 @@ export type Placed = {
 }
 
 export type Placement = {
-  snapshot(options: { now: number; most: number }): Promise<QueueSnapshot>
+  /** With `unlessIdle` all is empty when nothing waits: what is in the way is much in a large house. */
+  snapshot(options: { now: number; most: number; unlessIdle?: boolean }): Promise<QueueSnapshot>
   /** When the next replica may be placed that must not be yet, if any. */
   nextAt(now: number): Promise<number | null>
   /**

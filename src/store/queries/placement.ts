@@ -26,13 +26,16 @@ export const createPlacement = (database: Database): Placement => ({
   commit: (...[claim, placed, refused, now]) => database.write((on) => commit(on, { claim, placed, refused, now })),
 })
 
-async function snapshot(on: Executor, { now, most }: { now: number; most: number }): Promise<QueueSnapshot> {
+type Asked = Parameters<Placement['snapshot']>[0]
+
+async function snapshot(on: Executor, { now, most, unlessIdle }: Asked): Promise<QueueSnapshot> {
   const queue = await sql<Replica>`
     select ${replicaColumns('r')} from replicas r join workloads w on w.id = r.workload
     where r.state = 'waiting' and r.not_before <= ${now}::bigint
       and w.wants = 'run' and w.state in ('queued', 'starting', 'running')
     order by w.priority desc, w.created_at, w.id, r.replica limit ${most}
   `.execute(on)
+  if (unlessIdle && queue.rows.length === 0) return { waiting: [], leases: [], projects: [], spent: new Map(), sites: [] }
   const ids = [...new Set(queue.rows.map(({ workload }) => workload))]
   const { rows: workloads } = await sql<Workload>`
     select ${workloadColumns('w')} from workloads w where w.id = any(${ids}::text[])

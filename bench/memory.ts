@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+
+import { Client } from 'pg'
+
+import { createClock } from '#kit/clock.ts'
+import { createIds } from '#kit/ids.ts'
+import { readSpecs } from '#model/spec/read.ts'
+import { createSimulated } from '#providers/simulated/simulated.ts'
+import { admit } from '#reconcilers/admit.ts'
+import { follow } from '#reconcilers/follow.ts'
+import { launch } from '#reconcilers/launch.ts'
+import { meter } from '#reconcilers/meter.ts'
+import { observe } from '#reconcilers/observe.ts'
+import type { Reconciler } from '#reconcilers/reconciler.ts'
+import { retire } from '#reconcilers/retire.ts'
+import { startLoops } from '#reconcilers/run.ts'
+import { sweep } from '#reconcilers/sweep.ts'
+import { withPostgres } from '#rigs/postgres.ts'
+import { openStore } from '#store/open.ts'
+
+/**
+ * Memory of a control plane with 100,000 active simulated workloads (goal: 500 MB), and what its loops take of a core
+ * once all run. The loops and the store are the real ones; the simulated clouds live in the same process, and are
+ * weighed apart. The bound is the bytes of the live rows in PostgreSQL, which nobody has to hold.
+ *
+ *     node bench/memory.ts [workloads] [seconds of steady state]
+ */
+const [count = 100_000, seconds = 60] = process.argv.slice(2).map(Number)
+const MB = 1024 * 1024
+
+const read = readSpecs('kind: job\nname: train\nrun: torchrun train.py\nlabels: { team: research }\n', 'spec.yaml')
+const spec = 'specs' in read ? read.specs[0]?.spec : undefined
+if (!spec) throw new Error('the spec of this bench is not right')
+
+/** Turns of each loop, and the time that they took from begin to end. */
+const turns = new Map<string, { count: number; ms: number; longest: number }>()
+const timed = (loop: Reconciler): Reconciler => ({
+  ...loop,
+  async turn(house, signal) {
+    const began = performance.now()
+    try {
+      return await loop.turn(house, signal)
+    } finally {
+      const ms = performance.now() - began
+      const sum = turns.get(loop.name) ?? { count: 0, ms: 0, longest: 0 }
+      turns.set(loop.name, { count: sum.count + 1, ms: sum.ms + ms, longest: Math.max(sum.longest, ms) })
+    }
+  },
+})
+
+const shape = {
+  name: 'sim',
+  accelerators: 0,
+  acceleratorMemoryMiB: 0,
+  cpuMilli: 8000,
+  memoryMiB: 65_536,
+  diskMiB: 65_536,
+}
+const url = await (await withPostgres({ durable: true })).database('bench')
+const clock = createClock()
+const ids = createIds(clock.now, randomBytes)
+const store = await openStore({ url, ids, clock })
+const sites = Array.from({ length: 10 }, (_, i) => ({
+  name: `site-${i}`,
+  jurisdictions: ['DE'],
+  patienceMs: 60_000,
+  pools: [{ tier: 'on-demand' as const, shape, priceMicros: 3_600_000 + i, nodes: Math.ceil(count / 10) }],
+}))
+const cloud = createSimulated({ seed: 1, clock, sites, faults: { runMs: [1e10, 1e10] } })
+const house = {
+  store,
+  providers: new Map([['simulated', cloud.open()]]),
+  clock,
+  ids,
+  holder: 'bench',
+  controlPlanes: () => ['http://127.0.0.1:1'],
+  credential: (token: string) => `${token}.simulated`,
+  archive: { size: async () => 0, append: async () => {} },
+}
+
+let peak = 0
+const rss = () => {
+  const now = process.memoryUsage.rss()
+  peak = Math.max(peak, now)
+  return now
+}
+const watch = setInterval(rss, 100)
+const sql = new Client({ connectionString: url })
+await sql.connect()
+const one = async (text: string): Promise<number> => Number(Object.values((await sql.query(text)).rows[0])[0])
+const postgresMs = (): number => {
+  // All backends of this database, in ticks of 10 ms.
+  return postgresPids.reduce((sum, pid) => {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+      .map(Number)
+    return sum + ((fields[11] ?? 0) + (fields[12] ?? 0)) * 10
+  }, 0)
+}
+let postgresPids: number[] = []
+
+const atStart = rss()
+const began = performance.now()
+for (let done = 0; done < count; done += 1000) {
+  const { name, project, kind, priority } = spec
+  const rows = Array.from({ length: 1000 }, () => ({
+    id: ids('w'),
+    name,
+    project,
+    kind,
+    spec,
+    bundle: null,
+    priority,
+    submittedBy: 'bench',
+  }))
+  await store.workloads.submit(rows, clock.now())
+}
+const submitted = performance.now()
+const loops = startLoops([observe, admit, launch, follow, retire, meter, sweep].map(timed), house, {
+  error: (facts, message) => console.error(message, facts),
+})
+for (let running = 0; running < count;) {
+  await pause(2000)
+  running = await one(`select count(*) from workloads where state = 'running'`)
+
+  if (performance.now() - submitted > 150_000) {
+    console.log(`only ${running} run after 150 s`)
+    break
+  }
+}
+const all = performance.now()
+const peakWhileStarting = peak
+for (const [name, { count: n, ms, longest }] of turns)
+  console.log(
+    `  starting, loop ${name.padEnd(8)}${String(n).padStart(6)} turns${(ms / n).toFixed(0).padStart(7)} ms each${longest.toFixed(0).padStart(7)} ms the longest`,
+  )
+turns.clear()
+peak = 0
+postgresPids = (
+  await sql.query('select pid from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()')
+).rows.map(({ pid }) => pid)
+const cpu = process.cpuUsage()
+const postgresBefore = postgresMs()
+await pause(seconds * 1000)
+const used = process.cpuUsage(cpu)
+const postgresAfter = postgresMs()
+const steady = { peak, now: rss(), heap: process.memoryUsage().heapUsed }
+console.log(
+  `  starting all took ${((all - submitted) / 1000).toFixed(0)} s, submitting them ${((submitted - began) / 1000).toFixed(0)} s`,
+)
+for (const [name, { count: n, ms, longest }] of turns)
+  console.log(
+    `  steady, loop ${name.padEnd(8)}${String(n).padStart(6)} turns${(ms / n).toFixed(0).padStart(7)} ms each${longest.toFixed(0).padStart(7)} ms the longest`,
+  )
+
+await loops.stop()
+clearInterval(watch)
+const rows = await one(
+  `select sum(pg_total_relation_size(c.oid)) from pg_class c where c.relname in ('workloads', 'replicas', 'attempts', 'leases', 'ranks')`,
+)
+const line = (what: string, bytes: number) => console.log(`${what.padEnd(52)}${(bytes / MB).toFixed(0).padStart(8)}`)
+console.log(`${count} active workloads                                    MB`)
+line('before', atStart)
+line('peak while all of them start', peakWhileStarting)
+line('steady state, peak (goal: 500)', steady.peak)
+line('steady state, at the end', steady.now)
+line('steady state, heap', steady.heap)
+line('bound: their rows and indexes in PostgreSQL', rows)
+console.log(
+  `CPU in steady state, % of a core: loops ${((used.user + used.system) / seconds / 10_000).toFixed(1)}, PostgreSQL ${((postgresAfter - postgresBefore) / seconds / 10).toFixed(1)}`,
+)
+await sql.end()
+await store.close()
+process.exit(0)
