@@ -194,7 +194,7 @@ test('what was retired is remembered for a day, and then no longer', async (cont
 })
 
 test('what a launch or a retirement left halfway because it died goes with the next look or retirement', async (context) => {
-  const { site, provider, retire, order } = await open(context)
+  const { site, provider, launch, retire, order } = await open(context)
   valueOf(await provider.list('west', forever))
   const orders = join(site.root, 'orders')
   const gang = order()
@@ -207,6 +207,7 @@ test('what a launch or a retirement left halfway because it died goes with the n
   }
   valueOf(await provider.list('west', forever))
   assert.deepEqual(readdirSync(orders), [`.${gang.token}.${process.pid}.x`])
+  valueOf(await launch(gang, sleeps))
   writeFileSync(join(site.root, 'claims', '127.1.2.3'), gang.token)
   writeFileSync(join(site.root, 'claims', '127.1.2.4'), 'l-other')
   await retire(gang, 0)

@@ -27,8 +27,8 @@ export async function retireOrder(folder: SiteFolder, token: string, graceMs: nu
   for (const rank of ranks) await killGroup(rank)
   if (!(await soon(() => killTagged(token)))) return 'retiring'
   if (await isThere(path)) await remove(folder, path)
-  // Without its folder, a launch that died before that was made may have left claims.
-  await release(folder, kept?.claims ?? (await claimsOf(folder, token)))
+  // A launch that died before its folder was made may have left claims that the next one did not take over.
+  await release(folder, [...(kept?.claims ?? []), ...(await claimsOf(folder, token))])
   await forgetOld(folder)
   return 'gone'
 }
