@@ -32,6 +32,7 @@ export function createAgentDesk(house: ApiHouse): AgentDesk {
       throw new Problem('too-many', 'This agent reports too often; it should wait with `waitMs`.')
     const until = house.clock.now() + Math.min(report.waitMs, longestWaitMs)
     let ended = report.tasks?.ended ?? []
+    const known = addresses(house).join()
     for (;;) {
       const view = await house.store.agents.view(lease)
       if (!view || view.fenced) return fencedAnswer(house)
@@ -41,7 +42,9 @@ export function createAgentDesk(house: ApiHouse): AgentDesk {
       ended = []
       const answer = await answerOf(house, { lease, report, before: view, tasks })
       const left = until - house.clock.now()
-      if (isNews(answer, report) || left <= 0 || signal.aborted) return answer
+      // An agent that does not hear of a new control plane could not report when this one dies.
+      const isElsewhere = answer.controlPlanes.join() !== known
+      if (isNews(answer, report) || isElsewhere || left <= 0 || signal.aborted) return answer
       const facts = { rank: report.rank, seen: report.seen, tasks: (report.tasks?.wanted ?? 0) > 0 }
       await room.wait(lease, facts, { mostMs: left, signal })
     }

@@ -4,7 +4,7 @@ import type { Claims } from '#store/store.ts'
 /** Control planes of one store, as far as they were heard. */
 export type Peers = { list(): { id: string; url: string }[]; stop(): Promise<void> }
 
-const everyMs = 5000
+const everyMs = 2000
 
 /** Says every few seconds that this control plane is alive and where, and hears of the others. */
 export async function announce(

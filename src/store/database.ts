@@ -47,7 +47,8 @@ export async function openDatabase({ url, size = 10, patienceMs = 5000 }: Databa
     connectionString: url,
     max: size,
     types: parsers,
-    connectionTimeoutMillis: 5000,
+    // Children of a server that was killed may keep its socket open for a moment: who connects then waits in vain.
+    connectionTimeoutMillis: 2000,
     idleTimeoutMillis: 60_000,
     application_name: 'isobar',
     statement_timeout: 30_000,

@@ -11,6 +11,7 @@ import { seedOf } from '#api/idempotency.ts'
 import { answers, jsonBody, type Api } from '#api/openapi.ts'
 import { nextPageToken, pageQuery, readPage } from '#api/pages.ts'
 import { Problem } from '#api/problem.ts'
+import { withReach } from '#api/reach.ts'
 import { endpointsOf } from '#api/show-attempt.ts'
 import { workloadDetail, workloadView } from '#api/show-workload.ts'
 import { checkNames, madeBefore, newWorkloads, type Submit } from '#api/submit.ts'
@@ -114,7 +115,11 @@ export function workloadRoutes(app: Api, house: ApiHouse, submitAll: Submit): vo
   app.openapi(get, async (c) => {
     const row = await findWorkload(house, c.req.valid('param').workload, c.req.valid('query').project)
     const attempts = await house.store.workloads.attempts(row.id)
-    return c.json(workloadDetail(row, attempts, house.clock.now()), 200)
+    const detail = workloadDetail(row, attempts, house.clock.now())
+    return c.json(
+      { ...detail, conditions: withReach(detail.conditions, attempts, await house.store.sites.list()) },
+      200,
+    )
   })
 
   const want = async (wanted: string, project: string | undefined, wants: Wants) => {

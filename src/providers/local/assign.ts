@@ -6,7 +6,7 @@ import type { Shape } from '#model/resources.ts'
 import type { Node } from '#model/site.ts'
 
 import { claim, release } from './claims.ts'
-import type { SiteFolder } from './site-folder.ts'
+import { isThere, type SiteFolder } from './site-folder.ts'
 
 /** What each rank of an order gets of this machine, and the claims that hold it. */
 export type Assignment = {
@@ -26,18 +26,31 @@ export async function assign(folder: SiteFolder, nodes: Node[], order: Order): P
     claims.push(name)
     return true
   }
+  // Another caller with the same token may have been first: then they are that one's.
+  const giveBack = async () => (await isThere(folder.order(order.token))) || release(folder, claims)
+  try {
+    const assigned = await takeAll({ take, hosts: hosts.value, order })
+    if (!assigned.ok) await giveBack()
+    return assigned.ok ? succeed({ ...assigned.value, claims }) : assigned
+  } catch (error) {
+    await giveBack()
+    throw error
+  }
+}
+
+type Taking = { take: Take; hosts: Node[]; order: Order }
+
+async function takeAll({ take, hosts, order }: Taking): Promise<Outcome<Omit<Assignment, 'claims'>>> {
   const ranks: Assignment['ranks'] = []
-  for (const [index, host] of hosts.value.entries()) {
+  for (const [index, host] of hosts.entries()) {
     const asked = order.ranks[index]
     if (!asked) continue
     const accelerators = await takeAccelerators(take, host, asked.shape.accelerators)
-    if (!accelerators) {
-      await release(folder, claims)
+    if (!accelerators)
       return fail('no-capacity', 'elsewhere', `${host.name} has no ${asked.shape.accelerators} free accelerators`)
-    }
     ranks.push({ rank: asked.rank, address: await takeAddress(take, order.token, asked.rank), accelerators })
   }
-  return succeed({ masterPort: await takeMasterPort(take, order.token), ranks, claims })
+  return succeed({ masterPort: await takeMasterPort(take, order.token), ranks })
 }
 
 /** The node of each rank: the one it names, else the first that has room beside the order's other ranks. */

@@ -17,7 +17,10 @@ export async function claim(folder: SiteFolder, name: string, token: string): Pr
       await writeFile(path, token, { flag: 'wx', mode: 0o600 })
       return true
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+        await rm(path, { force: true }) // on a full disk it is there, and empty
+        throw error
+      }
     }
     const holder = await readFile(path, 'utf8').catch(() => '')
     if (holder === token) return true

@@ -76,6 +76,11 @@ async function reached(on: Executor, { site, reach, detail, since }: SiteReach):
       select workload from leases where provider = ${provider} and site = ${name} and state not in ('gone', 'refused')
     )
   `.execute(on)
+  // What was put off because it did not answer need not wait any longer: an old attempt may still run there.
+  if (reach === 'reachable')
+    await sql`
+      update operations set not_before = least(not_before, ${since}::bigint) where site = ${site} and state = 'intended'
+    `.execute(on)
   await nudge(on, ['admit', 'follow', 'retire', 'launch', 'events'])
   return true
 }
