@@ -30,6 +30,7 @@ export async function announce(
     async stop() {
       stop.abort()
       await running
+      await using.claims.withdraw(self.id).catch(using.failed)
     },
   }
 }

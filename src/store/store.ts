@@ -291,4 +291,6 @@ export type Claims = {
   release(claim: Claim): Promise<void>
   /** Says that a control plane is alive and where, and returns all that were heard in the last 15 s. */
   announce(id: string, url: string): Promise<{ id: string; url: string }[]>
+  /** Says that it is ending, so that nobody is sent to it any more. */
+  withdraw(id: string): Promise<void>
 }

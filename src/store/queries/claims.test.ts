@@ -27,7 +27,7 @@ test('a claim that ran out is not the same when its holder takes it again', asyn
   assert.notEqual(before?.epoch, after?.epoch)
 })
 
-test('control planes know of each other', async () => {
+test('control planes know of each other until they withdraw', async () => {
   await using store = await aStore()
   await store.claims.announce('one', 'http://127.0.0.1:1')
   const all = await store.claims.announce('two', 'http://127.0.0.1:2')
@@ -35,6 +35,8 @@ test('control planes know of each other', async () => {
     all.map(({ id }) => id),
     ['one', 'two'],
   )
+  await store.claims.withdraw('one')
+  assert.deepEqual((await store.claims.announce('two', 'http://127.0.0.1:2')).length, 1)
 })
 
 test('a repeated request gets the first answer, and another body is told so', async () => {

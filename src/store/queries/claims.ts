@@ -40,6 +40,10 @@ export const createClaims = (database: Database): Claims => ({
       `.execute(on)
       return rows
     }),
+  withdraw: (id) =>
+    database.write(async (on) => {
+      await sql`delete from control_planes where id = ${id}`.execute(on)
+    }),
 })
 
 /** Whether the claim still holds, and keeps it from changing hands until the transaction ends. */
