@@ -97,7 +97,7 @@ async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<v
       update leases l set state = ${to}
         ${to === 'stopping' ? sql`, ended_at = null` : sql``}
         ${billed ? sql`, started_at = coalesce(l.started_at, ${now}::bigint), metered_until = coalesce(l.metered_until, ${now}::bigint)` : sql``}
-        ${over ? sql`, ended_at = coalesce(l.ended_at, greatest(${now}::bigint, l.started_at))` : sql``}
+        ${over ? sql`, ended_at = coalesce(l.ended_at, greatest(${now}::bigint, l.started_at, l.metered_until))` : sql``}
       from workloads w where w.id = l.workload and l.id = any(${ids}::text[]) and l.state = any(${from}::text[])
       returning l.id, w.name, l.workload, l.project, l.provider || '/' || l.site as site
     `.execute(on)

@@ -112,3 +112,24 @@ test('the budgets of many workloads are read at once', async () => {
     new Map([[ids[0], { project: 'default', limitMicros: 2_000_000, warnAt: 0.5 }]]),
   )
 })
+
+test('a lease that ends while it is metered is billed exactly to its end', async () => {
+  await using store = await aStore({ clock: { now: () => aNow, sleep: async () => {} } })
+  const [first = '', second = ''] = await submitted(store, [aJob(), aJob()])
+  const [one, two] = [aPlacing(first), aPlacing(second)]
+  await held(store, [one, two])
+  const end = (id: string) =>
+    store.apply([
+      { change: 'lease', id, to: 'stopping' },
+      { change: 'lease', id, to: 'gone' },
+    ])
+  // Metered first, then ended by somebody whose clock was read a moment earlier.
+  await store.ledger.add([anEntry({ id: one.leaseId, workload: first }, aNow, aNow + 1000)])
+  await end(one.leaseId)
+  assert.equal((await store.workloads.attempts(first))[0]?.lease?.endedAt, aNow + 1000)
+  // Ended first, while the meter had counted on.
+  await end(two.leaseId)
+  await store.ledger.add([anEntry({ id: two.leaseId, workload: second }, aNow, aNow + 1000)])
+  assert.equal((await store.ledger.spent('workload', [second])).get(second) ?? 0n, 0n)
+  assert.deepEqual(await store.ledger.unmetered(10), [])
+})

@@ -60,6 +60,8 @@ async function add(on: Executor, entries: Entry[]): Promise<void> {
         "from" bigint, "to" bigint, "amountMicros" numeric
       ) join leases l on l.id = x.lease
       where x."from" >= coalesce(l.metered_until, l.started_at, 0) and x."to" > x."from"
+        -- It may have ended since its time was read; the next entry then ends where it did.
+        and (l.ended_at is null or x."to" <= l.ended_at)
       on conflict (lease, from_ms) do nothing
       returning lease, workload, project, to_ms, amount_micros
     ), metered as (
