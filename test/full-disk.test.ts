@@ -16,14 +16,14 @@ const skip =
 function aSmallDisk(t: TestContext) {
   const path = mkdtempSync(join(tmpdir(), 'isobar-disk-'))
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=700', 'tmpfs', path], { stdio: 'ignore' })
+    execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=700', 'tmpfs', path], { stdio: 'ignore' })
   } catch {
     rmSync(path, { recursive: true })
     t.skip('nothing can be mounted here')
     return null
   }
   t.after(() => {
-    execFileSync('umount', ['-l', path])
+    execFileSync('/bin/umount', ['-l', path])
     rmSync(path, { recursive: true })
   })
   const filler = join(path, 'filler')
