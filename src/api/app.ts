@@ -7,6 +7,7 @@ import { answerProblem, asProblem, notFound } from './problem.ts'
 import { agentRoutes } from './routes/agent.ts'
 import { bundleRoutes } from './routes/bundles.ts'
 import { costRoutes } from './routes/cost.ts'
+import { endpointRoutes } from './routes/endpoints.ts'
 import { eventRoutes } from './routes/events.ts'
 import { logRoutes } from './routes/logs.ts'
 import { planRoutes } from './routes/plans.ts'
@@ -48,6 +49,7 @@ export function createApi(house: ApiHouse): { app: Api; close(): void } {
   eventRoutes(app, house)
   siteRoutes(app, house)
   costRoutes(app, house)
+  endpointRoutes(app, house)
   projectRoutes(app, house)
   secretRoutes(app, house)
   bundleRoutes(app, house)

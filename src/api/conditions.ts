@@ -13,7 +13,7 @@ export function conditionsOf(row: ListedWorkload, newestFirst: ShownAttempt[]): 
   const isReady = row.replicas > 0 && row.ready >= row.replicas
   return [
     condition('Admitted', {
-      is: live.length > 0 || isOver,
+      is: live.length > 0 || (isOver && latest !== undefined),
       reason: live.length > 0 ? 'Placed' : row.state === 'held' ? 'Held' : isOver ? 'Over' : 'Waiting',
       message: row.state === 'queued' ? row.reason : '',
       since: latest?.createdAt ?? row.createdAt,
@@ -27,14 +27,15 @@ export function conditionsOf(row: ListedWorkload, newestFirst: ShownAttempt[]): 
     condition('Ready', {
       is: isReady && !isOver,
       reason: isOver ? 'Over' : isReady ? 'AllReady' : 'NotAllReady',
-      message: `${row.ready} of ${row.replicas} ready`,
+      message: isOver ? 'it has ended' : `${row.ready} of ${row.replicas} ready`,
       since: latest?.startedAt ?? null,
     }),
     {
+      // Of what holds no machine, nobody can say whether it could be reached.
       type: 'Reachable',
       status: live.length === 0 ? 'unknown' : lostLeases.length > 0 ? 'false' : 'true',
       reason: live.length === 0 ? 'NothingLive' : lostLeases.length > 0 ? 'LeaseLost' : 'Seen',
-      message: lostLeases.length > 0 ? `${lostLeases.length} of its leases are lost` : '',
+      message: live.length === 0 ? 'it holds no machine' : saidLost(lostLeases.length),
       lastTransitionTime: null,
     },
     condition('Ended', {
@@ -45,6 +46,9 @@ export function conditionsOf(row: ListedWorkload, newestFirst: ShownAttempt[]): 
     }),
   ]
 }
+
+const saidLost = (leases: number): string =>
+  leases === 0 ? '' : leases === 1 ? 'its lease is lost' : `${leases} of its leases are lost`
 
 const condition = (
   type: ConditionView['type'],

@@ -5,7 +5,7 @@ import type { Blobs } from '#providers/blobs/blobs.ts'
 import type { Provider } from '#providers/provider.ts'
 import type { Store } from '#store/store.ts'
 import type { Bell } from './bell.ts'
-import type { CheckView } from './views.ts'
+import type { CheckView } from './server-views.ts'
 
 /** What every route is given. */
 export type ApiHouse = {

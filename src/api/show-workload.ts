@@ -1,4 +1,4 @@
-import { formatDuration } from '#kit/duration.ts'
+import { roundDuration } from '#kit/duration.ts'
 import type { Workload } from '#model/workload.ts'
 import type { ListedWorkload } from '#store/store.ts'
 import { conditionsOf } from './conditions.ts'
@@ -101,6 +101,5 @@ function runningSummary(row: ListedWorkload): string {
 
 function tookOf(row: ListedWorkload): string {
   if (row.startedAt === null || row.endedAt === null) return ''
-  const took = Math.max(0, row.endedAt - row.startedAt)
-  return ` after ${formatDuration(took < 10_000 ? took : Math.round(took / 1000) * 1000)}`
+  return ` after ${roundDuration(row.endedAt - row.startedAt)}`
 }

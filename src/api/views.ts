@@ -374,29 +374,3 @@ export type SecretList = z.infer<typeof SecretList>
 
 export const BundleView = z.object({ hash: z.string(), size: z.int() }).meta({ id: 'Bundle' })
 export type BundleView = z.infer<typeof BundleView>
-
-export const ServerView = z
-  .object({
-    version: z.string(),
-    id: z.string(),
-    url: z.string(),
-    database: z.string().meta({ description: 'Where the store is, without its password.' }),
-    since: time,
-    controlPlanes: z.array(z.object({ id: z.string(), url: z.string() })),
-  })
-  .meta({ id: 'Server' })
-export type ServerView = z.infer<typeof ServerView>
-
-export const CheckView = z
-  .object({
-    name: z.string(),
-    ok: z.boolean(),
-    warning: z.boolean().optional().meta({ description: 'It is not ok, and everything works all the same.' }),
-    detail: z.string(),
-    fix: z.string(),
-  })
-  .meta({ id: 'Check' })
-export type CheckView = z.infer<typeof CheckView>
-
-export const DoctorView = z.object({ checks: z.array(CheckView) }).meta({ id: 'Doctor' })
-export type DoctorView = z.infer<typeof DoctorView>

@@ -37,12 +37,7 @@ const headline = (row: ListedWorkload): string => `${row.name} (${row.id}): ${wo
 
 function reasons(row: ListedWorkload, refusal: Refusal | null): string[] {
   if (!refusal) return row.reason === '' ? [] : [row.reason]
-  const { best, frees } = refusal
-  return [
-    refusal.text,
-    ...(best ? [`Closest: ${best.site} (${best.tier}, ${best.shape}): ${best.detail}`] : []),
-    ...(frees ? [`What would free it: ${frees}`] : []),
-  ]
+  return [refusal.text, ...(refusal.frees ? [`What would free it: ${refusal.frees}`] : [])]
 }
 
 /** Each attempt: why it went where it went, and how it ended. */

@@ -5,14 +5,13 @@ import { after, before, test } from 'node:test'
 
 import { parseAllDocuments } from 'yaml'
 
+import { DoctorView, ServerView } from '#api/server-views.ts'
 import {
   CostView,
-  DoctorView,
   EventPage,
   OfferList,
   PlanView,
   ProjectList,
-  ServerView,
   SiteList,
   SubmittedView,
   WhyView,

@@ -12,8 +12,8 @@ const columns: Column<PlanDocumentView>[] = [
   { title: 'SITE', cell: ({ placement }) => placement?.site ?? '' },
   { title: 'TIER', cell: ({ placement }) => placement?.tier ?? '' },
   { title: 'SHAPE', cell: ({ placement }) => placement?.shape ?? '', text: true },
-  { title: 'PRICE/H', cell: ({ pricePerHour }) => pricePerHour.text, right: true },
-  { title: 'EXPECTED', cell: ({ expectedCost }) => expectedCost?.text ?? '', right: true },
+  { title: 'PRICE/H', cell: ({ placement, pricePerHour }) => (placement ? pricePerHour.text : ''), right: true },
+  { title: 'EXPECTED', cell: ({ placement, expectedCost }) => (placement && expectedCost?.text) ?? '', right: true },
   { title: 'WHY', cell: why, text: true },
 ]
 
@@ -38,7 +38,10 @@ export function planText(call: Call, plan: PlanView, stream: 'stdout' | 'stderr'
   const expected = plan.expectedCost ? `, ${plan.expectedCost.text} expected in all` : ''
   const skipped = plan.skipped.map(({ site, why: because }) => `not asked: ${site}, ${plain(because)}\n`)
   const refused = wide ? plan.documents.flatMap(rejectionLines) : []
-  return [table, ...refused, `in all ${plan.pricePerHour.text}/h${expected}\n`, ...skipped].join('')
+  const placed = plan.documents.some(({ placement }) => placement)
+  return [table, ...refused, ...(placed ? [`in all ${plan.pricePerHour.text}/h${expected}\n`] : []), ...skipped].join(
+    '',
+  )
 }
 
 const rejectionLines = ({ name, rejections }: PlanDocumentView): string[] =>

@@ -7,7 +7,7 @@ export type Table = Map<string, string[]>
 
 export type Feed = { server: string; token: string; clock: Clock; everyMs: number }
 
-type Listed = { items: { project: string; name: string; endpoints: string[] }[]; nextPageToken?: string | null }
+type Listed = { items: { project: string; name: string; endpoints: string[] }[] }
 
 /**
  * Reads the table from the control plane again and again. While the control plane is away the last table stands: the
@@ -22,15 +22,12 @@ export async function followTable(feed: Feed, take: (table: Table) => void, sign
 }
 
 async function readTable({ server, token }: Feed, signal: AbortSignal): Promise<Table> {
-  const table: Table = new Map()
-  for (let page: string | null | undefined = ''; page !== null && page !== undefined;) {
-    const address = new URL('/v1/workloads?kind=service&state=active&pageSize=500', server)
-    if (page) address.searchParams.set('pageToken', page)
-    const reply = await request(address, { headers: { authorization: `Bearer ${token}` }, signal })
-    if (reply.statusCode !== 200) throw new Error(`The control plane answered ${reply.statusCode}`)
-    const listed = (await reply.body.json()) as Listed // our own control plane, of our own version
-    for (const { project, name, endpoints } of listed.items) table.set(`${project}/${name}`, endpoints)
-    page = listed.nextPageToken
+  const address = new URL('/v1/endpoints', server)
+  const reply = await request(address, { headers: { authorization: `Bearer ${token}` }, signal })
+  if (reply.statusCode !== 200) {
+    await reply.body.dump()
+    throw new Error(`The control plane answered ${reply.statusCode}`)
   }
-  return table
+  const { items } = (await reply.body.json()) as Listed // our own control plane, of our own version
+  return new Map(items.map(({ project, name, endpoints }) => [`${project}/${name}`, endpoints]))
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 
 import * as fc from 'fast-check'
 
-import { formatDuration, parseDuration } from './duration.ts'
+import { formatDuration, parseDuration, roundDuration } from './duration.ts'
 
 const hundredYearsMs = 36_525 * 86_400_000
 
@@ -64,4 +64,9 @@ test('no text makes the reader throw, and what it reads is whole and bounded', (
       assert.ok(typeof read === 'object' || (Number.isSafeInteger(read) && read >= 0 && read <= hundredYearsMs))
     }),
   )
+})
+
+test('what something took is told in a few characters, more exactly where it was short', () => {
+  const told = [0, 40, 300, 6127, 9960, 42_900, 200_000, 3_600_000, 90_000_000, 36_000_000, 1e9].map(roundDuration)
+  assert.deepEqual(told, ['0s', '0s', '0.3s', '6.1s', '10s', '43s', '3m20s', '1h', '1d1h', '10h', '11d'])
 })

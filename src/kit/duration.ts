@@ -34,6 +34,25 @@ export function formatDuration(milliseconds: number): string {
   return text
 }
 
+/** A time that something took, for people: `0.3s`, `6.1s`, `42s`, `3m20s`, `5h`, `12d`. Never read back. */
+export function roundDuration(milliseconds: number): string {
+  if (milliseconds < 9_950) return `${Math.round(Math.max(0, milliseconds) / 100) / 10}s`
+  const seconds = Math.round(milliseconds / 1000)
+  const at = wholeUnits.findIndex(([, size]) => seconds >= size)
+  const [unit, size] = wholeUnits[at] ?? ['s', 1]
+  const count = Math.floor(seconds / size)
+  const next = wholeUnits[at + 1]
+  const rest = next ? Math.floor((seconds % size) / next[1]) : 0
+  return next && rest > 0 && count < 10 ? `${count}${unit}${rest}${next[0]}` : `${count}${unit}`
+}
+
+const wholeUnits = [
+  ['d', 86_400],
+  ['h', 3600],
+  ['m', 60],
+  ['s', 1],
+] as const
+
 const bounded = (milliseconds: number, text: string | number): number | Unreadable =>
   milliseconds <= longestMs
     ? Math.round(milliseconds)

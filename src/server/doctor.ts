@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 import { limits } from '#agent/limits.ts'
-import type { CheckView } from '#api/views.ts'
+import type { CheckView } from '#api/server-views.ts'
 import type { Clock } from '#kit/clock.ts'
 import type { Store } from '#store/store.ts'
 

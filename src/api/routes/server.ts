@@ -6,7 +6,7 @@ import type { ApiHouse } from '#api/house.ts'
 import { answers, bareAnswer, describe, type Api } from '#api/openapi.ts'
 import { Problem } from '#api/problem.ts'
 import { time } from '#api/show.ts'
-import { DoctorView, ServerView } from '#api/views.ts'
+import { DoctorView, ServerView } from '#api/server-views.ts'
 
 const tags = ['server']
 

@@ -7,7 +7,7 @@ import { interruptible, note } from '#cli/io.ts'
 import { bill } from '#cli/outcome.ts'
 import { forPeople } from '#cli/output/format.ts'
 import { showList } from '#cli/output/show.ts'
-import { dollars, hasEnded } from '#cli/output/words.ts'
+import { hasEnded, moneyOf } from '#cli/output/words.ts'
 
 /** `isobar stop` */
 export async function stop(call: Call): Promise<number> {
@@ -83,7 +83,7 @@ const show = (call: Call, items: WorkloadView[]): Promise<void> =>
       { title: 'STATE', cell: ({ state }) => state },
       { title: 'WANTS', cell: ({ wants }) => wants },
       { title: 'PRIORITY', cell: (one) => String(one.priority), right: true },
-      { title: 'SPENT', cell: ({ spent }) => dollars(spent), right: true },
+      { title: 'SPENT', cell: moneyOf(items, ({ spent }) => spent), right: true },
     ],
     name: ({ name }) => name,
     empty: 'Nothing was changed.',

@@ -5,6 +5,7 @@ import { CliFault, exitCodes } from '#cli/fault.ts'
 import { note } from '#cli/io.ts'
 import { forPeople } from '#cli/output/format.ts'
 import { showList } from '#cli/output/show.ts'
+import { exactInColumn } from '#cli/output/words.ts'
 import { parseDuration } from '#kit/duration.ts'
 
 /** So many of the newest workloads are shown by name. */
@@ -21,6 +22,7 @@ export async function cost(call: Call): Promise<void> {
   })
   const names =
     forPeople(call.format) && answer.by.includes('workload') ? await namesOf(api) : new Map<string, string>()
+  const exact = exactInColumn(answer.rows.map(({ amount }) => amount))
   await showList(call, {
     data: answer,
     items: answer.rows,
@@ -30,7 +32,7 @@ export async function cost(call: Call): Promise<void> {
         cell: ({ keys }: CostView['rows'][number]) => named(names, keys[i] ?? ''),
         text: true as const,
       })),
-      { title: 'AMOUNT', cell: ({ amount }) => amount.text, right: true },
+      { title: 'AMOUNT', cell: ({ amount }) => exact(amount), right: true },
       { title: 'HOURS', cell: ({ leaseHours }) => leaseHours.toFixed(3), right: true },
     ],
     name: ({ keys }) => keys.join('/'),

@@ -5,7 +5,7 @@ import { colours, paint, plain } from '#cli/io.ts'
 import { forPeople } from '#cli/output/format.ts'
 import { showOne } from '#cli/output/show.ts'
 import { renderFacts, renderTable, type Column } from '#cli/output/table.ts'
-import { ago, dollars, paintOf, took } from '#cli/output/words.ts'
+import { ago, hasEnded, moneyOf, paintOf, took } from '#cli/output/words.ts'
 
 const mostRanks = 16
 const mostAttempts = 50
@@ -64,11 +64,13 @@ function facts(workload: WorkloadDetail, now: number): [string, string][] {
     ['Kind', `${workload.kind} in project ${workload.project}, priority ${workload.priority}`],
     ['State', workload.summary || workload.state],
     ...optional.flatMap(([key, value]): [string, string][] => (value ? [[key, value]] : [])),
-    ['Ready', `${workload.ready} of ${workload.replicas}`],
-    ['Price', `${workload.pricePerHour.text}/h, ${workload.spent.text} spent`],
+    ...(hasEnded(workload) ? [] : [['Ready', `${workload.ready} of ${workload.replicas}`] satisfies [string, string]]),
+    ['Price', hasEnded(workload) ? `${workload.spent.text} in all` : priceNow(workload)],
     ['Submitted', `${workload.createdAt} (${ago(workload.createdAt, now)} ago) by ${workload.submittedBy}`],
   ]
 }
+
+const priceNow = ({ pricePerHour, spent }: WorkloadDetail): string => `${pricePerHour.text}/h, ${spent.text} so far`
 
 const conditions = (workload: WorkloadDetail): string =>
   workload.conditions
@@ -88,8 +90,8 @@ function attempts({ attemptList, kind }: WorkloadDetail, now: number, style: Sty
     { title: 'TIER', cell: ({ tier }) => tier ?? '' },
     { title: 'WAITED', cell: (one) => took(one.createdAt, one.startedAt ?? one.endedAt, now), right: true },
     { title: 'RAN', cell: (one) => took(one.startedAt, one.endedAt, now), right: true },
-    { title: 'PRICE/H', cell: ({ pricePerHour }) => dollars(pricePerHour), right: true },
-    { title: 'SPENT', cell: ({ spent }) => dollars(spent), right: true },
+    { title: 'PRICE/H', cell: moneyOf(attemptList, ({ pricePerHour }) => pricePerHour), right: true },
+    { title: 'SPENT', cell: moneyOf(attemptList, ({ spent }) => spent), right: true },
     { title: 'EXIT', cell: ({ exitCode }) => (exitCode === null ? '' : String(exitCode)), right: true },
     { title: 'WHY', cell: ({ reason }) => reason, text: true },
   ]

@@ -1,6 +1,6 @@
 import { accessSync, constants, mkdirSync, statfsSync } from 'node:fs'
 
-import type { CheckView, DoctorView } from '#api/views.ts'
+import type { CheckView, DoctorView } from '#api/server-views.ts'
 import type { Call } from '#cli/call.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
 import { homeOf } from '#cli/home.ts'

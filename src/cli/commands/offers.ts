@@ -1,7 +1,8 @@
 import type { OfferList, SiteList } from '#api/views.ts'
 import type { Call } from '#cli/call.ts'
 import { showList } from '#cli/output/show.ts'
-import { ago, count, paintOf, span } from '#cli/output/words.ts'
+import { ago, count, paintOf } from '#cli/output/words.ts'
+import { roundDuration } from '#kit/duration.ts'
 
 /** Whole gigabytes where there are many; the exact size is in the data. */
 const gigabytes = (sizeMiB: number): string => `${Number((sizeMiB / 1024).toFixed(sizeMiB < 10_240 ? 1 : 0))}GB`
@@ -54,7 +55,7 @@ export async function sites(call: Call): Promise<void> {
       { title: 'NODES', cell: ({ nodes }) => String(nodes ?? ''), right: true },
       { title: 'OFFERS', cell: (one) => String(one.offers), right: true },
       { title: 'LEASES', cell: ({ leases }) => String(leases), right: true },
-      { title: 'PATIENCE', cell: ({ patienceMs }) => span(patienceMs), right: true },
+      { title: 'PATIENCE', cell: ({ patienceMs }) => roundDuration(patienceMs), right: true },
       { title: 'DETAIL', cell: ({ detail }) => detail, text: true },
     ],
     name: ({ site }) => site,

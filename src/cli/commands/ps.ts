@@ -7,13 +7,13 @@ import { interruptible, note, plain, write } from '#cli/io.ts'
 import { forPeople } from '#cli/output/format.ts'
 import { showList } from '#cli/output/show.ts'
 import type { Column } from '#cli/output/table.ts'
-import { ago, count, dollars, hasEnded, paintOf } from '#cli/output/words.ts'
+import { ago, count, hasEnded, moneyOf, paintOf } from '#cli/output/words.ts'
 import { createSession } from '#cli/session.ts'
 
 const tableLimit = 200
 const mostReasons = 10
 
-const columns = (now: number): Column<WorkloadView>[] => [
+const columns = (items: readonly WorkloadView[], now: number): Column<WorkloadView>[] => [
   { title: 'NAME', cell: ({ name }) => name, text: 16 },
   { title: 'ID', cell: ({ id }) => id },
   { title: 'KIND', cell: ({ kind }) => kind },
@@ -21,16 +21,21 @@ const columns = (now: number): Column<WorkloadView>[] => [
   { title: 'STATE', cell: ({ state }) => state, paint: ({ state }) => paintOf(state) },
   { title: 'READY', cell: readyOf, right: true },
   { title: 'SITE', cell: ({ sites }) => sites.join(','), text: true },
-  { title: 'PRICE/H', cell: ({ pricePerHour }) => dollars(pricePerHour), right: true },
-  { title: 'SPENT', cell: ({ spent }) => dollars(spent), right: true },
+  { title: 'PRICE/H', cell: moneyOf(items, ({ pricePerHour }) => pricePerHour), right: true },
+  { title: 'SPENT', cell: moneyOf(items, ({ spent }) => spent), right: true },
   { title: 'PRIORITY', cell: ({ priority }) => String(priority), right: true, wide: true },
   { title: 'ATTEMPTS', cell: ({ attempts }) => String(attempts), right: true, wide: true },
   { title: 'AGE', cell: ({ createdAt }) => ago(createdAt, now), right: true },
+  { title: 'ENDPOINTS', cell: ({ endpoints }) => endpoints.join(','), wide: true },
   { title: 'REASON', cell: ({ reason }) => reason, wide: true },
 ]
 
-const readyOf = ({ ready, replicas, tasks }: WorkloadView): string =>
-  tasks ? `${tasks.succeeded}/${tasks.total}` : `${ready}/${replicas}`
+/** Tasks that are done, or replicas that are ready; what has ended will not be. */
+function readyOf(workload: WorkloadView): string {
+  const { ready, replicas, tasks } = workload
+  if (tasks) return `${tasks.succeeded}/${tasks.total}`
+  return hasEnded(workload) ? '' : `${ready}/${replicas}`
+}
 
 /** `isobar ps` */
 export async function ps(call: Call): Promise<number> {
@@ -72,7 +77,7 @@ async function list(call: Call, api: Api): Promise<void> {
   await showList(call, {
     data: { items },
     items,
-    columns: columns(Date.now()),
+    columns: columns(items, Date.now()),
     name: ({ name }) => name,
     empty: call.flag('all')
       ? 'There are no workloads. next: isobar run -- echo hello'

@@ -1,4 +1,4 @@
-import type { ServerView } from '#api/views.ts'
+import type { ServerView } from '#api/server-views.ts'
 import type { Call } from '#cli/call.ts'
 import { connectRunning } from '#cli/connect.ts'
 import { showOne } from '#cli/output/show.ts'

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { formatMoney } from '#kit/money.ts'
+
 import * as fc from 'fast-check'
 
 import { parseFormat } from './format.ts'
 import { jsonPath } from './jsonpath.ts'
 import { renderFacts, renderTable, type Column } from './table.ts'
-import { dollars, span } from './words.ts'
+import { exactInColumn, inColumn } from './words.ts'
 
 type Row = { name: string; price: string; why: string }
 const columns: Column<Row>[] = [
@@ -113,20 +115,13 @@ test('formats are a closed list', () => {
   assert.throws(() => parseFormat('xml'), /no output format "xml"/)
 })
 
-const money = (micros: string, text: string): string => dollars({ micros, text })
+const money = (micros: number) => ({ micros: String(micros), text: formatMoney(BigInt(micros)) })
 
-test('spans and money are short', () => {
-  assert.deepEqual([0, 42_900, 200_000, 3_600_000, 90_000_000, 36_000_000, 1e9].map(span), [
-    '0s',
-    '42s',
-    '3m20s',
-    '1h',
-    '1d1h',
-    '10h',
-    '11d',
-  ])
-  assert.equal(money('0', '$0.00'), '$0.00')
-  assert.equal(money('12', '$0.000012'), '$0.000012')
-  assert.equal(money('123456', '$0.123456'), '$0.1235')
-  assert.equal(money('1234567890', '$1,234.56789'), '$1,234.57')
+test('money in a column has the decimals that its smallest amount needs, the points in one line', () => {
+  const shown = (...amounts: number[]) => amounts.map(money).map(inColumn(amounts.map(money)))
+  assert.deepEqual(shown(0, 1_234_567_890), ['$0.00', '$1,234.57'])
+  assert.deepEqual(shown(100_800, 250_000), ['$0.1008', '$0.2500'])
+  assert.deepEqual(shown(0, 308, 2_000_000), ['$0.000000', '$0.000308', '$2.000000'])
+  const exact = [0, 308, 1_500_000].map(money)
+  assert.deepEqual(exact.map(exactInColumn(exact)), ['$0.000000', '$0.000308', '$1.500000'])
 })

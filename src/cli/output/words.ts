@@ -1,39 +1,42 @@
 import type { MoneyView, WorkloadView } from '#api/views.ts'
 import type { Paint } from '#cli/io.ts'
+import { roundDuration } from '#kit/duration.ts'
 
-const units = [
-  ['d', 86_400],
-  ['h', 3600],
-  ['m', 60],
-  ['s', 1],
-] as const
-
-/** A span of time, short enough for a table: `42s`, `3m20s`, `5h`, `12d`. */
-export function span(milliseconds: number): string {
-  const seconds = Math.max(0, Math.floor(milliseconds / 1000))
-  const at = units.findIndex(([, size]) => seconds >= size)
-  const [unit, size] = units[at] ?? ['s', 1]
-  const count = Math.floor(seconds / size)
-  const next = units[at + 1]
-  const rest = next ? Math.floor((seconds % size) / next[1]) : 0
-  return next && rest > 0 && count < 10 ? `${count}${unit}${rest}${next[0]}` : `${count}${unit}`
-}
-
-/** How long ago a time was. */
-export const ago = (time: string, now: number): string => span(now - Date.parse(time))
+/** How long ago a time was: whole seconds, for nobody reads the age of a thing more exactly. */
+export const ago = (time: string, now: number): string =>
+  roundDuration(Math.floor(Math.max(0, now - Date.parse(time)) / 1000) * 1000)
 
 /** How long something took or has taken; nothing when it has not begun. */
 export const took = (from: string | null, to: string | null, now: number): string =>
-  from === null ? '' : span((to === null ? now : Date.parse(to)) - Date.parse(from))
+  from === null ? '' : roundDuration((to === null ? now : Date.parse(to)) - Date.parse(from))
 
-/** Money for a table: whole cents, or four decimals below one dollar. The exact amount is in the data. */
-export function dollars(money: MoneyView): string {
-  const value = Number(money.micros) / 1_000_000
-  if (money.micros === '0' || Number.isNaN(value)) return money.text
-  const decimals = Math.abs(value) < 1 ? 4 : 2
-  return Math.abs(value) < 0.0001
-    ? money.text
-    : `$${value.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: decimals })}`
+/**
+ * Money for a column of a table: as many decimals for all as the smallest amount needs, so that the points stand in one
+ * line. Dollars are told to the cent, cents to the hundredth; the exact amounts are in the data.
+ */
+export function inColumn(amounts: readonly MoneyView[]): (money: MoneyView) => string {
+  const decimals = Math.max(2, ...amounts.map(decimalsOf))
+  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals }
+  return ({ micros }) => `$${(Number(micros) / 1_000_000).toLocaleString('en-US', digits)}`
+}
+
+/** A cell of a column of money. */
+export function moneyOf<T>(items: readonly T[], of: (item: T) => MoneyView): (item: T) => string {
+  const shown = inColumn(items.map(of))
+  return (item) => shown(of(item))
+}
+
+function decimalsOf({ micros }: MoneyView): number {
+  const size = Math.abs(Number(micros))
+  if (size >= 1_000_000 || size % 10_000 === 0) return 2
+  return size >= 10_000 || size % 100 === 0 ? 4 : 6
+}
+
+/** Exact amounts for a column: all with the decimals of the longest. */
+export function exactInColumn(amounts: readonly MoneyView[]): (money: MoneyView) => string {
+  const decimals = ({ text }: MoneyView): number => text.length - text.lastIndexOf('.') - 1
+  const most = Math.max(2, ...amounts.map(decimals))
+  return (money) => money.text.padEnd(money.text.length + most - decimals(money), '0')
 }
 
 /** A colour for a state, the same everywhere. */

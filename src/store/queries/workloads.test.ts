@@ -94,3 +94,27 @@ test('nothing takes back that a workload is to stop, and an ended one wants noth
   assert.equal(await store.workloads.want(id, 'stop', by), false)
   assert.equal(await store.workloads.prioritise(id, 7, by), false)
 })
+
+test('the endpoints of a service are those of its ready replicas, and a service without one is told of too', async () => {
+  await using store = await aStore()
+  const [chat = ''] = await submitted(store, [aService({ name: 'chat' }), aService({ name: 'idle' }), aJob()])
+  const placed = aPlacing(chat)
+  await held(store, [placed])
+  const report = {
+    rank: 0,
+    state: 'running',
+    address: '127.0.0.2',
+    endpoints: ['127.0.0.2:8000'],
+    ready: true,
+  } as const
+  const more = { exit: null, startedAt: aNow, endedAt: null, waitMs: 0, seen: '' }
+  await store.agents.report(placed.leaseId, { ...report, ...more }, aNow)
+  await store.apply([
+    { change: 'attempt', id: placed.attemptId, to: 'running', reason: '' },
+    { change: 'attempt-ready', id: placed.attemptId, ready: true },
+  ])
+  assert.deepEqual(await store.workloads.endpoints(), [
+    { project: 'default', name: 'chat', endpoints: ['127.0.0.2:8000'] },
+    { project: 'default', name: 'idle', endpoints: [] },
+  ])
+})
