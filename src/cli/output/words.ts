@@ -34,10 +34,11 @@ function decimalsOf({ micros }: MoneyView): number {
 
 /** Exact amounts for a column: all with the decimals of the longest. */
 export function exactInColumn(amounts: readonly MoneyView[]): (money: MoneyView) => string {
-  const decimals = ({ text }: MoneyView): number => text.length - text.lastIndexOf('.') - 1
-  const most = Math.max(2, ...amounts.map(decimals))
-  return (money) => money.text.padEnd(money.text.length + most - decimals(money), '0')
+  const most = Math.max(2, ...amounts.map(writtenDecimals))
+  return (money) => money.text.padEnd(money.text.length + most - writtenDecimals(money), '0')
 }
+
+const writtenDecimals = ({ text }: MoneyView): number => text.length - text.lastIndexOf('.') - 1
 
 /** A colour for a state, the same everywhere. */
 export function paintOf(state: string): Paint | undefined {
