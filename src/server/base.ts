@@ -11,7 +11,7 @@ import type { Blobs } from '#providers/blobs/blobs.ts'
 import { createDirectoryBlobs } from '#providers/blobs/directory.ts'
 import type { Store } from '#store/store.ts'
 import { openClock } from './house-clock.ts'
-import { openKeys } from './keys.ts'
+import { keyPath, openKeys, requireSameKey } from './keys.ts'
 import { openLog } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { openHouseStore } from './open-store.ts'
@@ -53,6 +53,7 @@ export async function openBase(
   const opened = await openHouseStore({ home, databaseUrl: options.databaseUrl, clock, ids, log: said })
   stack.defer(() => opened.close(how))
   const { store, name: database } = opened
+  await requireSameKey(store.secrets, keys, keyPath(options))
   const metrics = createMetrics()
   const blobs = createDirectoryBlobs(join(shared, 'blobs'))
   const archive = createLogArchive(blobs)

@@ -1,16 +1,35 @@
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 
 import type { ApiKeys } from '#api/house.ts'
 import { deriveKey } from '#kit/seal.ts'
+import type { Secrets } from '#store/store.ts'
 import { ServerProblem } from './server-problem.ts'
 import { secretState } from './state-file.ts'
+
+/** What tells one key from another and nothing about it. */
+const markOf = (keys: ApiKeys): string =>
+  createHmac('sha256', keys.credentials).update('the mark of this key').digest('hex')
+
+/** Refuses a store whose secrets and credentials come from another key: nothing that runs could be spoken to. */
+export async function requireSameKey(secrets: Secrets, keys: ApiKeys, path: string): Promise<void> {
+  if (await secrets.sameKey(markOf(keys))) return
+  throw new ServerProblem(
+    'failed',
+    `The database belongs to a house with another key than ${path}, so its secrets and agents would be out of reach.\n` +
+      'Start with the key of the control plane that made it: isobar serve --key-file FILE, or ISOBAR_KEY_FILE=FILE.\n' +
+      'If that key is lost, so are its secrets; delete them in the database, and end what runs: delete from secrets',
+  )
+}
+
+export const keyPath = (options: { home: string; keyFile: string | undefined }): string =>
+  options.keyFile ?? join(options.home, 'key')
 
 const makeKey = (): string => randomBytes(32).toString('hex')
 
 /** The token and the keys of a house: read from the state directory, made there at the first start. */
 export function openKeys(options: { home: string; keyFile: string | undefined; token: string | undefined }): ApiKeys {
-  const path = options.keyFile ?? join(options.home, 'key')
+  const path = keyPath(options)
   const text = secretState(path, makeKey)
   if (!/^[0-9a-f]{64}$/.test(text))
     throw new ServerProblem(

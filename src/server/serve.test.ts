@@ -49,6 +49,20 @@ test('a second server on the same state directory is refused with the address of
   })
 })
 
+test('a control plane with another key than that of its database is refused, unless nothing hangs on the key', async (t) => {
+  const url = await aDatabase()
+  const first = await aServer(t, { home: aHome(t), url, port: 0 })
+  const refused = (error: unknown) =>
+    error instanceof ServerProblem && /another key.*\n.*--key-file/.test(error.message)
+  await assert.rejects(aServer(t, { home: aHome(t), url, port: 0 }), refused)
+  await first.close()
+  const second = await aServer(t, { home: aHome(t), url, port: 0 })
+  const put = { method: 'PUT', headers: { authorization: `Bearer ${second.token}` }, body: 'hush' }
+  assert.equal((await fetch(`${second.url}/v1/secrets/TOKEN`, put)).status < 300, true)
+  await second.close()
+  await assert.rejects(aServer(t, { home: aHome(t), url, port: 0 }), refused)
+})
+
 test('a lock whose process is gone, or has another birth, is taken over', async (t) => {
   const home = aHome(t)
   const url = await aDatabase()

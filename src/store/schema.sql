@@ -68,6 +68,7 @@ CREATE INDEX events_workload ON public.events USING btree (workload, generation,
 create table house (
   id boolean not null default true,
   generation integer not null default 1,
+  key_mark text,
   PRIMARY KEY (id),
   CHECK (id)
 );

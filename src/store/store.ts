@@ -268,6 +268,11 @@ export type Secrets = {
   list(project: string): Promise<{ name: string; updatedAt: number }[]>
   get(project: string, names: string[]): Promise<Map<string, Uint8Array>>
   remove(project: string, name: string): Promise<boolean>
+  /**
+   * Whether this house's secrets and credentials come from the key with this mark. The first key to ask is the one, and
+   * so is a new key once there is no secret, no live lease and no other control plane.
+   */
+  sameKey(mark: string): Promise<boolean>
 }
 
 export type Idempotency = {

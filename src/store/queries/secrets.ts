@@ -27,6 +27,19 @@ export const createSecrets = (database: Database): Secrets => ({
       `.execute(on)
       return new Map(rows.map(({ name, sealed }) => [name, new Uint8Array(sealed)]))
     }),
+  sameKey: (mark) =>
+    database.write(async (on) => {
+      // The first key is the key of the house, until nothing is left that another one could not replace.
+      const { rows } = await sql<{ same: boolean }>`
+        update house set key_mark = case when key_mark is null or not (
+          exists (select 1 from secrets)
+          or exists (select 1 from leases where state not in ('gone', 'refused'))
+          or exists (select 1 from control_planes where heard_at > clock_timestamp() - interval '15 seconds')
+        ) then ${mark} else key_mark end
+        returning key_mark = ${mark} as same
+      `.execute(on)
+      return rows[0]?.same === true
+    }),
   remove: (project, name) =>
     database.write(async (on) => {
       const { rows } = await sql`
