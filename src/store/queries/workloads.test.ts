@@ -100,14 +100,8 @@ test('the endpoints of a service are those of its ready replicas, and a service 
   const [chat = ''] = await submitted(store, [aService({ name: 'chat' }), aService({ name: 'idle' }), aJob()])
   const placed = aPlacing(chat)
   await held(store, [placed])
-  const report = {
-    rank: 0,
-    state: 'running',
-    address: '127.0.0.2',
-    endpoints: ['127.0.0.2:8000'],
-    ready: true,
-  } as const
-  const more = { exit: null, startedAt: aNow, endedAt: null, waitMs: 0, seen: '' }
+  const report = { rank: 0, state: 'running' as const, address: '127.0.0.2', ready: true }
+  const more = { endpoints: ['127.0.0.2:8000'], exit: null, startedAt: aNow, endedAt: null, waitMs: 0, seen: '' }
   await store.agents.report(placed.leaseId, { ...report, ...more }, aNow)
   await store.apply([
     { change: 'attempt', id: placed.attemptId, to: 'running', reason: '' },
