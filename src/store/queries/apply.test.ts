@@ -47,6 +47,21 @@ test('billing begins when a lease starts and ends when it is over', async () => 
   assert.deepEqual([(await lease())?.startedAt, (await lease())?.endedAt], [aNow, aNow + 1000])
 })
 
+test('a lease that is stopped while its provider takes the order is billed until it is gone', async () => {
+  let now = aNow
+  await using store = await aStore({ clock: { now: () => now, sleep: async () => {} } })
+  const [id = ''] = await submitted(store, [aJob()])
+  const placed = aPlacing(id)
+  await store.placement.commit(await aClaim(store), [placed], [], aNow)
+  const move = (to: LeaseState): Promise<number> => store.apply([{ change: 'lease', id: placed.leaseId, to }])
+  await move('stopping')
+  await move('starting')
+  now += 1000
+  await move('gone')
+  const lease = (await store.workloads.attempts(id))[0]?.lease
+  assert.deepEqual([lease?.state, lease?.startedAt, lease?.endedAt], ['gone', aNow, aNow + 1000])
+})
+
 test('a lease is retired once, whoever asks again, and a lost one stays lost', async () => {
   await using store = await aStore()
   const [first = '', second = ''] = await submitted(store, [aJob(), aJob()])

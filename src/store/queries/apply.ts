@@ -104,6 +104,7 @@ async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<v
     applying.count += rows.length
     if (rows.length > 0) applying.nudges.add('agents').add('admit')
     if (to === 'held' || to === 'gone') await closeLaunches(on, rows, to)
+    if (to === 'starting') await billFromNow(on, ids, now)
     if (to !== 'lost') continue
     for (const { id, name, workload, project, site } of rows)
       applying.events.push({
@@ -114,6 +115,14 @@ async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<v
         data: { lease: id, site },
       })
   }
+}
+
+/** A provider that took the order while the lease was being stopped bills it all the same, until nothing is left of it. */
+async function billFromNow(on: Executor, leases: string[], now: number): Promise<void> {
+  await sql`
+    update leases set started_at = ${now}::bigint, metered_until = ${now}::bigint
+    where id = any(${leases}::text[]) and state = 'stopping' and started_at is null
+  `.execute(on)
 }
 
 /** What was seen up has been launched, and what is gone never will be, though whoever asked for it died before the answer. */
