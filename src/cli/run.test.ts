@@ -52,7 +52,7 @@ test('a run ends with its own exit code; its output is stdout, and the bill come
   assert.match(lines[0] ?? '', /^hello \(w-\w+\) follow it: isobar logs -f w-\w+, end it: isobar stop w-\w+$/)
   assert.match(
     lines.at(-1) ?? '',
-    /^hello failed with exit code 3 · ran \d+s · cost \$0\.\d+ at \$0\.10\/h · 1 attempt$/,
+    /^hello failed with exit code 3 · ran [\d.]+s · cost \$0\.\d+ at \$0\.10\/h · 1 attempt$/,
   )
   assert.match(stderr, /local\/here +on-demand/)
 })

@@ -71,7 +71,7 @@ function traceOf(entry: BundleEntry, stats: BigIntStats): string {
 function leadsOut(root: string, path: string, target: string): boolean {
   if (isAbsolute(target) || isOutside(posix.join(posix.dirname(path), target))) return true
   try {
-    return isOutside(relative(root, realpathSync(join(root, dirname(path), target))))
+    return isOutside(relative(root, realpathSync.native(join(root, dirname(path), target))))
   } catch {
     return false // it leads to nothing, which harms nobody
   }

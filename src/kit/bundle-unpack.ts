@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto'
-import { closeSync, createReadStream, mkdirSync, openSync, symlinkSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  openSync,
+  realpathSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs'
 import { mkdir, open, rename, rm } from 'node:fs/promises'
-import { dirname, join, posix } from 'node:path'
+import { dirname, join, posix, relative } from 'node:path'
 
 import type { BundleProblem } from './bundle.ts'
 import { isOutside } from './bundle-scan.ts'
@@ -85,7 +94,13 @@ async function extract(archive: string, folder: string): Promise<{ files: number
     for await (const bytes of createReadStream(archive, { highWaterMark: 1024 ** 2 })) parser.write(bytes)
     parser.end()
     // Last, so that nothing is written through a link.
-    for (const { path, target } of links) symlinkSync(target, inFolder(path))
+    const isLink = new Set(links.map(({ path }) => path))
+    for (const { path, target } of links) {
+      if (foldersOf(path).some((around) => isLink.has(around))) throw new Unsafe(`${path} is inside a link`)
+      symlinkSync(target, inFolder(path))
+    }
+    // A chain of links may lead out although each of them, read by itself, does not.
+    for (const { path } of links) if (leadsOut(folder, path)) throw new Unsafe(`${path} leads out of it`)
     return { files }
   } catch (error) {
     const unsafe = error instanceof Error && (error instanceof Unsafe || 'tarCode' in error || isTwice(error))
@@ -95,6 +110,18 @@ async function extract(archive: string, folder: string): Promise<{ files: number
 }
 
 class Unsafe extends Error {}
+
+/** The folders that a path is in, the nearest first. */
+function foldersOf(path: string): string[] {
+  const above = posix.dirname(path)
+  return above === '.' ? [] : [above, ...foldersOf(above)]
+}
+
+/** Whether what a link points to in the end is there, and outside. The system decides: Node's own walk takes .. as text. */
+function leadsOut(folder: string, path: string): boolean {
+  const link = join(folder, path)
+  return existsSync(link) && isOutside(relative(realpathSync.native(folder), realpathSync.native(link)))
+}
 
 const isTwice = (error: Error): boolean =>
   'code' in error && typeof error.code === 'string' && ['EEXIST', 'ENOTDIR', 'EISDIR'].includes(error.code)

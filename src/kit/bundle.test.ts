@@ -286,6 +286,15 @@ test('nothing in an archive leads out of the folder it is unpacked into', async 
     [{ path: 'hard', type: 'Link', linkpath: '/etc/passwd' }],
     [{ path: 'dev', type: 'CharacterDevice' }],
     [{ path: 'twice' }, { path: 'twice' }],
+    // Each link stays inside by what it says; together they lead two folders up.
+    [
+      { path: 'p/q/b', type: 'SymbolicLink', linkpath: '..' },
+      { path: 'p/q/a', type: 'SymbolicLink', linkpath: 'b/../..' },
+    ],
+    [
+      { path: 'p/a', type: 'SymbolicLink', linkpath: '.' },
+      { path: 'p/a/evil', type: 'SymbolicLink', linkpath: 'x' },
+    ],
     [{ path: 'l', type: 'SymbolicLink', linkpath: 'd' }, { path: 'l/x' }],
   ]
   for (const items of bad) {

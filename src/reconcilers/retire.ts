@@ -50,7 +50,7 @@ async function retireOne(
     ? await act(operation, { provider, view, ...here })
     : again(operation, clock.now(), { ...later, detail: `${siteOf(operation)} is not configured here` })
   const over = result.state === 'done'
-  await store.operations.settle({ id: operation.id, holder }, result, [
+  await store.operations.settle({ ...operation, holder }, result, [
     ...(isBack ? [{ change: 'lease', id: operation.lease, to: 'stopping' } as const] : []),
     ...(over ? [{ change: 'lease', id: operation.lease, to: 'gone' } as const] : []),
     ...(over ? [{ change: 'look-again', id: operation.workload.id, at: 0 } as const] : []),

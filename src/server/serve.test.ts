@@ -49,11 +49,11 @@ test('a second server on the same state directory is refused with the address of
   })
 })
 
+const refused = (error: unknown) => error instanceof ServerProblem && /another key.*\n.*--key-file/.test(error.message)
+
 test('a control plane with another key than that of its database is refused, unless nothing hangs on the key', async (t) => {
   const url = await aDatabase()
   const first = await aServer(t, { home: aHome(t), url, port: 0 })
-  const refused = (error: unknown) =>
-    error instanceof ServerProblem && /another key.*\n.*--key-file/.test(error.message)
   await assert.rejects(aServer(t, { home: aHome(t), url, port: 0 }), refused)
   await first.close()
   const second = await aServer(t, { home: aHome(t), url, port: 0 })

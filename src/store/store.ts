@@ -160,7 +160,11 @@ export type Operations = {
     seconds: number
   }): Promise<ClaimedOperation[]>
   /** Done, failed, or again at `retryAt`; with the changes that follow, in one transaction. False: the claim was lost. */
-  settle(operation: { id: string; holder: string }, result: OperationResult, changes: Change[]): Promise<boolean>
+  settle(
+    operation: Pick<Operation, 'id' | 'tries'> & { holder: string },
+    result: OperationResult,
+    changes: Change[],
+  ): Promise<boolean>
 }
 
 export type OperationResult =

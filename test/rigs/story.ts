@@ -53,8 +53,8 @@ export async function held(store: Store, placed: Placed[], now = aNow): Promise<
     most: placed.length,
     seconds: 60,
   })
-  for (const { id, lease } of operations)
-    await store.operations.settle({ id, holder: 'tester' }, { state: 'done', detail: '' }, [
+  for (const { id, tries, lease } of operations)
+    await store.operations.settle({ id, tries, holder: 'tester' }, { state: 'done', detail: '' }, [
       { change: 'lease', id: lease, to: 'starting' },
       { change: 'lease', id: lease, to: 'held' },
     ])

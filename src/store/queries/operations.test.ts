@@ -44,9 +44,10 @@ test('a claim that ran out is taken by another, and the first one settles nothin
   const operation = placed.operationId
   const done = { state: 'done', detail: '' } as const
   const starting = [{ change: 'lease', id: placed.leaseId, to: 'starting' }] as const
-  assert.equal(await store.operations.settle({ id: operation, holder: 'first' }, done, [...starting]), false)
+  assert.equal(await store.operations.settle({ id: operation, holder: 'first', tries: 1 }, done, [...starting]), false)
   assert.equal((await store.workloads.attempts(id))[0]?.lease?.state, 'wanted')
-  assert.equal(await store.operations.settle({ id: operation, holder: 'second' }, done, [...starting]), true)
+  assert.equal(await store.operations.settle({ id: operation, holder: 'second', tries: 1 }, done, []), false)
+  assert.equal(await store.operations.settle({ id: operation, holder: 'second', tries: 2 }, done, [...starting]), true)
   assert.equal((await store.workloads.attempts(id))[0]?.lease?.state, 'starting')
 })
 
@@ -56,7 +57,7 @@ test('an operation that is to be tried again is left alone until then', async ()
   await store.placement.commit(await aClaim(store), [aPlacing(id)], [], aNow)
   const [operation] = await store.operations.claim({ ...asked, holder: 'me' })
   const later = { state: 'intended', retryAt: aNow + 500, detail: 'throttled' } as const
-  assert.equal(await store.operations.settle({ id: operation?.id ?? '', holder: 'me' }, later, []), true)
+  assert.equal(await store.operations.settle({ id: operation?.id ?? '', holder: 'me', tries: 1 }, later, []), true)
   assert.deepEqual(await store.operations.claim({ ...asked, holder: 'me', now: aNow + 499 }), [])
   const [again] = await store.operations.claim({ ...asked, holder: 'me', now: aNow + 500 })
   assert.deepEqual([again?.tries, again?.detail], [2, 'throttled'])

@@ -14,9 +14,9 @@ type ApplyWithin = (on: Executor, changes: Change[]) => Promise<number>
 
 export const createOperations = (database: Database, applyWithin: ApplyWithin): Operations => ({
   claim: (options) => database.write((on) => claim(on, options)),
-  settle: ({ id, holder }, result, changes) =>
+  settle: (claimed, result, changes) =>
     database.write(async (on) => {
-      if (!(await settle(on, { id, holder, result }))) return false
+      if (!(await settle(on, { ...claimed, result }))) return false
       await applyWithin(on, changes)
       return true
     }),
@@ -79,9 +79,9 @@ async function withRows(on: Executor, operations: Operation[]): Promise<ClaimedO
 
 async function settle(
   on: Executor,
-  settled: { id: string; holder: string; result: OperationResult },
+  settled: { id: string; holder: string; tries: number; result: OperationResult },
 ): Promise<boolean> {
-  const { id, holder, result } = settled
+  const { id, holder, tries, result } = settled
   const retryAt = result.state === 'intended' ? result.retryAt : null
   // A launch to be tried again has no point once its lease is on its way out.
   const { rows } = await sql`
@@ -92,7 +92,7 @@ async function settle(
         else ${result.state}
       end
     from leases l
-    where l.id = o.lease and o.id = ${id} and o.claimed_by = ${holder} and o.state = 'intended' returning o.id
+    where l.id = o.lease and o.id = ${id} and o.claimed_by = ${holder} and o.tries = ${tries} and o.state = 'intended' returning o.id
   `.execute(on)
   return rows.length > 0
 }

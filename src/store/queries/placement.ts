@@ -35,7 +35,8 @@ async function snapshot(on: Executor, { now, most, unlessIdle }: Asked): Promise
       and w.wants = 'run' and w.state in ('queued', 'starting', 'running')
     order by w.priority desc, w.created_at, w.id, r.replica limit ${most}
   `.execute(on)
-  if (unlessIdle && queue.rows.length === 0) return { waiting: [], leases: [], projects: [], spent: new Map(), sites: [] }
+  if (unlessIdle && queue.rows.length === 0)
+    return { waiting: [], leases: [], projects: [], spent: new Map(), sites: [] }
   const ids = [...new Set(queue.rows.map(({ workload }) => workload))]
   const { rows: workloads } = await sql<Workload>`
     select ${workloadColumns('w')} from workloads w where w.id = any(${ids}::text[])
