@@ -8,6 +8,8 @@ export type Setting = {
   /** How long it may go on striking, and how long the rest of the work may take then. */
   strikeMs: number
   settleMs: number
+  /** How many times longer than promised a recovery may take. */
+  slack: number
 }
 
 /** What a round found: one line for people, and what must not be. */
