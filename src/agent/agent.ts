@@ -34,10 +34,11 @@ export async function runAgent(order: AgentOrder): Promise<void> {
   })
 
   let seen = ''
+  let number = 0
   let deniedSince: number | undefined
   for (;;) {
     const urgent = news.take()
-    const report = { ...rank.report(), seen, waitMs: urgent ? 0 : longPollMs }
+    const report = { ...rank.report(), number: ++number, seen, waitMs: urgent ? 0 : longPollMs }
     const sentAt = Date.now()
     const reply = await controlPlane.sync(report, news.listen(!urgent))
     if (reply.kind === 'answer') {

@@ -20,6 +20,11 @@ export type EndedTask = z.infer<typeof EndedTask>
  */
 export const AgentReport = z.object({
   rank: z.int().min(0),
+  number: z
+    .int()
+    .min(0)
+    .optional()
+    .meta({ description: 'Counts up with each report; one that was overtaken on its way changes nothing.' }),
   state: z.enum(['arrived', 'running', 'exited']),
   address: z.string().max(255),
   endpoints: z.array(z.string().max(300)).max(16),

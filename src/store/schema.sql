@@ -166,6 +166,7 @@ create table ranks (
   started_at bigint,
   ended_at bigint,
   heard_at bigint,
+  report bigint not null default 0,
   PRIMARY KEY (lease, rank),
   FOREIGN KEY (lease) REFERENCES leases(id) ON DELETE CASCADE
 );

@@ -61,6 +61,18 @@ test('a report is written when it brings news, and then the workload is due', as
   assert.deepEqual([(await rank())?.state, (await rank())?.exitCode, (await rank())?.ready], ['exited', 137, false])
 })
 
+test('a report that another one overtook on its way does not undo it', async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aJob()])
+  const placed = aPlacing(id)
+  await held(store, [placed])
+  await store.agents.report(placed.leaseId, aReport({ number: 3, ready: true }), aNow + 1)
+  await store.agents.report(placed.leaseId, aReport({ number: 2, ready: false }), aNow + 2)
+  assert.equal((await store.agents.view(placed.leaseId))?.ranks[0]?.ready, true)
+  await store.agents.report(placed.leaseId, aReport({ number: 4, ready: false }), aNow + 3)
+  assert.equal((await store.agents.view(placed.leaseId))?.ranks[0]?.ready, false)
+})
+
 test('a later attempt of its replica fences an agent', async () => {
   await using store = await aStore()
   const [id = ''] = await submitted(store, [aJob()])

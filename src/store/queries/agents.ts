@@ -25,7 +25,7 @@ export const createAgents = (database: Database): Agents => ({
     const next = heard(known, report, now)
     const news = differs(known, next)
     if (!news && now - (known.heardAt ?? 0) < heardEveryMs) return
-    await database.write((on) => write(on, { next, news, now }))
+    await database.write((on) => write(on, { next, news, now, number: report.number ?? null }))
   },
   heard: (ranks, now) =>
     database.write(async (on) => {
@@ -99,13 +99,16 @@ function heard(known: Rank, report: AgentReport, now: number): Rank {
 const differs = ({ heardAt: _before, ...known }: Rank, { heardAt: _after, ...next }: Rank): boolean =>
   JSON.stringify(known) !== JSON.stringify(next)
 
-async function write(on: Executor, { next, news, now }: { next: Rank; news: boolean; now: number }): Promise<void> {
-  // The state is asked again: another report of the same rank may have come in between.
+type Written = { next: Rank; news: boolean; now: number; number: number | null }
+
+async function write(on: Executor, { next, news, now, number }: Written): Promise<void> {
+  // State and number are asked again: another report of the same rank may have come in between.
   const { rows } = await sql`
     update ranks set state = ${next.state}, address = ${next.address}, endpoints = ${JSON.stringify(next.endpoints)}::jsonb,
       ready = ${next.ready}, exit_code = ${next.exitCode}::int, started_at = ${next.startedAt}::bigint,
-      ended_at = ${next.endedAt}::bigint, heard_at = ${next.heardAt}::bigint
-    where lease = ${next.lease} and rank = ${next.rank}
+      ended_at = ${next.endedAt}::bigint, heard_at = ${next.heardAt}::bigint,
+      report = coalesce(${number}::bigint, report)
+    where lease = ${next.lease} and rank = ${next.rank} and report <= coalesce(${number}::bigint, report)
       and state = any(${[next.state, ...statesBefore(rankMoves, next.state)]}::text[]) returning rank
   `.execute(on)
   if (rows.length === 0 || !news) return
