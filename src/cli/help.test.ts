@@ -21,7 +21,7 @@ test('these are the commands; taking one away or renaming it breaks scripts', ()
       ['ps', 'describe', 'logs', 'why', 'wait', 'events'],
       ['stop', 'hold', 'release', 'priority'],
       ['cost', 'offers', 'sites', 'projects list', 'projects set'],
-      ['demo', 'doctor', 'secret set', 'secret list', 'secret rm'],
+      ['gateway', 'demo', 'doctor', 'secret set', 'secret list', 'secret rm'],
       ['serve', 'server status', 'server start', 'server stop'],
       ['db status', 'db backup', 'db restore', 'db move'],
       ['api', 'completion', 'version'],

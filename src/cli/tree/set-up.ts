@@ -130,6 +130,16 @@ const databases: readonly CommandSpec[] = [
 
 export const setUp: readonly CommandSpec[] = [
   {
+    name: 'gateway',
+    group: 'Set up',
+    summary: 'one address for all services, in the foreground',
+    details:
+      'Requests to /<project>/<service>/… go to a ready replica, wherever it runs, and go on while the server is away.',
+    options: [{ flags: '--port <n>', description: 'port on this machine (7412)' }],
+    examples: ['isobar gateway', 'curl http://127.0.0.1:7412/default/greeter/'],
+    action: async () => (await import('#cli/commands/gateway.ts')).gateway,
+  },
+  {
     name: 'demo',
     group: 'Set up',
     summary: 'lose a whole site under a training gang, a service and an array, and check that nothing is lost',

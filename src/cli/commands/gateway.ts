@@ -1,0 +1,34 @@
+import type { Call } from '#cli/call.ts'
+import { CliFault, exitCodes } from '#cli/fault.ts'
+import { homeOf, readToken } from '#cli/home.ts'
+import { interruptible, note } from '#cli/io.ts'
+
+/** `isobar gateway`: one address for all services in this process, until Ctrl-C or SIGTERM. */
+export async function gateway(call: Call): Promise<void> {
+  const { io } = call
+  const port = Number(call.text('port') ?? 7412)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new CliFault(`"${call.text('port')}" is not a port`, {
+      code: exitCodes.usage,
+      next: ['isobar gateway --port 7412'],
+    })
+  const { url: server } = await call.api()
+  const { openGateway } = await import('#gateway/gateway.ts')
+  const token = io.env.ISOBAR_SERVER ? (io.env.ISOBAR_TOKEN ?? '') : readToken(homeOf(io))
+  const open = await openGateway({ server, token, host: '127.0.0.1', port }).catch((error: unknown) => {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
+    throw new CliFault(`port ${port} is taken`, {
+      code: exitCodes.conflict,
+      next: [`isobar gateway --port ${port + 1}`],
+    })
+  })
+  note(io, `services are at ${open.url}/<project>/<service>/. Ctrl-C ends it.`)
+  await interruptible(
+    (interrupted) =>
+      new Promise<void>((resolve) => {
+        interrupted.addEventListener('abort', () => resolve(), { once: true })
+        process.once('SIGTERM', () => resolve())
+      }),
+  )
+  await open.close()
+}
