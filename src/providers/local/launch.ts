@@ -112,8 +112,9 @@ async function startAgent(
     env: { ...publicEnvironment(process.env), [leaseTag]: token },
   })
   await once(agent, 'spawn') // rejects when it cannot be
-  const who = agent.pid === undefined ? undefined : identify(agent.pid)
+  // One that has died already has no identity: what is written then is nobody's, and so it is seen as dead.
+  const who = identify(agent.pid ?? 0) ?? { pid: agent.pid ?? 0, started: 'never' }
   // Its folder may be retired already; and without this line its early death is only noticed later.
-  if (who) await writeFile(join(folder, agentFiles.begun), JSON.stringify(who), { mode: 0o600 }).catch(() => undefined)
+  await writeFile(join(folder, agentFiles.begun), JSON.stringify(who), { mode: 0o600 }).catch(() => undefined)
   agent.unref()
 }

@@ -126,7 +126,8 @@ async function ensureRunning(place: Place, binaries: Binaries, options: Embedded
     if (await answers(place)) return
     const said = server?.ended ? server.said() : ''
     // After a kill -9 the children need a moment to notice; another process may hold the lock and be starting it.
-    const passing = /pre-existing shared memory|lock file .* already exists|is another (postmaster|server)/i.test(said)
+    const passing =
+      /pre-existing shared memory|lock file .* (already exists|is empty)|is another (postmaster|server)/i.test(said)
     if ((said && !passing) || Date.now() > deadline) throw explain(said || server?.said() || 'no answer', place.home)
     if (!server || (server.ended && !alive(postmaster(place)))) server = launch(place, binaries, options)
     await pause(wait)
