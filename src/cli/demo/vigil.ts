@@ -37,7 +37,9 @@ export async function watchService(
     const answers = await Promise.all(endpoints.map((endpoint) => answering(`http://${endpoint}/`)))
     const count = answers.filter(Boolean).length
     // A replica that was lost while we asked is no fault of the service: only a moment without a change counts.
-    if (couldBe === possible && couldBe - count > seen.fewest.possible - seen.fewest.answering)
+    const short = couldBe - count
+    const worst = seen.fewest.possible - seen.fewest.answering
+    if (couldBe === possible && (short > worst || (short === worst && count < seen.fewest.answering)))
       seen.fewest = { answering: count, possible: couldBe }
     seen.requests++
     if (!(await answering(`${gateway.url}/default/${options.name}/`))) seen.failed++
