@@ -1,0 +1,79 @@
+import type { Amounts } from './quota.ts'
+
+/**
+ * Who has had the least so far, by weight: dominant-resource fairness (Ghodsi et al., NSDI 2011) over a tree of
+ * projects, on use that is forgotten with a half-life instead of use at this moment. So a project that held everything
+ * all night does not start the day level with one that slept.
+ */
+export type ShareNode = { name: string; parent: string | null; weight: number }
+
+export type Shares = {
+  /** What a project holds of each resource from `now` on; its ancestors hold the sum of their children. */
+  change: (name: string, by: Amounts, now: number) => void
+  /**
+   * The dominant share of a node at `now`: of all resources the largest part of the capacity that it held on average,
+   * newer times counting more, divided by its weight.
+   */
+  share: (name: string, now: number) => number
+  /**
+   * The order in which projects are asked: at each node of the tree the child with the smaller share goes first, equal
+   * shares by name. So two projects are compared where their paths part, by the shares of the groups that they are in.
+   */
+  compare: (a: string, b: string, now: number) => number
+}
+
+type Average = { holds: number; average: number; since: number }
+type Row = ShareNode & { above: Row | null; depth: number; of: Map<string, Average> }
+
+type Options = {
+  nodes: readonly ShareNode[]
+  /** What there is of each resource in all; a resource that is not named here counts for nobody. */
+  capacity: Amounts
+  /** After so long use counts half; 0 counts only what is held at the moment. */
+  halfLifeMs: number
+}
+
+export function createShares({ nodes, capacity, halfLifeMs }: Options): Shares {
+  const rows = new Map<string, Row>()
+  const byName = new Map(nodes.map((node) => [node.name, node]))
+  const rowOf = (name: string): Row => {
+    const known = rows.get(name)
+    if (known) return known
+    const node = byName.get(name)
+    if (!node) throw new Error(`There is no project ${name} in this tree of shares.`)
+    const above = node.parent === null ? null : rowOf(node.parent)
+    const row: Row = { ...node, above, depth: above ? above.depth + 1 : 0, of: new Map() }
+    rows.set(name, row)
+    return row
+  }
+  const averageAt = ({ holds, average, since }: Average, now: number): number =>
+    halfLifeMs === 0 ? holds : holds + (average - holds) * 2 ** (-(now - since) / halfLifeMs)
+  const shareOf = (row: Row, now: number): number => {
+    let most = 0
+    for (const [resource, use] of row.of) {
+      const all = capacity[resource] ?? 0
+      if (all > 0) most = Math.max(most, averageAt(use, now) / all)
+    }
+    return most / row.weight
+  }
+  return {
+    change(name, by, now) {
+      for (let row: Row | null = rowOf(name); row; row = row.above)
+        for (const [resource, amount] of Object.entries(by)) {
+          const use = row.of.get(resource) ?? { holds: 0, average: 0, since: now }
+          row.of.set(resource, { holds: use.holds + amount, average: averageAt(use, now), since: now })
+        }
+    },
+    share: (name, now) => shareOf(rowOf(name), now),
+    compare(a, b, now) {
+      if (a === b) return 0
+      let [left, right] = [rowOf(a), rowOf(b)]
+      while (left.depth > right.depth && left.above) left = left.above
+      while (right.depth > left.depth && right.above) right = right.above
+      // One is the other's ancestor: work of the group itself goes before that of its parts.
+      if (left === right) return rowOf(a).depth - rowOf(b).depth
+      while (left.above !== right.above && left.above && right.above) [left, right] = [left.above, right.above]
+      return shareOf(left, now) - shareOf(right, now) || (left.name < right.name ? -1 : 1)
+    },
+  }
+}
