@@ -12,7 +12,10 @@ import type { Base } from './base.ts'
 import type { Metrics } from './metrics.ts'
 
 /** The loops of a control plane, running. */
-export type Loops = ReturnType<typeof run>
+export type Loops = ReturnType<typeof run> & {
+  /** Resolves when every site has been asked for the first time, well or not. */
+  looked: Promise<void>
+}
 
 const all: readonly Reconciler[] = [observe, admit, launch, follow, retire, meter, sweep]
 
@@ -29,14 +32,12 @@ export function startLoops(base: Base, controlPlanes: () => string[]): Loops {
     credential: (token: string) => credentialOf(base.keys.credentials, token),
     archive,
   }
-  return run(
-    all.map((loop) => measured(loop, metrics)),
-    house,
-    log,
-  )
+  const looked = Promise.withResolvers<void>()
+  const loops = all.map((loop) => measured(loop, metrics, loop === observe ? looked.resolve : () => {}))
+  return { ...run(loops, house, log), looked: looked.promise }
 }
 
-const measured = (loop: Reconciler, metrics: Metrics): Reconciler => ({
+const measured = (loop: Reconciler, metrics: Metrics, turned: () => void): Reconciler => ({
   ...loop,
   async turn(house, signal) {
     const began = performance.now()
@@ -47,6 +48,7 @@ const measured = (loop: Reconciler, metrics: Metrics): Reconciler => ({
       return turn
     } finally {
       metrics.turn({ loop: loop.name, seconds: (performance.now() - began) / 1000, failed })
+      turned()
     }
   },
 })

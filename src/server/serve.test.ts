@@ -126,3 +126,15 @@ test('a secret file that others may read stops the start with the command that c
   await assert.rejects(aServer(t, { home, url: await aDatabase(), port: 0 }), /chmod 600/)
   assert.ok(!existsSync(join(home, 'lock')))
 })
+
+test('whoever asks at once for sites sees those that are declared, with what they offer', async (t) => {
+  const [home, url] = [aHome(t), await aDatabase()]
+  for (const name of ['west', 'north']) {
+    writeFileSync(join(home, 'sites.yaml'), `sites: [{ provider: local, name: ${name} }]\n`)
+    const server = await aServer(t, { home, url, port: 0 })
+    const { json } = await ask(server, 'GET /v1/sites')
+    await server.close()
+    const site = json.items.find((one: { site: string }) => one.site === `local/${name}`)
+    assert.deepEqual([site?.reach, site?.offers], ['reachable', 1])
+  }
+})

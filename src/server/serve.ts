@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { ServerType } from '@hono/node-server'
 import type { Logger } from 'pino'
@@ -22,6 +23,9 @@ export type RunningServer = {
   close(how?: { database?: boolean }): Promise<void>
 }
 
+/** How long the first look at the sites may take before people are told of the server all the same. */
+const firstLookMs = 1000
+
 /** Time that requests have to end by themselves when the server closes. */
 const drainMs = 2000
 
@@ -39,6 +43,8 @@ export async function serve(options: ServerOptions): Promise<RunningServer> {
   stack.defer(() => drain(server))
   plane.url = options.advertise ?? url
   await startWork(base, plane, stack)
+  // Whoever asks at once for sites or offers is to see those that are declared, not none, nor those of last time.
+  await Promise.race([plane.loops?.looked, sleep(firstLookMs, undefined, { ref: false })])
   stack.defer(announceFile(options.home, { url, startedAt: base.clock.now() }))
   stack.defer(() => closing.abort())
   base.log.info({ url: plane.url, version, database: base.database }, 'serving')
