@@ -69,6 +69,10 @@ export function toPlain(document: Document.Parsed): Plain {
   return { value: visit(document.contents, []), flaws }
 }
 
+/** Nothing stands between two `---`. */
+export const isEmpty = ({ contents }: Document.Parsed): boolean =>
+  contents === null || (isScalar(contents) && contents.value === null && contents.source === '')
+
 /** Where a path begins in a document: the value's offset, or the key's, or that of the nearest thing around it. */
 export function locate(document: Document.Parsed, path: readonly PropertyKey[], what: 'key' | 'value'): number {
   const anchors = anchorsOf(document)

@@ -1,12 +1,13 @@
-import { type Document, isScalar } from 'yaml'
+import type { Document } from 'yaml'
 
 import { didYouMean } from '#kit/did-you-mean.ts'
 import { explainYaml, mostBytes, parseDocuments } from './documents.ts'
 import { type Explained, explainIssues, pathText } from './explain.ts'
-import { locate, offsetOf, toPlain } from './plain.ts'
+import { isEmpty, locate, offsetOf, toPlain } from './plain.ts'
 import { createSource, type Source, type SpecProblem } from './problem.ts'
 import { brokenRules } from './rules.ts'
 import { type Kind, kinds, kindSchemas } from './schema-walk.ts'
+import { readSimple } from './simple-yaml.ts'
 import type { Spec } from './spec.ts'
 
 /** A spec, and where in its file it stands. */
@@ -31,6 +32,23 @@ export function readSpecs(text: string, filename: string): { specs: ReadSpec[] }
     const message = `the file holds ${text.length} characters, the most is ${mostBytes}`
     return { problems: [source.problem(0, { message, fix: 'split it into several files' })] }
   }
+  const specs = simpleSpecs(text)
+  return specs ? { specs } : parseSpecs(text, filename)
+}
+
+/** What is simply written and right; null when a problem has to be looked for, or the parser is needed. */
+function simpleSpecs(text: string): ReadSpec[] | null {
+  const specs: ReadSpec[] = []
+  for (const { value, document, line } of readSimple(text) ?? []) {
+    const kind = kindOf(value)
+    const spec = typeof kind === 'string' ? check(kind, value) : null
+    if (spec === null || Array.isArray(spec)) return null
+    specs.push({ spec, document, line })
+  }
+  return specs.length > 0 ? specs : null
+}
+
+function parseSpecs(text: string, filename: string): { specs: ReadSpec[] } | { problems: SpecProblem[] } {
   const source = createSource(filename, text)
   const documents = parseDocuments(text, source)
   if (!Array.isArray(documents)) return { problems: [documents] }
@@ -54,9 +72,6 @@ export function readSpecs(text: string, filename: string): { specs: ReadSpec[] }
   }
   return problems.length > 0 ? { problems: problems.slice(0, mostProblems) } : { specs }
 }
-
-const isEmpty = ({ contents }: Document.Parsed): boolean =>
-  contents === null || (isScalar(contents) && contents.value === null && contents.source === '')
 
 function readDocument(document: Document.Parsed, source: Source): Spec | SpecProblem[] {
   const { value, flaws } = toPlain(document)
