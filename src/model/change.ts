@@ -31,4 +31,6 @@ export type Change =
   | { change: 'replica-done'; workload: string; replica: number }
   /** Give the unfinished tasks that a dead attempt held back to the queue. */
   | { change: 'release-tasks'; workload: string; attempt: number }
+  /** Tell it unless this workload was warned of its budget before. */
+  | { change: 'warn'; event: NewEvent & { workload: string } }
   | { change: 'event'; event: NewEvent }

@@ -57,9 +57,14 @@ async function ask(operation: ClaimedOperation, house: House, signal: AbortSigna
   const answer = provider
     ? await provider.launch(orderOf(operation, house), within(callMs, signal))
     : fail('denied', 'elsewhere', `the provider ${leaseRow.provider} is not configured here`)
-  if (answer.ok) return { result: done('done', ''), changes: [{ change: 'lease', id: lease, to: 'starting' }] }
+  if (answer.ok)
+    return { result: done('done', ''), changes: [{ change: 'lease', id: lease, to: 'starting' }, ...billed(operation)] }
   return refusal(operation, answer.fault, house.clock.now())
 }
+
+/** Billing begins, and with a budget it is known from now on when that will be used up. */
+const billed = ({ workload: { id, spec } }: ClaimedOperation): Change[] =>
+  spec.budget ? [{ change: 'look-again', id, at: 0 }] : []
 
 /** What follows from a fault: the same call again, another offer, or the end. */
 function refusal(operation: ClaimedOperation, fault: Fault, now: number): Settlement {

@@ -96,7 +96,7 @@ export type QueueSnapshot = {
   /** Live leases that occupy capacity. */
   leases: OccupyingLease[]
   projects: Project[]
-  /** What is spent so far, by `project/<name>` and `workload/<id>`; nothing where there is no key. */
+  /** What is spent until now, by `project/<name>` and `workload/<id>`; nothing where there is no key. */
   spent: Map<string, bigint>
   sites: (SiteReach & { offers: Offer[]; nodes: Node[] | null; info: Site })[]
 }
@@ -131,7 +131,10 @@ export type Facts = {
   /** Leases of ended attempts that are not gone yet. */
   leftovers: Lease[]
   tasks: { succeeded: number; failed: number; leased: number; waiting: number } | null
+  /** What the ledger has of it and, where it has a budget, what it will have of the time until now. */
   spentMicros: bigint
+  /** It was warned of its budget already. */
+  warned: boolean
   /** Reach and patience of each site that a live lease is at. */
   sites: Record<string, SiteReach & { patienceMs: number }>
 }
@@ -220,20 +223,15 @@ export type Sites = {
 export type CostGroup = 'workload' | 'project' | 'provider' | 'site' | 'tier' | 'day' | 'hour'
 export type CostFilter = { project?: string; workload?: string; from?: number; to?: number }
 
-/** What may be spent, and the share of it at which that is said. */
-export type Budget = { limitMicros: number; warnAt: number; project: string }
-
 export type Ledger = {
   /** Leases with time to bill. */
   unmetered(most: number): Promise<Lease[]>
   /** Adds entries and moves `metered_until` in one transaction; an entry that exists already is left alone. */
   add(entries: Entry[]): Promise<void>
   spent(kind: 'workload' | 'project', names: string[]): Promise<Map<string, bigint>>
-  /** The budgets of those of these workloads that have one. */
-  budgets(workloads: string[]): Promise<Map<string, Budget>>
   cost(filter: CostFilter, groups: CostGroup[]): Promise<{ keys: string[]; amountMicros: bigint; leaseMs: bigint }[]>
-  /** Records the warning once; true the first time. */
-  warnOnce(kind: 'workload' | 'project', name: string, now: number): Promise<boolean>
+  /** Records that a project was warned of its budget; true the first time, until the budget is another. */
+  warnOnce(project: string, now: number): Promise<boolean>
 }
 
 export type Events = {

@@ -81,6 +81,7 @@ function someFacts(workload: Workload, fields: Partial<WorkloadFacts> = {}): Wor
     leftovers: [],
     tasks: null,
     spentMicros: 0n,
+    warned: false,
     sites: { 'local/west': aSite() },
     ...fields,
   }
@@ -304,7 +305,22 @@ test('a budget that is used up stops the run only if the spec says so', () => {
   const spent = { spentMicros: 10_000_000n }
   const stops = aJob({ budget: { limit: '$10', whenUsed: 'stop' } })
   assert.ok(short(conclude(running(stops, [{}], spent), aNow)).includes('workload stopping'))
-  assert.deepEqual(short(conclude(running(aJob({ budget: { limit: '$10' } }), [{}], spent), aNow)), [])
+  assert.deepEqual(short(conclude(running(aJob({ budget: { limit: '$10' } }), [{}], spent), aNow)), ['warn'])
+})
+
+test('a budget is warned of once, and its end is foreseen to the millisecond from what is billed', () => {
+  const job = aJob({ budget: { limit: '$10', warnAt: 0.5, whenUsed: 'stop' } })
+  const lease = aLease({ priceMicros: 3_600_000 }) // a micro-dollar a millisecond
+  const attempts = [anAttempt(job, { lease })]
+  const at = (spentMicros: bigint, more: Partial<WorkloadFacts> = {}) =>
+    conclude(running(job, [{}], { attempts, spentMicros, ...more }), aNow)
+  const looks = (changes: Change[]) => changes.find(({ change }) => change === 'look-again')
+  assert.deepEqual(looks(at(4_999_000n)), { change: 'look-again', id: 'w-job', at: aNow + 1_000 })
+  assert.deepEqual(short(at(4_999_999n)), [])
+  assert.deepEqual(short(at(5_000_000n)), ['warn'])
+  assert.deepEqual(short(at(5_000_000n, { warned: true })), [])
+  assert.deepEqual(looks(at(9_999_500n, { warned: true })), { change: 'look-again', id: 'w-job', at: aNow + 500 })
+  assert.ok(short(at(10_000_000n, { warned: true })).includes('workload stopping'))
 })
 
 test('a service that exits is started again, whatever its code', () => {

@@ -3,6 +3,7 @@ import { finalStates } from '#model/moves.ts'
 import type { Replica } from '#model/replica.ts'
 import { workloadMoves } from '#model/workload.ts'
 import { fence, liveChanges, overChanges, retire } from './attempt-changes.ts'
+import { warn } from './budget.ts'
 import { endingOf, type Ending } from './ending.ts'
 import { type LiveAttempt, type WorkloadFacts } from './facts.ts'
 import { judge, outOfReach } from './judge.ts'
@@ -28,6 +29,7 @@ export function conclude(facts: WorkloadFacts, now: number): Change[] {
     ...judged.filter(({ attempt }) => attempt.replica !== revived?.replica).flatMap(replicaChanges),
     ...(revived?.next === 'waits' ? [waits(facts.workload.id, revived.replica, revived)] : []),
     ...workloadChanges({ facts, judged, ending, revived, now }),
+    ...warn(facts, now),
     { change: 'look-again', id: facts.workload.id, at: lookAgainAt(facts, now) },
   ]
 }

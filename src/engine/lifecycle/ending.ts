@@ -1,5 +1,6 @@
 import { formatDuration } from '#kit/duration.ts'
 import { formatMoney } from '#kit/money.ts'
+import { spentAt } from './budget.ts'
 import type { WorkloadFacts } from './facts.ts'
 
 /** Why a workload must come to an end now, and as what. */
@@ -12,15 +13,18 @@ const timedOut = 124
 export function endingOf(facts: WorkloadFacts, now: number): Ending | null {
   const { wants, state } = facts.workload
   if (wants === 'stop') return { as: 'stopped', reason: 'stopped on request' }
-  const limit = limitsOf(facts).find(({ at, ending }) => now >= at && !(state === 'held' && ending.as === 'failed'))
+  const limit = limitsOf(facts, now).find(
+    ({ at, ending }) => now >= at && !(state === 'held' && ending.as === 'failed'),
+  )
   if (limit) return limit.ending
   // Released while it was still on its way down: it arrives first, and is queued from there.
   if (wants === 'hold' || state === 'stopping') return { as: 'held', reason: 'held on request' }
   return null
 }
 
-/** The limits that have a known time, or have been reached: the earlier in this list wins. */
-export function limitsOf({ workload, attempts, spentMicros }: WorkloadFacts): { at: number; ending: Ending }[] {
+/** The limits and when they are reached, as far as that is known: the earlier in this list wins. */
+export function limitsOf(facts: WorkloadFacts, now: number): { at: number; ending: Ending }[] {
+  const { workload, attempts } = facts
   const { expiry, duration, deadline, budget } = workload.spec
   const limits: { at: number; ending: Ending }[] = []
   if (expiry !== undefined) {
@@ -35,9 +39,10 @@ export function limitsOf({ workload, attempts, spentMicros }: WorkloadFacts): { 
   }
   if (deadline !== undefined)
     limits.push({ at: deadline, ending: { as: 'failed', reason: 'did not end by its deadline', exitCode: timedOut } })
-  if (budget?.whenUsed === 'stop' && spentMicros >= budget.limitMicros) {
-    const reason = `its budget of ${formatMoney(BigInt(budget.limitMicros))} is used up`
-    limits.push({ at: 0, ending: { as: 'stopped', reason } })
+  if (budget?.whenUsed === 'stop') {
+    const limit = BigInt(budget.limitMicros)
+    const reason = `its budget of ${formatMoney(limit)} is used up`
+    limits.push({ at: spentAt(facts, limit, now), ending: { as: 'stopped', reason } })
   }
   return limits
 }

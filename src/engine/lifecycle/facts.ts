@@ -14,7 +14,10 @@ export type WorkloadFacts = {
   /** Leases of ended attempts that are not gone yet. */
   leftovers: Lease[]
   tasks: TaskCounts | null
+  /** Micro-dollars spent until now, entered in the ledger or not. */
   spentMicros: bigint
+  /** It was warned of its budget already. */
+  warned: boolean
   /** Reach and patience by `provider/site`, of each site that a live lease is at. */
   sites: Record<string, SiteFacts>
 }

@@ -48,6 +48,7 @@ const factsOf = ({ workload, replicas, attempts, tasks, site: reach }: World): W
       .map(({ lease }) => lease),
     tasks,
     spentMicros: 0n,
+    warned: false,
     sites: { [site]: reach },
   })
 

@@ -1,3 +1,4 @@
+import { warningAt } from './budget.ts'
 import { limitsOf } from './ending.ts'
 import { siteOf, type LiveAttempt, type WorkloadFacts } from './facts.ts'
 import { believedAt, startingLimit } from './judge.ts'
@@ -6,10 +7,11 @@ import { closeLookMs, idleLookMs, silenceMs } from './patience.ts'
 /** The next instant after `now` at which something may change although nothing reports. */
 export function lookAgainAt(facts: WorkloadFacts, now: number): number {
   const { workload } = facts
-  const close = workload.state === 'stopping' || workload.wants !== 'run' || workload.spec.budget?.whenUsed === 'stop'
+  const close = workload.state === 'stopping' || workload.wants !== 'run'
   const times = [
     now + (close && facts.attempts.length > 0 ? closeLookMs : idleLookMs),
-    ...limitsOf(facts).map(({ at }) => at),
+    ...limitsOf(facts, now).map(({ at }) => at),
+    warningAt(facts, now),
     ...facts.attempts.flatMap((attempt) => timesOf(attempt, facts)),
   ]
   if (workload.spec.duration.maximumMs !== undefined) times.push(now + workload.spec.duration.maximumMs)

@@ -16,7 +16,7 @@ export const failurePauseMs = 3_000
 /** A live workload is looked at so often even if nothing is expected: a net below the nudges. */
 export const idleLookMs = 300_000
 
-/** … and so often while it is on its way down, or while a budget may stop it. */
+/** … and so often while it is on its way down. */
 export const closeLookMs = 5_000
 
 /** How long a site is left alone that did not start an order, and when it fails again within ten minutes. */

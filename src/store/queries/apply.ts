@@ -10,6 +10,7 @@ import { workloadMoves } from '#model/workload.ts'
 import type { Executor } from '#store/database.ts'
 import type { Nudge } from '#store/store.ts'
 import { addEvents } from './events.ts'
+import { warnOnce } from './ledger.ts'
 import { nudge } from './nudge.ts'
 
 type Kind = Change['change']
@@ -36,6 +37,7 @@ export async function apply(on: Executor, changes: Change[], { now, ids }: { now
   await moveWorkloads(applying, of(changes, 'workload'))
   await explain(applying, of(changes, 'reason'))
   await lookAgain(applying, of(changes, 'look-again'))
+  await warn(applying, of(changes, 'warn'))
   applying.events.push(...of(changes, 'event').map(({ event }) => event))
   await addEvents(on, applying.events, now)
   if (applying.events.length > 0) applying.nudges.add('events')
@@ -296,6 +298,11 @@ async function leaveQueue(on: Executor, ended: { id: string }[]): Promise<void> 
   await sql`
     update replicas set state = 'done' where workload = any(${ended.map(({ id }) => id)}::text[]) and state = 'waiting'
   `.execute(on)
+}
+
+async function warn({ on, now, events }: Applying, changes: Of<'warn'>[]): Promise<void> {
+  for (const { event } of changes)
+    if (await warnOnce(on, { kind: 'workload', name: event.workload, now })) events.push(event)
 }
 
 async function lookAgain(applying: Applying, changes: Of<'look-again'>[]): Promise<void> {

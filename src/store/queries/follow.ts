@@ -8,12 +8,13 @@ import type { Workload } from '#model/workload.ts'
 import type { Database, Executor } from '#store/database.ts'
 import type { Facts, Follow } from '#store/store.ts'
 import { attemptColumns, leaseColumns, rankColumns, replicaColumns, workloadColumns } from './columns.ts'
+import { isOwed, owed } from './owed.ts'
 
 export const createFollow = (database: Database): Follow => ({
   async due(options) {
     const ids = await database.write((on) => claimDue(on, options))
     // A later look at all of it at once: what comes after the claim makes the workload due again.
-    return ids.length === 0 ? [] : database.readAtOnce((on) => factsOf(on, ids))
+    return ids.length === 0 ? [] : database.readAtOnce((on) => factsOf(on, ids, options.now))
   },
   nextDueAt: () =>
     database.read(async (on) => {
@@ -38,12 +39,16 @@ async function claimDue(on: Executor, options: { now: number; most: number; clai
 
 type SiteRow = Facts['sites'][string]
 
-async function factsOf(on: Executor, ids: string[]): Promise<Facts[]> {
+async function factsOf(on: Executor, ids: string[], now: number): Promise<Facts[]> {
   const mine = sql`= any(${ids}::text[])`
   const workloads = await sql<WorkloadRow>`
     select ${workloadColumns('w')}, (w.spec ->> 'tasks')::bigint as "tasksTotal", w.tasks_succeeded as "tasksSucceeded",
-      w.tasks_failed as "tasksFailed", w.tasks_leased as "tasksLeased", coalesce(s.amount_micros, 0) as "spentMicros"
+      w.tasks_failed as "tasksFailed", w.tasks_leased as "tasksLeased",
+      coalesce(s.amount_micros, 0) + coalesce(o.micros, 0) as "spentMicros", s.warned_at is not null as warned
     from workloads w left join spent s on s.kind = 'workload' and s.name = w.id
+    left join lateral (
+      select sum(${owed(now)}) as micros from leases l where w.spec ? 'budget' and l.workload = w.id and ${isOwed}
+    ) o on true
     where w.id ${mine} order by w.id
   `.execute(on)
   const replicas = await sql<Replica>`
@@ -82,6 +87,7 @@ type WorkloadRow = Workload & {
   tasksFailed: number
   tasksLeased: number
   spentMicros: bigint
+  warned: boolean
 }
 
 const keyOf = ({ provider, site }: Lease): string => `${provider}/${site}`
@@ -100,7 +106,7 @@ function assemble(all: {
   const ranks = Map.groupBy(all.ranks, ({ lease }) => lease)
   const sites = new Map(all.sites.map((site) => [site.site, site]))
   return all.workloads.map((row) => {
-    const { tasksTotal, tasksSucceeded, tasksFailed, tasksLeased, spentMicros, ...workload } = row
+    const { tasksTotal, tasksSucceeded, tasksFailed, tasksLeased, spentMicros, warned, ...workload } = row
     const its = leases.get(workload.id) ?? []
     const latest = new Map(its.map((lease) => [lease.attempt, lease]))
     const live = (attempts.get(workload.id) ?? []).flatMap((attempt) => {
@@ -123,6 +129,7 @@ function assemble(all: {
               waiting: tasksTotal - tasksSucceeded - tasksFailed - tasksLeased,
             },
       spentMicros,
+      warned,
       sites: Object.fromEntries(
         its.map(keyOf).flatMap((key) => (sites.has(key) ? [[key, sites.get(key) as SiteRow]] : [])),
       ), // just looked up

@@ -95,22 +95,44 @@ test('cost is grouped by any of its words, by day and by hour', async () => {
   assert.deepEqual(await store.ledger.cost({ to: aNow }, ['project']), [])
 })
 
-test('a warning is given once', async () => {
+test('a project is warned once of a budget, and of another budget anew', async () => {
   await using store = await aStore()
-  const twice = [
-    await store.ledger.warnOnce('workload', 'w-1', aNow),
-    await store.ledger.warnOnce('workload', 'w-1', aNow),
-  ]
-  assert.deepEqual(twice, [true, false])
+  const project = { name: 'default', weight: 1, quota: {}, policy: {}, budgetMicros: 5 }
+  await store.projects.put(project)
+  const warned = () => store.ledger.warnOnce('default', aNow)
+  assert.deepEqual([await warned(), await warned()], [true, false])
+  await store.projects.put({ ...project, weight: 2 })
+  assert.equal(await warned(), false)
+  await store.projects.put({ ...project, budgetMicros: 6 })
+  assert.equal(await warned(), true)
 })
 
-test('the budgets of many workloads are read at once', async () => {
+test('a workload is warned once of its budget, whoever decides it', async () => {
   await using store = await aStore()
-  const ids = await submitted(store, [aJob({ budget: { limit: '$2', warnAt: 0.5 } }), aJob()])
-  assert.deepEqual(
-    await store.ledger.budgets([...ids, 'w-none']),
-    new Map([[ids[0], { project: 'default', limitMicros: 2_000_000, warnAt: 0.5 }]]),
-  )
+  const [id = ''] = await submitted(store, [aJob({ budget: { limit: '$2' } })])
+  const event = { type: 'budget.warned', workload: id, project: 'default', message: 'low', data: {} }
+  for (let i = 0; i < 2; i++) await store.apply([{ change: 'warn', event }])
+  const events = await store.events.latest({ most: 10, workload: id })
+  assert.equal(events.filter(({ type }) => type === 'budget.warned').length, 1)
+  const [facts] = await store.follow.due({ now: aNow + 60_000, most: 1, claimMs: 1 })
+  assert.equal(facts?.warned, true)
+})
+
+test('what a lease has cost counts at once for whoever has a budget, and as much when it is entered', async () => {
+  await using store = await aStore({ clock: { now: () => aNow, sleep: async () => {} } })
+  const [bounded = '', other = ''] = await submitted(store, [aJob({ budget: { limit: '$2' } }), aJob()])
+  const [one, two] = [aPlacing(bounded, { priceMicros: 7_777_777 }), aPlacing(other)]
+  await held(store, [one, two])
+  const now = aNow + 1501
+  const ofWorkload = async () =>
+    (await store.follow.due({ now, most: 10, claimMs: 0 })).find(({ workload }) => workload.id === bounded)?.spentMicros
+  const ofProject = async () => (await store.placement.snapshot({ now, most: 10 })).spent.get('project/default')
+  const cost = costMicros(7_777_777n, 1501)
+  assert.deepEqual([await ofWorkload(), await ofProject()], [cost, undefined])
+  await store.projects.put({ name: 'default', weight: 1, quota: {}, policy: {}, budgetMicros: 5 })
+  assert.equal(await ofProject(), cost + 1501n)
+  await store.ledger.add([anEntry({ id: one.leaseId, workload: bounded }, aNow, aNow + 1000)])
+  assert.deepEqual([await ofWorkload(), await ofProject()], [cost, cost + 1501n])
 })
 
 test('a lease that ends while it is metered is billed exactly to its end', async () => {

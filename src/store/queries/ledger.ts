@@ -3,15 +3,16 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Entry } from '#model/entry.ts'
 import type { Lease } from '#model/lease.ts'
 import type { Database, Executor } from '#store/database.ts'
-import type { Budget, CostFilter, CostGroup, Ledger } from '#store/store.ts'
+import type { CostFilter, CostGroup, Ledger } from '#store/store.ts'
 import { leaseColumns } from './columns.ts'
+import { isOwed } from './owed.ts'
 
 export const createLedger = (database: Database): Ledger => ({
   unmetered: (most) =>
     database.read(async (on) => {
       const { rows } = await sql<Lease>`
         select ${leaseColumns('l')} from leases l
-        where l.started_at is not null and (l.ended_at is null or l.metered_until < l.ended_at)
+        where ${isOwed}
         order by (l.ended_at is null), l.metered_until, l.id limit ${most}
       `.execute(on)
       return rows
@@ -24,26 +25,22 @@ export const createLedger = (database: Database): Ledger => ({
       `.execute(on)
       return new Map(rows.map(({ name, amount }) => [name, amount]))
     }),
-  budgets: (workloads) =>
-    database.read(async (on) => {
-      const { rows } = await sql<Budget & { id: string }>`
-        select id, project, (spec #>> '{budget,limitMicros}')::bigint as "limitMicros",
-          (spec #>> '{budget,warnAt}')::float8 as "warnAt"
-        from workloads where id = any(${workloads}::text[]) and spec -> 'budget' is not null
-      `.execute(on)
-      return new Map(rows.map(({ id, ...budget }) => [id, budget]))
-    }),
   cost: (filter, groups) => database.read((on) => cost(on, filter, groups)),
-  warnOnce: (kind, name, now) =>
-    database.write(async (on) => {
-      const { rows } = await sql`
-        insert into spent as s (kind, name, amount_micros, warned_at) values (${kind}, ${name}, 0, ${now}::bigint)
-        on conflict (kind, name) do update set warned_at = excluded.warned_at where s.warned_at is null
-        returning 1
-      `.execute(on)
-      return rows.length > 0
-    }),
+  warnOnce: (project, now) => database.write((on) => warnOnce(on, { kind: 'project', name: project, now })),
 })
+
+/** True for the first that warns of a budget. */
+export async function warnOnce(
+  on: Executor,
+  { kind, name, now }: { kind: 'workload' | 'project'; name: string; now: number },
+): Promise<boolean> {
+  const { rows } = await sql`
+    insert into spent as s (kind, name, amount_micros, warned_at) values (${kind}, ${name}, 0, ${now}::bigint)
+    on conflict (kind, name) do update set warned_at = excluded.warned_at where s.warned_at is null
+    returning 1
+  `.execute(on)
+  return rows.length > 0
+}
 
 async function add(on: Executor, entries: Entry[]): Promise<void> {
   if (entries.length === 0) return

@@ -11,6 +11,7 @@ import { holds } from './claims.ts'
 import { replicaColumns, workloadColumns } from './columns.ts'
 import { addEvents } from './events.ts'
 import { nudge } from './nudge.ts'
+import { isOwed, owed } from './owed.ts'
 import { listProjects } from './projects.ts'
 import { listSites } from './sites.ts'
 
@@ -55,15 +56,23 @@ async function snapshot(on: Executor, { now, most, unlessIdle }: Asked): Promise
     }),
     leases: leases.rows,
     projects: await listProjects(on),
-    spent: await spentOf(on, ids),
+    spent: await spentOf(on, ids, now),
     sites: await listSites(on),
   }
 }
 
-async function spentOf(on: Executor, workloads: string[]): Promise<Map<string, bigint>> {
+/** With what the ledger does not have yet, where there is a budget to compare it with. */
+async function spentOf(on: Executor, workloads: string[], now: number): Promise<Map<string, bigint>> {
+  const waiting = sql`any(${workloads}::text[])`
   const { rows } = await sql<{ key: string; amount: bigint }>`
-    select kind || '/' || name as key, amount_micros as amount from spent
-    where kind = 'project' or (kind = 'workload' and name = any(${workloads}::text[]))
+    select kind || '/' || name as key, sum(micros) as amount from (
+      select kind, name, amount_micros as micros from spent
+      where kind = 'project' or (kind = 'workload' and name = ${waiting})
+      union all select 'project', l.project, ${owed(now)} from leases l join projects p on p.name = l.project
+      where p.budget_micros is not null and ${isOwed}
+      union all select 'workload', l.workload, ${owed(now)} from leases l join workloads w on w.id = l.workload
+      where w.id = ${waiting} and w.spec ? 'budget' and ${isOwed}
+    ) x group by kind, name
   `.execute(on)
   return new Map(rows.map(({ key, amount }) => [key, amount]))
 }

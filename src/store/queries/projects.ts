@@ -9,6 +9,11 @@ export const createProjects = (database: Database): Projects => ({
   list: () => database.read(listProjects),
   put: ({ name, weight, quota, budgetMicros, policy }) =>
     database.write(async (on) => {
+      // Another budget is warned of anew.
+      await sql`
+        update spent s set warned_at = null from projects p
+        where s.kind = 'project' and s.name = ${name} and p.name = ${name} and p.budget_micros is distinct from ${budgetMicros}::bigint
+      `.execute(on)
       await sql`
         insert into projects (name, weight, quota, budget_micros, policy)
         values (${name}, ${weight}, ${JSON.stringify(quota)}::jsonb, ${budgetMicros}::bigint, ${JSON.stringify(policy)}::jsonb)
