@@ -77,7 +77,7 @@ const house = {
   holder: 'bench',
   controlPlanes: () => ['http://127.0.0.1:1'],
   credential: (token: string) => `${token}.simulated`,
-  archive: { size: async () => 0, append: async () => {} },
+  archive: { kept: async () => ({ bytes: 0, end: 0 }), add: async () => {} },
 }
 
 let peak = 0

@@ -3,6 +3,7 @@ import type { LogChunk } from '#providers/provider.ts'
 import { hasEnded } from './find.ts'
 import type { ApiHouse } from './house.ts'
 import { isLive, type ShownAttempt } from './show-attempt.ts'
+import type { LogRecord } from './views.ts'
 
 /** Which log to read: of one rank, from a byte on; `follow` goes on while it grows, and over to later attempts. */
 export type LogWanted = {
@@ -15,17 +16,20 @@ export type LogWanted = {
   follow: boolean
 }
 
+/** Some of a rank's log: of which attempt, and the byte to go on from behind it. */
+export type LogPart = { attempt: number; next: number; bytes: Uint8Array }
+
 /** Most bytes of one read. */
 const most = 256 * 1024
 /** Time between two looks at a log that did not grow: doubled each time while it is quiet. */
 const pause = { firstMs: 75, mostMs: 600 }
 
-/** The bytes of a rank's log: what the archive has first, the rest from the provider. Ends with the signal. */
-export async function* rankLog(
-  house: ApiHouse,
-  wanted: LogWanted,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array, void> {
+/**
+ * A rank's log: what the archive has first, the rest from the provider; both count its bytes alike. The first part has
+ * no bytes and says only where it begins. Ends with the signal.
+ */
+export async function* rankLog(house: ApiHouse, wanted: LogWanted, signal: AbortSignal): AsyncGenerator<LogPart, void> {
+  yield { attempt: wanted.attempt, next: wanted.from, bytes: new Uint8Array() }
   let attempt = await attemptOf(house, wanted, wanted.attempt)
   let from = wanted.from
   while (!signal.aborted) {
@@ -63,15 +67,16 @@ async function nextAttempt(
 
 type Part = { attempt: ShownAttempt; rank: number; from: number; follow: boolean }
 
-async function* attemptLog(house: ApiHouse, part: Part, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+async function* attemptLog(house: ApiHouse, part: Part, signal: AbortSignal): AsyncGenerator<LogPart, void> {
   let lease = part.attempt.lease
   let from = part.from
   let pauseMs = pause.firstMs
   while (lease && !signal.aborted) {
     const chunk = await readNext(house, lease, { rank: part.rank, from, signal })
     if (chunk && chunk.bytes.length > 0) {
-      yield chunk.bytes
+      const dropped = chunk.from - from
       from = chunk.from + chunk.bytes.length
+      yield { attempt: part.attempt.number, next: from, bytes: dropped > 0 ? after(dropped, chunk.bytes) : chunk.bytes }
       pauseMs = pause.firstMs
       continue
     }
@@ -84,6 +89,10 @@ async function* attemptLog(house: ApiHouse, part: Part, signal: AbortSignal): As
   }
 }
 
+/** What stands for output that the provider dropped to keep the log bounded, and what came after it. */
+const after = (dropped: number, bytes: Uint8Array): Uint8Array =>
+  Buffer.concat([Buffer.from(`[${dropped} bytes of older output were dropped]\n`), bytes])
+
 const attemptById = async (house: ApiHouse, { workload, id }: ShownAttempt): Promise<ShownAttempt | undefined> =>
   (await house.store.workloads.attempts(workload)).find((one) => one.id === id)
 
@@ -94,12 +103,13 @@ async function readNext(house: ApiHouse, lease: Lease, place: Place): Promise<Lo
   const { rank, from } = place
   const archived = () => house.archive.read(lease.id, rank, { from, most })
   const kept = await archived()
-  if (kept?.length) return { from, bytes: kept, end: false }
+  if (kept) return { ...kept, end: false }
   const chunk = await readLive(house, lease, place)
-  if (chunk && chunk.bytes.length > 0) return chunk
-  // It may have been moved to the archive, and retired, between the two looks.
+  const hasBytes = chunk !== null && chunk.bytes.length > 0
+  if (hasBytes && chunk.from === from) return chunk
+  // It may have been moved to the archive, and dropped or retired, between the two looks.
   const late = await archived()
-  return late?.length ? { from, bytes: late, end: false } : chunk
+  return late && !(hasBytes && chunk.from < late.from) ? { ...late, end: false } : chunk
 }
 
 /** What the provider has of the log; null when it does not answer or the lease is over. */
@@ -116,10 +126,10 @@ const newline = 10
 const mostOfLine = 64 * 1024
 
 /** Puts `[rank] ` in front of every line, and lets only whole lines through, so that ranks do not mix within one. */
-export async function* prefixed(rank: number, log: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+export async function* prefixed(rank: number, log: AsyncIterable<LogPart>): AsyncGenerator<Uint8Array, void> {
   const prefix = Buffer.from(`[${rank}] `)
   let rest: Uint8Array = new Uint8Array()
-  for await (const bytes of log) {
+  for await (const { bytes } of log) {
     const pieces: Uint8Array[] = []
     let text = rest.length > 0 ? Buffer.concat([rest, bytes]) : Buffer.from(bytes)
     for (let end = text.indexOf(newline); end !== -1; end = text.indexOf(newline)) {
@@ -134,6 +144,14 @@ export async function* prefixed(rank: number, log: AsyncIterable<Uint8Array>): A
     if (pieces.length > 0) yield Buffer.concat(pieces)
   }
   if (rest.length > 0) yield Buffer.concat([prefix, rest, Buffer.of(newline)])
+}
+
+/** One JSON object a line, from which a reader knows where to go on. */
+export async function* recorded(rank: number, log: AsyncIterable<LogPart>): AsyncGenerator<Uint8Array, void> {
+  for await (const { attempt, next, bytes } of log) {
+    const record: LogRecord = { rank, attempt, next, bytes: Buffer.from(bytes).toString('base64') }
+    yield Buffer.from(`${JSON.stringify(record)}\n`)
+  }
 }
 
 const pull = async (stream: AsyncGenerator<Uint8Array, void>) => ({ stream, result: await stream.next() })

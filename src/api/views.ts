@@ -138,6 +138,7 @@ export const WorkloadView = z
     createdAt: time,
     startedAt: time.nullable(),
     endedAt: time.nullable(),
+    expiresAt: time.nullable().meta({ description: 'When its expiry stops it, whatever it does then.' }),
     labels: z.record(z.string(), z.string()),
     endpoints: z
       .array(z.string())
@@ -371,6 +372,9 @@ export type ProjectRequest = z.input<typeof ProjectRequest>
 const SecretView = z.object({ name: z.string(), project: z.string(), updatedAt: time })
 export const SecretList = listOf(SecretView, 'SecretList')
 export type SecretList = z.infer<typeof SecretList>
+
+/** A line of a log that is read as records: `bytes` in base64 (none in the first of a rank), and where to go on then. */
+export type LogRecord = { rank: number; attempt: number; next: number; bytes: string }
 
 export const BundleView = z.object({ hash: z.string(), size: z.int() }).meta({ id: 'Bundle' })
 export type BundleView = z.infer<typeof BundleView>

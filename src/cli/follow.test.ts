@@ -30,40 +30,32 @@ async function answering(answer: RequestListener): Promise<string> {
 const sessionAt = (url: string): Session =>
   createSession({ ...processIo(), env: { ISOBAR_SERVER: url } }, createApi({ url, token: 't' }))
 
-test('a log that breaks off in a later attempt goes on there, byte for byte', async () => {
-  const logs: Record<string, string> = { 1: 'one\ntwo\n', 2: 'three\nfour\nfive\n' }
-  const asked: string[] = []
+const record = ([rank, attempt, next]: [number, number, number], text: string): string =>
+  `${JSON.stringify({ rank, attempt, next, bytes: Buffer.from(text).toString('base64') })}\n`
+
+test('a log that breaks off in a later attempt goes on there, byte for byte, rank by rank', async () => {
+  const asked: (string | null)[] = []
   const url = await answering((request, response) => {
     const { pathname, searchParams: query } = new URL(request.url ?? '', 'http://x')
-    if (!pathname.endsWith('/logs'))
-      return response.end(
-        JSON.stringify({
-          state: 'succeeded',
-          attemptList: [
-            { number: 2, replica: 0 },
-            { number: 1, replica: 0 },
-          ],
-        }),
-      )
-    const attempt = query.get('attempt') ?? '1'
-    const from = Number(query.get('from') ?? 0)
-    asked.push(`${attempt}:${from}:${query.get('follow') ?? 'false'}`)
-    response.setHeader('isobar-log-attempt', attempt)
-    response.setHeader('isobar-log-offset', String(from))
-    if (query.get('follow') !== 'true') return response.end(logs[attempt]?.slice(from))
-    if (asked.length > 1) return response.end(`${logs[2]}`.slice(from))
-    // The first stream leads through attempt 1 into attempt 2, and dies within a line.
-    response.write(`${logs[1]}${logs[2]?.slice(0, 7)}`, () => response.socket?.resetAndDestroy())
+    if (!pathname.endsWith('/logs')) return response.end(JSON.stringify({ state: 'succeeded' }))
+    asked.push(query.get('from'))
+    if (asked.length > 1)
+      return response.end(`${record([0, 2, 7], '')}${record([1, 1, 0], '')}${record([0, 2, 9], 'e\n')}`)
+    // Rank 0 is led through attempt 1, where output was dropped, into attempt 2; it dies within a record.
+    const first = `${record([0, 1, 0], '')}${record([1, 1, 0], '')}${record([0, 1, 90], '[86 bytes]\none\n')}`
+    response.write(`${first}${record([0, 2, 7], 'two\nthre')}${record([0, 2, 9], 'e\n').slice(0, -9)}`, () =>
+      response.socket?.resetAndDestroy(),
+    )
   })
   let seen = ''
   await followLog(sessionAt(url), {
     workload: 'w-1',
-    query: { rank: '0' },
+    query: { rank: 'all' },
     sink: async (bytes) => void (seen += Buffer.from(bytes).toString()),
     signal: AbortSignal.timeout(10_000),
   })
-  assert.equal(seen, 'one\ntwo\nthree\nfour\nfive\n')
-  assert.deepEqual(asked, ['1:0:true', '1:0:false', '2:7:true'])
+  assert.equal(seen, '[0] [86 bytes]\n[0] one\n[0] two\n[0] three\n')
+  assert.deepEqual(asked, [null, '2.7,1.0'])
 })
 
 const event = (cursor: number): EventView => ({

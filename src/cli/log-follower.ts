@@ -1,9 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 
-import type { WorkloadDetail } from '#api/views.ts'
+import type { LogRecord, WorkloadDetail } from '#api/views.ts'
 
-import { workloadPath, type Api } from './client.ts'
-import { Unreachable } from './fault.ts'
+import { workloadPath } from './client.ts'
 import { hasEnded } from './output/words.ts'
 import type { Session } from './session.ts'
 
@@ -21,84 +20,66 @@ export async function followLog(
   session: Session,
   { workload, query, sink, signal }: { workload: string; query: LogQuery; sink: Sink; signal: AbortSignal },
 ): Promise<void> {
-  let place: Place | undefined
+  const ranks = new Map<number, Rank>()
+  const lines = (rank: number): Lines => (query.rank === 'all' ? prefixing(`[${rank}] `, sink) : bare(sink))
+  const take = async ({ rank, attempt, next, bytes }: LogRecord) => {
+    const known = ranks.get(rank) ?? { place: '', lines: lines(rank) }
+    ranks.set(rank, known)
+    if (bytes !== '') await known.lines.sink(Buffer.from(bytes, 'base64'))
+    known.place = `${attempt}.${next}`
+  }
   while (!signal.aborted) {
-    const was: Place | undefined = place
     try {
-      place = await session.keep(async (api) => {
-        const at = was ? await placeNow(api, { workload, query, place: was }) : undefined
-        const asked = at ? { ...query, attempt: at.attempt, from: at.bytes } : query
-        const options = { query: { ...asked, follow: true }, signal, silenceMs: 0 }
-        const response = await api.open('GET', workloadPath(workload, '/logs'), options)
-        const begun = at ?? {
-          attempt: Number(response.headers['isobar-log-attempt'] ?? 1),
-          bytes: Number(response.headers['isobar-log-offset'] ?? 0),
-        }
-        return pass(response, begun, sink)
+      const isWhole = await session.keep(async (api) => {
+        const { attempt, from, ...rest } = query
+        const place = ranks.size > 0 ? { from: placesOf(ranks) } : { attempt, from }
+        const options = { query: { ...rest, ...place, follow: true, records: true }, signal, silenceMs: 0 }
+        return pass(await api.open('GET', workloadPath(workload, '/logs'), options), take)
       }, signal)
       const now = await session.keep((api) => api.get<WorkloadDetail>(workloadPath(workload)), signal)
-      if (hasEnded(now) && !place.broken) return
+      if (hasEnded(now) && isWhole) break
     } catch (error) {
-      if (signal.aborted) return
+      if (signal.aborted) break
       throw error
     }
     await new Promise((resolve) => {
       setTimeout(resolve, pauseMs)
     })
   }
+  for (const rank of ranks.values()) await rank.lines.end()
 }
 
-/** How far a log was read: so many bytes, counted from the beginning of an attempt and on through later ones. */
-type Place = { attempt: number; bytes: number; broken: boolean }
+/** How far a rank's log was read (its attempt and the byte in it), and where its lines go. */
+type Rank = { place: string; lines: Lines }
 
-async function pass(response: IncomingMessage, begun: { attempt: number; bytes: number }, sink: Sink): Promise<Place> {
-  let bytes = begun.bytes
+const placesOf = (ranks: Map<number, Rank>): string =>
+  [...ranks]
+    .toSorted(([a], [b]) => a - b)
+    .map(([, { place }]) => place)
+    .join(',')
+
+/** Takes the records of a stream; false when it broke off. What was cut in half is left for the next one. */
+async function pass(response: IncomingMessage, take: (record: LogRecord) => Promise<void>): Promise<boolean> {
+  let rest = ''
+  response.setEncoding('latin1')
   try {
     for await (const part of response) {
-      const piece: Buffer = part
-      await sink(piece)
-      bytes += piece.length
+      const whole = (rest + part).split('\n')
+      rest = whole.pop() ?? ''
+      for (const line of whole) await take(JSON.parse(line) as LogRecord) // of this shape by the contract of the API
     }
-    return { ...begun, bytes, broken: false }
+    return true
   } catch {
-    return { ...begun, bytes, broken: true }
+    return false
   }
 }
 
-/** The attempt in which a place now lies, and the byte within it: one stream may have led through several attempts. */
-async function placeNow(
-  api: Api,
-  { workload, query, place }: { workload: string; query: LogQuery; place: Place },
-): Promise<{ attempt: number; bytes: number }> {
-  const { attemptList } = await api.get<WorkloadDetail>(workloadPath(workload))
-  const replica = Number(query.replica ?? 0)
-  const later = attemptList
-    .filter((attempt) => attempt.replica === replica && attempt.number > place.attempt)
-    .map(({ number }) => number)
-    .toSorted((a, b) => a - b)
-  let { attempt, bytes } = place
-  for (const next of later) {
-    const length = await lengthOf(api, { workload, query: { ...query, attempt: String(attempt), from: '0' } })
-    if (bytes < length) break
-    bytes -= length
-    attempt = next
-  }
-  return { attempt, bytes }
-}
+type Lines = { sink: Sink; end: () => Promise<void> }
 
-async function lengthOf(api: Api, { workload, query }: { workload: string; query: LogQuery }): Promise<number> {
-  const response = await api.open('GET', workloadPath(workload, '/logs'), { query })
-  let length = 0
-  try {
-    for await (const part of response) length += (part as Buffer).length // bytes, for no encoding was set
-  } catch (error) {
-    throw new Unreachable('the server broke off a log', { why: String(error) })
-  }
-  return length
-}
+const bare = (sink: Sink): Lines => ({ sink, end: async () => {} })
 
 /** Puts a name before every line, for several logs on one stream; lets only whole lines through. */
-export function prefixing(prefix: string, sink: Sink): { sink: Sink; end: () => Promise<void> } {
+export function prefixing(prefix: string, sink: Sink): Lines {
   let rest = Buffer.alloc(0)
   return {
     async sink(bytes) {

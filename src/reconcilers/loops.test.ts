@@ -45,8 +45,8 @@ function anArchive(): Archive & { text(lease: string, rank: number): string } {
   const kept = new Map<string, Buffer>()
   const of = (lease: string, rank: number) => kept.get(`${lease} ${rank}`) ?? Buffer.alloc(0)
   return {
-    size: async (lease, rank) => of(lease, rank).length,
-    append: async (lease, rank, bytes) => void kept.set(`${lease} ${rank}`, Buffer.concat([of(lease, rank), bytes])),
+    kept: async (lease, rank) => ({ bytes: of(lease, rank).length, end: of(lease, rank).length }),
+    add: async (lease, rank, { bytes }) => void kept.set(`${lease} ${rank}`, Buffer.concat([of(lease, rank), bytes])),
     text: (lease, rank) => of(lease, rank).toString(),
   }
 }

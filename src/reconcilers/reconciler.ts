@@ -1,5 +1,6 @@
 import type { Clock } from '#kit/clock.ts'
 import type { Ids } from '#kit/ids.ts'
+import type { LogArchive } from '#providers/blobs/archive.ts'
 import type { Provider } from '#providers/provider.ts'
 import type { Store } from '#store/store.ts'
 
@@ -33,8 +34,4 @@ export type House = {
 }
 
 /** Where collected logs go: the blob store. */
-export type Archive = {
-  /** Collects what the provider still has of a rank's log; returns once nothing more will come or the bound is reached. */
-  size(lease: string, rank: number): Promise<number>
-  append(lease: string, rank: number, bytes: Uint8Array): Promise<void>
-}
+export type Archive = Pick<LogArchive, 'kept' | 'add'>

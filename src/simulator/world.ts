@@ -81,12 +81,12 @@ export function createWorld({ store, clock, reconcilers, tickMs = 1_000, ...simu
 
 /** Logs are counted, not kept. */
 function memoryArchive(): Archive {
-  const sizes = new Map<string, number>()
-  const sizeOf = (lease: string, rank: number) => sizes.get(`${lease}/${rank}`) ?? 0
+  const all = new Map<string, { bytes: number; end: number }>()
+  const keptOf = (lease: string, rank: number) => all.get(`${lease}/${rank}`) ?? { bytes: 0, end: 0 }
   return {
-    size: (lease, rank) => Promise.resolve(sizeOf(lease, rank)),
-    append(lease, rank, bytes) {
-      sizes.set(`${lease}/${rank}`, sizeOf(lease, rank) + bytes.length)
+    kept: (lease, rank) => Promise.resolve(keptOf(lease, rank)),
+    add(lease, rank, { from, bytes: { length } }) {
+      all.set(`${lease}/${rank}`, { bytes: keptOf(lease, rank).bytes + length, end: from + length })
       return Promise.resolve()
     },
   }

@@ -108,7 +108,7 @@ test('only the owner can read blobs', async () => {
 test('no name leads out of the store', async () => {
   const { blobs } = aStore()
   for (const name of ['../x', 'logs/../x', 'logs/a..', 'logs/..', '/etc/passwd', 'logs', 'logs/a/b/c', 'logs//0', '']) {
-    await assert.rejects(blobs.append(name, Buffer.from('x')), ofKind('name'), name)
+    await assert.rejects(blobs.write(name, Buffer.from('x')), ofKind('name'), name)
   }
   await fc.assert(
     fc.asyncProperty(fc.string(), async (name) => {
@@ -119,9 +119,9 @@ test('no name leads out of the store', async () => {
   )
 })
 
-test('a full disk is named as such, and takes no half of an append', async (t) => {
+test('a full disk is named as such, and takes no half of a blob', async (t) => {
   const { blobs, folder } = aStore()
-  await blobs.append('logs/l-1/0', Buffer.from('kept'))
+  await blobs.write('logs/l-1/0', Buffer.from('kept'))
   const handles = await import('node:fs/promises')
   const file = await handles.open(join(folder, 'logs', '-1', 'l-1', '0'))
   const FileHandle: { writeFile: unknown } = Object.getPrototypeOf(file)
@@ -134,36 +134,55 @@ test('a full disk is named as such, and takes no half of an append', async (t) =
       throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
     },
   )
-  await assert.rejects(blobs.append('logs/l-1/0', Buffer.from('half')), ofKind('full'))
+  await assert.rejects(blobs.write('logs/l-1/0', Buffer.from('half')), ofKind('full'))
   await assert.rejects(blobs.put(pieces('half')), ofKind('full'))
   t.mock.restoreAll()
   assert.equal(String(await blobs.read('logs/l-1/0', 0, 100)), 'kept')
   assert.deepEqual(await readdir(join(folder, 'incoming')), [])
 })
 
-test('logs grow at their end and are read from any byte', async () => {
-  const { blobs } = aStore()
+test('a log is kept in pieces, read from any byte, and its gaps are where its provider had them', async () => {
+  const { blobs, folder } = aStore()
   const archive = createLogArchive(blobs)
-  assert.equal(await archive.size('l-1', 0), 0)
-  assert.equal(await archive.read('l-1', 0, { from: 0, most: 10 }), null)
-  await archive.append('l-1', 0, Buffer.from('one\n'))
-  await archive.append('l-1', 0, Buffer.from('two\n'))
-  await archive.append('l-1', 12, Buffer.from('other rank'))
-  assert.equal(await archive.size('l-1', 0), 8)
-  assert.equal(String(await archive.read('l-1', 0, { from: 4, most: 100 })), 'two\n')
+  const read = async (from: number) => {
+    const piece = await archive.read('l-1', 0, { from, most: 100 })
+    return piece && [piece.from, String(piece.bytes)]
+  }
+  assert.deepEqual(await archive.kept('l-1', 0), { bytes: 0, end: 0 })
+  assert.equal(await read(0), null)
+  for (const [from, text] of [
+    [0, 'one\n'],
+    [4, 'two\n'],
+    [20, 'six\n'],
+    [4, 'two\n'],
+  ] as const)
+    await archive.add('l-1', 0, { from, bytes: Buffer.from(text) })
+  await archive.add('l-1', 12, { from: 0, bytes: Buffer.from('other rank') })
+  assert.deepEqual(await archive.kept('l-1', 0), { bytes: 12, end: 24 })
+  assert.deepEqual(
+    [await read(2), await read(4)],
+    [
+      [2, 'e\n'],
+      [4, 'two\n'],
+    ],
+  )
+  assert.deepEqual([await read(8), await read(22), await read(24)], [[20, 'six\n'], [22, 'x\n'], null])
+  for await (const { name } of blobs.list('logs')) await blobs.remove(name)
+  assert.deepEqual(await readdir(join(folder, 'logs', '-1')), [], 'the folder of a log goes with its last piece')
 })
 
 const isFirst = (name: string): boolean => name === 'logs/l-aa/0'
+const hourMs = 3_600_000
 
 test('pruning removes what is old, then the oldest until the rest fits, and never what is in use', async () => {
   const { blobs, folder } = aStore()
   const now = Date.now()
   for (const [index, name] of ['l-aa', 'l-bb', 'l-cc', 'l-dd'].entries()) {
-    await blobs.append(`logs/${name}/0`, Buffer.alloc(100))
-    const at = new Date(now - (4 - index) * 1000)
+    await blobs.write(`logs/${name}/0`, Buffer.alloc(100))
+    const at = new Date(now - (6 - index) * hourMs)
     await utimes(join(folder, 'logs', name.slice(-2), name, '0'), at, at)
   }
-  const keep = { maxAgeMs: 3500, maxBytes: 250 }
+  const keep = { maxAgeMs: 5.5 * hourMs, maxBytes: 250 }
   assert.deepEqual(await prune(blobs, 'logs', { keep, now, inUse: isFirst }), {
     removed: 1,
     removedBytes: 100,
@@ -172,4 +191,26 @@ test('pruning removes what is old, then the oldest until the rest fits, and neve
   const left: string[] = []
   for await (const { name } of blobs.list('logs')) left.push(name)
   assert.deepEqual(left.sort(), ['logs/l-aa/0', 'logs/l-cc/0', 'logs/l-dd/0'])
+})
+
+test('what was touched lately stays, and so does what is touched while the rest is pruned', async () => {
+  const { blobs, folder } = aStore()
+  const old = new Date(Date.now() - 9 * hourMs)
+  for (const name of ['aaaa', 'bbbb', 'cccc']) {
+    await blobs.write(`content/${name}`, Buffer.from(name))
+    await utimes(join(folder, 'content', name.slice(-2), name), old, old)
+  }
+  assert.equal(await blobs.touch('content/aaaa'), 4)
+  assert.equal(await blobs.touch('content/zzzz'), null)
+  const slow: Blobs = {
+    ...blobs,
+    async *list(first) {
+      yield* blobs.list(first)
+      await blobs.touch('content/bbbb')
+    },
+  }
+  const none = { maxAgeMs: 0, maxBytes: 0 }
+  const done = await prune(slow, 'content', { keep: none, now: Date.now() })
+  assert.deepEqual(done, { removed: 1, removedBytes: 4, keptBytes: 8 })
+  assert.deepEqual([await blobs.size('content/bbbb'), await blobs.size('content/cccc')], [4, null])
 })

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, opendir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, opendir, readdir, rename, rm, rmdir, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 import { BlobError, type BlobListing, type Blobs, contentName, type PutLimits, type StoredContent } from './blobs.ts'
@@ -13,37 +13,51 @@ const mostPerRead = 16 * 1024 ** 2
 const abandonedMs = 3_600_000
 
 /**
- * Blobs in a folder that only its owner reads. Content appears whole or not at all: it is written beside its place,
- * synced, and moved there. Each blob lies in a folder named by the last two letters of its second part, so that no
+ * Blobs in a folder that only its owner reads. They are written beside their place, synced, and moved there. Each blob lies in a folder named by the last two letters of its second part, so that no
  * folder grows very large.
  */
 export function createDirectoryBlobs(root: string): Blobs {
   const pathOf = (name: string): string => join(root, ...partsOf(name))
   return {
     put: (content, limits = {}) => guard(root, () => put(root, content, limits)),
-    append: (name, bytes) => guard(root, () => append(pathOf(name), bytes)),
+    write: (name, bytes) => guard(root, () => write(root, pathOf(name), bytes)),
     size: (name) => guard(root, async () => (await present(stat(pathOf(name))))?.size ?? null),
+    touch: (name) => guard(root, () => touch(pathOf(name))),
     read: (name, from, most) => guard(root, () => read(pathOf(name), from, Math.min(most, mostPerRead))),
-    remove: (name) => guard(root, () => rm(pathOf(name), { force: true })),
+    remove: (name, seen) => guard(root, () => remove(root, name, seen)),
+    names: (below) => guard(root, async () => (await inside(pathOf(below))).map((leaf) => `${below}/${leaf}`)),
     list: (first) => list(root, first),
   }
 }
 
 async function put(root: string, content: AsyncIterable<Uint8Array>, limits: PutLimits): Promise<StoredContent> {
-  const folder = join(root, 'incoming')
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  await removeAbandoned(folder)
-  const path = join(folder, randomBytes(12).toString('hex'))
-  try {
+  return beside(root, async (path) => {
     const { hash, size } = await spool(path, content, Math.min(limits.most ?? mostBytes, mostBytes))
     if (limits.hash !== undefined && limits.hash !== hash) {
       throw new BlobError('mismatch', `the content has the hash ${hash}, not ${limits.hash}: send it again`)
     }
     const name = contentName(hash)
     const place = join(root, ...partsOf(name))
-    if ((await present(stat(place)))?.size === size) await touch(place)
-    else await settle(path, place)
+    // One that a crash cut short has another size.
+    if ((await touch(place)) !== size) await settle(path, place)
     return { name, hash, size }
+  })
+}
+
+const write = (root: string, place: string, bytes: Uint8Array): Promise<void> =>
+  beside(root, async (path) => {
+    await spool(path, [bytes], mostBytes)
+    await settle(path, place)
+  })
+
+/** Gives a path for a file on its way to its place; whatever happens, nothing stays there. */
+async function beside<T>(root: string, work: (path: string) => Promise<T>): Promise<T> {
+  const folder = join(root, 'incoming')
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await removeAbandoned(folder)
+  const path = join(folder, randomBytes(12).toString('hex'))
+  try {
+    return await work(path)
   } finally {
     await rm(path, { force: true })
   }
@@ -58,7 +72,7 @@ async function removeAbandoned(folder: string): Promise<void> {
 }
 
 /** Writes a stream to a new file, synced, and hashes it on the way. */
-async function spool(path: string, content: AsyncIterable<Uint8Array>, most: number) {
+async function spool(path: string, content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, most: number) {
   const hash = createHash('sha256')
   let size = 0
   await using file = await open(path, 'wx', 0o600)
@@ -84,22 +98,25 @@ async function syncFolder(path: string): Promise<void> {
   await folder.sync()
 }
 
-const touch = (path: string): Promise<void> => utimes(path, new Date(), new Date())
-
-async function append(path: string, bytes: Uint8Array): Promise<number> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  await using file = await open(path, 'a', 0o600)
-  const { size } = await file.stat()
-  if (size + bytes.length > mostBytes) throw new BlobError('too-large', `${path} has reached ${mostBytes} bytes`)
-  try {
-    await file.writeFile(bytes)
-    await file.datasync()
-  } catch (error) {
-    await file.truncate(size) // half a write would make the next one begin in the wrong place
-    throw error
-  }
-  return size + bytes.length
+async function touch(path: string): Promise<number | null> {
+  await present(utimes(path, new Date(), new Date()))
+  return (await present(stat(path)))?.size ?? null
 }
+
+async function remove(root: string, name: string, seen?: { touchedAt: number }): Promise<boolean> {
+  const parts = partsOf(name)
+  const path = join(root, ...parts)
+  if (seen) {
+    const found = await present(stat(path))
+    if (!found || Math.round(found.mtimeMs) > seen.touchedAt) return false
+  }
+  await rm(path, { force: true })
+  // A folder of three parts goes with the last one in it; until then it is not empty.
+  if (parts.length > 3) await rmdir(dirname(path)).catch(() => undefined)
+  return true
+}
+
+const inside = async (path: string): Promise<string[]> => ((await present(readdir(path))) ?? []).sort()
 
 async function read(path: string, from: number, most: number): Promise<Uint8Array | null> {
   const file = await present(open(path, 'r'))
@@ -145,12 +162,15 @@ async function* entries(path: string): AsyncGenerator<string, void> {
   for await (const entry of folder) yield entry.name
 }
 
-/** `logs/l-0k3v/0` lies in `logs/3v/l-0k3v/0`. */
+/** `logs/0.l-0k3v/0-42` lies in `logs/3v/0.l-0k3v/0-42`. */
 function partsOf(name: string): string[] {
   const [first = '', second = '', ...rest] = name.split('/')
   const parts = [first, second, ...rest]
   if (rest.length > 1 || !parts.every((part) => /^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$/.test(part))) {
-    throw new BlobError('name', `${JSON.stringify(name.slice(0, 200))} is not a name of a blob, such as logs/l-0k3v/0`)
+    throw new BlobError(
+      'name',
+      `${JSON.stringify(name.slice(0, 200))} is not a name of a blob, such as logs/0.l-0k3v/0-42`,
+    )
   }
   return [first, second.slice(-2), second, ...rest]
 }

@@ -1,5 +1,8 @@
 import type { BlobListing, Blobs } from './blobs.ts'
 
+/** What was written or asked for so lately may be about to be used: it stays, whatever else is said. */
+const freshMs = 3_600_000
+
 /** What of one kind of blob may stay: nothing older, and the newest ones up to so many bytes in all. */
 export type Keep = { maxAgeMs: number; maxBytes: number }
 
@@ -19,11 +22,11 @@ export async function prune(
   const done = { removed: 0, removedBytes: 0, keptBytes: 0 }
   for (const { name, size, touchedAt } of listed) {
     const fits = now - touchedAt <= keep.maxAgeMs && done.keptBytes + size <= keep.maxBytes
-    if (fits || inUse(name)) {
+    const stays = fits || now - touchedAt <= freshMs || inUse(name)
+    if (stays || !(await blobs.remove(name, { touchedAt }))) {
       done.keptBytes += size
       continue
     }
-    await blobs.remove(name)
     done.removed++
     done.removedBytes += size
   }

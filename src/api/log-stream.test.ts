@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+
+import * as fc from 'fast-check'
+
+import { createLogWriter, readLog } from '#kit/bounded-log.ts'
+import { fail, succeed } from '#model/fault.ts'
+import type { Lease } from '#model/lease.ts'
+import { createLogArchive } from '#providers/blobs/archive.ts'
+import { createDirectoryBlobs } from '#providers/blobs/directory.ts'
+import type { Provider } from '#providers/provider.ts'
+import { collectLogs } from '#reconcilers/collect-logs.ts'
+import type { ApiHouse } from './house.ts'
+import { merged, prefixed, rankLog, type LogPart } from './log-stream.ts'
+import type { ShownAttempt } from './show-attempt.ts'
+
+/** A rank that writes into a real bounded log, is collected into a real archive, and whose machine goes away at the end. */
+function aRank(folder: string) {
+  const path = join(folder, 'output')
+  const log = createLogWriter(path, 120)
+  const archive = createLogArchive(createDirectoryBlobs(join(folder, 'blobs')))
+  const lease = { id: 'l-1', provider: 'local', site: 'here', state: 'held' } as Lease // what is read of it here
+  const attempt = { id: 'a-1', workload: 'w-1', number: 1, replica: 0, lease } as ShownAttempt
+  let whole = ''
+  let answers = Number.POSITIVE_INFINITY
+  let exited = false
+  let gone = false
+  const provider: Pick<Provider, 'logs'> = {
+    async logs(_handle, part) {
+      if ((answers -= 1) < 0) return fail('unreachable', 'later', 'it does not answer')
+      if (gone) return succeed({ from: part.from, bytes: new Uint8Array(), end: true })
+      const chunk = await readLog(path, { from: part.from, most: Math.min(part.most, 17) })
+      return succeed({ ...chunk, end: exited && chunk.from + chunk.bytes.length === whole.length })
+    },
+  }
+  const house = {
+    archive,
+    providers: new Map([['local', provider]]),
+    clock: { sleep: () => new Promise((resolve) => setImmediate(resolve)) },
+    store: { workloads: { attempts: async () => [attempt], get: async () => ({ state: 'failed', endedAt: 1 }) } },
+  } as unknown as ApiHouse // nothing else of it is asked
+  return {
+    house,
+    whole: () => whole,
+    write(lines: number) {
+      const text = Array.from({ length: lines }, (_, i) => `line ${whole.length + i}\n`).join('')
+      whole += text
+      log.write(Buffer.from(text))
+    },
+    async collect(most: number) {
+      const reader = { ...provider, logs: provider.logs } as Provider
+      answers = most
+      await collectLogs(
+        { provider: reader, handle: { site: 'here', token: 'l-1' }, ranks: [0], lease: 'l-1', archive },
+        new AbortController().signal,
+      )
+      answers = Number.POSITIVE_INFINITY
+    },
+    async end() {
+      exited = true
+      await this.collect(Number.POSITIVE_INFINITY)
+      gone = true
+      lease.state = 'gone'
+      log.close()
+    },
+  }
+}
+
+/** Reads on by hand, one part at a time, and checks that each begins where the last one ended but for what it says. */
+function aReader({ house, whole }: ReturnType<typeof aRank>) {
+  let place = 0
+  let stop = new AbortController()
+  const open = () =>
+    rankLog(house, { workload: 'w-1', replica: 0, attempt: 1, rank: 0, from: place, follow: true }, stop.signal)
+  let stream = open()
+  let pending: Promise<IteratorResult<LogPart, void>> | undefined
+  const take = ({ bytes, next }: LogPart) => {
+    const [, dropped = '0', data = ''] = /^(?:\[(\d+) bytes of older output were dropped\]\n)?(.*)$/s.exec(
+      Buffer.from(bytes).toString(),
+    ) as RegExpExecArray // it fits anything
+    assert.equal(place + Number(dropped) + data.length, next)
+    assert.equal(data, whole().slice(next - data.length, next))
+    place = next
+  }
+  return {
+    place: () => place,
+    /** What has come by now, if anything has. */
+    async read() {
+      pending ??= stream.next()
+      const settled = await Promise.race([pending, new Promise<null>((resolve) => setTimeout(resolve, 2, null))])
+      if (!settled) return
+      pending = undefined
+      if (settled.value) take(settled.value)
+    },
+    /** The connection breaks; what was on its way is not seen. */
+    break() {
+      stop.abort()
+      void stream.return()
+      stop = new AbortController()
+      pending = undefined
+      stream = open()
+    },
+    async readAll() {
+      for (;;) {
+        const { value } = await (pending ?? stream.next())
+        pending = undefined
+        if (!value) return
+        take(value)
+      }
+    },
+  }
+}
+
+const step = fc.oneof(
+  fc.record({ write: fc.integer({ min: 1, max: 8 }) }),
+  fc.record({ collect: fc.nat(5) }),
+  fc.constant('read' as const),
+  fc.constant('break' as const),
+)
+
+test('who follows a log over rotation, archive, breaks and the end of its machine sees each byte once, and what is missing is said', () =>
+  fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 14 }), async (steps) => {
+      const folder = mkdtempSync(join(tmpdir(), 'isobar-stream-'))
+      try {
+        const rank = aRank(folder)
+        const reader = aReader(rank)
+        for (const one of steps) {
+          if (one === 'read') await reader.read()
+          else if (one === 'break') reader.break()
+          else if ('write' in one) rank.write(one.write)
+          else await rank.collect(one.collect)
+        }
+        await rank.end()
+        await reader.readAll()
+        assert.equal(reader.place(), rank.whole().length)
+        const late = aReader(rank)
+        await late.readAll()
+        assert.equal(late.place(), rank.whole().length)
+      } finally {
+        rmSync(folder, { recursive: true, force: true })
+      }
+    }),
+    { numRuns: 60 },
+  ))
+
+async function* log(...parts: string[]): AsyncGenerator<LogPart, void> {
+  for (const part of parts) yield { attempt: 1, next: 0, bytes: Buffer.from(part) }
+}
+
+test('ranks side by side do not mix within a line', async () => {
+  let text = ''
+  for await (const bytes of merged([prefixed(0, log('a', 'b\nc')), prefixed(1, log('x\ny', 'z\n'))]))
+    text += Buffer.from(bytes).toString()
+  assert.deepEqual(text.trimEnd().split('\n').sort(), ['[0] ab', '[0] c', '[1] x', '[1] yz'])
+})
