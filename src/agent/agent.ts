@@ -38,8 +38,8 @@ export async function runAgent(order: AgentOrder): Promise<void> {
   let deniedSince: number | undefined
   for (;;) {
     const urgent = news.take()
-    const report = { ...rank.report(), number: ++number, seen, waitMs: urgent ? 0 : longPollMs }
     const sentAt = Date.now()
+    const report = { ...rank.report(), number: ++number, sentAt, seen, waitMs: urgent ? 0 : longPollMs }
     const reply = await controlPlane.sync(report, news.listen(!urgent))
     if (reply.kind === 'answer') {
       deniedSince = undefined

@@ -57,7 +57,7 @@ export class Rank {
     this.#limits = createLimits(parts.order)
   }
 
-  report(): Omit<AgentReport, 'number' | 'waitMs' | 'seen'> {
+  report(): Omit<AgentReport, 'number' | 'sentAt' | 'waitMs' | 'seen'> {
     return {
       rank: this.#parts.order.rank,
       state: this.#state,

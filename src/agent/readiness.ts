@@ -1,8 +1,6 @@
 import { connect } from 'node:net'
 
-import type { Go } from '#model/agent-protocol.ts'
-
-type Readiness = NonNullable<Go['readiness']>
+import type { Readiness } from '#model/agent-protocol.ts'
 
 /**
  * Checks a port until `signal` aborts and tells of every change. Until it is ready for the first time it looks more

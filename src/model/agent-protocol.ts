@@ -1,7 +1,5 @@
 import { z } from 'zod'
 
-import { ReadinessField } from './spec/fields.ts'
-
 /** How a process ended: an exit code, or the signal that ended it. */
 export const Exit = z.object({
   code: z.int().min(0).max(255).nullable(),
@@ -25,6 +23,9 @@ export const AgentReport = z.object({
     .min(0)
     .optional()
     .meta({ description: 'Counts up with each report; one that was overtaken on its way changes nothing.' }),
+  sentAt: z.int().optional().meta({
+    description: "The agent's clock as it sends this: how far off it is shows here, and all its times with it.",
+  }),
   state: z.enum(['arrived', 'running', 'exited']),
   address: z.string().max(255),
   endpoints: z.array(z.string().max(300)).max(16),
@@ -44,6 +45,15 @@ export const AgentReport = z.object({
 })
 export type AgentReport = z.infer<typeof AgentReport>
 
+/** How an agent checks that a port serves: what the `readiness` of a spec comes down to. */
+export const Readiness = z.object({
+  path: z.string().optional().meta({ description: 'Asked by HTTP; without it a TCP connection is enough.' }),
+  periodMs: z.int().min(0),
+  timeoutMs: z.int().min(0),
+  failures: z.int().min(1).meta({ description: 'Failed checks in a row until not ready.' }),
+})
+export type Readiness = z.infer<typeof Readiness>
+
 /** Everything a rank needs to start; given once all ranks have arrived. */
 export const Go = z.object({
   peers: z.array(z.string()).meta({ description: 'Addresses of all ranks, in their order.' }),
@@ -56,7 +66,7 @@ export const Go = z.object({
     .nullable()
     .meta({ description: "The workload's folder for checkpoints, one folder an attempt." }),
   ports: z.array(z.int()),
-  readiness: ReadinessField.nullable(),
+  readiness: Readiness.nullable(),
   slots: z.int().min(0).meta({ description: 'Tasks to run side by side; 0 for anything but an array.' }),
 })
 export type Go = z.output<typeof Go>

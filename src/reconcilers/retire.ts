@@ -1,7 +1,9 @@
 import { backoffMs } from '#kit/backoff.ts'
+import type { Change } from '#model/change.ts'
 import { siteKey } from '#model/site.ts'
 import type { Handle, Provider } from '#providers/provider.ts'
 import type { AgentView, ClaimedOperation, OperationResult } from '#store/store.ts'
+import { sinceOf } from '#engine/lifecycle/attempt-changes.ts'
 import { silenceMs } from '#engine/lifecycle/patience.ts'
 import { collectLogs } from './collect-logs.ts'
 import type { House, Reconciler } from './reconciler.ts'
@@ -45,24 +47,32 @@ async function retireOne(
 ): Promise<OperationResult> {
   const { store, providers, clock, holder } = here.house
   const provider = providers.get(operation.leaseRow.provider)
-  const isBack = provider !== undefined && (await isSeenAgain(operation, provider, here))
+  const seen = provider ? await seenAfterAll(operation, provider, here) : []
   const result = provider
     ? await act(operation, { provider, view, ...here })
     : again(operation, clock.now(), { ...later, detail: `${siteOf(operation)} is not configured here` })
   const over = result.state === 'done'
   await store.operations.settle({ ...operation, holder }, result, [
-    ...(isBack ? [{ change: 'lease', id: operation.lease, to: 'stopping' } as const] : []),
+    ...seen,
     ...(over ? [{ change: 'lease', id: operation.lease, to: 'gone' } as const] : []),
     ...(over ? [{ change: 'look-again', id: operation.workload.id, at: 0 } as const] : []),
   ])
   return result
 }
 
-/** A lost lease that its site shows when it is back was there all the time: it is billed on, until nothing of it is left. */
-async function isSeenAgain({ leaseRow, token }: ClaimedOperation, provider: Provider, here: Here): Promise<boolean> {
-  if (leaseRow.state !== 'lost') return false
-  const seen = await provider.get({ site: leaseRow.site, token }, within(callMs, here.signal))
-  return seen.ok && seen.value !== null
+/**
+ * A lost lease that its site shows when it is back was there all the time, and one whose order nobody answered was
+ * taken: both are billed until nothing of them is left.
+ */
+async function seenAfterAll({ leaseRow, token }: ClaimedOperation, provider: Provider, here: Here): Promise<Change[]> {
+  const { id, site, state, startedAt } = leaseRow
+  if (state !== 'lost' && startedAt !== null) return []
+  const seen = await provider.get({ site, token }, within(callMs, here.signal))
+  if (!seen.ok || seen.value === null) return []
+  return [
+    ...(state === 'lost' ? [{ change: 'lease', id, to: 'stopping' } as const] : []),
+    ...(startedAt === null ? [{ change: 'lease', id, to: 'starting', ...sinceOf(seen.value.ranks) } as const] : []),
+  ]
 }
 
 type With = Here & { provider: Provider; view: AgentView | undefined }

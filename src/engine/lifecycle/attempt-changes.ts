@@ -12,8 +12,8 @@ export function liveChanges(
   verdict: Extract<Verdict, { is: 'live' }>,
   ending: Ending | null,
 ): Change[] {
-  const changes: Change[] = []
   const { id, lease } = attempt
+  const changes = taken(attempt)
   if (ending && attempt.state !== 'stopping') {
     changes.push({ change: 'attempt', id, to: 'stopping', reason: ending.reason })
     if (attempt.ready) changes.push({ change: 'attempt-ready', id, ready: false })
@@ -35,12 +35,29 @@ export function overChanges(
 ): Change[] {
   const { id, lease } = attempt
   const { reason, exitCode } = verdict
-  const changes: Change[] = attempt.ready ? [{ change: 'attempt-ready', id, ready: false }] : []
+  const changes = taken(attempt)
+  if (attempt.ready) changes.push({ change: 'attempt-ready', id, ready: false })
   for (const to of movesTo(attemptMoves, attempt.state, verdict.state) ?? [])
     changes.push({ change: 'attempt', id, to, reason, ...(exitCode === undefined ? {} : { exitCode }) })
   if (workload.kind === 'array')
     changes.push({ change: 'release-tasks', workload: workload.id, attempt: attempt.number })
   return [...changes, ...(verdict.fence ? fence(lease) : retire(lease))]
+}
+
+/**
+ * A rank that was seen proves that the provider took the order, though whoever placed it may have died before the
+ * answer was written: so it is billed, whatever becomes of it next.
+ */
+function taken({ lease, ranks }: LiveAttempt): Change[] {
+  const isOpen = lease.state === 'wanted' || lease.state === 'stopping'
+  if (!isOpen || lease.startedAt !== null || ranks.every(({ state }) => state === 'expected')) return []
+  return [{ change: 'lease', id: lease.id, to: 'starting', ...sinceOf(ranks) }]
+}
+
+/** From when on capacity is known to have been there: its first rank's start, where one is told. */
+export function sinceOf(ranks: { startedAt: number | null }[]): { since?: number } {
+  const starts = ranks.flatMap(({ startedAt }) => (startedAt === null ? [] : [startedAt]))
+  return starts.length === 0 ? {} : { since: Math.min(...starts) }
 }
 
 /** Gives capacity back. Asking again is harmless: one retirement is intended for a lease, whoever asks. */

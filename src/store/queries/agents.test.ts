@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { conclude } from '#engine/lifecycle/conclude.ts'
 import type { AgentReport } from '#model/agent-protocol.ts'
 import type { Change } from '#model/change.ts'
 import type { Store } from '#store/store.ts'
@@ -71,6 +72,44 @@ test('a report that another one overtook on its way does not undo it', async () 
   assert.equal((await store.agents.view(placed.leaseId))?.ranks[0]?.ready, true)
   await store.agents.report(placed.leaseId, aReport({ number: 4, ready: false }), aNow + 3)
   assert.equal((await store.agents.view(placed.leaseId))?.ranks[0]?.ready, false)
+})
+
+test('which rank failed first is told by the clock of the house, however wrong those of the agents are', async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aJob({ nodes: 2 })])
+  const placed = aPlacing(id, { nodes: 2 })
+  await held(store, [placed])
+  const hour = 3_600_000
+  const ends = [
+    { rank: 0, code: 3, endedAt: aNow + 100, wrong: hour },
+    { rank: 1, code: 9, endedAt: aNow + 900, wrong: -hour },
+  ]
+  for (const { rank, code, endedAt, wrong } of ends) {
+    const exit = { code, signal: null, outOfMemory: false }
+    const times = { startedAt: aNow + wrong, endedAt: endedAt + wrong, sentAt: aNow + 1000 + wrong }
+    await store.agents.report(placed.leaseId, aReport({ rank, state: 'exited', exit, ...times }), aNow + 1000)
+  }
+  const ranks = (await store.agents.view(placed.leaseId))?.ranks
+  assert.deepEqual(
+    ranks?.map(({ startedAt, endedAt }) => [startedAt, endedAt]),
+    [
+      [aNow, aNow + 100],
+      [aNow, aNow + 900],
+    ],
+  )
+  const [facts] = await store.follow.due({ now: aNow + 1000, most: 1, claimMs: 1 })
+  assert.ok(facts)
+  const verdict = conclude(facts, aNow + 1000).find(({ change }) => change === 'attempt')
+  assert.ok(verdict?.change === 'attempt' && verdict.exitCode === 3 && verdict.reason === 'rank 0 exited with 3')
+})
+
+test('a time that no clock can have told yet counts as now', async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aJob()])
+  const placed = aPlacing(id)
+  await held(store, [placed])
+  await store.agents.report(placed.leaseId, aReport({ startedAt: aNow + 5000 }), aNow + 10)
+  assert.equal((await store.agents.view(placed.leaseId))?.ranks[0]?.startedAt, aNow + 10)
 })
 
 test('a later attempt of its replica fences an agent', async () => {

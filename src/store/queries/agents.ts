@@ -83,6 +83,7 @@ function heard(known: Rank, report: AgentReport, now: number): Rank {
   const heardAt = Math.max(now, known.heardAt ?? 0)
   const follows = report.state === known.state || statesBefore(rankMoves, report.state).includes(known.state)
   if (!follows) return { ...known, heardAt }
+  const ours = (at: number | null): number | null => (at === null ? null : houseTime(at, report, now))
   return {
     ...known,
     state: report.state,
@@ -90,11 +91,15 @@ function heard(known: Rank, report: AgentReport, now: number): Rank {
     endpoints: report.endpoints,
     ready: report.state === 'running' && report.ready,
     exitCode: known.exitCode ?? (report.exit ? shellCode(report.exit) : null),
-    startedAt: known.startedAt ?? report.startedAt,
-    endedAt: known.endedAt ?? report.endedAt,
+    startedAt: known.startedAt ?? ours(report.startedAt),
+    endedAt: known.endedAt ?? ours(report.endedAt),
     heardAt,
   }
 }
+
+/** A time by the agent's clock, told by ours: clocks differ, and which rank failed first is decided by it. */
+const houseTime = (at: number, { sentAt }: AgentReport, now: number): number =>
+  Math.min(now, at + now - (sentAt ?? now))
 
 const differs = ({ heardAt: _before, ...known }: Rank, { heardAt: _after, ...next }: Rank): boolean =>
   JSON.stringify(known) !== JSON.stringify(next)
