@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { constants } from 'node:os'
 import { test } from 'node:test'
 
 import { shellCode } from './exit-code.ts'
@@ -10,7 +11,19 @@ test('an exit is reported as a shell would', () => {
   assert.equal(shellCode({ code: null, signal: 'SIGTERM' }), 143)
 })
 
+test('a real-time signal has its number, however it is written', () => {
+  const codes = ['SIGRTMIN', 'SIGRTMIN+3', 'SIGRTMAX-1', 'SIGRTMAX', 'SIG40'].map((signal) =>
+    shellCode({ code: null, signal }),
+  )
+  assert.deepEqual(codes, [162, 165, 191, 192, 168])
+})
+
+test('every signal that the system names has its number', () => {
+  for (const [signal, number] of Object.entries(constants.signals))
+    assert.equal(shellCode({ code: null, signal }), 128 + number)
+})
+
 test('a process whose end nobody knows did not succeed', () => {
-  assert.notEqual(shellCode({ code: null, signal: null }), 0)
-  assert.notEqual(shellCode({ code: null, signal: 'SIGNEW' }), 0)
+  for (const signal of [null, '', 'SIG', 'SIG0', 'SIGNEW', 'SIGRTMAX+1', 'SIG99'])
+    assert.equal(shellCode({ code: null, signal }), 255, `${signal}`)
 })
