@@ -86,8 +86,13 @@ function applyOne(world: World, change: Change): void {
   const replicaOf = (number: number) =>
     replicas.find(({ replica }) => replica === number) ?? assert.fail(`no replica ${number}`)
   switch (change.change) {
-    case 'lease':
-      return move(leaseOf(change.id).lease, leaseMoves, change.to)
+    case 'lease': {
+      const { lease } = leaseOf(change.id)
+      if (change.to === 'starting' || change.to === 'held') lease.startedAt ??= now
+      // The provider took it while it was being stopped: it is billed, and no less on its way out.
+      if (change.to === 'starting' && lease.state === 'stopping') return
+      return move(lease, leaseMoves, change.to)
+    }
     case 'retire':
       leaseOf(change.lease).retired = true
       return
@@ -174,7 +179,9 @@ function happen(world: World, { what, which, value }: Step): void {
         attempt.lease.state = 'gone'
       return
     case 'launched':
-      if (attempt?.lease.state === 'wanted') attempt.lease.state = value % 4 === 0 ? 'refused' : 'starting'
+      if (attempt?.lease.state !== 'wanted' || attempt.ranks.some(({ state }) => state !== 'expected')) return
+      attempt.lease.state = value % 4 === 0 ? 'refused' : 'starting'
+      if (attempt.lease.state === 'starting') attempt.lease.startedAt = now
       return
     case 'want':
       if (workload.wants !== 'stop') workload.wants = (['run', 'run', 'hold', 'stop'] as const)[value % 4] ?? 'run'
@@ -248,6 +255,12 @@ function check(world: World, changes: Change[], before: WorkloadFacts): void {
   assert.equal(new Set(live.map(({ replica }) => replica)).size, live.length, 'one live attempt for each replica')
   for (const { lease, retired } of attempts.filter((attempt) => !isLive(attempt)))
     assert.ok(['gone', 'refused'].includes(lease.state) || retired, 'what has ended is being retired')
+  for (const { lease, ranks } of before.attempts)
+    assert.ok(
+      ranks.every(({ state }) => state === 'expected') ||
+        attempts.some((attempt) => attempt.lease.id === lease.id && attempt.lease.startedAt !== null),
+      'what was seen is billed',
+    )
   if (isEnd(workload)) {
     assert.equal(live.length, 0, 'nothing lives of what has ended')
     return

@@ -91,22 +91,30 @@ const record = (changes: { id: string; reason?: string; exitCode?: number }[]): 
 
 async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<void> {
   const { on, now } = applying
-  for (const { to, ids, from } of steps(changes, leaseMoves)) {
+  for (const { to, group, from } of steps(changes, leaseMoves)) {
+    const x = sql`json_to_recordset(${JSON.stringify(group)}::json) as x (id text, since bigint)`
+    const begun = sql`greatest(l.created_at, least(coalesce(x.since, ${now}::bigint), ${now}::bigint))`
     const billed = ['starting', 'held'].includes(to)
     const over = ['gone', 'lost', 'refused'].includes(to)
     // One that was lost and is seen again never ended: its time since then is billed as well.
     const { rows } = await sql<Moved & { site: string }>`
       update leases l set state = ${to}
         ${to === 'stopping' ? sql`, ended_at = null` : sql``}
-        ${billed ? sql`, started_at = coalesce(l.started_at, ${now}::bigint), metered_until = coalesce(l.metered_until, ${now}::bigint)` : sql``}
+        ${billed ? sql`, started_at = coalesce(l.started_at, ${begun}), metered_until = coalesce(l.metered_until, ${begun})` : sql``}
         ${over ? sql`, ended_at = coalesce(l.ended_at, greatest(${now}::bigint, l.started_at, l.metered_until))` : sql``}
-      from workloads w where w.id = l.workload and l.id = any(${ids}::text[]) and l.state = any(${from}::text[])
+      from ${x} join leases m on m.id = x.id join workloads w on w.id = m.workload
+      where l.id = m.id and l.state = any(${from}::text[])
       returning l.id, w.name, l.workload, l.project, l.provider || '/' || l.site as site
     `.execute(on)
     applying.count += rows.length
     if (rows.length > 0) applying.nudges.add('agents').add('admit')
     if (to === 'held' || to === 'gone') await closeLaunches(on, rows, to)
-    if (to === 'starting') await billFromNow(on, ids, now)
+    // One that its provider took while it was being stopped is billed all the same, until nothing is left of it.
+    if (to === 'starting')
+      await sql`
+        update leases l set started_at = ${begun}, metered_until = ${begun} from ${x}
+        where l.id = x.id and l.state = 'stopping' and l.started_at is null
+      `.execute(on)
     if (to !== 'lost') continue
     for (const { id, name, workload, project, site } of rows)
       applying.events.push({
@@ -117,14 +125,6 @@ async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<v
         data: { lease: id, site },
       })
   }
-}
-
-/** A provider that took the order while the lease was being stopped bills it all the same, until nothing is left of it. */
-async function billFromNow(on: Executor, leases: string[], now: number): Promise<void> {
-  await sql`
-    update leases set started_at = ${now}::bigint, metered_until = ${now}::bigint
-    where id = any(${leases}::text[]) and state = 'stopping' and started_at is null
-  `.execute(on)
 }
 
 /** What was seen up has been launched, and what is gone never will be, though whoever asked for it died before the answer. */
