@@ -7,13 +7,17 @@ import { exampleAt, fieldsAt, type JsonSchema, jsonSchemaOf, type Kind, kinds, p
 export type Explained = { path: PropertyKey[]; what: 'key' | 'value'; message: string; fix: string }
 
 type Issue = z.core.$ZodIssue
-type Context = { kind: Kind; schema: JsonSchema; root: unknown }
+/** What the document is: its name in a sentence, what it may hold, and the kind of workload where it is one. */
+type Context = { noun: string; schema: JsonSchema; root: unknown; kind?: Kind }
 
 /** Turns what zod says of a document into what a person wants to read. */
 export function explainIssues(kind: Kind, root: unknown, issues: readonly Issue[]): Explained[] {
-  const context: Context = { kind, schema: jsonSchemaOf(kind), root }
-  return issues.flatMap((issue) => explain(issue, [...issue.path], context))
+  return explainFields({ noun: nounOf(kind), kind, schema: jsonSchemaOf(kind), root }, issues)
 }
+
+/** The same for any document that has a schema. */
+export const explainFields = (context: Context, issues: readonly Issue[]): Explained[] =>
+  issues.flatMap((issue) => explain(issue, [...issue.path], context))
 
 function explain(issue: Issue, path: PropertyKey[], context: Context): Explained[] {
   const value = valueAt(context.root, path)
@@ -49,7 +53,7 @@ function explain(issue: Issue, path: PropertyKey[], context: Context): Explained
 
 /** Of all the ways in which a value may be written, the one that its author meant, by the type of what is there. */
 function explainUnion(issue: Issue & { code: 'invalid_union' }, path: PropertyKey[], context: Context): Explained[] {
-  const trap = acceleratorTrap(valueAt(context.root, path), path)
+  const trap = context.kind && acceleratorTrap(valueAt(context.root, path), path)
   if (trap) return [trap]
   const isOfOtherType = (branch: Issue[]): boolean => branch.every((i) => i.code === 'invalid_type' && !i.path.length)
   const meant = issue.errors.find((branch) => branch.length > 0 && !isOfOtherType(branch))
@@ -78,8 +82,8 @@ function acceleratorTrap(value: unknown, path: PropertyKey[]): Explained | undef
 
 function unknownField(key: string, path: PropertyKey[], context: Context): Explained {
   const known = fieldsAt(context.schema, path)
-  const where = path.length === 0 ? nounOf(context.kind) : pathText(path)
-  const near = advice(key, path) ?? similar(key, known) ?? elsewhere(key, context)
+  const where = path.length === 0 ? context.noun : pathText(path)
+  const near = (context.kind && advice(key, path)) ?? similar(key, known) ?? elsewhere(key, context)
   return {
     path: [...path, key],
     what: 'key',
@@ -118,7 +122,7 @@ const advice = (key: string, path: PropertyKey[]): string | undefined =>
   path.length === 0 && Object.hasOwn(wordsElsewhere, key) ? wordsElsewhere[key] : undefined
 
 function elsewhere(key: string, { kind, schema }: Context): string | undefined {
-  const other = kinds.find((each) => each !== kind && fieldsAt(jsonSchemaOf(each), []).includes(key))
+  const other = kind && kinds.find((each) => each !== kind && fieldsAt(jsonSchemaOf(each), []).includes(key))
   if (other) return `only ${nounOf(other)} has ${key}: write kind: ${other}, or remove it`
   const places = placesOfFields(schema)
   const near = places.has(key) ? key : didYouMean(key, places.keys())
