@@ -56,9 +56,9 @@ export type House = {
 }
 
 /** Starts a real server on a state directory of its own. For tests. */
-export async function openHouse(): Promise<House> {
+export async function openHouse(declared = sites): Promise<House> {
   const home = mkdtempSync(join(tmpdir(), 'isobar-cli-'))
-  writeFileSync(join(home, 'sites.yaml'), sites)
+  writeFileSync(join(home, 'sites.yaml'), declared)
   const env = { ...process.env, ISOBAR_HOME: home, ISOBAR_PORT: '0', ISOBAR_SERVER: '', DATABASE_URL: '' }
   const isobar = (...argv: string[]) => callMain(argv, { env, cwd: home })
   const started = await isobar('server', 'start')

@@ -10,6 +10,7 @@ type Asked = Pick<Call, 'flag' | 'text' | 'io'>
 type WithOption = (option: string) => string
 
 const confirmAboveHour = '$20'
+const maxCost = '--max-cost'
 const confirmAboveAll = 100_000_000n
 
 /**
@@ -20,13 +21,13 @@ export async function passCostGate(call: Asked, plan: PlanView, command: WithOpt
   const hourly = BigInt(plan.pricePerHour.micros)
   const expected = plan.expectedCost === null ? null : BigInt(plan.expectedCost.micros)
   const amount = expected ?? hourly
-  if (plan.documents.some(({ placed, replicas }) => placed < replicas))
-    note(call.io, 'What waits has no price yet: placement.maxPrice in its spec bounds what it may take later.')
   const limit = call.text('max-cost')
   if (limit !== undefined) {
-    if (amount <= amountOf(limit, '--max-cost')) return
+    if (amount <= amountOf(limit, maxCost)) return // and the server sees to it that it stays so
     throw tooDear(`this costs ${formatMoney(amount)}, and --max-cost allows ${limit}`, { amount, command, plan })
   }
+  if (plan.documents.some(({ placed, replicas }) => placed < replicas))
+    note(call.io, 'What waits has no price yet: --max-cost bounds what it may take later.')
   const above = amountOf(
     call.text('confirm-above') ?? (call.io.env.ISOBAR_CONFIRM_ABOVE || confirmAboveHour),
     'the limit',
@@ -41,6 +42,13 @@ export async function passCostGate(call: Asked, plan: PlanView, command: WithOpt
   if (answer === undefined) throw new CliFault('nothing was started', { code: exitCodes.interrupted })
   if (parseMoney(answer) !== amount)
     throw new CliFault(`nothing was started: "${answer.trim()}" is not ${wanted}`, { code: exitCodes.overLimit })
+}
+
+/** Where a plan is applied, with the bound that the command line sets. */
+export function applyPath(call: Asked, plan: string): string {
+  const limit = call.text('max-cost')
+  const path = `/v1/plans/${encodeURIComponent(plan)}/apply`
+  return limit === undefined ? path : `${path}?maxCostMicros=${amountOf(limit, maxCost)}`
 }
 
 function tooDear(

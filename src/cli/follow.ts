@@ -63,11 +63,15 @@ const settled = (milliseconds: number, signal: AbortSignal): Promise<void> =>
 /** `said`: what was told already, for a reason comes both as an event and as the state of the workload. */
 type Told = { workload: WorkloadView; prefix: string; signal: AbortSignal; said: Set<string> }
 
+/** What a job's attempts have told already. */
+const alsoOfAttempts = new Set(['starting', 'running', 'queued', 'succeeded'].map((to) => `workload.${to}`))
+
 /** Tells what happens to a workload on stderr. */
 async function tellNews(io: Io, session: Session, { workload, prefix, signal, said }: Told): Promise<void> {
   const dim = colours(io, 'stderr')
-  for await (const { at, message } of eventsOf(session, { query: { workload: workload.id }, signal })) {
+  for await (const { at, type, message } of eventsOf(session, { query: { workload: workload.id }, signal })) {
     said.add(message)
+    if (workload.kind === 'job' && alsoOfAttempts.has(type)) continue
     note(io, paint(`${prefix}${at.slice(11, 19)} ${plain(message)}`, 'dim', dim))
   }
 }

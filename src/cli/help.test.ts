@@ -5,6 +5,7 @@ import { test } from 'node:test'
 
 import { serverOptions } from '#server/options.ts'
 
+import { asCalled, firstWords } from './as-called.ts'
 import { groups } from './call.ts'
 import { completionScript, shells } from './completion-script.ts'
 import { callMain } from './captured.ts'
@@ -60,6 +61,19 @@ test('isobar alone shows help', async () => {
   const { code, stdout } = await callMain([])
   assert.equal(code, 0)
   assert.match(stdout, /^Usage: isobar <command>/)
+})
+
+test('who calls it with npx is told commands with npx, but data stays as it is', async () => {
+  const env = { npm_command: 'exec' }
+  assert.match((await callMain(['ps', '--help'], { env })).stdout, /^Usage: npx isobar ps .*\n.*^ {2}npx isobar ps$/ms)
+  assert.match((await callMain(['ps', '--al'], { env })).stderr, /next: npx isobar ps --help\n$/)
+  assert.doesNotMatch((await callMain(['completion', 'bash'], { env })).stdout, /npx/)
+  assert.equal(
+    asCalled(env, 'isobar stop a or npx isobar ps; isobar is a name'),
+    'npx isobar stop a or npx isobar ps; isobar is a name',
+  )
+  assert.equal(asCalled({}, 'isobar ps'), 'isobar ps')
+  assert.deepEqual(new Set(firstWords.split(' ')), new Set([...tree.map(({ name }) => name.split(' ')[0]), 'help']))
 })
 
 test('topics are pages of help', async () => {

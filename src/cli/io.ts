@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 
+import { asCalled } from './as-called.ts'
 import { CliFault, exitCodes } from './fault.ts'
 
 /** What a command reads and writes, and the place where it runs. Data goes to `stdout`, everything else to `stderr`. */
@@ -32,7 +33,7 @@ export async function write(io: Io, data: string | Uint8Array): Promise<void> {
 }
 
 /** One line for people, on stderr. */
-export const note = (io: Io, line: string): void => void io.stderr.write(`${line}\n`)
+export const note = (io: Io, line: string): void => void io.stderr.write(`${asCalled(io.env, line)}\n`)
 
 /** Whether to colour what goes to a stream: never without a terminal unless CLICOLOR_FORCE says so, never with NO_COLOR. */
 export function colours(io: Io, stream: 'stdout' | 'stderr'): boolean {

@@ -1,3 +1,4 @@
+import { asCalled } from './as-called.ts'
 import { CliFault, exitCodes, renderFault } from './fault.ts'
 import { colours, paint, processIo, type Io } from './io.ts'
 import { buildProgram, splitRest } from './program.ts'
@@ -26,7 +27,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     const fault = error instanceof CliFault ? error : unexpected(error)
     if (fault.code === exitCodes.done) return fault.code
-    const text = renderFault(fault)
+    const text = asCalled(io.env, renderFault(fault))
     io.stderr.write(text.replace(/^error:/, paint('error:', 'red', colours(io, 'stderr'))))
     if (io.env.ISOBAR_DEBUG && error instanceof Error) io.stderr.write(`${error.stack}\n`)
     return fault.code

@@ -10,6 +10,12 @@ export function remoteCode({ state, exitCode }: Pick<WorkloadView, 'state' | 'ex
   return exitCode || exitCodes.failed
 }
 
+/** How to come back to what goes on by itself, and how to end it. */
+export function wayBack({ id, kind }: Pick<WorkloadView, 'id' | 'kind'>): string {
+  const waits = `wait for it: isobar wait ${id}${kind === 'service' ? ' --for ready' : ''}`
+  return `${kind === 'job' ? `follow it: isobar logs -f ${id}` : waits}, end it: isobar stop ${id}`
+}
+
 /** What a workload came to, in one line: how it ended, how long it took, what it cost, and in how many attempts. */
 export function bill(workload: WorkloadDetail, now: number): string {
   const spent = workload.attemptList.reduce((sum, attempt) => sum + BigInt(attempt.spent.micros), 0n)

@@ -7,13 +7,18 @@ import { count } from './output/words.ts'
 
 const columns: Column<PlanDocumentView>[] = [
   { title: 'NAME', cell: ({ name }) => name },
-  { title: 'KIND', cell: ({ kind }) => kind },
+  { title: 'KIND', cell: ({ kind }) => kind, spare: 1 },
   { title: 'NODES', cell: nodes, right: true },
   { title: 'SITE', cell: ({ placement }) => placement?.site ?? '' },
-  { title: 'TIER', cell: ({ placement }) => placement?.tier ?? '' },
-  { title: 'SHAPE', cell: ({ placement }) => placement?.shape ?? '', text: true },
+  { title: 'TIER', cell: ({ placement }) => placement?.tier ?? '', spare: 3 },
+  { title: 'SHAPE', cell: ({ placement }) => placement?.shape ?? '', text: true, spare: 2 },
   { title: 'PRICE/H', cell: ({ placement, pricePerHour }) => (placement ? pricePerHour.text : ''), right: true },
-  { title: 'EXPECTED', cell: ({ placement, expectedCost }) => (placement && expectedCost?.text) ?? '', right: true },
+  {
+    title: 'EXPECTED',
+    cell: ({ placement, expectedCost }) => (placement && expectedCost?.text) ?? '',
+    right: true,
+    spare: 4,
+  },
   { title: 'WHY', cell: why, text: true },
 ]
 

@@ -2,6 +2,7 @@ import { Command, Option, type Argument, type CommanderError } from 'commander'
 
 import { didYouMean } from '#kit/did-you-mean.ts'
 
+import { asCalled } from './as-called.ts'
 import type { Call, CommandSpec } from './call.ts'
 import type { Api } from './client.ts'
 import { CliFault, exitCodes } from './fault.ts'
@@ -39,7 +40,7 @@ export function buildProgram(options: ProgramOptions): Command {
     .option('-V, --version', 'show the version')
     .addHelpText('after', `\nMore: isobar help <command>, or a topic: ${topics.map(({ name }) => name).join(', ')}`)
     .action(async (values: { version?: boolean }) => {
-      if (!values.version) return void options.io.stdout.write(helpText(program))
+      if (!values.version) return void options.io.stdout.write(asCalled(options.io.env, helpText(program)))
       const { version } = await import('./version.ts')
       options.io.stdout.write(`${version}\n`)
     })
@@ -66,7 +67,7 @@ function configure(command: Command, { io }: ProgramOptions): Command {
     .helpCommand(false)
     .configureHelp({ subcommandTerm: termOf })
     .configureOutput({
-      writeOut: (text) => void io.stdout.write(text),
+      writeOut: (text) => void io.stdout.write(asCalled(io.env, text)),
       writeErr: () => {}, // what is wrong is thrown, and told once at the end
       getOutHelpWidth: () => columns,
       getOutHasColors: () => false,
@@ -154,7 +155,7 @@ function addHelp(program: Command, options: ProgramOptions): void {
   help.helpGroup('Set up:').summary('show help about a command or topic')
   help.action((words: string[]) => {
     const topic = topics.find(({ name }) => name === words[0])
-    if (topic) return void options.io.stdout.write(topic.text)
+    if (topic) return void options.io.stdout.write(asCalled(options.io.env, topic.text))
     let command = program
     for (const word of words) {
       const inner = command.commands.find((one) => one.name() === word)
@@ -166,7 +167,7 @@ function addHelp(program: Command, options: ProgramOptions): void {
         )
       command = inner
     }
-    options.io.stdout.write(helpText(command))
+    options.io.stdout.write(asCalled(options.io.env, helpText(command)))
   })
   guardUsage(help)
   guardUsage(program)

@@ -49,7 +49,8 @@ test('a run ends with its own exit code; its output is stdout, and the bill come
   assert.equal(code, 3, stderr)
   assert.equal(stdout, 'hi\nthere\n')
   const lines = stderr.trimEnd().split('\n')
-  assert.match(lines[0] ?? '', /^hello \(w-\w+\) follow it: isobar logs -f w-\w+, end it: isobar stop w-\w+$/)
+  assert.match(lines[0] ?? '', /^hello \(w-\w+\) is submitted$/)
+  assert.match(lines[1] ?? '', /^follow it: isobar logs -f w-\w+, end it: isobar stop w-\w+$/)
   assert.match(
     lines.at(-1) ?? '',
     /^hello failed with exit code 3 · ran [\d.]+s · cost \$0\.\d+ at \$0\.10\/h · 1 attempt$/,
@@ -132,7 +133,7 @@ test('Ctrl-C stops following, tells how to come back, and the run goes on', asyn
   child.kill('SIGINT')
   const { code, stderr } = await ended
   assert.equal(code, 130)
-  assert.match(stderr, /long goes on\. Follow it: isobar logs -f w-\w+, end it: isobar stop w-\w+\n$/)
+  assert.match(stderr, /^long goes on\nfollow it: isobar logs -f w-\w+, end it: isobar stop w-\w+\n$/m)
   assert.equal((await isobar('describe', 'long', '-o', 'jsonpath=.state')).stdout, 'running\n')
   assert.equal((await isobar('wait', 'long', '--for', 'ready', '--timeout', '5s')).code, 0)
   const stopped = await isobar('stop', 'long', '--wait')

@@ -46,7 +46,7 @@ async function change(call: Call, verb: string): Promise<{ code: number; changed
       changed.push(await api.send<WorkloadView>('POST', workloadPath(name, `/${verb}${query}`)))
     } catch (error) {
       if (!(error instanceof CliFault) || error.problem === undefined) throw error
-      call.io.stderr.write(renderFault(error))
+      note(call.io, renderFault(error).trimEnd())
       code = error.code
     }
   }
@@ -79,10 +79,10 @@ const show = (call: Call, items: WorkloadView[]): Promise<void> =>
     items,
     columns: [
       { title: 'NAME', cell: ({ name }) => name },
-      { title: 'ID', cell: ({ id }) => id },
+      { title: 'ID', cell: ({ id }) => id, spare: 3 },
       { title: 'STATE', cell: ({ state }) => state },
-      { title: 'WANTS', cell: ({ wants }) => wants },
-      { title: 'PRIORITY', cell: (one) => String(one.priority), right: true },
+      { title: 'WANTS', cell: ({ wants }) => wants, spare: 2 },
+      { title: 'PRIORITY', cell: (one) => String(one.priority), right: true, spare: 1 },
       { title: 'SPENT', cell: moneyOf(items, ({ spent }) => spent), right: true },
     ],
     name: ({ name }) => name,

@@ -4,7 +4,7 @@ import type { CheckView, DoctorView } from '#api/server-views.ts'
 import type { Call } from '#cli/call.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
 import { homeOf } from '#cli/home.ts'
-import { plain } from '#cli/io.ts'
+import { note, plain } from '#cli/io.ts'
 import { showList } from '#cli/output/show.ts'
 
 const leastFreeBytes = 1024 ** 3
@@ -24,7 +24,7 @@ export async function doctor(call: Call): Promise<number> {
     empty: 'Nothing was checked.',
   })
   const wrong = checks.filter(({ ok }) => !ok)
-  for (const { name, fix } of wrong) call.io.stderr.write(`next: ${plain(fix)} (${name})\n`)
+  for (const { name, fix } of wrong) note(call.io, `next: ${plain(fix)} (${name})`)
   return wrong.some((one) => verdictOf(one) === 'no') ? exitCodes.failed : exitCodes.done
 }
 

@@ -4,7 +4,7 @@ import { workloadPath } from '#cli/client.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
 import { interruptible, note, write } from '#cli/io.ts'
 import { followLog, type LogQuery } from '#cli/log-follower.ts'
-import { remoteCode } from '#cli/outcome.ts'
+import { remoteCode, wayBack } from '#cli/outcome.ts'
 import { createSession } from '#cli/session.ts'
 
 /** `isobar logs`: what is there; with -f until the end, and then with the exit code of the run. */
@@ -23,7 +23,7 @@ export async function logs(call: Call): Promise<number> {
     const session = createSession(call.io, api)
     await followLog(session, { workload: id, query, sink, signal })
     if (signal.aborted) {
-      note(call.io, `${name} goes on. Follow it: isobar logs -f ${id}, end it: isobar stop ${id}`)
+      note(call.io, `${name} goes on\n${wayBack({ id, kind: 'job' })}`)
       return exitCodes.interrupted
     }
     const ended = await session.keep((now) => now.get<WorkloadDetail>(workloadPath(id)), signal)

@@ -1,6 +1,6 @@
 import type { PlanView, SubmittedView } from '#api/views.ts'
 import type { Call } from '#cli/call.ts'
-import { passCostGate } from '#cli/cost-gate.ts'
+import { applyPath, passCostGate } from '#cli/cost-gate.ts'
 import { exitCodes } from '#cli/fault.ts'
 import { note } from '#cli/io.ts'
 import { forPeople } from '#cli/output/format.ts'
@@ -30,10 +30,9 @@ export async function plan(call: Call): Promise<number> {
 export async function apply(call: Call): Promise<void> {
   const [id = ''] = call.args
   const api = await call.api()
-  const path = `/v1/plans/${encodeURIComponent(id)}`
-  const made = await api.get<PlanView>(path)
+  const made = await api.get<PlanView>(`/v1/plans/${encodeURIComponent(id)}`)
   await passCostGate(call, made, (option) => `isobar apply ${id} ${option}`)
-  const { workloads } = await api.send<SubmittedView>('POST', `${path}/apply`)
+  const { workloads } = await api.send<SubmittedView>('POST', applyPath(call, id))
   await showStarted(call, workloads)
   if (forPeople(call.format)) for (const one of workloads) note(call.io, `next: isobar logs -f ${one.id} (${one.name})`)
 }

@@ -1,4 +1,5 @@
 import type { WorkloadView } from '#api/views.ts'
+import { asCalled } from '#cli/as-called.ts'
 import type { Call } from '#cli/call.ts'
 import { listAll, type Api, type Query } from '#cli/client.ts'
 import { eventsOf } from '#cli/event-source.ts'
@@ -15,8 +16,8 @@ const mostReasons = 10
 
 const columns = (items: readonly WorkloadView[], now: number): Column<WorkloadView>[] => [
   { title: 'NAME', cell: ({ name }) => name, text: 16 },
-  { title: 'ID', cell: ({ id }) => id },
-  { title: 'KIND', cell: ({ kind }) => kind },
+  { title: 'ID', cell: ({ id }) => id, spare: 2 },
+  { title: 'KIND', cell: ({ kind }) => kind, spare: 1 },
   { title: 'PROJECT', cell: ({ project }) => project, wide: true },
   { title: 'STATE', cell: ({ state }) => state, paint: ({ state }) => paintOf(state) },
   { title: 'READY', cell: readyOf, right: true },
@@ -25,7 +26,7 @@ const columns = (items: readonly WorkloadView[], now: number): Column<WorkloadVi
   { title: 'SPENT', cell: moneyOf(items, ({ spent }) => spent), right: true },
   { title: 'PRIORITY', cell: ({ priority }) => String(priority), right: true, wide: true },
   { title: 'ATTEMPTS', cell: ({ attempts }) => String(attempts), right: true, wide: true },
-  { title: 'AGE', cell: ({ createdAt }) => ago(createdAt, now), right: true },
+  { title: 'AGE', cell: ({ createdAt }) => ago(createdAt, now), right: true, spare: 3 },
   { title: 'ENDPOINTS', cell: ({ endpoints }) => endpoints.join(','), wide: true },
   { title: 'REASON', cell: ({ reason }) => reason, wide: true },
 ]
@@ -83,7 +84,7 @@ async function list(call: Call, api: Api): Promise<void> {
       ? 'There are no workloads. next: isobar run -- echo hello'
       : 'Nothing runs or waits. next: isobar ps --all',
   })
-  if (call.format.kind === 'table') await write(call.io, reasons(items))
+  if (call.format.kind === 'table') await write(call.io, asCalled(call.io.env, reasons(items)))
   if (more) note(call.io, `There are more than these ${items.length}. next: isobar ps --limit ${items.length * 10}`)
 }
 

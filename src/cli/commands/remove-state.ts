@@ -12,7 +12,7 @@ import { faultOfServer } from '#cli/server-fault.ts'
 const kept = ['pg', 'blobs', 'local', 'checkpoints', 'logs', 'server.json', 'port.json', 'clock.json', 'token', 'key']
 
 /** `isobar server stop --remove`: ends the server and deletes all that the state directory holds, its database too. */
-export async function removeState(call: Call, stop: (call: Call) => Promise<void>): Promise<void> {
+export async function removeState(call: Call, stop: (call: Call) => Promise<unknown>): Promise<void> {
   const home = homeOf(call.io)
   if (call.io.env.ISOBAR_SERVER)
     throw new CliFault('ISOBAR_SERVER names a server, and only the state directory of this machine can be removed', {

@@ -3,14 +3,15 @@ import { randomBytes } from 'node:crypto'
 import type { PlanView, SpecRequest, SubmittedView, WorkloadDetail, WorkloadView } from '#api/views.ts'
 import type { Call } from '#cli/call.ts'
 import type { Api } from '#cli/client.ts'
-import { passCostGate } from '#cli/cost-gate.ts'
+import { applyPath, passCostGate } from '#cli/cost-gate.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
 import { follow } from '#cli/follow.ts'
 import { interruptible, note, write } from '#cli/io.ts'
-import { remoteCode } from '#cli/outcome.ts'
+import { remoteCode, wayBack } from '#cli/outcome.ts'
 import { planText } from '#cli/plan-text.ts'
 import { forPeople } from '#cli/output/format.ts'
 import { pairOf, prepare, readSpec, type SpecChanges, type SpecText } from '#cli/submission.ts'
+import { formatInstant } from '#kit/instant.ts'
 import { showStarted } from './started.ts'
 
 /** How often a plan that no longer holds is made again. */
@@ -31,11 +32,10 @@ export async function run(call: Call): Promise<number> {
     return exitCodes.done
   }
   const jobs = workloads.filter(({ kind }) => kind === 'job')
-  for (const { id, name, kind } of workloads)
-    note(
-      call.io,
-      `${name} (${id}) ${kind === 'job' ? `follow it: isobar logs -f ${id}` : `wait for it: isobar wait ${id}`}, end it: isobar stop ${id}`,
-    )
+  for (const workload of workloads) {
+    note(call.io, `${workload.name} (${workload.id}) is submitted${expiryOf(workload)}`)
+    note(call.io, wayBack(workload))
+  }
   call.io.stderr.write(planText(call, plan, 'stderr'))
   if (jobs.length === 0) {
     if (!forPeople(call.format)) await showStarted(call, workloads)
@@ -43,6 +43,9 @@ export async function run(call: Call): Promise<number> {
   }
   return followAll(call, api, jobs)
 }
+
+const expiryOf = ({ expiresAt }: WorkloadView): string =>
+  expiresAt === null ? '' : `, and expires at ${formatInstant(Date.parse(expiresAt))}`
 
 const projectOf = (call: Call): SpecChanges => ({ project: call.text('project') })
 const changesOf = (call: Call): SpecChanges => ({ ...projectOf(call), name: call.text('name'), env: call.texts('env') })
@@ -113,7 +116,7 @@ async function startIt(
         : `isobar run ${call.args[0]} ${option}`,
     )
     try {
-      const { workloads } = await api.send<SubmittedView>('POST', `/v1/plans/${plan.id}/apply`)
+      const { workloads } = await api.send<SubmittedView>('POST', applyPath(call, plan.id))
       return { plan, workloads }
     } catch (error) {
       const changed = error instanceof CliFault && error.problem?.code === 'plan-changed'
@@ -138,8 +141,7 @@ async function followAll(call: Call, api: Api, jobs: WorkloadView[]): Promise<nu
   )
   const all = ended.filter((one): one is WorkloadDetail => one !== undefined)
   if (all.length < jobs.length) {
-    for (const { id, name } of jobs)
-      note(io, `${name} goes on. Follow it: isobar logs -f ${id}, end it: isobar stop ${id}`)
+    for (const job of jobs) note(io, `${job.name} goes on\n${wayBack(job)}`)
     return exitCodes.interrupted
   }
   if (!forPeople(call.format)) await showStarted(call, all)

@@ -28,12 +28,13 @@ export async function start(call: Call): Promise<void> {
 
 /** `isobar server stop` */
 export async function stop(call: Call): Promise<void> {
-  if (!call.flag('remove')) return end(call)
+  if (!call.flag('remove')) return note(call.io, await end(call))
   const { removeState } = await import('./remove-state.ts')
   return removeState(call, end)
 }
 
-async function end(call: Call): Promise<void> {
+/** Ends the server, and returns what to say of it. */
+async function end(call: Call): Promise<string> {
   const home = homeOf(call.io)
   const file = readServerFile(home)
   const api = await connectRunning(call.io)
@@ -43,13 +44,13 @@ async function end(call: Call): Promise<void> {
         why: `Its log is ${serverLog(home)}.`,
         next: [`kill ${file.pid}`],
       })
-    return note(call.io, 'the server does not run')
+    return 'the server does not run'
   }
   await api.send('POST', '/v1/server/stop').catch((error: unknown) => {
     // It may end before its answer is through; whether it has ended is looked at below.
     if (!(error instanceof Unreachable)) throw error
   })
-  if (!file || call.io.env.ISOBAR_SERVER) return note(call.io, `the server at ${api.url} ends`)
+  if (!file || call.io.env.ISOBAR_SERVER) return `the server at ${api.url} ends`
   const done = progress(call.io, () => 'the server is ending …')
   const ended = await waitForEnd(file.pid, endMs).finally(done)
   if (!ended)
@@ -57,7 +58,7 @@ async function end(call: Call): Promise<void> {
       why: `Its log is ${serverLog(home)}.`,
       next: [`kill ${file.pid}`],
     })
-  note(call.io, 'the server has ended; what runs goes on. next: isobar server start')
+  return 'the server has ended; what runs goes on. next: isobar server start'
 }
 
 async function tell(call: Call, api: Api): Promise<void> {

@@ -18,7 +18,7 @@ export async function validate(call: Call): Promise<number> {
       for (const warning of warnings) note(call.io, `${file}: warning: ${warning}`)
     } catch (error) {
       if (!(error instanceof CliFault) || error.code !== exitCodes.usage) throw error
-      call.io.stderr.write(renderFault(error))
+      note(call.io, renderFault(error).trimEnd())
       code = exitCodes.usage
     }
   }

@@ -43,6 +43,13 @@ test('a column keeps the least that it asks for, and the gaps give way last', ()
   assert.equal(text.split('\n')[1], 'train  $1.00 waits f…')
 })
 
+test('a column that can be spared is left out before a line is too wide, the first to spare first', () => {
+  const spared = columns.map((column) => (column.title === 'PRICE' ? { ...column, spare: 1 } : column))
+  assert.match(renderTable(rows, spared, { ...unlimited, width: 24 }), /^NAME +PRICE +WHY\n/)
+  assert.match(renderTable(rows, spared, { ...unlimited, width: 20 }), /^NAME +WHY\n/)
+  assert.match(renderTable(rows, spared, { ...unlimited, width: 20, wide: true }), /PRICE/)
+})
+
 test('no line is wider than the terminal while text can give way, and every row has a line', () => {
   const row = fc.record({ name: fc.string({ maxLength: 30 }), price: fc.string({ maxLength: 6 }), why: fc.string() })
   fc.assert(

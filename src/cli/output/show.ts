@@ -1,3 +1,4 @@
+import { asCalled } from '#cli/as-called.ts'
 import type { Call } from '#cli/call.ts'
 import { colours, note, write } from '#cli/io.ts'
 import { jsonPath } from './jsonpath.ts'
@@ -39,7 +40,7 @@ export async function showOne(
   one: { data: unknown; name: () => string; people: () => string },
 ): Promise<void> {
   const { io, format } = call
-  if (format.kind === 'table' || format.kind === 'wide') return write(io, one.people())
+  if (format.kind === 'table' || format.kind === 'wide') return write(io, asCalled(io.env, one.people()))
   if (format.kind === 'name') return write(io, `${one.name()}\n`)
   return writeData(call, one.data)
 }

@@ -9,6 +9,8 @@ export type Column<T> = {
   wide?: true
   /** May be cut when the terminal is too narrow, to so many characters at least (8 when true). */
   text?: true | number
+  /** Left out when the terminal is too narrow for all: 1 first, then 2, and so on. */
+  spare?: number
   paint?: (row: T) => Paint | undefined
 }
 
@@ -21,15 +23,30 @@ const least = 8
 
 /**
  * Lays rows out in columns. When they are wider than the terminal, the widest column of text gives way first, down to
- * its least, then the gaps; what is cut ends in …. Without a terminal nothing is cut.
+ * its least, then the gaps, then the columns that can be spared; what is cut ends in …. Without a terminal nothing is.
  */
 export function renderTable<T>(rows: readonly T[], columns: readonly Column<T>[], style: TableStyle): string {
   const shown = columns.filter((column) => style.wide || !column.wide)
+  const most = Math.min(...shown.map(({ spare }) => spare ?? Number.POSITIVE_INFINITY))
+  const lines = layOut(rows, shown, style)
+  return lines.over <= 0 || !Number.isFinite(most)
+    ? lines.text
+    : renderTable(
+        rows,
+        shown.filter(({ spare }) => spare !== most),
+        style,
+      )
+}
+
+/** The text of a table, and by how much it is too wide. */
+function layOut<T>(rows: readonly T[], shown: readonly Column<T>[], style: TableStyle): { text: string; over: number } {
   const cells = rows.map((row) => shown.map((column) => plain(column.cell(row)) || '–'))
   const natural = shown.map((column, i) =>
     Math.max(lengthOf(column.title), ...cells.map((row) => lengthOf(row[i] ?? ''))),
   )
-  const { widths, between } = style.wide ? { widths: natural, between: gap } : fit(natural, shown, style.width)
+  const { widths, between, over } = style.wide
+    ? { widths: natural, between: gap, over: 0 }
+    : fit(natural, shown, style.width)
   const last = shown.length - 1
   const line = (texts: string[], painted: (i: number) => Paint | undefined): string =>
     texts
@@ -52,10 +69,10 @@ export function renderTable<T>(rows: readonly T[], columns: readonly Column<T>[]
       return row === undefined ? undefined : shown[i]?.paint?.(row)
     }),
   )
-  return [head, ...body, ''].join('\n')
+  return { text: [head, ...body, ''].join('\n'), over }
 }
 
-type Fitted = { widths: number[]; between: string }
+type Fitted = { widths: number[]; between: string; over: number }
 
 /** Takes width from the widest column of text until all fits; when that is not enough, the gaps give way too. */
 function fit<T>(natural: readonly number[], columns: readonly Column<T>[], width: number): Fitted {
@@ -66,7 +83,7 @@ function fit<T>(natural: readonly number[], columns: readonly Column<T>[], width
       widths[at] = (widths[at] ?? 0) - 1
     return { widths, between, over }
   })
-  return (roomy && roomy.over <= 0 ? roomy : tight) ?? { widths: [...natural], between: gap }
+  return (roomy && roomy.over <= 0 ? roomy : tight) ?? { widths: [...natural], between: gap, over: 0 }
 }
 
 /** The widest column that may still be cut; -1 when there is none. */
