@@ -5,7 +5,6 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 import { exitCodes } from '#cli/fault.ts'
-import { tree } from '#cli/tree.ts'
 import { attemptMoves } from '#model/attempt.ts'
 import { leaseMoves } from '#model/lease.ts'
 import type { Moves } from '#model/moves.ts'
@@ -54,26 +53,6 @@ test('the map of the documentation names every page of it', () => {
     [],
   )
 })
-
-test('every command that a page names exists', () => {
-  const names = tree.map(({ name }) => name)
-  const groups = new Set(names.filter((name) => name.includes(' ')).map((name) => name.split(' ')[0]))
-  const known = (one: string, two: string) =>
-    names.includes(`${one} ${two}`) || names.includes(one) || one === 'help' || (groups.has(one) && !/^[a-z]/.test(two))
-  const unknown = pages.flatMap((page) =>
-    codeOf(read(page))
-      .flatMap((code) => [...code.matchAll(/(?:^|npx |\$\(|&& |\| )isobar ([a-z]+)(?: ([^\s`]+))?/gm)])
-      .filter(([, one = '', two = '']) => !known(one, two))
-      .map(([command]) => `${page}: ${command}`),
-  )
-  assert.deepEqual(unknown, [])
-})
-
-/** Code of a page, in blocks and in lines, without what a program printed. */
-const codeOf = (page: string): string[] => [
-  ...[...page.matchAll(/^ *```sh\n(.*?)^ *```/gms)].map(([, code = '']) => code.replaceAll(/(^|\s)#.*$/gm, '')),
-  ...[...page.replaceAll(/^ *```.*?^ *```/gms, '').matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code),
-]
 
 test('every file of the sources that a page names exists', () => {
   const gone = pages.flatMap((page) =>

@@ -27,7 +27,7 @@ function commandText(spec: CommandSpec): string {
     `${[summary, spec.details].filter(Boolean).join(' ')}\n`,
     ...(options.length > 0 ? [optionTable(options)] : []),
     ...(spec.examples.length > 0 ? [`Examples:\n\n${spec.examples.map((line) => `    ${line}\n`).join('')}`] : []),
-    ...(spec.next ? [`Next: ${code(spec.next)}\n`] : []),
+    ...(spec.next ? [`Next: ${spec.next.split(', ').map(code).join(', ')}\n`] : []),
   ].join('\n')
 }
 
