@@ -147,13 +147,13 @@ test('who follows a log over rotation, archive, breaks and the end of its machin
     { numRuns: 60 },
   ))
 
-async function* log(...parts: string[]): AsyncGenerator<LogPart, void> {
+async function* writing(...parts: string[]): AsyncGenerator<LogPart, void> {
   for (const part of parts) yield { attempt: 1, next: 0, bytes: Buffer.from(part) }
 }
 
 test('ranks side by side do not mix within a line', async () => {
   let text = ''
-  for await (const bytes of merged([prefixed(0, log('a', 'b\nc')), prefixed(1, log('x\ny', 'z\n'))]))
+  for await (const bytes of merged([prefixed(0, writing('a', 'b\nc')), prefixed(1, writing('x\ny', 'z\n'))]))
     text += Buffer.from(bytes).toString()
   assert.deepEqual(text.trimEnd().split('\n').sort(), ['[0] ab', '[0] c', '[1] x', '[1] yz'])
 })

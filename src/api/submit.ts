@@ -142,6 +142,7 @@ async function checkBundle(house: ApiHouse, { spec, bundle }: Document): Promise
       next: ['isobar run <file>'],
     })
   }
-  if ((await house.blobs.size(contentName(bundle))) === null)
+  // Touched, it outlives the time until the workload, or the plan, is written down.
+  if ((await house.blobs.touch(contentName(bundle))) === null)
     throw notFound(`The bundle ${bundle} of "${spec.name}" has not been uploaded.`, 'isobar run <file>')
 }

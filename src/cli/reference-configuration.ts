@@ -123,9 +123,9 @@ may read.
 | \`port.json\` | where it listened last, so that agents find it again |
 | \`clock.json\` | the anchor of the house's time (decision 5) |
 | \`pg/\` | the private PostgreSQL; as root, its data is in \`/var/lib/isobar/\` and \`pg/where.json\` says where |
-| \`blobs/\` | bundles (7 days after they were last needed, 50 GB) and logs of ended attempts (30 days, 20 GB) |
+| \`blobs/\` | bundles (7 days after they were last needed, 50 GB) and logs of ended attempts (\`ISOBAR_KEEP_DAYS\`, 20 GB) |
 | \`cache/bundles/\` | workdirs as they were packed last by commands of this machine |
-| \`checkpoints/<workload>/<attempt>/\` | what runs on this machine saves |
+| \`checkpoints/<workload>/<attempt>/\` | what runs on this machine saves; removed with its workload, \`ISOBAR_KEEP_DAYS\` after the end |
 | \`local/<site>/\` | a site of this machine, with what runs there |
 | \`logs/server.log\` | the log of a server in the background, bounded; \`start.log\` is what it said on its way up |
 `

@@ -11,7 +11,7 @@ import type { Blobs } from '#providers/blobs/blobs.ts'
 import { createDirectoryBlobs } from '#providers/blobs/directory.ts'
 import type { Store } from '#store/store.ts'
 import { openClock } from './house-clock.ts'
-import { keyPath, openKeys, requireSameKey } from './keys.ts'
+import { keyPath, openKeys, requireKeyFile, requireSameKey } from './keys.ts'
 import { openLog } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { openHouseStore } from './open-store.ts'
@@ -48,11 +48,12 @@ export async function openBase(
   const log = openLog({ home, level: options.logLevel, detached: options.detached })
   const clock = openClock(home)
   const ids = createIds(clock.now, randomBytes)
-  const keys = openKeys(options)
   const said = (message: string) => log.info({}, message)
   const opened = await openHouseStore({ home, databaseUrl: options.databaseUrl, clock, ids, log: said })
   stack.defer(() => opened.close(how))
   const { store, name: database } = opened
+  await requireKeyFile(store.secrets, options.keyFile)
+  const keys = openKeys(options)
   await requireSameKey(store.secrets, keys, keyPath(options))
   const metrics = createMetrics()
   const blobs = createDirectoryBlobs(join(shared, 'blobs'))

@@ -1,25 +1,40 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+
 import type { Clock } from '#kit/clock.ts'
-import type { Blobs } from '#providers/blobs/blobs.ts'
+import { contentName, type Blobs } from '#providers/blobs/blobs.ts'
 import { prune } from '#providers/blobs/prune.ts'
 import type { Store } from '#store/store.ts'
 
 const everyMs = 3_600_000
 const dayMs = 24 * everyMs
 
-/** Logs of ended attempts, and bundles, that are kept: so long, and so many bytes in all. */
+/** What files of a kind may take in all, and how long a bundle is kept that nobody asks for. */
 const keep = {
-  logs: { maxAgeMs: 30 * dayMs, maxBytes: 20 * 1024 ** 3 },
-  content: { maxAgeMs: 7 * dayMs, maxBytes: 50 * 1024 ** 3 },
+  logBytes: 20 * 1024 ** 3,
+  bundles: { maxAgeMs: 7 * dayMs, maxBytes: 50 * 1024 ** 3 },
+}
+/** Workloads that are forgotten at once. */
+const batch = 200
+/** One claim lasts so long; a round that takes longer goes on an hour later. */
+const claimSeconds = 600
+
+export type Tidying = {
+  store: Store
+  blobs: Blobs
+  clock: Clock
+  holder: string
+  /** Where the folders of checkpoints are that Isobar keeps. */
+  shared: string
+  keepDays: number
 }
 
-type Using = { store: Store; blobs: Blobs; clock: Clock; holder: string; failed: (error: unknown) => void }
-
 /** Drops, once an hour, what is kept for a time only. One control plane does it for all. */
-export function keepHouse(using: Using): { stop(): Promise<void> } {
+export function keepHouse(using: Tidying & { failed: (error: unknown) => void }): { stop(): Promise<void> } {
   const stop = new AbortController()
   const running = (async () => {
     while (!stop.signal.aborted) {
-      await tidy(using).catch(using.failed)
+      await tidy(using, stop.signal).catch(using.failed)
       await using.clock.sleep(everyMs, stop.signal)
     }
   })()
@@ -31,23 +46,24 @@ export function keepHouse(using: Using): { stop(): Promise<void> } {
   }
 }
 
-async function tidy({ store, blobs, clock, holder }: Using): Promise<void> {
-  if (!(await store.claims.take('housekeeping', holder, 600))) return
-  await store.prune(clock.now())
-  const inUse = await bundlesInUse(store)
-  await prune(blobs, 'logs', { keep: keep.logs, now: Date.now() })
-  await prune(blobs, 'content', { keep: keep.content, now: Date.now(), inUse: (name) => inUse.has(name) })
+/** One round of it, in small steps: after each it may be stopped. */
+export async function tidy({ store, blobs, clock, holder, ...using }: Tidying, signal: AbortSignal): Promise<void> {
+  if (!(await store.claims.take('housekeeping', holder, claimSeconds))) return
+  const until = clock.now() + (claimSeconds * 1000) / 2
+  const goesOn = () => !signal.aborted && clock.now() < until
+  const endedMs = using.keepDays * dayMs
+  while (goesOn() && (await store.prune({ now: clock.now(), endedMs })));
+  while (goesOn() && (await forget({ store, shared: using.shared }, clock.now() - endedMs)));
+  if (signal.aborted) return
+  const needed = new Set((await store.workloads.bundles()).map(contentName))
+  await prune(blobs, 'logs', { keep: { maxAgeMs: endedMs, maxBytes: keep.logBytes }, now: Date.now() })
+  await prune(blobs, 'content', { keep: keep.bundles, now: Date.now(), inUse: (name) => needed.has(name) })
 }
 
-/** Bundles of workloads that may still start again. */
-async function bundlesInUse(store: Store): Promise<Set<string>> {
-  const names = new Set<string>()
-  const states = ['queued', 'held', 'starting', 'running', 'stopping'] as const
-  let after: { createdAt: number; id: string } | undefined
-  do {
-    const rows = await store.workloads.list({ states: [...states] }, { size: 1000, ...(after ? { after } : {}) })
-    for (const { bundle } of rows) if (bundle !== null) names.add(`content/${bundle}`)
-    after = rows.length === 1000 ? rows.at(-1) : undefined
-  } while (after)
-  return names
+/** Forgets some workloads. Their checkpoints go first: nobody would find them once the rows are gone. */
+async function forget({ store, shared }: Pick<Tidying, 'store' | 'shared'>, before: number): Promise<boolean> {
+  const ids = await store.workloads.expired({ before, most: batch })
+  for (const id of ids) await rm(join(shared, 'checkpoints', id), { recursive: true, force: true })
+  await store.workloads.forget(ids)
+  return ids.length === batch
 }

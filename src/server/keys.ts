@@ -1,4 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
 import type { ApiKeys } from '#api/house.ts'
@@ -26,6 +27,17 @@ export const keyPath = (options: { home: string; keyFile: string | undefined }):
   options.keyFile ?? join(options.home, 'key')
 
 const makeKey = (): string => randomBytes(32).toString('hex')
+
+/** A key that was named must be there once the house has one: a wrong path would quietly become a new key. */
+export async function requireKeyFile(secrets: Secrets, keyFile: string | undefined): Promise<void> {
+  if (keyFile === undefined || existsSync(keyFile) || !(await secrets.hasKey())) return
+  throw new ServerProblem(
+    'failed',
+    `There is no ${keyFile}, and the database belongs to a house that has a key already.\n` +
+      'If it is lost, so are its secrets; a new one is 32 bytes in hex: openssl rand -hex 32 (mode 0600).\n' +
+      'Name the file of the key: isobar serve --key-file FILE, or ISOBAR_KEY_FILE=FILE',
+  )
+}
 
 /** The token and the keys of a house: read from the state directory, made there at the first start. */
 export function openKeys(options: { home: string; keyFile: string | undefined; token: string | undefined }): ApiKeys {

@@ -58,6 +58,12 @@ export const serverOptions = {
     description:
       'Directory that all control planes of one database see, for bundles, logs and checkpoints; the state directory without it.',
   },
+  keepDays: {
+    env: 'ISOBAR_KEEP_DAYS',
+    flag: '--keep-days <days>',
+    schema: z.coerce.number().int().min(1).max(36_500).default(90),
+    description: 'How long ended workloads are kept, with their logs and checkpoints. The ledger is kept for ever.',
+  },
   token: {
     env: 'ISOBAR_TOKEN',
     schema: z.string().min(32, 'must have 32 characters at least').max(500).optional(),

@@ -55,7 +55,11 @@ export function openPlane(
 }
 
 /** Begins to act: other control planes hear of this one, and its loops run. */
-export async function startWork(base: Base, plane: Plane, stack: AsyncDisposableStack): Promise<void> {
+export async function startWork(
+  base: Base,
+  plane: Plane,
+  { stack, keepDays }: { stack: AsyncDisposableStack; keepDays: number },
+): Promise<void> {
   const { id, store, clock, log } = base
   const failed = (what: string) => (error: unknown) => log.error({ error }, what)
   const peers = await announce(
@@ -68,7 +72,7 @@ export async function startWork(base: Base, plane: Plane, stack: AsyncDisposable
   const loops = startLoops(base, addresses)
   stack.defer(() => loops.stop())
   plane.loops = loops
-  const housekeeping = keepHouse({ ...base, holder: id, failed: failed('could not tidy up') })
+  const housekeeping = keepHouse({ ...base, keepDays, holder: id, failed: failed('could not tidy up') })
   stack.defer(() => housekeeping.stop())
 }
 

@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { aDatabase } from '#rigs/postgres.ts'
 import { aHome, aServer, ask } from '#rigs/server.ts'
 import { readOptions } from './options.ts'
+import { serve } from './serve.ts'
 import { ServerProblem } from './server-problem.ts'
 
 test('a job runs to its end, and its log can be read meanwhile and when its machine is gone', async (t) => {
@@ -61,6 +62,22 @@ test('a control plane with another key than that of its database is refused, unl
   assert.equal((await fetch(`${second.url}/v1/secrets/TOKEN`, put)).status < 300, true)
   await second.close()
   await assert.rejects(aServer(t, { home: aHome(t), url, port: 0 }), refused)
+})
+
+test('a key file that is named and missing is made for a new house, and refused for one that has a key', async (t) => {
+  const [home, url] = [aHome(t), await aDatabase()]
+  const environment = { ISOBAR_HOME: home, DATABASE_URL: url, ISOBAR_LOG_LEVEL: 'silent' }
+  const open = (keyFile: string) => serve(readOptions({ keyFile, port: 0 }, environment))
+  const right = join(home, 'shared.key')
+  await (await open(right)).close()
+  const wrong = join(home, 'shred.key')
+  await assert.rejects(open(wrong), (error) => {
+    assert.ok(error instanceof ServerProblem)
+    assert.match(error.message, /^There is no .*shred\.key, [\s\S]*\nName the file .*--key-file FILE/)
+    return true
+  })
+  assert.ok(!existsSync(wrong) && !existsSync(join(home, 'lock')))
+  await (await open(right)).close()
 })
 
 test('a lock whose process is gone, or has another birth, is taken over', async (t) => {

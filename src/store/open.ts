@@ -70,6 +70,6 @@ function rooms(database: Database, { ids, clock }: { ids: Ids; clock: Clock }): 
     idempotency: createIdempotency(database),
     claims: createClaims(database),
     apply: (changes) => database.write((on) => applyWithin(on, changes)),
-    prune: (now) => database.write((on) => prune(on, now)),
+    prune: (options) => database.write((on) => prune(on, options)),
   }
 }

@@ -17,6 +17,7 @@ create table attempts (
   PRIMARY KEY (id),
   FOREIGN KEY (workload) REFERENCES workloads(id) ON DELETE CASCADE
 );
+CREATE INDEX attempts_ended ON public.attempts USING btree (ended_at) WHERE (ended_at IS NOT NULL);
 CREATE UNIQUE INDEX attempts_one_live ON public.attempts USING btree (workload, replica) WHERE (state = ANY (ARRAY['starting'::text, 'running'::text, 'stopping'::text]));
 
 create table claims (
@@ -144,6 +145,7 @@ create table plans (
   PRIMARY KEY (id),
   FOREIGN KEY (workload) REFERENCES workloads(id) ON DELETE CASCADE
 );
+CREATE INDEX plans_unapplied ON public.plans USING btree (created_at) WHERE (workload IS NULL);
 CREATE INDEX plans_workload ON public.plans USING btree (workload);
 
 create table projects (
@@ -255,6 +257,7 @@ create table workloads (
 );
 CREATE INDEX workloads_active ON public.workloads USING btree (created_at DESC, id DESC) WHERE (state <> ALL (ARRAY['succeeded'::text, 'failed'::text, 'stopped'::text]));
 CREATE INDEX workloads_due ON public.workloads USING btree (due_at) WHERE (due_at IS NOT NULL);
+CREATE INDEX workloads_ended ON public.workloads USING btree (ended_at) WHERE (ended_at IS NOT NULL);
 CREATE INDEX workloads_live_name ON public.workloads USING btree (project, name, created_at DESC, id DESC) WHERE (ended_at IS NULL);
 CREATE INDEX workloads_name ON public.workloads USING btree (project, name, created_at DESC, id DESC);
 CREATE INDEX workloads_page ON public.workloads USING btree (created_at DESC, id DESC);

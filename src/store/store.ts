@@ -35,8 +35,11 @@ export type Store = {
   apply(changes: Change[]): Promise<number>
   /** Calls back after a commit that may interest a loop, in any control plane; a nudge only says "look again". */
   onNudge(listen: (loop: Nudge) => void): () => void
-  /** Drops what is kept for a time only: answers to repeated requests, old events, plans that nobody applied. */
-  prune(now: number): Promise<void>
+  /**
+   * Deletes a batch of what is kept for a time only: answers to repeated requests, old events, plans that nobody
+   * applied, and the attempts and tasks of what ended `endedMs` ago. Says whether more is left. Entries stay.
+   */
+  prune(options: { now: number; endedMs: number }): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -82,6 +85,12 @@ export type Workloads = {
   refusal(id: string): Promise<Refusal | null>
   /** Each service that has not ended, with `host:port` of its ready replicas; those of one name are one. */
   endpoints(): Promise<{ project: string; name: string; endpoints: string[] }[]>
+  /** Bundles of those that may start again. */
+  bundles(): Promise<string[]>
+  /** Those that ended before, and of which `prune` left nothing but their rows. */
+  expired(options: { before: number; most: number }): Promise<string[]>
+  /** Deletes ended ones for good; their entries in the ledger stay. */
+  forget(ids: string[]): Promise<void>
 }
 
 /** A lease that occupies capacity, with the shape of its offer and, for people, its workload's name and known end. */
@@ -275,6 +284,8 @@ export type Secrets = {
    * so is a new key once there is no secret, no live lease and no other control plane.
    */
   sameKey(mark: string): Promise<boolean>
+  /** Whether some key was marked as that of this house. */
+  hasKey(): Promise<boolean>
 }
 
 export type Idempotency = {
@@ -286,7 +297,6 @@ export type Idempotency = {
   ): Promise<'new' | 'running' | 'mismatch' | { status: number; response: unknown }>
   save(key: string, status: number, response: unknown): Promise<void>
   forget(key: string): Promise<void>
-  prune(before: number): Promise<void>
 }
 
 /** Proof of a claim: void as soon as somebody else has a higher epoch. */

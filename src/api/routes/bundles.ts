@@ -16,7 +16,7 @@ const head = createRoute({
   method: 'get',
   path: '/v1/bundles/{hash}',
   tags: ['bundles'],
-  summary: 'Whether a bundle is kept already, and its size. HEAD does as well.',
+  summary: 'Whether a bundle is kept already, and its size. HEAD does as well. It stays for an hour at least.',
   request: { params },
   responses: answers(200, BundleView, 'It is.'),
 })
@@ -49,7 +49,8 @@ const fetchBlob = createRoute({
 export function bundleRoutes(app: Api, house: ApiHouse): void {
   app.openapi(head, async (c) => {
     const { hash } = c.req.valid('param')
-    const size = await house.blobs.size(contentName(hash))
+    // Who asks is about to submit work that needs it.
+    const size = await house.blobs.touch(contentName(hash))
     if (size === null) throw notFound(`There is no bundle ${hash}.`)
     return c.json({ hash, size }, 200)
   })

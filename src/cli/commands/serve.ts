@@ -28,6 +28,7 @@ function given(call: Call): Record<string, unknown> {
     port: call.text('port'),
     advertise: call.text('advertise'),
     keyFile: call.text('key-file'),
+    keepDays: call.text('keep-days'),
     logLevel: call.text('log-level'),
   }
   return { home: homeOf(call.io), ...texts, ...flags }

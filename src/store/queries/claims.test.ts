@@ -56,7 +56,7 @@ test('answers are kept for a day', async () => {
   await using store = await aStore()
   await store.idempotency.begin('old', 'hash', aNow)
   await store.idempotency.begin('new', 'hash', aNow + 2)
-  await store.prune(aNow + 86_400_001)
+  await store.prune({ now: aNow + 86_400_001, endedMs: 1 })
   assert.equal(await store.idempotency.begin('old', 'another', aNow + 3), 'new')
   assert.equal(await store.idempotency.begin('new', 'another', aNow + 3), 'mismatch')
 })

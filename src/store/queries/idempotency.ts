@@ -36,8 +36,4 @@ export const createIdempotency = (database: Database): Idempotency => ({
     database.write(async (on) => {
       await sql`delete from idempotency where key = ${key}`.execute(on)
     }),
-  prune: (before) =>
-    database.write(async (on) => {
-      await sql`delete from idempotency where created_at < ${before}::bigint`.execute(on)
-    }),
 })

@@ -40,6 +40,11 @@ export const createSecrets = (database: Database): Secrets => ({
       `.execute(on)
       return rows[0]?.same === true
     }),
+  hasKey: () =>
+    database.read(async (on) => {
+      const { rows } = await sql`select 1 from house where key_mark is not null`.execute(on)
+      return rows.length > 0
+    }),
   remove: (project, name) =>
     database.write(async (on) => {
       const { rows } = await sql`

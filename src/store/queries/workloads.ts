@@ -10,6 +10,8 @@ import type { ListedWorkload, NewWorkload, Page, WorkloadFilter, Workloads } fro
 import { attemptColumns, leaseColumns, rankColumns, workloadColumns } from './columns.ts'
 import { addEvents } from './events.ts'
 import { nudge } from './nudge.ts'
+import { needOf } from './queue.ts'
+import { expired, forget } from './prune.ts'
 
 export const createWorkloads = (database: Database): Workloads => ({
   submit: (workloads, now) => database.write((on) => submit(on, workloads, now)),
@@ -43,6 +45,15 @@ export const createWorkloads = (database: Database): Workloads => ({
       return rows[0]?.refusal ?? null
     }),
   endpoints: () => database.read(endpointsOf),
+  bundles: () =>
+    database.read(async (on) => {
+      const { rows } = await sql<{ bundle: string }>`
+        select distinct bundle from workloads where ended_at is null and bundle is not null
+      `.execute(on)
+      return rows.map(({ bundle }) => bundle)
+    }),
+  expired: (options) => database.read((on) => expired(on, options)),
+  forget: (ids) => database.write((on) => forget(on, ids)),
 })
 
 const mostServices = 10_000
@@ -67,8 +78,8 @@ const firstLookMs = 60_000
 async function submit(on: Executor, workloads: NewWorkload[], now: number): Promise<void> {
   if (workloads.length === 0) return
   await sql`
-    insert into workloads (id, name, project, kind, spec, bundle, priority, submitted_by, created_at, due_at)
-    select x.id, x.name, x.project, x.kind, x.spec, x.bundle, x.priority, x."submittedBy", ${now}::bigint,
+    insert into workloads (id, name, project, kind, spec, bundle, priority, need, submitted_by, created_at, due_at)
+    select x.id, x.name, x.project, x.kind, x.spec, x.bundle, x.priority, ${needOf(sql`x.spec`, sql`x.id`)}, x."submittedBy", ${now}::bigint,
       -- Until it is placed nothing can follow for it, unless a time is set for its end.
       ${now}::bigint + case when x.spec ?| array['expiry', 'deadline'] then 0 else ${firstLookMs} end
     from json_to_recordset(${JSON.stringify(workloads)}::json) as x (
