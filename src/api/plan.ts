@@ -45,11 +45,15 @@ export async function makePlan(house: ApiHouse, documents: Document[]): Promise<
   return { ...plan, appliedAt: null }
 }
 
-/** What a fresh decision says otherwise than the plan did; empty when the plan still holds. */
-export async function differenceOf(house: ApiHouse, plan: StoredPlan, workloads: NewWorkload[]): Promise<string[]> {
+/** Where workloads of a plan would go now. */
+export async function decideAgain(house: ApiHouse, workloads: NewWorkload[]): Promise<Decision[]> {
   const now = house.clock.now()
-  const snapshot = await house.store.placement.snapshot({ now, most: mostWaiting })
-  const fresh = new Map(decide(snapshot, workloads, now).map((decision) => [keyOf(decision), decision]))
+  return decide(await house.store.placement.snapshot({ now, most: mostWaiting }), workloads, now)
+}
+
+/** What fresh decisions say otherwise than the plan did; empty when the plan still holds. */
+export function differenceOf(plan: StoredPlan, workloads: NewWorkload[], decisions: Decision[]): string[] {
+  const fresh = new Map(decisions.map((decision) => [keyOf(decision), decision]))
   const difference = plan.decisions.flatMap((before) => {
     const after = fresh.get(keyOf(before))
     return after ? changed(before, after).map((text) => `${nameOf(workloads, before)}${text}`) : []

@@ -29,6 +29,7 @@ export const workloadView = (row: ListedWorkload): WorkloadView => ({
   createdAt: time(row.createdAt),
   startedAt: timeOrNull(row.startedAt),
   endedAt: timeOrNull(row.endedAt),
+  expiresAt: row.spec.expiry === undefined ? null : time(row.createdAt + row.spec.expiry),
   labels: row.spec.labels,
   endpoints: [],
 })

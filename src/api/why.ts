@@ -70,8 +70,13 @@ function nextOf(row: ListedWorkload): string[] {
       return [`isobar wait ${row.id}`]
     case 'running':
       return [`isobar logs -f ${row.id}`]
-    case 'succeeded':
     case 'stopped':
+      return [row.wants === 'stop' ? `isobar describe ${row.id}` : `isobar run <file> (with ${moreOf(row)} in it)`]
+    case 'succeeded':
       return [`isobar describe ${row.id}`]
   }
 }
+
+/** What a workload lacked that one of its own limits stopped. */
+const moreOf = ({ spec: { expiry }, createdAt, endedAt }: ListedWorkload): string =>
+  expiry !== undefined && endedAt !== null && endedAt >= createdAt + expiry ? 'a later expiry' : 'a higher budget.limit'

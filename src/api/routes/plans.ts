@@ -4,8 +4,9 @@ import { z } from 'zod'
 import type { StoredPlan } from '#store/store.ts'
 import { readDocuments } from '#api/documents.ts'
 import type { ApiHouse } from '#api/house.ts'
+import { refuseHopeless, withinCost } from '#api/max-cost.ts'
 import { answers, jsonBody, type Api } from '#api/openapi.ts'
-import { differenceOf, makePlan, plannedWorkloads, planView, submissionOf } from '#api/plan.ts'
+import { decideAgain, differenceOf, makePlan, plannedWorkloads, planView, submissionOf } from '#api/plan.ts'
 import { notFound, Problem } from '#api/problem.ts'
 import { workloadView } from '#api/show-workload.ts'
 import { time } from '#api/show.ts'
@@ -38,7 +39,22 @@ const apply = createRoute({
   path: '/v1/plans/{plan}/apply',
   tags,
   summary: 'Submit exactly this plan; refused with the difference when it does not hold any more.',
-  request: { params },
+  request: {
+    params,
+    query: z.object({
+      maxCostMicros: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .max(Number.MAX_SAFE_INTEGER)
+        .optional()
+        .meta({
+          description:
+            'The most that it may cost, in micro-dollars: in all where each document says how long it runs, in an hour ' +
+            'otherwise. Holds for what waits as well, as `placement.maxPrice`.',
+        }),
+    }),
+  },
   responses: answers(201, SubmittedView, 'One workload for each document.'),
 })
 
@@ -54,8 +70,8 @@ export function planRoutes(app: Api, house: ApiHouse, submit: Submit): void {
   app.openapi(apply, async (c) => {
     const plan = await findPlan(house, c.req.valid('param').plan)
     const documents = submissionOf(plan)?.documents ?? []
-    const workloads = plannedWorkloads(house, plan.id, documents)
-    const made = await madeBefore(house, workloads)
+    const planned = plannedWorkloads(house, plan.id, documents)
+    const made = await madeBefore(house, planned)
     if (made) {
       // Cut off before it answered, or applied twice: either way it is done, once.
       await house.store.plans.applied(plan.id, house.clock.now())
@@ -63,9 +79,13 @@ export function planRoutes(app: Api, house: ApiHouse, submit: Submit): void {
     }
     refuseExpired(plan, house.clock.now())
     await checkNames(house, documents)
-    const difference = await differenceOf(house, plan, workloads)
+    const { maxCostMicros } = c.req.valid('query')
+    const workloads = maxCostMicros === undefined ? planned : withinCost(planned, plan.decisions, maxCostMicros)
+    const decisions = await decideAgain(house, workloads)
+    refuseHopeless(workloads, plan.decisions, decisions)
+    const difference = differenceOf(plan, workloads, decisions)
     if (difference.length > 0)
-      throw new Problem('plan-changed', `The plan does not hold any more: ${difference.join('; ')}.`, {
+      throw new Problem('plan-changed', `The plan ${plan.id} does not hold any more.`, {
         difference,
         next: ['isobar plan <file>'],
       })

@@ -1,7 +1,7 @@
 import type { PlanView, SubmittedView } from '#api/views.ts'
 import type { Call } from '#cli/call.ts'
 import { applyPath, passCostGate } from '#cli/cost-gate.ts'
-import { exitCodes } from '#cli/fault.ts'
+import { CliFault, exitCodes } from '#cli/fault.ts'
 import { note } from '#cli/io.ts'
 import { forPeople } from '#cli/output/format.ts'
 import { showOne } from '#cli/output/show.ts'
@@ -29,6 +29,9 @@ export async function plan(call: Call): Promise<number> {
 /** `isobar apply`: exactly that plan, or the difference. */
 export async function apply(call: Call): Promise<void> {
   const [id = ''] = call.args
+  // What a shell makes of a plan that could not be made.
+  if (id === '')
+    throw new CliFault('the plan to apply is missing', { code: exitCodes.usage, next: ['isobar plan <file>'] })
   const api = await call.api()
   const made = await api.get<PlanView>(`/v1/plans/${encodeURIComponent(id)}`)
   await passCostGate(call, made, (option) => `isobar apply ${id} ${option}`)

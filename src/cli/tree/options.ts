@@ -6,7 +6,10 @@ export const project: OptionSpec = { flags: '--project <name>', description: 'th
 
 export const spending: readonly OptionSpec[] = [
   { flags: '--yes', description: 'do not ask; what is above the limit of the cost gate is refused' },
-  { flags: '--max-cost <amount>', description: 'spend up to this without asking, such as $250' },
+  {
+    flags: '--max-cost <amount>',
+    description: 'the most it may cost, such as $250: in all if it says how long it runs, else in an hour',
+  },
   {
     flags: '--confirm-above <price>',
     description: 'price for an hour above which to ask ($20; also above $100 in all)',

@@ -45,8 +45,10 @@ export function refuseBefore({ workload }: Asked, bar: Bar): Refusal {
       const whose = bar.of === 'project' ? `of project ${workload.project}` : `of ${workload.name}`
       const figures = `${formatMoney(bar.spentMicros)} of ${formatMoney(BigInt(bar.limitMicros))}`
       return refusal(bar.cause, `The budget ${whose} is used up: ${figures} are spent.`, [
+        bar.of === 'project'
+          ? `isobar projects set ${workload.project} --budget <amount>`
+          : 'isobar run <file> (with a higher budget.limit in it)',
         `isobar cost --project ${workload.project}`,
-        'isobar projects',
       ])
     }
   }
