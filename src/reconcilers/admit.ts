@@ -1,15 +1,22 @@
 import { place } from '#engine/placement/place.ts'
 import type { Decision } from '#model/plan.ts'
-import type { Claim, Placed } from '#store/store.ts'
+import type { Claim, Placed, QueueSnapshot } from '#store/store.ts'
+import { memory } from './memory.ts'
 import type { House, Reconciler } from './reconciler.ts'
 import { resting } from './resting.ts'
 
-/** Replicas looked at in one round, and in the round after one that found no room for any of those. */
+/** Replicas looked at in one round, beside the first few of each need that is asleep. */
 const batch = 1_000
-const wideBatch = 20_000
 
 /** Another control plane takes over so soon after this one has died. */
 const claimSeconds = 5
+
+/**
+ * Needs that were refused in the last round. Who has the same need as one that was refused would be refused as well, so
+ * of these only the first few are read again, until they are placed: however long the line of those who find no room
+ * is, it is no longer to read than what they want is manifold.
+ */
+const asleep = memory(() => ({ needs: new Set<string>() }))
 
 /** Decides where waiting replicas go. One control plane does it for all: no node is given twice. */
 export const admit: Reconciler = {
@@ -20,35 +27,65 @@ export const admit: Reconciler = {
     const { store, clock } = house
     const claim = await store.claims.take('admit', house.holder, claimSeconds)
     if (!claim) return { status: 'another control plane admits', at: clock.now() + 1_000 }
-    let round = await admitRound(house, claim, batch)
-    if (round.waiting === batch && round.placed === 0) round = await admitRound(house, claim, wideBatch)
+    const { waiting, placed, more } = await admitRound(house, claim)
     const at = await store.placement.nextAt(clock.now())
-    return {
-      status: `placed ${round.placed} of ${round.waiting}`,
-      more: round.waiting >= batch && round.placed > 0,
-      ...(at === null ? {} : { at }),
-    }
+    return { status: `placed ${placed} of ${waiting}`, more, ...(at === null ? {} : { at }) }
   }),
 }
 
-async function admitRound(
-  { store, clock, ids }: House,
-  claim: Claim,
-  most: number,
-): Promise<{ waiting: number; placed: number }> {
+async function admitRound(house: House, claim: Claim): Promise<{ waiting: number; placed: number; more: boolean }> {
+  const { store, clock, ids } = house
   const now = clock.now()
-  const snapshot = await store.placement.snapshot({ now, most, unlessIdle: true })
-  if (snapshot.waiting.length === 0) return { waiting: 0, placed: 0 }
+  const before = asleep(house).needs
+  const snapshot = await store.placement.snapshot({ now, most: batch, asleep: [...before], unlessIdle: true })
+  if (snapshot.waiting.length === 0) return { waiting: 0, placed: 0, more: false }
   const graceOf = new Map(snapshot.waiting.map(({ workload }) => [workload.id, workload.spec.checkpoint.graceMs]))
-  const decisions = place({ snapshot, now })
+  const all = place({ snapshot, now })
+  const decisions = asFarAsKnown(all, snapshot)
   const placed = decisions
     .filter((decision) => decision.placement !== null)
     .map((decision): Placed => {
       const graceMs = graceOf.get(decision.workload) ?? 0
       return { decision, attemptId: ids('a'), leaseId: ids('l'), operationId: ids('o'), planId: ids('p'), graceMs }
     })
-  const refused = decisions.filter((decision: Decision) => decision.placement === null)
+  const refused = decisions.filter((decision) => decision.placement === null)
   // False: somebody else has the claim by now, and decides on newer facts than these.
-  const written = await store.placement.commit(claim, placed, refused, now)
-  return { waiting: snapshot.waiting.length, placed: written ? placed.length : 0 }
+  if (!(await store.placement.commit(claim, placed, refused, now)))
+    return { waiting: snapshot.waiting.length, placed: 0, more: false }
+  const more = snapshot.more || decisions.length < all.length
+  asleep(house).needs = new Set([
+    ...needsOf(refused, snapshot),
+    ...(more ? undecided(before, decisions, snapshot) : []),
+  ])
+  return { waiting: snapshot.waiting.length, placed: placed.length, more }
+}
+
+const keyOf = ({ workload, replica }: Pick<Decision, 'workload' | 'replica'>): string => `${workload} ${replica}`
+
+function needsOf(decisions: Decision[], { waiting }: QueueSnapshot): string[] {
+  const needs = new Map(waiting.map(({ workload, replica, need }) => [`${workload.id} ${replica.replica}`, need]))
+  return decisions.map((decision) => needs.get(keyOf(decision)) ?? '')
+}
+
+/** Needs asleep on which nothing was decided in this round. */
+function undecided(before: Set<string>, decisions: Decision[], snapshot: QueueSnapshot): string[] {
+  const decided = new Set(needsOf(decisions, snapshot))
+  return [...before].filter((need) => !decided.has(need))
+}
+
+/**
+ * The decisions up to where all that was read of a need is placed, and more of it waits unread: those come before who
+ * follows in the queue, so the rest is decided again with them.
+ */
+function asFarAsKnown(decisions: Decision[], snapshot: QueueSnapshot): Decision[] {
+  const needs = needsOf(decisions, snapshot)
+  const left = new Map<string, number>()
+  for (const need of needs) left.set(need, (left.get(need) ?? 0) + 1)
+  const end = decisions.findIndex(({ placement }, index) => {
+    const need = needs[index] ?? ''
+    if (placement === null || !snapshot.unread.has(need)) return false
+    left.set(need, (left.get(need) ?? 0) - 1)
+    return left.get(need) === 0
+  })
+  return end === -1 ? decisions : decisions.slice(0, end + 1)
 }

@@ -253,6 +253,7 @@ create table workloads (
   tasks_leased bigint not null default 0,
   tasks_succeeded bigint not null default 0,
   tasks_failed bigint not null default 0,
+  need text,
   PRIMARY KEY (id)
 );
 CREATE INDEX workloads_active ON public.workloads USING btree (created_at DESC, id DESC) WHERE (state <> ALL (ARRAY['succeeded'::text, 'failed'::text, 'stopped'::text]));

@@ -93,15 +93,25 @@ export type Workloads = {
   forget(ids: string[]): Promise<void>
 }
 
-/** A lease that occupies capacity, with the shape of its offer and, for people, its workload's name and known end. */
+/**
+ * A lease that occupies capacity, with the shape of its offer and, for people, its workload's name and known end; or
+ * `times` of them that hold the same where the provider chooses the nodes (engine/placement/facts.ts).
+ */
 export type OccupyingLease = Pick<
   Lease,
   'id' | 'workload' | 'project' | 'provider' | 'site' | 'tier' | 'ranks' | 'priceMicros'
-> & { shape?: string; name?: string; endsAt?: number | null }
+> & { shape?: string; times?: number; name?: string; endsAt?: number | null; endsName?: string }
+
+/** `need`: who has the same is refused by the same, and is placed in the order of the queue. */
+export type WaitingReplica = { workload: Workload; replica: Replica; need: string }
 
 /** What the engine places: waiting replicas in queue order, and what is in the way. */
 export type QueueSnapshot = {
-  waiting: { workload: Workload; replica: Replica }[]
+  waiting: WaitingReplica[]
+  /** There is more that was not read, beside what is asleep. */
+  more: boolean
+  /** Needs that are asleep and of which not all was read. */
+  unread: Set<string>
   /** Live leases that occupy capacity. */
   leases: OccupyingLease[]
   projects: Project[]
@@ -120,8 +130,12 @@ export type Placed = {
 }
 
 export type Placement = {
-  /** With `unlessIdle` all is empty when nothing waits: what is in the way is much in a large house. */
-  snapshot(options: { now: number; most: number; unlessIdle?: boolean }): Promise<QueueSnapshot>
+  /**
+   * The first `most` of the queue. Of needs that are `asleep` only the first few are read, so that a long line of those
+   * who find no room hides nobody; and those of them that were never told why they wait. With `unlessIdle` all is empty
+   * when nothing waits: what is in the way is much in a large house.
+   */
+  snapshot(options: { now: number; most: number; asleep?: string[]; unlessIdle?: boolean }): Promise<QueueSnapshot>
   /** When the next replica may be placed that must not be yet, if any. */
   nextAt(now: number): Promise<number | null>
   /**

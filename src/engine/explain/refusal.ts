@@ -99,7 +99,7 @@ function whatFrees(best: Rejection, project: string, round: Round): string {
 function firstEnd(inTheWay: (lease: LiveLease) => boolean, { leases, now }: Round): string {
   const known = leases.flatMap((lease) =>
     inTheWay(lease) && typeof lease.endsAt === 'number'
-      ? [{ name: lease.name ?? lease.workload, at: lease.endsAt }]
+      ? [{ name: lease.endsName ?? lease.name ?? lease.workload, at: lease.endsAt }]
       : [],
   )
   const [first] = known.sort((a, b) => a.at - b.at || (a.name < b.name ? -1 : 1))

@@ -18,7 +18,9 @@ const amounts = ['cpuMilli', 'memoryMiB', 'diskMiB', 'accelerators'] as const
  * What is wrong with a list of decisions, in words; an empty list when it keeps every promise of the engine. It shares
  * no code with the engine and takes its time, so that it can judge any engine.
  */
-export function check(input: PlaceInput, decisions: Decision[]): string[] {
+export function check(given: PlaceInput, decisions: Decision[]): string[] {
+  const leases = given.snapshot.leases.flatMap((lease) => Array.from({ length: lease.times ?? 1 }, () => lease))
+  const input = { ...given, snapshot: { ...given.snapshot, leases } }
   const placed: Placed[] = []
   const wrong: string[] = []
   for (const decision of decisions) {

@@ -18,16 +18,22 @@ export type Snapshot = {
 /** A replica that waits to be placed. */
 export type Asked = { workload: Workload; replica: Replica }
 
-/** A lease that occupies capacity. Without `shape` it counts against every offer of its site and tier. */
+/**
+ * A lease that occupies capacity, or `times` leases that hold the same at the same place: then id, workload and name are
+ * those of the youngest, and workloads that wait are never taken together with others. Without `shape` it counts against
+ * every offer of its site and tier.
+ */
 export type LiveLease = Pick<
   Lease,
   'id' | 'workload' | 'project' | 'provider' | 'site' | 'tier' | 'ranks' | 'priceMicros'
 > & {
   shape?: string
+  times?: number
   /** The workload's name, for people. */
   name?: string
-  /** When it is known to end. */
+  /** When it, or the first of them, is known to end; and that one's name, if it is another. */
   endsAt?: number | null
+  endsName?: string
 }
 
 /** A site as last heard of. Without an inventory (`nodes` is null) the provider chooses the nodes. */

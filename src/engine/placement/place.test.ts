@@ -270,6 +270,28 @@ test('the whole of a service is decided, replica by replica', () => {
 })
 
 test("the store's snapshot is what the engine is given", () => {
-  const given: QueueSnapshot = aSnapshot({ waiting: [aJob()], sites: [aSite({ offers: [{}] })], leases: [aLease()] })
-  assert.equal(place({ snapshot: given, now: aNow }).length, 1)
+  const given = aSnapshot({ waiting: [aJob()], sites: [aSite({ offers: [{}] })], leases: [aLease()] })
+  const waiting = given.waiting.map((asked) => ({ ...asked, need: '' }))
+  const snapshot: QueueSnapshot = { ...given, waiting, more: false, unread: new Set() }
+  assert.equal(place({ snapshot, now: aNow }).length, 1)
+})
+
+const besideOurs = (leases: ReturnType<typeof aLease>[]) =>
+  placed({
+    waiting: [aJob({ project: 'ours', resources: { cpus: 1 } })],
+    projects: [aProject({ name: 'ours', quota: { nodes: 9 } })],
+    sites: [aSite({ offers: [{ available: 7 }] }), aSite({ name: 'east', offers: [{ price: 2 }] })],
+    leases,
+  })[0]
+
+test('leases that are alike and come as one count as many', () => {
+  const rank = { rank: 0, cpuMilli: 1000, memoryMiB: 1024, diskMiB: 0, accelerators: 0 }
+  const apart = (count: number, fields: Parameters<typeof aLease>[0]) =>
+    Array.from({ length: count }, (_, i) => aLease({ ...fields, id: `l-${i}`, ranks: [rank] }))
+  for (const count of [6, 7, 9]) {
+    const fields = { project: 'ours', shape: '16cpu' }
+    const one = besideOurs([aLease({ ...fields, ranks: [rank], times: count })])
+    assert.deepEqual(one, besideOurs(apart(count, fields)))
+    assert.equal(one?.placement?.site ?? null, count === 6 ? 'west' : count === 7 ? 'east' : null)
+  }
 })

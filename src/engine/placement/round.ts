@@ -67,7 +67,7 @@ function candidatesOf(site: SiteFacts, leases: LiveLease[]): Candidate[] {
     site.nodes &&
     createFleet(
       site.nodes,
-      held.flatMap(({ ranks }) => ranks),
+      held.flatMap(({ ranks, times = 1 }) => (times === 1 ? ranks : Array.from({ length: times }, () => ranks).flat())),
     )
   const key = siteKey(site.info)
   return site.offers.map((offer) => ({
@@ -85,18 +85,19 @@ const isAt = (lease: LiveLease, offer: Offer): boolean =>
   lease.tier === offer.tier &&
   (lease.shape === undefined || lease.shape === offer.shape.name)
 
-type Counted = Pick<LiveLease, 'workload' | 'project' | 'provider' | 'site' | 'ranks'> & { offers: string[] }
+type Counted = Pick<LiveLease, 'workload' | 'project' | 'provider' | 'site' | 'ranks' | 'times'> & { offers: string[] }
 
-function count(round: Round, { workload, project, provider, site, ranks, offers }: Counted): void {
+function count(round: Round, { workload, project, provider, site, ranks, times = 1, offers }: Counted): void {
   const use = useOf(round, project)
   for (const rank of ranks) {
-    use.cpuMilli += rank.cpuMilli
-    use.accelerators += rank.accelerators
+    use.cpuMilli += rank.cpuMilli * times
+    use.accelerators += rank.accelerators * times
   }
-  use.nodes += ranks.length
-  add(use.nodesAt, provider, ranks.length)
-  for (const place of [`${provider}/${site}`, provider]) add(round.copies, `${workload} ${place}`, 1)
-  for (const offer of offers) add(round.held, offer, ranks.length)
+  const nodes = ranks.length * times
+  use.nodes += nodes
+  add(use.nodesAt, provider, nodes)
+  for (const place of [`${provider}/${site}`, provider]) add(round.copies, `${workload} ${place}`, times)
+  for (const offer of offers) add(round.held, offer, nodes)
 }
 
 const add = (counts: Map<string, number>, key: string, more: number) => counts.set(key, (counts.get(key) ?? 0) + more)

@@ -101,3 +101,45 @@ test('a refusal is written, and told only when its text is another', async () =>
     ['no room', 'still no room'],
   )
 })
+
+test('leases that hold the same where the provider chooses the nodes come as one, but for those of who waits', async () => {
+  await using store = await aStore()
+  const long = await submitted(store, [aJob({ name: 'long', duration: { expected: '2h' } })])
+  const short = await submitted(store, [aJob({ name: 'short', duration: { expected: '1h' } })], aNow + 1)
+  const rest = await submitted(
+    store,
+    Array.from({ length: 3 }, () => aJob()),
+    aNow + 2,
+  )
+  const [service = ''] = await submitted(store, [aService({ replicas: 3 })], aNow + 3)
+  const jobs = [...long, ...short, ...rest].map((id) => aPlacing(id))
+  await held(store, [...jobs, aPlacing(service), aPlacing(service, { replica: 1, nodes: 2 })])
+  const running = jobs.map(
+    ({ attemptId }) => ({ change: 'attempt', id: attemptId, to: 'running', reason: '' }) as const,
+  )
+  await store.apply(running)
+  const { waiting, leases } = await store.placement.snapshot({ now: aNow, most: 10 })
+  assert.deepEqual(
+    waiting.map(({ replica }) => replica.replica),
+    [2],
+  )
+  const youngest = jobs
+    .map(({ leaseId }) => leaseId)
+    .toSorted()
+    .at(-1)
+  const together = leases.find(({ times }) => times === 5)
+  const [first] = await store.workloads.attempts(short[0] ?? '')
+  assert.equal(together?.id, youngest)
+  assert.deepEqual([together?.endsName, together?.endsAt], ['short', (first?.startedAt ?? 0) + 3_600_000])
+  assert.deepEqual(
+    leases
+      .filter(({ workload }) => workload === service)
+      .map(({ times, ranks }) => [times, ranks.length])
+      .sort(),
+    [
+      [1, 1],
+      [1, 2],
+    ],
+  )
+  assert.equal(leases.length, 3)
+})

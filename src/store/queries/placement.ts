@@ -1,18 +1,17 @@
 import { sql } from 'kysely'
 
 import type { NewEvent } from '#model/event.ts'
-import { occupyingStates } from '#model/lease.ts'
 import type { Decision, Refusal } from '#model/plan.ts'
-import type { Replica } from '#model/replica.ts'
 import type { Workload } from '#model/workload.ts'
 import type { Database, Executor } from '#store/database.ts'
-import type { Claim, OccupyingLease, Placed, Placement, QueueSnapshot } from '#store/store.ts'
+import type { Claim, Placed, Placement, QueueSnapshot } from '#store/store.ts'
 import { holds } from './claims.ts'
-import { replicaColumns, workloadColumns } from './columns.ts'
+import { workloadColumns } from './columns.ts'
 import { addEvents } from './events.ts'
 import { nudge } from './nudge.ts'
 import { isOwed, owed } from './owed.ts'
 import { listProjects } from './projects.ts'
+import { readLeases, readQueue } from './queue.ts'
 import { listSites } from './sites.ts'
 
 export const createPlacement = (database: Database): Placement => ({
@@ -29,32 +28,23 @@ export const createPlacement = (database: Database): Placement => ({
 
 type Asked = Parameters<Placement['snapshot']>[0]
 
-async function snapshot(on: Executor, { now, most, unlessIdle }: Asked): Promise<QueueSnapshot> {
-  const queue = await sql<Replica>`
-    select ${replicaColumns('r')} from replicas r join workloads w on w.id = r.workload
-    where r.state = 'waiting' and r.not_before <= ${now}::bigint
-      and w.wants = 'run' and w.state in ('queued', 'starting', 'running')
-    order by w.priority desc, w.created_at, w.id, r.replica limit ${most}
-  `.execute(on)
-  if (unlessIdle && queue.rows.length === 0)
-    return { waiting: [], leases: [], projects: [], spent: new Map(), sites: [] }
-  const ids = [...new Set(queue.rows.map(({ workload }) => workload))]
+async function snapshot(on: Executor, { now, most, asleep = [], unlessIdle }: Asked): Promise<QueueSnapshot> {
+  const { replicas, more, unread } = await readQueue(on, { now, most, asleep })
+  if (unlessIdle && replicas.length === 0)
+    return { waiting: [], more, unread, leases: [], projects: [], spent: new Map(), sites: [] }
+  const ids = [...new Set(replicas.map(({ workload }) => workload))]
   const { rows: workloads } = await sql<Workload>`
     select ${workloadColumns('w')} from workloads w where w.id = any(${ids}::text[])
   `.execute(on)
   const workloadOf = new Map(workloads.map((workload) => [workload.id, workload]))
-  const leases = await sql<OccupyingLease>`
-    select l.id, l.workload, l.project, l.provider, l.site, l.tier, l.ranks, l.price_micros as "priceMicros", l.shape,
-      w.name, a.started_at + coalesce(w.spec #>> '{duration,maximumMs}', w.spec #>> '{duration,expectedMs}')::bigint as "endsAt"
-    from leases l join workloads w on w.id = l.workload join attempts a on a.id = l.attempt
-    where l.state = any(${occupyingStates}::text[]) order by l.id
-  `.execute(on)
   return {
-    waiting: queue.rows.flatMap((replica) => {
+    waiting: replicas.flatMap(({ need, ...replica }) => {
       const workload = workloadOf.get(replica.workload)
-      return workload ? [{ workload, replica }] : []
+      return workload ? [{ workload, replica, need }] : []
     }),
-    leases: leases.rows,
+    more,
+    unread,
+    leases: await readLeases(on, ids),
     projects: await listProjects(on),
     spent: await spentOf(on, ids, now),
     sites: await listSites(on),

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+
+import type { Workload } from '#model/workload.ts'
+import type { Store } from '#store/store.ts'
+import { createFakeClock } from '#simulator/fake-clock.ts'
+import { aJob, aNow, anOffer, aSite } from '#test/builders.ts'
+import { aStore, someIds } from '#test/rigs/postgres.ts'
+import { submitted } from '#test/rigs/story.ts'
+import { admit } from './admit.ts'
+import type { House } from './reconciler.ts'
+
+const signal = new AbortController().signal
+
+const dies = () => Promise.reject(new Error('nothing is archived here'))
+
+/** A house of which only the queue is of interest: sites that offer, and nobody who launches. */
+async function aQueue(t: TestContext) {
+  const clock = createFakeClock()
+  const store = await aStore({ clock })
+  t.after(() => store.close())
+  const house: House = {
+    store,
+    providers: new Map(),
+    clock,
+    ids: someIds,
+    holder: 'a',
+    controlPlanes: () => [],
+    credential: () => '',
+    archive: { kept: dies, add: dies },
+  }
+  const { info } = aSite()
+  await store.sites.put(info, clock.now())
+  const offered = (...offers: Parameters<typeof anOffer>[0][]) =>
+    store.sites.offered(
+      'local/west',
+      offers.map((offer) => anOffer({ divisible: false, ...offer })),
+      null,
+      clock.now(),
+    )
+  return { store, clock, house, offered }
+}
+
+/** Turns until one asks for no more; how many there were. */
+async function turns(house: House): Promise<number> {
+  for (let count = 1; count < 50; count++) if (!(await admit.turn(house, signal)).more) return count
+  return assert.fail('it asks for more and more turns')
+}
+
+const stateOf = async (store: Store, id: string): Promise<Workload['state'] | undefined> =>
+  (await store.workloads.get(id))?.state
+
+const many = (count: number, make: (i: number) => Workload): Workload[] =>
+  Array.from({ length: count }, (_, i) => make(i))
+
+const whole = { resources: { accelerators: 'H100:8' } }
+
+test('a workload behind thousands that find no room is placed in the turn after they were read', async (t) => {
+  const { store, house, clock, offered } = await aQueue(t)
+  await offered({ gpus: 8, available: 0 }, { cpus: 16, available: 1 })
+  await submitted(
+    store,
+    many(3_000, (i) => aJob({ ...whole, name: `gpu-${i}` })),
+    aNow,
+  )
+  const [last = ''] = await submitted(store, [aJob({ name: 'last', resources: { cpus: 16 } })], aNow + 1)
+  await admit.turn(house, signal)
+  assert.equal(await stateOf(store, last), 'queued')
+  await admit.turn(house, signal)
+  assert.equal(await stateOf(store, last), 'starting')
+  // All are told why they wait, and then the line is not read again as a whole.
+  await turns(house)
+  const rows = await store.workloads.list({ states: ['queued'] }, { size: 4_000 })
+  assert.equal(rows.length, 3_000)
+  assert.ok(rows.every(({ reason }) => reason !== ''))
+  await clock.advance(60_000)
+  assert.match((await admit.turn(house, signal)).status, /^placed 0 of 64$/)
+})
+
+test('room that comes free goes to the oldest of those that wait for it', async (t) => {
+  const { store, house, clock, offered } = await aQueue(t)
+  await offered({ gpus: 8, available: 0 })
+  const ids = await submitted(
+    store,
+    many(1_500, (i) => aJob({ ...whole, name: `gpu-${i}` })),
+    aNow,
+  )
+  const oldest = ids.toSorted()
+  await turns(house)
+  await offered({ gpus: 8, available: 3 })
+  await clock.advance(60_000)
+  await turns(house)
+  const started = await store.workloads.list({ states: ['starting'] }, { size: 10 })
+  assert.deepEqual(started.map(({ id }) => id).sort(), oldest.slice(0, 3))
+})
+
+test('who asks for something else gets nothing before older ones of the line that were not read', async (t) => {
+  const { store, house, clock, offered } = await aQueue(t)
+  await offered({ gpus: 8, available: 0 })
+  const line = (
+    await submitted(
+      store,
+      many(200, (i) => aJob({ ...whole, name: `gpu-${i}` })),
+      aNow,
+    )
+  ).toSorted()
+  const [late = ''] = await submitted(store, [aJob({ name: 'late', resources: { accelerators: '80GB+:8' } })], aNow + 1)
+  await turns(house)
+  // Room for 100: more than are read of the line at once.
+  await offered({ gpus: 8, available: 100 })
+  await clock.advance(60_000)
+  await turns(house)
+  const started = await store.workloads.list({ states: ['starting'] }, { size: 500 })
+  assert.deepEqual(started.map(({ id }) => id).sort(), line.slice(0, 100))
+  assert.equal(await stateOf(store, late), 'queued')
+})
+
+test('another priority, and a site that is left alone for a while, make another need', async (t) => {
+  const { store, house, clock, offered } = await aQueue(t)
+  await offered({ gpus: 8, available: 0 })
+  const [first = '', second = ''] = (await submitted(store, [aJob(whole), aJob(whole)], aNow)).toSorted()
+  await turns(house)
+  await store.workloads.prioritise(second, 9, { who: 'me', now: aNow })
+  await offered({ gpus: 8, available: 1 })
+  await clock.advance(60_000)
+  await turns(house)
+  assert.equal(await stateOf(store, second), 'starting')
+  const avoid = { 'local/west': clock.now() + 120_000 }
+  await store.apply([
+    { change: 'replica-waits', workload: first, replica: 0, losses: 0, failures: 0, notBefore: 0, avoid },
+  ])
+  const [third = ''] = await submitted(store, [aJob(whole)], clock.now())
+  await offered({ gpus: 8, available: 2 })
+  await clock.advance(60_000)
+  await turns(house)
+  assert.equal(await stateOf(store, first), 'queued')
+  assert.equal(await stateOf(store, third), 'starting')
+})
