@@ -1,0 +1,136 @@
+import { createHeap, type Heap } from '#kit/heap.ts'
+import type { Demand, Floor } from '#simulator/replay/floor.ts'
+import type { Act, MakeScheduler, Scheduler } from '#simulator/replay/scheduler.ts'
+import type { Task } from '#simulator/replay/task.ts'
+
+import type { QueuePolicy } from './queue-policy.ts'
+import { createVictims, type Keyed } from './victims.ts'
+
+/** Those that wait for the same: when the first of them finds no room, none does. */
+type Line = { demand: Demand; project: number; waiting: Heap<Keyed>; asleep: boolean }
+
+/** Who goes first: by priority, then by the policy, then by arrival. */
+export const before = (a: Keyed, b: Keyed): boolean =>
+  a.task.job.priority !== b.task.job.priority
+    ? a.task.job.priority > b.task.job.priority
+    : a.key !== b.key
+      ? a.key < b.key
+      : a.task.index < b.task.index
+
+/** Makes a scheduler of an order: whoever is first and fits starts, on the first nodes that fit, cheapest group first. */
+export const queueScheduler =
+  (policy: QueuePolicy): MakeScheduler =>
+  (floor) =>
+    new QueueScheduler(policy, floor)
+
+class QueueScheduler implements Scheduler {
+  readonly name: string
+  readonly #policy: QueuePolicy
+  readonly #floor: Floor
+  readonly #lines: Line[] = []
+  readonly #lineOf = new Map<Demand, (Line | undefined)[]>()
+  readonly #running = new Set<Task>()
+  /** Of each project, in units of the fleet. */
+  readonly #used: number[] = []
+  #gains = -1
+  #waiting = 0
+
+  constructor(policy: QueuePolicy, floor: Floor) {
+    this.name = policy.name
+    this.#policy = policy
+    this.#floor = floor
+  }
+
+  waits(task: Task, now: number): void {
+    this.#line(task).waiting.push({ task, key: this.#policy.key(task, now) })
+    this.#waiting++
+  }
+
+  left(task: Task): void {
+    this.#running.delete(task)
+    this.#used[task.project] = (this.#used[task.project] ?? 0) - task.demand.amount
+  }
+
+  decide(now: number, act: Act): number | undefined {
+    if (this.#gains !== this.#floor.gains) this.#wake()
+    for (let line = this.#first(); line; line = this.#first()) {
+      const head = line.waiting.peek()
+      if (!head) break
+      const spots = this.#floor.fit(line.demand) ?? (this.#policy.preempts && this.#makeRoom(head, now, act))
+      if (spots) {
+        line.waiting.pop()
+        this.#start(head.task, spots, act)
+      } else if (this.#policy.strict) for (const each of this.#lines) each.asleep = true
+      else line.asleep = true
+    }
+    this.#gains = this.#floor.gains
+    return this.#nextStep(now)
+  }
+
+  #line({ demand, project }: Task): Line {
+    const lines = this.#lineOf.get(demand) ?? []
+    this.#lineOf.set(demand, lines)
+    const at = this.#policy.byProject ? project : 0
+    const known = lines[at]
+    if (known) return known
+    const line = { demand, project: at, waiting: createHeap(before), asleep: false }
+    lines[at] = line
+    this.#lines.push(line)
+    return line
+  }
+
+  /** The line whose head goes first, of those that are not known to find no room. */
+  #first(): Line | undefined {
+    let best: Line | undefined
+    let first: Keyed | undefined
+    for (const line of this.#lines) {
+      const head = line.asleep ? undefined : line.waiting.peek()
+      if (head && (!first || !best || this.#goesBefore({ line, head }, { line: best, head: first })))
+        [best, first] = [line, head]
+    }
+    return best
+  }
+
+  #goesBefore(a: { line: Line; head: Keyed }, b: { line: Line; head: Keyed }): boolean {
+    if (!this.#policy.byProject || a.head.task.job.priority !== b.head.task.job.priority) return before(a.head, b.head)
+    const [usedA, usedB] = [this.#used[a.line.project] ?? 0, this.#used[b.line.project] ?? 0]
+    return usedA !== usedB ? usedA < usedB : before(a.head, b.head)
+  }
+
+  #start(task: Task, spots: readonly number[], act: Act): void {
+    act.start(task, spots)
+    this.#running.add(task)
+    this.#used[task.project] = (this.#used[task.project] ?? 0) + task.demand.amount
+    this.#waiting--
+  }
+
+  /** Stops who goes after the head of a line, the last first, if that is enough for it. */
+  #makeRoom(head: Keyed, now: number, act: Act): readonly number[] | undefined {
+    const { key } = this.#policy
+    const later: Keyed[] = []
+    for (const task of this.#running) {
+      const keyed = { task, key: key(task, now) }
+      if (before(head, keyed)) later.push(keyed)
+    }
+    const victims = createVictims(this.#floor, head.task.demand).choose(later)
+    for (const task of victims) {
+      act.preempt(task)
+      this.left(task)
+      this.waits(task, now)
+    }
+    if (victims.length > 0) this.#wake() // they may leave more room than was needed
+    return victims.length > 0 ? this.#floor.fit(head.task.demand) : undefined
+  }
+
+  #wake(): void {
+    for (const line of this.#lines) line.asleep = false
+  }
+
+  #nextStep(now: number): number | undefined {
+    const { nextStepMs } = this.#policy
+    if (!nextStepMs || this.#waiting === 0 || this.#running.size === 0) return undefined
+    let next = Number.POSITIVE_INFINITY
+    for (const task of this.#running) next = Math.min(next, nextStepMs(task, now))
+    return next
+  }
+}

@@ -1,0 +1,78 @@
+import type { Demand, Floor } from '#simulator/replay/floor.ts'
+import type { Task } from '#simulator/replay/task.ts'
+import type { NodeGroup } from '#simulator/scenario/fleet.ts'
+
+/** A task and its place in an order. */
+export type Keyed = { task: Task; key: number }
+
+/** Finds whom to stop so that a gang fits. */
+export type Victims = {
+  /** Of those that may be stopped, a few that are enough, whole gangs only; none when all of them are not. */
+  choose(candidates: Keyed[]): Task[]
+}
+
+/** What a group would have if some were stopped. */
+type Room = { group: NodeGroup; extra: Map<number, number>; count: number; victims: Task[] }
+
+const fits = (free: number, each: number): number => Math.floor(free / each)
+
+export function createVictims(floor: Floor, demand: Demand): Victims {
+  const { unit, amount, ranks } = demand
+  const groups = new Set(floor.groupsFor(unit).filter(({ number }) => !floor.refuses(number)))
+  /** How much one rank needs of a node, and how many of them there are; the remainder of whole nodes takes one too. */
+  const needOf = ({ size }: NodeGroup): { each: number; times: number } => {
+    if (ranks > 0) return { each: amount / ranks, times: ranks }
+    return amount <= size ? { each: amount, times: 1 } : { each: size, times: Math.ceil(amount / size) }
+  }
+  const roomOf = (group: NodeGroup): Room => {
+    const { each } = needOf(group)
+    let count = 0
+    for (let node = group.first; node < group.first + group.count; node++) count += fits(floor.free(node), each)
+    return { group, extra: new Map(), count, victims: [] }
+  }
+  /** Counts what a victim would leave; tells whether that is enough. */
+  const add = (room: Room, task: Task): boolean => {
+    const { each, times } = needOf(room.group)
+    room.victims.push(task)
+    for (let i = 0; i < task.spots.length; i += 2) {
+      const [node = 0, part = 0] = [task.spots[i], task.spots[i + 1]]
+      const had = floor.free(node) + (room.extra.get(node) ?? 0)
+      room.extra.set(node, (room.extra.get(node) ?? 0) + part)
+      room.count += fits(had + part, each) - fits(had, each)
+    }
+    return room.count >= times
+  }
+  /** Leaves out whom it does not take, the last chosen first. */
+  const spare = ({ group, extra, count, victims }: Room): Task[] => {
+    const { each, times } = needOf(group)
+    let has = count
+    return victims.toReversed().filter(({ spots }) => {
+      let fewer = 0
+      for (let i = 0; i < spots.length; i += 2) {
+        const room = floor.free(spots[i] ?? 0) + (extra.get(spots[i] ?? 0) ?? 0)
+        fewer += fits(room, each) - fits(room - (spots[i + 1] ?? 0), each)
+      }
+      if (has - fewer < times) return true
+      has -= fewer
+      for (let i = 0; i < spots.length; i += 2)
+        extra.set(spots[i] ?? 0, (extra.get(spots[i] ?? 0) ?? 0) - (spots[i + 1] ?? 0))
+      return false
+    })
+  }
+  return {
+    choose(candidates) {
+      const rooms = new Map<number, Room>()
+      const worstFirst = candidates.sort(
+        (a, b) => a.task.job.priority - b.task.job.priority || b.key - a.key || b.task.index - a.task.index,
+      )
+      for (const { task } of worstFirst) {
+        const group = floor.groupOf(task.spots[0] ?? 0)
+        if (!groups.has(group) || task.demand.unit !== unit) continue
+        const room = rooms.get(group.number) ?? roomOf(group)
+        rooms.set(group.number, room)
+        if (add(room, task)) return spare(room)
+      }
+      return []
+    },
+  }
+}

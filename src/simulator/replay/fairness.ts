@@ -1,0 +1,70 @@
+/**
+ * The max-min fair division of what there is: nobody gets more than it asks for, and what is left over is divided among
+ * those who ask for more (progressive filling; Bertsekas and Gallager, "Data Networks", 1992).
+ */
+export function fairShares(asked: Float64Array, capacity: number): Float64Array<ArrayBuffer> {
+  const shares = new Float64Array(asked.length)
+  const order = Array.from(asked.keys()).sort((a, b) => (asked[a] ?? 0) - (asked[b] ?? 0) || a - b)
+  let left = capacity
+  for (const [passed, project] of order.entries()) {
+    const share = Math.min(asked[project] ?? 0, left / (order.length - passed))
+    shares[project] = share
+    left -= share
+  }
+  return shares
+}
+
+/** How projects fared against max-min fair shares. */
+export type Fairness = {
+  /** Of each project: what its fair share over time came to, in units × milliseconds. */
+  entitledMs: Float64Array
+  /** Mean part of the capacity that was not where it should have been, 0 to 1. */
+  shareError: number
+}
+
+export type FairnessWatch = {
+  /** Project's demand changed: what waits and what runs, in units. */
+  waiting(project: number, change: number): void
+  used(project: number, change: number): void
+  /** Time went on to `now`; looks again, when enough has happened. */
+  look(now: number, capacity: number): void
+  result(): Fairness
+}
+
+export function createFairnessWatch(projects: number): FairnessWatch {
+  const waits = new Float64Array(projects)
+  const uses = new Float64Array(projects)
+  const entitledMs = new Float64Array(projects)
+  const asked = new Float64Array(projects)
+  /** Many projects are looked at less often: the figures are sums over time of what was seen last. */
+  const stride = Math.max(1, Math.floor(projects / 8))
+  let shares = new Float64Array(projects)
+  let [error, errorMs, timeMs, at, looks] = [0, 0, 0, 0, 0]
+  return {
+    waiting: (project, change) => void (waits[project] = (waits[project] ?? 0) + change),
+    used: (project, change) => void (uses[project] = (uses[project] ?? 0) + change),
+    look(now, capacity) {
+      if (looks++ % stride !== 0) return
+      const ms = now - at
+      at = now
+      errorMs += error * ms
+      timeMs += ms
+      let wrong = 0
+      for (let i = 0; i < projects; i++) {
+        entitledMs[i] = (entitledMs[i] ?? 0) + (shares[i] ?? 0) * ms
+        asked[i] = (waits[i] ?? 0) + (uses[i] ?? 0)
+      }
+      shares = fairShares(asked, capacity)
+      for (let i = 0; i < projects; i++) wrong += Math.max(0, (shares[i] ?? 0) - (uses[i] ?? 0))
+      error = capacity > 0 ? wrong / capacity : 0
+    },
+    result: () => ({ entitledMs, shareError: timeMs > 0 ? errorMs / timeMs : 0 }),
+  }
+}
+
+/** Jain's index: 1 when all have the same, 1/n when one has all (Jain, Chiu, Hawe, 1984). */
+export function jainIndex(values: readonly number[]): number {
+  const sum = values.reduce((all, value) => all + value, 0)
+  const squares = values.reduce((all, value) => all + value * value, 0)
+  return squares === 0 ? 1 : (sum * sum) / (values.length * squares)
+}

@@ -1,0 +1,237 @@
+import type { Fleet, NodeGroup } from '#simulator/scenario/fleet.ts'
+import type { Unit } from '#simulator/traces/job.ts'
+
+import { createMaxTree, type MaxTree } from './max-tree.ts'
+
+/** What a gang asks for; equal ones are the same object, so that who finds no room speaks for all of its kind. */
+export type Demand = {
+  readonly unit: Unit
+  readonly amount: number
+  /** Equal ranks; 0 for as few nodes as possible: whole ones, and the remainder on one. */
+  readonly ranks: number
+}
+
+/** Where a gang stands: a node, what it has of it, the next node, what it has of that, … */
+export type Spots = readonly number[]
+
+/** Sums over all nodes of a unit. */
+export type Tally = { used: number; usable: number; splintered: number }
+
+/**
+ * The nodes of a fleet, and what of them is taken. A gang is given nodes of one group: the cheapest with room, there the
+ * first that fit. It is a floor, not a mind: who may stand on it, others decide.
+ */
+export type Floor = {
+  readonly fleet: Fleet
+  readonly tallies: Record<Unit, Tally>
+  /** Nodes of a group with anything on them. */
+  busy(group: number): number
+  free(node: number): number
+  usable(node: number): boolean
+  refuses(group: number): boolean
+  /** Goes up whenever there may be more room than before. */
+  readonly gains: number
+  groupOf(node: number): NodeGroup
+  /** A price of a node for an hour; what is paid anyway counts as free. */
+  marginalMicros(group: number): number
+  priceMicros(group: number): number
+  groupsFor(unit: Unit): readonly NodeGroup[]
+  fit(demand: Demand): Spots | undefined
+  /** Whether it would fit if nothing else were there and all worked. */
+  couldEverFit(demand: Demand): boolean
+}
+
+/** The floor in the hands of the replay, which alone changes it. */
+export class FloorKeeper implements Floor {
+  readonly fleet: Fleet
+  readonly tallies = { gpu: tally(), cpu: tally() }
+  gains = 0
+  readonly #free: Int32Array
+  readonly #closed: Uint8Array
+  readonly #homes: Uint32Array
+  readonly #refusing: Uint16Array
+  readonly #busy: Int32Array
+  readonly #prices: number[]
+  readonly #trees: MaxTree[]
+  #order = new Map<Unit, NodeGroup[]>()
+
+  constructor(fleet: Fleet) {
+    this.fleet = fleet
+    const { groups, nodes } = fleet
+    this.#free = new Int32Array(nodes)
+    this.#closed = new Uint8Array(nodes)
+    this.#homes = new Uint32Array(nodes)
+    this.#refusing = new Uint16Array(groups.length)
+    this.#busy = new Int32Array(groups.length)
+    this.#prices = groups.map(({ priceMicros }) => priceMicros)
+    this.#trees = groups.map(({ count, size }) => createMaxTree(count, size))
+    for (const { number, first, count, size, unit } of groups) {
+      this.#free.fill(size, first, first + count)
+      this.#homes.fill(number, first, first + count)
+      this.tallies[unit].usable += size * count
+    }
+    this.#sortGroups()
+  }
+
+  groupOf(node: number): NodeGroup {
+    const group = this.fleet.groups[this.#homes[node] ?? 0]
+    if (!group) throw new RangeError(`there is no node ${node}`)
+    return group
+  }
+
+  busy(group: number): number {
+    return this.#busy[group] ?? 0
+  }
+
+  free(node: number): number {
+    return this.#closed[node] ? 0 : (this.#free[node] ?? 0)
+  }
+
+  usable(node: number): boolean {
+    return this.#closed[node] === 0
+  }
+
+  refuses(group: number): boolean {
+    return (this.#refusing[group] ?? 0) > 0
+  }
+
+  priceMicros(group: number): number {
+    return this.#prices[group] ?? 0
+  }
+
+  marginalMicros(group: number): number {
+    const tier = this.fleet.groups[group]?.tier
+    return tier === 'committed' || tier === 'reserved' ? 0 : this.priceMicros(group)
+  }
+
+  groupsFor(unit: Unit): readonly NodeGroup[] {
+    return this.#order.get(unit) ?? []
+  }
+
+  fit(demand: Demand): Spots | undefined {
+    for (const group of this.groupsFor(demand.unit)) {
+      const tree = this.#trees[group.number]
+      if (!tree || this.refuses(group.number)) continue
+      const spots = fitIn(group, demand, {
+        first: (least, from) => tree.firstAtLeast(least, from),
+        free: (index) => this.#free[group.first + index] ?? 0,
+      })
+      if (spots) return spots
+    }
+    return undefined
+  }
+
+  couldEverFit(demand: Demand): boolean {
+    return this.groupsFor(demand.unit).some((group) => {
+      const first = (least: number, from: number) => (least <= group.size && from < group.count ? from : -1)
+      return fitIn(group, demand, { first, free: () => group.size }) !== undefined
+    })
+  }
+
+  take(spots: Spots): void {
+    for (let i = 0; i < spots.length; i += 2) {
+      const [node = 0, amount = 0] = [spots[i], spots[i + 1]]
+      const left = this.free(node) - amount
+      if (left < 0 || amount <= 0) throw new RangeError(`node ${node} has not ${amount} free`)
+      this.#setFree(node, left)
+    }
+  }
+
+  give(spots: Spots): void {
+    for (let i = 0; i < spots.length; i += 2) {
+      const node = spots[i] ?? 0
+      this.#setFree(node, (this.#free[node] ?? 0) + (spots[i + 1] ?? 0))
+    }
+  }
+
+  /** Takes a node out of use; what stood on it must be gone. It is back when it was opened as often as closed. */
+  close(node: number): void {
+    const group = this.groupOf(node)
+    this.#closed[node] = (this.#closed[node] ?? 0) + 1
+    if (this.#closed[node] !== 1) return
+    if (this.#free[node] !== group.size) throw new RangeError(`node ${node} is closed under what stands on it`)
+    this.tallies[group.unit].usable -= group.size
+    this.#trees[group.number]?.set(node - group.first, 0)
+  }
+
+  open(node: number): void {
+    const group = this.groupOf(node)
+    this.#closed[node] = (this.#closed[node] ?? 0) - 1
+    if (this.#closed[node] !== 0) return
+    this.tallies[group.unit].usable += group.size
+    this.#trees[group.number]?.set(node - group.first, group.size)
+    this.gains++
+  }
+
+  /** Nothing new starts in a group while it refuses; it takes again when it was told so as often. */
+  setRefusing(group: number, refuses: boolean): void {
+    this.#refusing[group] = (this.#refusing[group] ?? 0) + (refuses ? 1 : -1)
+    if (!refuses) this.gains++
+  }
+
+  setPrice(group: number, priceMicros: number): void {
+    this.#prices[group] = priceMicros
+    this.#sortGroups()
+  }
+
+  /** The cheapest first, by what one unit more would cost. */
+  #sortGroups(): void {
+    const cost = ({ number, size }: NodeGroup) => this.marginalMicros(number) / size
+    const sorted = this.fleet.groups.toSorted((a, b) => cost(a) - cost(b) || a.number - b.number)
+    for (const unit of ['gpu', 'cpu'] as const)
+      this.#order.set(
+        unit,
+        sorted.filter((group) => group.unit === unit),
+      )
+  }
+
+  /** Sets what is free on a node, and all that is counted from it. */
+  #setFree(node: number, next: number): void {
+    const { number, first, size, unit } = this.groupOf(node)
+    const now = this.#free[node] ?? 0
+    const counts = this.tallies[unit]
+    counts.used += now - next
+    counts.splintered += splinters(next, size) - splinters(now, size)
+    this.#busy[number] = (this.#busy[number] ?? 0) + Number(next < size) - Number(now < size)
+    this.#free[node] = next
+    this.#trees[number]?.set(node - first, next)
+    if (next > now) this.gains++
+  }
+}
+
+const tally = (): Tally => ({ used: 0, usable: 0, splintered: 0 })
+
+/** What is free on a node that is partly taken: no gang of whole nodes can have it. */
+const splinters = (free: number, size: number): number => (free < size ? free : 0)
+
+/** The nodes of a group, from 0: the first from one on with so much free, and what is free on one. */
+type Look = { first: (least: number, from: number) => number; free: (index: number) => number }
+
+function fitIn(group: NodeGroup, { amount, ranks }: Demand, look: Look): number[] | undefined {
+  if (ranks > 0) return fitRanks({ first: group.first, each: amount / ranks, ranks }, look)
+  const whole = Math.floor(amount / group.size)
+  if (whole > group.count) return undefined
+  const spots = fitRanks({ first: group.first, each: group.size, ranks: whole }, look)
+  const rest = amount - whole * group.size
+  if (!spots || rest === 0) return spots
+  for (let at = look.first(rest, 0); at >= 0; at = look.first(rest, at + 1)) {
+    if (spots.some((node, i) => i % 2 === 0 && node === group.first + at)) continue
+    spots.push(group.first + at, rest)
+    return spots
+  }
+  return undefined
+}
+
+type Ranks = { first: number; each: number; ranks: number }
+
+function fitRanks({ first, each, ranks }: Ranks, look: Look): number[] | undefined {
+  const spots: number[] = []
+  let left = ranks
+  for (let at = look.first(each, 0); left > 0; at = look.first(each, at + 1)) {
+    if (at < 0) return undefined
+    const here = Math.min(left, Math.floor(look.free(at) / each))
+    spots.push(first + at, here * each)
+    left -= here
+  }
+  return spots
+}

@@ -1,0 +1,264 @@
+import { createHeap } from '#kit/heap.ts'
+import type { Fleet } from '#simulator/scenario/fleet.ts'
+import type { Scenario } from '#simulator/scenario/scenario.ts'
+import type { Job } from '#simulator/traces/job.ts'
+
+import { createDigest } from './digest.ts'
+import { disturbances, type Disturbance, type World } from './disturb.ts'
+import { createFairnessWatch, type Fairness } from './fairness.ts'
+import { type Demand, FloorKeeper, type Spots } from './floor.ts'
+import { createMeter, mainUnit, type Measured } from './meter.ts'
+import type { Act, MakeScheduler, Scheduler } from './scheduler.ts'
+import { endRun, noSpots, type Task } from './task.ts'
+
+export type ReplayOptions = {
+  fleet: Fleet
+  /** In the order of arrival. */
+  jobs: readonly Job[]
+  scheduler: MakeScheduler
+  scenario: Scenario
+  seed: number
+}
+
+export type Outcome = {
+  policy: string
+  tasks: readonly Task[]
+  projects: readonly string[]
+  measured: Measured
+  fairness: Fairness
+  /** When the last thing happened. */
+  endMs: number
+  moments: number
+  /** Of every decision and every end, in order. */
+  digest: string
+}
+
+/** Ends come before what a scenario does, and both before what arrives. */
+type Coming = { atMs: number; order: number } & ({ task: Task; run: number } | { disturbance: Disturbance })
+
+/**
+ * Replays jobs on a fleet under a scheduler: simulated time in whole milliseconds, from one moment at which anything
+ * happens to the next. Nothing but its options decides what happens, so that equal options give an equal outcome.
+ */
+export class Replay {
+  readonly tasks: readonly Task[]
+  now = 0
+  moments = 0
+  /** Tasks that have ended, or never could begin. */
+  over = 0
+  readonly #options: ReplayOptions
+  readonly #floor: FloorKeeper
+  readonly #scheduler: Scheduler
+  readonly #coming = createHeap<Coming>(
+    (a, b) =>
+      a.atMs < b.atMs ||
+      (a.atMs === b.atMs && (ranked(a) < ranked(b) || (ranked(a) === ranked(b) && a.order < b.order))),
+  )
+  readonly #tenants: (Task[] | undefined)[]
+  readonly #possible = new Map<Demand, boolean>()
+  readonly #digest = createDigest()
+  readonly #meter
+  readonly #fairness
+  readonly #projects: string[]
+  readonly #act: Act
+  readonly #world: World
+  #arrived = 0
+  #running = 0
+  #waiting = 0
+  /** Of what is to come, the things that will surely come to an end. */
+  #lasting = 0
+  #order = 0
+  #lookAgainMs = Number.POSITIVE_INFINITY
+
+  constructor(options: ReplayOptions) {
+    const { fleet, jobs, scenario, seed } = options
+    this.#options = options
+    this.#floor = new FloorKeeper(fleet)
+    this.#scheduler = options.scheduler(this.#floor)
+    this.#tenants = Array.from({ length: fleet.nodes })
+    this.#meter = createMeter(this.#floor)
+    this.#projects = [...new Set(jobs.map(({ project }) => project))].sort()
+    this.#fairness = createFairnessWatch(this.#projects.length)
+    this.tasks = tasksOf(jobs, this.#projects, scenario)
+    this.#act = { start: (task, spots) => this.#start(task, spots), preempt: (task) => this.#stop(task, 'preempted') }
+    this.#world = this.#worldOf()
+    for (const disturbance of disturbances(scenario, seed)) this.#expect(disturbance)
+  }
+
+  /** Goes on to the next moment; false when nothing can happen any more. */
+  step(): boolean {
+    const arrival = this.tasks[this.#arrived]?.job.arrivalMs ?? Number.POSITIVE_INFINITY
+    const settled = this.#running === 0 && this.#lasting === 0 && this.#lookAgainMs === Number.POSITIVE_INFINITY
+    if (arrival === Number.POSITIVE_INFINITY && settled) return false
+    const at = Math.min(arrival, this.#coming.peek()?.atMs ?? Number.POSITIVE_INFINITY, this.#lookAgainMs)
+    if (this.over === this.tasks.length || at === Number.POSITIVE_INFINITY) return false
+    this.#meter.advance(at, this.#waiting)
+    this.now = at
+    this.moments++
+    for (let next = this.#coming.peek(); next && next.atMs <= at; next = this.#coming.peek()) {
+      this.#coming.pop()
+      if ('task' in next) this.#end(next.task, next.run)
+      else this.#happen(next.disturbance)
+    }
+    for (let task = this.tasks[this.#arrived]; task && task.job.arrivalMs <= at; task = this.tasks[++this.#arrived])
+      this.#arrive(task)
+    this.#lookAgainMs = this.#scheduler.decide(at, this.#act) ?? Number.POSITIVE_INFINITY
+    if (this.#lookAgainMs <= at) throw new RangeError(`${this.#scheduler.name} wants to look again at a time gone by`)
+    const unit = mainUnit(this.#options.fleet.groups)
+    this.#fairness.look(at, this.#floor.tallies[unit].usable)
+    return true
+  }
+
+  /** What has come of it up to now. */
+  outcome(): Outcome {
+    return {
+      policy: this.#scheduler.name,
+      tasks: this.tasks,
+      projects: this.#projects,
+      measured: this.#meter.result(),
+      fairness: this.#fairness.result(),
+      endMs: this.now,
+      moments: this.moments,
+      digest: this.#digest.text(),
+    }
+  }
+
+  #expect(disturbance: Disturbance): void {
+    if (!disturbance.endless) this.#lasting++
+    this.#coming.push({ atMs: disturbance.atMs, order: this.#order++, disturbance })
+  }
+
+  #happen(disturbance: Disturbance): void {
+    if (!disturbance.endless) this.#lasting--
+    for (const next of disturbance.happen(this.#world)) this.#expect(next)
+  }
+
+  #arrive(task: Task): void {
+    const possible = this.#possible.get(task.demand) ?? this.#floor.couldEverFit(task.demand)
+    this.#possible.set(task.demand, possible)
+    if (!possible) {
+      task.state = 'refused'
+      this.over++
+      this.#digest.note('refuse', task, this.now)
+      return
+    }
+    this.#wait(task, 1)
+    this.#scheduler.waits(task, this.now)
+  }
+
+  #wait(task: Task, change: 1 | -1): void {
+    this.#waiting += change
+    this.#fairness.waiting(task.project, change * task.demand.amount)
+  }
+
+  #start(task: Task, spots: Spots): void {
+    if (task.state !== 'waiting') throw new RangeError(`${task.job.id} is ${task.state} and cannot start`)
+    if (amountOf(spots) !== task.demand.amount) throw new RangeError(`${task.job.id} is given too little or too much`)
+    this.#floor.take(spots)
+    task.state = 'running'
+    task.spots = spots
+    task.startedAtMs = this.now
+    task.runStartupMs = task.starts > 0 ? task.restartMs : 0
+    task.endsAtMs = this.now + task.runStartupMs + task.job.durationMs - task.doneMs
+    if (task.starts++ === 0) task.firstStartMs = this.now
+    this.#wait(task, -1)
+    this.#running++
+    this.#fairness.used(task.project, task.demand.amount)
+    for (let i = 0; i < spots.length; i += 2) (this.#tenants[spots[i] ?? 0] ??= []).push(task)
+    this.#coming.push({ atMs: task.endsAtMs, order: this.#order++, task, run: task.starts })
+    this.#digest.note('start', task, this.now)
+  }
+
+  #end(task: Task, run: number): void {
+    if (task.state !== 'running' || task.starts !== run) return // that run was cut short
+    this.#leave(task)
+    endRun(task, this.now, 'ended')
+    this.over++
+    this.#digest.note('end', task, this.now)
+    this.#scheduler.left(task, this.now)
+  }
+
+  #stop(task: Task, why: 'preempted' | 'lost'): void {
+    if (task.state !== 'running') throw new RangeError(`${task.job.id} is ${task.state} and cannot be stopped`)
+    this.#leave(task)
+    endRun(task, this.now, why)
+    this.#wait(task, 1)
+    this.#digest.note(why === 'lost' ? 'lose' : 'preempt', task, this.now)
+  }
+
+  /** Gives back what a running task holds. */
+  #leave({ spots, project, demand }: Task): void {
+    for (let i = 0; i < spots.length; i += 2) {
+      const tenants = this.#tenants[spots[i] ?? 0] ?? []
+      const at = tenants.findIndex((one) => one.spots === spots)
+      tenants[at] = tenants.at(-1) ?? raise('a tenant is missing')
+      tenants.pop()
+    }
+    this.#floor.give(spots)
+    this.#running--
+    this.#fairness.used(project, -demand.amount)
+  }
+
+  #worldOf(): World {
+    return {
+      close: (node) => {
+        for (let task = this.#tenants[node]?.at(-1); task; task = this.#tenants[node]?.at(-1)) {
+          this.#stop(task, 'lost')
+          this.#scheduler.left(task, this.now)
+          this.#scheduler.waits(task, this.now)
+        }
+        this.#floor.close(node)
+      },
+      open: (node) => this.#floor.open(node),
+      setRefusing: (group, refuses) => this.#floor.setRefusing(group, refuses),
+      setPrice: (group, priceMicros) => {
+        this.#meter.reprice(group, priceMicros)
+        this.#floor.setPrice(group, priceMicros)
+      },
+    }
+  }
+}
+
+const ranked = (coming: Coming): number => ('task' in coming ? 0 : 1)
+
+function raise(what: string): never {
+  throw new RangeError(what)
+}
+
+function amountOf(spots: Spots): number {
+  let sum = 0
+  for (let i = 1; i < spots.length; i += 2) sum += spots[i] ?? 0
+  return sum
+}
+
+function tasksOf(jobs: readonly Job[], projects: readonly string[], scenario: Scenario): Task[] {
+  const numbers = new Map(projects.map((name, number) => [name, number]))
+  const demands = new Map<string, Demand>()
+  return jobs.map((job, index): Task => {
+    const { unit, amount, ranks } = job
+    const key = `${unit} ${amount} ${ranks}`
+    const demand = demands.get(key) ?? { unit, amount, ranks }
+    demands.set(key, demand)
+    return {
+      index,
+      job,
+      demand,
+      project: numbers.get(job.project) ?? 0,
+      checkpointMs: job.checkpointMs ?? scenario.checkpointMs,
+      restartMs: job.restartMs ?? scenario.restartMs,
+      state: 'waiting',
+      doneMs: 0,
+      lostMs: 0,
+      startupMs: 0,
+      heldMs: 0,
+      starts: 0,
+      preemptions: 0,
+      losses: 0,
+      firstStartMs: -1,
+      startedAtMs: 0,
+      runStartupMs: 0,
+      endsAtMs: 0,
+      spots: noSpots,
+    }
+  })
+}
