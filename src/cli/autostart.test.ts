@@ -69,7 +69,10 @@ test('a server that cannot start says why, and how to mend it', async () => {
   writeFileSync(join(other, 'sites.yaml'), 'sites: 7\n')
   const { code, stderr } = await isobar(['ps'], { ISOBAR_HOME: other }).ended
   assert.equal(code, 2)
-  assert.match(stderr, /^error: the server cannot start: .*sites\.yaml:1:1.*\nnext: .*sites: \[.*\n$/m)
+  assert.match(
+    stderr,
+    /^error: the server cannot start: .*sites\.yaml:1:1: .*\n {2}sites: 7\n {2}\^\nnext: .*sites: \[.*\n$/m,
+  )
   rmSync(other, { recursive: true, force: true })
 })
 

@@ -93,12 +93,17 @@ export async function startServer(io: Io, home: string): Promise<ServerFile> {
 
 /** Why the server did not come up, in its own words where it had some. */
 function notStarted(home: string, code: number | undefined): CliFault {
-  const lines = tailOf(startLog(home)).split('\n')
-  const said = (label: string) => lines.findLast((line) => line.startsWith(label))?.slice(label.length)
+  const lines = tailOf(startLog(home), 30).split('\n')
+  const at = lines.findLastIndex((line) => line.startsWith('error: '))
+  const [what, ...rest] = at < 0 ? [] : lines.slice(at)
+  const next = rest.at(-1)?.startsWith('next: ') ? rest.pop() : undefined
   const foreground = `isobar serve (in the foreground; the log is ${serverLog(home)})`
-  const what = said('error: ')
   if (code !== undefined && what)
-    return new CliFault(`the server cannot start: ${what}`, { code, next: [said('next: ') ?? foreground] })
+    return new CliFault(`the server cannot start: ${what.slice('error: '.length)}`, {
+      code,
+      why: rest.join('\n'),
+      next: [next?.slice('next: '.length) ?? foreground],
+    })
   const how = code === undefined ? `does not answer after ${startMs / 1000} s` : `ended with exit code ${code}`
   return new CliFault(`the server was started and ${how}`, {
     why: tailOf(startLog(home)) || tailOf(serverLog(home)),

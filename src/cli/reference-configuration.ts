@@ -4,6 +4,8 @@ import { formatDuration } from '#kit/duration.ts'
 import { formatMoney } from '#kit/money.ts'
 import { formatSizeMiB } from '#kit/size.ts'
 import { LocalConfig } from '#providers/local/config.ts'
+import { providerNames } from '#providers/registry.ts'
+import { SimulatedConfig } from '#providers/simulated/config.ts'
 import { serverOptions } from '#server/options.ts'
 
 import { topics } from './topics.ts'
@@ -12,7 +14,7 @@ import { topics } from './topics.ts'
 export const configurationText = (): string =>
   [
     '# Configuration\n',
-    'Made by `node src/cli/generate-docs.ts` from `src/server/options.ts`, `src/cli/topics.ts` and\n`src/providers/local/config.ts`; do not edit.\n',
+    'Made by `node src/cli/generate-docs.ts` from `src/server/options.ts`, `src/cli/topics.ts` and\nthe schemas of providers; do not edit.\n',
     'Nothing has to be configured. What is given on the command line goes before the environment.\n',
     '## Options of the server\n',
     'For `isobar serve`. A server that a command starts in the background takes the environment of that command.\n',
@@ -21,6 +23,8 @@ export const configurationText = (): string =>
     `\`\`\`text\n${environment()}\n\`\`\`\n`,
     sitesIntroduction,
     siteTable(),
+    simulatedIntroduction,
+    simulatedTable(),
     stateDirectory,
   ].join('\n')
 
@@ -54,10 +58,27 @@ type Field = {
 }
 
 function siteTable(): string {
-  const schema = z.toJSONSchema(LocalConfig, { io: 'input', unrepresentable: 'any' }) as Field // zod's type is wider
-  const site = schema.properties?.['sites']?.items ?? {}
-  const provider = row([code('provider'), '`local`', 'required', 'The only one of a file yet.'])
-  return table(['field', 'type', 'default', 'meaning'], [provider, ...fieldRows(site, '')])
+  const provider = row([code('provider'), providerNames.map(code).join(', '), 'required', 'Whose site it is.'])
+  const local = rowsOf(LocalConfig, [])
+  return table(['field', 'type', 'default', 'meaning'], [provider, ...local])
+}
+
+/** Fields of a simulated site that others do not have. */
+const simulatedTable = (): string =>
+  table(
+    ['field', 'type', 'default', 'meaning'],
+    rowsOf(SimulatedConfig, Object.keys(siteOf(LocalConfig).properties ?? {})),
+  )
+
+function rowsOf(config: z.ZodType, without: string[]): string[] {
+  const { properties = {}, ...site } = siteOf(config)
+  const shown = Object.entries(properties).filter(([name]) => !without.includes(name))
+  return fieldRows({ ...site, properties: Object.fromEntries(shown) }, '')
+}
+
+function siteOf(config: z.ZodType): Field {
+  const schema = z.toJSONSchema(config, { io: 'input', unrepresentable: 'any' }) as Field // zod's type is wider
+  return schema.properties?.['sites']?.items ?? {}
 }
 
 function fieldRows({ properties = {}, required = [] }: Field, path: string): string[] {
@@ -79,7 +100,10 @@ function typeOf(field: Field): string {
 
 /** What a site is without being told, written as a person would. */
 function defaultOf(name: string, { default: preset }: Field): string {
-  const [site] = LocalConfig.parse({ sites: [{ name: 'x', shape: { cpus: 1, memory: '1GB' } }] }).sites
+  const written = { sites: [{ name: 'x', shape: { cpus: 1, memory: '1GB' } }] }
+  const [site] = LocalConfig.parse(written).sites
+  const [simulated] = SimulatedConfig.parse(written).sites
+  if (name === 'boot' || name === 'run') return code(formatDuration(simulated?.[name] ?? 0))
   if (name === 'patience') return code(formatDuration(site?.patience ?? 0))
   if (name === 'price') return code(`${formatMoney(BigInt(site?.price ?? 0))}/h`)
   if (name === 'disk') return code(formatSizeMiB(site?.shape?.diskMiB ?? 0))
@@ -108,6 +132,23 @@ sites:
 \`\`\`
 `
 
+const simulatedIntroduction = `A site of the provider \`simulated\` starts nothing. It takes orders as a cloud would, at its price and within its nodes,
+says after \`boot\` that the ranks run and after \`run\` that they exited with 0, so that one can try plans, prices, quotas
+and budgets on machines that one does not have. It lives in the server's memory: when the server ends, what it held is
+lost. Its \`shape\` is required, it has no \`root\`, and has besides:
+
+\`\`\`yaml
+sites:
+  - provider: simulated
+    name: cloud
+    jurisdictions: [SE, EU]
+    price: $40/h
+    nodes: 8
+    shape: { cpus: 128, memory: 2TB, accelerators: H200:8, acceleratorMemory: 141GB }
+    run: 5m
+\`\`\`
+`
+
 const stateDirectory = `## Files of the state directory
 
 Only its owner may read it (mode 0700); files that hold a secret have mode 0600, and the server refuses one that others
@@ -117,7 +158,7 @@ may read.
 |---|---|
 | \`token\` | the token of the API; made at the first start |
 | \`key\` | 32 bytes in hex: secrets, credentials of agents and addresses of bundles are made with it. Back it up |
-| \`sites.yaml\` | the sites of this machine, if you wrote one |
+| \`sites.yaml\` | the sites, if you wrote one |
 | \`server.json\` | process, address and version of the server, while it runs |
 | \`lock\` | which process is the server: there is one for a state directory |
 | \`port.json\` | where it listened last, so that agents find it again |

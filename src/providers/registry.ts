@@ -1,28 +1,43 @@
 import { join } from 'node:path'
 
+import type { z } from 'zod'
+
 import type { Clock } from '#kit/clock.ts'
 import { didYouMean } from '#kit/did-you-mean.ts'
 import type { ProviderName } from '#model/names.ts'
 import type { Provider } from './provider.ts'
 
 /** What an adapter may need of the process that it runs in. */
-export type Surroundings = { clock: Clock; /** The state directory. */ home: string }
+type Surroundings = { clock: Clock; /** The state directory. */ home: string }
 
-type Open = (options: unknown, surroundings: Surroundings) => Promise<Provider>
+type Adapter = {
+  /** The schema of its part of sites.yaml: its sites, without the name of the provider. */
+  config(): Promise<z.ZodType>
+  /** Without options there is what the adapter finds by itself. */
+  open(options: unknown, surroundings: Surroundings): Promise<Provider>
+}
 
-/** Adapters by name. Each is imported when it is opened, so that nobody loads the libraries of clouds he does not use. */
-const adapters: Partial<Record<ProviderName, Open>> = {
-  async local(options, { home }) {
-    const { createLocal } = await import('./local/local.ts')
-    const { LocalConfig, localSites } = await import('./local/config.ts')
-    const local = createLocal({ sites: localSites(LocalConfig.parse(options), join(home, 'local')) })
-    await local.prepare()
-    return local
+/** Adapters by name. Each is imported when it is needed, so that nobody loads the libraries of clouds he does not use. */
+const adapters: Partial<Record<ProviderName, Adapter>> = {
+  local: {
+    config: async () => (await import('./local/config.ts')).LocalConfig,
+    async open(options, { home }) {
+      const { createLocal } = await import('./local/local.ts')
+      const { defaultSites, LocalConfig, localSites } = await import('./local/config.ts')
+      const folder = join(home, 'local')
+      const sites = options === undefined ? defaultSites(folder) : localSites(LocalConfig.parse(options), folder)
+      const local = createLocal({ sites })
+      await local.prepare()
+      return local
+    },
   },
-  async simulated(options, { clock }) {
-    const { createSimulated } = await import('./simulated/simulated.ts')
-    const { SimulatedOptions } = await import('./simulated/options.ts')
-    return createSimulated({ ...SimulatedOptions.parse(options), clock }).open()
+  simulated: {
+    config: async () => (await import('./simulated/config.ts')).SimulatedConfig,
+    async open(options, { clock }) {
+      const { createSimulated } = await import('./simulated/simulated.ts')
+      const { SimulatedConfig, simulatedOptions } = await import('./simulated/config.ts')
+      return createSimulated({ ...simulatedOptions(SimulatedConfig.parse(options)), clock }).open()
+    },
   },
 }
 
@@ -30,26 +45,29 @@ const adapters: Partial<Record<ProviderName, Open>> = {
 export const providerNames = Object.keys(adapters) as ProviderName[] // keys of the table
 
 /** An adapter that was asked for and does not exist. */
-class UnknownProvider extends Error {
-  constructor(name: string) {
-    const near = didYouMean(name, providerNames)
-    super(
-      [
-        `There is no provider "${name}" here.${near ? ` Did you mean "${near}"?` : ''}`,
-        `Write one of these in sites.yaml: ${providerNames.join(', ')}`,
-      ].join('\n'),
-    )
-    this.name = 'UnknownProvider'
+export class UnknownProvider extends Error {
+  override name = 'UnknownProvider'
+  readonly fix: string
+
+  constructor(asked: string) {
+    super(`there is no provider "${asked}" here`)
+    const near = didYouMean(asked, providerNames)
+    this.fix = near ? `did you mean ${near}?` : `write one of ${providerNames.join(', ')}`
   }
 }
 
+function adapterOf(name: string): Adapter {
+  const adapter = Object.entries(adapters).find(([known]) => known === name)?.[1]
+  if (!adapter) throw new UnknownProvider(name)
+  return adapter
+}
+
+/** The schema of a provider's part of sites.yaml. Throws `UnknownProvider` when there is none. */
+export const configOf = async (name: string): Promise<z.ZodType> => adapterOf(name).config()
+
 /**
- * Opens the adapter of that name with its options, which it reads by its own schema.
+ * Opens the adapter of that name with its part of sites.yaml, which it reads by its own schema.
  * @throws UnknownProvider when there is none, and zod's error when the options are not its own.
  */
-export async function openProvider(name: string, options: unknown, surroundings: Surroundings): Promise<Provider> {
-  const adapter = Object.entries(adapters).find(([known]) => known === name)
-  if (!adapter) throw new UnknownProvider(name)
-  const [, open] = adapter
-  return open(options, surroundings)
-}
+export const openProvider = async (name: string, options: unknown, surroundings: Surroundings): Promise<Provider> =>
+  adapterOf(name).open(options, surroundings)

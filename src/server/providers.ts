@@ -1,7 +1,7 @@
 import type { Clock } from '#kit/clock.ts'
 import { decorate } from '#providers/decorate/decorate.ts'
-import { createLocal } from '#providers/local/local.ts'
 import type { Provider } from '#providers/provider.ts'
+import { openProvider } from '#providers/registry.ts'
 import type { Metrics } from './metrics.ts'
 import { readSites } from './sites.ts'
 
@@ -17,15 +17,18 @@ type Options = { home: string; clock: Clock; metrics: Metrics }
 
 /** Opens the providers that the state directory declares. */
 export async function openProviders({ home, clock, metrics }: Options): Promise<Providers> {
-  const local = createLocal({ sites: readSites(home) })
-  await local.prepare()
-  const decorated = (): Provider =>
-    decorate(local, {
+  const decorated = (provider: Provider): Provider =>
+    decorate(provider, {
       clock,
       random: Math.random,
-      record: ({ provider, name: call, outcome, milliseconds }) =>
-        metrics.providerCall({ provider, call, outcome, seconds: milliseconds / 1000 }),
+      record: ({ provider: name, name: call, outcome, milliseconds }) =>
+        metrics.providerCall({ provider: name, call, outcome, seconds: milliseconds / 1000 }),
     })
-  const both = { acting: decorated(), reading: decorated() }
-  return { acting: new Map([['local', both.acting]]), reading: new Map([['local', both.reading]]) }
+  const both: Providers = { acting: new Map(), reading: new Map() }
+  for (const [name, options] of await readSites(home)) {
+    const provider = await openProvider(name, options, { clock, home })
+    both.acting.set(name, decorated(provider))
+    both.reading.set(name, decorated(provider))
+  }
+  return both
 }

@@ -155,3 +155,22 @@ test('whoever asks at once for sites sees those that are declared, with what the
     assert.deepEqual([site?.reach, site?.offers], ['reachable', 1])
   }
 })
+
+test('a job that must not run here ends at a simulated site of sites.yaml, at its price', async (t) => {
+  const home = aHome(t)
+  writeFileSync(
+    join(home, 'sites.yaml'),
+    `sites:
+  - { provider: local, name: here }
+  - { provider: simulated, name: cloud, jurisdictions: [SE, EU], price: $40/h, boot: 10ms, run: 50ms, nodes: 4,
+      shape: { cpus: 128, memory: 2TB, accelerators: H200:8, acceleratorMemory: 141GB } }
+`,
+  )
+  const server = await aServer(t, { home, url: await aDatabase(), port: 0 })
+  const text = 'kind: job\nname: big\nnodes: 2\nresources: { accelerators: H200:8 }\nrun: train\n'
+  const { id } = (await ask(server, 'POST /v1/workloads', { text })).json.workloads[0]
+  const ended = (await ask(server, `GET /v1/workloads/${id}/wait?timeoutSeconds=20`)).json
+  assert.deepEqual([ended.state, ended.exitCode], ['succeeded', 0])
+  const [attempt] = (await ask(server, `GET /v1/workloads/${id}`)).json.attemptList
+  assert.deepEqual([attempt.site, attempt.pricePerHour.text], ['simulated/cloud', '$80.00'])
+})

@@ -1,69 +1,96 @@
 import { join } from 'node:path'
 
-import { isMap, isSeq, LineCounter, parseDocument, type Document } from 'yaml'
+import { z } from 'zod'
 
-import { defaultSites, LocalConfig, localSites, type LocalSite } from '#providers/local/config.ts'
+import { explainYaml, parseDocuments } from '#model/spec/documents.ts'
+import { explainFields, pathText, type Explained } from '#model/spec/explain.ts'
+import { locate, toPlain } from '#model/spec/plain.ts'
+import { createSource, type SpecProblem } from '#model/spec/problem.ts'
+import type { JsonSchema } from '#model/spec/schema-walk.ts'
+import { configOf, UnknownProvider } from '#providers/registry.ts'
 import { ServerProblem } from './server-problem.ts'
 import { readState } from './state-file.ts'
 
-const example = 'sites: [{provider: local, name: west, price: $1.20/h, nodes: 4, shape: {cpus: 2, memory: 2GB}}]'
-const mostBytes = 1024 * 1024
+/** Names of providers with their part of sites.yaml; nothing for one that is to look around by itself. */
+export type Declared = Map<string, { sites: unknown[] } | undefined>
 
-/** The sites of this machine, as sites.yaml in the state directory says; without the file the machine itself is one. */
-export function readSites(home: string): LocalSite[] {
+const example = 'sites: [{provider: local, name: west, price: $1.20/h, nodes: 4, shape: {cpus: 2, memory: 2GB}}]'
+const mostCharacters = 1024 * 1024
+
+/** The sites that sites.yaml in the state directory declares; without the file this machine is the only one. */
+export async function readSites(home: string): Promise<Declared> {
   const path = join(home, 'sites.yaml')
-  const folder = join(home, 'local')
   const text = readState(path)
-  return text === null ? defaultSites(folder) : localSites(parseSites(path, text), folder)
+  return text === null ? new Map([['local', undefined]]) : parseSites(path, text)
 }
 
 /** Reads the text of a sites.yaml. Throws a `ServerProblem` with the place, the cause and the fix. */
-export function parseSites(path: string, text: string): LocalConfig {
-  const lines = new LineCounter()
-  const document = parseDocument(text.slice(0, mostBytes), { lineCounter: lines })
-  const say = (offset: number, message: string): ServerProblem => {
-    const { line, col } = lines.linePos(offset)
-    return new ServerProblem('usage', `${path}:${line}:${col}: ${message}\nWrite it like this: ${example}`)
+export async function parseSites(path: string, text: string): Promise<Declared> {
+  const source = createSource(path, text)
+  if (text.length > mostCharacters)
+    throw wrong(
+      source.problem(0, { message: `it is larger than ${mostCharacters} characters`, fix: 'make it smaller' }),
+    )
+  const documents = parseDocuments(text, source)
+  if (!Array.isArray(documents)) throw wrong(documents)
+  const [document, second] = documents
+  const [error] = document?.errors ?? []
+  if (error) throw wrong(explainYaml(error, source, text))
+  if (!document) throw wrong(source.problem(0, noList))
+  if (second)
+    throw wrong(source.problem(second.range[0], { message: 'a second document begins', fix: 'remove the rest' }))
+  const { value, flaws } = toPlain(document)
+  const say = ({ path: at, what, message, fix }: Explained): ServerProblem =>
+    wrong(source.problem(locate(document, at, what), { path: pathText(at), message, fix }))
+  const [flaw] = flaws
+  if (flaw) throw say({ ...flaw, what: 'value' })
+  const { sites, ...others } = Outer.safeParse(value).data ?? {}
+  if (!sites) throw wrong(source.problem(0, noList))
+  const [other] = Object.keys(others)
+  if (other)
+    throw say({ path: [other], what: 'key', message: 'it holds a list named `sites` and no more', fix: 'remove it' })
+  const groups = Map.groupBy(
+    sites.map((site, at) => ({ site, at })),
+    ({ site }) => providerOf(site),
+  )
+  const declared: Declared = new Map()
+  for (const [provider, members] of groups) {
+    const options = { sites: members.map(({ site }) => withoutProvider(site)) }
+    const problem = await problemOf(provider, options)
+    // A place within this provider's part is one within the whole file.
+    const inFile = ([list, at, ...inner]: PropertyKey[]): PropertyKey[] =>
+      list === undefined || at === undefined ? ['sites'] : ['sites', members[Number(at)]?.at ?? 0, ...inner]
+    if (problem) throw say({ ...problem, path: inFile(problem.path) })
+    declared.set(provider, options)
   }
-  const [error] = document.errors
-  if (error) throw say(error.pos[0], error.message.split('\n')[0] ?? '')
-  const read = LocalConfig.safeParse(withoutProvider(document, say))
-  if (read.success) return read.data
-  const [issue] = read.error.issues
-  const where = issue?.path ?? []
-  throw say(offsetOf(document, where), `${where.join('.')}: ${issue?.message ?? 'is not right'}`)
+  return declared
 }
 
-type Say = (offset: number, message: string) => ServerProblem
+const Outer = z.looseObject({ sites: z.array(z.unknown()).min(1) })
+const noList = { message: 'it must hold a list named `sites`', fix: `write it like this: ${example}` }
 
-/** The content, each site without its provider; a site of another provider than this machine is refused. */
-function withoutProvider(document: Document.Parsed, say: Say): unknown {
-  const content: unknown = document.toJS({ maxAliasCount: 100 })
-  const isObject = typeof content === 'object' && content !== null
-  const sites = isObject && 'sites' in content ? content.sites : undefined
-  if (!isObject || !Array.isArray(sites)) throw say(0, 'it must hold a list named `sites`')
-  return {
-    ...content,
-    sites: sites.map((site: unknown, index) => {
-      if (typeof site !== 'object' || site === null) return site
-      const { provider, ...rest } = site as Record<string, unknown> // an object, whatever is in it
-      if (provider === 'local') return rest
-      const message =
-        provider === undefined ? 'provider is missing' : `provider ${JSON.stringify(provider)} is not known here`
-      throw say(offsetOf(document, ['sites', index, 'provider']), `sites.${index}: ${message}; there is \`local\``)
-    }),
-  }
+const wrong = ({ file, line, column, path, message, caret, fix }: SpecProblem): ServerProblem =>
+  new ServerProblem('usage', `${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${message}\n${caret}\n${fix}`)
+
+const Member = z.looseObject({ provider: z.string() })
+const providerOf = (site: unknown): string => Member.safeParse(site).data?.provider ?? ''
+
+function withoutProvider(site: unknown): unknown {
+  const { provider: _, ...rest } = Member.safeParse(site).data ?? { provider: '' }
+  return rest
 }
 
-/** Where in the text the node at a path begins, or the nearest above it. */
-function offsetOf(document: Document.Parsed, path: readonly PropertyKey[]): number {
-  let node: unknown = document.contents
-  let offset = 0
-  for (const key of path) {
-    const next: unknown = isMap(node) || isSeq(node) ? node.get(key, true) : undefined
-    if (typeof next !== 'object' || next === null) break
-    node = next
-    offset = 'range' in next && Array.isArray(next.range) ? Number(next.range[0]) : offset
-  }
-  return offset
+/** What is wrong first with a provider's part, if anything is. */
+async function problemOf(provider: string, options: { sites: unknown[] }): Promise<Explained | undefined> {
+  const first: PropertyKey[] = ['sites', 0]
+  if (provider === '')
+    return { path: first, what: 'value', message: 'the provider of this site is missing', fix: 'add provider: local' }
+  const config = await configOf(provider).catch((error: unknown) => error)
+  if (config instanceof UnknownProvider)
+    return { path: [...first, 'provider'], what: 'value', message: config.message, fix: config.fix }
+  if (!(config instanceof z.ZodType)) throw config
+  const read = config.safeParse(options)
+  if (read.success) return undefined
+  const schema = z.toJSONSchema(config, { io: 'input', unrepresentable: 'any' }) as JsonSchema // zod's is wider
+  return explainFields({ noun: 'a site', schema, root: options }, read.error.issues)[0]
 }

@@ -16,9 +16,6 @@ const Pool = z.strictObject({
   nodes: z.int().min(0).meta({ description: 'Nodes that there are.' }),
 })
 
-export const SimulatedSite = Site.omit({ provider: true }).extend({ pools: z.array(Pool).min(1) })
-export type SimulatedSite = z.output<typeof SimulatedSite>
-
 const fraction = z.number().min(0).max(1)
 
 /** What happens to calls, by chance or in a window of time. */
@@ -45,6 +42,13 @@ export const Faults = z.strictObject({
   }),
 })
 export type Faults = z.output<typeof Faults>
+
+const Pace = z.strictObject({ bootMs: Range.optional(), runMs: Range.optional() })
+export const SimulatedSite = Site.omit({ provider: true }).extend({
+  pools: z.array(Pool).min(1),
+  pace: Pace.prefault({}).meta({ description: 'Its own, where it differs from that of the provider.' }),
+})
+export type SimulatedSite = z.output<typeof SimulatedSite>
 
 export const SimulatedOptions = z.strictObject({
   seed: z.union([z.int(), z.string().max(200)]),

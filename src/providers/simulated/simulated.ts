@@ -37,7 +37,9 @@ export function createSimulated(given: SimulatedOptions & { clock: Clock }): Sim
   const { seed, faults, sites } = SimulatedOptions.parse(rest)
   const weather = createWeather(seed, faults)
   const scripts = new Map<string, readonly Part[]>()
-  const states = new Map(sites.map((site) => [site.name, createSite({ seed, site, faults })]))
+  const states = new Map(
+    sites.map((site) => [site.name, createSite({ seed, site, faults: { ...faults, ...site.pace } })]),
+  )
   const stateOf = (site: string): SiteState => {
     const state = states.get(site)
     if (!state) throw new Error(`no simulated site "${site}"; there are ${[...states.keys()].join(', ')}`)
