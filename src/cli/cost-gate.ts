@@ -26,8 +26,6 @@ export async function passCostGate(call: Asked, plan: PlanView, command: WithOpt
     if (amount <= amountOf(limit, maxCost)) return // and the server sees to it that it stays so
     throw tooDear(`this costs ${formatMoney(amount)}, and --max-cost allows ${limit}`, { amount, command, plan })
   }
-  if (plan.documents.some(({ placed, replicas }) => placed < replicas))
-    note(call.io, 'What waits has no price yet: --max-cost bounds what it may take later.')
   const above = amountOf(
     call.text('confirm-above') ?? (call.io.env.ISOBAR_CONFIRM_ABOVE || confirmAboveHour),
     'the limit',

@@ -44,9 +44,14 @@ export function planText(call: Call, plan: PlanView, stream: 'stdout' | 'stderr'
   const skipped = plan.skipped.map(({ site, why: because }) => `not asked: ${site}, ${plain(because)}\n`)
   const refused = wide ? plan.documents.flatMap(rejectionLines) : []
   const placed = plan.documents.some(({ placement }) => placement)
-  return [table, ...refused, ...(placed ? [`in all ${plan.pricePerHour.text}/h${expected}\n`] : []), ...skipped].join(
-    '',
-  )
+  const unbound = call.text('max-cost') === undefined && plan.documents.some((one) => one.placed < one.replicas)
+  return [
+    table,
+    ...refused,
+    ...(placed ? [`in all ${plan.pricePerHour.text}/h${expected}\n`] : []),
+    ...(unbound ? ['what waits has no price yet: --max-cost bounds what it may take later\n'] : []),
+    ...skipped,
+  ].join('')
 }
 
 const rejectionLines = ({ name, rejections }: PlanDocumentView): string[] =>
