@@ -106,6 +106,7 @@ describe('money', { concurrency: 8 }, () => {
 
   test("a project's budget that is used up keeps all its workloads out until it is raised, and what runs goes on", async () => {
     await house.say('projects', 'set', 'lab', '--budget', '$1')
+    const raise = 'isobar projects set lab --budget <amount>'
     const done = join(house.home, 'lab-goes-on')
     const runs = await house.start(aJob('first', `sleep 2.5; echo on > ${done}`, { project: 'lab' }), ...allow)
     await house.until(runs, 'over the budget', ({ attemptList }) => Number(attemptList[0]?.spent.micros) > 1_000_000)
@@ -121,8 +122,11 @@ describe('money', { concurrency: 8 }, () => {
       assert.equal(state, 'queued')
       assert.match(reason, /^The budget of project lab is used up: \$\d\.\d+ of \$1\.00 are spent\.$/)
       const { cause, shown } = await house.why(id)
-      assert.deepEqual([cause, shown], ['budget', 'next: isobar projects set lab --budget <amount>'])
+      assert.deepEqual([cause, shown], ['budget', `next: ${raise}`])
     }
+    writeFileSync(join(house.home, 'lab.json'), JSON.stringify(aJob('fourth', 'true', { project: 'lab' })))
+    const plan = await house.isobar('plan', 'lab.json')
+    assert.deepEqual([plan.code, plan.stderr.trimEnd().split('\n').at(-1)], [7, `next: ${raise}`], plan.stderr)
     await house.until(runs, 'at its end', isOver)
     assert.ok(existsSync(done))
     await billOf(runs)

@@ -9,7 +9,7 @@ import { planText } from '#cli/plan-text.ts'
 import { prepare, readSpec } from '#cli/submission.ts'
 import { showStarted } from './started.ts'
 
-/** `isobar plan`: 10 when there is something to apply, 6 when nothing has a place. */
+/** `isobar plan`: 10 when there is something to apply, 6 when nothing has a place, 7 when the money for it is used up. */
 export async function plan(call: Call): Promise<number> {
   const spec = await readSpec(call.io, call.args[0] ?? '')
   const api = await call.api()
@@ -20,10 +20,12 @@ export async function plan(call: Call): Promise<number> {
   )
   await showOne(call, { data: made, name: () => made.id, people: () => planText(call, made, 'stdout') })
   const placed = made.documents.some(({ placement }) => placement !== null)
-  const next = made.documents.flatMap(({ refusal }) => refusal?.next ?? [])
+  const refusals = made.documents.flatMap(({ refusal }) => refusal ?? [])
+  const [next] = refusals.flatMap((refusal) => refusal.next)
   note(call.io, `${made.id} holds until ${made.expiresAt}`)
-  note(call.io, placed ? `next: isobar apply ${made.id}` : `next: ${next[0] ?? `isobar apply ${made.id} (it waits)`}`)
-  return placed ? exitCodes.changesPending : exitCodes.noCapacity
+  note(call.io, placed ? `next: isobar apply ${made.id}` : `next: ${next ?? `isobar apply ${made.id} (it waits)`}`)
+  if (placed) return exitCodes.changesPending
+  return refusals.some(({ cause }) => cause === 'budget') ? exitCodes.overLimit : exitCodes.noCapacity
 }
 
 /** `isobar apply`: exactly that plan, or the difference. */

@@ -40,7 +40,8 @@ export const run: readonly CommandSpec[] = [
     arguments: '<file>',
     group: 'Run',
     summary: 'decide where a spec would run and what it would cost, and keep that plan',
-    details: 'Exits with 10 when there is something to apply, with 6 when nothing has a place now.',
+    details:
+      'Exits with 10 when there is something to apply, with 6 when nothing has a place now, with 7 when its budget is used up.',
     options: [{ flags: '--project <name>', description: 'for what names no project in its file' }],
     examples: ['isobar plan train.yaml', 'isobar plan train.yaml -o jsonpath=.id'],
     next: 'isobar apply <plan>',
