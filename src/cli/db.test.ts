@@ -3,6 +3,9 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { aDatabase } from '#rigs/postgres.ts'
 
 import { callMain, openHouse, type House } from './captured.ts'
 
@@ -55,3 +58,29 @@ test('what would pull the floor from under a server is refused with its address'
   assert.equal((await house.isobar('db', 'move', '--to', 'mysql://x')).code, 2)
   assert.equal((await house.isobar('db', 'move')).code, 2)
 })
+
+test('a house that moved to another PostgreSQL goes on there, with its past, its money and its secrets', async () => {
+  const at = (url: string) => ({ env: { ...house.env, DATABASE_URL: url }, cwd: house.home })
+  const spec = join(house.home, 'uses.yaml')
+  writeFileSync(spec, 'kind: job\nname: uses\nresources: { cpus: 0.5 }\nsecrets: [WORD]\nrun: test "$WORD" = sesame\n')
+  assert.equal((await callMain(['secret', 'set', 'WORD'], { ...at(''), input: 'sesame' })).code, 0)
+  assert.equal((await house.isobar('run', spec)).code, 0)
+  await until(async () => (await house.isobar('sites', '-o', 'jsonpath=.items[*].leases')).stdout === '0\n')
+  const before = await house.isobar('cost', '-o', 'jsonpath=.total.micros')
+  assert.equal((await house.isobar('server', 'stop')).code, 0)
+  const url = await aDatabase()
+  const moved = await house.isobar('db', 'move', '--to', url)
+  assert.equal(moved.code, 0, moved.stderr)
+  const isobar = (...argv: string[]) => callMain(argv, at(url))
+  assert.equal((await isobar('cost', '-o', 'jsonpath=.total.micros')).stdout, before.stdout)
+  assert.equal((await isobar('describe', 'uses', '-o', 'jsonpath=.state')).stdout, 'succeeded\n')
+  assert.equal((await isobar('run', spec, '--name', 'again')).code, 0)
+  assert.equal((await isobar('server', 'stop')).code, 0)
+})
+
+async function until(so: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await so()); tries++) {
+    assert.ok(tries < 200, 'it did not come about')
+    await sleep(50)
+  }
+}
