@@ -15,7 +15,6 @@ export function readDocuments(request: z.output<typeof SpecRequest>): { document
     spec: inProject(spec, request.project),
     bundle: request.bundles[index] ?? null,
   }))
-  for (const { spec } of documents) refuseUnstorable(spec)
   return { documents }
 }
 
@@ -34,17 +33,3 @@ const invalid = (problems: SpecProblem[]): Problem =>
     })),
     next: ['isobar validate <file>'],
   })
-
-/** A zero byte or half a character, as JSON writes it: PostgreSQL keeps neither in text, and no process could be given one. */
-const unstorable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/
-
-function refuseUnstorable(spec: Spec): void {
-  if (unstorable.test(JSON.stringify(spec)))
-    throw new Problem(
-      'invalid-spec',
-      `"${spec.name}" holds a zero byte or half a Unicode character in a text; remove it.`,
-      {
-        next: ['isobar validate <file>'],
-      },
-    )
-}
