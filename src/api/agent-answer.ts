@@ -43,6 +43,14 @@ export async function makeGo(house: ApiHouse, view: AgentView): Promise<Go> {
   }
 }
 
+/** Says so where people look as well: the workload has its machines, and waits. */
+async function cannotOpen(house: ApiHouse, { id, project }: AgentView['workload'], name: string): Promise<Problem> {
+  const fix = `isobar secret set ${name}${project === 'default' ? '' : ` --project ${project}`} --file <path>`
+  const reason = `it waits for the secret ${name} of project ${project}, which cannot be opened: ${fix}`
+  await house.store.apply([{ change: 'reason', id, reason }])
+  return new Problem('unavailable', `The secret ${name} of project "${project}" cannot be opened.`, { next: [fix] })
+}
+
 const addressOf = (house: ApiHouse, hash: string): string =>
   bundleAddress({ key: house.keys.bundles, hash, now: house.clock.now() })
 
@@ -55,7 +63,7 @@ async function openSecrets(house: ApiHouse, { workload }: AgentView): Promise<Re
     const box = sealed.get(name)
     const value = box && unseal(house.keys.secrets, secretOwner(project, name), box)
     // Starting without it would fail later and worse. The agent asks again until somebody has put it right.
-    if (!value) throw new Problem('unavailable', `The secret ${name} of project "${project}" cannot be opened.`)
+    if (!value) throw await cannotOpen(house, workload, name)
     opened[name] = Buffer.from(value).toString()
   }
   return opened

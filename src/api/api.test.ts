@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { test } from 'node:test'
 
+import { createDirectoryBlobs } from '#providers/blobs/directory.ts'
 import { anApi, jobText, type TestApi } from '#rigs/api.ts'
 
 const submit = (api: TestApi, name: string, headers: Record<string, string> = {}) =>
@@ -244,4 +249,24 @@ test('the docs and the description are open, describe every view, and ask nobody
   const page = await api.call('GET /docs', undefined, { authorization: '' })
   assert.equal(page.status, 200)
   assert.ok(!/https?:\/\//.test(page.text))
+})
+
+test('a bundle that somebody asks for, plans or submits with is not the next to be pruned', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'isobar-bundles-'))
+  const blobs = createDirectoryBlobs(folder)
+  await using api = await anApi({ blobs })
+  const { hash } = await blobs.put(Readable.from([Buffer.from('packed')]))
+  const path = join(folder, 'content', hash.slice(-2), hash)
+  const body = { text: `${jobText()}workdir: .\n`, bundles: { 0: hash } }
+  const uses = [
+    () => api.fetch(`/v1/bundles/${hash}`, { method: 'HEAD' }),
+    () => api.call('POST /v1/plans', body),
+    () => api.call('POST /v1/workloads', body),
+  ]
+  for (const use of uses) {
+    utimesSync(path, 0, 0)
+    assert.ok((await use()).status < 300)
+    assert.ok(statSync(path).mtimeMs > Date.now() - 60_000)
+  }
+  rmSync(folder, { recursive: true })
 })

@@ -111,7 +111,7 @@ export async function checkNames(house: ApiHouse, documents: Document[]): Promis
 /** Projects that were there at some time: none is ever removed, so that a flood of submits need not ask for each. */
 const knownProjects = new WeakMap<Store, Set<string>>()
 
-async function checkProject(house: ApiHouse, name: string): Promise<void> {
+export async function checkProject(house: ApiHouse, name: string): Promise<void> {
   if (knownProjects.get(house.store)?.has(name)) return
   const projects = (await house.store.projects.list()).map((project) => project.name)
   knownProjects.set(house.store, new Set(projects))

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
@@ -69,6 +69,9 @@ export async function openHouse(declared = sites): Promise<House> {
     isobar,
     async close() {
       const { code, stderr } = await isobar('server', 'stop')
+      // As root the database is elsewhere, and would stay.
+      const { home: database } = JSON.parse(readFileSync(join(home, 'pg', 'where.json'), 'utf8'))
+      rmSync(database, { recursive: true, force: true })
       rmSync(home, { recursive: true, force: true })
       if (code !== 0) throw new Error(stderr)
     },

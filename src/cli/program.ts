@@ -197,7 +197,8 @@ class HelpShown extends CliFault {
 }
 
 function faultOfUsage(command: Command, error: CommanderError): CliFault {
-  const word = /'([^']+)'/.exec(error.message)?.[1] ?? ''
+  // Only what names something is repeated: a value that somebody typed may be a secret, and errors end up in logs.
+  const word = /'([^'=]+)/.exec(error.message)?.[1] ?? ''
   switch (error.code) {
     case 'commander.unknownCommand':
       return unknownCommand(command, word, [])
@@ -207,7 +208,7 @@ function faultOfUsage(command: Command, error: CommanderError): CliFault {
     }
     case 'commander.excessArguments': {
       if (command.commands.length > 0) return unknownCommand(command, command.args[0] ?? '', [])
-      return usageError(command, error.message.replace(/^error: /, ''), undefined)
+      return usageError(command, error.message.replace(/^error: /, '').replace(/( but got \d+): .*/s, '$1'), undefined)
     }
     default:
       return usageError(command, error.message.replace(/^error: /, ''), undefined)

@@ -38,7 +38,7 @@ export type Placement = {
 
 /** Why nothing was placed: one dominant cause, the evidence, and the command that helps. */
 export type Refusal = {
-  /** `budget`, `deadline`, `no-project`, a rule of the filter, or `no-offers`. */
+  /** `secret`, `budget`, `deadline`, `no-project`, a rule of the filter, or `no-offers`. */
   cause: string
   /** No candidate could ever hold it, not even when all is free: waiting does not help. */
   impossible?: boolean

@@ -117,6 +117,8 @@ export type QueueSnapshot = {
   projects: Project[]
   /** What is spent until now, by `project/<name>` and `workload/<id>`; nothing where there is no key. */
   spent: Map<string, bigint>
+  /** The secret that a workload names and its project does not have, by workload. */
+  missing?: Map<string, string>
   sites: (SiteReach & { offers: Offer[]; nodes: Node[] | null; info: Site })[]
 }
 

@@ -9,6 +9,7 @@ import { notFound, Problem } from '#api/problem.ts'
 import { readBytes } from '#api/read-bytes.ts'
 import { secretOwner } from '#api/secret-owner.ts'
 import { time } from '#api/show.ts'
+import { checkProject } from '#api/submit.ts'
 import { SecretList } from '#api/views.ts'
 
 const mostBytes = 64 * 1024
@@ -58,8 +59,7 @@ export function secretRoutes(app: Api, house: ApiHouse): void {
       throw new Problem('usage', `The value of ${name} must be UTF-8 text without zero bytes.`, {
         next: [`base64 <file> | isobar secret set ${name}`],
       })
-    const projects = await house.store.projects.list()
-    if (!projects.some((one) => one.name === project)) throw notFound(`There is no project "${project}".`)
+    await checkProject(house, project)
     const sealed = seal(house.keys.secrets, secretOwner(project, name), value)
     await house.store.secrets.put(project, name, sealed, house.clock.now())
     return c.body(null, 200)

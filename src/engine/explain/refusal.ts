@@ -36,6 +36,12 @@ export function refuseBefore({ workload }: Asked, bar: Bar): Refusal {
       return refusal(bar.cause, `There is no project ${workload.project}, so nothing says what it may use.`, [
         'isobar projects',
       ])
+    case 'secret': {
+      const { project } = workload
+      const text = `It names the secret ${bar.name}, which project ${project} does not have any more.`
+      const flag = project === 'default' ? '' : ` --project ${project}`
+      return refusal(bar.cause, text, [`isobar secret set ${bar.name}${flag} --file <path>`])
+    }
     case 'deadline': {
       const runs = bar.expectedMs > 0 ? `: it is expected to run for ${formatDuration(bar.expectedMs)}` : ''
       const text = `It cannot end by its deadline of ${formatInstant(bar.deadline)} any more${runs}.`

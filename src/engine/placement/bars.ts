@@ -1,13 +1,21 @@
+import type { Snapshot } from './facts.ts'
 import type { Need } from './need.ts'
 
 /** What stands in the way before any candidate is looked at. */
 export type Bar =
   | { cause: 'no-project' }
+  | { cause: 'secret'; name: string }
   | { cause: 'deadline'; deadline: number; expectedMs: number }
   | { cause: 'budget'; of: 'project' | 'workload'; limitMicros: number; spentMicros: bigint }
 
-/** A deadline that cannot be met any more, or a budget that is used up. */
-export function barTo({ spec, workload, project }: Need, spent: Map<string, bigint>, now: number): Bar | null {
+/** A secret that was removed, a deadline that cannot be met any more, or a budget that is used up. */
+export function barTo(
+  { spec, workload, project }: Need,
+  { spent, missing }: Pick<Snapshot, 'spent' | 'missing'>,
+  now: number,
+): Bar | null {
+  const name = missing?.get(workload.id)
+  if (name !== undefined) return { cause: 'secret', name }
   const { deadline, duration } = spec
   const expectedMs = duration.expectedMs ?? 0
   if (deadline !== undefined && now + expectedMs > deadline) return { cause: 'deadline', deadline, expectedMs }

@@ -12,6 +12,8 @@ export type Snapshot = {
   projects: Project[]
   /** Micro-dollars spent so far, by `project/<name>` and `workload/<id>`; nothing where there is no key. */
   spent: Map<string, bigint>
+  /** The secret that a workload names and its project does not have, by workload. */
+  missing?: Map<string, string>
   sites: SiteFacts[]
 }
 

@@ -232,7 +232,7 @@ test('a preferred topology is taken when there is one, although it is dearer, an
   assert.deepEqual(sitesOf(placed({ waiting: [job], sites: [apart] })), ['apart'])
 })
 
-test('budgets that are used up and deadlines that cannot be met refuse before any offer is looked at', () => {
+test('budgets that are used up, deadlines that cannot be met and secrets that were removed refuse before any offer is looked at', () => {
   const sites = [aSite({ offers: [{}] })]
   const spent = new Map([
     ['workload/w-poor', 5_000_000n],
@@ -243,14 +243,17 @@ test('budgets that are used up and deadlines that cannot be met refuse before an
     aJob({ name: 'of-broke', project: 'broke' }),
     aJob({ name: 'late', deadline: '2026-01-01T01:00:00Z', duration: { expected: '2h' } }),
     aJob({ name: 'lost', project: 'nobodys' }),
+    aJob({ name: 'bare', secrets: ['TOKEN'] }),
   ]
+  const missing = new Map([['w-bare', 'TOKEN']])
   const projects = [aProject(), aProject({ name: 'broke', budgetMicros: 7_000_000 })]
-  const decisions = placed({ waiting, sites, spent, projects })
+  const decisions = placed({ waiting, sites, spent, missing, projects })
   assert.deepEqual(Object.fromEntries(decisions.map((each) => [each.workload, each.refusal?.text])), {
     'w-poor': 'The budget of poor is used up: $5.00 of $5.00 are spent.',
     'w-of-broke': 'The budget of project broke is used up: $7.00 of $7.00 are spent.',
     'w-late': 'It cannot end by its deadline of 2026-01-01T01:00:00Z any more: it is expected to run for 2h.',
     'w-lost': 'There is no project nobodys, so nothing says what it may use.',
+    'w-bare': 'It names the secret TOKEN, which project default does not have any more.',
   })
 })
 

@@ -41,7 +41,7 @@ export function place({ snapshot, now, defaults = {} }: PlaceInput): Decision[] 
     const project = projects.get(asked.workload.project)
     if (!project) return nowhere(asked, refuseBefore(asked, { cause: 'no-project' }))
     const need = needOf(asked, project, defaults)
-    const bar = barTo(need, snapshot.spent, now)
+    const bar = barTo(need, snapshot, now)
     return bar ? nowhere(asked, refuseBefore(asked, bar)) : decide(need, round)
   })
 }

@@ -47,8 +47,25 @@ async function snapshot(on: Executor, { now, most, asleep = [], unlessIdle }: As
     leases: await readLeases(on, ids),
     projects: await listProjects(on),
     spent: await spentOf(on, ids, now),
+    missing: await missingSecrets(on, workloads),
     sites: await listSites(on),
   }
+}
+
+/** A secret that was removed after the submit: to start without it would fail later, and cost. */
+async function missingSecrets(on: Executor, workloads: Workload[]): Promise<Map<string, string>> {
+  const naming = workloads.filter(({ spec }) => spec.secrets.length > 0)
+  if (naming.length === 0) return new Map()
+  const { rows } = await sql<{ project: string; name: string }>`
+    select project, name from secrets where project = any(${naming.map(({ project }) => project)}::text[])
+  `.execute(on)
+  const there = new Set(rows.map(({ project, name }) => `${project} ${name}`))
+  return new Map(
+    naming.flatMap(({ id, project, spec }) => {
+      const name = spec.secrets.find((one) => !there.has(`${project} ${one}`))
+      return name === undefined ? [] : [[id, name] as const]
+    }),
+  )
 }
 
 /** With what the ledger does not have yet, where there is a budget to compare it with. */

@@ -8,9 +8,7 @@ import { replicaColumns } from './columns.ts'
 
 /** What of a spec has no say in where it may be placed. */
 const ofNoNeed =
-  'name project priority labels workdir setup run env secrets checkpoint retry expiry ports readiness replicas'.split(
-    ' ',
-  )
+  'name project priority labels workdir setup run env checkpoint retry expiry ports readiness replicas'.split(' ')
 
 /**
  * What a spec asks of a place, as a short text that is equal for equal wishes; `spec` and `id` are SQL. A budget is each

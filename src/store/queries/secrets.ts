@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 
 import type { Database } from '#store/database.ts'
 import type { Secrets } from '#store/store.ts'
+import { nudge } from './nudge.ts'
 
 /** Secrets as they were sealed by others; nothing in this room can read one. */
 export const createSecrets = (database: Database): Secrets => ({
@@ -12,6 +13,7 @@ export const createSecrets = (database: Database): Secrets => ({
         values (${project}, ${name}, ${Buffer.from(sealed)}, ${now}::bigint)
         on conflict (project, name) do update set sealed = excluded.sealed, updated_at = excluded.updated_at
       `.execute(on)
+      await nudge(on, ['admit']) // somebody may wait for it
     }),
   list: (project) =>
     database.read(async (on) => {
@@ -50,6 +52,7 @@ export const createSecrets = (database: Database): Secrets => ({
       const { rows } = await sql`
         delete from secrets where project = ${project} and name = ${name} returning name
       `.execute(on)
+      await nudge(on, ['admit'])
       return rows.length > 0
     }),
 })
