@@ -55,7 +55,7 @@ export async function openBase(
   await requireKeyFile(store.secrets, options.keyFile)
   const keys = openKeys(options)
   await requireSameKey(store.secrets, keys, keyPath(options))
-  const metrics = createMetrics()
+  const metrics = createMetrics({ figures: store.figures, now: clock.now })
   const blobs = createDirectoryBlobs(join(shared, 'blobs'))
   const archive = createLogArchive(blobs)
   const providers = await openProviders({ home, clock, metrics })

@@ -1,6 +1,7 @@
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 import type { ApiCounts } from '#api/house.ts'
+import type { Figures } from '#store/queries/figures.ts'
 
 /** All figures of a control plane. */
 export type Metrics = ApiCounts & {
@@ -10,8 +11,11 @@ export type Metrics = ApiCounts & {
 
 const seconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30]
 
+/** What the house's own figures come from: asked once for each look at them. */
+export type Source = { figures(): Promise<Figures>; now(): number }
+
 /** Figures in a registry of their own, Node's own (event-loop lag, memory) among them. */
-export function createMetrics(): Metrics {
+export function createMetrics(source: Source): Metrics {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
@@ -49,6 +53,31 @@ export function createMetrics(): Metrics {
       if (failed) counted.inc({ loop })
     },
     providerCall: ({ provider, call, outcome, seconds: took }) => calls.observe({ provider, call, outcome }, took),
-    text: () => registry.metrics(),
+    async text() {
+      // While the database is away, how it goes here is told all the same.
+      const figures = await source.figures().catch(() => null)
+      const own = figures ? await houseText(figures, source.now()) : ''
+      return `${await registry.metrics()}\n${own}`
+    },
   }
+}
+
+/** The house's own figures; labels are bounded by what sites.yaml declares. All control planes of a database tell the same. */
+async function houseText({ workloads, leases, sites, oldestQueued }: Figures, now: number): Promise<string> {
+  const registry = new Registry()
+  const gauge = <L extends string>(name: string, help: string, labelNames: L[]) =>
+    new Gauge({ name, help, labelNames, registers: [registry] })
+  const counts = gauge('isobar_workloads', 'Workloads that have not ended, by kind and state.', ['kind', 'state'])
+  for (const { kind, state, count } of workloads) counts.set({ kind, state }, count)
+  const wait = gauge('isobar_oldest_queued_seconds', 'Age of the oldest workload in the queue.', [])
+  wait.set(oldestQueued === null ? 0 : Math.max(0, now - oldestQueued) / 1000)
+  const held = gauge('isobar_leases', 'Live leases by site, tier and state.', ['site', 'tier', 'state'])
+  const price = gauge('isobar_price_dollars_per_hour', 'What live leases cost.', ['site', 'tier', 'state'])
+  for (const { site, tier, state, count, priceMicros } of leases) {
+    held.set({ site, tier, state }, count)
+    price.set({ site, tier, state }, priceMicros / 1_000_000)
+  }
+  const reach = gauge('isobar_site_reachable', 'Whether a site answers.', ['site'])
+  for (const { site, reach: how } of sites) reach.set({ site }, how === 'reachable' ? 1 : 0)
+  return registry.metrics()
 }

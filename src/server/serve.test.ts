@@ -174,3 +174,22 @@ test('a job that must not run here ends at a simulated site of sites.yaml, at it
   const [attempt] = (await ask(server, `GET /v1/workloads/${id}`)).json.attemptList
   assert.deepEqual([attempt.site, attempt.pricePerHour.text], ['simulated/cloud', '$80.00'])
 })
+
+test('metrics tell what waits and what is held, by kind, state, site and tier', async (t) => {
+  const server = await aServer(t, { home: aHome(t), url: await aDatabase(), port: 0 })
+  const texts = ['resources: { cpus: 100000 }\nrun: x', 'resources: { cpus: 0.1 }\nrun: sleep 60']
+  for (const [i, rest] of texts.entries())
+    await ask(server, 'POST /v1/workloads', { text: `kind: job\nname: j-${i}\n${rest}\n` })
+  await ask(server, 'GET /v1/workloads/j-1/wait?for=running&timeoutSeconds=20')
+  const { text } = await ask(server, 'GET /metrics')
+  const value = (line: string) => new RegExp(`^${line.replaceAll(/[{}]/g, String.raw`\$&`)} (.+)$`, 'm').exec(text)?.[1]
+  assert.equal(value('isobar_workloads{kind="job",state="queued"}'), '1')
+  assert.equal(value('isobar_workloads{kind="job",state="running"}'), '1')
+  assert.equal(value('isobar_leases{site="local/here",tier="on-demand",state="held"}'), '1')
+  assert.ok(Number(value('isobar_price_dollars_per_hour{site="local/here",tier="on-demand",state="held"}')) > 0)
+  assert.equal(value('isobar_site_reachable{site="local/here"}'), '1')
+  assert.ok(Number(value('isobar_oldest_queued_seconds')) >= 0)
+  assert.ok(Number(value('process_resident_memory_bytes')) > 0)
+  await ask(server, 'POST /v1/workloads/j-1/stop')
+  await ask(server, 'GET /v1/workloads/j-1/wait?timeoutSeconds=20')
+})

@@ -9,6 +9,7 @@ import { apply } from './queries/apply.ts'
 import { createClaims } from './queries/claims.ts'
 import { createEvents } from './queries/events.ts'
 import { createFollow } from './queries/follow.ts'
+import { figuresOf } from './queries/figures.ts'
 import { createIdempotency } from './queries/idempotency.ts'
 import { createLedger } from './queries/ledger.ts'
 import { createOperations } from './queries/operations.ts'
@@ -70,6 +71,7 @@ function rooms(database: Database, { ids, clock }: { ids: Ids; clock: Clock }): 
     idempotency: createIdempotency(database),
     claims: createClaims(database),
     apply: (changes) => database.write((on) => applyWithin(on, changes)),
+    figures: () => figuresOf(database),
     prune: (options) => database.write((on) => prune(on, options)),
   }
 }

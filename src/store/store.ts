@@ -12,6 +12,7 @@ import type { Rank } from '#model/rank.ts'
 import type { Replica } from '#model/replica.ts'
 import type { Node, Site, SiteReach } from '#model/site.ts'
 import type { Wants, Workload, WorkloadState } from '#model/workload.ts'
+import type { Figures } from './queries/figures.ts'
 
 /**
  * All that is remembered. Reads are grouped by noun; what a decision changes goes through `apply`, in one transaction.
@@ -31,6 +32,8 @@ export type Store = {
   secrets: Secrets
   idempotency: Idempotency
   claims: Claims
+  /** What one watches a house by. */
+  figures(): Promise<Figures>
   /** Applies the changes of one decision, each guarded by its table of moves. Returns how many took effect. */
   apply(changes: Change[]): Promise<number>
   /** Calls back after a commit that may interest a loop, in any control plane; a nudge only says "look again". */
