@@ -30,8 +30,12 @@ const isobar = (...argv: string[]): Promise<Captured> => house.isobar(...argv)
 const waiting = (name: string): string =>
   `kind: job\nname: ${name}\nresources: { cpus: 5000 }\nrun: echo hello\nlabels: { team: a }\n`
 
+const fleet = 'sites: [{ provider: local, name: here, nodes: [{ shape: small, count: 2, accelerators: 8 }] }]\n'
+
 before(async () => {
   house = await openHouse()
+  writeFileSync(join(house.home, 'fleet.yaml'), fleet)
+  writeFileSync(join(house.home, 'jobs.csv'), 'arrival,duration,gpus\n0,1h,4\n')
   for (const name of ['first', 'second']) writeFileSync(join(house.home, `${name}.yaml`), waiting(name))
   for (const name of ['first', 'second']) {
     const { code, stdout, stderr } = await isobar('run', `${name}.yaml`, '--detach')
@@ -61,6 +65,7 @@ const reads: [string[], { parse(value: unknown): unknown } | undefined][] = [
   [['version'], undefined],
   [['validate', 'first.yaml', 'second.yaml'], undefined],
   [['plan', 'first.yaml'], PlanView],
+  [['simulate', 'fleet.yaml', 'jobs.csv'], undefined],
 ]
 
 test('stdout is data and nothing else, in every format of every command that reads', async () => {

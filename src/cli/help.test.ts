@@ -19,7 +19,7 @@ test('these are the commands; taking one away or renaming it breaks scripts', ()
     names,
     [
       ['run', 'plan', 'apply', 'validate', 'init'],
-      ['ps', 'describe', 'logs', 'why', 'wait', 'events'],
+      ['ps', 'describe', 'logs', 'why', 'wait', 'events', 'simulate'],
       ['stop', 'hold', 'release', 'priority'],
       ['cost', 'offers', 'sites', 'projects list', 'projects set'],
       ['gateway', 'demo', 'doctor', 'secret set', 'secret list', 'secret rm'],

@@ -1,0 +1,174 @@
+import { jainIndex } from '#simulator/replay/fairness.ts'
+import { mainUnit } from '#simulator/replay/meter.ts'
+import type { Outcome } from '#simulator/replay/replay.ts'
+import type { Task } from '#simulator/replay/task.ts'
+import type { Fleet } from '#simulator/scenario/fleet.ts'
+import type { Unit } from '#simulator/traces/job.ts'
+
+import { costBoundMicros, workBoundMs } from './bounds.ts'
+import type { FigureName, Value } from './figure.ts'
+
+/** What one policy made of a trace. Plain data: it is what `-o json` writes. */
+export type RunReport = {
+  policy: string
+  /** Of every decision; equal for equal input and seed. */
+  digest: string
+  endMs: number
+  /** Moments at which anything happened. */
+  moments: number
+  figures: Record<FigureName, Value>
+  kinds: {
+    kind: string
+    jobs: number
+    waitMeanMs: number
+    waitP50Ms: number
+    waitP99Ms: number
+    completionMeanMs: number
+  }[]
+  projects: { project: string; jobs: number; waitMeanMs: number; hours: number; fairHours: number }[]
+  capacity: { site: string; shape: string; tier: string; nodes: number; costMicros: string }[]
+  /** Waits and completion times at 0, 1, 2, … 100 %: of that part of the jobs they are no longer. */
+  quantiles: { waitMs: number[]; completionMs: number[] }
+  series: { binMs: number; used: number[]; usable: number[]; waiting: number[] }
+}
+
+const hourMs = 3_600_000
+
+export function reportRun(fleet: Fleet, outcome: Outcome): RunReport {
+  const { measured, endMs } = outcome
+  const { rows, binMs } = measured.series
+  return {
+    policy: outcome.policy,
+    digest: outcome.digest,
+    endMs,
+    moments: outcome.moments,
+    figures: figuresOf(fleet, outcome),
+    kinds: byKey(outcome.tasks, ({ job }) => job.kind).map(([kind, tasks]) => ({
+      kind,
+      jobs: tasks.length,
+      ...timesOf(tasks),
+    })),
+    projects: projectsOf(fleet, outcome),
+    capacity: fleet.groups.map(({ number, site, shape, tier, count }) => ({
+      site,
+      shape,
+      tier,
+      nodes: count,
+      costMicros: String(measured.costMicros[number] ?? 0n),
+    })),
+    quantiles: { waitMs: quantiles(waitsOf(outcome.tasks)), completionMs: quantiles(completionsOf(outcome.tasks)) },
+    series: {
+      binMs,
+      used: rows.map(([used = 0]) => round(used, 6)),
+      usable: rows.map(([, usable = 0]) => round(usable, 6)),
+      waiting: rows.map(([, , waiting = 0]) => round(waiting, 3)),
+    },
+  }
+}
+
+function figuresOf(fleet: Fleet, outcome: Outcome): Record<FigureName, Value> {
+  const { tasks, measured, endMs, fairness } = outcome
+  const count = (state: Task['state']) => tasks.filter((task) => task.state === state).length
+  const unit = mainUnit(fleet.groups)
+  const usage = measured.usage[unit]
+  const possible = tasks.filter(({ state }) => state !== 'refused')
+  const jobs = possible.map(({ job }) => job)
+  const cost = measured.costMicros.reduce((sum, one) => sum + one, 0n)
+  const bound = costBoundMicros({ fleet, measured, endMs, work: workOf(tasks) })
+  const projects = projectsOf(fleet, outcome).filter(({ fairHours }) => fairHours > 0)
+  return {
+    jobs: tasks.length,
+    ended: count('ended'),
+    waiting: count('waiting'),
+    running: count('running'),
+    refused: count('refused'),
+    deadlinesMissed: tasks.filter((task) => missed(task, endMs)).length,
+    ...timesOf(tasks),
+    makespanMs: endMs,
+    makespanBoundMs: workBoundMs(fleet, jobs),
+    utilisation: part(usage.usedMs, usage.usableMs),
+    availability: part(usage.usableMs, usage.totalMs),
+    fragmentation: part(usage.splinteredMs, usage.usableMs),
+    preemptions: tasks.reduce((sum, { preemptions }) => sum + preemptions, 0),
+    losses: tasks.reduce((sum, { losses }) => sum + losses, 0),
+    lostHours: hours(tasks, ({ lostMs }) => lostMs),
+    restartHours: hours(tasks, ({ startupMs }) => startupMs),
+    costMicros: String(cost),
+    costBoundMicros: String(bound),
+    costRatio: bound > 0n ? round(Number(cost) / Number(bound), 4) : null,
+    jain: round(jainIndex(projects.map((project) => project.hours / project.fairHours)), 4),
+    shareError: round(fairness.shareError, 6),
+  }
+}
+
+type Times = Pick<RunReport['kinds'][number], 'waitMeanMs' | 'waitP50Ms' | 'waitP99Ms' | 'completionMeanMs'>
+
+/** Times until the first start, of those that started. */
+const waitsOf = (tasks: readonly Task[]): Float64Array =>
+  sorted(tasks.flatMap(({ starts, firstStartMs, job }) => (starts > 0 ? [firstStartMs - job.arrivalMs] : [])))
+
+/** Times from arrival to end, of those that ended. */
+const completionsOf = (tasks: readonly Task[]): Float64Array =>
+  sorted(tasks.flatMap(({ state, endsAtMs, job }) => (state === 'ended' ? [endsAtMs - job.arrivalMs] : [])))
+
+const quantiles = (values: Float64Array): number[] =>
+  values.length === 0 ? [] : Array.from({ length: 101 }, (_, at) => rank(values, at / 100))
+
+function timesOf(tasks: readonly Task[]): Times & { completionP50Ms: number; completionP99Ms: number } {
+  const [waits, ends] = [waitsOf(tasks), completionsOf(tasks)]
+  return {
+    waitMeanMs: mean(waits),
+    waitP50Ms: rank(waits, 0.5),
+    waitP99Ms: rank(waits, 0.99),
+    completionMeanMs: mean(ends),
+    completionP50Ms: rank(ends, 0.5),
+    completionP99Ms: rank(ends, 0.99),
+  }
+}
+
+function projectsOf(fleet: Fleet, { tasks, projects, fairness, endMs }: Outcome): RunReport['projects'] {
+  const main = mainUnit(fleet.groups)
+  const scale = main === 'cpu' ? 1000 : 1
+  return byKey(tasks, ({ job }) => job.project).map(([project, own]) => ({
+    project,
+    jobs: own.length,
+    waitMeanMs: timesOf(own).waitMeanMs,
+    hours: hours(
+      own.filter(({ job }) => job.unit === main),
+      (task) => heldMs(task, endMs),
+    ),
+    fairHours: round((fairness.entitledMs[projects.indexOf(project)] ?? 0) / scale / hourMs, 3),
+  }))
+}
+
+/** Time on nodes up to now, of the run that is not over too. */
+const heldMs = ({ heldMs: held, state, startedAtMs }: Task, now: number): number =>
+  state === 'running' ? held + now - startedAtMs : held
+
+const missed = ({ job, state, endsAtMs }: Task, endMs: number): boolean =>
+  job.deadlineMs !== null && (state === 'ended' ? endsAtMs : endMs) > job.deadlineMs
+
+function workOf(tasks: readonly Task[]): Record<Unit, number> {
+  const work = { gpu: 0, cpu: 0 }
+  for (const { demand, doneMs } of tasks) work[demand.unit] += demand.amount * doneMs
+  return work
+}
+
+/** Hours of an accelerator or a core. */
+function hours(tasks: readonly Task[], of: (task: Task) => number): number {
+  let sum = 0
+  for (const task of tasks) sum += (of(task) * task.demand.amount) / (task.demand.unit === 'cpu' ? 1000 : 1)
+  return round(sum / hourMs, 3)
+}
+
+function byKey(tasks: readonly Task[], keyOf: (task: Task) => string): [string, Task[]][] {
+  const groups = Map.groupBy(tasks, keyOf)
+  return [...groups].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }))
+}
+
+const sorted = (values: number[]): Float64Array => Float64Array.from(values).sort()
+const rank = (values: Float64Array, at: number): number => values[Math.max(0, Math.ceil(values.length * at) - 1)] ?? 0
+const mean = (values: Float64Array): number =>
+  values.length === 0 ? 0 : Math.round(values.reduce((sum, value) => sum + value, 0) / values.length)
+const part = (some: number, all: number): number | null => (all > 0 ? round(some / all, 6) : null)
+const round = (value: number, digits: number): number => Number(value.toFixed(digits))

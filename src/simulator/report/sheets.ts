@@ -1,0 +1,99 @@
+import { figures, figureNames } from './figure.ts'
+import type { Comparison, Report } from './report.ts'
+import type { RunReport } from './run-report.ts'
+import { differenceText, isBetter, timeText, valueText } from './value-text.ts'
+
+/** A table for people: the first column is text, the others are numbers. */
+export type Sheet = { title: string; head: string[]; rows: Cell[][] }
+export type Cell = { text: string; tone?: 'good' | 'bad' }
+
+/** More kinds, projects or groups than these are in the JSON, and not in a table. */
+const mostRows = 20
+
+const plain = (text: string): Cell => ({ text })
+
+/** What a report tells, as tables; in detail, by kinds, projects and sites too. */
+export function sheetsOf(report: Report, comparisons: readonly Comparison[], isDetailed = true): Sheet[] {
+  const { runs } = report
+  return [
+    figureSheet(runs),
+    ...comparisons.map(differenceSheet),
+    ...(isDetailed ? runs : []).flatMap((run) => [kindSheet(run), projectSheet(run), capacitySheet(run)]),
+  ].filter(({ rows }) => rows.length > 0)
+}
+
+/** A row for each figure that tells anything, a column for each run. */
+function figureSheet(runs: readonly RunReport[]): Sheet {
+  const told = figureNames.filter((name) => {
+    const isAlways = ['jobs', 'ended', 'utilisation'].includes(name)
+    return isAlways || runs.some((run) => run.figures[name] !== null && Number(run.figures[name]) !== 0)
+  })
+  return {
+    title: 'Figures',
+    head: ['FIGURE', ...runs.map(({ policy }) => policy.toUpperCase())],
+    rows: told.map((name) => [
+      plain(figures[name].title),
+      ...runs.map((run) => plain(valueText(name, run.figures[name]))),
+    ]),
+  }
+}
+
+function differenceSheet({ policy, against, sameDecisions, differences }: Comparison): Sheet {
+  const told = differences.filter(({ difference }) => difference !== null && Number(difference) !== 0)
+  return {
+    title: `${policy} against ${against === policy ? 'the earlier run' : against}${sameDecisions ? ': the same decisions' : ''}`,
+    head: ['FIGURE', 'BEFORE', 'NOW', 'DIFFERENCE'],
+    rows: told.map(({ figure, before, now, difference }) => {
+      const better = isBetter(figure, difference)
+      const text = differenceText(figure, difference)
+      return [
+        plain(figures[figure].title),
+        plain(valueText(figure, before)),
+        plain(valueText(figure, now)),
+        better === null ? plain(text) : { text, tone: better ? 'good' : 'bad' },
+      ]
+    }),
+  }
+}
+
+function kindSheet({ policy, kinds }: RunReport): Sheet {
+  return {
+    title: `${policy}: waits by kind`,
+    head: ['KIND', 'JOBS', 'MEAN', 'P50', 'P99', 'COMPLETION'],
+    rows: several(kinds).map((one) => [
+      plain(one.kind),
+      plain(valueText('jobs', one.jobs)),
+      ...[one.waitMeanMs, one.waitP50Ms, one.waitP99Ms, one.completionMeanMs].map((ms) => plain(timeText(ms))),
+    ]),
+  }
+}
+
+function projectSheet({ policy, projects }: RunReport): Sheet {
+  return {
+    title: `${policy}: projects`,
+    head: ['PROJECT', 'JOBS', 'WAIT, MEAN', 'HAD', 'FAIR SHARE'],
+    rows: several(projects).map((one) => [
+      plain(one.project),
+      plain(valueText('jobs', one.jobs)),
+      plain(timeText(one.waitMeanMs)),
+      plain(valueText('lostHours', one.hours)),
+      plain(valueText('lostHours', one.fairHours)),
+    ]),
+  }
+}
+
+function capacitySheet({ policy, capacity }: RunReport): Sheet {
+  const paid = capacity.filter(({ costMicros }) => costMicros !== '0')
+  return {
+    title: `${policy}: cost by site`,
+    head: ['SITE', 'SHAPE', 'TIER', 'NODES', 'COST'],
+    rows: several(paid).map(({ site, shape, tier, nodes, costMicros }) => [
+      ...[site, shape, tier].map(plain),
+      plain(valueText('jobs', nodes)),
+      plain(valueText('costMicros', costMicros)),
+    ]),
+  }
+}
+
+/** One of a kind tells nothing that the figures do not. */
+const several = <T>(rows: readonly T[]): readonly T[] => (rows.length > 1 ? rows.slice(0, mostRows) : [])

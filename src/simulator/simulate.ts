@@ -1,0 +1,95 @@
+import { setImmediate as breathe } from 'node:timers/promises'
+
+import { didYouMean } from '#kit/did-you-mean.ts'
+
+import { queuePolicies } from './policies/queue-policy.ts'
+import { queueScheduler } from './policies/queue-scheduler.ts'
+import { Replay } from './replay/replay.ts'
+import type { MakeScheduler } from './replay/scheduler.ts'
+import type { Report } from './report/report.ts'
+import { reportRun } from './report/run-report.ts'
+import { readFleet, type Fleet } from './scenario/fleet.ts'
+import { quiet, readScenario } from './scenario/scenario.ts'
+import { readInput } from './traces/input.ts'
+import type { Unit } from './traces/job.ts'
+import { mergeTraces, readTrace } from './traces/read-trace.ts'
+import type { ServiceRate } from './traces/requests.ts'
+
+export type Simulation = {
+  fleet: string
+  traces: readonly string[]
+  policies: readonly string[]
+  scenario?: string | undefined
+  seed: number
+  rate: ServiceRate
+}
+
+/** Where a simulation is. */
+export type Progress = { policy: string; over: number; jobs: number; simulatedMs: number }
+
+const policies = new Map<string, MakeScheduler>(queuePolicies.map((policy) => [policy.name, queueScheduler(policy)]))
+
+/** A policy that there is not. */
+export class UnknownPolicy extends Error {
+  constructor(name: string) {
+    const near = didYouMean(name, policies.keys())
+    super(
+      `there is no policy "${name}"${near ? `; did you mean ${near}?` : `; there are ${[...policies.keys()].join(', ')}`}`,
+    )
+    this.name = 'UnknownPolicy'
+  }
+}
+
+/** How long it works before it lets others in: Ctrl-C, and what shows progress. */
+const breathMs = 25
+
+/**
+ * Reads what it is asked to, replays the traces under each policy, and reports. When the signal comes it reports what
+ * came until then. Throws an `InputFault` or `UnknownPolicy` for what people can correct.
+ */
+export async function simulate(
+  asked: Simulation,
+  { signal, tell }: { signal: AbortSignal; tell: (progress: Progress) => void },
+): Promise<Report> {
+  const schedulers = asked.policies.map((name) => {
+    const scheduler = policies.get(name)
+    if (!scheduler) throw new UnknownPolicy(name)
+    return scheduler
+  })
+  const fleet = readFleet(readInput(asked.fleet))
+  const scenario = asked.scenario === undefined ? quiet : readScenario(readInput(asked.scenario), fleet)
+  const traces = asked.traces.map((file) => readTrace(readInput(file), asked.rate))
+  const jobs = mergeTraces(traces)
+  const report: Report = {
+    version: 1,
+    seed: asked.seed,
+    fleet: { file: asked.fleet, nodes: fleet.nodes, gpus: amountOf(fleet, 'gpu'), cpus: amountOf(fleet, 'cpu') / 1000 },
+    traces: traces.map((trace) => ({ file: trace.file, format: trace.format, jobs: trace.jobs.length })),
+    scenario: asked.scenario ?? null,
+    interrupted: false,
+    runs: [],
+  }
+  for (const [i, scheduler] of schedulers.entries()) {
+    if (signal.aborted) break
+    const replay = new Replay({ fleet, jobs, scheduler, scenario, seed: asked.seed })
+    await run(replay, signal, () =>
+      tell({ policy: asked.policies[i] ?? '', over: replay.over, jobs: jobs.length, simulatedMs: replay.now }),
+    )
+    report.runs.push(reportRun(fleet, replay.outcome()))
+  }
+  report.interrupted = signal.aborted
+  return report
+}
+
+async function run(replay: Replay, signal: AbortSignal, tell: () => void): Promise<void> {
+  let breath = performance.now()
+  while (!signal.aborted && replay.step()) {
+    if (replay.moments % 64 !== 0 || performance.now() - breath < breathMs) continue
+    tell()
+    await breathe()
+    breath = performance.now()
+  }
+}
+
+const amountOf = ({ groups }: Fleet, unit: Unit): number =>
+  groups.reduce((sum, group) => (group.unit === unit ? sum + group.size * group.count : sum), 0)

@@ -1,0 +1,80 @@
+import { z } from 'zod'
+
+import { readDocument } from '#simulator/scenario/document.ts'
+
+import type { Input } from './input.ts'
+import { byArrival, type Job, jobOf, type Trace } from './job.ts'
+
+/** An amount of CPU as Kubernetes writes it: 2, "2" or "500m"; in thousandths of a core. */
+const Quantity = z
+  .union([z.int().min(0), z.string().regex(/^\d+m?$/, 'must be a quantity of CPU, such as 2 or 500m')])
+  .meta({ examples: [2, '500m'] })
+  .transform((text) => (String(text).endsWith('m') ? Number.parseInt(String(text), 10) : Number(text) * 1000))
+
+const WorkloadSet = z.strictObject({
+  count: z.int().min(1).max(10_000_000),
+  creationIntervalMs: z.int().min(0),
+  workloads: z
+    .array(
+      z.looseObject({
+        className: z.string(),
+        runtimeMs: z.int().min(1),
+        priority: z.int().default(0),
+        request: Quantity,
+        podCount: z.int().min(1).max(100_000).default(1),
+      }),
+    )
+    .min(1),
+})
+
+const GeneratorFile = z.looseObject({
+  cohorts: z.array(
+    z.looseObject({
+      className: z.string(),
+      count: z.int().min(1).max(100_000),
+      queuesSets: z.array(
+        z.looseObject({
+          className: z.string(),
+          count: z.int().min(1).max(100_000),
+          nominalQuota: Quantity,
+          workloadsSets: z.array(WorkloadSet),
+        }),
+      ),
+    }),
+  ),
+})
+
+/**
+ * Reads the generator of Kueue's performance tests (test/performance/scheduler/configs). Each queue becomes a project,
+ * `cohort-0/cq-3`; the n-th workload of a set comes after n intervals, and the parts of a set after one another.
+ */
+export function readKueue(input: Input): Trace {
+  const { value } = readDocument(input, GeneratorFile, "a generator of Kueue's")
+  const jobs: Job[] = []
+  for (const cohort of value.cohorts)
+    for (let c = 0; c < cohort.count; c++)
+      for (const queues of cohort.queuesSets)
+        for (let q = 0; q < queues.count; q++) {
+          const project = `${cohort.className}-${c}/${queues.className}-${q}`
+          for (const set of queues.workloadsSets) jobs.push(...jobsOf(set, project))
+        }
+  return { file: input.file, format: 'kueue', jobs: byArrival(jobs) }
+}
+
+function jobsOf({ count, creationIntervalMs, workloads }: z.output<typeof WorkloadSet>, project: string): Job[] {
+  return workloads.flatMap(({ className, runtimeMs, priority, request, podCount }) =>
+    Array.from({ length: count }, (_, n) =>
+      jobOf({
+        id: `${project}/${className}-${n}`,
+        arrivalMs: n * creationIntervalMs,
+        unit: 'cpu',
+        amount: request * podCount,
+        ranks: podCount,
+        durationMs: runtimeMs,
+        priority,
+        project,
+        kind: className,
+      }),
+    ),
+  )
+}
