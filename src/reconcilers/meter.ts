@@ -18,20 +18,27 @@ export const meter: Reconciler = {
     const { store, clock } = house
     const now = clock.now()
     const leases = await store.ledger.unmetered(batch)
-    const entries = leases.flatMap((lease) => entriesOf(lease, now))
+    const due = leases.map((lease) => entriesOf(lease, now)).filter((some) => some.length > 0)
+    const entries = due.flat()
     if (entries.length > 0) await store.ledger.add(entries)
     await warn(new Set(entries.map(({ project }) => project)), house)
-    // The oldest come first: when all that was read was due, there may be more of them.
-    return { status: `${entries.length} entries`, more: entries.length === batch, at: now + shortestEntryMs }
+    // Those that are due first come first: when all that was read was due, there may be more of them.
+    return { status: `${entries.length} entries`, more: due.length === batch, at: now + shortestEntryMs }
   }),
 }
 
 async function warn(touched: Set<string>, { store, clock }: House): Promise<void> {
   if (touched.size === 0) return
-  const spent = await store.ledger.spent('project', [...touched])
-  for (const { name, budgetMicros } of await store.projects.list()) {
+  const projects = (await store.projects.list()).filter(
+    ({ name, budgetMicros }) => budgetMicros !== null && touched.has(name),
+  )
+  if (projects.length === 0) return
+  const names = projects.map(({ name }) => name)
+  // Others of the project may have run for minutes since their last entry.
+  const spent = await store.ledger.spent('project', names, clock.now())
+  for (const { name, budgetMicros } of projects) {
     const used = spent.get(name) ?? 0n
-    if (budgetMicros === null || !touched.has(name) || used < BigInt(Math.floor(budgetMicros * warnAt))) continue
+    if (budgetMicros === null || used < BigInt(Math.floor(budgetMicros * warnAt))) continue
     if (!(await store.ledger.warnOnce(name, clock.now()))) continue
     const message = `project ${name} has spent ${formatMoney(used)} of its budget of ${formatMoney(BigInt(budgetMicros))}`
     const data = { spentMicros: String(used), limitMicros: budgetMicros }

@@ -107,13 +107,16 @@ async function lookWith(look: Look): Promise<void> {
   const began = clock.now()
   if (began < watched.restUntil) return
   if (began >= watched.offersAt) await askOffers(look)
-  const leases = await store.sites.leases(key)
-  watched.leases = leases.length
-  if (leases.length === 0 && clock.now() < watched.listAt) return
+  watched.leases = await store.sites.count(key)
+  if (watched.leases === 0 && clock.now() < watched.listAt) return
   const listed = await provider.list(site.name, within(callMs, signal))
   const now = clock.now()
-  watched.listAt = now + (leases.length > 0 ? everyMs.live : everyMs.idle)
+  watched.listAt = now + (watched.leases > 0 ? everyMs.live : everyMs.idle)
   if (!(await tellReach(look, listed)) || !listed.ok) return
+  const shown = listed.value.flatMap(({ token, ranks }) =>
+    ranks.map(({ rank, state }) => ({ lease: token, rank, state })),
+  )
+  const leases = await store.sites.differing(key, shown)
   const facts = { leases, sightings: listed.value, since: listeningSince(house), now }
   const seen = compare(facts, watched.absences)
   if (seen.length > 0) await store.sites.saw(seen, now)

@@ -46,7 +46,7 @@ export type Store = {
   close(): Promise<void>
 }
 
-export type Nudge = 'admit' | 'launch' | 'retire' | 'follow' | 'events' | 'agents'
+export type Nudge = 'admit' | 'launch' | 'retire' | 'follow' | 'events' | 'agents' | 'planes'
 
 export type NewWorkload = Pick<
   Workload,
@@ -240,8 +240,16 @@ export type Sites = {
   offered(site: string, offers: Offer[], nodes: Node[] | null, now: number): Promise<void>
   /** Returns true, and tells an event, when the reach changed. */
   reached(site: string, reach: SiteReach['reach'], detail: string, now: number): Promise<boolean>
-  /** Leases at a site that should be there. */
-  leases(site: string): Promise<(Lease & { ranksSeen: Rank[]; attemptNumber: number })[]>
+  /** How many leases at a site should be there. */
+  count(site: string): Promise<number>
+  /**
+   * Of the leases at a site those that a listing shows otherwise than they are known: in a rank that has not exited, or
+   * not at all although it should be there.
+   */
+  differing(
+    site: string,
+    listed: Pick<SeenRank, 'lease' | 'rank' | 'state'>[],
+  ): Promise<(Lease & { ranksSeen: Rank[] })[]>
   /** Writes what a listing showed and makes the workloads due. */
   saw(ranks: SeenRank[], now: number): Promise<void>
   /** Which of these tokens have no lease row, or one that is over. */
@@ -256,7 +264,8 @@ export type Ledger = {
   unmetered(most: number): Promise<Lease[]>
   /** Adds entries and moves `metered_until` in one transaction; an entry that exists already is left alone. */
   add(entries: Entry[]): Promise<void>
-  spent(kind: 'workload' | 'project', names: string[]): Promise<Map<string, bigint>>
+  /** What the ledger has and, with `until`, what it will have of the time until then. */
+  spent(kind: 'workload' | 'project', names: string[], until?: number): Promise<Map<string, bigint>>
   cost(filter: CostFilter, groups: CostGroup[]): Promise<{ keys: string[]; amountMicros: bigint; leaseMs: bigint }[]>
   /** Records that a project was warned of its budget; true the first time, until the budget is another. */
   warnOnce(project: string, now: number): Promise<boolean>
@@ -325,7 +334,7 @@ export type Claims = {
   /** Takes or renews a claim for `seconds`; null when somebody else holds it. */
   take(name: string, holder: string, seconds: number): Promise<Claim | null>
   release(claim: Claim): Promise<void>
-  /** Says that a control plane is alive and where, and returns all that were heard in the last 15 s. */
+  /** Says that a control plane is alive and where, and returns all heard in the last 15 s. A new one is told by a nudge. */
   announce(id: string, url: string): Promise<{ id: string; url: string }[]>
   /** Says that it is ending, so that nobody is sent to it any more. */
   withdraw(id: string): Promise<void>

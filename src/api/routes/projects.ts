@@ -47,6 +47,7 @@ async function projectViews(house: ApiHouse, projects: Project[]): Promise<Proje
   const spent = await house.store.ledger.spent(
     'project',
     projects.map(({ name }) => name),
+    house.clock.now(),
   )
   return projects.map(({ budgetMicros, ...project }) => ({
     ...project,

@@ -35,7 +35,7 @@ const offers = createRoute({
 export function siteRoutes(app: Api, house: ApiHouse): void {
   app.openapi(sites, async (c) => {
     const rows = await house.store.sites.list()
-    const leases = await Promise.all(rows.map(({ site }) => house.store.sites.leases(site)))
+    const leases = await Promise.all(rows.map(({ site }) => house.store.sites.count(site)))
     const items = rows.map(({ info, nodes, offers: offered, ...reach }, index) => ({
       site: siteKey(info),
       jurisdictions: info.jurisdictions,
@@ -45,7 +45,7 @@ export function siteRoutes(app: Api, house: ApiHouse): void {
       detail: reach.detail,
       nodes: nodes?.length ?? null,
       offers: offered.length,
-      leases: leases[index]?.length ?? 0,
+      leases: leases[index] ?? 0,
     }))
     return c.json({ items }, 200)
   })

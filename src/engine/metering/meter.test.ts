@@ -29,15 +29,30 @@ test('a lease that nobody took costs nothing', () => {
   assert.deepEqual(meter(aLease({ startedAt: null }), 1e9), [])
 })
 
-test('a running lease is written down in pieces that grow to a minute, and exactly at its end', () => {
+test('a running lease is written down in pieces that grow to ten minutes, and exactly at its end', () => {
   assert.deepEqual(meter(aLease(), 1000 + shortestEntryMs - 1), [])
   const [entry] = meter(aLease(), 1000 + shortestEntryMs)
   assert.deepEqual([entry?.from, entry?.to, entry?.amountMicros], [1000, 11_000, 2_777n])
-  const old = aLease({ meteredUntil: 1_000_000 })
-  assert.deepEqual(meter(old, 1_059_999), [])
-  assert.deepEqual(meter(old, 1_060_000)[0]?.to, 1_060_000)
+  const older = aLease({ meteredUntil: 401_000 })
+  assert.deepEqual(meter(older, 500_999), [])
+  assert.deepEqual(meter(older, 501_000)[0]?.to, 501_000)
+  const old = aLease({ meteredUntil: 10_000_000 })
+  assert.deepEqual(meter(old, 10_599_999), [])
+  assert.deepEqual(meter(old, 10_600_000)[0]?.to, 10_600_000)
   const [last] = meter(aLease({ meteredUntil: 11_000, endedAt: 11_001 }), 1e9)
   assert.deepEqual([last?.from, last?.to], [11_000, 11_001])
+})
+
+test('an entry lies in one hour of the day', () => {
+  const hour = 3_600_000
+  const entries = meter(aLease({ startedAt: 0, meteredUntil: 3 * hour - 400_000 }), 3 * hour + 300_000)
+  assert.deepEqual(
+    entries.map(({ from, to }) => [from, to]),
+    [
+      [3 * hour - 400_000, 3 * hour],
+      [3 * hour, 3 * hour + 300_000],
+    ],
+  )
 })
 
 test('a clock that stepped back bills nothing', () => {

@@ -3,26 +3,34 @@ import type { Entry } from '#model/entry.ts'
 import type { Lease } from '#model/lease.ts'
 
 /**
- * While a lease lives, its time is written down in pieces that grow with its age, from ten seconds to a minute: people
- * and small budgets see at once what a young lease costs, and the ledger of an old one stays short.
+ * While a lease lives, its time is written down in pieces that grow with its age, from ten seconds to ten minutes: what
+ * is written is never less than four fifths of what it has cost, and the ledger of an old one stays short. The store
+ * reads leases in the order in which they are due by this (`queries/ledger.ts`).
  */
-const pieceMs = (ageMs: number): number => Math.min(60_000, Math.max(shortestEntryMs, ageMs / 4))
+const pieceMs = (ageMs: number): number => Math.min(600_000, Math.max(shortestEntryMs, ageMs / 4))
 export const shortestEntryMs = 10_000
+const hourMs = 3_600_000
 
 /**
- * The entries due for a lease at `now`: its time since the last one, exact to the millisecond and the micro-dollar.
- * Each amount is the difference of two totals from the start of the lease, so that the entries add up to the cost of
- * the whole lease wherever time was cut. A clock that went backwards bills nothing.
+ * The entries due for a lease at `now`: its time since the last one, exact to the millisecond and the micro-dollar, one
+ * for each hour of the day that it lies in. Each amount is the difference of two totals from the start of the lease, so
+ * that the entries add up to the cost of the whole lease wherever time was cut. A clock that went backwards bills
+ * nothing.
  */
 export function meter(lease: Lease, now: number): Entry[] {
   if (lease.startedAt === null) return []
   const start = lease.startedAt
-  const from = lease.meteredUntil ?? start
-  const to = lease.endedAt === null ? now : Math.max(start, lease.endedAt)
-  const due = lease.endedAt === null ? to - from >= pieceMs(from - start) : to > from
+  const since = lease.meteredUntil ?? start
+  const until = lease.endedAt === null ? now : Math.max(start, lease.endedAt)
+  const due = lease.endedAt === null ? until - since >= pieceMs(since - start) : until > since
   if (!due) return []
   const price = BigInt(lease.priceMicros)
   const { id, workload, project, provider, site, tier } = lease
-  const amountMicros = costMicros(price, to - start) - costMicros(price, from - start)
-  return [{ lease: id, workload, project, provider, site, tier, from, to, amountMicros }]
+  const entries: Entry[] = []
+  for (let from = since, to = from; from < until; from = to) {
+    to = Math.min(until, (Math.floor(from / hourMs) + 1) * hourMs)
+    const amountMicros = costMicros(price, to - start) - costMicros(price, from - start)
+    entries.push({ lease: id, workload, project, provider, site, tier, from, to, amountMicros })
+  }
+  return entries
 }

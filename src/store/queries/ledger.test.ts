@@ -155,3 +155,35 @@ test('a lease that ends while it is metered is billed exactly to its end', async
   assert.equal((await store.ledger.spent('workload', [second])).get(second) ?? 0n, 0n)
   assert.deepEqual(await store.ledger.unmetered(10), [])
 })
+
+test('what is spent is told with the time that the ledger does not have yet, if that is asked for', async () => {
+  await using store = await aStore({ clock: { now: () => aNow, sleep: async () => {} } })
+  const [id = ''] = await submitted(store, [aJob()])
+  const placed = aPlacing(id, { priceMicros: 7_777_777 })
+  await held(store, [placed])
+  await store.ledger.add([anEntry({ id: placed.leaseId, workload: id }, aNow, aNow + 1000)])
+  const now = aNow + 600_123
+  for (const [kind, name] of [
+    ['workload', id],
+    ['project', 'default'],
+  ] as const) {
+    assert.equal((await store.ledger.spent(kind, [name])).get(name), costMicros(7_777_777n, 1000))
+    assert.equal((await store.ledger.spent(kind, [name], now)).get(name), costMicros(7_777_777n, 600_123))
+  }
+})
+
+test('who is due first for an entry is read first, however long ago the last one of another was', async () => {
+  let now = aNow
+  await using store = await aStore({ clock: { now: () => now, sleep: async () => {} } })
+  const [old = '', young = ''] = await submitted(store, [aJob(), aJob()])
+  const [first, second] = [aPlacing(old), aPlacing(young)]
+  await held(store, [first])
+  now += 3_600_000
+  await store.ledger.add([anEntry({ id: first.leaseId, workload: old }, aNow, now)])
+  now += 60_000 // the older one is due in nine minutes, the younger one in ten seconds
+  await held(store, [second])
+  assert.deepEqual(
+    (await store.ledger.unmetered(9)).map(({ workload }) => workload),
+    [young, old],
+  )
+})

@@ -32,7 +32,14 @@ export const createSites = (database: Database): Sites => ({
       if (rows[0]?.news) await nudge(on, ['admit'])
     }),
   reached: (...[site, reach, detail, since]) => database.write((on) => reached(on, { site, reach, detail, since })),
-  leases: (site) => database.readAtOnce((on) => leasesAt(on, site)),
+  count: (site) =>
+    database.read(async (on) => {
+      const { rows } = await sql<{ count: number }>`
+        select count(*)::int as count from leases l where ${isAt(site)} and l.state in ('starting', 'held', 'stopping', 'lost')
+      `.execute(on)
+      return rows[0]?.count ?? 0
+    }),
+  differing: (site, listed) => database.readAtOnce((on) => differing(on, site, listed)),
   saw: (ranks, now) => database.write((on) => saw(on, ranks, now)),
   orphans: (tokens) =>
     database.read(async (on) => {
@@ -100,14 +107,30 @@ const parts = (site: string): [string, string] => {
   return [site.slice(0, slash), site.slice(slash + 1)]
 }
 
-async function leasesAt(on: Executor, site: string): ReturnType<Sites['leases']> {
-  const [provider, name] = parts(site)
-  // `wanted` is not asked for yet, so that nobody takes a launch on its way for a loss.
-  const leases = await sql<Lease & { attemptNumber: number }>`
-    select ${leaseColumns('l')}, a.number as "attemptNumber"
-    from leases l join attempts a on a.id = l.attempt
-    where l.provider = ${provider} and l.site = ${name} and l.state in ('starting', 'held', 'stopping', 'lost')
-    order by l.id
+const isAt = (key: string) => {
+  const [provider, name] = parts(key)
+  return sql`l.provider = ${provider} and l.site = ${name}`
+}
+
+async function differing(
+  on: Executor,
+  site: string,
+  listed: Parameters<Sites['differing']>[1],
+): ReturnType<Sites['differing']> {
+  // A lease that is `wanted` is not asked for yet: nobody takes a launch on its way for a loss. All are compared here,
+  // where the rows are, since hardly any of them differ.
+  const leases = await sql<Lease>`
+    with listed as materialized (
+      select * from json_to_recordset(${JSON.stringify(listed)}::json) as x (lease text, rank int, state text)
+    )
+    select ${leaseColumns('l')} from leases l
+    where ${isAt(site)} and l.state in ('starting', 'held', 'stopping', 'lost') and (
+      l.id in (
+        select r.lease from listed x join ranks r on r.lease = x.lease and r.rank = x.rank
+        where r.state <> x.state and r.state <> 'exited'
+      )
+      or (l.state in ('starting', 'held') and l.id not in (select lease from listed))
+    ) order by l.id
   `.execute(on)
   const ranks = await sql<Rank>`
     select ${rankColumns('r')} from ranks r

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { aStore } from '#rigs/postgres.ts'
+import { aPlacing, held, submitted } from '#rigs/story.ts'
+import { aJob, aNow } from '#test/builders.ts'
+
+const ranks = (lease: string, ...states: ('expected' | 'running' | 'exited' | 'lost')[]) =>
+  states.map((state, rank) => ({ lease, rank, state, exitCode: null, startedAt: aNow, endedAt: null }))
+
+test('of a site only those leases are read that a listing shows otherwise than they are known', async () => {
+  await using store = await aStore()
+  const ids = await submitted(
+    store,
+    Array.from({ length: 6 }, () => aJob({ nodes: 2 })),
+  )
+  const placed = ids.map((id) => aPlacing(id, { nodes: 2 }))
+  await held(store, placed)
+  const [same = '', other = '', absent = '', ending = '', exited = '', unseen = ''] = placed.map(
+    ({ leaseId }) => leaseId,
+  )
+  await store.sites.saw(
+    [same, other, absent, ending].flatMap((lease) => ranks(lease, 'running', 'running')),
+    aNow,
+  )
+  await store.sites.saw(ranks(exited, 'exited', 'running'), aNow)
+  await store.apply([{ change: 'lease', id: ending, to: 'stopping' }])
+  const listed = [
+    ...ranks(same, 'running', 'running'),
+    ...ranks(other, 'running', 'lost'),
+    ...ranks(exited, 'lost', 'running'),
+    ...ranks(unseen, 'expected', 'expected'),
+    ...ranks('l-none', 'running'),
+  ]
+  const differing = await store.sites.differing('local/west', listed)
+  assert.deepEqual(
+    differing.map(({ id, ranksSeen }) => [id, ranksSeen.length]),
+    [
+      [other, 2],
+      [absent, 2],
+    ].sort(),
+  )
+  assert.deepEqual(await store.sites.differing('local/east', listed), [])
+  assert.equal(await store.sites.count('local/west'), 6)
+  assert.equal(await store.sites.count('local/east'), 0)
+})
