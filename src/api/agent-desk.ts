@@ -9,6 +9,8 @@ import { Problem } from './problem.ts'
 /** Where agents report and are told. */
 export type AgentDesk = {
   sync(lease: string, report: AgentReport, signal: AbortSignal): Promise<AgentAnswer>
+  /** Answers all who wait: where to dial is not what it was. */
+  tellAddresses(): void
   close(): void
 }
 
@@ -52,6 +54,7 @@ export function createAgentDesk(house: ApiHouse): AgentDesk {
 
   return {
     sync,
+    tellAddresses: () => room.wakeAll(),
     close() {
       off()
       clearInterval(hearing)

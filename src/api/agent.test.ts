@@ -159,6 +159,22 @@ test('an agent whose long poll is open counts as heard, and costs no look at its
   assert.equal(views, 2) // when it came and when it went
 })
 
+test('agents that wait already are told where else to dial as soon as that is known', async () => {
+  await using api = await anApi()
+  const { lease } = await placed(api)
+  const first = await sync(api, lease, aReport())
+  const { self } = api.house
+  const before = self.controlPlanes
+  let asked = 0
+  self.controlPlanes = () => [...before(), ...(asked++ < 2 ? [] : [{ id: 'c-other', url: 'http://127.0.0.1:2' }])]
+  const telling = setInterval(() => asked === 2 && api.tellAddresses(), 5)
+  const began = performance.now()
+  const told = await sync(api, lease, aReport({ waitMs: 20_000, seen: first.json.version }))
+  clearInterval(telling)
+  assert.deepEqual(told.json.controlPlanes, [api.url, 'http://127.0.0.1:2'])
+  assert.ok(performance.now() - began < 10_000)
+})
+
 test('an agent that waits hears of a control plane that came or went', async () => {
   await using api = await anApi()
   const { lease } = await placed(api, { nodes: 2 })

@@ -22,7 +22,7 @@ import { workloadRoutes } from './routes/workloads.ts'
 import { createSubmit } from './submit.ts'
 
 /** The HTTP API: what stands in front of every route, and the routes, one noun a file. */
-export function createApi(house: ApiHouse): { app: Api; close(): void } {
+export function createApi(house: ApiHouse): { app: Api; tellAddresses(): void; close(): void } {
   const app = createRouter()
   const desk = createAgentDesk(house)
   const submit = createSubmit(house.store, house.clock.now)
@@ -68,5 +68,5 @@ export function createApi(house: ApiHouse): { app: Api; close(): void } {
       )
     return answerProblem(c, problem)
   })
-  return { app, close: () => desk.close() }
+  return { app, tellAddresses: () => desk.tellAddresses(), close: () => desk.close() }
 }

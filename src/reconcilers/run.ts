@@ -19,6 +19,7 @@ const woken: Record<Nudge, readonly string[]> = {
   follow: ['follow'],
   agents: ['observe'],
   events: [],
+  planes: [],
 }
 
 const backoff = { firstMs: 200, mostMs: 30_000 }

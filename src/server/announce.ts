@@ -1,36 +1,53 @@
 import type { Clock } from '#kit/clock.ts'
-import type { Claims } from '#store/store.ts'
+import type { Store } from '#store/store.ts'
 
 /** Control planes of one store, as far as they were heard. */
 export type Peers = { list(): { id: string; url: string }[]; stop(): Promise<void> }
 
 const everyMs = 2000
 
-/** Says every few seconds that this control plane is alive and where, and hears of the others. */
-export async function announce(
-  self: { id: string; url: string },
-  using: { claims: Claims; clock: Clock; failed: (error: unknown) => void },
-): Promise<Peers> {
+type Using = {
+  store: Pick<Store, 'claims' | 'onNudge'>
+  clock: Clock
+  failed: (error: unknown) => void
+  /** Others came or went. */
+  changed: () => void
+}
+
+/**
+ * Says every few seconds that this control plane is alive and where, and hears of the others: of a new one at once, since
+ * agents that know only the others could not report should those die first.
+ */
+export async function announce(self: { id: string; url: string }, using: Using): Promise<Peers> {
+  const { claims } = using.store
   const stop = new AbortController()
-  let peers = await using.claims.announce(self.id, self.url)
+  let peers = await claims.announce(self.id, self.url)
+  let nudged = new AbortController()
+  const deafen = using.store.onNudge((nudge) => nudge === 'planes' && nudged.abort())
   const running = (async () => {
-    while (!stop.signal.aborted) {
-      await using.clock.sleep(everyMs, stop.signal)
+    for (;;) {
+      await using.clock.sleep(everyMs, AbortSignal.any([stop.signal, nudged.signal]))
       if (stop.signal.aborted) return
+      nudged = new AbortController()
+      const before = namesOf(peers)
       // Without the store the last list stands: agents go on with what they know.
-      peers = await using.claims.announce(self.id, self.url).catch((error: unknown) => {
+      peers = await claims.announce(self.id, self.url).catch((error: unknown) => {
         using.failed(error)
         return peers
       })
+      if (namesOf(peers) !== before) using.changed()
     }
   })()
   const list = () => [self, ...peers.filter(({ id }) => id !== self.id)]
   return {
     list,
     async stop() {
+      deafen()
       stop.abort()
       await running
-      await using.claims.withdraw(self.id).catch(using.failed)
+      await claims.withdraw(self.id).catch(using.failed)
     },
   }
 }
+
+const namesOf = (peers: { id: string; url: string }[]): string => peers.map(({ id, url }) => `${id} ${url}`).join(' ')

@@ -64,7 +64,7 @@ export async function startWork(
   const failed = (what: string) => (error: unknown) => log.error({ error }, what)
   const peers = await announce(
     { id, url: plane.url },
-    { claims: store.claims, clock, failed: failed('could not announce') },
+    { store, clock, failed: failed('could not announce'), changed: () => plane.api.tellAddresses() },
   )
   stack.defer(() => peers.stop())
   plane.peers = peers

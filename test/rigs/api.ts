@@ -22,6 +22,8 @@ export type TestApi = AsyncDisposable & {
   house: ApiHouse
   /** What was logged as a fault of ours. */
   faults: string[]
+  /** As when another control plane was heard of. */
+  tellAddresses(): void
   credential(lease: string): string
   fetch(path: string, init?: RequestInit): Promise<Response>
   call(request: `${string} /${string}`, body?: unknown, headers?: Record<string, string>): Promise<Answer>
@@ -48,6 +50,7 @@ export async function anApi(more: Partial<ApiHouse> = {}): Promise<TestApi> {
     url,
     house,
     faults,
+    tellAddresses: api.tellAddresses,
     credential: (lease) => credentialOf(keys.credentials, lease),
     fetch: ask,
     async call(request, body, headers = {}) {

@@ -38,8 +38,8 @@ export const twoPlanes: Round = async ({ scratch, draw, settleMs, slack }) => {
         expected.push(...work.expected)
         await plane.api('POST', '/v1/workloads', { text: work.text, filename: 'torture.yaml', bundles: {} })
       }
-      // Agents learn of a control plane that came back within five seconds.
-      await sleep((turn === 0 ? 2_000 : 6_000) + draw() * 5_000)
+      // Agents hear of a control plane that came back at once.
+      await sleep((turn === 0 ? 2_000 : 500) + draw() * 5_000)
       const took = await takeOver({ dying, survivor, url: database.url, scratch, turn, expected, slack })
       told.push(...took.told)
       wrong.push(...took.wrong)

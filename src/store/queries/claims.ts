@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 
 import type { Database, Executor } from '#store/database.ts'
 import type { Claim, Claims } from '#store/store.ts'
+import { nudge } from './nudge.ts'
 
 /** Claims go by the database's clock, so that control planes with different clocks agree who holds what. */
 export const createClaims = (database: Database): Claims => ({
@@ -30,10 +31,12 @@ export const createClaims = (database: Database): Claims => ({
     }),
   announce: (id, url) =>
     database.write(async (on) => {
-      await sql`
+      const { rows: here } = await sql<{ isNew: boolean }>`
         insert into control_planes (id, url, heard_at) values (${id}, ${url}, clock_timestamp())
-        on conflict (id) do update set url = excluded.url, heard_at = excluded.heard_at
+        on conflict (id) do update set url = excluded.url, heard_at = excluded.heard_at returning xmax = 0 as "isNew"
       `.execute(on)
+      // The others must tell their agents of it before one of them dies.
+      if (here[0]?.isNew) await nudge(on, ['planes'])
       await sql`delete from control_planes where heard_at < clock_timestamp() - interval '1 day'`.execute(on)
       const { rows } = await sql<{ id: string; url: string }>`
         select id, url from control_planes where heard_at > clock_timestamp() - interval '15 s' order by id
