@@ -60,16 +60,16 @@ describe('life', { concurrency: 12 }, () => {
   })
 
   test('what runs at its expiry is stopped with its grace', async () => {
-    const id = await house.start(aJob('brief', untilTold, { expiry: '2s' }))
+    const id = await house.start(aJob('brief', untilTold, { expiry: '4s' }))
     const { state, expiresAt, createdAt, endedAt } = await house.until(id, 'at its end', isOver)
     assert.equal(state, 'stopped')
-    assert.equal(Date.parse(expiresAt ?? '') - Date.parse(createdAt), 2000)
+    assert.equal(Date.parse(expiresAt ?? '') - Date.parse(createdAt), 4000)
     assert.ok(Date.parse(endedAt ?? '') >= Date.parse(expiresAt ?? ''))
     assert.deepEqual(savedOf(id), ['saved by 1\n'])
   })
 
   test('what runs at its deadline is stopped with its grace and fails with 124', async () => {
-    const { code, stdout, stderr } = await house.run(aJob('late', untilTold, { deadline: inFuture(2500) }))
+    const { code, stdout, stderr } = await house.run(aJob('late', untilTold, { deadline: inFuture(5000) }))
     assert.deepEqual([code, stdout], [124, 'up\n'], stderr)
     const { id, reason } = await house.look('late')
     assert.equal(reason, 'did not end by its deadline')
