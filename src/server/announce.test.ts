@@ -5,6 +5,8 @@ import { createFakeClock } from '#simulator/fake-clock.ts'
 import { aStore } from '#rigs/postgres.ts'
 import { announce } from './announce.ts'
 
+const failed = (error: unknown): void => assert.fail(String(error))
+
 test(
   'a control plane hears at once of another that starts, though time stands still',
   { timeout: 10_000 },
