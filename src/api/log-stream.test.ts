@@ -13,6 +13,9 @@ import { createLogArchive } from '#providers/blobs/archive.ts'
 import { createDirectoryBlobs } from '#providers/blobs/directory.ts'
 import type { Provider } from '#providers/provider.ts'
 import { collectLogs } from '#reconcilers/collect-logs.ts'
+import { anApi } from '#rigs/api.ts'
+import { aPlacing, held, submitted } from '#rigs/story.ts'
+import { aJob, aNow, aSite } from '#test/builders.ts'
 import type { ApiHouse } from './house.ts'
 import { merged, prefixed, rankLog, type LogPart } from './log-stream.ts'
 import type { ShownAttempt } from './show-attempt.ts'
@@ -156,4 +159,35 @@ test('ranks side by side do not mix within a line', async () => {
   for await (const bytes of merged([prefixed(0, writing('a', 'b\nc')), prefixed(1, writing('x\ny', 'z\n'))]))
     text += Buffer.from(bytes).toString()
   assert.deepEqual(text.trimEnd().split('\n').sort(), ['[0] ab', '[0] c', '[1] x', '[1] yz'])
+})
+
+test('a log that is still with a site that does not answer is said to be there; what was collected is given', async () => {
+  await using api = await anApi()
+  const { store, archive } = api.house
+  await store.sites.put(aSite().info, aNow)
+  await store.sites.reached('local/west', 'unreachable', 'the cable is cut', aNow)
+  const [id = ''] = await submitted(store, [aJob({ nodes: 2 })])
+  const placed = aPlacing(id, { nodes: 2 })
+  await held(store, [placed])
+  const away = await api.call(`GET /v1/workloads/${id}/logs`)
+  assert.equal(away.status, 503)
+  assert.match(away.json.detail, /local\/west does not answer, and what attempt 1 wrote is there/)
+  await archive.add(placed.leaseId, 0, { from: 0, bytes: Buffer.from('one\n') })
+  await archive.add(placed.leaseId, 0, { from: 9, bytes: Buffer.from('two\n') })
+  await archive.add(placed.leaseId, 1, { from: 0, bytes: Buffer.from('uno\ndue') })
+  const log = async (query: string) => (await api.fetch(`/v1/workloads/${id}/logs?${query}`)).text()
+  assert.equal(await log(''), 'one\n[5 bytes of older output were dropped]\ntwo\n')
+  assert.equal(await log('from=2'), 'e\n[5 bytes of older output were dropped]\ntwo\n')
+  const all = await log('rank=all&from=1.9,1.4')
+  assert.deepEqual(all.trimEnd().split('\n').sort(), ['[0] two', '[1] due'])
+  const records = (await log('records=true&from=1.9'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  assert.deepEqual(records, [
+    { rank: 0, attempt: 1, next: 9, bytes: '' },
+    { rank: 0, attempt: 1, next: 13, bytes: Buffer.from('two\n').toString('base64') },
+  ])
+  for (const query of ['from=1.9,1.4', 'from=x', 'from=-1', 'records=maybe'])
+    assert.equal((await api.call(`GET /v1/workloads/${id}/logs?${query}`)).status, 400, query)
 })

@@ -32,6 +32,7 @@ export function createDirectoryBlobs(root: string): Blobs {
 
 async function put(root: string, content: AsyncIterable<Uint8Array>, limits: PutLimits): Promise<StoredContent> {
   return beside(root, async (path) => {
+    await removeAbandoned(dirname(path))
     const { hash, size } = await spool(path, content, Math.min(limits.most ?? mostBytes, mostBytes))
     if (limits.hash !== undefined && limits.hash !== hash) {
       throw new BlobError('mismatch', `the content has the hash ${hash}, not ${limits.hash}: send it again`)
@@ -54,7 +55,6 @@ const write = (root: string, place: string, bytes: Uint8Array): Promise<void> =>
 async function beside<T>(root: string, work: (path: string) => Promise<T>): Promise<T> {
   const folder = join(root, 'incoming')
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  await removeAbandoned(folder)
   const path = join(folder, randomBytes(12).toString('hex'))
   try {
     return await work(path)
