@@ -1,0 +1,111 @@
+import { wholeGpu, type Share } from './nodes.ts'
+
+/** Counts are halved here, so that what came long ago weighs little. */
+const mostCounted = 16_384
+/** So many arrivals at most until what was seen counts. */
+const longestWait = 1024
+
+/** Which shares are asked for, and how often. */
+export type Mix = {
+  /** Counts one arrival. True when enough came for the tables to be made anew. */
+  saw(share: Share): boolean
+  tables(): MixTables
+}
+
+/** A mix, laid out so that a state of a node is judged in one pass over a few dozen sizes. */
+export type MixTables = {
+  /** All arrivals. */
+  total: number
+  /** The CPU demands, ascending. */
+  cpuSteps: Int32Array
+  /** One size a combination of GPUs and thousandths. */
+  sizeGpus: Int32Array
+  sizeMilli: Int32Array
+  /** For each size and each count of steps passed: arrivals of the size that need no more CPU than that. */
+  within: Int32Array
+  /** CPU for one whole GPU that arrivals need, descending; and summed over all up to each: their weight, and … */
+  hunger: Float64Array
+  hungerWeight: Float64Array
+  /** … their weight by the GPU (in thousandths) that a thousandth of a CPU feeds. */
+  hungerFed: Float64Array
+}
+
+type Counted = { share: Share; count: number }
+
+/**
+ * Learns the mix from what arrives, and from nothing else: from the first arrivals at each doubling, later every 1,024,
+ * with half the weight for the earlier ones once there are 16,384.
+ */
+export function createMix(): Mix {
+  const counts = new Map<string, Counted>()
+  let seen = 0
+  let next = 1
+  return {
+    saw(share) {
+      if (share.gpus === 0) return false
+      const key = `${share.gpus} ${share.milli} ${share.cpuMilli}`
+      const counted = counts.get(key)
+      if (counted) counted.count++
+      else counts.set(key, { share, count: 1 })
+      if (++seen < next) return false
+      if (seen >= mostCounted) seen = halve(counts)
+      next = seen + Math.min(seen, longestWait)
+      return true
+    },
+    tables: () => mixTables([...counts.values()]),
+  }
+}
+
+/** Halves all counts, forgets what was seen once, and returns their sum. */
+function halve(counts: Map<string, Counted>): number {
+  let sum = 0
+  for (const [key, counted] of counts) {
+    counted.count >>= 1
+    if (counted.count === 0) counts.delete(key)
+    sum += counted.count
+  }
+  return sum
+}
+
+/** Whole numbers throughout: they add up exactly, in any order. */
+export function mixTables(counted: readonly Counted[]): MixTables {
+  const total = counted.reduce((sum, { count }) => sum + count, 0)
+  const withGpus = counted.filter(({ share }) => share.gpus > 0)
+  const cpuSteps = Int32Array.from(new Set(counted.map(({ share }) => share.cpuMilli))).sort()
+  const sizes = Map.groupBy(withGpus, ({ share }) => share.gpus * (wholeGpu + 1) + share.milli)
+  const within = new Int32Array(sizes.size * (cpuSteps.length + 1))
+  for (const [size, members] of [...sizes.values()].entries())
+    for (let steps = 1; steps <= cpuSteps.length; steps++)
+      within[size * (cpuSteps.length + 1) + steps] = members
+        .filter(({ share }) => share.cpuMilli <= (cpuSteps[steps - 1] ?? 0))
+        .reduce((sum, { count }) => sum + count, 0)
+  return {
+    total,
+    cpuSteps,
+    sizeGpus: Int32Array.from(sizes.values(), ([first]) => first?.share.gpus ?? 0),
+    sizeMilli: Int32Array.from(sizes.values(), ([first]) => first?.share.milli ?? 0),
+    within,
+    ...hungers(withGpus, total),
+  }
+}
+
+/** Weights by the GPUs asked for, scaled so that they add up to 256 an arrival. */
+function hungers(counted: readonly Counted[], total: number): Pick<MixTables, 'hunger' | 'hungerWeight' | 'hungerFed'> {
+  const amount = ({ share, count }: Counted) => count * share.gpus * share.milli
+  const all = counted.reduce((sum, each) => sum + amount(each), 0)
+  const rows = counted
+    .filter(({ share }) => share.cpuMilli > 0)
+    .map((each) => ({
+      hunger: Math.round((each.share.cpuMilli * wholeGpu) / (each.share.gpus * each.share.milli)),
+      weight: Math.round((256 * total * amount(each)) / all),
+    }))
+    .sort((a, b) => b.hunger - a.hunger)
+  const sums = { weight: 0, fed: 0 }
+  const hungerWeight = new Float64Array(rows.length)
+  const hungerFed = new Float64Array(rows.length)
+  for (const [index, { hunger, weight }] of rows.entries()) {
+    hungerWeight[index] = sums.weight += weight
+    hungerFed[index] = sums.fed += Math.round((weight * wholeGpu) / hunger)
+  }
+  return { hunger: Float64Array.from(rows, ({ hunger }) => hunger), hungerWeight, hungerFed }
+}
