@@ -140,9 +140,7 @@ export const WorkloadView = z
     endedAt: time.nullable(),
     expiresAt: time.nullable().meta({ description: 'When its expiry stops it, whatever it does then.' }),
     labels: z.record(z.string(), z.string()),
-    endpoints: z
-      .array(z.string())
-      .meta({ description: 'host:port of each ready replica; only where one is asked for.' }),
+    endpoints: z.array(z.string()).meta({ description: 'host:port of each ready replica of a service.' }),
   })
   .meta({ id: 'Workload' })
 export type WorkloadView = z.infer<typeof WorkloadView>

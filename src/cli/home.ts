@@ -10,9 +10,20 @@ export const homeOf = (io: Io): string => resolve(io.cwd, io.env.ISOBAR_HOME || 
 /** What a running server wrote down about itself. */
 export type ServerFile = { pid: number; url: string; version?: string }
 
-export function readServerFile(home: string): ServerFile | undefined {
+export const readServerFile = (home: string): ServerFile | undefined => readAddress(join(home, 'server.json'))
+
+/** What a gateway that runs on this machine wrote down about itself. */
+export const gatewayFile = (home: string): string => join(home, 'gateway.json')
+
+/** The address of the gateway of this machine, if one runs. */
+export function gatewayUrl(home: string): string | undefined {
+  const file = readAddress(gatewayFile(home))
+  return file && isAlive(file.pid) ? file.url : undefined
+}
+
+function readAddress(path: string): ServerFile | undefined {
   try {
-    const file: Partial<ServerFile> = JSON.parse(readFileSync(join(home, 'server.json'), 'utf8'))
+    const file: Partial<ServerFile> = JSON.parse(readFileSync(path, 'utf8'))
     if (typeof file.pid !== 'number' || typeof file.url !== 'string') return undefined
     return { ...file, pid: file.pid, url: file.url }
   } catch {

@@ -160,6 +160,7 @@ may read.
 | \`key\` | 32 bytes in hex: secrets, credentials of agents and addresses of bundles are made with it. Back it up |
 | \`sites.yaml\` | the sites, if you wrote one |
 | \`server.json\` | process, address and version of the server, while it runs |
+| \`gateway.json\` | process and address of \`isobar gateway\`, while it runs |
 | \`lock\` | which process is the server: there is one for a state directory |
 | \`port.json\` | where it listened last, so that agents find it again |
 | \`clock.json\` | the anchor of the house's time (decision 5) |

@@ -12,7 +12,6 @@ import { answers, jsonBody, type Api } from '#api/openapi.ts'
 import { nextPageToken, pageQuery, readPage } from '#api/pages.ts'
 import { Problem } from '#api/problem.ts'
 import { withReach } from '#api/reach.ts'
-import { endpointsOf } from '#api/show-attempt.ts'
 import { workloadDetail, workloadView } from '#api/show-workload.ts'
 import { checkNames, madeBefore, newWorkloads, type Submit } from '#api/submit.ts'
 import { PriorityRequest, SpecRequest, SubmittedView, WorkloadDetail, WorkloadPage, WorkloadView } from '#api/views.ts'
@@ -108,8 +107,7 @@ export function workloadRoutes(app: Api, house: ApiHouse, submitAll: Submit): vo
     const query = c.req.valid('query')
     const page = readPage(query)
     const rows = await house.store.workloads.list(filterOf(query), page)
-    const items = query.kind === 'service' ? await withEndpoints(house, rows) : rows.map(workloadView)
-    return c.json({ items, nextPageToken: nextPageToken(rows, page.size) }, 200)
+    return c.json({ items: await withEndpoints(house, rows), nextPageToken: nextPageToken(rows, page.size) }, 200)
   })
 
   app.openapi(get, async (c) => {
@@ -183,11 +181,11 @@ function statesOf(text: string): WorkloadState[] {
   )
 }
 
-/** The addresses of services, for whoever forwards to them. */
-const withEndpoints = (house: ApiHouse, rows: ListedWorkload[]): Promise<WorkloadView[]> =>
-  Promise.all(
-    rows.map(async (row) => {
-      if (row.ready === 0) return workloadView(row)
-      return { ...workloadView(row), endpoints: endpointsOf(await house.store.workloads.attempts(row.id)) }
-    }),
-  )
+/** The rows of a page, those of services with where their ready replicas are reached: one question for all of them. */
+async function withEndpoints(house: ApiHouse, rows: ListedWorkload[]): Promise<WorkloadView[]> {
+  const isServed = ({ kind, ready }: ListedWorkload) => kind === 'service' && ready > 0
+  const services = rows.some(isServed) ? await house.store.workloads.endpoints() : []
+  const keyOf = ({ project, name }: { project: string; name: string }) => `${project}/${name}`
+  const known = new Map(services.map((service) => [keyOf(service), service.endpoints]))
+  return rows.map((row) => ({ ...workloadView(row), endpoints: isServed(row) ? (known.get(keyOf(row)) ?? []) : [] }))
+}

@@ -1,6 +1,7 @@
 import type { AttemptView, EventPage, WorkloadDetail } from '#api/views.ts'
 import type { Call } from '#cli/call.ts'
 import { workloadPath } from '#cli/client.ts'
+import { gatewayUrl, homeOf } from '#cli/home.ts'
 import { colours, paint, plain } from '#cli/io.ts'
 import { forPeople } from '#cli/output/format.ts'
 import { showOne } from '#cli/output/show.ts'
@@ -32,12 +33,21 @@ function text(call: Call, workload: WorkloadDetail, events: EventPage): string {
   const section = (title: string, body: string): string =>
     body === '' ? '' : `\n${paint(title, 'bold', colour)}\n${body}`
   return [
-    renderFacts(facts(workload, now), colour),
+    renderFacts([...facts(workload, now), ...gatewayFact(call, workload)], colour),
     section('Conditions', conditions(workload)),
     section('Attempts', attempts(workload, now, style)),
     section('Ranks of the latest attempt', ranks(workload.attemptList[0], style)),
     section('Events', events.items.map(({ at, message }) => `${at.slice(0, 19)}Z  ${plain(message)}\n`).join('')),
   ].join('')
+}
+
+/** Where the gateway of this machine has a service; what gives it one address, where none runs. */
+function gatewayFact({ io }: Call, workload: WorkloadDetail): [string, string][] {
+  if (workload.kind !== 'service' || hasEnded(workload) || io.env.ISOBAR_SERVER) return []
+  const url = gatewayUrl(homeOf(io))
+  return [
+    ['Gateway', url ? `${url}/${workload.project}/${workload.name}/` : 'none runs here; one address: isobar gateway'],
+  ]
 }
 
 function facts(workload: WorkloadDetail, now: number): [string, string][] {

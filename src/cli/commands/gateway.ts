@@ -1,6 +1,8 @@
+import { rmSync, writeFileSync } from 'node:fs'
+
 import type { Call } from '#cli/call.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
-import { homeOf, readToken } from '#cli/home.ts'
+import { gatewayFile, homeOf, readToken } from '#cli/home.ts'
 import { interruptible, note } from '#cli/io.ts'
 
 /** `isobar gateway`: one address for all services in this process, until Ctrl-C or SIGTERM. */
@@ -22,6 +24,8 @@ export async function gateway(call: Call): Promise<void> {
       next: [`isobar gateway --port ${port + 1}`],
     })
   })
+  const file = io.env.ISOBAR_SERVER ? null : gatewayFile(homeOf(io))
+  if (file) writeFileSync(file, `${JSON.stringify({ pid: process.pid, url: open.url })}\n`, { mode: 0o600 })
   note(io, `services are at ${open.url}/<project>/<service>/. Ctrl-C ends it.`)
   await interruptible(
     (interrupted) =>
@@ -30,5 +34,6 @@ export async function gateway(call: Call): Promise<void> {
         process.once('SIGTERM', () => resolve())
       }),
   )
+  if (file) rmSync(file, { force: true })
   await open.close()
 }

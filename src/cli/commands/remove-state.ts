@@ -9,7 +9,19 @@ import { count } from '#cli/output/words.ts'
 import { faultOfServer } from '#cli/server-fault.ts'
 
 /** What Isobar keeps in a state directory. What else is there, such as sites.yaml, somebody wrote; it stays. */
-const kept = ['pg', 'blobs', 'local', 'checkpoints', 'logs', 'server.json', 'port.json', 'clock.json', 'token', 'key']
+const kept = [
+  'pg',
+  'blobs',
+  'local',
+  'checkpoints',
+  'logs',
+  'server.json',
+  'gateway.json',
+  'port.json',
+  'clock.json',
+  'token',
+  'key',
+]
 
 /** `isobar server stop --remove`: ends the server and deletes all that the state directory holds, its database too. */
 export async function removeState(call: Call, stop: (call: Call) => Promise<unknown>): Promise<void> {
