@@ -26,10 +26,11 @@ function servedMs(task: Task, now: number): number {
 
 const units = ({ demand }: Task): number => (demand.unit === 'cpu' ? demand.amount / 1000 : demand.amount)
 
-/** The queue that a task is in by what it has had: an hour of one unit, two, four, … */
+/** The queue that a task is in by what it has had: less than an hour of one unit, two, four, … */
 function level(task: Task, now: number): number {
+  const served = servedMs(task, now)
   let queue = 0
-  for (let bound = hourMs; servedMs(task, now) >= bound; bound *= 2) queue++
+  for (let bound = hourMs; served >= bound; bound *= 2) queue++
   return queue
 }
 

@@ -33,6 +33,7 @@ class QueueScheduler implements Scheduler {
   /** Of each project, in units of the fleet. */
   readonly #used: number[] = []
   #gains = -1
+  #stepsAtMs = Number.POSITIVE_INFINITY
   #waiting = 0
 
   constructor(policy: QueuePolicy, floor: Floor) {
@@ -42,8 +43,12 @@ class QueueScheduler implements Scheduler {
   }
 
   waits(task: Task, now: number): void {
-    this.#line(task).waiting.push({ task, key: this.#policy.key(task, now) })
+    const line = this.#line(task)
+    line.waiting.push({ task, key: this.#policy.key(task, now) })
     this.#waiting++
+    // Whoever is now first of its line may stop others, and whoever is first of all is let in first or blocks the rest.
+    if (this.#policy.strict) this.#wake()
+    else if (this.#policy.preempts && line.waiting.peek()?.task === task) line.asleep = false
   }
 
   left(task: Task): void {
@@ -52,7 +57,7 @@ class QueueScheduler implements Scheduler {
   }
 
   decide(now: number, act: Act): number | undefined {
-    if (this.#gains !== this.#floor.gains) this.#wake()
+    if (this.#gains !== this.#floor.gains || now >= this.#stepsAtMs) this.#wake()
     for (let line = this.#first(); line; line = this.#first()) {
       const head = line.waiting.peek()
       if (!head) break
@@ -64,7 +69,8 @@ class QueueScheduler implements Scheduler {
       else line.asleep = true
     }
     this.#gains = this.#floor.gains
-    return this.#nextStep(now)
+    this.#stepsAtMs = this.#nextStep(now)
+    return this.#stepsAtMs === Number.POSITIVE_INFINITY ? undefined : this.#stepsAtMs
   }
 
   #line({ demand, project }: Task): Line {
@@ -126,11 +132,11 @@ class QueueScheduler implements Scheduler {
     for (const line of this.#lines) line.asleep = false
   }
 
-  #nextStep(now: number): number | undefined {
+  /** When someone who runs falls behind by a step; it matters only while others wait. */
+  #nextStep(now: number): number {
     const { nextStepMs } = this.#policy
-    if (!nextStepMs || this.#waiting === 0 || this.#running.size === 0) return undefined
     let next = Number.POSITIVE_INFINITY
-    for (const task of this.#running) next = Math.min(next, nextStepMs(task, now))
+    if (nextStepMs && this.#waiting > 0) for (const task of this.#running) next = Math.min(next, nextStepMs(task, now))
     return next
   }
 }

@@ -85,6 +85,10 @@ export class Replay {
     for (const disturbance of disturbances(scenario, seed)) this.#expect(disturbance)
   }
 
+  get policy(): string {
+    return this.#scheduler.name
+  }
+
   /** Goes on to the next moment; false when nothing can happen any more. */
   step(): boolean {
     const arrival = this.tasks[this.#arrived]?.job.arrivalMs ?? Number.POSITIVE_INFINITY
@@ -112,7 +116,7 @@ export class Replay {
   /** What has come of it up to now. */
   outcome(): Outcome {
     return {
-      policy: this.#scheduler.name,
+      policy: this.policy,
       tasks: this.tasks,
       projects: this.#projects,
       measured: this.#meter.result(),

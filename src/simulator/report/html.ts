@@ -40,8 +40,8 @@ const fileName = (path: string): string => path.split('/').at(-1) ?? path
 function cardHtml({ policy, figures }: RunReport, index: number): string {
   const shown = [
     ['utilisation', 'utilisation'],
-    ['wait, mean', 'waitMeanMs'],
-    ['completion, mean', 'completionMeanMs'],
+    ['wait', 'waitMeanMs'],
+    ['completion', 'completionMeanMs'],
     ['cost', 'costMicros'],
   ] as const
   const facts = shown
@@ -100,13 +100,16 @@ function distribution(runs: readonly RunReport[], title: string, of: (run: RunRe
   })
 }
 
+/** With a column for each of many policies it takes the whole page. */
+const wholeWidth = 'Figures'
+
 function sheetHtml({ title, head, rows }: Sheet): string {
   const cells = rows.map(
     (row) =>
       `<tr>${row.map((cell) => `<td${cell.tone ? ` class="${cell.tone}"` : ''}>${escaped(cell.text)}</td>`).join('')}</tr>`,
   )
   const names = head.map((name) => `<th>${escaped(name.toLowerCase())}</th>`).join('')
-  return `<article class="sheet"><h3>${escaped(title)}</h3><table><thead><tr>${names}</tr></thead><tbody>${cells.join('')}</tbody></table></article>`
+  return `<article class="sheet${head.length > 4 && title === wholeWidth ? ' wide' : ''}"><h3>${escaped(title)}</h3><table><thead><tr>${names}</tr></thead><tbody>${cells.join('')}</tbody></table></article>`
 }
 
 function footHtml({ seed, runs }: Report): string {

@@ -80,7 +80,7 @@ export function timeAxis(endMs: number): Axis {
   return { from: 0, to: Math.max(1, endMs), ticks }
 }
 
-const decades = [second, 10 * second, minute, 10 * minute, hour, 10 * hour, day, 10 * day, 100 * day, 1000 * day]
+const decades = [second, 10 * second, minute, 10 * minute, hour, day, 10 * day, 100 * day, 1000 * day]
 
 /** Time on a logarithmic scale, from a tenth of a second or a second; shorter ones stand at its left end. */
 export function logTimeAxis(mostMs: number): Axis {

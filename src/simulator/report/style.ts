@@ -14,10 +14,10 @@ main { max-width: 1240px; margin: 0 auto; padding: 32px 24px 48px; }
 header h1 { margin: 0; font-size: 26px; font-weight: 650; letter-spacing: -0.01em; }
 header p { margin: 4px 0 0; color: var(--soft); }
 .warning { color: var(--bad); font-weight: 600; }
-.cards, .plots, .sheets { display: grid; gap: 16px; margin-top: 24px; }
+.cards, .plots { display: grid; gap: 16px; margin-top: 24px; }
 .cards { grid-template-columns: repeat(auto-fit, minmax(270px, 1fr)); }
 .plots { grid-template-columns: repeat(auto-fit, minmax(min(520px, 100%), 1fr)); }
-.sheets { grid-template-columns: repeat(auto-fit, minmax(min(520px, 100%), 1fr)); align-items: start; }
+.sheets { margin-top: 16px; columns: 520px 2; column-gap: 16px; }
 .card, .plot, .sheet { margin: 0; padding: 16px 18px; background: var(--card); border: 1px solid var(--rule); border-radius: 10px; }
 .card { border-top: 3px solid var(--own); }
 .card h2 { margin: 0 0 8px; font-size: 17px; }
@@ -38,7 +38,8 @@ svg { display: block; width: 100%; height: auto; margin-top: 8px; }
 .c0 { --own: var(--c0); } .c1 { --own: var(--c1); } .c2 { --own: var(--c2); }
 .c3 { --own: var(--c3); } .c4 { --own: var(--c4); } .c5 { --own: var(--c5); }
 .faint { --own: var(--soft); }
-.sheet { overflow-x: auto; }
+.sheet { overflow-x: auto; break-inside: avoid; margin-bottom: 16px; }
+.sheet.wide { column-span: all; }
 .sheet h3 { margin: 0 0 8px; font-size: 15px; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 0 4px 16px; text-align: right; white-space: nowrap; }

@@ -55,7 +55,8 @@ const moneyText = (micros: bigint): string => {
 export function differenceText(name: FigureName, value: Value): string {
   if (value === null) return ''
   if (Number(value) === 0) return '='
-  const text = valueText(name, value)
+  const isPart = figures[name].measure === 'part'
+  const text = isPart ? `${threeDigits(Number(value) * 100)} points` : valueText(name, value)
   return text.startsWith('-') ? `−${text.slice(1)}` : `+${text}`
 }
 

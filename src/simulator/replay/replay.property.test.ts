@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import * as fc from 'fast-check'
+
+import { queuePolicies } from '#simulator/policies/queue-policy.ts'
+import { before } from '#simulator/policies/queue-scheduler.ts'
+import { createVictims } from '#simulator/policies/victims.ts'
+import { reportRun } from '#simulator/report/run-report.ts'
+import type { Scenario } from '#simulator/scenario/scenario.ts'
+import type { Job } from '#simulator/traces/job.ts'
+
+import { aFleet, aReplay, ran, someJobs } from '#simulator/builders.ts'
+import type { Floor } from './floor.ts'
+import type { Replay } from './replay.ts'
+import type { Task } from './task.ts'
+
+const jobs = fc
+  .array(
+    fc.record({
+      arrival: fc.integer({ min: 0, max: 200 }),
+      amount: fc.constantFrom(1, 2, 3, 4, 8, 11, 16, 24, 64),
+      ranks: fc.constantFrom(0, 0, 1, 2),
+      duration: fc.integer({ min: 1, max: 120 }),
+      priority: fc.constantFrom(0, 0, 0, 1),
+      project: fc.constantFrom('a', 'b', 'c'),
+      checkpointMs: fc.constantFrom(0, 7, 50),
+      restartMs: fc.constantFrom(0, 3),
+    }),
+    { minLength: 1, maxLength: 25 },
+  )
+  .map((some): Job[] =>
+    someJobs(
+      ...some.map(({ arrival, amount, ranks, duration, ...rest }): [number, number, number, Partial<Job>] => [
+        arrival,
+        ranks > 0 ? Math.ceil(amount / ranks) * ranks : amount,
+        duration,
+        { ranks, ...rest },
+      ]),
+    ),
+  )
+
+const fleet = aFleet({ count: 3 }, { count: 2, size: 4, site: 'local/there', tier: 'spot', priceMicros: 7_200_000_000 })
+const [here, there] = [fleet.groups.slice(0, 1), fleet.groups.slice(1)]
+
+const scenario: fc.Arbitrary<Partial<Scenario>> = fc.record({
+  faults: fc.constantFrom([], [{ groups: [...fleet.groups], ratePer1000NodeDays: 5e8, repairMs: 40 }]),
+  outages: fc.constantFrom(
+    [],
+    [{ groups: here, atMs: 60, forMs: 50, running: 'lost' as const }],
+    [{ groups: there, atMs: 20, forMs: 90, running: 'kept' as const }],
+    [{ groups: there, atMs: 30, forMs: null, running: 'lost' as const }],
+  ),
+  spot: fc.constantFrom(
+    [],
+    there.map((group) => ({ group, trace: { steps: [0, 1, 0.5, 1].map((part, i) => ({ atMs: i * 60, part })) } })),
+  ),
+})
+
+const policies = fc.constantFrom(...queuePolicies.map(({ name }) => name))
+const world = { jobs, scenario, policy: policies, seed: fc.integer({ min: 1, max: 1000 }) }
+
+test('no node ever holds more than it has, or anything while it is out of use, and gangs are whole in one group', () => {
+  fc.assert(
+    fc.property(fc.record(world), (given) => {
+      const { replay, floor } = aReplay({ fleet, ...given })
+      while (replay.step()) {
+        const on = new Map<number, number>()
+        for (const { state, spots, job } of replay.tasks) {
+          assert.equal(spots.length > 0, state === 'running')
+          if (state !== 'running') continue
+          let amount = 0
+          for (let i = 0; i < spots.length; i += 2) {
+            const [node = -1, part = 0] = [spots[i], spots[i + 1]]
+            on.set(node, (on.get(node) ?? 0) + part)
+            amount += part
+            assert.ok(floor().usable(node))
+            assert.equal(floor().groupOf(node), floor().groupOf(spots[0] ?? -1))
+          }
+          assert.equal(amount, job.amount)
+        }
+        for (const [node, amount] of on) assert.ok(amount <= floor().groupOf(node).size)
+      }
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('nobody waits who would fit, or may stop enough others; only the first, where nobody passes it', () => {
+  fc.assert(
+    fc.property(fc.record(world), (given) => {
+      const { replay, floor } = aReplay({ fleet, ...given })
+      while (replay.step()) {
+        const waiting = replay.tasks.filter(({ state, job }) => state === 'waiting' && job.arrivalMs <= replay.now)
+        const first = waiting.toSorted((a, b) => b.job.priority - a.job.priority || a.index - b.index).slice(0, 1)
+        for (const { demand } of given.policy === 'fifo' ? first : waiting) assert.equal(floor().fit(demand), undefined)
+        for (const task of waiting) assert.deepEqual(whomToStop(task, replay, floor()), [])
+      }
+    }),
+    { numRuns: 300 },
+  )
+})
+
+/** Whom a task that waits may stop under a policy that stops anyone. */
+function whomToStop(task: Task, { tasks, now, policy }: Replay, floor: Floor): Task[] {
+  const { preempts, key } = queuePolicies.find(({ name }) => name === policy) ?? {}
+  if (!preempts || !key) return []
+  const keyed = (one: Task) => ({ task: one, key: key(one, now) })
+  const later = tasks
+    .filter(({ state }) => state === 'running')
+    .map(keyed)
+    .filter((one) => before(keyed(task), one))
+  return createVictims(floor, task.demand).choose(later)
+}
+
+test('every job ends, waits at the end, or was too large; what ended did all its work, and time adds up', () => {
+  fc.assert(
+    fc.property(fc.record(world), (given) => {
+      const { replay } = aReplay({ fleet, ...given })
+      while (replay.step());
+      const outcome = replay.outcome()
+      const { figures } = reportRun(fleet, outcome)
+      const { jobs: all, ended, waiting, running, refused } = figures
+      assert.equal(Number(ended) + Number(waiting) + Number(running) + Number(refused), Number(all))
+      assert.equal(running, 0)
+      for (const task of outcome.tasks) checkTask(task)
+      const held = outcome.tasks.reduce((sum, { heldMs, demand }) => sum + heldMs * demand.amount, 0)
+      assert.equal(outcome.measured.usage.gpu.usedMs, held)
+      assert.ok(BigInt(String(figures.costBoundMicros)) <= BigInt(String(figures.costMicros)))
+      assert.ok(Number(ended) < outcome.tasks.length || Number(figures.makespanMs) >= Number(figures.makespanBoundMs))
+    }),
+    { numRuns: 300 },
+  )
+})
+
+function checkTask({ state, job, doneMs, lostMs, startupMs, heldMs, endsAtMs, ...task }: Task): void {
+  assert.equal(heldMs, doneMs + lostMs + startupMs)
+  assert.equal(task.starts - task.preemptions - task.losses, state === 'ended' ? 1 : 0)
+  if (task.checkpointMs === 0) assert.equal(lostMs, 0)
+  if (state === 'ended') {
+    assert.equal(doneMs, job.durationMs)
+    assert.ok(endsAtMs >= job.arrivalMs + job.durationMs)
+  }
+}
+
+test('equal input and seed give equal decisions to the last bit', () => {
+  fc.assert(
+    fc.property(fc.record(world), (given) => {
+      const [first, second] = [1, 2].map(() => {
+        const { replay } = aReplay({ fleet, ...given })
+        while (replay.step());
+        return replay.outcome()
+      })
+      assert.deepEqual(first && reportRun(fleet, first), second && reportRun(fleet, second))
+    }),
+    { numRuns: 50 },
+  )
+})
+
+test('on one accelerator nothing has a shorter mean completion time than SRTF (Schrage 1968)', () => {
+  const one = aFleet({ size: 1 })
+  const simple = fc.array(fc.tuple(fc.integer({ min: 0, max: 100 }), fc.constant(1), fc.integer({ min: 1, max: 50 })), {
+    minLength: 1,
+    maxLength: 12,
+  })
+  fc.assert(
+    fc.property(simple, policies, (some, other) => {
+      const total = (name: string) =>
+        Object.values(ran({ fleet: one, jobs: someJobs(...some), policy: name }).ends).reduce(
+          (sum, end) => sum + end,
+          0,
+        )
+      assert.ok(total('srtf') <= total(other))
+    }),
+    { numRuns: 200 },
+  )
+})
