@@ -69,3 +69,19 @@ test('a database that stays away is told as such, and a mistake is told as it is
   )
   await database.close()
 })
+
+test('who gets no connection in time is told that the database does not answer, and the next one is served', async () => {
+  const database = await openDatabase({ url: await aDatabase(), size: 1, patienceMs: 100 })
+  const [taken, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const holding = database.write(async () => {
+    taken.resolve()
+    await goOn.promise
+  })
+  await taken.promise
+  const one = (): Promise<unknown> => database.read((on) => sql`select 1`.execute(on))
+  await assert.rejects(one(), StoreUnavailable)
+  goOn.resolve()
+  await holding
+  await one()
+  await database.close()
+})

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { Client } from 'pg'
+
 import { aStore } from '#rigs/postgres.ts'
 import { aPlacing, held, submitted } from '#rigs/story.ts'
 import { aJob, anArray, aNow } from '#test/builders.ts'
@@ -21,6 +23,27 @@ test('two control planes never follow one workload at the same time', async () =
   assert.deepEqual(await store.follow.due(asked), [])
   assert.equal((await store.follow.due({ ...asked, now: aNow + 1000 })).length, 10)
 })
+
+test(
+  'who claims workloads passes over those that another one is claiming, and waits for nobody',
+  { timeout: 10_000 },
+  async () => {
+    await using store = await aStore()
+    const ids = await submitted(
+      store,
+      Array.from({ length: 3 }, () => aJob({ expiry: '1d' })),
+    )
+    const claiming = new Client({ connectionString: store.url })
+    await claiming.connect()
+    await claiming.query('begin')
+    await claiming.query('select id from workloads where id = $1 for no key update', [ids[0]])
+    const found = await store.follow.due(asked)
+    assert.deepEqual(found.map(({ workload }) => workload.id).sort(), ids.slice(1).sort())
+    await claiming.query('rollback')
+    await claiming.end()
+    assert.equal((await store.follow.due(asked)).length, 1)
+  },
+)
 
 test('a workload is followed from its placing on, or from its submission when a time is set for its end', async () => {
   await using store = await aStore()
