@@ -11,7 +11,7 @@ import { sideBySide, soonest, within } from './side-by-side.ts'
 
 const batch = 64
 const claimSeconds = 7
-/** Shorter than the claim: two that collect one log at a time would keep it twice. */
+/** Shorter than the claim, so that nobody else is at it meanwhile. */
 const callMs = 6_000
 const soon = { firstMs: 100, mostMs: 2_000 }
 const later = { firstMs: 500, mostMs: 15_000 }
