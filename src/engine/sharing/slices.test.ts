@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import * as fc from 'fast-check'
+
+import { migModels, migProfiles } from './mig-profiles.ts'
+import { createSlices, type Slices } from './slices.ts'
+
+/** The placements of an H100 with 80 GB as `nvidia-smi mig -lgipp` prints them, with the compute that each has. */
+const guide: Record<string, { compute: number; starts: number[]; size: number }> = {
+  '1g.10gb': { compute: 1, starts: [0, 1, 2, 3, 4, 5, 6], size: 1 },
+  '1g.10gb+me': { compute: 1, starts: [0, 1, 2, 3, 4, 5, 6], size: 1 },
+  '1g.20gb': { compute: 1, starts: [0, 2, 4, 6], size: 2 },
+  '2g.20gb': { compute: 2, starts: [0, 2, 4], size: 2 },
+  '3g.40gb': { compute: 3, starts: [0, 4], size: 4 },
+  '4g.40gb': { compute: 4, starts: [0], size: 4 },
+  '7g.80gb': { compute: 7, starts: [0], size: 8 },
+}
+const names = Object.keys(guide)
+const profiles = migProfiles('H100-80GB')
+
+type Instance = { name: string; gpu: number; start: number }
+
+const spanOf = ({ name, start }: Instance): number[] =>
+  Array.from({ length: guide[name]?.size ?? 0 }, (_, i) => start + i)
+
+/** Whether the guide allows an instance beside others. */
+function allowed(instance: Instance, others: readonly Instance[]): boolean {
+  const beside = others.filter(({ gpu }) => gpu === instance.gpu)
+  const slices = new Set(beside.flatMap(spanOf))
+  const media = instance.name.endsWith('+me') && beside.some(({ name }) => name.endsWith('+me'))
+  return (
+    (guide[instance.name]?.starts.includes(instance.start) ?? false) &&
+    spanOf(instance).every((slice) => !slices.has(slice)) &&
+    !media
+  )
+}
+
+/** Every place that the guide allows for a profile. */
+const placesFor = (name: string, gpus: number, others: readonly Instance[]): Instance[] =>
+  Array.from({ length: gpus }, (_, gpu) => gpu)
+    .flatMap((gpu) => Array.from({ length: 8 }, (_, start) => ({ name, gpu, start })))
+    .filter((instance) => allowed(instance, others))
+
+/** Names arrive; a number ends what began so many before. */
+const someSteps = fc.array(fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...names) }, fc.nat(9)), { maxLength: 60 })
+
+/** Runs steps, and shows every instance with those that stood before it; without one the profile was refused. */
+function run(
+  slices: Slices,
+  steps: readonly (string | number)[],
+  each: (step: { name: string; before: readonly Instance[]; instance?: Instance }) => void,
+): Instance[] {
+  const there: Instance[] = []
+  for (const step of steps) {
+    if (typeof step === 'number') {
+      const [ended] = there.splice(step % Math.max(there.length, 1), 1)
+      if (ended) slices.giveBack(names.indexOf(ended.name), ended.gpu, ended.start)
+      continue
+    }
+    const profile = names.indexOf(step)
+    slices.arrived(profile)
+    const gpu = slices.choose(profile)
+    const instance = gpu < 0 ? undefined : { name: step, gpu, start: slices.take(profile, gpu) }
+    each({ name: step, before: [...there], ...(instance && { instance }) })
+    if (instance) there.push(instance)
+  }
+  return there
+}
+
+test('the profiles are those of the guide, by the names of each model', () => {
+  assert.deepEqual(
+    Object.fromEntries(profiles.map(({ name, compute, starts, memory }) => [name, { compute, starts, size: memory }])),
+    guide,
+  )
+  assert.deepEqual(
+    migModels
+      .map((model) =>
+        migProfiles(model)
+          .map(({ name }) => name)
+          .join(' '),
+      )
+      .slice(-2),
+    [
+      '1g.18gb 1g.18gb+me 1g.35gb 2g.35gb 3g.71gb 4g.71gb 7g.141gb',
+      '1g.23gb 1g.23gb+me 1g.45gb 2g.45gb 3g.90gb 4g.90gb 7g.180gb',
+    ],
+  )
+  assert.deepEqual(migProfiles('T4'), [])
+})
+
+test('an instance stands where the guide allows it, is refused only when no place is left, and compute is never above 7', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 3 }), someSteps, (gpus, steps) => {
+      const slices = createSlices(profiles, gpus)
+      const there = run(slices, steps, ({ name, before, instance }) => {
+        if (instance) assert.ok(allowed(instance, before), `${name} at ${instance.start} of GPU ${instance.gpu}`)
+        else assert.deepEqual(placesFor(name, gpus, before), [])
+      })
+      for (let gpu = 0; gpu < gpus; gpu++) {
+        const here = there.filter((each) => each.gpu === gpu)
+        assert.ok(here.reduce((sum, { name }) => sum + (guide[name]?.compute ?? 0), 0) <= 7)
+      }
+    }),
+  )
+})
+
+/** Compute that one more of each profile could use, over all profiles and GPUs, found by trying all places. */
+const usable = (gpus: number, there: readonly Instance[]): number =>
+  names.reduce((sum, name) => {
+    const perGpu = Array.from({ length: gpus }, (_, gpu) => {
+      const room = placesFor(name, gpus, there).filter((place) => place.gpu === gpu).length
+      return name.endsWith('+me') ? Math.min(room, 1) : room
+    })
+    return sum + perGpu.reduce((all, room) => all + room, 0) * (guide[name]?.compute ?? 0)
+  }, 0)
+
+test('no other place spoils less of what may come, as trying all of them shows', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 2 }), someSteps, (gpus, steps) => {
+      run(createSlices(profiles, gpus), steps.slice(0, 20), ({ name, before, instance }) => {
+        if (!instance) return
+        const all = placesFor(name, gpus, before).map((place) => usable(gpus, [...before, place]))
+        assert.equal(usable(gpus, [...before, instance]), Math.max(...all))
+      })
+    }),
+    { numRuns: 50 },
+  )
+})
+
+test('a GPU can be filled in the 19 ways of the guide, counting neither media engines nor 1g with memory for two', () => {
+  const plain = profiles.filter(({ name }) => !['1g.10gb+me', '1g.20gb'].includes(name))
+  const full = new Set<string>()
+  const cut = (there: Instance[]): void => {
+    const next = plain.flatMap(({ name }) => placesFor(name, 1, there))
+    for (const place of next) if (there.every(({ start }) => start < place.start)) cut([...there, place])
+    if (next.length === 0) full.add(there.map(({ name, start }) => `${name}@${start}`).join(' '))
+  }
+  cut([])
+  assert.equal(full.size, 19)
+})
+
+test('what nobody asks for is not kept whole: places follow the mix that arrives', () => {
+  const [one = 0, two = 0, three = 0] = ['1g.10gb', '2g.20gb', '3g.40gb'].map((name) => names.indexOf(name))
+  const slices = createSlices(profiles, 2)
+  for (let arrival = 0; arrival < 1024; arrival++) slices.arrived(arrival % 2 ? two : three)
+  assert.equal(slices.take(one, 0), 6, 'the one slice at which no 2g begins')
+  assert.equal(slices.choose(one), 0)
+  assert.equal(slices.choose(one, Uint8Array.of(0, 1)), 1)
+  assert.equal(slices.choose(one, Uint8Array.of(0, 0)), -1)
+  assert.throws(() => slices.take(names.indexOf('7g.80gb'), 0), /GPU 0 has no room for 7g\.80gb/)
+})
