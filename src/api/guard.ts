@@ -38,7 +38,7 @@ function authenticate(house: ApiHouse, header: string): void {
   if (sameText(header, `Bearer ${house.keys.token}`)) return
   const what = header === '' ? 'The request carries no token.' : 'The token is not the one of this server.'
   throw new Problem('unauthenticated', `${what} It is in the file "token" of the server's state directory.`, {
-    next: ['isobar server status'],
+    next: ['export ISOBAR_TOKEN="$(cat ~/.isobar/token)"', 'unset ISOBAR_TOKEN (for the server of this machine)'],
   })
 }
 

@@ -32,12 +32,15 @@ export type Api = {
 const silenceMs = 60_000
 const mostJsonBytes = 512 * 1024 * 1024
 
+/** `ifAway`: what helps when it does not answer. */
+type Server = { url: string; token: string; ifAway?: string }
+
 /** Talks to the server at `url`. `node:http` and not `fetch`, because it loads in half the time. */
-export function createApi({ url, token }: { url: string; token: string }): Api {
+export function createApi({ url, token, ifAway = 'isobar server status' }: Server): Api {
   const base = new URL(url)
   const raw: Api['raw'] = async (method, path, options = {}) => {
     const send = base.protocol === 'https:' ? (await import('node:https')).request : requestHttp
-    return call({ send, base, token, method, path, options })
+    return call({ send, base, token, ifAway, method, path, options })
   }
   const open: Api['open'] = async (method, path, options) => {
     const response = await raw(method, path, options)
@@ -75,12 +78,13 @@ type Outgoing = {
   send: typeof requestHttp
   base: URL
   token: string
+  ifAway: string
   method: string
   path: string
   options: RequestOptions
 }
 
-function call({ send, base, token, method, path, options }: Outgoing): Promise<IncomingMessage> {
+function call({ send, base, token, method, path, options, ifAway }: Outgoing): Promise<IncomingMessage> {
   const target = new URL(path, base)
   for (const [name, value] of Object.entries(options.query ?? {}))
     if (value !== undefined) target.searchParams.set(name, String(value))
@@ -90,7 +94,7 @@ function call({ send, base, token, method, path, options }: Outgoing): Promise<I
   return new Promise((resolve, reject) => {
     const outgoing = send(target, { method, headers, signal: options.signal })
     outgoing.setTimeout(options.silenceMs ?? silenceMs, () => outgoing.destroy(new Error('it did not answer in time')))
-    outgoing.once('error', (error) => reject(unreachable(base, error)))
+    outgoing.once('error', (error) => reject(unreachable({ base, ifAway }, error)))
     outgoing.once('response', resolve)
     const { body } = options
     if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) outgoing.end(body)
@@ -98,10 +102,10 @@ function call({ send, base, token, method, path, options }: Outgoing): Promise<I
   })
 }
 
-const unreachable = (base: URL, error: Error): Unreachable =>
+const unreachable = ({ base, ifAway }: Pick<Outgoing, 'base' | 'ifAway'>, error: Error): Unreachable =>
   new Unreachable(`the server at ${base.origin} does not answer`, {
     why: error.message || String(error),
-    next: ['isobar server status'],
+    next: [ifAway],
   })
 
 /** Reads a whole body as text. What breaks off is `Unreachable`. */

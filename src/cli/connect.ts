@@ -48,7 +48,8 @@ function remoteServer({ env }: Io): Api | undefined {
       code: exitCodes.usage,
       next: ['export ISOBAR_SERVER=http://127.0.0.1:7070'],
     })
-  return createApi({ url: env.ISOBAR_SERVER, token: env.ISOBAR_TOKEN ?? '' })
+  const ifAway = 'start it there, or use the one of this machine: unset ISOBAR_SERVER'
+  return createApi({ url: env.ISOBAR_SERVER, token: env.ISOBAR_TOKEN ?? '', ifAway })
 }
 
 /** The server that the state directory names, when its process lives and it answers. */

@@ -169,7 +169,7 @@ test('exit codes: 4 for a wrong token, 1 for a server that is not there, each wi
   assert.equal(wrong.code, 4)
   const gone = await callMain(['ps'], { env: { ISOBAR_SERVER: 'http://127.0.0.1:1', ISOBAR_TOKEN: 'x' } })
   assert.equal(gone.code, 1)
-  assert.match(gone.stderr, /127\.0\.0\.1:1 does not answer\n.*ECONNREFUSED[^\n]*\nnext: isobar server status\n$/)
+  assert.match(gone.stderr, /127\.0\.0\.1:1 does not answer\n.*ECONNREFUSED[^\n]*\nnext: .*unset ISOBAR_SERVER\n$/)
 })
 
 test('exit codes: 8 when the time is up, and the workload goes on', async () => {

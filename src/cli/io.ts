@@ -76,7 +76,8 @@ export async function readStdin(io: Io, limit: number): Promise<Buffer> {
   for await (const part of io.stdin) {
     const bytes = Buffer.from(part)
     size += bytes.length
-    if (size > limit) throw new RangeError(`standard input has more than ${limit} bytes`)
+    if (size > limit)
+      throw new CliFault(`standard input has more than ${limit} bytes`, { code: exitCodes.usage, next: ['give less'] })
     parts.push(bytes)
   }
   return Buffer.concat(parts)

@@ -1,4 +1,4 @@
-import { createReadStream, readdirSync, readFileSync, statSync } from 'node:fs'
+import { closeSync, createReadStream, openSync, readdirSync, readSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 
 import type { SpecRequest, ValidateView } from '#api/views.ts'
@@ -18,19 +18,57 @@ export type SpecText = { text: string; filename: string; folder: string }
 /** Reads a spec file; `-` is standard input. */
 export async function readSpec(io: Io, file: string): Promise<SpecText> {
   if (file === '-') {
-    const bytes = await readStdin(io, mostSpecBytes)
-    return { text: bytes.toString('utf8'), filename: 'standard input', folder: io.cwd }
+    const text = textOf(await readStdin(io, mostSpecBytes), 'of standard input')
+    return { text, filename: 'standard input', folder: io.cwd }
   }
   const path = resolve(io.cwd, file)
+  return { text: textOf(bytesOf(path, file), file), filename: file, folder: dirname(path) }
+}
+
+/** The bytes of a file, which may also be a pipe. */
+function bytesOf(path: string, file: string): Buffer {
   try {
-    if (statSync(path).size > mostSpecBytes) throw new Error(`it is larger than ${mostSpecBytes} bytes`)
-    return { text: readFileSync(path, 'utf8'), filename: file, folder: dirname(path) }
+    const bytes = readBounded(path, mostSpecBytes)
+    if (bytes.length <= mostSpecBytes) return bytes
   } catch (error) {
-    const near = didYouMean(basename(file), namesIn(dirname(path)))
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const near = code === 'ENOENT' ? didYouMean(basename(file), namesIn(dirname(path))) : undefined
+    const why = code === 'ENOENT' ? 'There is no such file.' : code === 'EISDIR' ? 'It is a folder.' : String(error)
     throw new CliFault(`the spec ${file} cannot be read`, {
       code: exitCodes.usage,
-      why: near ? `Did you mean ${join(dirname(file), near)}?` : error instanceof Error ? error.message : String(error),
-      next: ['isobar init (writes one)'],
+      why: near ? `Did you mean ${join(dirname(file), near)}?` : why,
+      next: [code === 'EACCES' ? `ls -l ${file}` : 'isobar init (writes one)'],
+    })
+  }
+  throw new CliFault(`the spec ${file} is larger than ${mostSpecBytes / 1_000_000} MB`, {
+    code: exitCodes.usage,
+    why: 'What a run needs of data and programs belongs into its workdir.',
+    next: ['split it into several files'],
+  })
+}
+
+/** At most one byte more than `most`, however long the file says that it is. */
+function readBounded(path: string, most: number): Buffer {
+  const file = openSync(path, 'r')
+  try {
+    const bytes = Buffer.allocUnsafe(most + 1)
+    let size = 0
+    for (let read = -1; read !== 0 && size < bytes.length; size += read)
+      read = readSync(file, bytes, size, bytes.length - size, null)
+    return Buffer.from(bytes.subarray(0, size))
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Text in UTF-8; other bytes would be run as something that nobody wrote. */
+function textOf(bytes: Buffer, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new CliFault(`the spec ${file} is not text in UTF-8`, {
+      code: exitCodes.usage,
+      next: [`iconv -f latin1 -t utf-8 ${file} (if it is text in Latin-1; -f utf-16 if it comes from Windows)`],
     })
   }
 }

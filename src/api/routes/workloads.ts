@@ -181,11 +181,12 @@ function statesOf(text: string): WorkloadState[] {
   )
 }
 
+const isServed = ({ kind, ready }: ListedWorkload): boolean => kind === 'service' && ready > 0
+const keyOf = ({ project, name }: { project: string; name: string }): string => `${project}/${name}`
+
 /** The rows of a page, those of services with where their ready replicas are reached: one question for all of them. */
 async function withEndpoints(house: ApiHouse, rows: ListedWorkload[]): Promise<WorkloadView[]> {
-  const isServed = ({ kind, ready }: ListedWorkload) => kind === 'service' && ready > 0
   const services = rows.some(isServed) ? await house.store.workloads.endpoints() : []
-  const keyOf = ({ project, name }: { project: string; name: string }) => `${project}/${name}`
   const known = new Map(services.map((service) => [keyOf(service), service.endpoints]))
   return rows.map((row) => ({ ...workloadView(row), endpoints: isServed(row) ? (known.get(keyOf(row)) ?? []) : [] }))
 }
