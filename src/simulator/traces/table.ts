@@ -58,7 +58,7 @@ function placesOf(input: Input, header: readonly Cell[], { required, optional }:
     places.set(text, index)
   }
   for (const column of required)
-    if (!places.has(column)) throw input.wrong(0, `the column ${column} is missing`, `add it: ${known.join(',')}`)
+    if (!places.has(column)) throw input.wrong(0, `the column ${column} is missing`, `add it: ${required.join(',')}`)
   return places
 }
 
