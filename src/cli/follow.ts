@@ -1,4 +1,4 @@
-import type { WorkloadDetail, WorkloadView } from '#api/views.ts'
+import type { EventView, WorkloadDetail, WorkloadView } from '#api/views.ts'
 
 import { workloadPath, type Api } from './client.ts'
 import { eventsOf } from './event-source.ts'
@@ -63,15 +63,21 @@ const settled = (milliseconds: number, signal: AbortSignal): Promise<void> =>
 /** `said`: what was told already, for a reason comes both as an event and as the state of the workload. */
 type Told = { workload: WorkloadView; prefix: string; signal: AbortSignal; said: Set<string> }
 
-/** What a job's attempts have told already. */
-const alsoOfAttempts = new Set(['starting', 'running', 'queued', 'succeeded'].map((to) => `workload.${to}`))
+/** Whether an event of a job says no more than one of its attempt did. */
+function isTold({ type, message }: EventView, said: Set<string>): boolean {
+  if (!/^workload\.(starting|running|queued|succeeded|failed)$/.test(type)) return false
+  const [, ...because] = message.split(': ')
+  return [...said].some((one) => one.endsWith(because.join(': ')))
+}
 
 /** Tells what happens to a workload on stderr. */
 async function tellNews(io: Io, session: Session, { workload, prefix, signal, said }: Told): Promise<void> {
   const dim = colours(io, 'stderr')
-  for await (const { at, type, message } of eventsOf(session, { query: { workload: workload.id }, signal })) {
+  for await (const event of eventsOf(session, { query: { workload: workload.id }, signal })) {
+    const { at, message } = event
+    const wasTold = workload.kind === 'job' && isTold(event, said)
     said.add(message)
-    if (workload.kind === 'job' && alsoOfAttempts.has(type)) continue
+    if (wasTold) continue
     note(io, paint(`${prefix}${at.slice(11, 19)} ${plain(message)}`, 'dim', dim))
   }
 }

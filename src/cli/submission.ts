@@ -128,6 +128,12 @@ export function pairOf(text: string): [string, string] {
   throw new CliFault(`"${text}" is not NAME=value`, { code: exitCodes.usage, next: ['isobar run --env NAME=value …'] })
 }
 
+/** A file that this user may not read, or that went away meanwhile. */
+function unreadable(error: unknown): { problem: string; fix: string } {
+  if (!(error instanceof Error && 'code' in error && 'path' in error)) throw error
+  return { problem: error.message, fix: `make ${String(error.path)} readable, or add it to .isobarignore` }
+}
+
 /** Packs a folder and sends it, unless the server has it already. Returns its hash. */
 async function sendFolder(io: Io, api: Api, folder: string): Promise<string> {
   const { packBundle } = await import('#kit/bundle.ts') // most specs take no folder along
@@ -135,7 +141,7 @@ async function sendFolder(io: Io, api: Api, folder: string): Promise<string> {
   let what = `packing ${folder} …`
   const stop = progress(io, () => what)
   try {
-    const bundle = await packBundle(folder, { cacheDir })
+    const bundle = await packBundle(folder, { cacheDir }).catch(unreadable)
     if ('problem' in bundle)
       throw new CliFault(`the workdir cannot be taken along: ${bundle.problem}`, {
         code: exitCodes.usage,
