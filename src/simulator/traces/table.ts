@@ -26,6 +26,8 @@ export function* readTable(input: Input, columns: Columns): Generator<Row> {
   for (const { text, at } of lines) {
     const cells = text.includes('"') ? splitLine(text, at) : undefined
     const plain = cells ? cells.map((cell) => cell.text) : text.split(',')
+    if (cells?.at(-1) === openQuote)
+      throw input.wrong(at, 'a quote in this line is not closed', 'close it, and write two for a quote in text')
     if (plain.length !== width) {
       const message = `this line has ${count(plain.length, 'cell')}, and the header ${width}`
       throw input.wrong(at, message, 'put text that holds commas in double quotes, or add what is missing')
@@ -73,17 +75,19 @@ export function* linesOf(text: string): Generator<Cell, undefined> {
   return undefined
 }
 
-/** The cells of a line, without their quotes, and where each begins. */
+const openQuote: Cell = { text: '', at: -1 }
+
+/** The cells of a line, without their quotes, and where each begins; at a quote that is not closed it gives up. */
 function splitLine(line: string, offset: number): Cell[] {
   const cells: Cell[] = []
-  const cell = /\s*(?:"((?:[^"]|"")*)"\s*|([^,]*))(,|$)/y
+  const cell = /\s*(?:"((?:[^"]|"")*)"\s*|((?!\s*")[^,]*))(,|$)/y
   for (let match = cell.exec(line); match; match = cell.exec(line)) {
     const [all, quoted, bare = '', comma] = match
     const blank = all.length - all.trimStart().length
     cells.push({ text: quoted?.replaceAll('""', '"') ?? bare.trim(), at: offset + match.index + blank })
     if (comma === '') return cells
   }
-  return [...cells, { text: line, at: offset }] // an open quote: too many or too few cells, which is told
+  return [...cells, openQuote]
 }
 
 /** A whole number of a cell; `otherwise` where the cell is empty. */

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { aFleet, aReplay, ran, someJobs } from '#simulator/builders.ts'
+import type { Scenario } from '#simulator/scenario/scenario.ts'
+
+const site = aFleet({ count: 2 })
+const outageOf = (running: 'lost' | 'kept', forMs: number | null): Partial<Scenario> => ({
+  outages: [{ groups: [...site.groups], atMs: 50, forMs, running }],
+})
+
+test('first come, first served: nobody passes the first, and the shortest first lets others by', () => {
+  const jobs = someJobs([0, 12, 100], [1, 16, 10], [2, 4, 10])
+  assert.deepEqual(ran({ fleet: site, jobs }).begins, { j0: 0, j1: 100, j2: 110 })
+  assert.deepEqual(ran({ fleet: site, jobs, policy: 'sjf' }).begins, { j0: 0, j1: 100, j2: 2 })
+})
+
+test('priority goes before the order of any policy', () => {
+  const jobs = someJobs([0, 16, 10], [1, 16, 10], [2, 16, 100, { priority: 1 }])
+  for (const policy of ['fifo', 'sjf', 'fair'])
+    assert.deepEqual(ran({ fleet: site, jobs, policy }).begins, { j0: 0, j2: 10, j1: 110 })
+  assert.deepEqual(ran({ fleet: site, jobs, policy: 'srtf' }).begins.j2, 2)
+})
+
+test('SRTF stops the longer one, which keeps its work and pays for its restart', () => {
+  const jobs = someJobs([0, 16, 100, { restartMs: 5, checkpointMs: 60 }], [30, 8, 20])
+  const { ends, tasks } = ran({ fleet: site, jobs, policy: 'srtf' })
+  assert.deepEqual(ends, { j0: 125, j1: 50 })
+  assert.deepEqual([tasks[0]?.preemptions, tasks[0]?.lostMs, tasks[0]?.startupMs], [1, 0, 5])
+})
+
+test('SRSF weighs time by accelerators, SRTF does not', () => {
+  const jobs = someJobs([0, 16, 10], [1, 16, 20], [2, 4, 30])
+  assert.ok(
+    Number(ran({ fleet: site, jobs, policy: 'srtf' }).begins.j1) <
+      Number(ran({ fleet: site, jobs, policy: 'srsf' }).begins.j1),
+  )
+})
+
+test('whom it stops, a policy stops as few of as it needs', () => {
+  const jobs = someJobs([0, 4, 900], [0, 4, 800], [0, 8, 700], [10, 4, 5])
+  const { tasks } = ran({ fleet: site, jobs, policy: 'srtf' })
+  assert.deepEqual(
+    tasks.map(({ preemptions }) => preemptions),
+    [1, 0, 0, 0],
+  )
+})
+
+test('the least attained service goes first once an hour of an accelerator is past', () => {
+  const hour = 3_600_000
+  const jobs = someJobs([0, 16, hour], [1000, 16, 1000])
+  const { begins, ends } = ran({ fleet: site, jobs, policy: 'las' })
+  assert.deepEqual(begins, { j0: 0, j1: hour / 16 })
+  assert.equal(ends.j0, hour + 1000)
+})
+
+test('fair gives the next to the project that has the least', () => {
+  const a = { project: 'a' }
+  const jobs = someJobs([0, 8, 100, a], [0, 8, 50, a], [1, 8, 50, a], [2, 8, 50, { project: 'b' }])
+  assert.deepEqual(ran({ fleet: site, jobs, policy: 'fair' }).begins, { j0: 0, j1: 0, j2: 100, j3: 50 })
+})
+
+const spotsOf = (ranks: number) => {
+  const { replay } = aReplay({ fleet: aFleet({ count: 3 }), jobs: someJobs([0, 12, 10, { ranks }]) })
+  replay.step()
+  return replay.tasks[0]?.spots
+}
+
+test('ranks are equal parts, and without them a gang takes whole nodes and the remainder', () => {
+  assert.deepEqual(spotsOf(0), [0, 8, 1, 4])
+  assert.deepEqual(spotsOf(3), [0, 8, 1, 4])
+  assert.deepEqual(spotsOf(2), [0, 6, 1, 6])
+})
+
+test('what an outage takes goes back to its last checkpoint; where work is kept, only nothing new starts', () => {
+  const jobs = someJobs([0, 8, 100, { checkpointMs: 30, restartMs: 10 }], [60, 8, 10])
+  const lost = ran({ fleet: site, jobs, scenario: outageOf('lost', 200) })
+  assert.deepEqual(lost.ends, { j0: 250 + 10 + 70, j1: 260 })
+  assert.deepEqual([lost.tasks[0]?.losses, lost.tasks[0]?.lostMs], [1, 20])
+  const kept = ran({ fleet: site, jobs, scenario: outageOf('kept', 200) })
+  assert.deepEqual(kept.ends, { j0: 100, j1: 260 })
+})
+
+test('what can never start again waits at the end, and what no fleet of this size holds is refused', () => {
+  const jobs = someJobs([0, 8, 100], [60, 8, 10], [0, 17, 10])
+  const { tasks } = ran({ fleet: site, jobs, scenario: outageOf('lost', null) })
+  assert.deepEqual(Object.fromEntries(tasks.map(({ job, state }) => [job.id, state])), {
+    j0: 'waiting',
+    j2: 'refused',
+    j1: 'waiting',
+  })
+})
+
+test('outages that overlap count: a node is back when all of them are over', () => {
+  const outages = [10, 20].map((atMs) => ({ groups: [...site.groups], atMs, forMs: 30, running: 'lost' as const }))
+  assert.deepEqual(ran({ fleet: site, jobs: someJobs([15, 8, 10]), scenario: { outages } }).begins, { j0: 50 })
+})
+
+test('of a spot group there is as much as its trace says', () => {
+  const fleet = aFleet({ count: 4, tier: 'spot' })
+  const [group = fleet.groups[0]] = fleet.groups
+  assert.ok(group)
+  const trace = { steps: [1, 0.5, 1].map((part, i) => ({ atMs: i * 40, part })) }
+  const jobs = someJobs([0, 8, 100], [0, 8, 100], [0, 8, 100], [0, 8, 100])
+  const { tasks, ends } = ran({ fleet, jobs, scenario: { spot: [{ group, trace }] } })
+  assert.equal(tasks.filter(({ losses }) => losses === 1).length, 2)
+  assert.deepEqual(
+    Object.values(ends).sort((a, b) => a - b),
+    [100, 100, 140, 140],
+  )
+})
+
+test('faults come at about their rate, and the seed alone decides which', () => {
+  const fleet = aFleet({ count: 1000 })
+  const faults = [{ groups: [...fleet.groups], ratePer1000NodeDays: 10, repairMs: 60_000 }]
+  const digestOf = (seed: number) => {
+    const { replay } = aReplay({
+      fleet,
+      jobs: someJobs([0, 8000, 100 * 86_400_000]),
+      scenario: { faults, checkpointMs: 1000 },
+      seed,
+    })
+    while (replay.step());
+    return { digest: replay.outcome().digest, losses: replay.tasks[0]?.losses ?? 0 }
+  }
+  const first = digestOf(1)
+  assert.ok(Math.abs(first.losses - 1000) < 150, String(first.losses))
+  assert.deepEqual(digestOf(1), first)
+  assert.notEqual(digestOf(2).digest, first.digest)
+})
+
+test('the digest of these decisions is this one, on every machine', () => {
+  const { replay } = aReplay({ fleet: site, jobs: someJobs([0, 16, 100], [30, 8, 20], [31, 12, 7]), policy: 'srtf' })
+  while (replay.step());
+  assert.equal(replay.outcome().digest, '843c4e20df7b90d9572ebdf3e4a5e8bd')
+})
+
+test('paid capacity costs whether it is used or not, other capacity while anything stands on it, at the price of the time', () => {
+  const fleet = aFleet({ tier: 'committed', priceMicros: 3_600_000 }, { tier: 'on-demand', priceMicros: 7_200_000 })
+  const [, dear] = fleet.groups
+  assert.ok(dear)
+  const hour = 3_600_000
+  const jobs = someJobs([0, 4, hour], [0, 8, 2 * hour], [0, 1, hour])
+  const prices = [{ groups: [dear], atMs: hour, priceMicros: 1_000_000 }]
+  const { replay } = aReplay({ fleet, jobs, scenario: { prices } })
+  while (replay.step());
+  // The free one takes four accelerators and one; the eight need a node of their own, which is paid by the hour.
+  assert.deepEqual(replay.outcome().measured.costMicros, [7_200_000n, 8_200_000n])
+})
