@@ -101,6 +101,7 @@ create table leases (
   started_at bigint,
   ended_at bigint,
   metered_until bigint,
+  ends_at bigint,
   PRIMARY KEY (id),
   FOREIGN KEY (attempt) REFERENCES attempts(id) ON DELETE CASCADE
 );

@@ -103,7 +103,7 @@ export type Workloads = {
 export type OccupyingLease = Pick<
   Lease,
   'id' | 'workload' | 'project' | 'provider' | 'site' | 'tier' | 'ranks' | 'priceMicros'
-> & { shape?: string; times?: number; name?: string; endsAt?: number | null; endsName?: string }
+> & { shape?: string; times?: number; name?: string; endsAt?: number | null; endsName?: string | null }
 
 /** `need`: who has the same is refused by the same, and is placed in the order of the queue. */
 export type WaitingReplica = { workload: Workload; replica: Replica; need: string }

@@ -35,7 +35,7 @@ export type LiveLease = Pick<
   name?: string
   /** When it, or the first of them, is known to end; and that one's name, if it is another. */
   endsAt?: number | null
-  endsName?: string
+  endsName?: string | null
 }
 
 /** A site as last heard of. Without an inventory (`nodes` is null) the provider chooses the nodes. */

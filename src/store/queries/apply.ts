@@ -177,6 +177,7 @@ async function moveAttempts(applying: Applying, changes: Of<'attempt'>[]): Promi
     `.execute(on)
     applying.count += rows.length
     if (rows.length > 0) applying.nudges.add('agents')
+    if (to === 'running') await noteKnownEnds(on, rows)
     for (const { id, name, workload, project, number, reason } of rows)
       applying.events.push({
         type: `attempt.${to}`,
@@ -186,6 +187,15 @@ async function moveAttempts(applying: Applying, changes: Of<'attempt'>[]): Promi
         data: { attempt: id, number },
       })
   }
+}
+
+/** For admission, which would read the specs of all that runs for it. */
+async function noteKnownEnds(on: Executor, attempts: Moved[]): Promise<void> {
+  const ms = sql`coalesce(w.spec #>> '{duration,maximumMs}', w.spec #>> '{duration,expectedMs}')::bigint`
+  await sql`
+    update leases l set ends_at = a.started_at + ${ms} from attempts a join workloads w on w.id = a.workload
+    where a.id = any(${attempts.map(({ id }) => id)}::text[]) and l.attempt = a.id and ${ms} is not null
+  `.execute(on)
 }
 
 /** How a state is told where "is …" would be no English. */

@@ -82,25 +82,19 @@ export async function readQueue(on: Executor, { now, most, asleep }: Asked): Pro
  * as one. `apart` are the workloads whose own leases are told apart from all others'.
  */
 export async function readLeases(on: Executor, apart: string[]): Promise<OccupyingLease[]> {
-  const { rows } = await sql<OccupyingLease & { youngest: [string, string, string] }>`
-    select l.project, l.provider, l.site, l.tier, l.shape, l.ranks, max(l.price_micros) as "priceMicros",
-      count(*)::int as times, max(array[l.id, l.workload, w.name]) as youngest, min(e.ends) as "endsAt",
-      substr(min(lpad(e.ends::text, 16, '0') || w.name), 17) as "endsName"
-    from leases l join workloads w on w.id = l.workload join attempts a on a.id = l.attempt
-    cross join lateral (
-      select a.started_at + coalesce(w.spec #>> '{duration,maximumMs}', w.spec #>> '{duration,expectedMs}')::bigint as ends
-    ) e
-    where l.state = any(${occupyingStates}::text[])
-    group by l.project, l.provider, l.site, l.tier, l.shape, l.ranks,
-      case when l.ranks #> '{0,node}' is not null then l.id end, case when l.workload = any(${apart}::text[]) then l.workload end
+  const { rows } = await sql<OccupyingLease>`
+    select l.id, l.workload, l.project, l.provider, l.site, l.tier, l.ranks, l.price_micros as "priceMicros", l.shape,
+      g.times, w.name, g.ends as "endsAt", v.name as "endsName"
+    from (
+      select max(l.id) as id, count(*)::int as times, min(l.ends_at) as ends,
+        substr(min(lpad(l.ends_at::text, 16, '0') || l.workload), 17) as first
+      from leases l where l.state = any(${occupyingStates}::text[])
+      group by l.project, l.provider, l.site, l.tier, l.shape, l.price_micros, l.ranks,
+        case when l.ranks #> '{0,node}' is not null then l.id end,
+        case when l.workload = any(${apart}::text[]) then l.workload end
+    ) g
+    join leases l on l.id = g.id join workloads w on w.id = l.workload left join workloads v on v.id = g.first
+    order by l.id
   `.execute(on)
   return rows
-    .map(({ youngest: [id, workload, name], endsName, ...lease }) => ({
-      ...lease,
-      id,
-      workload,
-      name,
-      ...(endsName === null || endsName === undefined ? {} : { endsName }),
-    }))
-    .sort((a, b) => (a.id < b.id ? -1 : 1))
 }
