@@ -76,6 +76,19 @@ test('a server that cannot start says why, and how to mend it', async () => {
   rmSync(other, { recursive: true, force: true })
 })
 
+test('a state directory that cannot be one is named with the way out', async () => {
+  const file = join(home, 'a-file')
+  writeFileSync(file, '')
+  const { code, stderr } = await isobar(['ps'], { ISOBAR_HOME: file }).ended
+  assert.equal(code, 1)
+  assert.match(
+    stderr,
+    /^error: the state directory .*a-file cannot be used\n.*\nnext: .*export ISOBAR_HOME=<directory>\n$/,
+  )
+  const doctor = await isobar(['doctor'], { ISOBAR_HOME: file }).ended
+  assert.match(doctor.stdout, /^no +state directory /m)
+})
+
 test('the server that a token or the version of another belongs to is named', async () => {
   const file = readFileSync(join(home, 'server.json'), 'utf8')
   writeFileSync(join(home, 'server.json'), JSON.stringify({ ...JSON.parse(file), version: '9.9.9' }))

@@ -112,10 +112,20 @@ function notStarted(home: string, code: number | undefined): CliFault {
   })
 }
 
+function openStartLog(home: string): number {
+  try {
+    mkdirSync(dirname(startLog(home)), { recursive: true, mode: 0o700 })
+    return openSync(startLog(home), 'w', 0o600)
+  } catch (error) {
+    throw new CliFault(`the state directory ${home} cannot be used`, {
+      why: error instanceof Error ? error.message : String(error),
+      next: ['make it a folder that you may write, or choose another: export ISOBAR_HOME=<directory>'],
+    })
+  }
+}
+
 function launch(io: Io, home: string): { failed: () => number | undefined; release: () => void } {
-  mkdirSync(home, { recursive: true, mode: 0o700 })
-  mkdirSync(dirname(startLog(home)), { recursive: true, mode: 0o700 })
-  const log = openSync(startLog(home), 'w', 0o600)
+  const log = openStartLog(home)
   const child = spawn(process.execPath, [bin, 'serve', '--detached'], {
     cwd: home,
     detached: true,

@@ -126,7 +126,7 @@ async function checkAccelerators(): Promise<CheckView> {
 async function checkSites({ store }: Examined): Promise<CheckView> {
   const sites = await store.sites.list()
   const silent = sites.filter(({ reach }) => reach !== 'reachable')
-  if (sites.length === 0) return check('sites', false, ['there is none', 'write a sites.yaml: isobar serve --help'])
+  if (sites.length === 0) return check('sites', false, ['there is none', 'write a sites.yaml: isobar sites --help'])
   const detail =
     silent.length === 0
       ? `${sites.map(({ site }) => site).join(', ')} answer`

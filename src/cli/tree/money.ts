@@ -37,6 +37,9 @@ export const money: readonly CommandSpec[] = [
     name: 'sites',
     group: 'Money',
     summary: 'list sites and whether they answer',
+    details:
+      'Without more there is one, local/here: this machine. Others are declared in sites.yaml in the state directory, ' +
+      'which the server reads when it starts. Its fields: docs/reference/configuration.md.',
     examples: ['isobar sites'],
     next: 'isobar offers',
     data: true,
