@@ -96,7 +96,7 @@ function figuresOf(fleet: Fleet, outcome: Outcome): Record<FigureName, Value> {
     costMicros: String(cost),
     costBoundMicros: String(bound),
     costRatio: bound > 0n ? round(Number(cost) / Number(bound), 4) : null,
-    jain: round(jainIndex(projects.map((project) => project.hours / project.fairHours)), 4),
+    jain: projects.length > 1 ? round(jainIndex(projects.map((one) => one.hours / one.fairHours)), 4) : null,
     shareError: round(fairness.shareError, 6),
   }
 }

@@ -43,12 +43,12 @@ export function valueText(name: FigureName, value: Value): string {
   }
 }
 
-/** Whole dollars above a thousand of them. */
-const moneyText = (micros: bigint): string => {
+/** Whole dollars above a thousand of them, cents above one. */
+function moneyText(micros: bigint): string {
   const size = micros < 0n ? -micros : micros
-  return size < 1_000_000_000n
-    ? formatMoney(micros)
-    : formatMoney((micros / 1_000_000n) * 1_000_000n).replace(/\.00$/, '')
+  const step = size >= 1_000_000_000n ? 1_000_000n : size >= 1_000_000n ? 10_000n : 1n
+  const text = formatMoney((micros / step) * step)
+  return step === 1_000_000n ? text.replace(/\.00$/, '') : text
 }
 
 /** A difference as people read it, always with its sign; `=` where there is none. */

@@ -32,7 +32,8 @@ export function readDocument<S extends z.ZodType>(input: Input, schema: S, noun:
     return { value: read.data, wrong: (path, message, fix) => new InputFault([point(path, 'value', [message, fix])]) }
   const context = { noun, schema: z.toJSONSchema(schema, { io: 'input' }) as JsonSchema, root: plain.value } // zod's is wider
   const problems = explainFields(context, read.error.issues).slice(0, mostProblems)
-  throw new InputFault(problems.map(({ path, what, message, fix }) => point(path, what, [message, fix])))
+  const pointed = problems.map(({ path, what, message, fix }) => point(path, what, [message, fix]))
+  throw new InputFault(pointed.sort((a, b) => a.line - b.line || a.column - b.column))
 }
 
 const mostProblems = 20

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+
+import type { Report } from '#simulator/report/report.ts'
+
+import { callMain } from './captured.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'isobar-simulate-'))
+after(() => rmSync(folder, { recursive: true }))
+
+const isobar = (...argv: string[]) => callMain(['simulate', ...argv], { cwd: folder })
+const write = (name: string, text: string) => writeFileSync(join(folder, name), text)
+const reportOf = (stdout: string): Report => JSON.parse(stdout)
+
+write(
+  'fleet.yaml',
+  'sites: [{ provider: aws, name: us-east-1, nodes: [{ shape: p5, count: 2, accelerators: 8, price: $40/h }] }]\n',
+)
+write('jobs.csv', 'arrival,duration,gpus,kind\n0,2h,12,train\n1h,1h,16,train\n70m,10m,4,test\n')
+write('scenario.yaml', 'outages: [{ provider: aws, at: 30m, for: 1h }]\ncheckpoint: 10m\n')
+
+test('a simulation without a server tells its figures, kinds and digest, and needs no configuration', async () => {
+  const { code, stdout, stderr } = await isobar('fleet.yaml', 'jobs.csv')
+  assert.equal(code, 0, stderr)
+  assert.equal(stderr, '')
+  assert.match(stdout, /^FIGURE +FIFO\njobs +3\nended +3\n/)
+  assert.match(stdout, /fifo: waits by kind\nKIND +JOBS +MEAN[^\n]*\ntest +1 +1\.83h/)
+  assert.match(stdout, /\nDecisions, seed 1\nfifo +[0-9a-f]{32}\n$/)
+})
+
+test('several policies stand side by side, and a scenario changes what happens', async () => {
+  const { stdout } = await isobar(
+    'fleet.yaml',
+    'jobs.csv',
+    '--policy',
+    'fifo,srtf',
+    '--scenario',
+    'scenario.yaml',
+    '-o',
+    'json',
+  )
+  const { runs, scenario, interrupted } = reportOf(stdout)
+  assert.deepEqual(
+    [runs.map(({ policy }) => policy), scenario?.endsWith('scenario.yaml'), interrupted],
+    [['fifo', 'srtf'], true, false],
+  )
+  assert.deepEqual(
+    runs.map(({ figures }) => [figures.losses, figures.lostHours]),
+    [
+      [1, 0],
+      [1, 0],
+    ],
+  )
+})
+
+test('an earlier simulation is compared with, and a page is written', async () => {
+  write('before.json', (await isobar('fleet.yaml', 'jobs.csv', '-o', 'json')).stdout)
+  const { code, stdout, stderr } = await isobar(
+    'fleet.yaml',
+    'jobs.csv',
+    '--policy',
+    'sjf',
+    '--against',
+    'before.json',
+    '--html',
+    'page.html',
+  )
+  assert.equal(code, 0, stderr)
+  assert.match(stdout, /\nsjf against fifo\nFIGURE +BEFORE +NOW +DIFFERENCE\n(.*\n)*wait, mean +56\.7m +20m +−36\.7m\n/)
+  assert.equal(stderr, 'wrote page.html\n')
+  assert.match(readFileSync(join(folder, 'page.html'), 'utf8'), /^<!doctype html>[^]*<svg /)
+})
+
+test('what is wrong with a file, a policy or a number is told with its place and fix, and exits with 2', async () => {
+  write('wrong.csv', 'arrival,duration,gpus\n0,2h,8\n0,soon,8\n')
+  const wrong = await isobar('fleet.yaml', 'wrong.csv')
+  assert.equal(wrong.code, 2)
+  assert.equal(wrong.stdout, '')
+  assert.match(
+    wrong.stderr,
+    /^error: .*wrong\.csv:3:3: duration: "soon" is not a duration\n {2}0,soon,8\n {4}\^\nfix: write for example 90s/,
+  )
+  const cases = [
+    [['fleet.yaml'], /a simulation needs a trace too/],
+    [['fleet.yaml', 'none.csv'], /none\.csv:1:1: cannot be read/],
+    [['fleet.yaml', 'jobs.csv', '--policy', 'sfj'], /there is no policy "sfj"; did you mean sjf\?/],
+    [['fleet.yaml', 'jobs.csv', '--seed', '-1'], /--seed is "-1"/],
+    [['jobs.csv', 'fleet.yaml'], /jobs\.csv:\d+:\d+: /],
+  ] as const
+  for (const [argv, what] of cases) {
+    const { code, stderr } = await isobar(...argv)
+    assert.equal(code, 2, argv.join(' '))
+    assert.match(stderr, what)
+    assert.match(stderr, /\nnext: isobar simulate .+\n$/)
+  }
+})
+
+test('Ctrl-C reports what came until then, says so, and exits with 130', async () => {
+  write('many.csv', `arrival,duration,gpus\n${'0,1h,1\n'.repeat(60_000)}`)
+  const others = process.listenerCount('SIGINT')
+  const running = isobar('fleet.yaml', 'many.csv', '--policy', 'srtf', '-o', 'json')
+  while (process.listenerCount('SIGINT') === others) await turn()
+  process.emit('SIGINT') // it has read all, and breathes for the first time
+  const { code, stdout, stderr } = await running
+  assert.equal(code, 130)
+  assert.equal(stderr, 'interrupted: this is what came until then\n')
+  const { interrupted, runs } = reportOf(stdout)
+  assert.equal(interrupted, true)
+  const { jobs, ended, waiting, running: on } = runs[0]?.figures ?? {}
+  assert.equal(Number(ended) + Number(waiting) + Number(on), jobs)
+  assert.ok(Number(waiting) > 0)
+})
+
+test("the yardstick of Muri's takes its traces, and its two policies", async () => {
+  write('muri.csv', 'job_id,num_gpu,submit_time,iterations,model_name,iteration_time\n0,8,0,1000,bert,1000\n')
+  const { code, stdout } = await isobar('--muri', 'muri.csv', '--policy', 'srtf,srsf')
+  assert.equal(code, 0)
+  assert.match(stdout, /^TRACE +POLICY[^]*srtf +1015\.0000 s[^]*srsf +1015\.0000 s/)
+  assert.equal((await isobar('--muri', 'muri.csv', '--policy', 'las')).code, 2)
+})

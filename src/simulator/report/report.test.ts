@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { aFleet, aReplay, someJobs } from '#simulator/builders.ts'
+import { jainIndex, fairShares } from '#simulator/replay/fairness.ts'
+import type { Fleet } from '#simulator/scenario/fleet.ts'
+import { inputOf } from '#simulator/traces/input.ts'
+import type { Job } from '#simulator/traces/job.ts'
+
+import { workBoundMs } from './bounds.ts'
+import { htmlOf } from './html.ts'
+import { readReport } from './read-report.ts'
+import { compare, type Report } from './report.ts'
+import { reportRun } from './run-report.ts'
+import { sheetsOf } from './sheets.ts'
+import { differenceText, timeText, valueText } from './value-text.ts'
+
+const hour = 3_600_000
+
+function reportOf(fleet: Fleet, jobs: Job[], ...policies: string[]): Report {
+  const runs = policies.map((policy) => {
+    const { replay } = aReplay({ fleet, jobs, policy })
+    while (replay.step());
+    return reportRun(fleet, replay.outcome())
+  })
+  const described = { file: 'fleet.yaml', nodes: fleet.nodes, gpus: 8, cpus: 0 }
+  const traces = [{ file: '<jobs>.csv', format: 'csv', jobs: jobs.length }]
+  return { version: 1, seed: 1, fleet: described, traces, scenario: null, interrupted: false, runs }
+}
+
+const fleet = aFleet({ priceMicros: 8_000_000 })
+const jobs = someJobs(
+  [0, 8, 3 * hour, { kind: 'long', project: 'a' }],
+  [hour, 4, hour, { kind: 'short', project: 'b' }],
+)
+
+test('the figures of a run are those that one finds by hand', () => {
+  const [run] = reportOf(fleet, jobs, 'fifo').runs
+  assert.deepEqual(run?.figures, {
+    jobs: 2,
+    ended: 2,
+    waiting: 0,
+    running: 0,
+    refused: 0,
+    deadlinesMissed: 0,
+    waitMeanMs: hour,
+    waitP50Ms: 0,
+    waitP99Ms: 2 * hour,
+    completionMeanMs: 3 * hour,
+    completionP50Ms: 3 * hour,
+    completionP99Ms: 3 * hour,
+    makespanMs: 4 * hour,
+    makespanBoundMs: 3.5 * hour,
+    utilisation: 0.875,
+    availability: 1,
+    fragmentation: 0.125,
+    preemptions: 0,
+    losses: 0,
+    lostHours: 0,
+    restartHours: 0,
+    costMicros: '32000000',
+    costBoundMicros: '28000000',
+    costRatio: 1.1429,
+    // a had 24 hours, and its fair share was 8 + 4 + 4; b had 4, and its share was 0 + 4 + 4 + 4.
+    jain: 0.7118,
+    shareError: 0.25,
+  })
+  assert.deepEqual(
+    run?.kinds.map(({ kind, waitMeanMs }) => [kind, waitMeanMs]),
+    [
+      ['long', 0],
+      ['short', 2 * hour],
+    ],
+  )
+})
+
+test('shares are max-min fair: nobody has more than it asks for, and the rest is divided', () => {
+  assert.deepEqual([...fairShares(Float64Array.of(1, 100, 4, 100), 20)], [1, 7.5, 4, 7.5])
+  assert.deepEqual([...fairShares(Float64Array.of(3, 4), 20)], [3, 4])
+  assert.equal(jainIndex([5, 5, 5]), 1)
+  assert.equal(jainIndex([1, 0, 0, 0]), 0.25)
+})
+
+test('no schedule ends before the bound of its work, with what arrives late counted from then', () => {
+  assert.equal(workBoundMs(fleet, someJobs([0, 1, 10], [100, 8, 50], [100, 8, 50])), 200)
+  assert.equal(workBoundMs(fleet, someJobs([0, 1, 500], [100, 8, 50])), 500)
+})
+
+test('two runs are compared figure by figure, with signs, and told apart by their decisions', () => {
+  const [before, now] = [reportOf(fleet, jobs, 'fifo'), reportOf(fleet, jobs, 'sjf', 'srtf')]
+  assert.deepEqual(compare(now, before), [], 'of several, only equal policies are compared')
+  const [same] = compare(before, before)
+  assert.ok(same?.sameDecisions)
+  assert.ok(same.differences.every(({ difference }) => difference === 0 || difference === '0'))
+  const [other] = compare(reportOf(fleet, jobs, 'srtf'), before)
+  assert.deepEqual([other?.policy, other?.against, other?.sameDecisions], ['srtf', 'fifo', false])
+  assert.deepEqual(
+    other?.differences.find(({ figure }) => figure === 'waitMeanMs'),
+    { figure: 'waitMeanMs', before: hour, now: 0, difference: -hour },
+  )
+  const read = readReport(inputOf('a.json', JSON.stringify(before)))
+  assert.deepEqual(read, before)
+  assert.throws(
+    () => readReport(inputOf('a.json', '{"version": 2}')),
+    /a\.json:1:1: version[^]*fix: write it like what/,
+  )
+})
+
+test('values are short for people, and differences always have a sign', () => {
+  assert.deepEqual([0, 999, 12_500, 3_600_000, 9_999_999_999].map(timeText), ['0ms', '999ms', '12.5s', '1h', '116d'])
+  assert.equal(valueText('jobs', 82_247), '82,247')
+  assert.equal(valueText('costMicros', '1234567890123'), '$1,234,567')
+  assert.equal(valueText('costMicros', '12345678'), '$12.34')
+  assert.equal(valueText('utilisation', 0.5), '50.00 %')
+  assert.equal(differenceText('utilisation', -0.0123), '−1.23 points')
+  assert.equal(differenceText('waitMeanMs', 5000), '+5s')
+  assert.equal(differenceText('jobs', 0), '=')
+})
+
+test('the page needs nothing else, holds every number of the tables, and obeys nothing that a trace says', () => {
+  const hostile = someJobs([0, 8, hour, { kind: '<script>alert(1)</script>', project: '"><img src=x>' }], [0, 8, hour])
+  const report = reportOf(fleet, [...jobs, ...hostile], 'fifo', 'fair')
+  const html = htmlOf(report, compare(report, report))
+  assert.doesNotMatch(html, /<script|<link|<img|@import|url\(|https?:/i)
+  assert.match(html, /^<!doctype html>/)
+  assert.equal(html.match(/<svg /g)?.length, 4)
+  assert.doesNotMatch(html, /NaN|undefined|Infinity/)
+  for (const { rows } of sheetsOf(report, []))
+    for (const row of rows)
+      for (const { text } of row) if (/^[\d.,]+$/.test(text)) assert.ok(html.includes(`<td>${text}</td>`), text)
+})
+
+test('a run in which nothing could start still makes a report and a page', () => {
+  const report = reportOf(fleet, someJobs([0, 9, hour]), 'fifo')
+  assert.equal(report.runs[0]?.figures.refused, 1)
+  assert.doesNotMatch(htmlOf(report, []), /NaN|undefined|Infinity/)
+})
