@@ -7,11 +7,15 @@ import { fileURLToPath } from 'node:url'
 
 import type { CommandSpec } from '#cli/call.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
+import { callMain } from '#cli/captured.ts'
 import { buildProgram, splitRest } from '#cli/program.ts'
 import { tree } from '#cli/tree.ts'
 import { readSpecs } from '#model/spec/read.ts'
 import { kinds, kindSchemas } from '#model/spec/schema-walk.ts'
 import { parseSites } from '#server/sites.ts'
+import { readFleet } from '#simulator/scenario/fleet.ts'
+import { readScenario } from '#simulator/scenario/scenario.ts'
+import { inputOf, readInput } from '#simulator/traces/input.ts'
 
 // What the documentation tells people to type is read by what would read it when they do.
 
@@ -115,7 +119,7 @@ test('the reader of command lines sees what is typed', async () => {
 test('every YAML in the documentation is right, and what is marked as wrong is not', async () => {
   const wrong: string[] = []
   for (const { page, language, text } of blocks.filter((block) => block.language.startsWith('yaml'))) {
-    const problem = await problemOf(text)
+    const problem = language === 'yaml fleet' || language === 'yaml scenario' ? '' : await problemOf(text)
     if ((problem === '') === (language === 'yaml wrong')) wrong.push(`${page}: ${problem || 'is right'}\n${text}`)
   }
   const fields = new Set(kinds.flatMap((kind) => Object.keys(kindSchemas[kind].shape)))
@@ -125,6 +129,19 @@ test('every YAML in the documentation is right, and what is marked as wrong is n
     if (problem) wrong.push(`${page}: \`${text}\`: ${problem}`)
   }
   assert.deepEqual(wrong, [])
+})
+
+test('every fleet and scenario in the documentation is one that a simulation takes', async () => {
+  const fleet = readFleet(readInput(join(root, 'examples/simulate/fleet.yaml')))
+  for (const { page, language, text } of blocks) {
+    if (language === 'yaml fleet') readFleet(inputOf(page, text))
+    if (language === 'yaml scenario') readScenario(inputOf(page, text), fleet)
+  }
+  const files = ['fleet.yaml', 'jobs.csv'].map((name) => join(root, 'examples/simulate', name))
+  const scenario = ['--scenario', join(root, 'examples/simulate/bad-week.yaml')]
+  const { code, stdout, stderr } = await callMain(['simulate', ...files, ...scenario, '--policy', 'fifo,fair'])
+  assert.equal(code, 0, stderr)
+  assert.match(stdout, /^ended +240 +240$/m)
 })
 
 /** What the reader of such a file says; of a part of a spec, what it says of a spec that has this part. */
