@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -97,6 +97,14 @@ test('the server that a token or the version of another belongs to is named', as
   assert.equal(code, 0)
   assert.doesNotThrow(() => JSON.parse(stdout))
   assert.match(stderr, /warning: the server is version 9\.9\.9.*isobar server stop/)
+})
+
+test('output that cannot be written is an error', { skip: !existsSync('/dev/full') }, () => {
+  const full = openSync('/dev/full', 'w')
+  const { status, stderr } = spawnSync(process.execPath, [bin, 'help'], { env, stdio: ['ignore', full, 'pipe'] })
+  closeSync(full)
+  assert.equal(status, 1)
+  assert.match(stderr.toString(), /^error: the output cannot be written \(ENOSPC.*\)\nnext: df -h\n$/)
 })
 
 test('a reader that has enough ends the command quietly', async () => {

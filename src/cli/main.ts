@@ -1,3 +1,5 @@
+import { writeSync } from 'node:fs'
+
 import { asCalled } from './as-called.ts'
 import { CliFault, exitCodes, renderFault } from './fault.ts'
 import { colours, paint, processIo, type Io } from './io.ts'
@@ -8,12 +10,21 @@ import { tree } from './tree.ts'
 export async function start(): Promise<void> {
   const io = processIo()
   // Whoever reads us may have enough before we are done (`isobar ps | head`); that is no error.
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : exitCodes.failed))
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', lost)
   const code = await main(process.argv.slice(2), io)
   process.exitCode = code
   // Streams and sockets that are still open must not keep us; what was written must get out first.
-  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
+  process.stdout.write('', (error) => (error ? lost(error) : process.stderr.write('', () => process.exit(code))))
+}
+
+/** What was written did not arrive. */
+function lost(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(exitCodes.done)
+  try {
+    writeSync(2, `error: the output cannot be written (${error.message})\nnext: df -h\n`)
+  } finally {
+    process.exit(exitCodes.failed)
+  }
 }
 
 /** Runs one command line and returns its exit code. Nothing is thrown. */

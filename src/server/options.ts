@@ -8,6 +8,9 @@ import { ServerProblem } from './server-problem.ts'
 /** One option of the server: where it is read from, what it means, and what it is without being set. */
 type Option = { env?: string; flag?: string; schema: z.ZodType; description: string }
 
+const aPort = 'must be a port from 0 to 65535'
+const levels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
+
 /** All options of the server, declared once: the command line, the environment and the documentation come from here. */
 export const serverOptions = {
   home: {
@@ -31,7 +34,7 @@ export const serverOptions = {
   port: {
     env: 'ISOBAR_PORT',
     flag: '--port <port>',
-    schema: z.coerce.number().int().min(0).max(65_535).optional(),
+    schema: z.coerce.number(aPort).int(aPort).min(0, aPort).max(65_535, aPort).optional(),
     description: 'The port alone.',
   },
   databaseUrl: {
@@ -84,7 +87,7 @@ export const serverOptions = {
   logLevel: {
     env: 'ISOBAR_LOG_LEVEL',
     flag: '--log-level <level>',
-    schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+    schema: z.enum(levels, `must be one of ${levels.join(', ')}`).default('info'),
     description: 'What is worth a line of log.',
   },
   detached: {
@@ -125,7 +128,7 @@ export function readOptions(
 }
 
 const wrong = (name: string, { env, flag }: Option, message: string): ServerProblem =>
-  new ServerProblem('usage', `The option ${flag ?? env ?? name} ${message}.\nSee: isobar serve --help`)
+  new ServerProblem('usage', `The option ${flag ?? env ?? name} ${message}.\nisobar serve --help`)
 
 function splitListen(listen: string | undefined): [string, number | null] {
   if (listen === undefined) return ['127.0.0.1', null]

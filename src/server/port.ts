@@ -71,7 +71,7 @@ function explain(cause: unknown, host: string, port: number): ServerProblem {
     )
   return new ServerProblem(
     'usage',
-    `The server cannot listen on ${host}:${port} (${String(code)}).\nSee: isobar serve --help`,
+    `The server cannot listen on ${host}:${port} (${String(code)}).\nisobar serve --help`,
     {
       cause,
     },

@@ -83,7 +83,7 @@ function commandSpec(call: Call): string {
   return JSON.stringify({
     kind: 'job',
     name: call.text('name') ?? `${nameFrom(first)}-${randomBytes(2).toString('hex')}`,
-    ...(nodes === undefined ? {} : { nodes: Number(nodes) }),
+    ...(nodes === undefined ? {} : { nodes: /^\d+$/.test(nodes) ? Number(nodes) : nodes }),
     resources,
     ...(workdir === undefined ? {} : { workdir }),
     env: Object.fromEntries(call.texts('env').map(pairOf)),
