@@ -7,6 +7,7 @@ import { aStore, someIds } from '#rigs/postgres.ts'
 import type { NewWorkload } from '#store/store.ts'
 import { type ControlPlane, startControlPlane } from './control-plane.ts'
 import { openPlainInserts } from './plain-inserts.ts'
+import { watchCores } from './processes.ts'
 
 /**
  * Workloads submitted over the API, admitted to the queue and committed, per second (goal: 5,000 on two cores, in
@@ -73,6 +74,7 @@ const line = (what: string, perSecond: number, rest = '') =>
   console.log(`${what.padEnd(46)}${perSecond.toFixed(0).padStart(13)}${rest}`)
 try {
   await overApi(1, 16, server) // warm
+  const cores = watchCores([server.postgres])
   console.log(`${'documents of ' + text.length + ' bytes,'.padEnd(30)}   workloads/s   request, median and p99`)
   for (const [documents, connections] of [
     [1, 1],
@@ -88,6 +90,7 @@ try {
       `${medianMs.toFixed(1).padStart(11)} ms${p99Ms.toFixed(1).padStart(9)} ms`,
     )
   }
+  console.log(cores())
 } finally {
   await server.stop()
 }

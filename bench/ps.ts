@@ -4,6 +4,7 @@ import { Client } from 'pg'
 
 import { readSpecs } from '#model/spec/read.ts'
 import { bin, quantile, startControlPlane } from './control-plane.ts'
+import { watchCores } from './processes.ts'
 
 /**
  * `isobar ps` with 12,501 active workloads and 100,000 ended ones: the page that it asks, at the server (goal: 50 ms),
@@ -52,6 +53,7 @@ function command(argv: string[], env: NodeJS.ProcessEnv): number {
 const server = await startControlPlane()
 try {
   await fill(server.database)
+  const cores = watchCores([server.postgres])
   const page = async (query: string) => {
     const began = performance.now()
     const answer = await server.get(`/v1/workloads?${query}`)
@@ -76,6 +78,7 @@ try {
     const figures = [quantile(times, 0.5), quantile(times, 0.95)].map((ms) => ms.toFixed(1).padStart(9))
     console.log(`${name.padEnd(40)}${figures.join('')}`)
   }
+  console.log(cores())
 } finally {
   await server.stop()
 }

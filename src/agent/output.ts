@@ -25,6 +25,8 @@ const mostBytes = 64 * 1024 * 1024
  */
 export async function openOutput(): Promise<Output> {
   const pipe = 'pipe'
+  // The first report leaves before a process is forked for this: others may be waiting for it.
+  await new Promise(setImmediate)
   await promisify(execFile)('mkfifo', ['-m', '600', pipe])
   const reading = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
   const descriptor = openSync(pipe, constants.O_WRONLY)

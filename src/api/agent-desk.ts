@@ -110,14 +110,11 @@ const serveTasks = (house: ApiHouse, lease: string, tasks: NonNullable<AgentRepo
 const isNews = (answer: AgentAnswer, report: AgentReport): boolean =>
   answer.version !== report.seen || answer.tasks.length > 0 || answer.tasksOver
 
-async function answerOf(
-  house: ApiHouse,
-  facts: { lease: string; report: AgentReport; before: AgentView; tasks: Tasks | null },
-): Promise<AgentAnswer> {
-  const { report, before, tasks } = facts
-  // A report may be the last arrival; whoever reports at the same time is only seen by looking again.
-  const known = before.ranks.find(({ rank }) => rank === report.rank)
-  const view = known?.state === report.state ? before : ((await house.store.agents.view(facts.lease)) ?? before)
+type Reported = { lease: string; report: AgentReport; before: AgentView; tasks: Tasks | null }
+
+async function answerOf(house: ApiHouse, facts: Reported): Promise<AgentAnswer> {
+  const { report, tasks } = facts
+  const view = await afterReport(house, facts)
   const news = newsOf(view)
   return {
     version: news.version,
@@ -128,6 +125,16 @@ async function answerOf(
     tasksOver: tasks?.over ?? false,
     controlPlanes: addresses(house),
   }
+}
+
+/** The rows with the report in them. It may be the last arrival, and who reports at the same time is only seen by looking again. */
+async function afterReport(house: ApiHouse, { lease, report, before }: Reported): Promise<AgentView> {
+  const known = before.ranks.find(({ rank }) => rank === report.rank)
+  if (known?.state === report.state) return before
+  const isAlone = before.ranks.length === 1
+  if (isAlone && known?.state === 'expected' && report.state === 'arrived')
+    return { ...before, ranks: [{ ...known, state: 'arrived', address: report.address }] }
+  return (await house.store.agents.view(lease)) ?? before
 }
 
 const fencedAnswer = (house: ApiHouse): AgentAnswer => ({
