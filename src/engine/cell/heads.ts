@@ -1,0 +1,58 @@
+import { lastBucket, nextBucket, nextMember } from './buckets.ts'
+import { catchUp } from './form.ts'
+import { nodesAt, pooled, word } from './gangs.ts'
+
+import type { Ask } from './ask.ts'
+import type { Cell, Form, Layer } from './cell.ts'
+
+/** What explains a refusal, and what waiting gangs are woken by. Units are ranks, or slices from their level upwards. */
+
+/** The most units that one domain of a level can take now. */
+export function largestFree({ form }: Ask, level: number): number {
+  const { units, buckets } = layerOf(form, level)
+  if (!buckets) return units.reduce((most, able) => Math.max(most, able), 0)
+  const last = lastBucket(buckets)
+  let most = 0
+  for (let at = last < 0 ? -1 : nextMember(buckets, last, 0); at >= 0; at = nextMember(buckets, last, at + 1))
+    most = Math.max(most, units[at] ?? 0)
+  return most
+}
+
+/** … and could take if all of it were free and usable. */
+export const largestEmpty = ({ form }: Ask, level: number): number => layerOf(form, level).most
+
+/** Domains of a level that can take so many units now. */
+export function fitting({ form }: Ask, level: number, units: number): number {
+  const layer = layerOf(form, level)
+  const { buckets } = layer
+  if (!buckets) return layer.units.reduce((count, able) => count + Number(able >= units && able > 0), 0)
+  const own = Math.max(units, 1) >>> buckets.shift
+  let count = 0
+  for (let bucket = nextBucket(buckets, own); bucket >= 0; bucket = nextBucket(buckets, bucket + 1))
+    if (bucket > own) count += buckets.population[bucket] ?? 0
+    else
+      for (let at = nextMember(buckets, bucket, 0); at >= 0; at = nextMember(buckets, bucket, at + 1))
+        count += Number((layer.units[at] ?? 0) >= units)
+  return count
+}
+
+function layerOf(form: Form, level: number): Layer {
+  catchUp(form, form.cell.tree.levels)
+  const layer = form.layers[level]
+  if (!layer) throw new RangeError(`there is no level ${level}`)
+  return layer
+}
+
+/** The nodes of a gang: one for each rank, role after role; then its spare ones. */
+export function nodesOf({ gangs }: Cell, gang: number): { ranks: number[]; spares: number[] } {
+  const at = gangs.at[gang] ?? 0
+  if (gangs.size[gang] !== pooled) return { ranks: [at], spares: [] }
+  const first = nodesAt(gangs, at)
+  const end = first + (gangs.pool[at + word.ranks] ?? 0)
+  const spares = gangs.pool.subarray(end, end + (gangs.pool[at + word.spares] ?? 0))
+  return { ranks: Array.from(gangs.pool.subarray(first, end)), spares: Array.from(spares) }
+}
+
+/** The level of the domain that a gang was given: the tightest that held it then. */
+export const levelOf = ({ gangs }: Cell, gang: number): number =>
+  gangs.size[gang] === pooled ? (gangs.pool[(gangs.at[gang] ?? 0) + word.level] ?? 0) : 0

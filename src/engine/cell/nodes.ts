@@ -1,0 +1,89 @@
+import { amountAtMost, amountsOf } from './cell.ts'
+
+import type { Amounts, Cell } from './cell.ts'
+
+/** Notes that a node changed. */
+export function touch(cell: Cell, node: number): void {
+  cell.log[cell.logged & (cell.log.length - 1)] = node
+  cell.logged++
+}
+
+/** Ranks of a size that fit on a node now. */
+export function slotsOf(cell: Cell, node: number, size: number): number {
+  if (cell.usable[node] === 0 || cell.closedBy[node] !== 0) return 0
+  if (cell.sizes.allowed[size]?.[cell.classOf[node] ?? 0] !== 1) return 0
+  if (cell.sizes.whole[size] === 1) return cell.tenants[node] === 0 ? 1 : 0
+  return timesIn(cell, size, { amounts: cell.free, at: 4 * node })
+}
+
+/** Ranks of a size that fit on a node of a class when nobody is there. */
+export function slotsWhenEmpty(cell: Cell, nodeClass: number, size: number): number {
+  if (cell.sizes.allowed[size]?.[nodeClass] !== 1) return 0
+  if (cell.sizes.whole[size] === 1) return 1
+  return timesIn(cell, size, { amounts: cell.capacity, at: 4 * nodeClass })
+}
+
+function timesIn(cell: Cell, size: number, { amounts, at }: { amounts: Int32Array; at: number }): number {
+  const needs = cell.sizes.amounts
+  let times = amountAtMost
+  for (let i = 0; i < 4; i++) {
+    const need = needs[4 * size + i] ?? 0
+    if (need === 0) continue
+    const fits = ((amounts[at + i] ?? 0) / need) | 0
+    if (fits < times) times = fits
+  }
+  return times < 0 ? 0 : times
+}
+
+/** Whether one more rank of a size has room on a node that may take it. */
+export function hasRoom(cell: Cell, node: number, size: number): boolean {
+  const { amounts } = cell.sizes
+  const { free } = cell
+  const at = 4 * node
+  const need = 4 * size
+  return (
+    (free[at] ?? 0) >= (amounts[need] ?? 0) &&
+    (free[at + 1] ?? 0) >= (amounts[need + 1] ?? 0) &&
+    (free[at + 2] ?? 0) >= (amounts[need + 2] ?? 0) &&
+    (free[at + 3] ?? 0) >= (amounts[need + 3] ?? 0)
+  )
+}
+
+/** Puts one rank of a size on a node. The caller notes the change. */
+export function occupy(cell: Cell, node: number, size: number): void {
+  addTo(cell, node, { size, sign: -1 })
+  cell.tenants[node] = (cell.tenants[node] ?? 0) + 1
+}
+
+/** Takes one rank of a size off a node. The caller notes the change. */
+export function vacate(cell: Cell, node: number, size: number): void {
+  addTo(cell, node, { size, sign: 1 })
+  cell.tenants[node] = (cell.tenants[node] ?? 0) - 1
+}
+
+function addTo(cell: Cell, node: number, { size, sign }: { size: number; sign: number }): void {
+  const whole = cell.sizes.whole[size] === 1
+  const from = whole ? cell.capacity : cell.sizes.amounts
+  const at = whole ? 4 * (cell.classOf[node] ?? 0) : 4 * size
+  for (let i = 0; i < 4; i++) cell.free[4 * node + i] = (cell.free[4 * node + i] ?? 0) + sign * (from[at + i] ?? 0)
+}
+
+/** Says of a range of nodes whether anything new may start there. Gangs that are there stay. */
+export function setUsable(cell: Cell, { first, end, usable }: { first: number; end: number; usable: boolean }): void {
+  for (let node = first; node < end; node++) {
+    if (cell.usable[node] === Number(usable)) continue
+    cell.usable[node] = Number(usable)
+    touch(cell, node)
+  }
+}
+
+/** Tells what others use of a node, instead of what was told before. It may be more than is free. */
+export function setForeign(cell: Cell, node: number, amounts: Amounts): void {
+  const { foreign, free, tenants } = cell
+  const [before, after] = [foreign.subarray(4 * node, 4 * node + 4), amountsOf(amounts)]
+  const wasUsed = before.some((amount) => amount > 0)
+  for (let i = 0; i < 4; i++) free[4 * node + i] = (free[4 * node + i] ?? 0) + (before[i] ?? 0) - (after[i] ?? 0)
+  before.set(after)
+  tenants[node] = (tenants[node] ?? 0) + Number(after.some((amount) => amount > 0)) - Number(wasUsed)
+  touch(cell, node)
+}
