@@ -131,7 +131,7 @@ describe('life', { concurrency: 12 }, () => {
     await Promise.all([loseMachines('two', lucky), loseMachines('three', unlucky)])
     const { state, reason, attempts } = await house.until(unlucky, 'at its end', isOver)
     assert.deepEqual([state, attempts], ['failed', 1])
-    assert.equal(reason, 'local/three lost rank 0; lost 1 times, and retry.onLoss is 0')
+    assert.equal(reason, 'local/three lost rank 0; lost once, and retry.onLoss is 0')
     const again = await house.until(lucky, 'running again', (one) => isRunning(one) && one.attempts === 2)
     assert.deepEqual(
       again.attemptList.map((attempt) => attempt.state),

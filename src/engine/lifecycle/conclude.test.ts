@@ -308,13 +308,14 @@ test('a budget that is used up stops the run only if the spec says so', () => {
   assert.deepEqual(short(conclude(running(aJob({ budget: { limit: '$10' } }), [{}], spent), aNow)), ['warn'])
 })
 
+const looks = (changes: Change[]) => changes.find(({ change }) => change === 'look-again')
+
 test('a budget is warned of once, and its end is foreseen to the millisecond from what is billed', () => {
   const job = aJob({ budget: { limit: '$10', warnAt: 0.5, whenUsed: 'stop' } })
   const lease = aLease({ priceMicros: 3_600_000 }) // a micro-dollar a millisecond
   const attempts = [anAttempt(job, { lease })]
   const at = (spentMicros: bigint, more: Partial<WorkloadFacts> = {}) =>
     conclude(running(job, [{}], { attempts, spentMicros, ...more }), aNow)
-  const looks = (changes: Change[]) => changes.find(({ change }) => change === 'look-again')
   assert.deepEqual(looks(at(4_999_000n)), { change: 'look-again', id: 'w-job', at: aNow + 1_000 })
   assert.deepEqual(short(at(4_999_999n)), [])
   assert.deepEqual(short(at(5_000_000n)), ['warn'])

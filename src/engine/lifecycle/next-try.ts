@@ -53,7 +53,8 @@ function afterFailure(ended: Ended, { workload }: WorkloadFacts, now: number): N
   const { reason, exitCode = 255 } = ended.verdict
   const failures = ended.replica.failures + 1
   if (!onExit.includes(exitCode)) return { next: 'give-up', exitCode, reason }
-  if (failures > times) return { next: 'give-up', exitCode, reason: `${reason}, after ${times} retries` }
+  if (failures > times)
+    return { next: 'give-up', exitCode, reason: `${reason}, after ${times === 1 ? '1 retry' : `${times} retries`}` }
   return { next: 'waits', ...again(ended, now), failures, notBefore: now + pause(ended.attempt, failures) }
 }
 
@@ -65,7 +66,7 @@ function afterLoss(ended: Ended, { workload }: WorkloadFacts, now: number): Next
     return {
       next: 'give-up',
       exitCode: 1,
-      reason: `${ended.verdict.reason}; lost ${losses} times, and retry.onLoss is ${onLoss}`,
+      reason: `${ended.verdict.reason}; lost ${losses === 1 ? 'once' : `${losses} times`}, and retry.onLoss is ${onLoss}`,
     }
   const often = losses > freeLosses && !livedLong(ended.attempt, now)
   const notBefore = often ? now + pause(ended.attempt, losses - freeLosses) : now
