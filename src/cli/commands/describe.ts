@@ -62,6 +62,7 @@ function facts(workload: WorkloadDetail, now: number): [string, string][] {
     ['Sites', workload.sites.join(', ')],
     ['Endpoints', workload.endpoints.join(', ')],
     ['Ran', workload.startedAt ? took(workload.startedAt, workload.endedAt, now) : undefined],
+    ['Expires', hasEnded(workload) ? undefined : (workload.expiresAt ?? undefined)],
     [
       'Labels',
       Object.entries(labels)
