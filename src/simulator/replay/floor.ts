@@ -51,6 +51,9 @@ export class FloorKeeper implements Floor {
   readonly #homes: Uint32Array
   readonly #refusing: Uint16Array
   readonly #busy: Int32Array
+  /** Of each group: nodes that are wholly free, and all that is free. What cannot fit is refused by these alone. */
+  readonly #empty: Int32Array
+  readonly #room: Float64Array
   readonly #prices: number[]
   readonly #trees: MaxTree[]
   #order = new Map<Unit, NodeGroup[]>()
@@ -63,6 +66,8 @@ export class FloorKeeper implements Floor {
     this.#homes = new Uint32Array(nodes)
     this.#refusing = new Uint16Array(groups.length)
     this.#busy = new Int32Array(groups.length)
+    this.#empty = Int32Array.from(groups, ({ count }) => count)
+    this.#room = Float64Array.from(groups, ({ count, size }) => count * size)
     this.#prices = groups.map(({ priceMicros }) => priceMicros)
     this.#trees = groups.map(({ count, size }) => createMaxTree(count, size))
     for (const { number, first, count, size, unit } of groups) {
@@ -111,7 +116,7 @@ export class FloorKeeper implements Floor {
   fit(demand: Demand): Spots | undefined {
     for (const group of this.groupsFor(demand.unit)) {
       const tree = this.#trees[group.number]
-      if (!tree || this.refuses(group.number)) continue
+      if (!tree || this.refuses(group.number) || !this.#mayHold(group, demand)) continue
       const spots = fitIn(group, demand, {
         first: (least, from) => tree.firstAtLeast(least, from),
         free: (index) => this.#free[group.first + index] ?? 0,
@@ -119,6 +124,11 @@ export class FloorKeeper implements Floor {
       if (spots) return spots
     }
     return undefined
+  }
+
+  #mayHold({ number, size }: NodeGroup, { amount, ranks }: Demand): boolean {
+    const whole = ranks === 0 ? Math.floor(amount / size) : amount === ranks * size ? ranks : 0
+    return (this.#room[number] ?? 0) >= amount && (this.#empty[number] ?? 0) >= whole
   }
 
   couldEverFit(demand: Demand): boolean {
@@ -150,17 +160,23 @@ export class FloorKeeper implements Floor {
     this.#closed[node] = (this.#closed[node] ?? 0) + 1
     if (this.#closed[node] !== 1) return
     if (this.#free[node] !== group.size) throw new RangeError(`node ${node} is closed under what stands on it`)
-    this.tallies[group.unit].usable -= group.size
-    this.#trees[group.number]?.set(node - group.first, 0)
+    this.#setUsable(group, node, false)
   }
 
   open(node: number): void {
     const group = this.groupOf(node)
     this.#closed[node] = (this.#closed[node] ?? 0) - 1
     if (this.#closed[node] !== 0) return
-    this.tallies[group.unit].usable += group.size
-    this.#trees[group.number]?.set(node - group.first, group.size)
+    this.#setUsable(group, node, true)
     this.gains++
+  }
+
+  #setUsable({ number, unit, size, first }: NodeGroup, node: number, usable: boolean): void {
+    const sign = usable ? 1 : -1
+    this.tallies[unit].usable += sign * size
+    this.#empty[number] = (this.#empty[number] ?? 0) + sign
+    this.#room[number] = (this.#room[number] ?? 0) + sign * size
+    this.#trees[number]?.set(node - first, usable ? size : 0)
   }
 
   /** Nothing new starts in a group while it refuses; it takes again when it was told so as often. */
@@ -193,6 +209,8 @@ export class FloorKeeper implements Floor {
     counts.used += now - next
     counts.splintered += splinters(next, size) - splinters(now, size)
     this.#busy[number] = (this.#busy[number] ?? 0) + Number(next < size) - Number(now < size)
+    this.#empty[number] = (this.#empty[number] ?? 0) + Number(next === size) - Number(now === size)
+    this.#room[number] = (this.#room[number] ?? 0) + next - now
     this.#free[node] = next
     this.#trees[number]?.set(node - first, next)
     if (next > now) this.gains++
