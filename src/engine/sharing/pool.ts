@@ -25,6 +25,8 @@ export type Pool = {
   costOn(kind: Kind, node: number): number
   /** Puts a kind on a node that has room for it. Returns the GPUs taken, as bits. */
   take(kind: Kind, node: number): number
+  /** Puts a kind on GPUs that are known, as bits: what was placed before this pool was made. */
+  put(kind: Kind, node: number, gpus: number): void
   giveBack(kind: Kind, node: number, gpus: number): void
   /** Judge all nodes anew: the judge has changed. */
   forget(): void
@@ -65,23 +67,27 @@ export function createPool(nodes: SharedNodes, judge: Judge): Pool {
     return at(kind.costs, node)
   }
 
+  const put = (kind: Kind, node: number, gpus: number): void => {
+    change(nodes, node, { share: kind.share, gpus, sign: -1 })
+    values.touch(node)
+  }
+
   return {
     nodes,
     costOn,
     kindOf(share) {
-      const key = keyOf(share)
-      const kind = kinds.get(key) ?? kindFor(nodes, share)
-      kinds.set(key, kind)
+      const kind = kinds.get(keyOf(share)) ?? kindFor(nodes, share)
+      kinds.set(keyOf(share), kind)
       return kind
     },
     choose: (kind) => cheapest(kind, nodes.count, costOn),
     take(kind, node) {
       if (costOn(kind, node) === Number.POSITIVE_INFINITY) throw new RangeError(`node ${node} has no room for this`)
       const gpus = gpusFor(nodes, node, { share: kind.share, gpu: kind.gpus[node] ?? 0 })
-      change(nodes, node, { share: kind.share, gpus, sign: -1 })
-      values.touch(node)
+      put(kind, node, gpus)
       return gpus
     },
+    put,
     giveBack(kind, node, gpus) {
       change(nodes, node, { share: kind.share, gpus, sign: 1 })
       values.touch(node)

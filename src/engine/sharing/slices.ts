@@ -37,7 +37,7 @@ export function createSlices(profiles: readonly MigProfile[], count: number): Sl
       arrivals[profile] = (arrivals[profile] ?? 0) + 1
       if (++seen % learnEvery > 0) return
       table = stepsFor(profiles, arrivals)
-      for (const [index, count] of arrivals.entries()) arrivals[index] = (count + 1) >> 1
+      for (const [index, many] of arrivals.entries()) arrivals[index] = (many + 1) >> 1
     },
     choose(profile, eligible) {
       let best = none

@@ -18,6 +18,7 @@ test('what is refused counts, and what had been allocated when all GPUs had been
     allocatedMilli: 1800,
     allocatedAtFullDemandMilli: 1400,
     refused: 1,
+    moves: 0,
   })
 })
 
@@ -49,7 +50,7 @@ test('what the engine puts down leaves less without CPUs than best fit and FGD d
   const list = [small, small, small, small, big, big, big]
   const arrivals = Array.from({ length: 32 }, (_, i) => pod(1000, i % 4 === 3 ? 30_000 : 10_000))
   const sharing = createSharing(createSharedNodes(list))
-  const ours = fill(sharing, arrivals, (share) => sharing.arrived(share))
+  const ours = fill(sharing, arrivals, { arrived: sharing.arrived })
   const theirs = [bestFit, fgd(arrivals)].map((judge) => fill(createPool(createSharedNodes(list), judge), arrivals))
   assert.deepEqual(
     [ours, ...theirs].map(({ allocatedMilli }) => allocatedMilli),
