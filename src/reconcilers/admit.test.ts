@@ -74,7 +74,7 @@ test('a workload behind thousands that find no room is placed in the turn after 
   assert.equal(rows.length, 3_000)
   assert.ok(rows.every(({ reason }) => reason !== ''))
   await clock.advance(60_000)
-  assert.match((await admit.turn(house, signal)).status, /^placed 0 of 64$/)
+  assert.match((await admit.turn(house, signal)).status, /^placed 0 of 164$/)
 })
 
 test('room that comes free goes to the oldest of those that wait for it', async (t) => {
@@ -113,6 +113,23 @@ test('who asks for something else gets nothing before older ones of the line tha
   const started = await store.workloads.list({ states: ['starting'] }, { size: 500 })
   assert.deepEqual(started.map(({ id }) => id).sort(), line.slice(0, 100))
   assert.equal(await stateOf(store, late), 'queued')
+})
+
+test('who is read only to be told why he waits gets nothing before those of his line that were not read', async (t) => {
+  const { store, house, offered } = await aQueue(t)
+  await offered({ gpus: 8, available: 0 })
+  const line = (
+    await submitted(
+      store,
+      many(2_500, (i) => aJob({ ...whole, name: `gpu-${i}` })),
+      aNow,
+    )
+  ).toSorted()
+  await admit.turn(house, signal)
+  await offered({ gpus: 8, available: 100 })
+  await turns(house)
+  const started = await store.workloads.list({ states: ['starting'] }, { size: 500 })
+  assert.deepEqual(started.map(({ id }) => id).sort(), line.slice(0, 100))
 })
 
 test('another priority, and a site that is left alone for a while, make another need', async (t) => {

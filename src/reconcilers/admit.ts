@@ -16,7 +16,7 @@ const claimSeconds = 5
  * of these only the first few are read again, until they are placed: however long the line of those who find no room
  * is, it is no longer to read than what they want is manifold.
  */
-const asleep = memory(() => ({ needs: new Set<string>() }))
+const asleep = memory(() => ({ needs: new Set<string>(), after: '' }))
 
 /** Decides where waiting replicas go. One control plane does it for all: no node is given twice. */
 export const admit: Reconciler = {
@@ -36,8 +36,10 @@ export const admit: Reconciler = {
 async function admitRound(house: House, claim: Claim): Promise<{ waiting: number; placed: number; more: boolean }> {
   const { store, clock, ids } = house
   const now = clock.now()
-  const before = asleep(house).needs
-  const snapshot = await store.placement.snapshot({ now, most: batch, asleep: [...before], unlessIdle: true })
+  const sleepers = asleep(house)
+  const { needs: before, after } = sleepers
+  const snapshot = await store.placement.snapshot({ now, most: batch, asleep: [...before], after, unlessIdle: true })
+  sleepers.after = snapshot.after
   if (snapshot.waiting.length === 0) return { waiting: 0, placed: 0, more: false }
   const graceOf = new Map(snapshot.waiting.map(({ workload }) => [workload.id, workload.spec.checkpoint.graceMs]))
   const all = place({ snapshot, now })
@@ -53,10 +55,7 @@ async function admitRound(house: House, claim: Claim): Promise<{ waiting: number
   if (!(await store.placement.commit(claim, placed, refused, now)))
     return { waiting: snapshot.waiting.length, placed: 0, more: false }
   const more = snapshot.more || decisions.length < all.length
-  asleep(house).needs = new Set([
-    ...needsOf(refused, snapshot),
-    ...(more ? undecided(before, decisions, snapshot) : []),
-  ])
+  sleepers.needs = new Set([...needsOf(refused, snapshot), ...(more ? undecided(before, decisions, snapshot) : [])])
   return { waiting: snapshot.waiting.length, placed: placed.length, more }
 }
 
@@ -79,13 +78,13 @@ function undecided(before: Set<string>, decisions: Decision[], snapshot: QueueSn
  */
 function asFarAsKnown(decisions: Decision[], snapshot: QueueSnapshot): Decision[] {
   const needs = needsOf(decisions, snapshot)
-  const left = new Map<string, number>()
-  for (const need of needs) left.set(need, (left.get(need) ?? 0) + 1)
+  const left = new Map(snapshot.unread)
   const end = decisions.findIndex(({ placement }, index) => {
     const need = needs[index] ?? ''
-    if (placement === null || !snapshot.unread.has(need)) return false
-    left.set(need, (left.get(need) ?? 0) - 1)
-    return left.get(need) === 0
+    const count = left.get(need)
+    if (placement === null || count === undefined) return false
+    left.set(need, count - 1)
+    return count === 1
   })
   return end === -1 ? decisions : decisions.slice(0, end + 1)
 }

@@ -113,8 +113,10 @@ export type QueueSnapshot = {
   waiting: WaitingReplica[]
   /** There is more that was not read, beside what is asleep. */
   more: boolean
-  /** Needs that are asleep and of which not all was read. */
-  unread: Set<string>
+  /** Needs that are asleep and of which not all was read: how many there are before the first that was not. */
+  unread: Map<string, number>
+  /** Where those asleep are read on from in the next round. */
+  after: string
   /** Live leases that occupy capacity. */
   leases: OccupyingLease[]
   projects: Project[]
@@ -137,10 +139,16 @@ export type Placed = {
 export type Placement = {
   /**
    * The first `most` of the queue. Of needs that are `asleep` only the first few are read, so that a long line of those
-   * who find no room hides nobody; and those of them that were never told why they wait. With `unlessIdle` all is empty
+   * who find no room hides nobody; those of them that were never told why they wait, and some `after` a workload. With `unlessIdle` all is empty
    * when nothing waits: what is in the way is much in a large house.
    */
-  snapshot(options: { now: number; most: number; asleep?: string[]; unlessIdle?: boolean }): Promise<QueueSnapshot>
+  snapshot(options: {
+    now: number
+    most: number
+    asleep?: string[]
+    after?: string
+    unlessIdle?: boolean
+  }): Promise<QueueSnapshot>
   /** When the next replica may be placed that must not be yet, if any. */
   nextAt(now: number): Promise<number | null>
   /**

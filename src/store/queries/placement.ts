@@ -28,10 +28,13 @@ export const createPlacement = (database: Database): Placement => ({
 
 type Asked = Parameters<Placement['snapshot']>[0]
 
-async function snapshot(on: Executor, { now, most, asleep = [], unlessIdle }: Asked): Promise<QueueSnapshot> {
-  const { replicas, more, unread } = await readQueue(on, { now, most, asleep })
+async function snapshot(
+  on: Executor,
+  { now, most, asleep = [], after = '', unlessIdle }: Asked,
+): Promise<QueueSnapshot> {
+  const { replicas, ...rest } = await readQueue(on, { now, most, asleep, after })
   if (unlessIdle && replicas.length === 0)
-    return { waiting: [], more, unread, leases: [], projects: [], spent: new Map(), sites: [] }
+    return { waiting: [], ...rest, leases: [], projects: [], spent: new Map(), sites: [] }
   const ids = [...new Set(replicas.map(({ workload }) => workload))]
   const { rows: workloads } = await sql<Workload>`
     select ${workloadColumns('w')} from workloads w where w.id = any(${ids}::text[])
@@ -42,8 +45,7 @@ async function snapshot(on: Executor, { now, most, asleep = [], unlessIdle }: As
       const workload = workloadOf.get(replica.workload)
       return workload ? [{ workload, replica, need }] : []
     }),
-    more,
-    unread,
+    ...rest,
     leases: await readLeases(on, ids),
     projects: await listProjects(on),
     spent: await spentOf(on, ids, now),

@@ -22,15 +22,23 @@ export const needOf = (spec: RawBuilder<unknown>, id: RawBuilder<unknown>): RawB
 const firstOfNeed = 64
 const mostAsleep = 4_000
 
-type Asked = { now: number; most: number; asleep: string[] }
-type Row = Replica & { need: string; inLine: number; early: boolean }
-export type Queue = { replicas: (Replica & { need: string })[]; more: boolean; unread: Set<string> }
+/** Of all others that sleep so many are read again, in turn, so that what they are told stays true. */
+const nextInTurn = 100
+
+type Asked = { now: number; most: number; asleep: string[]; after: string }
+type Row = Replica & { need: string; sleeps: boolean; first: boolean; early: boolean; inLine: number }
+export type Queue = {
+  replicas: (Replica & { need: string })[]
+  more: boolean
+  unread: Map<string, number>
+  after: string
+}
 
 /**
  * Replicas that may be placed, in the order of the queue: the first `most` whose need is not asleep or that were never
- * told why they wait, and beside them the first few of each need that is asleep.
+ * told why they wait; beside them the first few of each need that is asleep, and some of the others `after` a workload.
  */
-export async function readQueue(on: Executor, { now, most, asleep }: Asked): Promise<Queue> {
+export async function readQueue(on: Executor, { now, most, asleep, after }: Asked): Promise<Queue> {
   const { rows } = await sql<Row>`
     with queue as materialized (
       select r.workload, r.replica, w.priority, w.created_at, w.refusal is not null as told, concat_ws(' ',
@@ -49,31 +57,42 @@ export async function readQueue(on: Executor, { now, most, asleep }: Asked): Pro
       from marked where sleeps
     ), chosen as (
       (
-        select workload, replica, need, sleeps::int::bigint as in_line, true as early from marked where not sleeps or not told
+        select workload, replica, need, sleeps, false as first, true as early, 0::bigint as in_line
+        from marked where not sleeps or not told
         order by sleeps, priority desc, created_at, workload, replica limit ${most}
       ) union all (
-        select workload, replica, need, in_line, false from line where place <= ${firstOfNeed}
+        select workload, replica, need, true, true, false, in_line from line where place <= ${firstOfNeed}
         order by place, priority desc, created_at limit ${mostAsleep}
+      ) union all (
+        select workload, replica, need, true, false, false, 0 from line where place > ${firstOfNeed} and workload > ${after}
+        order by workload, replica limit ${nextInTurn}
       )
     )
-    select ${replicaColumns('r')}, c.need, c.in_line as "inLine", c.early
+    select ${replicaColumns('r')}, c.need, c.sleeps, c.first, c.early, c.in_line as "inLine"
     from (
-      select workload, replica, min(need) as need, max(in_line) as in_line, bool_or(early) as early from chosen group by 1, 2
+      select workload, replica, need, sleeps, bool_or(first) as first, bool_or(early) as early, max(in_line) as in_line
+      from chosen group by 1, 2, 3, 4
     ) c
     join replicas r on r.workload = c.workload and r.replica = c.replica join workloads w on w.id = r.workload
     order by w.priority desc, w.created_at, w.id, r.replica
   `.execute(on)
-  const last = rows.findLastIndex(({ early, inLine }) => early && inLine === 0)
+  const awake = rows.filter(({ sleeps }) => !sleeps)
   // Who comes behind somebody that was not read has to wait for him to be.
-  const isFull = rows.filter(({ early, inLine }) => early && inLine === 0).length >= most
-  const read = isFull ? rows.slice(0, last + 1) : rows
-  const ofNeed = Map.groupBy(read, ({ need }) => need)
+  const read = awake.length >= most ? rows.slice(0, rows.findLastIndex(({ sleeps }) => !sleeps) + 1) : rows
+  const firsts = Map.groupBy(
+    read.filter(({ first }) => first),
+    ({ need }) => need,
+  )
+  const inTurn = rows.filter(({ first, early }) => !first && !early).map(({ workload }) => workload)
   return {
-    replicas: read.map(({ inLine: _line, early: _early, ...replica }) => replica),
+    replicas: read.map(({ sleeps: _s, first: _f, early: _e, inLine: _l, ...replica }) => replica),
     more: rows.filter(({ early }) => early).length >= most,
-    unread: new Set(
-      [...ofNeed].filter(([, all]) => all.some(({ inLine }) => inLine > all.length)).map(([need]) => need),
+    unread: new Map(
+      [...firsts].flatMap(([need, some]) =>
+        some.some(({ inLine }) => inLine > some.length) ? [[need, some.length]] : [],
+      ),
     ),
+    after: inTurn.reduce((last, workload) => (workload > last ? workload : last), ''),
   }
 }
 
