@@ -41,7 +41,7 @@ export function conditionsOf(row: ListedWorkload, newestFirst: ShownAttempt[]): 
     condition('Ended', {
       is: isOver,
       reason: isOver ? capital(row.state) : 'NotYet',
-      message: row.reason,
+      message: isOver ? row.reason : '',
       since: row.endedAt,
     }),
   ]

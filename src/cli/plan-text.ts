@@ -19,20 +19,20 @@ const columns: Column<PlanDocumentView>[] = [
     right: true,
     spare: 4,
   },
-  { title: 'WHY', cell: why, text: true },
+  { title: 'WHY', cell: why, text: 12 },
 ]
 
 function nodes({ replicas, nodes: each }: PlanDocumentView): string {
   return replicas === 1 ? String(each) : `${replicas}×${each}`
 }
 
-function why({ placement, placed, replicas, alternatives, rejections, refusal }: PlanDocumentView): string {
-  if (!placement) return refusal?.text ?? 'nothing fits now'
+function why({ placement, placed, replicas, alternatives, rejections }: PlanDocumentView): string {
+  if (!placement) return 'no place now'
   const others = [
     ...(alternatives.length > 0 ? [`better than ${count(alternatives.length, 'other')}`] : []),
     ...(rejections.length > 0 ? [`${rejections.length} refused`] : []),
   ]
-  const all = placed < replicas ? [`${placed} of ${replicas} now: ${refusal?.text ?? 'no room for more'}`] : []
+  const all = placed < replicas ? [`${placed} of ${replicas} now`] : []
   return [...all, ...(others.length > 0 ? others : ['the only offer'])].join(', ')
 }
 
@@ -42,7 +42,11 @@ export function planText(call: Call, plan: PlanView, stream: 'stdout' | 'stderr'
   const table = renderTable(plan.documents, columns, { width: call.io.width, wide, colour: colours(call.io, stream) })
   const expected = plan.expectedCost ? `, ${plan.expectedCost.text} expected in all` : ''
   const skipped = plan.skipped.map(({ site, why: because }) => `not asked: ${site}, ${plain(because)}\n`)
-  const refused = wide ? plan.documents.flatMap(rejectionLines) : []
+  // Whole and below, since the column would cut it on a narrow terminal.
+  const refusals = plan.documents.flatMap(({ name, refusal }) =>
+    refusal ? [`  ${name}: ${plain(refusal.text)}\n`] : [],
+  )
+  const refused = [...refusals, ...(wide ? plan.documents.flatMap(rejectionLines) : [])]
   const placed = plan.documents.some(({ placement }) => placement)
   const unbound = call.text('max-cost') === undefined && plan.documents.some((one) => one.placed < one.replicas)
   return [

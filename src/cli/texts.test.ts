@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { chmodSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 import { callMain, openHouse, type House } from './captured.ts'
@@ -68,6 +69,14 @@ test('ps of all has what has ended, and wide the endpoints of services', async (
   assert.match(await told('ps', '-o', 'wide'), /^web .* ADDRESS,ADDRESS –$/m)
   const { stdout } = await house.isobar('ps', '-o', 'jsonpath=.items[*].endpoints')
   assert.equal(stdout.split('\n').filter((line) => JSON.parse(line || '[]').length === 2).length, 1, stdout)
+})
+
+test('plan tells whole why something has no place, however narrow the terminal', async () => {
+  const given = { env: house.env, cwd: house.home, width: 60, input: spec.split('---')[1] ?? '' }
+  const { code, stdout, stderr } = await callMain(['plan', '-'], given)
+  assert.equal(code, 6, stderr)
+  assert.match(stdout, /^NAME .*\nbig .* no place now\n {2}big: No site has a node with 8 H200; .*\n/)
+  assert.match(stderr, /\nnext: isobar offers --gpu H200\n$/)
 })
 
 test('why tells of what waits the cause, the closest offer and the next command', async () => {
@@ -160,7 +169,10 @@ test('doctor finds a secret that others may read and a site that does not answer
   assert.equal((await house.isobar('doctor')).code, 0)
   renameSync(site, `${site}.away`)
   try {
-    for (let tries = 0; !/^no sites /m.test(await told('doctor')); tries++) assert.ok(tries < 100, 'it was not seen')
+    for (let tries = 0; !/^no +sites /m.test((await house.isobar('doctor')).stdout); tries++) {
+      assert.ok(tries < 200, 'it was not seen')
+      await sleep(50)
+    }
     const away = await told('doctor')
     assert.match(away, /^no sites local\/here is unreachable \(.*site\.json cannot be read\)$/m)
     assert.match(away, /^next: isobar sites \(sites\)$/m)
