@@ -66,6 +66,9 @@ test('a house that moved to another PostgreSQL goes on there, with its past, its
   assert.equal((await callMain(['secret', 'set', 'WORD'], { ...at(''), input: 'sesame' })).code, 0)
   assert.equal((await house.isobar('run', spec)).code, 0)
   await until(async () => (await house.isobar('sites', '-o', 'jsonpath=.items[*].leases')).stdout === '0\n')
+  const { stdout: id } = await house.isobar('describe', 'uses', '-o', 'jsonpath=.id')
+  // Its last entry is written a moment after its lease is gone.
+  await until(async () => (await house.isobar('cost', '--by', 'workload', '-o', 'name')).stdout.includes(id.trim()))
   const spent = await house.isobar('cost', '-o', 'jsonpath=.total.micros')
   assert.equal((await house.isobar('server', 'stop')).code, 0)
   const url = await aDatabase()

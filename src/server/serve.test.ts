@@ -67,7 +67,11 @@ test('a control plane with another key than that of its database is refused, unl
 test('a key file that is named and missing is made for a new house, and refused for one that has a key', async (t) => {
   const [home, url] = [aHome(t), await aDatabase()]
   const environment = { ISOBAR_HOME: home, DATABASE_URL: url, ISOBAR_LOG_LEVEL: 'silent' }
-  const open = (keyFile: string) => serve(readOptions({ keyFile, port: 0 }, environment))
+  const open = async (keyFile: string) => {
+    const server = await serve(readOptions({ keyFile, port: 0 }, environment))
+    t.after(() => server.close())
+    return server
+  }
   const right = join(home, 'shared.key')
   await (await open(right)).close()
   const wrong = join(home, 'shred.key')
