@@ -44,8 +44,9 @@ export async function run(call: Call): Promise<number> {
   return followAll(call, api, jobs)
 }
 
+// A server that is older than this command does not tell it.
 const expiryOf = ({ expiresAt }: WorkloadView): string =>
-  expiresAt === null ? '' : `, and expires at ${formatInstant(Date.parse(expiresAt))}`
+  expiresAt ? `, and expires at ${formatInstant(Date.parse(expiresAt))}` : ''
 
 const projectOf = (call: Call): SpecChanges => ({ project: call.text('project') })
 const changesOf = (call: Call): SpecChanges => ({ ...projectOf(call), name: call.text('name'), env: call.texts('env') })
