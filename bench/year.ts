@@ -19,7 +19,7 @@ import { readPhilly } from '#simulator/traces/philly.ts'
  *
  *     node bench/year.ts [nodes] [sizeScale] [policy]
  */
-const [nodes = 62_500, sizeScale = 128] = process.argv.slice(2, 4).map(Number)
+const [nodes = 62_500, sizeScale = 256] = process.argv.slice(2, 4).map(Number)
 const policyName = process.argv[4] ?? 'fair'
 const load = 0.85
 const year = 365 * 86_400_000
@@ -54,7 +54,7 @@ function simulateYear(): void {
   if (!policy) throw new RangeError(`there is no policy ${policyName}`)
   const begun = performance.now()
   const replay = new Replay({ fleet, jobs, scheduler: queueScheduler(policy), scenario, seed: 1 })
-  while (replay.step());
+  while (replay.now < year && replay.step());
   const seconds = (performance.now() - begun) / 1000
   const report = reportRun(fleet, replay.outcome())
   console.table({
@@ -72,7 +72,7 @@ function simulateYear(): void {
 function scaled(jobs: readonly Job[], gpus: number): Job[] {
   const random = createRandom('year')
   const made: Job[] = []
-  const most = Math.floor(gpus / 10)
+  const most = Math.min(16_384, Math.floor(gpus / 20)) // the largest training runs that are known of
   for (let work = gpus * year * load; work > 0;) {
     const job = jobs[random.below(jobs.length)]
     if (!job) break

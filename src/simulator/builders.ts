@@ -1,7 +1,7 @@
-import { type QueuePolicy, queuePolicies } from './policies/queue-policy.ts'
-import { queueScheduler } from './policies/queue-scheduler.ts'
+import { policies } from './policies/policies.ts'
 import type { FloorKeeper } from './replay/floor.ts'
 import { Replay } from './replay/replay.ts'
+import type { MakeScheduler } from './replay/scheduler.ts'
 import type { Task } from './replay/task.ts'
 import type { Fleet, NodeGroup } from './scenario/fleet.ts'
 import { quiet, type Scenario } from './scenario/scenario.ts'
@@ -18,6 +18,7 @@ export function aFleet(...groups: Partial<NodeGroup>[]): Fleet {
       number,
       site: 'local/here',
       provider: 'local',
+      jurisdictions: [],
       shape: 'x8',
       unit: 'gpu',
       size: 8,
@@ -56,7 +57,7 @@ export function aReplay({ fleet = aFleet({}), jobs, policy = 'fifo', scenario = 
     seed,
     scheduler: (given) => {
       floor = given as FloorKeeper // the replay gives its own
-      return queueScheduler(policyCalled(policy))(given)
+      return policyCalled(policy)(given)
     },
   })
   return {
@@ -68,8 +69,8 @@ export function aReplay({ fleet = aFleet({}), jobs, policy = 'fifo', scenario = 
   }
 }
 
-function policyCalled(name: string): QueuePolicy {
-  const policy = queuePolicies.find((one) => one.name === name)
+function policyCalled(name: string): MakeScheduler {
+  const policy = policies.get(name)
   if (!policy) throw new Error(`there is no policy ${name}`)
   return policy
 }

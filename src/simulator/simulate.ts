@@ -2,10 +2,8 @@ import { setImmediate as breathe } from 'node:timers/promises'
 
 import { didYouMean } from '#kit/did-you-mean.ts'
 
-import { queuePolicies } from './policies/queue-policy.ts'
-import { queueScheduler } from './policies/queue-scheduler.ts'
+import { policies } from './policies/policies.ts'
 import { Replay } from './replay/replay.ts'
-import type { MakeScheduler } from './replay/scheduler.ts'
 import type { Report } from './report/report.ts'
 import { reportRun } from './report/run-report.ts'
 import { readFleet, type Fleet } from './scenario/fleet.ts'
@@ -26,8 +24,6 @@ export type Simulation = {
 
 /** Where a simulation is. */
 export type Progress = { policy: string; over: number; jobs: number; simulatedMs: number }
-
-const policies = new Map<string, MakeScheduler>(queuePolicies.map((policy) => [policy.name, queueScheduler(policy)]))
 
 /** A policy that there is not. */
 export class UnknownPolicy extends Error {

@@ -44,6 +44,7 @@ class QueueScheduler implements Scheduler {
 
   waits(task: Task, now: number): void {
     const line = this.#line(task)
+    if (line.waiting.size === 0) line.asleep = false // nobody of it has looked since
     line.waiting.push({ task, key: this.#policy.key(task, now) })
     this.#waiting++
     // Whoever is now first of its line may stop others, and whoever is first of all is let in first or blocks the rest.
@@ -128,8 +129,10 @@ class QueueScheduler implements Scheduler {
     return victims.length > 0 ? this.#floor.fit(head.task.demand) : undefined
   }
 
+  /** Wakes all lines but those that need not look: what they ask for is not there, and they may stop nobody for it. */
   #wake(): void {
-    for (const line of this.#lines) line.asleep = false
+    const looks = this.#policy.strict || this.#policy.preempts
+    for (const line of this.#lines) if (line.waiting.size > 0) line.asleep = !looks && !this.#floor.mayFit(line.demand)
   }
 
   /** When someone who runs falls behind by a step; it matters only while others wait. */

@@ -4,13 +4,16 @@
  */
 export function fairShares(asked: Float64Array, capacity: number): Float64Array<ArrayBuffer> {
   const shares = new Float64Array(asked.length)
-  const order = Array.from(asked.keys()).sort((a, b) => (asked[a] ?? 0) - (asked[b] ?? 0) || a - b)
+  const ascending = asked.toSorted()
   let left = capacity
-  for (const [passed, project] of order.entries()) {
-    const share = Math.min(asked[project] ?? 0, left / (order.length - passed))
-    shares[project] = share
-    left -= share
+  let most = Number.POSITIVE_INFINITY
+  for (const [passed, one] of ascending.entries()) {
+    most = left / (ascending.length - passed)
+    if (one > most) break // this one and all that ask for more get as much
+    left -= one
+    most = one
   }
+  for (const [project, one] of asked.entries()) shares[project] = Math.min(one, most)
   return shares
 }
 
@@ -37,14 +40,20 @@ export function createFairnessWatch(projects: number): FairnessWatch {
   const entitledMs = new Float64Array(projects)
   const asked = new Float64Array(projects)
   /** Many projects are looked at less often: the figures are sums over time of what was seen last. */
-  const stride = Math.max(1, Math.floor(projects / 8))
+  const stride = Math.max(1, Math.floor(projects / 4))
   let shares = new Float64Array(projects)
   let [error, errorMs, timeMs, at, looks] = [0, 0, 0, 0, 0]
+  let changed = true
+  const change = (amounts: Float64Array, project: number, by: number): void => {
+    amounts[project] = (amounts[project] ?? 0) + by
+    changed = true
+  }
   return {
-    waiting: (project, change) => void (waits[project] = (waits[project] ?? 0) + change),
-    used: (project, change) => void (uses[project] = (uses[project] ?? 0) + change),
+    waiting: (project, by) => change(waits, project, by),
+    used: (project, by) => change(uses, project, by),
     look(now, capacity) {
-      if (looks++ % stride !== 0) return
+      if (!changed || looks++ % stride !== 0) return
+      changed = false
       const ms = now - at
       at = now
       errorMs += error * ms

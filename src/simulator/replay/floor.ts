@@ -37,6 +37,8 @@ export type Floor = {
   priceMicros(group: number): number
   groupsFor(unit: Unit): readonly NodeGroup[]
   fit(demand: Demand): Spots | undefined
+  /** Tells by counts alone; when it says no, nothing fits. */
+  mayFit(demand: Demand): boolean
   /** Whether it would fit if nothing else were there and all worked. */
   couldEverFit(demand: Demand): boolean
 }
@@ -126,6 +128,10 @@ export class FloorKeeper implements Floor {
     return undefined
   }
 
+  mayFit(demand: Demand): boolean {
+    return this.groupsFor(demand.unit).some((group) => this.#mayHold(group, demand))
+  }
+
   #mayHold({ number, size }: NodeGroup, { amount, ranks }: Demand): boolean {
     const whole = ranks === 0 ? Math.floor(amount / size) : amount === ranks * size ? ranks : 0
     return (this.#room[number] ?? 0) >= amount && (this.#empty[number] ?? 0) >= whole
@@ -140,7 +146,8 @@ export class FloorKeeper implements Floor {
 
   take(spots: Spots): void {
     for (let i = 0; i < spots.length; i += 2) {
-      const [node = 0, amount = 0] = [spots[i], spots[i + 1]]
+      const node = spots[i] ?? 0
+      const amount = spots[i + 1] ?? 0
       const left = this.free(node) - amount
       if (left < 0 || amount <= 0) throw new RangeError(`node ${node} has not ${amount} free`)
       this.#setFree(node, left)

@@ -66,6 +66,17 @@ const spotsOf = (ranks: number) => {
   return replay.tasks[0]?.spots
 }
 
+test('isobar decides as the control plane does: cheapest first, gangs whole, and a gang that waits is not passed by its like', () => {
+  const fleet = aFleet({ count: 2, priceMicros: 20 }, { count: 1, priceMicros: 10, site: 'aws/there', provider: 'aws' })
+  const jobs = someJobs([0, 8, 100], [0, 8, 50], [1, 16, 10], [2, 8, 10], [3, 8, 10, { project: 'other' }])
+  const { begins, tasks } = ran({ fleet, jobs, policy: 'isobar' })
+  assert.deepEqual(begins, { j0: 0, j1: 0, j2: 50, j3: 60, j4: 3 })
+  assert.deepEqual(
+    tasks.map(({ state }) => state),
+    Array.from(tasks, () => 'ended'),
+  )
+})
+
 test('ranks are equal parts, and without them a gang takes whole nodes and the remainder', () => {
   assert.deepEqual(spotsOf(0), [0, 8, 1, 4])
   assert.deepEqual(spotsOf(3), [0, 8, 1, 4])

@@ -194,7 +194,8 @@ export class Replay {
   #leave({ spots, project, demand }: Task): void {
     for (let i = 0; i < spots.length; i += 2) {
       const tenants = this.#tenants[spots[i] ?? 0] ?? []
-      const at = tenants.findIndex((one) => one.spots === spots)
+      let at = tenants.length - 1
+      while (at >= 0 && tenants[at]?.spots !== spots) at--
       tenants[at] = tenants.at(-1) ?? raise('a tenant is missing')
       tenants.pop()
     }

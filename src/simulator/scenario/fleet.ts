@@ -13,6 +13,7 @@ export type NodeGroup = {
   /** `provider/name`. */
   site: string
   provider: ProviderName
+  jurisdictions: string[]
   shape: string
   unit: Unit
   /** Of one node: accelerators, or thousandths of a core. */
@@ -107,6 +108,7 @@ export function readFleet(input: Input): Fleet {
         number: groups.length,
         site: key,
         provider: site.provider,
+        jurisdictions: site.jurisdictions,
         shape: group.shape,
         unit: group.accelerators === undefined ? 'cpu' : 'gpu',
         size: group.accelerators ?? (group.cpus ?? 0) * 1000,

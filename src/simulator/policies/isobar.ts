@@ -1,0 +1,187 @@
+import type { Asked, LiveLease, SiteFacts } from '#engine/placement/facts.ts'
+import { place } from '#engine/placement/place.ts'
+import type { LeasedRank } from '#model/lease.ts'
+import type { Offer } from '#model/offer.ts'
+import { Project } from '#model/project.ts'
+import type { Shape } from '#model/resources.ts'
+import { Spec } from '#model/spec/spec.ts'
+import type { Floor, Spots } from '#simulator/replay/floor.ts'
+import type { Act, MakeScheduler, Scheduler } from '#simulator/replay/scheduler.ts'
+import type { Task } from '#simulator/replay/task.ts'
+import type { NodeGroup } from '#simulator/scenario/fleet.ts'
+
+/**
+ * The engine of the control plane, with the code that decides in production: a snapshot goes in at every moment, and
+ * its decisions come out. It looks at all that waits and at all nodes each time, which suits fleets of some hundred.
+ */
+export const isobarScheduler: MakeScheduler = (floor) => new IsobarScheduler(floor)
+
+/** A whole node of a group; each group is a shape of its own, so that its price and its tier are. */
+const shapeOf = ({ shape, number, unit, size }: NodeGroup): Shape => ({
+  name: `${shape}#${number}`,
+  ...(unit === 'gpu' && { accelerator: shape }),
+  accelerators: unit === 'gpu' ? size : 0,
+  acceleratorMemoryMiB: unit === 'gpu' ? 1024 : 0,
+  cpuMilli: unit === 'gpu' ? size * 1000 : size,
+  memoryMiB: 1024,
+  diskMiB: 1024,
+})
+
+class IsobarScheduler implements Scheduler {
+  readonly name = 'isobar'
+  readonly #floor: Floor
+  readonly #waiting = new Map<Task, Asked>()
+  readonly #leases = new Map<Task, LiveLease>()
+  readonly #tasks = new Map<string, Task>()
+  readonly #projects = new Map<string, Project>()
+  #gains = -1
+  #arrived = false
+
+  constructor(floor: Floor) {
+    this.#floor = floor
+  }
+
+  waits(task: Task): void {
+    const { project } = task.job
+    this.#projects.set(project, { ...Project.parse({ name: 'any' }), name: project })
+    const asked = askedOf(task, largestNode(this.#floor, task))
+    this.#waiting.set(task, asked)
+    this.#tasks.set(asked.workload.id, task)
+    this.#arrived = true
+  }
+
+  left(task: Task): void {
+    this.#leases.delete(task)
+  }
+
+  decide(now: number, act: Act): undefined {
+    // Nothing that waited finds room before there is more of it.
+    if (this.#waiting.size === 0 || (!this.#arrived && this.#gains === this.#floor.gains)) return
+    const decisions = place({
+      now,
+      snapshot: {
+        waiting: [...this.#waiting.values()],
+        leases: [...this.#leases.values()],
+        projects: [...this.#projects.values()],
+        spent: new Map(),
+        sites: sitesOf(this.#floor),
+      },
+    })
+    for (const { workload, placement } of decisions) {
+      const task = this.#tasks.get(workload)
+      if (!task || !placement) continue
+      act.start(task, spotsOf(placement.ranks, task))
+      this.#waiting.delete(task)
+      this.#leases.set(task, { id: workload, workload, project: task.job.project, ...placement })
+    }
+    this.#arrived = false
+    this.#gains = this.#floor.gains
+  }
+}
+
+const nodeName = (node: number): string => `n${node}`
+
+function spotsOf(ranks: readonly LeasedRank[], { demand }: Task): Spots {
+  const amounts = new Map<number, number>()
+  for (const { node = '', accelerators, cpuMilli } of ranks) {
+    const number = Number(node.slice(1))
+    amounts.set(number, (amounts.get(number) ?? 0) + (demand.unit === 'gpu' ? accelerators : cpuMilli))
+  }
+  return [...amounts].flat()
+}
+
+/** The size of the largest nodes that such work may run on. */
+const largestNode = (floor: Floor, { demand }: Task): number =>
+  floor.groupsFor(demand.unit).reduce((most, { size }) => Math.max(most, size), 1)
+
+/** A gang of equal ranks: those that were asked for, or as few as can be. */
+function ranksOf({ demand }: Task, nodeSize: number): number {
+  if (demand.ranks > 0) return demand.ranks
+  let ranks = Math.ceil(demand.amount / nodeSize)
+  while (demand.amount % ranks !== 0) ranks++
+  return ranks
+}
+
+const blank = Spec.parse({ kind: 'job', name: 'any', run: 'true' })
+const none = { count: 0, atLeast: false }
+
+function askedOf(task: Task, nodeSize: number): Asked {
+  const { job, demand, index } = task
+  const nodes = ranksOf(task, nodeSize)
+  const each = demand.amount / nodes
+  const isGpu = demand.unit === 'gpu'
+  const resources = {
+    accelerators: isGpu ? [{ memoryMiB: { count: 1, atLeast: true }, count: each }] : [],
+    ordered: false,
+    cpuMilli: isGpu ? none : { count: each, atLeast: false },
+    memoryMiB: none,
+    diskMiB: none,
+  }
+  const id = `w-${String(index).padStart(9, '0')}`
+  return {
+    replica: { workload: id, replica: 0, state: 'waiting', losses: 0, failures: 0, notBefore: 0, avoid: {} },
+    workload: {
+      id,
+      name: job.id,
+      project: job.project,
+      kind: 'job',
+      spec: {
+        ...blank,
+        nodes,
+        resources,
+        project: job.project,
+        duration: { expectedMs: job.durationMs, maximumMs: undefined },
+      },
+      bundle: null,
+      priority: job.priority,
+      wants: 'run',
+      state: 'queued',
+      exitCode: null,
+      reason: '',
+      attempts: task.starts,
+      submittedBy: '',
+      createdAt: job.arrivalMs,
+      startedAt: null,
+      endedAt: null,
+    },
+  }
+}
+
+function sitesOf(floor: Floor): SiteFacts[] {
+  return [...Map.groupBy(floor.fleet.groups, ({ site }) => site)].map(([site, groups]) => {
+    const [{ provider, jurisdictions } = { provider: 'local' as const, jurisdictions: [] }] = groups
+    const name = site.slice(provider.length + 1)
+    const open = groups.filter(({ number }) => !floor.refuses(number))
+    return {
+      site,
+      reach: 'reachable',
+      since: 0,
+      detail: '',
+      info: { provider, name, jurisdictions, patienceMs: 0 },
+      offers: open.map((group) => offerOf(group, { name, priceMicros: floor.marginalMicros(group.number) })),
+      nodes: open.flatMap((group) => nodesOf(group, floor)),
+    }
+  })
+}
+
+const offerOf = (group: NodeGroup, { name, priceMicros }: { name: string; priceMicros: number }): Offer => ({
+  provider: group.provider,
+  site: name,
+  tier: group.tier,
+  shape: shapeOf(group),
+  divisible: true,
+  priceMicros,
+  images: true,
+  source: 'fleet',
+  asOf: 0,
+})
+
+function nodesOf(group: NodeGroup, floor: Floor): NonNullable<SiteFacts['nodes']> {
+  const shape = shapeOf(group)
+  return Array.from({ length: group.count }, (_, i) => ({
+    name: nodeName(group.first + i),
+    shape,
+    path: group.domains.map((size, level) => `${group.number}-${level}-${Math.floor(i / size)}`),
+    usable: floor.usable(group.first + i),
+  }))
+}
