@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { startControlPlane } from './control-plane.ts'
@@ -5,7 +6,7 @@ import { processes, ticksOf, watchCores } from './processes.ts'
 
 /**
  * CPU that a control plane with nothing to do takes, PostgreSQL included (goal: under 1 % of a core). The bound is a
- * Node that does nothing. From /proc/<pid>/stat, in ticks of 10 ms.
+ * Node that does nothing. From /proc/<pid>/stat, in ticks of 10 ms. And the memory of an idle control plane.
  *
  *     node bench/idle.ts [seconds]
  */
@@ -29,6 +30,8 @@ for (const [name, pid] of trees) {
   console.log(`${name.padEnd(30)}${share.toFixed(2).padStart(10)}`)
 }
 console.log(`${'together (goal: under 1)'.padEnd(30)}${all.toFixed(2).padStart(10)}`)
+const rssMB = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1]) / 1024
+console.log(`memory of the control plane: ${rssMB.toFixed(0)} MB`)
 console.log(cores())
 await server.stop()
 process.exit(0)

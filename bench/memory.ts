@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { Client } from 'pg'
@@ -7,7 +6,6 @@ import { Client } from 'pg'
 import { createClock } from '#kit/clock.ts'
 import { createIds } from '#kit/ids.ts'
 import { readSpecs } from '#model/spec/read.ts'
-import { createSimulated } from '#providers/simulated/simulated.ts'
 import { admit } from '#reconcilers/admit.ts'
 import { follow } from '#reconcilers/follow.ts'
 import { launch } from '#reconcilers/launch.ts'
@@ -19,11 +17,13 @@ import { startLoops } from '#reconcilers/run.ts'
 import { sweep } from '#reconcilers/sweep.ts'
 import { withPostgres } from '#rigs/postgres.ts'
 import { openStore } from '#store/open.ts'
+import { openClouds } from './clouds.ts'
+import { processes, ticksOf, watchCores } from './processes.ts'
 
 /**
  * Memory of a control plane with 100,000 active simulated workloads (goal: 500 MB), and what its loops take of a core
- * once all run. The loops and the store are the real ones; the simulated clouds live in the same process. The
- * rows are filled in by SQL as if all had been started already. The bound is the bytes of the live rows in PostgreSQL, which nobody has to hold.
+ * once all run. The loops and the store are the real ones; the simulated clouds and PostgreSQL have processes
+ * of their own. The rows are filled in by SQL as if all had been started already. The bound is the bytes of the live rows in PostgreSQL, which nobody has to hold.
  *
  *     node bench/memory.ts [workloads] [seconds of steady state]
  */
@@ -58,7 +58,8 @@ const shape = {
   memoryMiB: 65_536,
   diskMiB: 65_536,
 }
-const url = await (await withPostgres({ durable: true })).database('bench')
+const postgres = await withPostgres({ durable: true })
+const url = await postgres.database('bench')
 const clock = createClock()
 const ids = createIds(clock.now, randomBytes)
 const store = await openStore({ url, ids, clock })
@@ -68,10 +69,10 @@ const sites = Array.from({ length: 10 }, (_, i) => ({
   patienceMs: 60_000,
   pools: [{ tier: 'on-demand' as const, shape, priceMicros: 3_600_000 + i, nodes: Math.ceil(count / 10) }],
 }))
-const cloud = createSimulated({ seed: 1, clock, sites, faults: { runMs: [1e10, 1e10] } })
+const clouds = openClouds({ seed: 1, sites, faults: { runMs: [1e10, 1e10] } })
 const house = {
   store,
-  providers: new Map([['simulated', cloud.open()]]),
+  providers: new Map([['simulated', clouds.provider]]),
   clock,
   ids,
   holder: 'bench',
@@ -90,33 +91,20 @@ const watch = setInterval(rss, 100)
 const sql = new Client({ connectionString: url })
 await sql.connect()
 const one = async (text: string): Promise<number> => Number(Object.values((await sql.query(text)).rows[0])[0])
-const postgresMs = (): number => {
-  // All backends of this database, in ticks of 10 ms.
-  return postgresPids.reduce((sum, pid) => {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ')
-      .map(Number)
-    return sum + ((fields[11] ?? 0) + (fields[12] ?? 0)) * 10
-  }, 0)
-}
-let postgresPids: number[] = []
+/** With all its processes, those that ended among them; ticks are of 10 ms. */
+const postgresMs = (): number => ticksOf(postgres.pid(), processes()) * 10
 
 const atStart = rss()
-for (let done = 0; done < count; done += 1000) {
-  const { name, project, kind, priority } = spec
-  const rows = Array.from({ length: 1000 }, () => ({
-    id: ids('w'),
-    name,
-    project,
-    kind,
-    spec,
-    bundle: null,
-    priority,
-    submittedBy: 'bench',
-  }))
-  await store.workloads.submit(rows, clock.now())
-}
+const { name, project, kind, priority } = spec
+const row = { name, project, kind, spec, bundle: null, priority, submittedBy: 'bench' }
+const first = ids('w')
+await store.workloads.submit([{ ...row, id: first }], clock.now())
+await sql.query(
+  `insert into workloads (id, name, project, kind, spec, need, priority, submitted_by, created_at)
+     select 'w-' || lpad(i::text, 16, '0'), name, project, kind, spec, need, priority, submitted_by, created_at
+     from workloads, generate_series(2, ${count}) i where id = '${first}'`,
+)
+await sql.query(`insert into replicas (workload, replica) select id, 0 from workloads where id <> '${first}'`)
 await sql.query(
   `create temporary table mine as select id, 'l-' || id as lease, 'a-' || id as attempt,
      'site-' || (row_number() over (order by id) - 1) % ${sites.length} as site from workloads`,
@@ -138,14 +126,19 @@ for (const statement of [
   'analyze',
 ])
   await sql.query(statement)
-const provider = cloud.open()
-const signal = new AbortController().signal
-for (const { id: workload, lease: token, site } of (await sql.query('select id, lease, site from mine')).rows) {
-  const order = { token, workload, attempt: 1, site, tier: 'on-demand' as const, ranks: [{ rank: 0, shape }] }
-  const launched = await provider.launch({ ...order, controlPlanes: [], credential: '', graceMs: 30_000 }, signal)
-  if (!launched.ok) throw new Error(launched.fault.detail)
+const { signal } = new AbortController()
+const { rows: mine } = await sql.query('select id, lease, site from mine')
+for (let done = 0; done < mine.length; done += 500) {
+  const launches = mine.slice(done, done + 500).map(({ id: workload, lease: token, site }) => {
+    const order = { token, workload, attempt: 1, site, tier: 'on-demand' as const, ranks: [{ rank: 0, shape }] }
+    return clouds.provider.launch({ ...order, controlPlanes: [], credential: '', graceMs: 30_000 }, signal)
+  })
+  const refused = (await Promise.all(launches)).find(({ ok }) => !ok)
+  if (refused && !refused.ok) throw new Error(refused.fault.detail)
 }
+mine.length = 0
 const filled = rss()
+const cores = watchCores([postgres.pid()])
 const loops = startLoops([observe, admit, launch, follow, retire, meter, sweep].map(timed), house, {
   error: (facts, message) => console.error(message, facts),
 })
@@ -153,9 +146,6 @@ await pause(20_000) // the first look at everything, and the entries that are du
 const peakAtFirst = peak
 turns.clear()
 peak = 0
-postgresPids = (
-  await sql.query('select pid from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()')
-).rows.map(({ pid }) => pid)
 const cpu = process.cpuUsage()
 const postgresBefore = postgresMs()
 await pause(seconds * 1000)
@@ -175,7 +165,7 @@ const rows = await one(
 const line = (what: string, bytes: number) => console.log(`${what.padEnd(52)}${(bytes / MB).toFixed(0).padStart(8)}`)
 console.log(`${count} active workloads                                    MB`)
 line('before', atStart)
-line('filled, the simulated clouds among it', filled)
+line('filled', filled)
 line('peak of the first 20 s', peakAtFirst)
 line('steady state, peak (goal: 500)', steady.peak)
 line('steady state, at the end', steady.now)
@@ -184,6 +174,7 @@ line('bound: their rows and indexes in PostgreSQL', rows)
 console.log(
   `CPU in steady state, % of a core: loops ${((used.user + used.system) / seconds / 10_000).toFixed(1)}, PostgreSQL ${((postgresAfter - postgresBefore) / seconds / 10).toFixed(1)}`,
 )
+console.log(cores())
 await sql.end()
 await store.close()
 process.exit(0)

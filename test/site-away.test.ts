@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { identify, signal } from '#kit/processes.ts'
-import { aDatabase } from '#rigs/postgres.ts'
+import { aDatabase, aStore } from '#rigs/postgres.ts'
 import { aHome, aServer, ask } from '#rigs/server.ts'
 
 // A site is its folder, so one that is renamed away does not answer; what runs there goes on.
@@ -27,7 +27,8 @@ run: |
 async function open(t: TestContext, patience: string) {
   const home = aHome(t)
   writeFileSync(join(home, 'sites.yaml'), sitesText(patience))
-  const server = await aServer(t, { home, url: await aDatabase(), port: 0 })
+  const url = await aDatabase()
+  const server = await aServer(t, { home, url, port: 0 })
   const marks = join(home, 'marks')
   const { json } = await ask(server, 'POST /v1/workloads', { text: job(marks) })
   const { id } = json.workloads[0]
@@ -52,6 +53,7 @@ async function open(t: TestContext, patience: string) {
     look,
     reachable,
     near,
+    url,
     leave: () => renameSync(near, `${near}.away`),
     comeBack: () => renameSync(`${near}.away`, near),
   }
@@ -83,14 +85,18 @@ test('a site that does not answer for less than its patience loses nothing', asy
 
 test('beyond its patience the work goes elsewhere, and when the site is back the old ranks are killed and write no more', async (t) => {
   await using house = await open(t, '1s')
-  const { started, look, near, leave, comeBack } = house
+  const { started, look, near, url, leave, comeBack } = house
   const [, pidText, folder = ''] = started()[0] ?? []
   const [order = ''] = readdirSync(join(near, 'orders'))
   const agent = Number(JSON.parse(readFileSync(join(near, 'orders', order, '0', 'agent.json'), 'utf8')).pid)
   // Frozen, the agent is as silent as one behind a broken network; its rank runs on.
   signal(agent, 'SIGSTOP')
+  // News for all agents ends the long poll that it left open, which would count as heard for twenty seconds.
+  await using other = await aStore({ url })
+  await other.claims.announce('other', 'http://127.0.0.1:1')
   leave()
   await until('the second attempt runs', () => started().length === 2)
+  await other.claims.withdraw('other')
   const second = started()[1]
   assert.equal(second?.[0], '2')
   assert.notEqual(second?.[2], folder, 'each attempt writes into a folder of its own')
