@@ -4,60 +4,68 @@ import type { Kind, Pool } from './pool.ts'
 /** Something that stands in a pool: on a node, and on GPUs of it as bits. */
 export type Standing = { kind: Kind; node: number; gpus: number }
 
-/** One thing goes elsewhere, so that something else has room where it stood. */
+/** One thing goes to another node, so that something else has room where it stood. */
 export type Move = { standing: Standing; to: number }
 
-/** Nodes looked at closely for one move; those with the least to go elsewhere come first. */
+/** So many moves are tried out for one that waits; the lightest that would make room come first. */
 const mostTried = 32
 
 /**
  * A dry run: the one move, of something already there, that gives room to a kind which has none, and leaves the least to
- * go to waste. Null when no single move does. The pool is as before. Where it goes has room while it still stands where it
- * is, so that it can be moved without an interruption longer than its own; `makeMove` takes the freed place at once, so
- * that nobody else gets it.
+ * go to waste. Null when no single move does. Where it goes has room while it still stands where it is. The pool is as
+ * before.
  */
 export function findMove(pool: Pool, all: Iterable<Standing>, kind: Kind): Move | null {
-  const elsewhere = new Map<Kind, boolean>()
-  const candidates: Standing[] = []
-  for (const standing of all) {
-    if (!makesRoom(pool.nodes, standing, kind)) continue
-    const known = elsewhere.get(standing.kind) ?? pool.choose(standing.kind) >= 0
-    elsewhere.set(standing.kind, known)
-    if (known) candidates.push(standing)
-  }
+  const best = new Map<Kind, number>()
+  const candidates = [...all].filter((standing) => makesRoom(pool.nodes, standing, kind))
   candidates.sort((a, b) => weight(a) - weight(b))
-  let best: Move | null = null
+  let found: Move | null = null
   let least = Number.POSITIVE_INFINITY
-  for (const standing of candidates.slice(0, mostTried)) {
-    const { to, cost } = tryMove(pool, standing, kind)
-    if (to < 0 || cost >= least) continue
-    least = cost
-    best = { standing, to }
+  let tried = 0
+  for (const standing of candidates) {
+    const home = best.get(standing.kind) ?? pool.choose(standing.kind)
+    best.set(standing.kind, home)
+    const to = home === standing.node ? nextBest(pool, standing) : home
+    if (to < 0) continue
+    const cost = pool.costOn(standing.kind, to) + costOfSwap(pool, standing, kind)
+    if (cost < least) found = { standing, to }
+    least = Math.min(cost, least)
+    if (++tried === mostTried) break
   }
-  return best
+  return found
 }
 
 const weight = ({ kind: { share } }: Standing): number => share.gpus * share.milli
 
-/** Does what `findMove` found, and puts the kind where room was made. Returns both as they stand now. */
+/**
+ * Does what `findMove` found for a kind, which takes the freed place before anybody else can. Returns both as they stand
+ * now.
+ */
 export function makeMove(pool: Pool, { standing, to }: Move, kind: Kind): { moved: Standing; placed: Standing } {
   const moved = { kind: standing.kind, node: to, gpus: pool.take(standing.kind, to) }
   pool.giveBack(standing.kind, standing.node, standing.gpus)
   return { moved, placed: { kind, node: standing.node, gpus: pool.take(kind, standing.node) } }
 }
 
-/** Where something would go if a kind took its place, and what that costs in all. */
-function tryMove(pool: Pool, standing: Standing, kind: Kind): { to: number; cost: number } {
-  const { node, gpus } = standing
-  pool.giveBack(standing.kind, node, gpus)
-  const saved = pool.costOn(standing.kind, node)
-  const paid = pool.costOn(kind, node)
-  const taken = pool.take(kind, node)
-  const to = pool.choose(standing.kind)
-  const moved = to < 0 ? 0 : pool.costOn(standing.kind, to)
-  pool.giveBack(kind, node, taken)
-  pool.put(standing.kind, node, gpus)
-  return { to: to === node ? -1 : to, cost: paid + moved - saved }
+/** The best node for something but for the one where it stands; -1 if it has no room elsewhere. */
+function nextBest(pool: Pool, { kind, node }: Standing): number {
+  let chosen = -1
+  let least = Number.POSITIVE_INFINITY
+  for (let other = 0; other < pool.nodes.count; other++) {
+    const cost = pool.costOn(kind, other)
+    if (other === node || cost >= least) continue
+    least = cost
+    chosen = other
+  }
+  return chosen
+}
+
+/** What it costs on a node if something leaves it and a kind comes. */
+function costOfSwap(pool: Pool, { kind: leaves, node, gpus }: Standing, comes: Kind): number {
+  pool.giveBack(leaves, node, gpus)
+  const cost = pool.costOn(comes, node) - pool.costOn(leaves, node)
+  pool.put(leaves, node, gpus)
+  return cost
 }
 
 /** Whether a kind fits on a node once something there has left it. */
