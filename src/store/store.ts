@@ -98,7 +98,7 @@ export type Workloads = {
 
 /**
  * A lease that occupies capacity, with the shape of its offer and, for people, its workload's name and known end; or
- * `times` of them that hold the same where the provider chooses the nodes (engine/placement/facts.ts).
+ * `times` of them that hold the same at the same place (engine/placement/facts.ts).
  */
 export type OccupyingLease = Pick<
   Lease,

@@ -102,7 +102,7 @@ test('a refusal is written, and told only when its text is another', async () =>
   )
 })
 
-test('leases that hold the same where the provider chooses the nodes come as one, but for those of who waits', async () => {
+test('leases that hold the same at the same place come as one, but for those of who waits', async () => {
   await using store = await aStore()
   const long = await submitted(store, [aJob({ name: 'long', duration: { expected: '2h' } })])
   const short = await submitted(store, [aJob({ name: 'short', duration: { expected: '1h' } })], aNow + 1)

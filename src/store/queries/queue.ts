@@ -97,23 +97,21 @@ export async function readQueue(on: Executor, { now, most, asleep, after }: Aske
 }
 
 /**
- * All leases that occupy capacity; where the provider chooses the nodes, those that hold the same at the same place come
- * as one. `apart` are the workloads whose own leases are told apart from all others'.
+ * All leases that occupy capacity; those that hold the same at the same place come as one, which are few where the
+ * provider chooses the nodes. `apart` are the workloads whose own leases are told apart from all others'.
  */
 export async function readLeases(on: Executor, apart: string[]): Promise<OccupyingLease[]> {
   const live = sql`l.state = any(${occupyingStates}::text[])`
-  const hasNodes = sql`l.ranks #> '{0,node}' is not null`
   const { rows } = await sql<OccupyingLease>`
     select l.id, l.workload, l.project, l.provider, l.site, l.tier, l.ranks, l.price_micros as "priceMicros", l.shape,
       g.times, w.name, g.ends as "endsAt", v.name as "endsName"
     from (
       select max(l.id) as id, count(*)::int as times, min(l.ends_at) as ends,
         substr(min(lpad(l.ends_at::text, 16, '0') || l.workload), 17) as first
-      from leases l where ${live} and not (${hasNodes}) and l.workload <> all(${apart}::text[])
+      from leases l where ${live} and l.workload <> all(${apart}::text[])
       group by l.project, l.provider, l.site, l.tier, l.shape, l.price_micros, l.ranks
       union all
-      select l.id, 1, l.ends_at, l.workload from leases l
-      where ${live} and (${hasNodes} or l.workload = any(${apart}::text[]))
+      select l.id, 1, l.ends_at, l.workload from leases l where ${live} and l.workload = any(${apart}::text[])
     ) g
     join leases l on l.id = g.id join workloads w on w.id = l.workload left join workloads v on v.id = g.first
     order by l.id
