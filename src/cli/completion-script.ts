@@ -1,4 +1,5 @@
 import type { CommandSpec } from './call.ts'
+import { formatNames } from './output/format.ts'
 import { topics } from './topics.ts'
 
 export const shells = ['bash', 'zsh', 'fish'] as const
@@ -26,16 +27,27 @@ function entriesOf(tree: readonly CommandSpec[]): Entry[] {
 const optionNames = (spec: CommandSpec): string[] =>
   (spec.options ?? []).flatMap(({ flags }) => /--[a-z-]+/.exec(flags)?.[0] ?? [])
 
+/** Options with the words that may follow them; the same for all commands. */
+function choicesOf(tree: readonly CommandSpec[]): [flags: string[], words: string[]][] {
+  const choices = new Map<string, Set<string>>()
+  for (const { flags, choices: words = [] } of tree.flatMap(({ options = [] }) => options)) {
+    const names = flags.match(/(?<![\w-])--?[a-z-]+/g)?.join('|') ?? ''
+    if (words.length > 0) choices.set(names, new Set([...(choices.get(names) ?? []), ...words]))
+  }
+  choices.set('-o|--output', new Set(formatNames.map((name) => name.replace(/<.*>/, ''))))
+  return [...choices].map(([names, words]) => [names.split('|'), [...words]])
+}
+
 /** A completion script made from the tree of commands. Names of workloads come from `isobar complete-workloads`. */
 export function completionScript(shell: Shell, tree: readonly CommandSpec[]): string {
   const entries = entriesOf(tree)
   switch (shell) {
     case 'bash':
-      return bash(entries)
+      return bash(entries, choicesOf(tree))
     case 'zsh':
-      return `#compdef isobar\nautoload -U +X bashcompinit && bashcompinit\n${bash(entries)}`
+      return `#compdef isobar\nautoload -U +X bashcompinit && bashcompinit\n${bash(entries, choicesOf(tree))}`
     case 'fish':
-      return fish(entries)
+      return fish(entries, choicesOf(tree))
   }
 }
 
@@ -44,13 +56,19 @@ const firstWords = (entries: Entry[]): string[] => [...new Set(entries.map(({ pa
 const secondWords = (entries: Entry[], first: string): string[] =>
   entries.flatMap(({ path }) => (path.startsWith(`${first} `) ? [path.slice(first.length + 1)] : []))
 
-function bash(entries: Entry[]): string {
+type Choices = ReturnType<typeof choicesOf>
+
+function bash(entries: Entry[], choices: Choices): string {
   const groups = firstWords(entries).filter((word) => secondWords(entries, word).length > 0)
   const cases = entries.map(({ path, options, takes }) => {
     const words = takes === 'workloads' ? '$(isobar complete-workloads 2>/dev/null)' : ''
     const files = takes === 'files' ? '; files=1' : ''
     return `    '${path}') options='${options.join(' ')}'; words="${words}"${files} ;;`
   })
+  const values = choices.map(
+    ([flags, words]) =>
+      `    ${flags.join('|')}) COMPREPLY=($(compgen -W '${words.join(' ')}' -- "$current")); return ;;`,
+  )
   return `# Completion of isobar. Made by: isobar completion
 _isobar() {
   local current="\${COMP_WORDS[COMP_CWORD]}" command="\${COMP_WORDS[1]}" options='' words='' files='' group=''
@@ -70,9 +88,13 @@ ${groups.map((group) => `    ${group}) group='${secondWords(entries, group).join
   case "$command" in
 ${cases.join('\n')}
   esac
+  case "\${COMP_WORDS[COMP_CWORD-1]}" in
+${values.join('\n')}
+  esac
   case "$current" in
     -*) COMPREPLY=($(compgen -W "$options" -- "$current")) ;;
-    *) if [ -n "$files" ]; then COMPREPLY=($(compgen -f -- "$current")); else COMPREPLY=($(compgen -W "$words" -- "$current")); fi ;;
+    # Without an answer the shell completes names of files by itself.
+    *) [ -n "$files" ] || COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
   esac
 }
 complete -o default -F _isobar isobar
@@ -81,7 +103,7 @@ complete -o default -F _isobar isobar
 
 const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`\'`)}'`
 
-function fish(entries: Entry[]): string {
+function fish(entries: Entry[], choices: Choices): string {
   const lines = ['# Completion of isobar. Made by: isobar completion', 'complete -c isobar -f']
   for (const word of firstWords(entries)) {
     const inner = secondWords(entries, word)
@@ -95,10 +117,18 @@ function fish(entries: Entry[]): string {
       .split(' ')
       .map((word) => `__fish_seen_subcommand_from ${word}`)
       .join('; and ')
-    for (const option of options) lines.push(`complete -c isobar -n ${quoted(on)} -l ${option.slice(2)}`)
+    for (const option of options) {
+      const [flags = [option], words] = choices.find(([names]) => names.includes(option)) ?? []
+      const short = flags.flatMap((flag) => (flag.startsWith('--') ? [] : [` -s ${flag.slice(1)}`])).join('')
+      const values = words ? ` -x -a ${quoted(words.join(' '))}` : ''
+      lines.push(`complete -c isobar -n ${quoted(on)}${short} -l ${option.slice(2)}${values}`)
+    }
     if (takes === 'files') lines.push(`complete -c isobar -n ${quoted(on)} -F`)
     if (takes === 'workloads')
       lines.push(`complete -c isobar -n ${quoted(on)} -a '(isobar complete-workloads 2>/dev/null)'`)
   }
+  const topicNames = [...firstWords(entries), ...topics.map(({ name }) => name)]
+  lines.push(`complete -c isobar -n __fish_use_subcommand -a help -d 'show help about a command or topic'`)
+  lines.push(`complete -c isobar -n '__fish_seen_subcommand_from help' -a ${quoted(topicNames.join(' '))}`)
   return `${lines.join('\n')}\n`
 }
