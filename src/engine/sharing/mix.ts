@@ -9,7 +9,8 @@ const longestWait = 1024
 export type Mix = {
   /** Counts one arrival. True when enough came for the tables to be made anew. */
   saw(share: Share): boolean
-  tables(): MixTables
+  /** One table a model: who may not run on it cannot use what is free there. */
+  tables(models: readonly string[]): MixTables[]
 }
 
 /** A mix, laid out so that a state of a node is judged in one pass over a few dozen sizes. */
@@ -43,7 +44,7 @@ export function createMix(): Mix {
   return {
     saw(share) {
       if (share.gpus === 0) return false
-      const key = `${share.gpus} ${share.milli} ${share.cpuMilli}`
+      const key = `${share.gpus} ${share.milli} ${share.cpuMilli} ${share.models?.join('|') ?? '*'}`
       const counted = counts.get(key)
       if (counted) counted.count++
       else counts.set(key, { share, count: 1 })
@@ -52,7 +53,12 @@ export function createMix(): Mix {
       next = seen + Math.min(seen, longestWait)
       return true
     },
-    tables: () => mixTables([...counts.values()]),
+    tables(models) {
+      const counted = [...counts.values()]
+      const choosy = counted.some(({ share }) => share.models)
+      const anywhere = mixTables(counted)
+      return models.map((model) => (choosy ? mixTables(counted, model) : anywhere))
+    },
   }
 }
 
@@ -67,12 +73,13 @@ function halve(counts: Map<string, Counted>): number {
   return sum
 }
 
-/** Whole numbers throughout: they add up exactly, in any order. */
-export function mixTables(counted: readonly Counted[]): MixTables {
+/** A mix on nodes of one model, or of any. Whole numbers throughout: they add up exactly, in any order. */
+export function mixTables(counted: readonly Counted[], model?: string): MixTables {
   const total = counted.reduce((sum, { count }) => sum + count, 0)
   const withGpus = counted.filter(({ share }) => share.gpus > 0)
+  const welcome = ({ share }: Counted) => !share.models || model === undefined || share.models.includes(model)
   const cpuSteps = Int32Array.from(new Set(counted.map(({ share }) => share.cpuMilli))).sort()
-  const sizes = Map.groupBy(withGpus, ({ share }) => share.gpus * (wholeGpu + 1) + share.milli)
+  const sizes = Map.groupBy(withGpus.filter(welcome), ({ share }) => share.gpus * (wholeGpu + 1) + share.milli)
   const within = new Int32Array(sizes.size * (cpuSteps.length + 1))
   for (const [size, members] of [...sizes.values()].entries())
     for (let steps = 1; steps <= cpuSteps.length; steps++)
@@ -85,27 +92,33 @@ export function mixTables(counted: readonly Counted[]): MixTables {
     sizeGpus: Int32Array.from(sizes.values(), ([first]) => first?.share.gpus ?? 0),
     sizeMilli: Int32Array.from(sizes.values(), ([first]) => first?.share.milli ?? 0),
     within,
-    ...hungers(withGpus, total),
+    ...hungers(
+      withGpus.map((each) => ({ ...each, hunger: welcome(each) ? hungerOf(each.share) : insatiable })),
+      total,
+    ),
   }
 }
 
+/** CPU for one whole GPU beyond all that a node has: what is free feeds nobody. */
+const insatiable = 2 ** 40
+
+const hungerOf = ({ gpus, milli, cpuMilli }: Share): number => Math.ceil((cpuMilli * wholeGpu) / (gpus * milli))
+
 /** Weights by the GPUs asked for, scaled so that they add up to 256 an arrival. */
-function hungers(counted: readonly Counted[], total: number): Pick<MixTables, 'hunger' | 'hungerWeight' | 'hungerFed'> {
+function hungers(
+  counted: readonly (Counted & { hunger: number })[],
+  total: number,
+): Pick<MixTables, 'hunger' | 'hungerWeight' | 'hungerFed'> {
   const amount = ({ share, count }: Counted) => count * share.gpus * share.milli
   const all = counted.reduce((sum, each) => sum + amount(each), 0)
-  const rows = counted
-    .filter(({ share }) => share.cpuMilli > 0)
-    .map((each) => ({
-      hunger: Math.round((each.share.cpuMilli * wholeGpu) / (each.share.gpus * each.share.milli)),
-      weight: Math.round((256 * total * amount(each)) / all),
-    }))
-    .sort((a, b) => b.hunger - a.hunger)
+  const rows = counted.filter(({ hunger }) => hunger > 0).sort((a, b) => b.hunger - a.hunger)
   const sums = { weight: 0, fed: 0 }
   const hungerWeight = new Float64Array(rows.length)
   const hungerFed = new Float64Array(rows.length)
-  for (const [index, { hunger, weight }] of rows.entries()) {
+  for (const [index, row] of rows.entries()) {
+    const weight = Math.round((256 * total * amount(row)) / all)
     hungerWeight[index] = sums.weight += weight
-    hungerFed[index] = sums.fed += Math.round((weight * wholeGpu) / hunger)
+    hungerFed[index] = sums.fed += Math.round((weight * wholeGpu) / row.hunger)
   }
   return { hunger: Float64Array.from(rows, ({ hunger }) => hunger), hungerWeight, hungerFed }
 }

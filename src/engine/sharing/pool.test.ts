@@ -184,6 +184,26 @@ test('who needs many CPUs goes where they are plenty, so that no GPU is left wit
   )
 })
 
+test('a scarce model is kept for those who may run on no other', () => {
+  const scarce = { ...node, model: 'H100' }
+  const choosy = { ...whole, models: ['H100'] }
+  const pool = createSharing(createSharedNodes([scarce, scarce, node, node]))
+  const placed = run(pool, [choosy, whole, whole, choosy, whole, whole, choosy, choosy])
+  assert.deepEqual(
+    placed.map((each) => each.node < 2),
+    [true, false, false, true, false, false, true, true],
+  )
+})
+
+test('kinds that were forgotten are judged as before', () => {
+  const pool = createSharing(createSharedNodes([node, node]))
+  const kept = pool.arrived(half)
+  pool.take(kept, pool.choose(kept))
+  for (let cpuMilli = 0; cpuMilli < 600; cpuMilli++) pool.kindOf({ ...half, cpuMilli })
+  assert.notEqual(pool.kindOf(half), kept)
+  assert.equal(pool.choose(pool.kindOf(half)), pool.choose(kept))
+})
+
 test('a share that nothing could hold is a bug of the caller, and said', () => {
   const pool = createSharing(createSharedNodes([node]))
   assert.throws(() => pool.kindOf({ ...whole, gpus: 2, milli: 500 }), /2 GPUs of 500 thousandths each/)

@@ -1,6 +1,9 @@
 import { at, change, fits, gpusFor, isFraction, wholeGpu, type Share, type SharedNodes } from './nodes.ts'
 import { createValues, type Judge } from './values.ts'
 
+/** Kinds that a pool knows; one that it forgets still works, and is only judged from scratch when asked for again. */
+const mostKinds = 512
+
 /** A share as the pool knows it, with what it remembers of each node for it. */
 export type Kind = {
   readonly share: Share
@@ -17,7 +20,7 @@ export type Kind = {
 /** Nodes whose GPUs are shared, and who goes where. */
 export type Pool = {
   readonly nodes: SharedNodes
-  /** The kind of a share; equal shares are one kind. */
+  /** The kind of a share. Equal shares are one kind, while no more than 512 others are asked for in between. */
   kindOf(share: Share): Kind
   /** The best node for a kind, or -1: none has room. Changes nothing. */
   choose(kind: Kind): number
@@ -76,8 +79,11 @@ export function createPool(nodes: SharedNodes, judge: Judge): Pool {
     nodes,
     costOn,
     kindOf(share) {
-      const kind = kinds.get(keyOf(share)) ?? kindFor(nodes, share)
-      kinds.set(keyOf(share), kind)
+      const key = keyOf(share)
+      const kind = kinds.get(key) ?? kindFor(nodes, share)
+      kinds.delete(key) // the last asked for stands last
+      kinds.set(key, kind)
+      if (kinds.size > mostKinds) kinds.delete(kinds.keys().next().value ?? key)
       return kind
     },
     choose: (kind) => cheapest(kind, nodes.count, costOn),

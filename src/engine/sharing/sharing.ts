@@ -11,16 +11,17 @@ export type Sharing = Pool & {
 
 export function createSharing(nodes: SharedNodes): Sharing {
   const mix = createMix()
-  let tables = mixTables([])
+  const nothing = mixTables([])
+  let tables = nodes.models.map(() => nothing)
   const pool = createPool(nodes, {
-    value: (state) => waste(tables, state),
+    value: (state) => waste(tables[state.model] ?? nothing, state),
     cost: (before, after) => after - before,
   })
   return {
     ...pool,
     arrived(share) {
       if (mix.saw(share)) {
-        tables = mix.tables()
+        tables = mix.tables(nodes.models)
         pool.forget()
       }
       return pool.kindOf(share)

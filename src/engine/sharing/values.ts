@@ -1,7 +1,10 @@
 import { at, isFraction, wholeGpu, type Share, type SharedNodes } from './nodes.ts'
 
-/** The state of one node: CPUs left, and what is left of each of its GPUs, `free[first]` to `free[end - 1]`. */
-export type NodeState = { cpuMilli: number; free: Int32Array; first: number; end: number }
+/**
+ * The state of one node: its model as an index, CPUs left, and what is left of each of its GPUs, `free[first]` to
+ * `free[end - 1]`.
+ */
+export type NodeState = { model: number; cpuMilli: number; free: Int32Array; first: number; end: number }
 
 /** What decides among the nodes that have room. */
 export type Judge = {
@@ -26,11 +29,12 @@ export function createValues(nodes: SharedNodes, judge: Judge): Values {
   const values = new Float64Array(nodes.count)
   const seen = new Int32Array(nodes.count)
   const scratch = new Int32Array(32)
-  const state: NodeState = { cpuMilli: 0, free: scratch, first: 0, end: 0 }
+  const state: NodeState = { model: 0, cpuMilli: 0, free: scratch, first: 0, end: 0 }
   return {
     changed,
     now(node) {
       if (at(seen, node) === at(changed, node)) return at(values, node)
+      state.model = at(nodes.modelOf, node)
       state.cpuMilli = at(nodes.freeCpuMilli, node)
       state.free = nodes.freeMilli
       state.first = at(nodes.firstGpu, node)
@@ -49,6 +53,7 @@ export function createValues(nodes: SharedNodes, judge: Judge): Values {
         if (taken) missing--
         scratch[index] = taken ? free - share.milli : free
       }
+      state.model = at(nodes.modelOf, node)
       state.cpuMilli = at(nodes.freeCpuMilli, node) - share.cpuMilli
       state.free = scratch
       state.first = 0
