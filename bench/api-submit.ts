@@ -7,12 +7,13 @@ import { aStore, someIds } from '#rigs/postgres.ts'
 import type { NewWorkload } from '#store/store.ts'
 import { type ControlPlane, startControlPlane } from './control-plane.ts'
 import { openPlainInserts } from './plain-inserts.ts'
-import { watchCores } from './processes.ts'
+import { coresText, watchCores } from './processes.ts'
 
 /**
  * Workloads submitted over the API, admitted to the queue and committed, per second (goal: 5,000 on two cores, in
  * batches). Server with all its loops, client and PostgreSQL share the machine. Beside it: what PostgreSQL takes of the
- * same rows in plain inserts of 1,000, and what the YAML of the same documents alone takes to read.
+ * same rows in plain inserts of 1,000, and what the YAML of the same documents alone takes to read. The CPU of each
+ * workload, that of the client and of PostgreSQL among it, says what two free cores could do when they are not free.
  *
  *     node bench/api-submit.ts [seconds per line] [flags of the server's Node]
  */
@@ -74,8 +75,10 @@ const line = (what: string, perSecond: number, rest = '') =>
   console.log(`${what.padEnd(46)}${perSecond.toFixed(0).padStart(13)}${rest}`)
 try {
   await overApi(1, 16, server) // warm
-  const cores = watchCores([server.postgres])
-  console.log(`${'documents of ' + text.length + ' bytes,'.padEnd(30)}   workloads/s   request, median and p99`)
+  const all = watchCores([server.postgres])
+  console.log(
+    `${'documents of ' + text.length + ' bytes,'.padEnd(30)}   workloads/s   request, median and p99  CPU of each`,
+  )
   for (const [documents, connections] of [
     [1, 1],
     [1, 64],
@@ -83,14 +86,16 @@ try {
     [100, 4],
     [1000, 2],
   ] as const) {
+    const cores = watchCores([server.postgres])
     const { perSecond, medianMs, p99Ms } = await overApi(documents, connections, server)
+    const cpuMicros = (cores().own * 1e6) / perSecond / documents
     line(
       `${documents} a request, ${connections} connections`,
       perSecond * documents,
-      `${medianMs.toFixed(1).padStart(11)} ms${p99Ms.toFixed(1).padStart(9)} ms`,
+      `${medianMs.toFixed(1).padStart(11)} ms${p99Ms.toFixed(1).padStart(9)} ms${cpuMicros.toFixed(0).padStart(9)} µs`,
     )
   }
-  console.log(cores())
+  console.log(coresText(all()))
 } finally {
   await server.stop()
 }

@@ -9,7 +9,7 @@ import { Client } from 'pg'
 
 import { agentFiles } from '#model/agent-folder.ts'
 import { quantile, startControlPlane } from './control-plane.ts'
-import { watchCores } from './processes.ts'
+import { coresText, watchCores } from './processes.ts'
 
 /**
  * Time from the submit of a job to its first process on this machine (goal: 100 ms), and where it goes. The process is
@@ -99,7 +99,7 @@ try {
       all.map((steps) => steps[name] ?? NaN),
     )
   line('bound: fork and exec of the same shell', bounds)
-  console.log(cores())
+  console.log(coresText(cores()))
 } finally {
   await sql.end()
   await server.stop()

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { startControlPlane } from './control-plane.ts'
-import { processes, ticksOf, watchCores } from './processes.ts'
+import { coresText, processes, ticksOf, watchCores } from './processes.ts'
 
 /**
  * CPU that a control plane with nothing to do takes, PostgreSQL included (goal: under 1 % of a core). The bound is a
@@ -32,6 +32,6 @@ for (const [name, pid] of trees) {
 console.log(`${'together (goal: under 1)'.padEnd(30)}${all.toFixed(2).padStart(10)}`)
 const rssMB = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1]) / 1024
 console.log(`memory of the control plane: ${rssMB.toFixed(0)} MB`)
-console.log(cores())
+console.log(coresText(cores()))
 await server.stop()
 process.exit(0)

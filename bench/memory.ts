@@ -18,7 +18,7 @@ import { sweep } from '#reconcilers/sweep.ts'
 import { withPostgres } from '#rigs/postgres.ts'
 import { openStore } from '#store/open.ts'
 import { openClouds } from './clouds.ts'
-import { processes, ticksOf, watchCores } from './processes.ts'
+import { coresText, processes, ticksOf, watchCores } from './processes.ts'
 
 /**
  * Memory of a control plane with 100,000 active simulated workloads (goal: 500 MB), and what its loops take of a core
@@ -95,10 +95,10 @@ const one = async (text: string): Promise<number> => Number(Object.values((await
 const postgresMs = (): number => ticksOf(postgres.pid(), processes()) * 10
 
 const atStart = rss()
-const { name, project, kind, priority } = spec
-const row = { name, project, kind, spec, bundle: null, priority, submittedBy: 'bench' }
 const first = ids('w')
-await store.workloads.submit([{ ...row, id: first }], clock.now())
+const { project, kind, priority } = spec
+const like = { id: first, name: 'train', project, kind, spec, bundle: null, priority, submittedBy: 'bench' }
+await store.workloads.submit([like], clock.now())
 await sql.query(
   `insert into workloads (id, name, project, kind, spec, need, priority, submitted_by, created_at)
      select 'w-' || lpad(i::text, 16, '0'), name, project, kind, spec, need, priority, submitted_by, created_at
@@ -174,7 +174,7 @@ line('bound: their rows and indexes in PostgreSQL', rows)
 console.log(
   `CPU in steady state, % of a core: loops ${((used.user + used.system) / seconds / 10_000).toFixed(1)}, PostgreSQL ${((postgresAfter - postgresBefore) / seconds / 10).toFixed(1)}`,
 )
-console.log(cores())
+console.log(coresText(cores()))
 await sql.end()
 await store.close()
 process.exit(0)

@@ -38,24 +38,24 @@ function busyTicks(): number {
   return user + nice + system + irq + softirq + steal
 }
 
-/**
- * Watches who uses the cores from now on, because a bench beside other work says little of its own: a sentence of how
- * many this process, all below it and these others took, and how many the rest of the machine.
- */
-export function watchCores(others: number[]): () => string {
+/** Cores in use between two looks: by this process, all below it and some others; and by the rest of the machine. */
+type Cores = { own: number; others: number }
+
+/** Watches who uses the cores from now on, because a bench beside other work says little of its own. */
+export function watchCores(more: number[]): () => Cores {
   const look = () => {
     const all = processes()
-    return {
-      at: performance.now(),
-      busy: busyTicks(),
-      own: [process.pid, ...others].reduce((sum, pid) => sum + ticksOf(pid, all), 0),
-    }
+    const own = [process.pid, ...more].reduce((sum, pid) => sum + ticksOf(pid, all), 0)
+    return { at: performance.now(), own, busy: busyTicks() }
   }
   const before = look()
   return () => {
     const now = look()
-    const cores = (ticks: number) => ((ticks / ticksPerSecond / (now.at - before.at)) * 1000).toFixed(1)
-    const own = now.own - before.own
-    return `cores in use meanwhile: ${cores(own)} by this, ${cores(now.busy - before.busy - own)} by other work`
+    const perTick = 1000 / ticksPerSecond / (now.at - before.at)
+    const own = (now.own - before.own) * perTick
+    return { own, others: (now.busy - before.busy) * perTick - own }
   }
 }
+
+export const coresText = ({ own, others }: Cores): string =>
+  `cores in use meanwhile: ${own.toFixed(1)} by this, ${others.toFixed(1)} by other work`

@@ -4,7 +4,7 @@ import { Client } from 'pg'
 
 import { readSpecs } from '#model/spec/read.ts'
 import { bin, quantile, startControlPlane } from './control-plane.ts'
-import { watchCores } from './processes.ts'
+import { coresText, watchCores } from './processes.ts'
 
 /**
  * `isobar ps` with 12,501 active workloads and 100,000 ended ones: the page that it asks, at the server (goal: 50 ms),
@@ -78,7 +78,7 @@ try {
     const figures = [quantile(times, 0.5), quantile(times, 0.95)].map((ms) => ms.toFixed(1).padStart(9))
     console.log(`${name.padEnd(40)}${figures.join('')}`)
   }
-  console.log(cores())
+  console.log(coresText(cores()))
 } finally {
   await server.stop()
 }
