@@ -34,6 +34,7 @@ class QueueScheduler implements Scheduler {
   readonly #used: number[] = []
   #gains = -1
   #stepsAtMs = Number.POSITIVE_INFINITY
+  #last: Keyed | undefined
   #waiting = 0
 
   constructor(policy: QueuePolicy, floor: Floor) {
@@ -59,6 +60,7 @@ class QueueScheduler implements Scheduler {
 
   decide(now: number, act: Act): number | undefined {
     if (this.#gains !== this.#floor.gains || now >= this.#stepsAtMs) this.#wake()
+    this.#last = undefined // who runs has come nearer to its end
     for (let line = this.#first(); line; line = this.#first()) {
       const head = line.waiting.peek()
       if (!head) break
@@ -106,6 +108,7 @@ class QueueScheduler implements Scheduler {
 
   #start(task: Task, spots: readonly number[], act: Act): void {
     act.start(task, spots)
+    this.#last = undefined
     this.#running.add(task)
     this.#used[task.project] = (this.#used[task.project] ?? 0) + task.demand.amount
     this.#waiting--
@@ -113,13 +116,15 @@ class QueueScheduler implements Scheduler {
 
   /** Stops who goes after the head of a line, the last first, if that is enough for it. */
   #makeRoom(head: Keyed, now: number, act: Act): readonly number[] | undefined {
-    const { key } = this.#policy
+    this.#last ??= this.#lastRunning(now)
+    if (!this.#last || !before(head, this.#last)) return undefined
     const later: Keyed[] = []
     for (const task of this.#running) {
-      const keyed = { task, key: key(task, now) }
+      const keyed = { task, key: this.#policy.key(task, now) }
       if (before(head, keyed)) later.push(keyed)
     }
     const victims = createVictims(this.#floor, head.task.demand).choose(later)
+    this.#last = undefined
     for (const task of victims) {
       act.preempt(task)
       this.left(task)
@@ -127,6 +132,16 @@ class QueueScheduler implements Scheduler {
     }
     if (victims.length > 0) this.#wake() // they may leave more room than was needed
     return victims.length > 0 ? this.#floor.fit(head.task.demand) : undefined
+  }
+
+  /** Who runs and goes after all others who run: whom it does not go before, nobody needs to stop anyone for. */
+  #lastRunning(now: number): Keyed | undefined {
+    let last: Keyed | undefined
+    for (const task of this.#running) {
+      const key = this.#policy.key(task, now)
+      if (!last || before(last, { task, key })) last = { task, key }
+    }
+    return last
   }
 
   /** Wakes all lines but those that need not look: what they ask for is not there, and they may stop nobody for it. */

@@ -7,6 +7,7 @@ import type { Unit } from '#simulator/traces/job.ts'
 
 import { costBoundMicros, workBoundMs } from './bounds.ts'
 import type { FigureName, Value } from './figure.ts'
+import { completionsOf, mean, quantiles, timesOf, waitsOf } from './times.ts'
 
 /** What one policy made of a trace. Plain data: it is what `-o json` writes. */
 export type RunReport = {
@@ -37,18 +38,19 @@ const hourMs = 3_600_000
 export function reportRun(fleet: Fleet, outcome: Outcome): RunReport {
   const { measured, endMs } = outcome
   const { rows, binMs } = measured.series
+  const projects = projectsOf(fleet, outcome)
   return {
     policy: outcome.policy,
     digest: outcome.digest,
     endMs,
     moments: outcome.moments,
-    figures: figuresOf(fleet, outcome),
+    figures: figuresOf(fleet, outcome, projects),
     kinds: byKey(outcome.tasks, ({ job }) => job.kind).map(([kind, tasks]) => ({
       kind,
       jobs: tasks.length,
       ...timesOf(tasks),
     })),
-    projects: projectsOf(fleet, outcome),
+    projects,
     capacity: fleet.groups.map(({ number, site, shape, tier, count }) => ({
       site,
       shape,
@@ -66,7 +68,7 @@ export function reportRun(fleet: Fleet, outcome: Outcome): RunReport {
   }
 }
 
-function figuresOf(fleet: Fleet, outcome: Outcome): Record<FigureName, Value> {
+function figuresOf(fleet: Fleet, outcome: Outcome, all: RunReport['projects']): Record<FigureName, Value> {
   const { tasks, measured, endMs, fairness } = outcome
   const count = (state: Task['state']) => tasks.filter((task) => task.state === state).length
   const unit = mainUnit(fleet.groups)
@@ -75,7 +77,7 @@ function figuresOf(fleet: Fleet, outcome: Outcome): Record<FigureName, Value> {
   const jobs = possible.map(({ job }) => job)
   const cost = measured.costMicros.reduce((sum, one) => sum + one, 0n)
   const bound = costBoundMicros({ fleet, measured, endMs, work: workOf(tasks) })
-  const projects = projectsOf(fleet, outcome).filter(({ fairHours }) => fairHours > 0)
+  const projects = all.filter(({ fairHours }) => fairHours > 0)
   return {
     jobs: tasks.length,
     ended: count('ended'),
@@ -101,38 +103,13 @@ function figuresOf(fleet: Fleet, outcome: Outcome): Record<FigureName, Value> {
   }
 }
 
-type Times = Pick<RunReport['kinds'][number], 'waitMeanMs' | 'waitP50Ms' | 'waitP99Ms' | 'completionMeanMs'>
-
-/** Times until the first start, of those that started. */
-const waitsOf = (tasks: readonly Task[]): Float64Array =>
-  sorted(tasks.flatMap(({ starts, firstStartMs, job }) => (starts > 0 ? [firstStartMs - job.arrivalMs] : [])))
-
-/** Times from arrival to end, of those that ended. */
-const completionsOf = (tasks: readonly Task[]): Float64Array =>
-  sorted(tasks.flatMap(({ state, endsAtMs, job }) => (state === 'ended' ? [endsAtMs - job.arrivalMs] : [])))
-
-const quantiles = (values: Float64Array): number[] =>
-  values.length === 0 ? [] : Array.from({ length: 101 }, (_, at) => rank(values, at / 100))
-
-function timesOf(tasks: readonly Task[]): Times & { completionP50Ms: number; completionP99Ms: number } {
-  const [waits, ends] = [waitsOf(tasks), completionsOf(tasks)]
-  return {
-    waitMeanMs: mean(waits),
-    waitP50Ms: rank(waits, 0.5),
-    waitP99Ms: rank(waits, 0.99),
-    completionMeanMs: mean(ends),
-    completionP50Ms: rank(ends, 0.5),
-    completionP99Ms: rank(ends, 0.99),
-  }
-}
-
 function projectsOf(fleet: Fleet, { tasks, projects, fairness, endMs }: Outcome): RunReport['projects'] {
   const main = mainUnit(fleet.groups)
   const scale = main === 'cpu' ? 1000 : 1
   return byKey(tasks, ({ job }) => job.project).map(([project, own]) => ({
     project,
     jobs: own.length,
-    waitMeanMs: timesOf(own).waitMeanMs,
+    waitMeanMs: mean(waitsOf(own)),
     hours: hours(
       own.filter(({ job }) => job.unit === main),
       (task) => heldMs(task, endMs),
@@ -166,9 +143,5 @@ function byKey(tasks: readonly Task[], keyOf: (task: Task) => string): [string, 
   return [...groups].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }))
 }
 
-const sorted = (values: number[]): Float64Array => Float64Array.from(values).sort()
-const rank = (values: Float64Array, at: number): number => values[Math.max(0, Math.ceil(values.length * at) - 1)] ?? 0
-const mean = (values: Float64Array): number =>
-  values.length === 0 ? 0 : Math.round(values.reduce((sum, value) => sum + value, 0) / values.length)
 const part = (some: number, all: number): number | null => (all > 0 ? round(some / all, 6) : null)
 const round = (value: number, digits: number): number => Number(value.toFixed(digits))
