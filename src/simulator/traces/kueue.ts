@@ -5,6 +5,9 @@ import { readDocument } from '#simulator/scenario/document.ts'
 import type { Input } from './input.ts'
 import { byArrival, type Job, jobOf, type Trace } from './job.ts'
 
+/** More would not fit into memory. */
+const mostJobs = 5_000_000
+
 /** An amount of CPU as Kubernetes writes it: 2, "2" or "500m"; in thousandths of a core. */
 const Quantity = z
   .union([z.int().min(0), z.string().regex(/^\d+m?$/, 'must be a quantity of CPU, such as 2 or 500m')])
@@ -49,7 +52,9 @@ const GeneratorFile = z.looseObject({
  * `cohort-0/cq-3`; the n-th workload of a set comes after n intervals, and the parts of a set after one another.
  */
 export function readKueue(input: Input): Trace {
-  const { value } = readDocument(input, GeneratorFile, "a generator of Kueue's")
+  const { value, wrong } = readDocument(input, GeneratorFile, "a generator of Kueue's")
+  const most = value.cohorts.reduce((sum, { count, queuesSets }) => sum + count * queuesSets.reduce(jobsPerSet, 0), 0)
+  if (most > mostJobs) throw wrong(['cohorts'], `these are ${most} workloads`, `use at most ${mostJobs}`)
   const jobs: Job[] = []
   for (const cohort of value.cohorts)
     for (let c = 0; c < cohort.count; c++)
@@ -60,6 +65,11 @@ export function readKueue(input: Input): Trace {
         }
   return { file: input.file, format: 'kueue', jobs: byArrival(jobs) }
 }
+
+type QueueSet = z.output<typeof GeneratorFile>['cohorts'][number]['queuesSets'][number]
+
+const jobsPerSet = (sum: number, { count, workloadsSets }: QueueSet): number =>
+  sum + count * workloadsSets.reduce((all, set) => all + set.count * set.workloads.length, 0)
 
 function jobsOf({ count, creationIntervalMs, workloads }: z.output<typeof WorkloadSet>, project: string): Job[] {
   return workloads.flatMap(({ className, runtimeMs, priority, request, podCount }) =>

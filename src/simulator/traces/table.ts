@@ -80,14 +80,35 @@ const openQuote: Cell = { text: '', at: -1 }
 /** The cells of a line, without their quotes, and where each begins; at a quote that is not closed it gives up. */
 function splitLine(line: string, offset: number): Cell[] {
   const cells: Cell[] = []
-  const cell = /\s*(?:"((?:[^"]|"")*)"\s*|((?!\s*")[^,]*))(,|$)/y
-  for (let match = cell.exec(line); match; match = cell.exec(line)) {
-    const [all, quoted, bare = '', comma] = match
-    const blank = all.length - all.trimStart().length
-    cells.push({ text: quoted?.replaceAll('""', '"') ?? bare.trim(), at: offset + match.index + blank })
-    if (comma === '') return cells
+  for (let from = 0; ;) {
+    const begin = afterBlanks(line, from)
+    const isQuoted = line[begin] === '"'
+    const end = isQuoted ? afterBlanks(line, afterQuoted(line, begin)) : endOfBare(line, begin)
+    if (isQuoted && end < line.length && line[end] !== ',') return [...cells, openQuote]
+    if (end > line.length) return [...cells, openQuote]
+    const text = line.slice(begin, end).trim()
+    cells.push({ text: isQuoted ? text.slice(1, -1).replaceAll('""', '"') : text, at: offset + begin })
+    if (end === line.length) return cells
+    from = end + 1
   }
-  return [...cells, openQuote]
+}
+
+function afterBlanks(line: string, from: number): number {
+  let at = from
+  while (line[at] === ' ' || line[at] === '\t') at++
+  return at
+}
+
+/** Behind the quote that closes the one at `begin`; beyond the line where none does. */
+function afterQuoted(line: string, begin: number): number {
+  for (let at = line.indexOf('"', begin + 1); at >= 0; at = line.indexOf('"', at + 2))
+    if (line[at + 1] !== '"') return at + 1
+  return line.length + 1
+}
+
+function endOfBare(line: string, begin: number): number {
+  const end = line.indexOf(',', begin)
+  return end < 0 ? line.length : end
 }
 
 /** A whole number of a cell; `otherwise` where the cell is empty. */

@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 
+import * as fc from 'fast-check'
+
 import { InputFault, inputOf, readInput } from './input.ts'
 import { jobOf } from './job.ts'
 import { mergeTraces, readTrace } from './read-trace.ts'
@@ -76,6 +78,28 @@ test('a line that is wrong is told with its line and column, the cause and the f
   assert.match(faultOf('<html>')[0], /^1:1: this is like no trace that is known/)
 })
 
+test('any text comes back from a cell in quotes, and no line is too strange to be told of', () => {
+  const cell = fc.string().filter((text) => !/[\r\n]/.test(text))
+  fc.assert(
+    fc.property(cell, cell, (id, project) => {
+      const quoted = [id, project].map((text) => `"${text.replaceAll('"', '""')}"`)
+      const { jobs } = read('id,project,arrival,duration,gpus', `${quoted.join(' ,')},0,1h,8`)
+      assert.deepEqual([jobs[0]?.id, jobs[0]?.project], [id.trim() || 'job-1', project.trim() || 'default'])
+    }),
+  )
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom('"', ',', ' ', 'a', '1') }), (line) => {
+      try {
+        read('arrival,duration,gpus', line)
+      } catch (error) {
+        assert.ok(error instanceof InputFault, String(error))
+      }
+    }),
+  )
+  const [many, blanks] = ['"'.repeat(300_000), `${' '.repeat(300_000)}"x`]
+  for (const line of [many, blanks]) assert.match(faultOf('arrival,duration,gpus', line)[0], /^2:1: /)
+})
+
 test('Philly jobs begin at zero, in order, each virtual cluster a project', () => {
   const { format, jobs } = read(
     'timestamp,duration,num_gpus,gpu_time,cluster',
@@ -125,6 +149,17 @@ test("a generator of Kueue's gives each queue its workloads, one after another",
     [arrivalMs, amount, ranks, unit, priority, project, durationMs],
     [300, 1000, 2, 'cpu', 50, 'cohort-1/cq-2', 200],
   )
+  const many = [
+    'cohorts:',
+    '  - className: c',
+    '    count: 1000',
+    '    queuesSets:',
+    '      - className: cq',
+    '        count: 6',
+  ]
+  const sets =
+    '        workloadsSets: [{ count: 1000, creationIntervalMs: 0, workloads: [{ className: a, runtimeMs: 1, request: 1 }] }]'
+  assert.match(faultOf(...many, '        nominalQuota: 20', sets)[0], /^2:3: these are 6000000 workloads/)
   const [what, fix] = faultOf('cohorts:', '  - className: cohort', '    count: many', '    queuesSets: []')
   assert.equal(what, '3:12: must be a number, and this is the text "many"')
   assert.equal(fix, 'write a number')
