@@ -31,6 +31,7 @@ export function createApi(house: ApiHouse): { app: Api; tellAddresses(): void; c
     const began = performance.now()
     c.set('requestId', house.ids('r'))
     c.header('X-Request-Id', c.get('requestId'))
+    c.header('Isobar-Version', house.self.version)
     await next()
     const seconds = (performance.now() - began) / 1000
     house.count.request({ method: c.req.method, route: c.req.routePath, status: c.res.status, seconds })

@@ -32,15 +32,17 @@ export type Api = {
 const silenceMs = 60_000
 const mostJsonBytes = 512 * 1024 * 1024
 
-/** `ifAway`: what helps when it does not answer. */
-type Server = { url: string; token: string; ifAway?: string }
+/** `ifAway`: what helps when it does not answer. `answered`: told the version of the server with every answer. */
+type Server = { url: string; token: string; ifAway?: string; answered?: (version: string) => void }
 
 /** Talks to the server at `url`. `node:http` and not `fetch`, because it loads in half the time. */
-export function createApi({ url, token, ifAway = 'isobar server status' }: Server): Api {
+export function createApi({ url, token, ifAway = 'isobar server status', answered = () => {} }: Server): Api {
   const base = new URL(url)
   const raw: Api['raw'] = async (method, path, options = {}) => {
     const send = base.protocol === 'https:' ? (await import('node:https')).request : requestHttp
-    return call({ send, base, token, ifAway, method, path, options })
+    const response = await call({ send, base, token, ifAway, method, path, options })
+    answered(String(response.headers['isobar-version'] ?? ''))
+    return response
   }
   const open: Api['open'] = async (method, path, options) => {
     const response = await raw(method, path, options)

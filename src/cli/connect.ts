@@ -41,7 +41,8 @@ export async function connectRunning(io: Io): Promise<Api | undefined> {
   return server && createApi({ url: server.url, token: io.env.ISOBAR_TOKEN || readToken(home) })
 }
 
-function remoteServer({ env }: Io): Api | undefined {
+function remoteServer(io: Io): Api | undefined {
+  const { env } = io
   if (!env.ISOBAR_SERVER) return undefined
   if (!URL.canParse(env.ISOBAR_SERVER))
     throw new CliFault(`ISOBAR_SERVER is "${env.ISOBAR_SERVER}", which is no address`, {
@@ -49,7 +50,13 @@ function remoteServer({ env }: Io): Api | undefined {
       next: ['export ISOBAR_SERVER=http://127.0.0.1:7070'],
     })
   const ifAway = 'start it there, or use the one of this machine: unset ISOBAR_SERVER'
-  return createApi({ url: env.ISOBAR_SERVER, token: env.ISOBAR_TOKEN ?? '', ifAway })
+  let told = false
+  const answered = (theirs: string) => {
+    if (!told && theirs !== '' && theirs !== version)
+      note(io, `warning: the server is version ${theirs}, this command ${version}. next: npm install isobar@${theirs}`)
+    told = true
+  }
+  return createApi({ url: env.ISOBAR_SERVER, token: env.ISOBAR_TOKEN ?? '', ifAway, answered })
 }
 
 /** The server that the state directory names, when its process lives and it answers. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
@@ -170,6 +171,21 @@ test('exit codes: 4 for a wrong token, 1 for a server that is not there, each wi
   const gone = await callMain(['ps'], { env: { ISOBAR_SERVER: 'http://127.0.0.1:1', ISOBAR_TOKEN: 'x' } })
   assert.equal(gone.code, 1)
   assert.match(gone.stderr, /127\.0\.0\.1:1 does not answer\n.*ECONNREFUSED[^\n]*\nnext: .*unset ISOBAR_SERVER\n$/)
+})
+
+test('a server elsewhere of another version is told once, and data stays data', async () => {
+  const other = createServer((_, response) => {
+    response.writeHead(200, { 'content-type': 'application/json', 'isobar-version': '9.9.9' }).end('{"items":[]}')
+  })
+  await new Promise<void>((resolve) => void other.listen(0, '127.0.0.1', resolve))
+  const address = other.address()
+  const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+  const { code, stdout, stderr } = await callMain(['sites', '-o', 'json'], { env: { ISOBAR_SERVER: url } })
+  other.close()
+  assert.equal(code, 0, stderr)
+  assert.deepEqual(JSON.parse(stdout), { items: [] })
+  assert.match(stderr, /^warning: the server is version 9\.9\.9, .*next: npm install isobar@9\.9\.9\n$/)
+  assert.equal((await house.isobar('api', 'get', 'v1/server')).stderr, '')
 })
 
 test('exit codes: 8 when the time is up, and the workload goes on', async () => {
