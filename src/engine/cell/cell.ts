@@ -84,6 +84,9 @@ export type Layer = {
 export type Form = {
   cell: Cell
   size: number
+  /** 1 for each class of nodes that the size may be on. */
+  allowed: Uint8Array
+  isWhole: boolean
   rules: Rules
   isRuled: boolean
   /** More ranks than this on one node are not counted, so that no sum of them is larger than an integer. */

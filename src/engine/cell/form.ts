@@ -29,6 +29,8 @@ function interned(cell: Cell, key: string, parts: Pick<Form, 'size' | 'rules' | 
   const form: Form = {
     ...parts,
     cell,
+    allowed: cell.sizes.allowed[parts.size] ?? new Uint8Array(),
+    isWhole: cell.sizes.whole[parts.size] === 1,
     isRuled: Math.max(sliceLevel, spareLevel, spreadLevel, exclusiveLevel) >= 0,
     layers: [],
     cursor: 0,
@@ -54,10 +56,17 @@ export function catchUp(form: Form, levels: number): void {
   form.cursor = cell.logged
 }
 
-const slotsNow = (form: Form, node: number): number => Math.min(slotsOf(form.cell, node, form.size), form.slotsAtMost)
+function slotsNow(form: Form, node: number): number {
+  const { cell } = form
+  // Whole nodes, of which large gangs are made, are answered without a call.
+  if (!form.isWhole) return Math.min(slotsOf(cell, node, form.size), form.slotsAtMost)
+  const isFree = cell.tenants[node] === 0 && cell.usable[node] === 1 && cell.closedBy[node] === 0
+  return isFree ? (form.allowed[cell.classOf[node] ?? 0] ?? 0) : 0
+}
 
 /** Counts a node again. What that changes above it waits until a node of another domain changes. */
 function changeNode(form: Form, bottom: Layer, node: number): void {
+  if (!form.isRuled && form.allowed[form.cell.classOf[node] ?? 0] === 0) return // it never had room, and never will
   const before = bottom.units[node] ?? 0
   if (form.isRuled) recount(form, 0, node)
   else {

@@ -62,10 +62,15 @@ export function vacate(cell: Cell, node: number, size: number): void {
 }
 
 function addTo(cell: Cell, node: number, { size, sign }: { size: number; sign: number }): void {
-  const whole = cell.sizes.whole[size] === 1
-  const from = whole ? cell.capacity : cell.sizes.amounts
-  const at = whole ? 4 * (cell.classOf[node] ?? 0) : 4 * size
-  for (let i = 0; i < 4; i++) cell.free[4 * node + i] = (cell.free[4 * node + i] ?? 0) + sign * (from[at + i] ?? 0)
+  const { free } = cell
+  const isWhole = cell.sizes.whole[size] === 1
+  const from = isWhole ? cell.capacity : cell.sizes.amounts
+  const at = isWhole ? 4 * (cell.classOf[node] ?? 0) : 4 * size
+  const to = 4 * node
+  free[to] = (free[to] ?? 0) + sign * (from[at] ?? 0)
+  free[to + 1] = (free[to + 1] ?? 0) + sign * (from[at + 1] ?? 0)
+  free[to + 2] = (free[to + 2] ?? 0) + sign * (from[at + 2] ?? 0)
+  free[to + 3] = (free[to + 3] ?? 0) + sign * (from[at + 3] ?? 0)
 }
 
 /** Says of a range of nodes whether anything new may start there. Gangs that are there stay. */
