@@ -7,7 +7,7 @@ export const simulate: readonly CommandSpec[] = [
     group: 'Look',
     summary: 'replay traces of jobs on a fleet, under a policy and whatever may happen to it',
     details:
-      'Traces: a CSV of jobs, Philly, Muri, Kueue generators, Azure and Mooncake requests; told by how they begin, and .gz too. Equal input and seed give equal decisions. Ctrl-C reports what it has and exits with 130.',
+      'Traces: a CSV of jobs, Philly, Muri, openb, Kueue generators, Azure and Mooncake requests; told by how they begin, and .gz too. Equal input and seed give equal decisions. Ctrl-C reports what it has and exits with 130.',
     options: [
       {
         flags: '--policy <names>',

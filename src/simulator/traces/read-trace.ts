@@ -5,6 +5,7 @@ import { byArrival, type Trace } from './job.ts'
 import { jobColumns, readJobs } from './jobs-csv.ts'
 import { readKueue } from './kueue.ts'
 import { readMuri } from './muri.ts'
+import { readOpenbJobs } from './openb-jobs.ts'
 import { readPhilly } from './philly.ts'
 import { readAzure, readMooncake, type ServiceRate } from './requests.ts'
 
@@ -27,6 +28,7 @@ const hasColumns =
 const formats: readonly Format[] = [
   { name: 'muri', is: hasColumns('job_id', 'iterations', 'iteration_time'), read: readMuri },
   { name: 'philly', is: hasColumns('timestamp', 'duration', 'num_gpus', 'cluster'), read: readPhilly },
+  { name: 'openb', is: hasColumns('gpu_milli', 'creation_time', 'deletion_time'), read: readOpenbJobs },
   { name: 'azure', is: hasColumns('TIMESTAMP', 'ContextTokens'), read: readAzure },
   { name: 'mooncake', is: (text) => /^\s*\{.*"input_length"/.test(text), read: readMooncake },
   { name: 'kueue', is: (text) => /^cohorts:/m.test(text), read: readKueue },

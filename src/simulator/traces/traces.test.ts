@@ -128,6 +128,24 @@ test('Muri jobs take their iterations times their time, and 1.5 % more', () => {
   )
 })
 
+test('openb pods come when they were created, run as long as they ran, and take whole GPUs', () => {
+  const { format, jobs } = read(
+    'name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,scheduled_time',
+    'a,12000,16384,1,460,,LS,Running,100,1000,400',
+    'b,4000,16384,0,0,,BE,Pending,150,350,',
+    'c,4000,16384,2,1000,,BE,Failed,90,95,91',
+  )
+  assert.equal(format, 'openb')
+  assert.deepEqual(
+    jobs.map(({ id, arrivalMs, durationMs, unit, amount, kind }) => [id, arrivalMs, durationMs, unit, amount, kind]),
+    [
+      ['c', 0, 4000, 'gpu', 2, 'BE'],
+      ['a', 10_000, 600_000, 'gpu', 1, 'LS, shared'],
+      ['b', 60_000, 200_000, 'cpu', 4000, 'BE'],
+    ],
+  )
+})
+
 test("a generator of Kueue's gives each queue its workloads, one after another", () => {
   const { format, jobs } = read(
     'cohorts:',
@@ -227,6 +245,7 @@ test(
   () => {
     assert.equal(jobsOf('philly/philly.csv.gz'), 82_247)
     assert.equal(jobsOf('muri/trace1.csv'), 1494)
+    assert.equal(jobsOf('openb/openb_pod_list_default.csv'), 8152)
     assert.equal(jobsOf('kueue/baseline/generator.yaml'), 15_000)
     assert.equal(jobsOf('kueue/tas/generator.yaml'), 15_000)
     assert.equal(jobsOf('kueue/large-scale/generator.yaml'), 50_000)
