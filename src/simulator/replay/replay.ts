@@ -146,6 +146,7 @@ export class Replay {
       this.#digest.note('refuse', task, this.now)
       return
     }
+    task.state = 'waiting'
     this.#wait(task, 1)
     this.#scheduler.waits(task, this.now)
   }
@@ -251,7 +252,7 @@ function tasksOf(jobs: readonly Job[], projects: readonly string[], scenario: Sc
       project: numbers.get(job.project) ?? 0,
       checkpointMs: job.checkpointMs ?? scenario.checkpointMs,
       restartMs: job.restartMs ?? scenario.restartMs,
-      state: 'waiting',
+      state: 'coming',
       doneMs: 0,
       lostMs: 0,
       startupMs: 0,

@@ -2,8 +2,8 @@ import type { Job } from '#simulator/traces/job.ts'
 
 import type { Demand, Spots } from './floor.ts'
 
-/** `refused`: the fleet could not hold it even when empty. */
-export type TaskState = 'waiting' | 'running' | 'ended' | 'refused'
+/** `coming`: it has not arrived. `refused`: the fleet could not hold it even when empty. */
+export type TaskState = 'coming' | 'waiting' | 'running' | 'ended' | 'refused'
 
 /** A job on its way through a simulation. All times are whole milliseconds since the trace began. */
 export type Task = {

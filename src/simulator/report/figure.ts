@@ -17,6 +17,7 @@ export const figures = {
   ended: figure('Work', 'ended', ['count', 'more']),
   waiting: figure('Work', 'waiting at the end', ['count', 'less']),
   running: figure('Work', 'running at the end', ['count', null]),
+  coming: figure('Work', 'not arrived yet', ['count', null]),
   refused: figure('Work', 'too large for the fleet', ['count', 'less']),
   deadlinesMissed: figure('Work', 'deadlines missed', ['count', 'less']),
   waitMeanMs: figure('Waits', 'wait, mean', ['ms', 'less']),

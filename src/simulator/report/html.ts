@@ -47,7 +47,7 @@ function cardHtml({ policy, figures }: RunReport, index: number): string {
   const facts = shown
     .filter(([, name]) => figures[name] !== null && figures[name] !== '0')
     .map(([label, name]) => `<div><dt>${label}</dt><dd>${escaped(valueText(name, figures[name]))}</dd></div>`)
-  const left = Number(figures.waiting) + Number(figures.refused) + Number(figures.running)
+  const left = Number(figures.jobs) - Number(figures.ended)
   const ended = `${valueText('ended', figures.ended)} of ${valueText('jobs', figures.jobs)} ended${left > 0 ? `, ${text(left)} did not` : ''}`
   return `<article class="card c${index % 6}"><h2>${escaped(policy)}</h2><dl>${facts.join('')}</dl><p>${escaped(ended)}</p></article>`
 }

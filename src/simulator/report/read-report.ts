@@ -14,7 +14,7 @@ const Known = z.looseObject({
     z.looseObject({
       policy: z.string(),
       digest: z.string(),
-      figures: z.looseObject(Object.fromEntries(figureNames.map((name) => [name, Value]))),
+      figures: z.looseObject(Object.fromEntries(figureNames.map((name) => [name, Value.optional()]))),
     }),
   ),
 })

@@ -41,6 +41,7 @@ test('the figures of a run are those that one finds by hand', () => {
     ended: 2,
     waiting: 0,
     running: 0,
+    coming: 0,
     refused: 0,
     deadlinesMissed: 0,
     waitMeanMs: hour,

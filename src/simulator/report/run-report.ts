@@ -83,6 +83,7 @@ function figuresOf(fleet: Fleet, outcome: Outcome, all: RunReport['projects']): 
     ended: count('ended'),
     waiting: count('waiting'),
     running: count('running'),
+    coming: count('coming'),
     refused: count('refused'),
     deadlinesMissed: tasks.filter((task) => missed(task, endMs)).length,
     ...timesOf(tasks),
