@@ -16,6 +16,7 @@ export type MigProfile = {
 }
 
 export const memorySlices = 8
+export const computeSlices = 7
 
 const everywhere = [0, 1, 2, 3, 4, 5, 6]
 const cuts: readonly Omit<MigProfile, 'name'>[] = [

@@ -105,15 +105,16 @@ test('an instance stands where the guide allows it, is refused only when no plac
   )
 })
 
-/** Compute that one more of each profile could use, over all profiles and GPUs, found by trying all places. */
-const usable = (gpus: number, there: readonly Instance[]): number =>
-  names.reduce((sum, name) => {
-    const perGpu = Array.from({ length: gpus }, (_, gpu) => {
-      const room = placesFor(name, gpus, there).filter((place) => place.gpu === gpu).length
-      return name.endsWith('+me') ? Math.min(room, 1) : room
-    })
-    return sum + perGpu.reduce((all, room) => all + room, 0) * (guide[name]?.compute ?? 0)
-  }, 0)
+/** Free compute of each GPU, for each profile that can begin there, found by trying all places. */
+function usable(gpus: number, there: readonly Instance[]): number {
+  let sum = 0
+  for (let gpu = 0; gpu < gpus; gpu++) {
+    const taken = new Set(there.filter((each) => each.gpu === gpu).flatMap(spanOf))
+    const free = [0, 1, 2, 3, 4, 5, 6].filter((slice) => !taken.has(slice)).length
+    sum += free * names.filter((name) => placesFor(name, gpus, there).some((place) => place.gpu === gpu)).length
+  }
+  return sum
+}
 
 test('no other place spoils less of what may come, as trying all of them shows', () => {
   fc.assert(
@@ -140,11 +141,19 @@ test('a GPU can be filled in the 19 ways of the guide, counting neither media en
   assert.equal(full.size, 19)
 })
 
-test('what nobody asks for is not kept whole: places follow the mix that arrives', () => {
-  const [one = 0, two = 0, three = 0] = ['1g.10gb', '2g.20gb', '3g.40gb'].map((name) => names.indexOf(name))
+/** Two GPUs, after one profile alone was asked for. */
+function learned(profile: number): Slices {
   const slices = createSlices(profiles, 2)
-  for (let arrival = 0; arrival < 1024; arrival++) slices.arrived(arrival % 2 ? two : three)
-  assert.equal(slices.take(one, 0), 6, 'the one slice at which no 2g begins')
+  for (let arrival = 0; arrival < 4096; arrival++) slices.arrived(profile)
+  return slices
+}
+
+test('places follow the mix that arrives: one slice goes where it is in the way of nobody', () => {
+  const [one = 0, large = 0, four = 0] = ['1g.10gb', '1g.20gb', '4g.40gb'].map((name) => names.indexOf(name))
+  assert.equal(learned(four).take(one, 0), 4, 'a 4g begins at 0 only')
+  assert.equal(learned(one).take(large, 0), 6, 'its second slice of memory there has no compute, so that none is lost')
+  const slices = learned(one)
+  slices.take(one, 0)
   assert.equal(slices.choose(one), 0)
   assert.equal(slices.choose(one, Uint8Array.of(0, 1)), 1)
   assert.equal(slices.choose(one, Uint8Array.of(0, 0)), -1)

@@ -1,4 +1,4 @@
-import { memorySlices, type MigProfile } from './mig-profiles.ts'
+import { computeSlices, memorySlices, type MigProfile } from './mig-profiles.ts'
 
 /** The bit of a state behind those of the slices of memory: the media engines are taken. */
 const mediaBit = 1 << memorySlices
@@ -17,20 +17,25 @@ export type Slices = {
   choose(profile: number, eligible?: Uint8Array): number
   /** Takes slices on a GPU that has room. Returns the slice of memory at which the instance begins. */
   take(profile: number, gpu: number): number
+  /** Takes slices that are known: what was placed before. */
+  put(profile: number, gpu: number, start: number): void
   giveBack(profile: number, gpu: number, start: number): void
 }
 
 /**
- * Puts each instance where it spoils least of what else may come: the loss is the compute that the profiles of the mix
- * could have used before and cannot after, each as often as it arrived. There are 512 states of a GPU, so that the loss
- * of every step is a table, and a decision is a look at each GPU. Ties go to the GPU with the least left, then to the
- * lowest number.
+ * Puts each instance where it spoils least of what else may come: fragmentation as in FGD (Weng et al., "Beware of
+ * Fragmentation", USENIX ATC 2023), of slices. Free compute is worth what of the arrivals can begin there. A GPU has 512
+ * states, so that the loss of every step stands in a table, and a decision is a look at each GPU. Ties go to the GPU with
+ * the least left, then to the lowest number and start.
  */
 export function createSlices(profiles: readonly MigProfile[], count: number): Slices {
   const taken = new Uint16Array(count)
   const arrivals = new Int32Array(profiles.length).fill(1) // before the first arrival all are as likely
   let seen = 0
   let table = stepsFor(profiles, arrivals)
+  const put = (profile: number, gpu: number, start: number): void => {
+    taken[gpu] = (taken[gpu] ?? 0) | bitsOf(profiles[profile], start)
+  }
   return {
     taken,
     arrived(profile) {
@@ -53,9 +58,10 @@ export function createSlices(profiles: readonly MigProfile[], count: number): Sl
     take(profile, gpu) {
       const start = table.start[profile * states + (taken[gpu] ?? 0)] ?? -1
       if (start < 0) throw new RangeError(`GPU ${gpu} has no room for ${profiles[profile]?.name}`)
-      taken[gpu] = (taken[gpu] ?? 0) | bitsOf(profiles[profile], start)
+      put(profile, gpu, start)
       return start
     },
+    put,
     giveBack(profile, gpu, start) {
       taken[gpu] = (taken[gpu] ?? 0) & ~bitsOf(profiles[profile], start)
     },
@@ -70,7 +76,7 @@ function bitsOf(profile: MigProfile | undefined, start: number): number {
 }
 
 /** Where a profile may begin on a GPU in a state. */
-const startsIn = (profile: MigProfile, state: number): number[] =>
+export const startsIn = (profile: MigProfile, state: number): number[] =>
   profile.starts.filter((start) => (state & bitsOf(profile, start)) === 0)
 
 /** For each profile and state: the best start, or -1, and a rank of what that spoils; the least is best. */
@@ -79,24 +85,23 @@ function stepsFor(profiles: readonly MigProfile[], arrivals: Int32Array): { star
   const start = new Int8Array(profiles.length * states).fill(-1)
   const rank = new Float64Array(profiles.length * states).fill(none)
   for (const [index, profile] of profiles.entries())
-    for (let state = 0; state < states; state++)
-      for (const at of startsIn(profile, state)) {
-        const loss = (value[state] ?? 0) - (value[state | bitsOf(profile, at)] ?? 0)
-        const found = loss * (memorySlices + 1) + slicesFree(state)
-        if (found >= (rank[index * states + state] ?? none)) continue
-        rank[index * states + state] = found
-        start[index * states + state] = at
-      }
+    for (let state = 0; state < states; state++) {
+      const valueAt = (at: number): number => value[state | bitsOf(profile, at)] ?? 0
+      const [best] = startsIn(profile, state).sort((a, b) => valueAt(b) - valueAt(a))
+      if (best === undefined) continue
+      start[index * states + state] = best
+      rank[index * states + state] = ((value[state] ?? 0) - valueAt(best)) * (memorySlices + 1) + slicesFree(state)
+    }
   return { start, rank }
 }
 
-/** Compute that arrivals can use on a GPU in a state if all are of one profile, summed over the arrivals. */
+/** Free compute that the next arrival can use, which is all or nothing; summed over the arrivals. */
 function usable(profiles: readonly MigProfile[], arrivals: Int32Array, state: number): number {
+  let free = 0
+  for (let slice = 0; slice < computeSlices; slice++) free += ((state >> slice) & 1) ^ 1
   let sum = 0
-  for (const [index, profile] of profiles.entries()) {
-    const room = startsIn(profile, state).length // starts of one profile never overlap
-    sum += (arrivals[index] ?? 0) * profile.compute * (profile.media ? Math.min(room, 1) : room)
-  }
+  for (const [index, profile] of profiles.entries())
+    if (startsIn(profile, state).length > 0) sum += (arrivals[index] ?? 0) * free
   return sum
 }
 
