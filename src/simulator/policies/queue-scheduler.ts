@@ -2,6 +2,7 @@ import { createHeap, type Heap } from '#kit/heap.ts'
 import type { Demand, Floor } from '#simulator/replay/floor.ts'
 import type { Act, MakeScheduler, Scheduler } from '#simulator/replay/scheduler.ts'
 import type { Task } from '#simulator/replay/task.ts'
+import type { Unit } from '#simulator/traces/job.ts'
 
 import type { QueuePolicy } from './queue-policy.ts'
 import { createVictims, type Keyed } from './victims.ts'
@@ -30,8 +31,9 @@ class QueueScheduler implements Scheduler {
   readonly #lines: Line[] = []
   readonly #lineOf = new Map<Demand, (Line | undefined)[]>()
   readonly #running = new Set<Task>()
-  /** Of each project, in units of the fleet. */
-  readonly #used: number[] = []
+  /** Of each project, by unit, and what there is of each. */
+  readonly #used: Record<Unit, number[]> = { gpu: [], cpu: [] }
+  readonly #total: Record<Unit, number> = { gpu: 0, cpu: 0 }
   #gains = -1
   #stepsAtMs = Number.POSITIVE_INFINITY
   #last: Keyed | undefined
@@ -41,6 +43,7 @@ class QueueScheduler implements Scheduler {
     this.name = policy.name
     this.#policy = policy
     this.#floor = floor
+    for (const { unit, size, count } of floor.fleet.groups) this.#total[unit] += size * count
   }
 
   waits(task: Task, now: number): void {
@@ -55,7 +58,7 @@ class QueueScheduler implements Scheduler {
 
   left(task: Task): void {
     this.#running.delete(task)
-    this.#used[task.project] = (this.#used[task.project] ?? 0) - task.demand.amount
+    this.#use(task, -1)
   }
 
   decide(now: number, act: Act): number | undefined {
@@ -102,15 +105,26 @@ class QueueScheduler implements Scheduler {
 
   #goesBefore(a: { line: Line; head: Keyed }, b: { line: Line; head: Keyed }): boolean {
     if (!this.#policy.byProject || a.head.task.job.priority !== b.head.task.job.priority) return before(a.head, b.head)
-    const [usedA, usedB] = [this.#used[a.line.project] ?? 0, this.#used[b.line.project] ?? 0]
-    return usedA !== usedB ? usedA < usedB : before(a.head, b.head)
+    const [shareA, shareB] = [this.#share(a.line.project), this.#share(b.line.project)]
+    return shareA !== shareB ? shareA < shareB : before(a.head, b.head)
+  }
+
+  /** A project's dominant share (Ghodsi et al., "Dominant Resource Fairness", NSDI 2011). */
+  #share(project: number): number {
+    const of = (unit: Unit) => (this.#total[unit] > 0 ? (this.#used[unit][project] ?? 0) / this.#total[unit] : 0)
+    return Math.max(of('gpu'), of('cpu'))
+  }
+
+  #use({ project, demand }: Task, change: 1 | -1): void {
+    const used = this.#used[demand.unit]
+    used[project] = (used[project] ?? 0) + change * demand.amount
   }
 
   #start(task: Task, spots: readonly number[], act: Act): void {
     act.start(task, spots)
     this.#last = undefined
     this.#running.add(task)
-    this.#used[task.project] = (this.#used[task.project] ?? 0) + task.demand.amount
+    this.#use(task, 1)
     this.#waiting--
   }
 

@@ -66,6 +66,23 @@ const spotsOf = (ranks: number) => {
   return replay.tasks[0]?.spots
 }
 
+test('fair compares projects by the larger of their shares, of accelerators and of cores', () => {
+  const fleet = aFleet({ count: 2 }, { unit: 'cpu', size: 100_000 })
+  const [a, b] = [{ project: 'a' }, { project: 'b' }]
+  const cores = { unit: 'cpu' as const }
+  // a has three quarters of the accelerators, b half of the cores: the next is for b.
+  const jobs = someJobs(
+    [0, 12, 100, a],
+    [0, 50_000, 100, { ...b, ...cores }],
+    [1, 8, 9, a],
+    [2, 4, 9, a],
+    [2, 4, 9, b],
+    [2, 4, 9, b],
+  )
+  const { begins } = ran({ fleet, jobs, policy: 'fair' })
+  assert.deepEqual([begins.j3, begins.j4, begins.j5], [20, 2, 11])
+})
+
 test('isobar decides as the control plane does: cheapest first, gangs whole, and a gang that waits is not passed by its like', () => {
   const fleet = aFleet({ count: 2, priceMicros: 20 }, { count: 1, priceMicros: 10, site: 'aws/there', provider: 'aws' })
   const jobs = someJobs([0, 8, 100], [0, 8, 50], [1, 16, 10], [2, 8, 10], [3, 8, 10, { project: 'other' }])

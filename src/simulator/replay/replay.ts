@@ -1,7 +1,7 @@
 import { createHeap } from '#kit/heap.ts'
 import type { Fleet } from '#simulator/scenario/fleet.ts'
 import type { Scenario } from '#simulator/scenario/scenario.ts'
-import type { Job } from '#simulator/traces/job.ts'
+import type { Job, Unit } from '#simulator/traces/job.ts'
 
 import { createDigest } from './digest.ts'
 import { disturbances, type Disturbance, type World } from './disturb.ts'
@@ -46,7 +46,6 @@ export class Replay {
   moments = 0
   /** Tasks that have ended, or never could begin. */
   over = 0
-  readonly #options: ReplayOptions
   readonly #floor: FloorKeeper
   readonly #scheduler: Scheduler
   readonly #coming = createHeap<Coming>(
@@ -60,6 +59,8 @@ export class Replay {
   readonly #meter
   readonly #fairness
   readonly #projects: string[]
+  /** Fairness is told of this one. */
+  readonly #unit: Unit
   readonly #act: Act
   readonly #world: World
   #arrived = 0
@@ -72,7 +73,7 @@ export class Replay {
 
   constructor(options: ReplayOptions) {
     const { fleet, jobs, scenario, seed } = options
-    this.#options = options
+    this.#unit = mainUnit(fleet.groups)
     this.#floor = new FloorKeeper(fleet)
     this.#scheduler = options.scheduler(this.#floor)
     this.#tenants = Array.from({ length: fleet.nodes })
@@ -108,8 +109,7 @@ export class Replay {
       this.#arrive(task)
     this.#lookAgainMs = this.#scheduler.decide(at, this.#act) ?? Number.POSITIVE_INFINITY
     if (this.#lookAgainMs <= at) throw new RangeError(`${this.#scheduler.name} wants to look again at a time gone by`)
-    const unit = mainUnit(this.#options.fleet.groups)
-    this.#fairness.look(at, this.#floor.tallies[unit].usable)
+    this.#fairness.look(at, this.#floor.tallies[this.#unit].usable)
     return true
   }
 
@@ -151,9 +151,14 @@ export class Replay {
     this.#scheduler.waits(task, this.now)
   }
 
-  #wait(task: Task, change: 1 | -1): void {
+  #wait({ project, demand }: Task, change: 1 | -1): void {
     this.#waiting += change
-    this.#fairness.waiting(task.project, change * task.demand.amount)
+    if (demand.unit === this.#unit) this.#fairness.waiting(project, change * demand.amount)
+  }
+
+  #use({ project, demand }: Task, change: 1 | -1): void {
+    this.#running += change
+    if (demand.unit === this.#unit) this.#fairness.used(project, change * demand.amount)
   }
 
   #start(task: Task, spots: Spots): void {
@@ -167,8 +172,7 @@ export class Replay {
     task.endsAtMs = this.now + task.runStartupMs + task.job.durationMs - task.doneMs
     if (task.starts++ === 0) task.firstStartMs = this.now
     this.#wait(task, -1)
-    this.#running++
-    this.#fairness.used(task.project, task.demand.amount)
+    this.#use(task, 1)
     for (let i = 0; i < spots.length; i += 2) (this.#tenants[spots[i] ?? 0] ??= []).push(task)
     this.#coming.push({ atMs: task.endsAtMs, order: this.#order++, task, run: task.starts })
     this.#digest.note('start', task, this.now)
@@ -192,7 +196,8 @@ export class Replay {
   }
 
   /** Gives back what a running task holds. */
-  #leave({ spots, project, demand }: Task): void {
+  #leave(task: Task): void {
+    const { spots } = task
     for (let i = 0; i < spots.length; i += 2) {
       const tenants = this.#tenants[spots[i] ?? 0] ?? []
       let at = tenants.length - 1
@@ -201,8 +206,7 @@ export class Replay {
       tenants.pop()
     }
     this.#floor.give(spots)
-    this.#running--
-    this.#fairness.used(project, -demand.amount)
+    this.#use(task, -1)
   }
 
   #worldOf(): World {

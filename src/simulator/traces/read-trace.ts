@@ -36,6 +36,16 @@ const formats: readonly Format[] = [
 
 /** Reads a trace in any format that is known; a file like none of them is read as a CSV of jobs. */
 export function readTrace(input: Input, rate: ServiceRate): Trace {
+  const trace = readAny(input, rate)
+  if (trace.jobs.length > 0) return trace
+  throw input.wrong(
+    input.text.length,
+    'there is no job in it',
+    'add one a line, such as 0,1h,8 below arrival,duration,gpus',
+  )
+}
+
+function readAny(input: Input, rate: ServiceRate): Trace {
   const format = formats.find(({ is }) => is(input.text))
   if (format) return format.read(input, rate)
   if ([...headerOf(input.text)].some((cell) => jobColumns.includes(cell) || didYouMean(cell, jobColumns)))

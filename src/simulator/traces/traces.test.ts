@@ -75,6 +75,7 @@ test('a line that is wrong is told with its line and column, the cause and the f
   ])
   assert.match(faultOf('arrival,duration,gpus', '0,1h,')[0], /^2:6: gpus: a job asks for either gpus or cpus/)
   assert.match(faultOf('arrival,duration,gpus', '0,1h,"8')[0], /^2:1: a quote in this line is not closed/)
+  assert.match(faultOf('arrival,duration,gpus')[0], /^1:22: there is no job in it/)
   assert.match(faultOf('<html>')[0], /^1:1: this is like no trace that is known/)
 })
 
