@@ -178,6 +178,41 @@ test('a gang is taken if and only if some way to place it exists, in the tightes
 const isPlain = ({ slices, spread, exclusive, spares, balanced }: GangRequest): boolean =>
   [slices, spread, exclusive, spares, balanced].every((rule) => rule === undefined)
 
+test('a balanced gang uses the fewest domains that can hold it, as evenly as any way does', () => {
+  const balanced = fc.record({
+    level: fc.integer({ min: 0, max: 2 }),
+    size: sizes,
+    ranks: fc.integer({ min: 2, max: 6 }),
+  })
+  fc.assert(
+    fc.property(plans, steps, balanced, (plan, todo, { level, size, ranks }) => {
+      const [cell, plain] = [createCell(plan), plainOf(plan)]
+      for (const step of todo) makeStep(cell, plain, step)
+      const request = { roles: [{ size, ranks }], balanced: level }
+      const sharesOf = (nodes: number[]) => {
+        const names = nodes.map((node) => domain(plain, node, level))
+        const shares = [...new Set(names)].map((name) => names.filter((other) => other === name).length)
+        // Fewer domains are better, and then a larger smallest share: compared as text, shares being small.
+        return `${9 - shares.length} ${shares.toSorted((a, b) => a - b).join(' ')}`
+      }
+      const before = { ...plain, held: new Map(plain.held) }
+      const gang = take(cell, askOf(cell, request))
+      if (gang < 0) return
+      const { ranks: nodes } = nodesOf(cell, gang)
+      const [inside, top] = [levelOf(plain, nodes), nodes[0] ?? 0]
+      const own = domain(plain, top, inside)
+      let best = ''
+      for (const way of placements(before, request)) {
+        if (way.ranks.some((node) => domain(plain, node, inside) !== own)) continue
+        if (!accepts(before, { request, ...way, gang: -1 })) continue
+        if (sharesOf(way.ranks) > best) best = sharesOf(way.ranks)
+      }
+      assert.equal(sharesOf(nodes), best)
+    }),
+    runs,
+  )
+})
+
 test('a gang that is too large for the empty cell is told so, and no other', () => {
   fc.assert(
     fc.property(plans, steps, simple, (plan, todo, request) => {
@@ -203,6 +238,7 @@ test('a node is replaced if and only if another one keeps every rule, and nothin
         const node = held.ranks[step.rank % held.ranks.length] ?? 0
         const after = nodesOf(cell, gang)
         if (to >= 0) {
+          assert.notEqual(to, node)
           assert.deepEqual(
             after.ranks,
             held.ranks.map((n) => (n === node ? to : n)),
