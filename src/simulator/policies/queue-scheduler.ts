@@ -33,6 +33,8 @@ class QueueScheduler implements Scheduler {
   readonly #running = new Set<Task>()
   /** Of each project, by unit, and what there is of each. */
   readonly #used: Record<Unit, number[]> = { gpu: [], cpu: [] }
+  /** Dominant shares of projects (Ghodsi et al., "Dominant Resource Fairness", NSDI 2011). */
+  readonly #shares: number[] = []
   readonly #total: Record<Unit, number> = { gpu: 0, cpu: 0 }
   #gains = -1
   #stepsAtMs = Number.POSITIVE_INFINITY
@@ -105,19 +107,16 @@ class QueueScheduler implements Scheduler {
 
   #goesBefore(a: { line: Line; head: Keyed }, b: { line: Line; head: Keyed }): boolean {
     if (!this.#policy.byProject || a.head.task.job.priority !== b.head.task.job.priority) return before(a.head, b.head)
-    const [shareA, shareB] = [this.#share(a.line.project), this.#share(b.line.project)]
+    const shareA = this.#shares[a.line.project] ?? 0
+    const shareB = this.#shares[b.line.project] ?? 0
     return shareA !== shareB ? shareA < shareB : before(a.head, b.head)
-  }
-
-  /** A project's dominant share (Ghodsi et al., "Dominant Resource Fairness", NSDI 2011). */
-  #share(project: number): number {
-    const of = (unit: Unit) => (this.#total[unit] > 0 ? (this.#used[unit][project] ?? 0) / this.#total[unit] : 0)
-    return Math.max(of('gpu'), of('cpu'))
   }
 
   #use({ project, demand }: Task, change: 1 | -1): void {
     const used = this.#used[demand.unit]
     used[project] = (used[project] ?? 0) + change * demand.amount
+    const part = (unit: Unit) => (this.#total[unit] > 0 ? (this.#used[unit][project] ?? 0) / this.#total[unit] : 0)
+    this.#shares[project] = Math.max(part('gpu'), part('cpu'))
   }
 
   #start(task: Task, spots: readonly number[], act: Act): void {
