@@ -2,7 +2,7 @@ import { policies } from './policies/policies.ts'
 import type { FloorKeeper } from './replay/floor.ts'
 import { Replay } from './replay/replay.ts'
 import type { MakeScheduler } from './replay/scheduler.ts'
-import type { Task } from './replay/task.ts'
+import type { JobRecord } from './replay/job-record.ts'
 import type { Fleet, NodeGroup } from './scenario/fleet.ts'
 import { quiet, type Scenario } from './scenario/scenario.ts'
 import { byArrival, type Job, jobOf } from './traces/job.ts'
@@ -79,14 +79,14 @@ function policyCalled(name: string): MakeScheduler {
 export function ran(given: Given): {
   begins: Record<string, number>
   ends: Record<string, number>
-  tasks: readonly Task[]
+  records: readonly JobRecord[]
 } {
   const { replay } = aReplay(given)
   while (replay.step());
-  const { tasks } = replay
+  const { records } = replay
   return {
-    tasks,
-    begins: Object.fromEntries(tasks.map((task) => [task.job.id, task.firstStartMs])),
-    ends: Object.fromEntries(tasks.map((task) => [task.job.id, task.state === 'ended' ? task.endsAtMs : -1])),
+    records,
+    begins: Object.fromEntries(records.map((record) => [record.job.id, record.firstStartMs])),
+    ends: Object.fromEntries(records.map((record) => [record.job.id, record.state === 'ended' ? record.endsAtMs : -1])),
   }
 }

@@ -7,7 +7,7 @@ import type { Shape } from '#model/resources.ts'
 import { Spec } from '#model/spec/spec.ts'
 import type { Floor, Spots } from '#simulator/replay/floor.ts'
 import type { Act, MakeScheduler, Scheduler } from '#simulator/replay/scheduler.ts'
-import type { Task } from '#simulator/replay/task.ts'
+import type { JobRecord } from '#simulator/replay/job-record.ts'
 import type { NodeGroup } from '#simulator/scenario/fleet.ts'
 
 /**
@@ -30,9 +30,9 @@ const shapeOf = ({ shape, number, unit, size }: NodeGroup): Shape => ({
 class IsobarScheduler implements Scheduler {
   readonly name = 'isobar'
   readonly #floor: Floor
-  readonly #waiting = new Map<Task, Asked>()
-  readonly #leases = new Map<Task, LiveLease>()
-  readonly #tasks = new Map<string, Task>()
+  readonly #waiting = new Map<JobRecord, Asked>()
+  readonly #leases = new Map<JobRecord, LiveLease>()
+  readonly #records = new Map<string, JobRecord>()
   readonly #projects = new Map<string, Project>()
   #gains = -1
   #arrived = false
@@ -41,17 +41,17 @@ class IsobarScheduler implements Scheduler {
     this.#floor = floor
   }
 
-  waits(task: Task): void {
-    const { project } = task.job
+  waits(record: JobRecord): void {
+    const { project } = record.job
     this.#projects.set(project, { ...Project.parse({ name: 'any' }), name: project })
-    const asked = askedOf(task, largestNode(this.#floor, task))
-    this.#waiting.set(task, asked)
-    this.#tasks.set(asked.workload.id, task)
+    const asked = askedOf(record, largestNode(this.#floor, record))
+    this.#waiting.set(record, asked)
+    this.#records.set(asked.workload.id, record)
     this.#arrived = true
   }
 
-  left(task: Task): void {
-    this.#leases.delete(task)
+  left(record: JobRecord): void {
+    this.#leases.delete(record)
   }
 
   decide(now: number, act: Act): undefined {
@@ -68,11 +68,11 @@ class IsobarScheduler implements Scheduler {
       },
     })
     for (const { workload, placement } of decisions) {
-      const task = this.#tasks.get(workload)
-      if (!task || !placement) continue
-      act.start(task, spotsOf(placement.ranks, task))
-      this.#waiting.delete(task)
-      this.#leases.set(task, { id: workload, workload, project: task.job.project, ...placement })
+      const record = this.#records.get(workload)
+      if (!record || !placement) continue
+      act.start(record, spotsOf(placement.ranks, record))
+      this.#waiting.delete(record)
+      this.#leases.set(record, { id: workload, workload, project: record.job.project, ...placement })
     }
     this.#arrived = false
     this.#gains = this.#floor.gains
@@ -81,7 +81,7 @@ class IsobarScheduler implements Scheduler {
 
 const nodeName = (node: number): string => `n${node}`
 
-function spotsOf(ranks: readonly LeasedRank[], { demand }: Task): Spots {
+function spotsOf(ranks: readonly LeasedRank[], { demand }: JobRecord): Spots {
   const amounts = new Map<number, number>()
   for (const { node = '', accelerators, cpuMilli } of ranks) {
     const number = Number(node.slice(1))
@@ -91,11 +91,11 @@ function spotsOf(ranks: readonly LeasedRank[], { demand }: Task): Spots {
 }
 
 /** The size of the largest nodes that such work may run on. */
-const largestNode = (floor: Floor, { demand }: Task): number =>
+const largestNode = (floor: Floor, { demand }: JobRecord): number =>
   floor.groupsFor(demand.unit).reduce((most, { size }) => Math.max(most, size), 1)
 
 /** A gang of equal ranks: those that were asked for, or as few as can be. */
-function ranksOf({ demand }: Task, nodeSize: number): number {
+function ranksOf({ demand }: JobRecord, nodeSize: number): number {
   if (demand.ranks > 0) return demand.ranks
   let ranks = Math.ceil(demand.amount / nodeSize)
   while (demand.amount % ranks !== 0) ranks++
@@ -105,9 +105,9 @@ function ranksOf({ demand }: Task, nodeSize: number): number {
 const blank = Spec.parse({ kind: 'job', name: 'any', run: 'true' })
 const none = { count: 0, atLeast: false }
 
-function askedOf(task: Task, nodeSize: number): Asked {
-  const { job, demand, index } = task
-  const nodes = ranksOf(task, nodeSize)
+function askedOf(record: JobRecord, nodeSize: number): Asked {
+  const { job, demand, index } = record
+  const nodes = ranksOf(record, nodeSize)
   const each = demand.amount / nodes
   const isGpu = demand.unit === 'gpu'
   const resources = {
@@ -138,7 +138,7 @@ function askedOf(task: Task, nodeSize: number): Asked {
       state: 'queued',
       exitCode: null,
       reason: '',
-      attempts: task.starts,
+      attempts: record.starts,
       submittedBy: '',
       createdAt: job.arrivalMs,
       startedAt: null,

@@ -1,7 +1,7 @@
 import { createHeap, type Heap } from '#kit/heap.ts'
 import type { Demand, Floor } from '#simulator/replay/floor.ts'
 import type { Act, MakeScheduler, Scheduler } from '#simulator/replay/scheduler.ts'
-import type { Task } from '#simulator/replay/task.ts'
+import type { JobRecord } from '#simulator/replay/job-record.ts'
 import type { Unit } from '#simulator/traces/job.ts'
 
 import type { QueuePolicy } from './queue-policy.ts'
@@ -12,11 +12,11 @@ type Line = { demand: Demand; project: number; waiting: Heap<Keyed>; asleep: boo
 
 /** Who goes first: by priority, then by the policy, then by arrival. */
 export const before = (a: Keyed, b: Keyed): boolean =>
-  a.task.job.priority !== b.task.job.priority
-    ? a.task.job.priority > b.task.job.priority
+  a.record.job.priority !== b.record.job.priority
+    ? a.record.job.priority > b.record.job.priority
     : a.key !== b.key
       ? a.key < b.key
-      : a.task.index < b.task.index
+      : a.record.index < b.record.index
 
 /** Makes a scheduler of an order: whoever is first and fits starts, on the first nodes that fit, cheapest group first. */
 export const queueScheduler =
@@ -30,7 +30,7 @@ class QueueScheduler implements Scheduler {
   readonly #floor: Floor
   readonly #lines: Line[] = []
   readonly #lineOf = new Map<Demand, (Line | undefined)[]>()
-  readonly #running = new Set<Task>()
+  readonly #running = new Set<JobRecord>()
   /** Of each project, by unit, and what there is of each. */
   readonly #used: Record<Unit, number[]> = { gpu: [], cpu: [] }
   /** Dominant shares of projects (Ghodsi et al., "Dominant Resource Fairness", NSDI 2011). */
@@ -48,19 +48,19 @@ class QueueScheduler implements Scheduler {
     for (const { unit, size, count } of floor.fleet.groups) this.#total[unit] += size * count
   }
 
-  waits(task: Task, now: number): void {
-    const line = this.#line(task)
+  waits(record: JobRecord, now: number): void {
+    const line = this.#line(record)
     if (line.waiting.size === 0) line.asleep = false // nobody of it has looked since
-    line.waiting.push({ task, key: this.#policy.key(task, now) })
+    line.waiting.push({ record, key: this.#policy.key(record, now) })
     this.#waiting++
     // Whoever is now first of its line may stop others, and whoever is first of all is let in first or blocks the rest.
     if (this.#policy.strict) this.#wake()
-    else if (this.#policy.preempts && line.waiting.peek()?.task === task) line.asleep = false
+    else if (this.#policy.preempts && line.waiting.peek()?.record === record) line.asleep = false
   }
 
-  left(task: Task): void {
-    this.#running.delete(task)
-    this.#use(task, -1)
+  left(record: JobRecord): void {
+    this.#running.delete(record)
+    this.#use(record, -1)
   }
 
   decide(now: number, act: Act): number | undefined {
@@ -72,7 +72,7 @@ class QueueScheduler implements Scheduler {
       const spots = this.#floor.fit(line.demand) ?? (this.#policy.preempts && this.#makeRoom(head, now, act))
       if (spots) {
         line.waiting.pop()
-        this.#start(head.task, spots, act)
+        this.#start(head.record, spots, act)
       } else if (this.#policy.strict) for (const each of this.#lines) each.asleep = true
       else line.asleep = true
     }
@@ -81,7 +81,7 @@ class QueueScheduler implements Scheduler {
     return this.#stepsAtMs === Number.POSITIVE_INFINITY ? undefined : this.#stepsAtMs
   }
 
-  #line({ demand, project }: Task): Line {
+  #line({ demand, project }: JobRecord): Line {
     const lines = this.#lineOf.get(demand) ?? []
     this.#lineOf.set(demand, lines)
     const at = this.#policy.byProject ? project : 0
@@ -106,24 +106,25 @@ class QueueScheduler implements Scheduler {
   }
 
   #goesBefore(a: { line: Line; head: Keyed }, b: { line: Line; head: Keyed }): boolean {
-    if (!this.#policy.byProject || a.head.task.job.priority !== b.head.task.job.priority) return before(a.head, b.head)
+    if (!this.#policy.byProject || a.head.record.job.priority !== b.head.record.job.priority)
+      return before(a.head, b.head)
     const shareA = this.#shares[a.line.project] ?? 0
     const shareB = this.#shares[b.line.project] ?? 0
     return shareA !== shareB ? shareA < shareB : before(a.head, b.head)
   }
 
-  #use({ project, demand }: Task, change: 1 | -1): void {
+  #use({ project, demand }: JobRecord, change: 1 | -1): void {
     const used = this.#used[demand.unit]
     used[project] = (used[project] ?? 0) + change * demand.amount
     const part = (unit: Unit) => (this.#total[unit] > 0 ? (this.#used[unit][project] ?? 0) / this.#total[unit] : 0)
     this.#shares[project] = Math.max(part('gpu'), part('cpu'))
   }
 
-  #start(task: Task, spots: readonly number[], act: Act): void {
-    act.start(task, spots)
+  #start(record: JobRecord, spots: readonly number[], act: Act): void {
+    act.start(record, spots)
     this.#last = undefined
-    this.#running.add(task)
-    this.#use(task, 1)
+    this.#running.add(record)
+    this.#use(record, 1)
     this.#waiting--
   }
 
@@ -132,27 +133,27 @@ class QueueScheduler implements Scheduler {
     this.#last ??= this.#lastRunning(now)
     if (!this.#last || !before(head, this.#last)) return undefined
     const later: Keyed[] = []
-    for (const task of this.#running) {
-      const keyed = { task, key: this.#policy.key(task, now) }
+    for (const record of this.#running) {
+      const keyed = { record, key: this.#policy.key(record, now) }
       if (before(head, keyed)) later.push(keyed)
     }
-    const victims = createVictims(this.#floor, head.task.demand).choose(later)
+    const victims = createVictims(this.#floor, head.record.demand).choose(later)
     this.#last = undefined
-    for (const task of victims) {
-      act.preempt(task)
-      this.left(task)
-      this.waits(task, now)
+    for (const record of victims) {
+      act.preempt(record)
+      this.left(record)
+      this.waits(record, now)
     }
     if (victims.length > 0) this.#wake() // they may leave more room than was needed
-    return victims.length > 0 ? this.#floor.fit(head.task.demand) : undefined
+    return victims.length > 0 ? this.#floor.fit(head.record.demand) : undefined
   }
 
   /** Who runs and goes after all others who run: whom it does not go before, nobody needs to stop anyone for. */
   #lastRunning(now: number): Keyed | undefined {
     let last: Keyed | undefined
-    for (const task of this.#running) {
-      const key = this.#policy.key(task, now)
-      if (!last || before(last, { task, key })) last = { task, key }
+    for (const record of this.#running) {
+      const key = this.#policy.key(record, now)
+      if (!last || before(last, { record, key })) last = { record, key }
     }
     return last
   }
@@ -167,7 +168,8 @@ class QueueScheduler implements Scheduler {
   #nextStep(now: number): number {
     const { nextStepMs } = this.#policy
     let next = Number.POSITIVE_INFINITY
-    if (nextStepMs && this.#waiting > 0) for (const task of this.#running) next = Math.min(next, nextStepMs(task, now))
+    if (nextStepMs && this.#waiting > 0)
+      for (const record of this.#running) next = Math.min(next, nextStepMs(record, now))
     return next
   }
 }

@@ -1,18 +1,18 @@
 import type { Demand, Floor } from '#simulator/replay/floor.ts'
-import type { Task } from '#simulator/replay/task.ts'
+import type { JobRecord } from '#simulator/replay/job-record.ts'
 import type { NodeGroup } from '#simulator/scenario/fleet.ts'
 
-/** A task and its place in an order. */
-export type Keyed = { task: Task; key: number }
+/** A job and its place in an order. */
+export type Keyed = { record: JobRecord; key: number }
 
 /** Finds whom to stop so that a gang fits. */
 export type Victims = {
   /** Of those that may be stopped, a few that are enough, whole gangs only; none when all of them are not. */
-  choose(candidates: Keyed[]): Task[]
+  choose(candidates: Keyed[]): JobRecord[]
 }
 
 /** What a group would have if some were stopped. */
-type Room = { group: NodeGroup; extra: Map<number, number>; count: number; victims: Task[] }
+type Room = { group: NodeGroup; extra: Map<number, number>; count: number; victims: JobRecord[] }
 
 const fits = (free: number, each: number): number => Math.floor(free / each)
 
@@ -31,11 +31,11 @@ export function createVictims(floor: Floor, demand: Demand): Victims {
     return { group, extra: new Map(), count, victims: [] }
   }
   /** Counts what a victim would leave; tells whether that is enough. */
-  const add = (room: Room, task: Task): boolean => {
+  const add = (room: Room, record: JobRecord): boolean => {
     const { each, times } = needOf(room.group)
-    room.victims.push(task)
-    for (let i = 0; i < task.spots.length; i += 2) {
-      const [node = 0, part = 0] = [task.spots[i], task.spots[i + 1]]
+    room.victims.push(record)
+    for (let i = 0; i < record.spots.length; i += 2) {
+      const [node = 0, part = 0] = [record.spots[i], record.spots[i + 1]]
       const had = floor.free(node) + (room.extra.get(node) ?? 0)
       room.extra.set(node, (room.extra.get(node) ?? 0) + part)
       room.count += fits(had + part, each) - fits(had, each)
@@ -43,7 +43,7 @@ export function createVictims(floor: Floor, demand: Demand): Victims {
     return room.count >= times
   }
   /** Leaves out whom it does not take, the last chosen first. */
-  const spare = ({ group, extra, count, victims }: Room): Task[] => {
+  const spare = ({ group, extra, count, victims }: Room): JobRecord[] => {
     const { each, times } = needOf(group)
     let has = count
     return victims.toReversed().filter(({ spots }) => {
@@ -63,14 +63,14 @@ export function createVictims(floor: Floor, demand: Demand): Victims {
     choose(candidates) {
       const rooms = new Map<number, Room>()
       const worstFirst = candidates.sort(
-        (a, b) => a.task.job.priority - b.task.job.priority || b.key - a.key || b.task.index - a.task.index,
+        (a, b) => a.record.job.priority - b.record.job.priority || b.key - a.key || b.record.index - a.record.index,
       )
-      for (const { task } of worstFirst) {
-        const group = floor.groupOf(task.spots[0] ?? 0)
-        if (!groups.has(group) || task.demand.unit !== unit) continue
+      for (const { record } of worstFirst) {
+        const group = floor.groupOf(record.spots[0] ?? 0)
+        if (!groups.has(group) || record.demand.unit !== unit) continue
         const room = rooms.get(group.number) ?? roomOf(group)
         rooms.set(group.number, room)
-        if (add(room, task)) return spare(room)
+        if (add(room, record)) return spare(room)
       }
       return []
     },

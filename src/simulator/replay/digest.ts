@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 
-import type { Task } from './task.ts'
+import type { JobRecord } from './job-record.ts'
 
 /** What a decision did, as it enters the digest. */
 export const deed = { start: 1, preempt: 2, lose: 3, end: 4, refuse: 5 } as const
 
 /** A fingerprint of all that happened, in its order: equal for two runs only if every decision was equal. */
 export type Digest = {
-  note(what: keyof typeof deed, task: Task, now: number): void
+  note(what: keyof typeof deed, record: JobRecord, now: number): void
   text(): string
 }
 

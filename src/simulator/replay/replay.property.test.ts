@@ -13,7 +13,7 @@ import type { Job } from '#simulator/traces/job.ts'
 import { aFleet, aReplay, ran, someJobs } from '#simulator/builders.ts'
 import type { Floor } from './floor.ts'
 import type { Replay } from './replay.ts'
-import type { Task } from './task.ts'
+import type { JobRecord } from './job-record.ts'
 
 const jobs = fc
   .array(
@@ -67,7 +67,7 @@ test('no node ever holds more than it has, or anything while it is out of use, a
       const { replay, floor } = aReplay({ fleet, ...given })
       while (replay.step()) {
         const on = new Map<number, number>()
-        for (const { state, spots, job } of replay.tasks) {
+        for (const { state, spots, job } of replay.records) {
           assert.equal(spots.length > 0, state === 'running')
           if (state !== 'running') continue
           let amount = 0
@@ -92,26 +92,26 @@ test('nobody waits who would fit, or may stop enough others; only the first, whe
     fc.property(fc.record({ ...world, policy: fc.constantFrom(...orders) }), (given) => {
       const { replay, floor } = aReplay({ fleet, ...given })
       while (replay.step()) {
-        const waiting = replay.tasks.filter(({ state, job }) => state === 'waiting' && job.arrivalMs <= replay.now)
+        const waiting = replay.records.filter(({ state, job }) => state === 'waiting' && job.arrivalMs <= replay.now)
         const first = waiting.toSorted((a, b) => b.job.priority - a.job.priority || a.index - b.index).slice(0, 1)
         for (const { demand } of given.policy === 'fifo' ? first : waiting) assert.equal(floor().fit(demand), undefined)
-        for (const task of waiting) assert.deepEqual(whomToStop(task, replay, floor()), [])
+        for (const record of waiting) assert.deepEqual(whomToStop(record, replay, floor()), [])
       }
     }),
     { numRuns: 300 },
   )
 })
 
-/** Whom a task that waits may stop under a policy that stops anyone. */
-function whomToStop(task: Task, { tasks, now, policy }: Replay, floor: Floor): Task[] {
+/** Whom a job that waits may stop under a policy that stops anyone. */
+function whomToStop(record: JobRecord, { records, now, policy }: Replay, floor: Floor): JobRecord[] {
   const { preempts, key } = queuePolicies.find(({ name }) => name === policy) ?? {}
   if (!preempts || !key) return []
-  const keyed = (one: Task) => ({ task: one, key: key(one, now) })
-  const later = tasks
+  const keyed = (one: JobRecord) => ({ record: one, key: key(one, now) })
+  const later = records
     .filter(({ state }) => state === 'running')
     .map(keyed)
-    .filter((one) => before(keyed(task), one))
-  return createVictims(floor, task.demand).choose(later)
+    .filter((one) => before(keyed(record), one))
+  return createVictims(floor, record.demand).choose(later)
 }
 
 test('every job ends, waits at the end, or was too large; what ended did all its work, and time adds up', () => {
@@ -124,20 +124,20 @@ test('every job ends, waits at the end, or was too large; what ended did all its
       const { jobs: all, ended, waiting, running, refused } = figures
       assert.equal(Number(ended) + Number(waiting) + Number(running) + Number(refused), Number(all))
       assert.deepEqual([running, figures.coming], [0, 0])
-      for (const task of outcome.tasks) checkTask(task)
-      const held = outcome.tasks.reduce((sum, { heldMs, demand }) => sum + heldMs * demand.amount, 0)
+      for (const record of outcome.records) checkRecord(record)
+      const held = outcome.records.reduce((sum, { heldMs, demand }) => sum + heldMs * demand.amount, 0)
       assert.equal(outcome.measured.usage.gpu.usedMs, held)
       assert.ok(BigInt(String(figures.costBoundMicros)) <= BigInt(String(figures.costMicros)))
-      assert.ok(Number(ended) < outcome.tasks.length || Number(figures.makespanMs) >= Number(figures.makespanBoundMs))
+      assert.ok(Number(ended) < outcome.records.length || Number(figures.makespanMs) >= Number(figures.makespanBoundMs))
     }),
     { numRuns: 300 },
   )
 })
 
-function checkTask({ state, job, doneMs, lostMs, startupMs, heldMs, endsAtMs, ...task }: Task): void {
+function checkRecord({ state, job, doneMs, lostMs, startupMs, heldMs, endsAtMs, ...record }: JobRecord): void {
   assert.equal(heldMs, doneMs + lostMs + startupMs)
-  assert.equal(task.starts - task.preemptions - task.losses, state === 'ended' ? 1 : 0)
-  if (task.checkpointMs === 0) assert.equal(lostMs, 0)
+  assert.equal(record.starts - record.preemptions - record.losses, state === 'ended' ? 1 : 0)
+  if (record.checkpointMs === 0) assert.equal(lostMs, 0)
   if (state === 'ended') {
     assert.equal(doneMs, job.durationMs)
     assert.ok(endsAtMs >= job.arrivalMs + job.durationMs)

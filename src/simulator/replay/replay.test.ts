@@ -24,9 +24,9 @@ test('priority goes before the order of any policy', () => {
 
 test('SRTF stops the longer one, which keeps its work and pays for its restart', () => {
   const jobs = someJobs([0, 16, 100, { restartMs: 5, checkpointMs: 60 }], [30, 8, 20])
-  const { ends, tasks } = ran({ fleet: site, jobs, policy: 'srtf' })
+  const { ends, records } = ran({ fleet: site, jobs, policy: 'srtf' })
   assert.deepEqual(ends, { j0: 125, j1: 50 })
-  assert.deepEqual([tasks[0]?.preemptions, tasks[0]?.lostMs, tasks[0]?.startupMs], [1, 0, 5])
+  assert.deepEqual([records[0]?.preemptions, records[0]?.lostMs, records[0]?.startupMs], [1, 0, 5])
 })
 
 test('SRSF weighs time by accelerators, SRTF does not', () => {
@@ -39,9 +39,9 @@ test('SRSF weighs time by accelerators, SRTF does not', () => {
 
 test('whom it stops, a policy stops as few of as it needs', () => {
   const jobs = someJobs([0, 4, 900], [0, 4, 800], [0, 8, 700], [10, 4, 5])
-  const { tasks } = ran({ fleet: site, jobs, policy: 'srtf' })
+  const { records } = ran({ fleet: site, jobs, policy: 'srtf' })
   assert.deepEqual(
-    tasks.map(({ preemptions }) => preemptions),
+    records.map(({ preemptions }) => preemptions),
     [1, 0, 0, 0],
   )
 })
@@ -63,7 +63,7 @@ test('fair gives the next to the project that has the least', () => {
 const spotsOf = (ranks: number) => {
   const { replay } = aReplay({ fleet: aFleet({ count: 3 }), jobs: someJobs([0, 12, 10, { ranks }]) })
   replay.step()
-  return replay.tasks[0]?.spots
+  return replay.records[0]?.spots
 }
 
 test('fair compares projects by the larger of their shares, of accelerators and of cores', () => {
@@ -86,11 +86,11 @@ test('fair compares projects by the larger of their shares, of accelerators and 
 test('isobar decides as the control plane does: cheapest first, gangs whole, and a gang that waits is not passed by its like', () => {
   const fleet = aFleet({ count: 2, priceMicros: 20 }, { count: 1, priceMicros: 10, site: 'aws/there', provider: 'aws' })
   const jobs = someJobs([0, 8, 100], [0, 8, 50], [1, 16, 10], [2, 8, 10], [3, 8, 10, { project: 'other' }])
-  const { begins, tasks } = ran({ fleet, jobs, policy: 'isobar' })
+  const { begins, records } = ran({ fleet, jobs, policy: 'isobar' })
   assert.deepEqual(begins, { j0: 0, j1: 0, j2: 50, j3: 60, j4: 3 })
   assert.deepEqual(
-    tasks.map(({ state }) => state),
-    Array.from(tasks, () => 'ended'),
+    records.map(({ state }) => state),
+    Array.from(records, () => 'ended'),
   )
 })
 
@@ -104,15 +104,15 @@ test('what an outage takes goes back to its last checkpoint; where work is kept,
   const jobs = someJobs([0, 8, 100, { checkpointMs: 30, restartMs: 10 }], [60, 8, 10])
   const lost = ran({ fleet: site, jobs, scenario: outageOf('lost', 200) })
   assert.deepEqual(lost.ends, { j0: 250 + 10 + 70, j1: 260 })
-  assert.deepEqual([lost.tasks[0]?.losses, lost.tasks[0]?.lostMs], [1, 20])
+  assert.deepEqual([lost.records[0]?.losses, lost.records[0]?.lostMs], [1, 20])
   const kept = ran({ fleet: site, jobs, scenario: outageOf('kept', 200) })
   assert.deepEqual(kept.ends, { j0: 100, j1: 260 })
 })
 
 test('what can never start again waits at the end, and what no fleet of this size holds is refused', () => {
   const jobs = someJobs([0, 8, 100], [60, 8, 10], [0, 17, 10])
-  const { tasks } = ran({ fleet: site, jobs, scenario: outageOf('lost', null) })
-  assert.deepEqual(Object.fromEntries(tasks.map(({ job, state }) => [job.id, state])), {
+  const { records } = ran({ fleet: site, jobs, scenario: outageOf('lost', null) })
+  assert.deepEqual(Object.fromEntries(records.map(({ job, state }) => [job.id, state])), {
     j0: 'waiting',
     j2: 'refused',
     j1: 'waiting',
@@ -130,8 +130,8 @@ test('of a spot group there is as much as its trace says', () => {
   assert.ok(group)
   const trace = { steps: [1, 0.5, 1].map((part, i) => ({ atMs: i * 40, part })) }
   const jobs = someJobs([0, 8, 100], [0, 8, 100], [0, 8, 100], [0, 8, 100])
-  const { tasks, ends } = ran({ fleet, jobs, scenario: { spot: [{ group, trace }] } })
-  assert.equal(tasks.filter(({ losses }) => losses === 1).length, 2)
+  const { records, ends } = ran({ fleet, jobs, scenario: { spot: [{ group, trace }] } })
+  assert.equal(records.filter(({ losses }) => losses === 1).length, 2)
   assert.deepEqual(
     Object.values(ends).sort((a, b) => a - b),
     [100, 100, 140, 140],
@@ -149,7 +149,7 @@ test('faults come at about their rate, and the seed alone decides which', () => 
       seed,
     })
     while (replay.step());
-    return { digest: replay.outcome().digest, losses: replay.tasks[0]?.losses ?? 0 }
+    return { digest: replay.outcome().digest, losses: replay.records[0]?.losses ?? 0 }
   }
   const first = digestOf(1)
   assert.ok(Math.abs(first.losses - 1000) < 150, String(first.losses))

@@ -9,7 +9,7 @@ import { createFairnessWatch, type Fairness } from './fairness.ts'
 import { type Demand, FloorKeeper, type Spots } from './floor.ts'
 import { createMeter, mainUnit, type Measured } from './meter.ts'
 import type { Act, MakeScheduler, Scheduler } from './scheduler.ts'
-import { endRun, noSpots, type Task } from './task.ts'
+import { endRun, noSpots, type JobRecord } from './job-record.ts'
 
 export type ReplayOptions = {
   fleet: Fleet
@@ -22,7 +22,7 @@ export type ReplayOptions = {
 
 export type Outcome = {
   policy: string
-  tasks: readonly Task[]
+  records: readonly JobRecord[]
   projects: readonly string[]
   measured: Measured
   fairness: Fairness
@@ -34,17 +34,17 @@ export type Outcome = {
 }
 
 /** Ends come before what a scenario does, and both before what arrives. */
-type Coming = { atMs: number; order: number } & ({ task: Task; run: number } | { disturbance: Disturbance })
+type Coming = { atMs: number; order: number } & ({ record: JobRecord; run: number } | { disturbance: Disturbance })
 
 /**
  * Replays jobs on a fleet under a scheduler: simulated time in whole milliseconds, from one moment at which anything
  * happens to the next. Nothing but its options decides what happens, so that equal options give an equal outcome.
  */
 export class Replay {
-  readonly tasks: readonly Task[]
+  readonly records: readonly JobRecord[]
   now = 0
   moments = 0
-  /** Tasks that have ended, or never could begin. */
+  /** Jobs that have ended, or never could begin. */
   over = 0
   readonly #floor: FloorKeeper
   readonly #scheduler: Scheduler
@@ -53,7 +53,7 @@ export class Replay {
       a.atMs < b.atMs ||
       (a.atMs === b.atMs && (ranked(a) < ranked(b) || (ranked(a) === ranked(b) && a.order < b.order))),
   )
-  readonly #tenants: (Task[] | undefined)[]
+  readonly #tenants: (JobRecord[] | undefined)[]
   readonly #possible = new Map<Demand, boolean>()
   readonly #digest = createDigest()
   readonly #meter
@@ -80,8 +80,11 @@ export class Replay {
     this.#meter = createMeter(this.#floor)
     this.#projects = [...new Set(jobs.map(({ project }) => project))].sort()
     this.#fairness = createFairnessWatch(this.#projects.length)
-    this.tasks = tasksOf(jobs, this.#projects, scenario)
-    this.#act = { start: (task, spots) => this.#start(task, spots), preempt: (task) => this.#stop(task, 'preempted') }
+    this.records = recordsOf(jobs, this.#projects, scenario)
+    this.#act = {
+      start: (record, spots) => this.#start(record, spots),
+      preempt: (record) => this.#stop(record, 'preempted'),
+    }
     this.#world = this.#worldOf()
     for (const disturbance of disturbances(scenario, seed)) this.#expect(disturbance)
   }
@@ -92,21 +95,25 @@ export class Replay {
 
   /** Goes on to the next moment; false when nothing can happen any more. */
   step(): boolean {
-    const arrival = this.tasks[this.#arrived]?.job.arrivalMs ?? Number.POSITIVE_INFINITY
+    const arrival = this.records[this.#arrived]?.job.arrivalMs ?? Number.POSITIVE_INFINITY
     const settled = this.#running === 0 && this.#lasting === 0 && this.#lookAgainMs === Number.POSITIVE_INFINITY
     if (arrival === Number.POSITIVE_INFINITY && settled) return false
     const at = Math.min(arrival, this.#coming.peek()?.atMs ?? Number.POSITIVE_INFINITY, this.#lookAgainMs)
-    if (this.over === this.tasks.length || at === Number.POSITIVE_INFINITY) return false
+    if (this.over === this.records.length || at === Number.POSITIVE_INFINITY) return false
     this.#meter.advance(at, this.#waiting)
     this.now = at
     this.moments++
     for (let next = this.#coming.peek(); next && next.atMs <= at; next = this.#coming.peek()) {
       this.#coming.pop()
-      if ('task' in next) this.#end(next.task, next.run)
+      if ('record' in next) this.#end(next.record, next.run)
       else this.#happen(next.disturbance)
     }
-    for (let task = this.tasks[this.#arrived]; task && task.job.arrivalMs <= at; task = this.tasks[++this.#arrived])
-      this.#arrive(task)
+    for (
+      let record = this.records[this.#arrived];
+      record && record.job.arrivalMs <= at;
+      record = this.records[++this.#arrived]
+    )
+      this.#arrive(record)
     this.#lookAgainMs = this.#scheduler.decide(at, this.#act) ?? Number.POSITIVE_INFINITY
     if (this.#lookAgainMs <= at) throw new RangeError(`${this.#scheduler.name} wants to look again at a time gone by`)
     this.#fairness.look(at, this.#floor.tallies[this.#unit].usable)
@@ -117,7 +124,7 @@ export class Replay {
   outcome(): Outcome {
     return {
       policy: this.policy,
-      tasks: this.tasks,
+      records: this.records,
       projects: this.#projects,
       measured: this.#meter.result(),
       fairness: this.#fairness.result(),
@@ -137,67 +144,68 @@ export class Replay {
     for (const next of disturbance.happen(this.#world)) this.#expect(next)
   }
 
-  #arrive(task: Task): void {
-    const possible = this.#possible.get(task.demand) ?? this.#floor.couldEverFit(task.demand)
-    this.#possible.set(task.demand, possible)
+  #arrive(record: JobRecord): void {
+    const possible = this.#possible.get(record.demand) ?? this.#floor.couldEverFit(record.demand)
+    this.#possible.set(record.demand, possible)
     if (!possible) {
-      task.state = 'refused'
+      record.state = 'refused'
       this.over++
-      this.#digest.note('refuse', task, this.now)
+      this.#digest.note('refuse', record, this.now)
       return
     }
-    task.state = 'waiting'
-    this.#wait(task, 1)
-    this.#scheduler.waits(task, this.now)
+    record.state = 'waiting'
+    this.#wait(record, 1)
+    this.#scheduler.waits(record, this.now)
   }
 
-  #wait({ project, demand }: Task, change: 1 | -1): void {
+  #wait({ project, demand }: JobRecord, change: 1 | -1): void {
     this.#waiting += change
     if (demand.unit === this.#unit) this.#fairness.waiting(project, change * demand.amount)
   }
 
-  #use({ project, demand }: Task, change: 1 | -1): void {
+  #use({ project, demand }: JobRecord, change: 1 | -1): void {
     this.#running += change
     if (demand.unit === this.#unit) this.#fairness.used(project, change * demand.amount)
   }
 
-  #start(task: Task, spots: Spots): void {
-    if (task.state !== 'waiting') throw new RangeError(`${task.job.id} is ${task.state} and cannot start`)
-    if (amountOf(spots) !== task.demand.amount) throw new RangeError(`${task.job.id} is given too little or too much`)
+  #start(record: JobRecord, spots: Spots): void {
+    if (record.state !== 'waiting') throw new RangeError(`${record.job.id} is ${record.state} and cannot start`)
+    if (amountOf(spots) !== record.demand.amount)
+      throw new RangeError(`${record.job.id} is given too little or too much`)
     this.#floor.take(spots)
-    task.state = 'running'
-    task.spots = spots
-    task.startedAtMs = this.now
-    task.runStartupMs = task.starts > 0 ? task.restartMs : 0
-    task.endsAtMs = this.now + task.runStartupMs + task.job.durationMs - task.doneMs
-    if (task.starts++ === 0) task.firstStartMs = this.now
-    this.#wait(task, -1)
-    this.#use(task, 1)
-    for (let i = 0; i < spots.length; i += 2) (this.#tenants[spots[i] ?? 0] ??= []).push(task)
-    this.#coming.push({ atMs: task.endsAtMs, order: this.#order++, task, run: task.starts })
-    this.#digest.note('start', task, this.now)
+    record.state = 'running'
+    record.spots = spots
+    record.startedAtMs = this.now
+    record.runStartupMs = record.starts > 0 ? record.restartMs : 0
+    record.endsAtMs = this.now + record.runStartupMs + record.job.durationMs - record.doneMs
+    if (record.starts++ === 0) record.firstStartMs = this.now
+    this.#wait(record, -1)
+    this.#use(record, 1)
+    for (let i = 0; i < spots.length; i += 2) (this.#tenants[spots[i] ?? 0] ??= []).push(record)
+    this.#coming.push({ atMs: record.endsAtMs, order: this.#order++, record, run: record.starts })
+    this.#digest.note('start', record, this.now)
   }
 
-  #end(task: Task, run: number): void {
-    if (task.state !== 'running' || task.starts !== run) return // that run was cut short
-    this.#leave(task)
-    endRun(task, this.now, 'ended')
+  #end(record: JobRecord, run: number): void {
+    if (record.state !== 'running' || record.starts !== run) return // that run was cut short
+    this.#leave(record)
+    endRun(record, this.now, 'ended')
     this.over++
-    this.#digest.note('end', task, this.now)
-    this.#scheduler.left(task, this.now)
+    this.#digest.note('end', record, this.now)
+    this.#scheduler.left(record, this.now)
   }
 
-  #stop(task: Task, why: 'preempted' | 'lost'): void {
-    if (task.state !== 'running') throw new RangeError(`${task.job.id} is ${task.state} and cannot be stopped`)
-    this.#leave(task)
-    endRun(task, this.now, why)
-    this.#wait(task, 1)
-    this.#digest.note(why === 'lost' ? 'lose' : 'preempt', task, this.now)
+  #stop(record: JobRecord, why: 'preempted' | 'lost'): void {
+    if (record.state !== 'running') throw new RangeError(`${record.job.id} is ${record.state} and cannot be stopped`)
+    this.#leave(record)
+    endRun(record, this.now, why)
+    this.#wait(record, 1)
+    this.#digest.note(why === 'lost' ? 'lose' : 'preempt', record, this.now)
   }
 
-  /** Gives back what a running task holds. */
-  #leave(task: Task): void {
-    const { spots } = task
+  /** Gives back what a running job holds. */
+  #leave(record: JobRecord): void {
+    const { spots } = record
     for (let i = 0; i < spots.length; i += 2) {
       const tenants = this.#tenants[spots[i] ?? 0] ?? []
       let at = tenants.length - 1
@@ -206,16 +214,16 @@ export class Replay {
       tenants.pop()
     }
     this.#floor.give(spots)
-    this.#use(task, -1)
+    this.#use(record, -1)
   }
 
   #worldOf(): World {
     return {
       close: (node) => {
-        for (let task = this.#tenants[node]?.at(-1); task; task = this.#tenants[node]?.at(-1)) {
-          this.#stop(task, 'lost')
-          this.#scheduler.left(task, this.now)
-          this.#scheduler.waits(task, this.now)
+        for (let record = this.#tenants[node]?.at(-1); record; record = this.#tenants[node]?.at(-1)) {
+          this.#stop(record, 'lost')
+          this.#scheduler.left(record, this.now)
+          this.#scheduler.waits(record, this.now)
         }
         this.#floor.close(node)
       },
@@ -229,7 +237,7 @@ export class Replay {
   }
 }
 
-const ranked = (coming: Coming): number => ('task' in coming ? 0 : 1)
+const ranked = (coming: Coming): number => ('record' in coming ? 0 : 1)
 
 function raise(what: string): never {
   throw new RangeError(what)
@@ -241,10 +249,10 @@ function amountOf(spots: Spots): number {
   return sum
 }
 
-function tasksOf(jobs: readonly Job[], projects: readonly string[], scenario: Scenario): Task[] {
+function recordsOf(jobs: readonly Job[], projects: readonly string[], scenario: Scenario): JobRecord[] {
   const numbers = new Map(projects.map((name, number) => [name, number]))
   const demands = new Map<string, Demand>()
-  return jobs.map((job, index): Task => {
+  return jobs.map((job, index): JobRecord => {
     const { unit, amount, ranks } = job
     const key = `${unit} ${amount} ${ranks}`
     const demand = demands.get(key) ?? { unit, amount, ranks }

@@ -1,12 +1,12 @@
 import type { Floor, Spots } from './floor.ts'
-import type { Task } from './task.ts'
+import type { JobRecord } from './job-record.ts'
 
 /** What a scheduler may do while it decides. What it does is checked, counted, and part of the digest. */
 export type Act = {
-  /** Starts a waiting task. Throws when there is no room: that is a bug of the scheduler. */
-  start(task: Task, spots: Spots): void
-  /** Stops a running task; it is told before, saves its work, and waits again. */
-  preempt(task: Task): void
+  /** Starts a waiting job. Throws when there is no room: that is a bug of the scheduler. */
+  start(record: JobRecord, spots: Spots): void
+  /** Stops a running job; it is told before, saves its work, and waits again. */
+  preempt(record: JobRecord): void
 }
 
 /**
@@ -15,10 +15,10 @@ export type Act = {
  */
 export type Scheduler = {
   readonly name: string
-  /** A task begins to wait: it arrived, or lost its nodes. Who is preempted by the scheduler itself is not told. */
-  waits(task: Task, now: number): void
-  /** A running task left its nodes: it ended, or lost them. */
-  left(task: Task, now: number): void
+  /** A job begins to wait: it arrived, or lost its nodes. Who is preempted by the scheduler itself is not told. */
+  waits(record: JobRecord, now: number): void
+  /** A running job left its nodes: it ended, or lost them. */
+  left(record: JobRecord, now: number): void
   /** Decides, and may say when to ask again even if nothing happens until then. */
   decide(now: number, act: Act): number | undefined
 }

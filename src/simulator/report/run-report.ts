@@ -1,7 +1,7 @@
 import { jainIndex } from '#simulator/replay/fairness.ts'
 import { mainUnit } from '#simulator/replay/meter.ts'
 import type { Outcome } from '#simulator/replay/replay.ts'
-import type { Task } from '#simulator/replay/task.ts'
+import type { JobRecord } from '#simulator/replay/job-record.ts'
 import type { Fleet } from '#simulator/scenario/fleet.ts'
 import type { Unit } from '#simulator/traces/job.ts'
 
@@ -45,10 +45,10 @@ export function reportRun(fleet: Fleet, outcome: Outcome): RunReport {
     endMs,
     moments: outcome.moments,
     figures: figuresOf(fleet, outcome, projects),
-    kinds: byKey(outcome.tasks, ({ job }) => job.kind).map(([kind, tasks]) => ({
+    kinds: byKey(outcome.records, ({ job }) => job.kind).map(([kind, records]) => ({
       kind,
-      jobs: tasks.length,
-      ...timesOf(tasks),
+      jobs: records.length,
+      ...timesOf(records),
     })),
     projects,
     capacity: fleet.groups.map(({ number, site, shape, tier, count }) => ({
@@ -58,7 +58,7 @@ export function reportRun(fleet: Fleet, outcome: Outcome): RunReport {
       nodes: count,
       costMicros: String(measured.costMicros[number] ?? 0n),
     })),
-    quantiles: { waitMs: quantiles(waitsOf(outcome.tasks)), completionMs: quantiles(completionsOf(outcome.tasks)) },
+    quantiles: { waitMs: quantiles(waitsOf(outcome.records)), completionMs: quantiles(completionsOf(outcome.records)) },
     series: {
       binMs,
       used: rows.map(([used = 0]) => round(used, 6)),
@@ -69,33 +69,33 @@ export function reportRun(fleet: Fleet, outcome: Outcome): RunReport {
 }
 
 function figuresOf(fleet: Fleet, outcome: Outcome, all: RunReport['projects']): Record<FigureName, Value> {
-  const { tasks, measured, endMs, fairness } = outcome
-  const count = (state: Task['state']) => tasks.filter((task) => task.state === state).length
+  const { records, measured, endMs, fairness } = outcome
+  const count = (state: JobRecord['state']) => records.filter((record) => record.state === state).length
   const unit = mainUnit(fleet.groups)
   const usage = measured.usage[unit]
-  const possible = tasks.filter(({ state }) => state !== 'refused')
+  const possible = records.filter(({ state }) => state !== 'refused')
   const jobs = possible.map(({ job }) => job)
   const cost = measured.costMicros.reduce((sum, one) => sum + one, 0n)
-  const bound = costBoundMicros({ fleet, measured, endMs, work: workOf(tasks) })
+  const bound = costBoundMicros({ fleet, measured, endMs, work: workOf(records) })
   const projects = all.filter(({ fairHours }) => fairHours > 0)
   return {
-    jobs: tasks.length,
+    jobs: records.length,
     ended: count('ended'),
     waiting: count('waiting'),
     running: count('running'),
     coming: count('coming'),
     refused: count('refused'),
-    deadlinesMissed: tasks.filter((task) => missed(task, endMs)).length,
-    ...timesOf(tasks),
+    deadlinesMissed: records.filter((record) => missed(record, endMs)).length,
+    ...timesOf(records),
     makespanMs: endMs,
     makespanBoundMs: workBoundMs(fleet, jobs),
     utilisation: part(usage.usedMs, usage.usableMs),
     availability: part(usage.usableMs, usage.totalMs),
     fragmentation: part(usage.splinteredMs, usage.usableMs),
-    preemptions: tasks.reduce((sum, { preemptions }) => sum + preemptions, 0),
-    losses: tasks.reduce((sum, { losses }) => sum + losses, 0),
-    lostHours: hours(tasks, ({ lostMs }) => lostMs),
-    restartHours: hours(tasks, ({ startupMs }) => startupMs),
+    preemptions: records.reduce((sum, { preemptions }) => sum + preemptions, 0),
+    losses: records.reduce((sum, { losses }) => sum + losses, 0),
+    lostHours: hours(records, ({ lostMs }) => lostMs),
+    restartHours: hours(records, ({ startupMs }) => startupMs),
     costMicros: String(cost),
     costBoundMicros: String(bound),
     costRatio: bound > 0n ? round(Number(cost) / Number(bound), 4) : null,
@@ -104,43 +104,43 @@ function figuresOf(fleet: Fleet, outcome: Outcome, all: RunReport['projects']): 
   }
 }
 
-function projectsOf(fleet: Fleet, { tasks, projects, fairness, endMs }: Outcome): RunReport['projects'] {
+function projectsOf(fleet: Fleet, { records, projects, fairness, endMs }: Outcome): RunReport['projects'] {
   const main = mainUnit(fleet.groups)
   const scale = main === 'cpu' ? 1000 : 1
-  return byKey(tasks, ({ job }) => job.project).map(([project, own]) => ({
+  return byKey(records, ({ job }) => job.project).map(([project, own]) => ({
     project,
     jobs: own.length,
     waitMeanMs: mean(waitsOf(own)),
     hours: hours(
       own.filter(({ job }) => job.unit === main),
-      (task) => heldMs(task, endMs),
+      (record) => heldMs(record, endMs),
     ),
     fairHours: round((fairness.entitledMs[projects.indexOf(project)] ?? 0) / scale / hourMs, 3),
   }))
 }
 
 /** Time on nodes up to now, of the run that is not over too. */
-const heldMs = ({ heldMs: held, state, startedAtMs }: Task, now: number): number =>
+const heldMs = ({ heldMs: held, state, startedAtMs }: JobRecord, now: number): number =>
   state === 'running' ? held + now - startedAtMs : held
 
-const missed = ({ job, state, endsAtMs }: Task, endMs: number): boolean =>
+const missed = ({ job, state, endsAtMs }: JobRecord, endMs: number): boolean =>
   job.deadlineMs !== null && (state === 'ended' ? endsAtMs : endMs) > job.deadlineMs
 
-function workOf(tasks: readonly Task[]): Record<Unit, number> {
+function workOf(records: readonly JobRecord[]): Record<Unit, number> {
   const work = { gpu: 0, cpu: 0 }
-  for (const { demand, doneMs } of tasks) work[demand.unit] += demand.amount * doneMs
+  for (const { demand, doneMs } of records) work[demand.unit] += demand.amount * doneMs
   return work
 }
 
 /** Hours of an accelerator or a core. */
-function hours(tasks: readonly Task[], of: (task: Task) => number): number {
+function hours(records: readonly JobRecord[], of: (record: JobRecord) => number): number {
   let sum = 0
-  for (const task of tasks) sum += (of(task) * task.demand.amount) / (task.demand.unit === 'cpu' ? 1000 : 1)
+  for (const record of records) sum += (of(record) * record.demand.amount) / (record.demand.unit === 'cpu' ? 1000 : 1)
   return round(sum / hourMs, 3)
 }
 
-function byKey(tasks: readonly Task[], keyOf: (task: Task) => string): [string, Task[]][] {
-  const groups = Map.groupBy(tasks, keyOf)
+function byKey(records: readonly JobRecord[], keyOf: (record: JobRecord) => string): [string, JobRecord[]][] {
+  const groups = Map.groupBy(records, keyOf)
   return [...groups].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }))
 }
 

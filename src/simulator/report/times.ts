@@ -1,6 +1,6 @@
-import type { Task } from '#simulator/replay/task.ts'
+import type { JobRecord } from '#simulator/replay/job-record.ts'
 
-/** Waits and completion times of some tasks, in milliseconds. */
+/** Waits and completion times of some jobs, in milliseconds. */
 export type Times = {
   waitMeanMs: number
   waitP50Ms: number
@@ -10,8 +10,8 @@ export type Times = {
   completionP99Ms: number
 }
 
-export function timesOf(tasks: readonly Task[]): Times {
-  const [waits, ends] = [waitsOf(tasks), completionsOf(tasks)]
+export function timesOf(records: readonly JobRecord[]): Times {
+  const [waits, ends] = [waitsOf(records), completionsOf(records)]
   return {
     waitMeanMs: mean(waits),
     waitP50Ms: rank(waits, 0.5),
@@ -23,19 +23,19 @@ export function timesOf(tasks: readonly Task[]): Times {
 }
 
 /** Times until the first start, of those that started, in ascending order. */
-export const waitsOf = (tasks: readonly Task[]): Float64Array =>
-  ascending(tasks, ({ starts, firstStartMs, job }) => (starts > 0 ? firstStartMs - job.arrivalMs : -1))
+export const waitsOf = (records: readonly JobRecord[]): Float64Array =>
+  ascending(records, ({ starts, firstStartMs, job }) => (starts > 0 ? firstStartMs - job.arrivalMs : -1))
 
 /** Times from arrival to end, of those that ended, in ascending order. */
-export const completionsOf = (tasks: readonly Task[]): Float64Array =>
-  ascending(tasks, ({ state, endsAtMs, job }) => (state === 'ended' ? endsAtMs - job.arrivalMs : -1))
+export const completionsOf = (records: readonly JobRecord[]): Float64Array =>
+  ascending(records, ({ state, endsAtMs, job }) => (state === 'ended' ? endsAtMs - job.arrivalMs : -1))
 
 /** Of all that have it: below 0 is none. Millions of them are collected without a list for each. */
-function ascending(tasks: readonly Task[], timeOf: (task: Task) => number): Float64Array {
-  const times = new Float64Array(tasks.length)
+function ascending(records: readonly JobRecord[], timeOf: (record: JobRecord) => number): Float64Array {
+  const times = new Float64Array(records.length)
   let count = 0
-  for (const task of tasks) {
-    const time = timeOf(task)
+  for (const record of records) {
+    const time = timeOf(record)
     if (time >= 0) times[count++] = time
   }
   return times.subarray(0, count).sort()
