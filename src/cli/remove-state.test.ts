@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -18,10 +18,12 @@ test('a state directory is removed with its database, but not while workloads li
   const isobar = (...argv: string[]) => callMain(argv, { env, cwd: home })
   const spec = join(home, 'job.yaml')
   writeFileSync(join(home, 'sites.yaml'), oneSite)
-  writeFileSync(spec, 'kind: job\nname: stays\nresources: { cpus: 1, memory: 64MB }\nrun: sleep 1000\n')
+  writeFileSync(spec, 'kind: job\nname: stays\nworkdir: work\nresources: { cpus: 1, memory: 64MB }\nrun: sleep 1000\n')
+  mkdirSync(join(home, 'work'))
   const begun = await isobar('run', spec, '--detach')
   assert.equal(begun.code, 0, begun.stderr)
   rmSync(spec)
+  rmSync(join(home, 'work'), { recursive: true })
   const where: { home: string } = JSON.parse(readFileSync(join(home, 'pg', 'where.json'), 'utf8'))
 
   const live = await isobar('server', 'stop', '--remove', '--yes')

@@ -12,6 +12,7 @@ import { faultOfServer } from '#cli/server-fault.ts'
 const kept = [
   'pg',
   'blobs',
+  'cache',
   'local',
   'checkpoints',
   'logs',
