@@ -1,8 +1,11 @@
 import { at, change, fits, gpusFor, isFraction, wholeGpu, type Share, type SharedNodes } from './nodes.ts'
 import { createValues, type Judge } from './values.ts'
 
-/** Kinds that a pool knows; one that it forgets still works, and is only judged from scratch when asked for again. */
-const mostKinds = 512
+/**
+ * Kinds that a pool knows, fewer where it has many nodes: about 100 MB. A kind that it forgets still works, and is only
+ * judged from scratch when it is asked for again.
+ */
+const mostKinds = (nodes: number): number => Math.max(16, Math.min(512, Math.floor(8_000_000 / nodes)))
 
 /** A share as the pool knows it, with what it remembers of each node for it. */
 export type Kind = {
@@ -20,7 +23,7 @@ export type Kind = {
 /** Nodes whose GPUs are shared, and who goes where. */
 export type Pool = {
   readonly nodes: SharedNodes
-  /** The kind of a share. Equal shares are one kind, while no more than 512 others are asked for in between. */
+  /** The kind of a share. Equal shares are one kind, unless hundreds of others were asked for in between. */
   kindOf(share: Share): Kind
   /** The best node for a kind, or -1: none has room. Changes nothing. */
   choose(kind: Kind): number
@@ -83,7 +86,7 @@ export function createPool(nodes: SharedNodes, judge: Judge): Pool {
       const kind = kinds.get(key) ?? kindFor(nodes, share)
       kinds.delete(key) // the last asked for stands last
       kinds.set(key, kind)
-      if (kinds.size > mostKinds) kinds.delete(kinds.keys().next().value ?? key)
+      if (kinds.size > mostKinds(nodes.count)) kinds.delete(kinds.keys().next().value ?? key)
       return kind
     },
     choose: (kind) => cheapest(kind, nodes.count, costOn),
