@@ -161,6 +161,22 @@ test('a leader and its workers stand in one rack', () => {
   assert.equal(take(cell, askOf(cell, { roles, within: { level: 1 } })), refusals.full)
 })
 
+test('roles are found room together even where the best place for the first bars the second', () => {
+  const shapes = { a: [2, 4000], b: [1, 5000], c: [0, 100_000] }
+  const nodes = Object.entries(shapes).map(([name, [accelerators = 0, cpuMilli = 0]]) => ({
+    name,
+    path: [name === 'c' ? 'other rack' : 'rack'],
+    nodeClass: { ...box, shape: name, accelerators, cpuMilli },
+  }))
+  const { plan, names } = planOf(nodes)
+  const sizes = [{ accelerators: 1, cpuMilli: 1000 }, { cpuMilli: 5000 }, { cpuMilli: 3000 }]
+  const roles = sizes.map((size) => ({ size, ranks: 1 }))
+  assert.deepEqual(
+    taken(createCell(plan), { roles, within: { level: 1 } }).map((node) => names[node]),
+    ['a', 'b', 'a'],
+  )
+})
+
 test('a task goes where the least is left, though its memory does not fit the first nodes of that bucket', () => {
   const cell = aCell([100], { ...box, cpuMilli: 4000, memoryMiB: 1000 })
   const filler = askOf(cell, { roles: [{ size: { cpuMilli: 1000, memoryMiB: 990 }, ranks: 1 }] })
