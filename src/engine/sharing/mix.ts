@@ -5,6 +5,12 @@ const mostCounted = 16_384
 /** So many arrivals at most until what was seen counts. */
 const longestWait = 1024
 
+/** Starving GPU is told in so many parts of a thousandth, so that it is a whole number and still fine enough. */
+export const starvingScale = 65_536
+
+/** Hunger is thousandths of a CPU for a thousandth of a GPU, times this. */
+export const fine = 1_000_000
+
 /** Which shares are asked for, and how often. */
 export type Mix = {
   /** Counts one arrival. True when enough came for the tables to be made anew. */
@@ -24,7 +30,7 @@ export type MixTables = {
   sizeMilli: Int32Array
   /** For each size and each count of steps passed: arrivals of the size that need no more CPU than that. */
   within: Int32Array
-  /** CPU for one whole GPU that arrivals need, descending; and summed over all up to each: their weight, and … */
+  /** CPU for each GPU that arrivals need (`fine`), descending; and summed over all up to each: their weight, and … */
   hunger: Float64Array
   hungerWeight: Float64Array
   /** … their weight by the GPU (in thousandths) that a thousandth of a CPU feeds. */
@@ -102,9 +108,9 @@ export function mixTables(counted: readonly Counted[], model?: string): MixTable
 /** CPU for one whole GPU beyond all that a node has: what is free feeds nobody. */
 const insatiable = 2 ** 40
 
-const hungerOf = ({ gpus, milli, cpuMilli }: Share): number => Math.ceil((cpuMilli * wholeGpu) / (gpus * milli))
+const hungerOf = ({ gpus, milli, cpuMilli }: Share): number => Math.ceil((cpuMilli * fine) / (gpus * milli))
 
-/** Weights by the GPUs asked for, scaled so that they add up to 256 an arrival. */
+/** Weights by the GPUs asked for, scaled so that they add up to `starvingScale` an arrival. */
 function hungers(
   counted: readonly (Counted & { hunger: number })[],
   total: number,
@@ -116,9 +122,9 @@ function hungers(
   const hungerWeight = new Float64Array(rows.length)
   const hungerFed = new Float64Array(rows.length)
   for (const [index, row] of rows.entries()) {
-    const weight = Math.round((256 * total * amount(row)) / all)
+    const weight = Math.round((starvingScale * total * amount(row)) / all)
     hungerWeight[index] = sums.weight += weight
-    hungerFed[index] = sums.fed += Math.round((weight * wholeGpu) / row.hunger)
+    hungerFed[index] = sums.fed += Math.round((weight * fine) / row.hunger)
   }
   return { hunger: Float64Array.from(rows, ({ hunger }) => hunger), hungerWeight, hungerFed }
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 
 import * as fc from 'fast-check'
 
-import { createMix, mixTables } from './mix.ts'
+import { createMix, mixTables, starvingScale } from './mix.ts'
 import type { Share } from './nodes.ts'
 import { inPieces, starving, waste } from './waste.ts'
 
@@ -54,8 +54,8 @@ test('starving GPU is what is free beyond what the CPUs can feed, for each kind 
         const unfed = cpuPerMilli === 0 ? 0 : sum(state.free) - state.cpuMilli / cpuPerMilli
         return (size(each) / sum(mix.map(size))) * Math.max(0, unfed)
       })
-      const found = starving(mixTables(mix), state) / 256 / arrivals
-      assert.ok(Math.abs(found - sum(expected)) < 1 + sum(state.free) / 100, `${found} is not ${sum(expected)}`)
+      const found = starving(mixTables(mix), state) / starvingScale / arrivals
+      assert.ok(Math.abs(found - sum(expected)) < 1 + sum(state.free) / 1000, `${found} is not ${sum(expected)}`)
     }),
   )
 })

@@ -1,9 +1,9 @@
-import type { MixTables } from './mix.ts'
+import { fine, starvingScale, type MixTables } from './mix.ts'
 import { at, wholeGpu } from './nodes.ts'
 import type { NodeState } from './values.ts'
 
-/** GPU in pieces counts whole, GPU that starves half: `starving` is scaled by 256. */
-const piecesWeight = 512
+/** GPU in pieces counts whole, GPU that starves half. */
+const piecesWeight = 2 * starvingScale
 
 /**
  * How much of what is free on a node will go to waste, if what comes is like what came: GPU in pieces that the next
@@ -11,7 +11,7 @@ const piecesWeight = 512
  * the GPU that starves because the CPUs left cannot feed it. FGD looks one arrival ahead: to it 8 GPUs with CPUs for
  * one more task are as good as 8 GPUs with CPUs for 8. The second term sees all of them, and is where the gain is.
  *
- * In thousandths of a GPU, times 512, times the arrivals in the mix: a whole number.
+ * In thousandths of a GPU, times `2 * starvingScale`, times the arrivals in the mix: a whole number.
  */
 export const waste = (mix: MixTables, state: NodeState): number =>
   piecesWeight * inPieces(mix, state) + starving(mix, state)
@@ -41,7 +41,7 @@ export function inPieces(mix: MixTables, { cpuMilli, free, first, end }: NodeSta
 
 /**
  * Free GPU that the free CPUs cannot feed if all that comes is of one kind, summed over the kinds by the GPU that they
- * ask for; 256 times.
+ * ask for; `starvingScale` times.
  */
 export function starving(mix: MixTables, { cpuMilli, free, first, end }: NodeState): number {
   let sum = 0
@@ -51,7 +51,7 @@ export function starving(mix: MixTables, { cpuMilli, free, first, end }: NodeSta
   let high = hunger.length
   while (low < high) {
     const middle = (low + high) >> 1
-    if (at(hunger, middle) * sum > cpuMilli * wholeGpu) low = middle + 1
+    if (at(hunger, middle) * sum > cpuMilli * fine) low = middle + 1
     else high = middle
   }
   return low === 0 ? 0 : sum * at(hungerWeight, low - 1) - cpuMilli * at(hungerFed, low - 1)
