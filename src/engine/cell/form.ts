@@ -48,10 +48,7 @@ export function catchUp(form: Form, levels: number): void {
   if (form.layers.length < levels) return rebuild(form, levels)
   if (behind === 0) return
   if (behind > cell.log.length / 2) return rebuild(form, form.layers.length)
-  const mask = cell.log.length - 1
-  const bottom = form.layers[0]
-  if (!bottom) return
-  for (let i = form.cursor; i < cell.logged; i++) changeNode(form, bottom, cell.log[i & mask] ?? 0)
+  follow(form)
   for (let level = 1; level < form.layers.length; level++) settle(form, level)
   form.cursor = cell.logged
 }
@@ -64,24 +61,42 @@ function slotsNow(form: Form, node: number): number {
   return isFree ? (form.allowed[cell.classOf[node] ?? 0] ?? 0) : 0
 }
 
-/** Counts a node again. What that changes above it waits until a node of another domain changes. */
-function changeNode(form: Form, bottom: Layer, node: number): void {
-  if (!form.isRuled && form.allowed[form.cell.classOf[node] ?? 0] === 0) return // it never had room, and never will
-  const before = bottom.units[node] ?? 0
-  if (form.isRuled) recount(form, 0, node)
-  else {
-    const after = slotsNow(form, node)
-    if (after === before) return
-    place(bottom, node, after)
-  }
-  if (form.layers.length > 1) {
-    const parent = form.cell.tree.parents[0]?.[node] ?? 0
-    if (form.pending[1] !== parent) {
-      settle(form, 1)
-      form.pending[1] = parent
+/** Counts again the nodes that changed. What that changes above them waits until a node of another domain changes. */
+function follow(form: Form): void {
+  const { cell, allowed, isRuled } = form
+  const { log, classOf } = cell
+  const bottom = form.layers[0]
+  const parents = form.layers.length > 1 ? cell.tree.parents[0] : null
+  if (!bottom) return
+  const { units } = bottom
+  let [parent, change] = [-1, 0]
+  for (let i = form.cursor; i < cell.logged; i++) {
+    const node = log[i & (log.length - 1)] ?? 0
+    if (!isRuled && allowed[classOf[node] ?? 0] === 0) continue // it never had room, and never will
+    const before = units[node] ?? 0
+    if (isRuled) recount(form, 0, node)
+    else {
+      const after = slotsNow(form, node)
+      if (after === before) continue
+      place(bottom, node, after)
     }
-    form.change[1] = (form.change[1] ?? 0) + (bottom.units[node] ?? 0) - before
+    if (!parents) continue
+    const own = parents[node] ?? 0
+    if (own !== parent) {
+      passOn(form, parent, change)
+      parent = own
+      change = 0
+    }
+    change += (units[node] ?? 0) - before
   }
+  passOn(form, parent, change)
+}
+
+function passOn(form: Form, parent: number, change: number): void {
+  if (parent === -1) return
+  form.pending[1] = parent
+  form.change[1] = change
+  settle(form, 1)
 }
 
 /** Applies what waits for a domain of a level, and lets its own change wait one level further up. */
