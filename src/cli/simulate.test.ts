@@ -71,6 +71,7 @@ test('an earlier simulation is compared with, and a page is written', async () =
   )
   assert.equal(code, 0, stderr)
   assert.match(stdout, /\nsjf against fifo\nFIGURE +BEFORE +NOW +DIFFERENCE\n(.*\n)*wait, mean +56\.7m +20m +−36\.7m\n/)
+  assert.match(stdout, /\ncost +\$246\.66 +\$240\.00 +−\$6\.66\n/)
   assert.equal(stderr, 'wrote page.html\n')
   assert.match(readFileSync(join(folder, 'page.html'), 'utf8'), /^<!doctype html>[^]*<svg /)
 })

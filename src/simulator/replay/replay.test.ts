@@ -46,6 +46,17 @@ test('whom it stops, a policy stops as few of as it needs', () => {
   )
 })
 
+test('whom it would have stopped in vain, a policy spares', () => {
+  // The longest one leaves half a node, which is too little beside the short one; the next leaves a whole node.
+  const jobs = someJobs([0, 4, 900], [0, 4, 10], [0, 8, 800], [5, 8, 100])
+  const { replay } = aReplay({ fleet: site, jobs, policy: 'srtf' })
+  while (replay.now < 5) replay.step()
+  assert.deepEqual(
+    replay.records.map(({ preemptions }) => preemptions),
+    [0, 0, 1, 0],
+  )
+})
+
 test('the least attained service goes first once an hour of an accelerator is past', () => {
   const hour = 3_600_000
   const jobs = someJobs([0, 16, hour], [1000, 16, 1000])
