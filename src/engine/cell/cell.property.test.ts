@@ -10,7 +10,7 @@ import { catchUp, rebuild } from './form.ts'
 import { fitting, largestFree, nodesOf } from './heads.ts'
 import { setForeign, setUsable } from './nodes.ts'
 import { replace } from './replace.ts'
-import { refusals, release, take } from './take.ts'
+import { adopt, refusals, release, take } from './take.ts'
 
 import type { GangRequest } from './ask.ts'
 import type { Plain } from './brute-force.ts'
@@ -329,6 +329,36 @@ test('the same steps give the same nodes, whatever is asked in between', () => {
         assert.equal(makeStep(one, plain, step), makeStep(other, copy, step))
         assert.deepEqual(plain.held, copy.held)
       }
+    }),
+    runs,
+  )
+})
+
+test('a cell that is filled with what another one holds decides what that one decides', () => {
+  fc.assert(
+    fc.property(plans, steps, fc.array(requests, { minLength: 1, maxLength: 5 }), (plan, todo, more) => {
+      const [cell, fresh] = [createCell(plan), createCell(plan)]
+      const plain = plainOf(plan)
+      for (const step of todo) makeStep(cell, plain, step)
+      for (const [node, { foreign, usable }] of plain.nodes.entries()) {
+        if (!usable) setUsable(fresh, { first: node, end: node + 1, usable })
+        setForeign(fresh, node, { accelerators: 0, cpuMilli: foreign[1] ?? 0, memoryMiB: 0, diskMiB: 0 })
+      }
+      const renamed = new Map<number, number>()
+      for (const [gang, { request, ...nodes }] of plain.held)
+        renamed.set(gang, adopt(fresh, askOf(fresh, request), nodes))
+      assert.deepEqual(fresh.free, cell.free)
+      for (const request of more) {
+        const [gang, same] = [take(cell, askOf(cell, request)), take(fresh, askOf(fresh, request))]
+        assert.equal(gang < 0 ? gang : 0, same < 0 ? same : 0)
+        if (gang >= 0) assert.deepEqual(nodesOf(fresh, same), nodesOf(cell, gang))
+      }
+      for (const [gang, same] of renamed) {
+        release(cell, gang)
+        release(fresh, same)
+      }
+      assert.deepEqual(fresh.free, cell.free)
+      assert.deepEqual(fresh.tenants, cell.tenants)
     }),
     runs,
   )

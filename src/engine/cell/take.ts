@@ -3,6 +3,7 @@ import { descend } from './descend.ts'
 import { catchUp } from './form.ts'
 import { addGang, dropGang, isHeld, newBlock, nodesAt, pooled, word } from './gangs.ts'
 import { placeGroup } from './group.ts'
+import { grown } from './grown.ts'
 import { occupy, touch, vacate } from './nodes.ts'
 import { chooseSpares } from './spares.ts'
 import { nodeForTask } from './tasks.ts'
@@ -32,6 +33,22 @@ export function take(cell: Cell, ask: Ask): number {
   if (!choose(ask)) return refusalOf(ask)
   descend(ask)
   return hold(cell, ask, ask.rules.spares > 0 ? chooseSpares(ask) : 0)
+}
+
+/**
+ * Holds a gang where it is told to run already, by its ranks' nodes and its spare ones: this is how a cell is filled with
+ * what was decided before. Nothing is checked; where more is used than there is, less than nothing is free.
+ */
+export function adopt(cell: Cell, ask: Ask, { ranks, spares }: { ranks: number[]; spares: number[] }): number {
+  if (ranks.length !== ask.ranks) throw new RangeError(`${ask.ranks} ranks need as many nodes, not ${ranks.length}`)
+  const nodes = [...ranks, ...spares]
+  if (nodes.some((node) => cell.classOf[node] === undefined))
+    throw new RangeError('a gang is on a node that is not here')
+  while (cell.chosen.length < nodes.length) cell.chosen = grown(cell.chosen)
+  cell.chosen.set(nodes)
+  ask.level = 0
+  while (new Set(ranks.map((node) => domainAt(cell.tree, node, ask.level))).size > 1) ask.level++
+  return hold(cell, ask, spares.length)
 }
 
 function takeTask(cell: Cell, ask: Ask): number {
