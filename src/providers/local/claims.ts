@@ -1,7 +1,8 @@
-import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { link, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { isThere, type SiteFolder } from './site-folder.ts'
+import { isThere, type SiteFolder, wasRetired } from './site-folder.ts'
 
 /** A claim whose order is not there belongs to a launch under way, unless it is older than any launch takes. */
 const mostLaunchMs = 60_000
@@ -13,15 +14,7 @@ const mostLaunchMs = 60_000
 export async function claim(folder: SiteFolder, name: string, token: string): Promise<boolean> {
   const path = join(folder.claims, name)
   for (;;) {
-    try {
-      await writeFile(path, token, { flag: 'wx', mode: 0o600 })
-      return true
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-        await rm(path, { force: true }) // on a full disk it is there, and empty
-        throw error
-      }
-    }
+    if (await appear(path, token)) return true
     const holder = await readFile(path, 'utf8').catch(() => '')
     if (holder === token) return true
     if (holder !== '' && (await isThere(folder.order(holder)))) return false
@@ -34,11 +27,32 @@ export async function claim(folder: SiteFolder, name: string, token: string): Pr
   }
 }
 
-/** Names of all that a token holds. */
-export async function claimsOf(folder: SiteFolder, token: string): Promise<string[]> {
-  const names = await readdir(folder.claims)
-  const holders = await Promise.all(names.map((name) => readFile(join(folder.claims, name), 'utf8').catch(() => '')))
-  return names.filter((_, index) => holders[index] === token)
+/** Makes a file whole or not at all: whoever dies on the way leaves no claim that nobody can be asked about. */
+async function appear(path: string, token: string): Promise<boolean> {
+  const partial = `${path}.${randomUUID()}`
+  try {
+    await writeFile(partial, token, { flag: 'wx', mode: 0o600 })
+    await link(partial, path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    return false
+  } finally {
+    await rm(partial, { force: true })
+  }
+}
+
+/**
+ * Frees all that a token holds, and what orders that were retired long since still do: a launch that was slower than
+ * the retirement of its order may claim after it.
+ */
+export async function releaseAll(folder: SiteFolder, token: string): Promise<void> {
+  const over = new Map([[token, true]])
+  for (const name of await readdir(folder.claims)) {
+    const holder = await readFile(join(folder.claims, name), 'utf8').catch(() => '')
+    if (holder !== '' && !over.has(holder)) over.set(holder, await wasRetired(folder, holder))
+    if (over.get(holder)) await release(folder, [name])
+  }
 }
 
 export async function release(folder: SiteFolder, names: string[]): Promise<void> {

@@ -12,11 +12,11 @@ import type { Node } from '#model/site.ts'
 import type { Handle } from '#providers/provider.ts'
 
 import { type Assignment, assign } from './assign.ts'
-import { release } from './claims.ts'
+import { release, releaseAll } from './claims.ts'
 import { isThere, isToken, type SiteFolder, wasRetired } from './site-folder.ts'
 
 /** What we keep of an order to show it again; never its credential. */
-export type KeptOrder = { workload: string; attempt: number; ranks: number[]; claims: string[]; createdAt: number }
+export type KeptOrder = { workload: string; attempt: number; ranks: number[]; createdAt: number }
 
 export const orderFile = 'order.json'
 
@@ -41,6 +41,7 @@ export async function launchOrder(
     // Whoever retired it meanwhile saw no folder to remove.
     if (await wasRetired(folder, order.token)) {
       await rm(folder.order(order.token), { recursive: true, force: true })
+      await releaseAll(folder, order.token)
       return over
     }
   }
@@ -64,7 +65,6 @@ async function makeFolder(folder: SiteFolder, order: CredentialedOrder, assigned
       workload: order.workload,
       attempt: order.attempt,
       ranks: order.ranks.map(({ rank }) => rank),
-      claims: assigned.claims,
       createdAt: Date.now(),
     }
     await writeFile(join(partial, orderFile), JSON.stringify(kept), { mode: 0o600 })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { lives, type ProcessIdentity, signal, taggedProcesses } from '#kit/processes.ts'
 import { agentFiles, leaseTag, type RankStart, type StopOrder } from '#model/agent-folder.ts'
 
-import { claimsOf, release } from './claims.ts'
+import { releaseAll } from './claims.ts'
 import { type KeptOrder, orderFile } from './launch.ts'
 import { isThere, readJson, rememberRetired, type SiteFolder } from './site-folder.ts'
 
@@ -27,8 +27,8 @@ export async function retireOrder(folder: SiteFolder, token: string, graceMs: nu
   for (const rank of ranks) await killGroup(rank)
   if (!(await soon(() => killTagged(token)))) return 'retiring'
   if (await isThere(path)) await remove(folder, path)
-  // A launch that died before its folder was made may have left claims that the next one did not take over.
-  await release(folder, [...(kept?.claims ?? []), ...(await claimsOf(folder, token))])
+  // Not only those of its order: a launch that died before that was made may have left claims of its own.
+  await releaseAll(folder, token)
   await forgetOld(folder)
   return 'gone'
 }
