@@ -1,6 +1,7 @@
 import type { Asked, LiveLease, SiteFacts } from '#engine/placement/facts.ts'
 import { place } from '#engine/placement/place.ts'
 import type { LeasedRank } from '#model/lease.ts'
+import type { Placement } from '#model/plan.ts'
 import type { Offer } from '#model/offer.ts'
 import { Project } from '#model/project.ts'
 import type { Shape } from '#model/resources.ts'
@@ -11,10 +12,17 @@ import type { JobRecord } from '#simulator/replay/job-record.ts'
 import type { NodeGroup } from '#simulator/scenario/fleet.ts'
 
 /**
- * The engine of the control plane, with the code that decides in production: a snapshot goes in at every moment, and
- * its decisions come out. It looks at all that waits and at all nodes each time, which suits fleets of some hundred.
+ * The engine of the control plane, with the code that decides in production: a snapshot goes in, and its decisions come
+ * out. As there, of many that need the same only the first few are looked at, and only one while nobody with that need
+ * found room: the others would fare alike. It looks at all nodes each time, which suits fleets of some hundred.
  */
-export const isobarScheduler: MakeScheduler = (floor) => new IsobarScheduler(floor)
+export const isobarScheduler =
+  (firstOfNeed = 16): MakeScheduler =>
+  (floor) =>
+    new IsobarScheduler(floor, firstOfNeed)
+
+/** Those of a project and priority that wait for the same, in the order of the queue. */
+type Line = { waiting: JobRecord[]; asleep: boolean }
 
 /** A whole node of a group; each group is a shape of its own, so that its price and its tier are. */
 const shapeOf = ({ shape, number, unit, size }: NodeGroup): Shape => ({
@@ -30,24 +38,29 @@ const shapeOf = ({ shape, number, unit, size }: NodeGroup): Shape => ({
 class IsobarScheduler implements Scheduler {
   readonly name = 'isobar'
   readonly #floor: Floor
-  readonly #waiting = new Map<JobRecord, Asked>()
+  readonly #firstOfNeed: number
+  readonly #lines = new Map<string, Line>()
+  readonly #asked = new Map<JobRecord, Asked>()
   readonly #leases = new Map<JobRecord, LiveLease>()
   readonly #records = new Map<string, JobRecord>()
   readonly #projects = new Map<string, Project>()
   #gains = -1
-  #arrived = false
 
-  constructor(floor: Floor) {
+  constructor(floor: Floor, firstOfNeed: number) {
     this.#floor = floor
+    this.#firstOfNeed = firstOfNeed
   }
 
   waits(record: JobRecord): void {
     const { project } = record.job
-    this.#projects.set(project, { ...Project.parse({ name: 'any' }), name: project })
+    if (!this.#projects.has(project)) this.#projects.set(project, { ...Project.parse({ name: 'any' }), name: project })
     const asked = askedOf(record, largestNode(this.#floor, record))
-    this.#waiting.set(record, asked)
+    this.#asked.set(record, asked)
     this.#records.set(asked.workload.id, record)
-    this.#arrived = true
+    const { waiting } = this.#lineOf(record)
+    // Who lost its nodes comes back to its old place.
+    const after = waiting.findLastIndex(({ index }) => index < record.index)
+    waiting.splice(after + 1, 0, record)
   }
 
   left(record: JobRecord): void {
@@ -55,27 +68,57 @@ class IsobarScheduler implements Scheduler {
   }
 
   decide(now: number, act: Act): undefined {
-    // Nothing that waited finds room before there is more of it.
-    if (this.#waiting.size === 0 || (!this.#arrived && this.#gains === this.#floor.gains)) return
+    if (this.#gains !== this.#floor.gains) for (const line of this.#lines.values()) line.asleep = false
+    while (this.#round(now, act));
+    this.#gains = this.#floor.gains
+  }
+
+  #lineOf({ job, demand }: JobRecord): Line {
+    const key = [job.project, job.priority, demand.unit, demand.amount, demand.ranks].join(' ')
+    const line = this.#lines.get(key) ?? { waiting: [], asleep: false }
+    this.#lines.set(key, line)
+    return line
+  }
+
+  /** Decides once; true when more may be placed that was not looked at. */
+  #round(now: number, act: Act): boolean {
+    const lines = [...this.#lines.values()].filter(({ waiting }) => waiting.length > 0)
+    if (lines.every(({ asleep }) => asleep)) return false
+    const seen = lines.flatMap((line) => line.waiting.slice(0, line.asleep ? 1 : this.#firstOfNeed))
     const decisions = place({
       now,
       snapshot: {
-        waiting: [...this.#waiting.values()],
+        waiting: seen.flatMap((record) => this.#asked.get(record) ?? []),
         leases: [...this.#leases.values()],
         projects: [...this.#projects.values()],
         spent: new Map(),
         sites: sitesOf(this.#floor),
       },
     })
+    const left = new Map(lines.map((line) => [line, Math.min(line.waiting.length, this.#firstOfNeed)]))
     for (const { workload, placement } of decisions) {
       const record = this.#records.get(workload)
-      if (!record || !placement) continue
-      act.start(record, spotsOf(placement.ranks, record))
-      this.#waiting.delete(record)
-      this.#leases.set(record, { id: workload, workload, project: record.job.project, ...placement })
+      if (!record) continue
+      const line = this.#lineOf(record)
+      if (!placement) {
+        line.asleep = true
+        continue
+      }
+      this.#start(record, placement, act)
+      left.set(line, (left.get(line) ?? 0) - 1)
+      // Those of its line that were not looked at come before who follows in the queue.
+      if (left.get(line) === 0 && line.waiting.length > 0) return true
     }
-    this.#arrived = false
-    this.#gains = this.#floor.gains
+    return false
+  }
+
+  #start(record: JobRecord, placement: Placement, act: Act): void {
+    act.start(record, spotsOf(placement.ranks, record))
+    const id = this.#asked.get(record)?.workload.id ?? ''
+    const { waiting } = this.#lineOf(record)
+    waiting.splice(waiting.indexOf(record), 1)
+    this.#asked.delete(record)
+    this.#leases.set(record, { id, workload: id, project: record.job.project, ...placement })
   }
 }
 

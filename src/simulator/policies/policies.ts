@@ -7,5 +7,5 @@ import { queueScheduler } from './queue-scheduler.ts'
 /** All that can decide in a simulation, by name. */
 export const policies: ReadonlyMap<string, MakeScheduler> = new Map([
   ...queuePolicies.map((policy) => [policy.name, queueScheduler(policy)] as const),
-  ['isobar', isobarScheduler],
+  ['isobar', isobarScheduler()],
 ])
