@@ -45,7 +45,9 @@ type Cores = { own: number; others: number }
 export function watchCores(more: number[]): () => Cores {
   const look = () => {
     const all = processes()
-    const own = [process.pid, ...more].reduce((sum, pid) => sum + ticksOf(pid, all), 0)
+    // One that is below this process already counts once.
+    const roots = more.filter((pid) => all.find((one) => one.pid === pid)?.parent !== process.pid)
+    const own = [process.pid, ...roots].reduce((sum, pid) => sum + ticksOf(pid, all), 0)
     return { at: performance.now(), own, busy: busyTicks() }
   }
   const before = look()
