@@ -70,6 +70,25 @@ test('a lease has time to bill until it is metered to its end', async () => {
   assert.deepEqual(await open(), [])
 })
 
+test('two meters that looked before and after the turn of an hour leave no time between their entries', async () => {
+  await using store = await aStore({ clock: { now: () => aNow, sleep: async () => {} } })
+  const [id = ''] = await submitted(store, [aJob()])
+  const placed = aPlacing(id)
+  await held(store, [placed])
+  const lease = { id: placed.leaseId, workload: id }
+  const hour = aNow + 3_600_000
+  await store.ledger.add([anEntry(lease, aNow, hour - 5)])
+  // The other read the lease before that was written.
+  await store.ledger.add([anEntry(lease, aNow, hour), anEntry(lease, hour, hour + 3)])
+  assert.deepEqual(
+    (await store.ledger.unmetered(9)).map(({ meteredUntil }) => meteredUntil),
+    [hour - 5],
+  )
+  await store.ledger.add([anEntry(lease, hour - 5, hour), anEntry(lease, hour, hour + 9)])
+  const [line] = await store.ledger.cost({ workload: id }, [])
+  assert.equal(line?.leaseMs, 3_600_009n)
+})
+
 test('cost is grouped by any of its words, by day and by hour', async () => {
   await using store = await aStore({ clock: { now: () => aNow, sleep: async () => {} } })
   const [id = ''] = await submitted(store, [aJob()])

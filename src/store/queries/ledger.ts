@@ -61,11 +61,15 @@ async function add(on: Executor, entries: Entry[]): Promise<void> {
     with added as (
       insert into entries (lease, workload, project, provider, site, tier, from_ms, to_ms, amount_micros)
       select x.lease, x.workload, x.project, x.provider, x.site, x.tier, x."from", x."to", x."amountMicros"
-      from json_to_recordset(${JSON.stringify(texts)}::json) as x (
-        lease text, workload text, project text, provider text, site text, tier text,
-        "from" bigint, "to" bigint, "amountMicros" numeric
-      ) join leases l on l.id = x.lease
-      where x."from" >= coalesce(l.metered_until, l.started_at, 0) and x."to" > x."from"
+      from (
+        select *, min("from") over (partition by lease) as first
+        from json_to_recordset(${JSON.stringify(texts)}::json) as x (
+          lease text, workload text, project text, provider text, site text, tier text,
+          "from" bigint, "to" bigint, "amountMicros" numeric
+        )
+      ) x join leases l on l.id = x.lease
+      -- All that was cut from one piece of time or nothing of it: its later part alone would leave a gap.
+      where x.first >= coalesce(l.metered_until, l.started_at, 0) and x."to" > x."from"
         -- It may have ended since its time was read; the next entry then ends where it did.
         and (l.ended_at is null or x."to" <= l.ended_at)
       on conflict (lease, from_ms) do nothing
