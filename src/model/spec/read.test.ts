@@ -35,7 +35,7 @@ function onlyProblem(text: string): string {
 }
 
 test('all examples are read without problems', () => {
-  const files = globSync('**/*.{yaml,yml}', { cwd: examples, exclude: (path) => path.includes('node_modules') })
+  const files = globSync('{*,train/*}.yaml', { cwd: examples }) // what is in simulate/ are no specs
   assert.ok(files.length >= 3, files.join())
   for (const file of files) specsIn(readFileSync(`${examples}${file}`, 'utf8'))
 })

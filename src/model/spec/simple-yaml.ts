@@ -16,11 +16,13 @@ export function readSimple(text: string): SimpleDocument[] | null {
   for (let indent = reader.indent(); indent !== null; indent = reader.indent()) {
     if (reader.take(marker)) {
       if (isOpen) document++
+      if (document >= mostDocuments) return null
     } else {
       const line = reader.line
       const isBelowOther = documents.at(-1)?.document === document
       const value = indent === 0 && !isBelowOther ? reader.document() : undefined
-      if (value === undefined || documents.push({ value, document, line }) > mostDocuments) return null
+      if (value === undefined) return null
+      documents.push({ value, document, line })
     }
     isOpen = true
   }
@@ -51,7 +53,8 @@ const quoted = /"([^"\\\n]*)"|'([^'\n]*)'/y
 const escaped = /"(?:[^"\\\n]|\\["\\/bfnrt])*"/y
 /** Not what begins with a mark that means something. Colons and comments inside are looked for later. */
 const plain = /(?:[^\s\-?:,[\]{}#&*!|>'"%@`]|-[A-Za-z\d-])[^\n]*/y
-const plainInFlow = /(?:[A-Za-z\d_.$/+~]|-[A-Za-z\d])(?:[^\s,[\]{}:#'"]|:(?=[A-Za-z\d/])| +(?=[A-Za-z\d$/_+=<-]))*/y
+const plainInFlow =
+  /(?!\.\.\.)(?:[A-Za-z\d_.$/+~]|-[A-Za-z\d])(?:[^\s,[\]{}:#'"]|:(?=[A-Za-z\d/])| +(?=[A-Za-z\d$/_+=<-]))*/y
 
 /** Reads on from where it stands. A step gives undefined for what is not simple, and then all of it is given up. */
 class Reader {
@@ -175,8 +178,9 @@ class Reader {
       this.#at = end + 1
     }
     if (this.#at >= this.#text.length && this.#endsInLine) return undefined
-    const text = value.replace(/\n+$/, '')
-    return header[1] === '-' ? text : `${text}\n`
+    let end = value.length
+    while (value.endsWith('\n', end)) end--
+    return header[1] === '-' ? value.slice(0, end) : `${value.slice(0, end)}\n`
   }
 
   /** A list or mapping in brackets, or a scalar in one; what may stand between its parts is given. */
