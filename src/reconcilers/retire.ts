@@ -11,7 +11,7 @@ import { sideBySide, soonest, within } from './side-by-side.ts'
 
 const batch = 64
 const claimSeconds = 7
-/** Shorter than the claim, so that nobody else is at it meanwhile. */
+/** For all calls of one try: shorter than the claim, so that nobody else is at it meanwhile. */
 const callMs = 6_000
 const soon = { firstMs: 100, mostMs: 2_000 }
 const later = { firstMs: 500, mostMs: 15_000 }
@@ -47,9 +47,10 @@ async function retireOne(
 ): Promise<OperationResult> {
   const { store, providers, clock, holder } = here.house
   const provider = providers.get(operation.leaseRow.provider)
-  const seen = provider ? await seenAfterAll(operation, provider, here) : []
+  const call = within(callMs, here.signal)
+  const seen = provider ? await seenAfterAll(operation, provider, call) : []
   const result = provider
-    ? await act(operation, { provider, view, ...here })
+    ? await act(operation, { provider, view, call, house: here.house })
     : again(operation, clock.now(), { ...later, detail: `${siteOf(operation)} is not configured here` })
   const over = result.state === 'done'
   await store.operations.settle({ ...operation, holder }, result, [
@@ -64,10 +65,11 @@ async function retireOne(
  * A lost lease that its site shows when it is back was there all the time, and one whose order nobody answered was
  * taken: both are billed until nothing of them is left.
  */
-async function seenAfterAll({ leaseRow, token }: ClaimedOperation, provider: Provider, here: Here): Promise<Change[]> {
+async function seenAfterAll(operation: ClaimedOperation, provider: Provider, call: AbortSignal): Promise<Change[]> {
+  const { leaseRow, token } = operation
   const { id, site, state, startedAt } = leaseRow
   if (state !== 'lost' && startedAt !== null) return []
-  const seen = await provider.get({ site, token }, within(callMs, here.signal))
+  const seen = await provider.get({ site, token }, call)
   if (!seen.ok || seen.value === null) return []
   return [
     ...(state === 'lost' ? [{ change: 'lease', id, to: 'stopping' } as const] : []),
@@ -75,13 +77,12 @@ async function seenAfterAll({ leaseRow, token }: ClaimedOperation, provider: Pro
   ]
 }
 
-type With = Here & { provider: Provider; view: AgentView | undefined }
+type With = { house: House; provider: Provider; view: AgentView | undefined; call: AbortSignal }
 
-async function act(operation: ClaimedOperation, { provider, view, house, signal }: With): Promise<OperationResult> {
+async function act(operation: ClaimedOperation, { provider, view, house, call }: With): Promise<OperationResult> {
   const { leaseRow, token } = operation
   const handle: Handle = { site: leaseRow.site, token }
   const ranks = leaseRow.ranks.map(({ rank }) => rank)
-  const call = within(callMs, signal)
   const now = house.clock.now()
   if (agentsAreAtIt(operation, view, now)) {
     const seen = await provider.get(handle, call)

@@ -87,3 +87,17 @@ test('a lease whose launch never reached its provider costs nothing', async (t) 
   assert.equal((await lease())?.startedAt, null)
   assert.equal(await spent(), 0n)
 })
+
+test('all calls of one try of a retirement end together, before the claim to it does', async (t) => {
+  const { house, runUntil } = await anUnanswered(t)
+  const provider = house.providers.get('simulated')
+  assert.ok(provider)
+  const deadlines: AbortSignal[][] = [[], []]
+  house.providers.set('simulated', {
+    ...provider,
+    get: (handle, within) => (deadlines[0]?.push(within), provider.get(handle, within)),
+    retire: (handle, graceMs, within) => (deadlines[1]?.push(within), provider.retire(handle, graceMs, within)),
+  })
+  assert.ok(await runUntil(async () => deadlines.every((some) => some.length > 0), 60_000))
+  assert.equal(deadlines[0]?.[0], deadlines[1]?.[0])
+})
