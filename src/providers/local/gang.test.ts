@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
@@ -215,6 +217,35 @@ test('what a launch or a retirement left halfway because it died goes with the n
   writeFileSync(join(site.root, 'claims', 'port-20000'), slow.token)
   await retire(gang, 0)
   assert.deepEqual(readdirSync(join(site.root, 'claims')), ['127.1.2.4'])
+})
+
+test('folders in which a workload let nobody write go as well; those of others close no site', async (context) => {
+  // Root may write anywhere.
+  const isRoot = process.geteuid?.() === 0
+  if (isRoot) process.seteuid?.(65_534)
+  if (isRoot) context.after(() => process.seteuid?.(0))
+  const { site, provider, order, retire } = await open(context)
+  valueOf(await provider.list('west', forever))
+  const orders = join(site.root, 'orders')
+  const ended = order()
+  for (const name of [ended.token, '.l-1.4194305.going']) {
+    const data = join(orders, name, '0', 'work', 'data')
+    mkdirSync(data, { recursive: true })
+    writeFileSync(join(data, 'x'), '')
+    symlinkSync('/', join(data, 'root'))
+    chmodSync(data, 0o555)
+    chmodSync(join(data, '..'), 0)
+    utimesSync(join(orders, name), 0, 0)
+  }
+  await retire(ended, 0)
+  valueOf(await provider.list('west', forever))
+  assert.deepEqual(readdirSync(orders), [])
+  if (!isRoot) return
+  process.seteuid?.(0)
+  mkdirSync(join(orders, '.l-2.4194305.going', 'x'), { recursive: true })
+  utimesSync(join(orders, '.l-2.4194305.going'), 0, 0)
+  process.seteuid?.(65_534)
+  valueOf(await provider.list('west', forever))
 })
 
 test('an agent that dies before it says who it is is seen as lost at once', async (context) => {

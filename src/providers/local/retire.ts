@@ -3,6 +3,7 @@ import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { lives, type ProcessIdentity, signal, taggedProcesses } from '#kit/processes.ts'
+import { removeTree } from '#kit/remove-tree.ts'
 import { agentFiles, leaseTag, type RankStart, type StopOrder } from '#model/agent-folder.ts'
 
 import { releaseAll } from './claims.ts'
@@ -78,7 +79,7 @@ async function remove(folder: SiteFolder, path: string): Promise<void> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return // another caller is at it
     throw error
   }
-  await rm(going, { recursive: true, force: true, maxRetries: 3 })
+  await removeTree(going)
 }
 
 /** A full disk must not keep us from retiring, which is what makes room. */

@@ -1,8 +1,9 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 
 import { shellCode } from '#kit/exit-code.ts'
 import { lives, type ProcessIdentity, signal } from '#kit/processes.ts'
+import { removeTree } from '#kit/remove-tree.ts'
 import { agentFiles, type RankEnd, type RankStart } from '#model/agent-folder.ts'
 import type { RankSighting, Sighting } from '#providers/provider.ts'
 
@@ -74,7 +75,8 @@ const ended = (rank: number, { exit, startedAt, endedAt }: RankEnd): RankSightin
 async function removeLeftover(path: string): Promise<void> {
   const [, , owner = ''] = basename(path).split('.')
   const mostMs = /^\d+$/.test(owner) && !signal(Number(owner), 0) ? 10_000 : 10 * 60_000
-  if ((await ageMs(path)) > mostMs) await rm(path, { recursive: true, force: true })
+  // What belongs to somebody else stays: it is in nobody's way.
+  if ((await ageMs(path)) > mostMs) await removeTree(path).catch(() => undefined)
 }
 
 const ageMs = (path: string): Promise<number> =>
