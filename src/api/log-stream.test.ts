@@ -161,6 +161,37 @@ test('ranks side by side do not mix within a line', async () => {
   assert.deepEqual(text.trimEnd().split('\n').sort(), ['[0] ab', '[0] c', '[1] x', '[1] yz'])
 })
 
+async function* endless(bytes: number): AsyncGenerator<Uint8Array, void> {
+  for (;;) yield new Uint8Array(bytes)
+}
+
+test('a rank that writes without end does not keep the others from a slow reader', async () => {
+  const seen: string[] = []
+  for await (const bytes of merged([endless(1), prefixed(1, writing('little\n'))])) {
+    seen.push(Buffer.from(bytes).toString())
+    await new Promise(setImmediate)
+    if (seen.length === 5) break
+  }
+  assert.ok(seen.includes('[1] little\n'), seen.join())
+})
+
+test('what was read is forgotten, also while another rank is silent', async () => {
+  const stop = new AbortController()
+  const bell = { wait: () => new Promise((resolve) => stop.signal.addEventListener('abort', resolve)) }
+  const workloads = { attempts: async () => [], get: async () => ({ state: 'queued' }) }
+  const house = { bell, store: { workloads } } as unknown as ApiHouse // nothing else of it is asked
+  const wanted = { workload: 'w-1', replica: 0, attempt: 1, rank: 0, from: 0, follow: true }
+  const silent = prefixed(0, rankLog(house, wanted, stop.signal))
+  let read = 0
+  for await (const bytes of merged([silent, endless(4_000_000)])) {
+    read += bytes.length
+    await new Promise(setImmediate) // for the collector of garbage
+    if (read === 1_000_000_000) break
+  }
+  stop.abort()
+  assert.ok(process.memoryUsage().arrayBuffers < 500_000_000)
+})
+
 test('a log that is still with a site that does not answer is said to be there; what was collected is given', async () => {
   await using api = await anApi()
   const { store, archive } = api.house

@@ -154,22 +154,42 @@ export async function* recorded(rank: number, log: AsyncIterable<LogPart>): Asyn
   }
 }
 
-const pull = async (stream: AsyncGenerator<Uint8Array, void>) => ({ stream, result: await stream.next() })
+type Pieces = AsyncGenerator<Uint8Array, void>
 
-/** Takes from several streams whatever comes first, one piece of each at a time. */
-export async function* merged(streams: AsyncGenerator<Uint8Array, void>[]): AsyncGenerator<Uint8Array, void> {
-  const pending = new Map(streams.map((stream) => [stream, pull(stream)]))
+/**
+ * Takes from several streams whatever comes first, one piece of each at a time. `Promise.race` would do it, but would keep
+ * all that was ever read for as long as one of them is silent.
+ */
+export async function* merged(streams: Pieces[]): AsyncGenerator<Uint8Array, void> {
+  const come: { stream: Pieces; result: Promise<IteratorResult<Uint8Array, void>> }[] = []
+  let wake: (() => void) | undefined
+  const pull = (stream: Pieces): void => {
+    const result = stream.next()
+    const settled = () => {
+      come.push({ stream, result })
+      wake?.()
+    }
+    result.then(settled, settled)
+  }
+  for (const stream of streams) pull(stream)
   try {
-    while (pending.size > 0) {
-      const { stream, result } = await Promise.race(pending.values())
-      if (result.done) {
-        pending.delete(stream)
+    for (let open = streams.length; open > 0;) {
+      const next = come.shift()
+      if (!next) {
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
         continue
       }
-      pending.set(stream, pull(stream))
-      yield result.value
+      const { done, value } = await next.result
+      if (done) {
+        open--
+        continue
+      }
+      pull(next.stream)
+      yield value
     }
   } finally {
-    for (const stream of pending.keys()) void stream.return()
+    for (const stream of streams) void stream.return()
   }
 }
