@@ -53,3 +53,35 @@ test('files of what ended long ago go, those of what may start again or was just
   assert.deepEqual(await blobs.names('logs/0.l-old'), [])
   assert.equal((await blobs.names('logs/0.l-new')).length, 1)
 })
+
+const isRoot = process.geteuid?.() === 0
+
+test(
+  'checkpoints that cannot be removed keep their workload, and hold up nothing else',
+  { skip: !isRoot },
+  async (t) => {
+    let now = aNow
+    const clock = { now: () => now, sleep: async () => {} }
+    await using store = await aStore({ clock })
+    const [stuck = '', other = ''] = await submitted(store, [aJob(), aJob()])
+    for (const id of [stuck, other]) await store.apply([{ change: 'workload', id, to: 'stopped', reason: '' }])
+    // Somebody else's folder is the only one that cannot be removed for sure.
+    const nobody = 65_534
+    process.seteuid?.(nobody)
+    t.after(() => process.seteuid?.(0))
+    const shared = aHome(t)
+    const blobs = createDirectoryBlobs(join(shared, 'blobs'))
+    const { hash } = await blobs.put(Readable.from([Buffer.from('left')]))
+    utimesSync(join(shared, 'blobs', 'content', hash.slice(-2), hash), 0, 0)
+    const folder = (id: string) => join(shared, 'checkpoints', id)
+    mkdirSync(join(folder(other), '1'), { recursive: true })
+    process.seteuid?.(0)
+    mkdirSync(join(folder(stuck), '1'), { recursive: true })
+    process.seteuid?.(nobody)
+    now += 2 * dayMs
+    await assert.rejects(tidy({ store, blobs, clock, holder: 'c-1', shared, keepDays: 1 }, signal), /EPERM|EACCES/)
+    assert.equal(await store.workloads.get(other), null)
+    assert.ok(await store.workloads.get(stuck))
+    assert.equal(await blobs.size(contentName(hash)), null)
+  },
+)

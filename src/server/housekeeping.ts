@@ -1,7 +1,7 @@
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { Clock } from '#kit/clock.ts'
+import { removeTree } from '#kit/remove-tree.ts'
 import { contentName, type Blobs } from '#providers/blobs/blobs.ts'
 import { prune } from '#providers/blobs/prune.ts'
 import type { Store } from '#store/store.ts'
@@ -53,17 +53,34 @@ export async function tidy({ store, blobs, clock, holder, ...using }: Tidying, s
   const goesOn = () => !signal.aborted && clock.now() < until
   const endedMs = using.keepDays * dayMs
   while (goesOn() && (await store.prune({ now: clock.now(), endedMs })));
-  while (goesOn() && (await forget({ store, shared: using.shared }, clock.now() - endedMs)));
+  const forgetting = { store, shared: using.shared, before: clock.now() - endedMs }
+  let forgot: Forgot = { more: true, stuck: [] }
+  while (goesOn() && forgot.more) forgot = await forget(forgetting)
   if (signal.aborted) return
   const needed = new Set((await store.workloads.bundles()).map(contentName))
   await prune(blobs, 'logs', { keep: { maxAgeMs: endedMs, maxBytes: keep.logBytes }, now: Date.now() })
   await prune(blobs, 'content', { keep: keep.bundles, now: Date.now(), inUse: (name) => needed.has(name) })
+  const [stuck] = forgot.stuck
+  if (stuck !== undefined) throw stuck
 }
 
-/** Forgets some workloads. Their checkpoints go first: nobody would find them once the rows are gone. */
-async function forget({ store, shared }: Pick<Tidying, 'store' | 'shared'>, before: number): Promise<boolean> {
+type Forgetting = Pick<Tidying, 'store' | 'shared'> & { before: number }
+/** Whether there are more to forget, and what kept some from it. */
+type Forgot = { more: boolean; stuck: unknown[] }
+
+/**
+ * Forgets some workloads. Their checkpoints go first: nobody would find them once the rows are gone; so those of which
+ * they cannot be removed stay.
+ */
+async function forget({ store, shared, before }: Forgetting): Promise<Forgot> {
   const ids = await store.workloads.expired({ before, most: batch })
-  for (const id of ids) await rm(join(shared, 'checkpoints', id), { recursive: true, force: true })
-  await store.workloads.forget(ids)
-  return ids.length === batch
+  const gone: string[] = []
+  const stuck: unknown[] = []
+  for (const id of ids)
+    await removeTree(join(shared, 'checkpoints', id)).then(
+      () => gone.push(id),
+      (error: unknown) => stuck.push(error),
+    )
+  await store.workloads.forget(gone)
+  return { more: ids.length === batch && gone.length > 0, stuck }
 }
