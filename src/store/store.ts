@@ -139,8 +139,8 @@ export type Placed = {
 export type Placement = {
   /**
    * The first `most` of the queue. Of needs that are `asleep` only the first few are read, so that a long line of those
-   * who find no room hides nobody; those of them that were never told why they wait, and some `after` a workload. With `unlessIdle` all is empty
-   * when nothing waits: what is in the way is much in a large house.
+   * who find no room hides nobody; with them those that were never told why they wait, and some `after` a workload.
+   * With `unlessIdle` all is empty when nothing waits: what is in the way is much in a large house.
    */
   snapshot(options: {
     now: number

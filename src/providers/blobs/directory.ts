@@ -13,8 +13,8 @@ const mostPerRead = 16 * 1024 ** 2
 const abandonedMs = 3_600_000
 
 /**
- * Blobs in a folder that only its owner reads. They are written beside their place, synced, and moved there. Each blob lies in a folder named by the last two letters of its second part, so that no
- * folder grows very large.
+ * Blobs in a folder that only its owner reads. They are written beside their place, synced, and moved there. Each blob
+ * lies in a folder named by the last two letters of its second part, so that no folder grows very large.
  */
 export function createDirectoryBlobs(root: string): Blobs {
   const pathOf = (name: string): string => join(root, ...partsOf(name))
