@@ -76,6 +76,13 @@ test('an earlier simulation is compared with, and a page is written', async () =
   assert.match(readFileSync(join(folder, 'page.html'), 'utf8'), /^<!doctype html>[^]*<svg /)
 })
 
+test('a page that cannot be written costs nobody the figures', async () => {
+  const { code, stdout, stderr } = await isobar('fleet.yaml', 'jobs.csv', '--html', 'none/page.html')
+  assert.equal(code, 1)
+  assert.match(stdout, /^FIGURE +FIFO\njobs +3\n/)
+  assert.match(stderr, /^error: the page none\/page\.html cannot be written\n.*ENOENT.*\nnext: ls -ld none\n$/)
+})
+
 test('what is wrong with a file, a policy or a number is told with its place and fix, and exits with 2', async () => {
   write('wrong.csv', 'arrival,duration,gpus\n0,2h,8\n0,soon,8\n')
   const wrong = await isobar('fleet.yaml', 'wrong.csv')

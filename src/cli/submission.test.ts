@@ -8,7 +8,7 @@ import { after, test } from 'node:test'
 
 import { CliFault, exitCodes } from './fault.ts'
 import type { Io } from './io.ts'
-import { readSpec } from './submission.ts'
+import { pairOf, readSpec } from './submission.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'isobar-spec-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -60,4 +60,13 @@ test('a byte order mark is no part of a spec, and a pipe is read like a file', a
   const shell = 'printf "kind: job" | "$0" --input-type=module -e "$1"'
   const piped = execFileSync('/bin/sh', ['-c', shell, process.execPath, script])
   assert.equal(piped.toString(), 'kind: job\n')
+})
+
+test('a value without a name is refused, and not repeated', () => {
+  assert.deepEqual(pairOf('A=b=c'), ['A', 'b=c'])
+  for (const text of ['hunter2', '=hunter2', ''])
+    assert.throws(
+      () => pairOf(text),
+      (error) => error instanceof CliFault && error.code === exitCodes.usage && !error.message.includes('hunter2'),
+    )
 })

@@ -125,7 +125,11 @@ async function changed(text: string, { name, env = [] }: SpecChanges): Promise<s
 export function pairOf(text: string): [string, string] {
   const at = text.indexOf('=')
   if (at > 0) return [text.slice(0, at), text.slice(at + 1)]
-  throw new CliFault(`"${text}" is not NAME=value`, { code: exitCodes.usage, next: ['isobar run --env NAME=value …'] })
+  // What stands there is not repeated: it may be the value, and a secret.
+  throw new CliFault('--env is given something that is not NAME=value', {
+    code: exitCodes.usage,
+    next: ['isobar run --env NAME=value …'],
+  })
 }
 
 /** A file that this user may not read, or that went away meanwhile. */

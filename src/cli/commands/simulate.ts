@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 
 import type { Call } from '#cli/call.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
@@ -16,11 +16,6 @@ export async function simulate(call: Call): Promise<number> {
   if (call.flag('muri')) return simulateMuri(call)
   if (traces.length === 0) throw usage('a simulation needs a trace too', 'isobar simulate fleet.yaml jobs.csv')
   const { report, comparisons, html } = await correctable(() => work(call, fleet, traces))
-  const page = call.text('html')
-  if (page !== undefined) {
-    writeFileSync(resolve(call.io.cwd, page), html(report, comparisons))
-    note(call.io, `wrote ${page}`)
-  }
   const { sheetsOf } = await import('#simulator/report/sheets.ts')
   const isDetailed = report.runs.length === 1 || call.format.kind === 'wide'
   await showOne(call, {
@@ -28,9 +23,20 @@ export async function simulate(call: Call): Promise<number> {
     name: () => report.runs.map(({ digest }) => digest).join('\n'),
     people: () => textOf(call.io, report, sheetsOf(report, comparisons, isDetailed)),
   })
+  const page = call.text('html')
+  if (page !== undefined) writePage(call.io, page, html(report, comparisons))
   if (!report.interrupted) return exitCodes.done
   note(call.io, 'interrupted: this is what came until then')
   return exitCodes.interrupted
+}
+
+function writePage(io: Io, page: string, html: string): void {
+  try {
+    writeFileSync(resolve(io.cwd, page), html)
+  } catch (error) {
+    throw new CliFault(`the page ${page} cannot be written`, { why: String(error), next: [`ls -ld ${dirname(page)}`] })
+  }
+  note(io, `wrote ${page}`)
 }
 
 type Found = {
