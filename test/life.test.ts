@@ -60,16 +60,16 @@ describe('life', { concurrency: 12 }, () => {
   })
 
   test('what runs at its expiry is stopped with its grace', async () => {
-    const id = await house.start(aJob('brief', untilTold, { expiry: '4s' }))
+    const id = await house.start(aJob('brief', untilTold, { expiry: '8s' }))
     const { state, expiresAt, createdAt, endedAt } = await house.until(id, 'at its end', isOver)
     assert.equal(state, 'stopped')
-    assert.equal(Date.parse(expiresAt ?? '') - Date.parse(createdAt), 4000)
+    assert.equal(Date.parse(expiresAt ?? '') - Date.parse(createdAt), 8000)
     assert.ok(Date.parse(endedAt ?? '') >= Date.parse(expiresAt ?? ''))
     assert.deepEqual(savedOf(id), ['saved by 1\n'])
   })
 
   test('what runs at its deadline is stopped with its grace and fails with 124', async () => {
-    const { code, stdout, stderr } = await house.run(aJob('late', untilTold, { deadline: inFuture(5000) }))
+    const { code, stdout, stderr } = await house.run(aJob('late', untilTold, { deadline: inFuture(8000) }))
     assert.deepEqual([code, stdout], [124, 'up\n'], stderr)
     const { id, reason } = await house.look('late')
     assert.equal(reason, 'did not end by its deadline')
@@ -77,7 +77,7 @@ describe('life', { concurrency: 12 }, () => {
   })
 
   test('what cannot make its deadline is not started, says why, and fails at it', async () => {
-    const id = await house.start(aJob('hopeless', 'true', { deadline: inFuture(4000), duration: { expected: '1h' } }))
+    const id = await house.start(aJob('hopeless', 'true', { deadline: inFuture(8000), duration: { expected: '1h' } }))
     const waits = await house.until(id, 'refused', ({ reason }) => reason !== '')
     assert.match(waits.reason, /^It cannot end by its deadline of .*: it is expected to run for 1h\.$/)
     const { cause, shown } = await house.why(id)
@@ -87,10 +87,10 @@ describe('life', { concurrency: 12 }, () => {
   })
 
   test('what runs longer than its maximum is stopped with its grace and fails with 124', async () => {
-    const { code, stdout, stderr } = await house.run(aJob('long', untilTold, { duration: { maximum: '1s' } }))
+    const { code, stdout, stderr } = await house.run(aJob('long', untilTold, { duration: { maximum: '3s' } }))
     assert.deepEqual([code, stdout], [124, 'up\n'], stderr)
     const { id, reason } = await house.look('long')
-    assert.equal(reason, 'ran longer than its maximum of 1s')
+    assert.equal(reason, 'ran longer than its maximum of 3s')
     assert.deepEqual(savedOf(id), ['saved by 1\n'])
   })
 
