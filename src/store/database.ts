@@ -19,6 +19,11 @@ export type Database = {
    * COMMIT was sent, for then it may have happened. `act` must do nothing that cannot be repeated.
    */
   write<T>(act: (on: Executor) => Promise<T>): Promise<T>
+  /**
+   * Runs one statement that is a transaction by itself, and again when the connection breaks, though it may have
+   * happened: for claims, which run out by themselves. Loops that find nothing to do ask no more than this.
+   */
+  claim<T>(ask: (on: Executor) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
 
@@ -85,6 +90,7 @@ function over(kysely: Executor, patienceMs: number): Database {
   const asked = <T>(ask: () => Promise<T>) => again({ ask, patienceMs, mayRepeat: () => true })
   return {
     read: (ask) => asked(() => ask(kysely)),
+    claim: (ask) => asked(() => ask(kysely)),
     readAtOnce: (ask) =>
       asked(() => kysely.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(ask)),
     write(act) {

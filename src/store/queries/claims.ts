@@ -7,7 +7,7 @@ import { nudge } from './nudge.ts'
 /** Claims go by the database's clock, so that control planes with different clocks agree who holds what. */
 export const createClaims = (database: Database): Claims => ({
   take: (name, holder, seconds) =>
-    database.write(async (on) => {
+    database.claim(async (on) => {
       const { rows } = await sql<Claim>`
         insert into claims as c (name, holder, epoch, expires_at)
         values (${name}, ${holder}, 1, clock_timestamp() + make_interval(secs => ${seconds}))
@@ -35,9 +35,11 @@ export const createClaims = (database: Database): Claims => ({
         insert into control_planes (id, url, heard_at) values (${id}, ${url}, clock_timestamp())
         on conflict (id) do update set url = excluded.url, heard_at = excluded.heard_at returning xmax = 0 as "isNew"
       `.execute(on)
-      // The others must tell their agents of it before one of them dies.
-      if (here[0]?.isNew) await nudge(on, ['planes'])
-      await sql`delete from control_planes where heard_at < clock_timestamp() - interval '1 day'`.execute(on)
+      if (here[0]?.isNew) {
+        // The others must tell their agents of it before one of them dies.
+        await nudge(on, ['planes'])
+        await sql`delete from control_planes where heard_at < clock_timestamp() - interval '1 day'`.execute(on)
+      }
       const { rows } = await sql<{ id: string; url: string }>`
         select id, url from control_planes where heard_at > clock_timestamp() - interval '15 s' order by id
       `.execute(on)

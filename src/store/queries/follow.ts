@@ -12,7 +12,7 @@ import { isOwed, owed } from './owed.ts'
 
 export const createFollow = (database: Database): Follow => ({
   async due(options) {
-    const ids = await database.write((on) => claimDue(on, options))
+    const ids = await database.claim((on) => claimDue(on, options))
     // A later look at all of it at once: what comes after the claim makes the workload due again.
     return ids.length === 0 ? [] : database.readAtOnce((on) => factsOf(on, ids, options.now))
   },

@@ -13,7 +13,10 @@ import { attemptColumns, leaseColumns, operationColumns, replicaColumns, workloa
 type ApplyWithin = (on: Executor, changes: Change[]) => Promise<number>
 
 export const createOperations = (database: Database, applyWithin: ApplyWithin): Operations => ({
-  claim: (options) => database.write((on) => claim(on, options)),
+  async claim(options) {
+    const operations = await database.claim((on) => claim(on, options))
+    return operations.length === 0 ? [] : database.readAtOnce((on) => withRows(on, operations))
+  },
   settle: (claimed, result, changes) =>
     database.write(async (on) => {
       if (!(await settle(on, { ...claimed, result }))) return false
@@ -22,9 +25,9 @@ export const createOperations = (database: Database, applyWithin: ApplyWithin): 
     }),
 })
 
-async function claim(on: Executor, options: Parameters<Operations['claim']>[0]): Promise<ClaimedOperation[]> {
+async function claim(on: Executor, options: Parameters<Operations['claim']>[0]): Promise<Operation[]> {
   const { kind, holder, now, most, seconds } = options
-  const { rows: operations } = await sql<Operation>`
+  const { rows } = await sql<Operation>`
     update operations o set claimed_by = ${holder}, tries = o.tries + 1,
       claimed_until = clock_timestamp() + make_interval(secs => ${seconds})
     where o.id in (
@@ -35,8 +38,7 @@ async function claim(on: Executor, options: Parameters<Operations['claim']>[0]):
       order by p.not_before, p.id limit ${most} for no key update of p skip locked
     ) returning ${operationColumns('o')}
   `.execute(on)
-  if (operations.length === 0) return []
-  return withRows(on, operations)
+  return rows
 }
 
 const launchable = sql`l.state in ('wanted', 'starting')`
