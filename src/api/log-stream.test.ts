@@ -161,6 +161,16 @@ test('ranks side by side do not mix within a line', async () => {
   assert.deepEqual(text.trimEnd().split('\n').sort(), ['[0] ab', '[0] c', '[1] x', '[1] yz'])
 })
 
+async function* inTwoAttempts(...parts: [string, string]): AsyncGenerator<LogPart> {
+  for (const [at, part] of parts.entries()) yield { attempt: at + 1, next: 0, bytes: Buffer.from(part) }
+}
+
+test('what an attempt wrote last, without an end of line, is no part of the first line of the next', async () => {
+  let text = ''
+  for await (const bytes of prefixed(0, inTwoAttempts('step 4', 'resumed\n'))) text += Buffer.from(bytes).toString()
+  assert.equal(text, '[0] step 4\n[0] resumed\n')
+})
+
 async function* endless(bytes: number): AsyncGenerator<Uint8Array, void> {
   for (;;) yield new Uint8Array(bytes)
 }

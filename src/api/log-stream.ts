@@ -129,8 +129,14 @@ const mostOfLine = 64 * 1024
 export async function* prefixed(rank: number, log: AsyncIterable<LogPart>): AsyncGenerator<Uint8Array, void> {
   const prefix = Buffer.from(`[${rank}] `)
   let rest: Uint8Array = new Uint8Array()
-  for await (const { bytes } of log) {
+  let current = 0
+  for await (const { attempt, bytes } of log) {
     const pieces: Uint8Array[] = []
+    if (attempt !== current && rest.length > 0) {
+      pieces.push(prefix, rest, Buffer.of(newline))
+      rest = new Uint8Array()
+    }
+    current = attempt
     let text = rest.length > 0 ? Buffer.concat([rest, bytes]) : Buffer.from(bytes)
     for (let end = text.indexOf(newline); end !== -1; end = text.indexOf(newline)) {
       pieces.push(prefix, text.subarray(0, end + 1))

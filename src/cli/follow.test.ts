@@ -58,6 +58,21 @@ test('a log that breaks off in a later attempt goes on there, byte for byte, ran
   assert.deepEqual(asked, [null, '2.7,1.0'])
 })
 
+test('what an attempt wrote last, without an end of line, is no part of the first line of the next', async () => {
+  const url = await answering((request, response) => {
+    if (!request.url?.includes('/logs')) return response.end(JSON.stringify({ state: 'succeeded' }))
+    response.end(record([0, 1, 6], 'step 4') + record([0, 2, 0], '') + record([0, 2, 8], 'resumed\n'))
+  })
+  let seen = ''
+  await followLog(sessionAt(url), {
+    workload: 'w-1',
+    query: { rank: 'all' },
+    sink: async (bytes) => void (seen += Buffer.from(bytes).toString()),
+    signal: AbortSignal.timeout(10_000),
+  })
+  assert.equal(seen, '[0] step 4\n[0] resumed\n')
+})
+
 const event = (cursor: number): EventView => ({
   cursor: String(cursor),
   at: '2026-01-01T00:00:00Z',

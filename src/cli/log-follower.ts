@@ -23,10 +23,11 @@ export async function followLog(
   const ranks = new Map<number, Rank>()
   const lines = (rank: number): Lines => (query.rank === 'all' ? prefixing(`[${rank}] `, sink) : bare(sink))
   const take = async ({ rank, attempt, next, bytes }: LogRecord) => {
-    const known = ranks.get(rank) ?? { place: '', lines: lines(rank) }
+    const known = ranks.get(rank) ?? { attempt, next, lines: lines(rank) }
     ranks.set(rank, known)
+    if (known.attempt !== attempt) await known.lines.end()
     if (bytes !== '') await known.lines.sink(Buffer.from(bytes, 'base64'))
-    known.place = `${attempt}.${next}`
+    Object.assign(known, { attempt, next })
   }
   while (!signal.aborted) {
     try {
@@ -49,13 +50,13 @@ export async function followLog(
   for (const rank of ranks.values()) await rank.lines.end()
 }
 
-/** How far a rank's log was read (its attempt and the byte in it), and where its lines go. */
-type Rank = { place: string; lines: Lines }
+/** How far a rank's log was read, and where its lines go. */
+type Rank = { attempt: number; next: number; lines: Lines }
 
 const placesOf = (ranks: Map<number, Rank>): string =>
   [...ranks]
     .toSorted(([a], [b]) => a - b)
-    .map(([, { place }]) => place)
+    .map(([, { attempt, next }]) => `${attempt}.${next}`)
     .join(',')
 
 /** Takes the records of a stream; false when it broke off. What was cut in half is left for the next one. */
@@ -99,6 +100,7 @@ export function prefixing(prefix: string, sink: Sink): Lines {
     },
     async end() {
       if (rest.length > 0) await sink(Buffer.from(`${prefix}${rest.toString()}\n`))
+      rest = Buffer.alloc(0)
     },
   }
 }
