@@ -13,18 +13,31 @@ const mostLaunchMs = 60_000
  */
 export async function claim(folder: SiteFolder, name: string, token: string): Promise<boolean> {
   const path = join(folder.claims, name)
-  for (;;) {
-    if (await appear(path, token)) return true
-    const holder = await readFile(path, 'utf8').catch(() => '')
-    if (holder === token) return true
-    if (holder !== '' && (await isThere(folder.order(holder)))) return false
-    const age = await stat(path).then(
-      ({ mtimeMs }) => Date.now() - mtimeMs,
-      () => Number.POSITIVE_INFINITY,
-    )
-    if (age < mostLaunchMs) return false
-    await rm(path, { force: true })
+  if (await appear(path, token)) return true
+  if ((await holderOf(path)) === token) return true
+  if (!(await isLeft(folder, path))) return false
+  // Who takes it over must be the only one that looks and removes: else the second would remove the claim of the first.
+  const taking = `${path}.taking`
+  if (!(await appear(taking, token))) return false
+  try {
+    if (await isLeft(folder, path)) await rm(path, { force: true })
+    return await appear(path, token)
+  } finally {
+    await rm(taking, { force: true })
   }
+}
+
+const holderOf = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '')
+
+/** Whether a claim is nobody's any more. */
+async function isLeft(folder: SiteFolder, path: string): Promise<boolean> {
+  const holder = await holderOf(path)
+  if (holder !== '' && (await isThere(folder.order(holder)))) return false
+  const madeAt = await stat(path).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => Number.NEGATIVE_INFINITY, // it has just been freed
+  )
+  return Date.now() - madeAt >= mostLaunchMs
 }
 
 /** Makes a file whole or not at all: whoever dies on the way leaves no claim that nobody can be asked about. */
@@ -49,7 +62,7 @@ async function appear(path: string, token: string): Promise<boolean> {
 export async function releaseAll(folder: SiteFolder, token: string): Promise<void> {
   const over = new Map([[token, true]])
   for (const name of await readdir(folder.claims)) {
-    const holder = await readFile(join(folder.claims, name), 'utf8').catch(() => '')
+    const holder = await holderOf(join(folder.claims, name))
     if (holder !== '' && !over.has(holder)) over.set(holder, await wasRetired(folder, holder))
     if (over.get(holder)) await release(folder, [name])
   }
