@@ -55,6 +55,21 @@ test('an entry lies in one hour of the day', () => {
   )
 })
 
+test('time of weeks is entered day by day, so that no step is large', () => {
+  const day = 86_400_000
+  let lease = aLease({ startedAt: 0, endedAt: 20 * day + 1 })
+  for (let days = 1; days <= 20; days++) {
+    const entries = meter(lease, 30 * day)
+    assert.equal(entries.length, 24)
+    lease = { ...lease, meteredUntil: entries.at(-1)?.to ?? 0 }
+    assert.equal(lease.meteredUntil, days * day)
+  }
+  assert.deepEqual(
+    meter(lease, 30 * day).map(({ from, to }) => to - from),
+    [1],
+  )
+})
+
 test('a clock that stepped back bills nothing', () => {
   assert.deepEqual(meter(aLease({ meteredUntil: 5_000_000 }), 4_000_000), [])
   assert.deepEqual(meter(aLease({ meteredUntil: 5_000_000, endedAt: 4_000_000 }), 9_000_000), [])

@@ -10,6 +10,8 @@ import type { Lease } from '#model/lease.ts'
 const pieceMs = (ageMs: number): number => Math.min(600_000, Math.max(shortestEntryMs, ageMs / 4))
 export const shortestEntryMs = 10_000
 const hourMs = 3_600_000
+/** After weeks in which nobody was there to write it down, time is entered in steps: so much of a lease at once. */
+const mostMs = 24 * hourMs
 
 /**
  * The entries due for a lease at `now`: its time since the last one, exact to the millisecond and the micro-dollar, one
@@ -21,9 +23,10 @@ export function meter(lease: Lease, now: number): Entry[] {
   if (lease.startedAt === null) return []
   const start = lease.startedAt
   const since = lease.meteredUntil ?? start
-  const until = lease.endedAt === null ? now : Math.max(start, lease.endedAt)
-  const due = lease.endedAt === null ? until - since >= pieceMs(since - start) : until > since
+  const end = lease.endedAt === null ? now : Math.max(start, lease.endedAt)
+  const due = lease.endedAt === null ? end - since >= pieceMs(since - start) : end > since
   if (!due) return []
+  const until = Math.min(end, since + mostMs)
   const price = BigInt(lease.priceMicros)
   const { id, workload, project, provider, site, tier } = lease
   const entries: Entry[] = []
