@@ -39,7 +39,7 @@ const train = `# A gang
 kind: job
 name: train-7b   # what people say
 nodes: 8
-resources:
+resources: # of each node
   accelerators: [H200:8, H100:8]
   memory: 1TB+
 

@@ -114,7 +114,6 @@ class Reader {
       const name = this.take(key)?.[1]
       if (!isNew(name, fields)) return undefined
       this.weight += 4
-      this.take(spaces)
       const value = this.take(endOfLine) ? this.#below(indent, depth) : this.#beside(indent, depth)
       if (value === undefined) return undefined
       fields[name] = value
@@ -131,6 +130,7 @@ class Reader {
   }
 
   #beside(indent: number, depth: number): unknown {
+    this.take(spaces)
     const next = this.#next()
     if (next === '|') return this.#literal(indent)
     if (next === '[' || next === '{' || next === '"' || next === "'") {
