@@ -28,7 +28,8 @@ const youngMs = 15_000
  */
 export function compare({ leases, sightings, since, now }: Compared, absences: Absences): SeenRank[] {
   const listed = new Map(sightings.map((sighting) => [sighting.token, sighting]))
-  for (const id of absences.keys()) if (listed.has(id) || !leases.some((lease) => lease.id === id)) absences.delete(id)
+  const ours = new Set(leases.map(({ id }) => id))
+  for (const id of absences.keys()) if (listed.has(id) || !ours.has(id)) absences.delete(id)
   return leases.flatMap((lease) => {
     const sighting = listed.get(lease.id)
     const shown = sighting?.ranks ?? (absent(lease, absences, now) ? lease.ranksSeen.map(lostRank) : [])
