@@ -126,6 +126,13 @@ test('logs side by side mix only whole lines, and keep a last one without its en
   assert.equal(seen, '[a] first\n[a] second\n[a] last\n')
 })
 
+test('a line without an end is shown in pieces, so that nobody waits for it or has to hold it', async () => {
+  let seen = ''
+  const one = prefixing('[a] ', async (bytes) => void (seen += Buffer.from(bytes).toString()))
+  for (let part = 0; part < 3; part++) await one.sink(Buffer.alloc(50_000, '\r'))
+  assert.equal(seen, `[a] ${'\r'.repeat(100_000)}\n`)
+})
+
 test('an answer that is no JSON, or a problem of no known shape, is an error that names a fix', async () => {
   const cases: [number, string, string, number, RegExp][] = [
     [200, 'text/html', '<html>', 1, /not JSON/],

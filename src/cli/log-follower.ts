@@ -79,28 +79,33 @@ type Lines = { sink: Sink; end: () => Promise<void> }
 
 const bare = (sink: Sink): Lines => ({ sink, end: async () => {} })
 
+/** A line longer than this is passed on in pieces. */
+const mostOfLine = 64 * 1024
+
 /** Puts a name before every line, for several logs on one stream; lets only whole lines through. */
 export function prefixing(prefix: string, sink: Sink): Lines {
   let rest = Buffer.alloc(0)
+  const end = async () => {
+    if (rest.length > 0) await sink(Buffer.from(`${prefix}${rest.toString()}\n`))
+    rest = Buffer.alloc(0)
+  }
   return {
+    end,
     async sink(bytes) {
       const all = Buffer.concat([rest, bytes])
-      const end = all.lastIndexOf(10) + 1
-      rest = all.subarray(end)
-      if (end > 0)
+      const whole = all.lastIndexOf(10) + 1
+      rest = all.subarray(whole)
+      if (whole > 0)
         await sink(
           Buffer.from(
             all
-              .toString('utf8', 0, end - 1)
+              .toString('utf8', 0, whole - 1)
               .split('\n')
               .map((line) => `${prefix}${line}\n`)
               .join(''),
           ),
         )
-    },
-    async end() {
-      if (rest.length > 0) await sink(Buffer.from(`${prefix}${rest.toString()}\n`))
-      rest = Buffer.alloc(0)
+      if (rest.length > mostOfLine) await end()
     },
   }
 }
