@@ -33,6 +33,17 @@ const sessionAt = (url: string): Session =>
 const record = ([rank, attempt, next]: [number, number, number], text: string): string =>
   `${JSON.stringify({ rank, attempt, next, bytes: Buffer.from(text).toString('base64') })}\n`
 
+async function followed(url: string): Promise<string> {
+  let seen = ''
+  await followLog(sessionAt(url), {
+    workload: 'w-1',
+    query: { rank: 'all' },
+    sink: async (bytes) => void (seen += Buffer.from(bytes).toString()),
+    signal: AbortSignal.timeout(10_000),
+  })
+  return seen
+}
+
 test('a log that breaks off in a later attempt goes on there, byte for byte, rank by rank', async () => {
   const asked: (string | null)[] = []
   const url = await answering((request, response) => {
@@ -47,13 +58,7 @@ test('a log that breaks off in a later attempt goes on there, byte for byte, ran
       response.socket?.resetAndDestroy(),
     )
   })
-  let seen = ''
-  await followLog(sessionAt(url), {
-    workload: 'w-1',
-    query: { rank: 'all' },
-    sink: async (bytes) => void (seen += Buffer.from(bytes).toString()),
-    signal: AbortSignal.timeout(10_000),
-  })
+  const seen = await followed(url)
   assert.equal(seen, '[0] [86 bytes]\n[0] one\n[0] two\n[0] three\n')
   assert.deepEqual(asked, [null, '2.7,1.0'])
 })
@@ -63,13 +68,7 @@ test('what an attempt wrote last, without an end of line, is no part of the firs
     if (!request.url?.includes('/logs')) return response.end(JSON.stringify({ state: 'succeeded' }))
     response.end(record([0, 1, 6], 'step 4') + record([0, 2, 0], '') + record([0, 2, 8], 'resumed\n'))
   })
-  let seen = ''
-  await followLog(sessionAt(url), {
-    workload: 'w-1',
-    query: { rank: 'all' },
-    sink: async (bytes) => void (seen += Buffer.from(bytes).toString()),
-    signal: AbortSignal.timeout(10_000),
-  })
+  const seen = await followed(url)
   assert.equal(seen, '[0] step 4\n[0] resumed\n')
 })
 
