@@ -53,7 +53,10 @@ function remoteServer(io: Io): Api | undefined {
   let told = false
   const answered = (theirs: string) => {
     if (!told && theirs !== '' && theirs !== version)
-      note(io, `warning: the server is version ${theirs}, this command ${version}. next: npm install isobar@${theirs}`)
+      note(
+        io,
+        `warning: the server is version ${theirs}, this command ${version}. next: use version ${theirs} here, or update the server`,
+      )
     told = true
   }
   return createApi({ url: env.ISOBAR_SERVER, token: env.ISOBAR_TOKEN ?? '', ifAway, answered })

@@ -184,7 +184,10 @@ test('a server elsewhere of another version is told once, and data stays data', 
   other.close()
   assert.equal(code, 0, stderr)
   assert.deepEqual(JSON.parse(stdout), { items: [] })
-  assert.match(stderr, /^warning: the server is version 9\.9\.9, .*next: npm install isobar@9\.9\.9\n$/)
+  assert.match(
+    stderr,
+    /^warning: the server is version 9\.9\.9, .*next: use version 9\.9\.9 here, or update the server\n$/,
+  )
   assert.equal((await house.isobar('api', 'get', 'v1/server')).stderr, '')
 })
 

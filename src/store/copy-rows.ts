@@ -114,7 +114,7 @@ function refuseOthers(migrations: string[]): void {
   if (migrations.join(' ') === ours.join(' ')) return
   throw new StoreProblem(
     `The rows fit the schema of ${migrations.at(-1) ?? 'nothing'}, and this Isobar has ${ours.at(-1) ?? 'nothing'}.\n` +
-      'Use the version that made the backup, then update: npm install isobar@<version>',
+      'Restore with the version that made the backup, then start this one on the same database.',
   )
 }
 

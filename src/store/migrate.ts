@@ -55,7 +55,7 @@ function refuseStrangers(done: Map<string, string>, migrations: Migration[]): vo
   const newer = [...done.keys()].filter((name) => !known.has(name))
   if (newer.length > 0)
     throw new StoreProblem(
-      `The database was made by a newer Isobar: this one does not know ${newer.join(', ')}.\nInstall that version or a later one: npm install isobar@latest`,
+      `The database was made by a newer Isobar: this one does not know ${newer.join(', ')}.\nStart that version or a later one.`,
     )
   const edited = [...done].filter(([name, checksum]) => known.get(name) !== checksum).map(([name]) => name)
   if (edited.length > 0)

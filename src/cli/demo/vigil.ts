@@ -50,6 +50,7 @@ export async function watchService(
       await sleep(100)
     }
   })()
+  watching.catch(() => undefined) // told at the end; until then the demo may fail for a reason of its own
   return {
     expect: (count) => void (possible = count),
     async end() {

@@ -6,7 +6,7 @@ import { createApi, type Api } from '#cli/client.ts'
 import { startServer, waitForEnd } from '#cli/connect.ts'
 import { readToken } from '#cli/home.ts'
 import type { Io } from '#cli/io.ts'
-import { taggedProcesses } from '#kit/processes.ts'
+import { taggedProcesses, signal } from '#kit/processes.ts'
 import { leaseTag } from '#model/agent-folder.ts'
 import { startEmbedded } from '#store/embedded/embedded.ts'
 
@@ -51,7 +51,7 @@ export async function openWorld(io: Io): Promise<World> {
       const leases = await leasesAt(api, site)
       renameSync(rootOf(site), `${rootOf(site)}.lost`)
       const doomed = await processesOf(leases)
-      for (const pid of doomed) process.kill(pid, 'SIGKILL')
+      for (const pid of doomed) signal(pid, 'SIGKILL') // a task of the array may have ended meanwhile
       return doomed.length
     },
     bringBack: (site) => renameSync(`${rootOf(site)}.lost`, rootOf(site)),
