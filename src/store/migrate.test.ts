@@ -45,7 +45,7 @@ test('a database of a newer program is refused, and so is one of another text', 
   opened(async (database) => {
     const [one, two] = [aStep('1', 'create table a (x int)'), aStep('2', 'create table b (x int)')]
     await migrate(database, [one, two])
-    await assert.rejects(migrate(database, [one]), /newer Isobar: this one does not know 2\.\nInstall/)
+    await assert.rejects(migrate(database, [one]), /newer Isobar: this one does not know 2\.\nStart that version/)
     await assert.rejects(migrate(database, [one, aStep('2', 'select 1')]), /another text of 2 /)
   }))
 
