@@ -18,7 +18,8 @@ export type Source = { figures(): Promise<Figures>; now(): number }
 export function createMetrics(source: Source): Metrics {
   const registry = new Registry()
   const registers = [registry]
-  collectDefaultMetrics({ register: registry })
+  // Its default looks at the event loop every 10 ms, which is most of what an idle control plane would do.
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 })
   const requests = new Histogram({
     name: 'isobar_http_request_seconds',
     help: 'Duration of requests by method, route and status.',
