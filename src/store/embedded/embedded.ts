@@ -56,7 +56,7 @@ const ours = {
   max_wal_senders: '0',
   jit: 'off',
   // A burst fills an empty table within seconds, and plans made without statistics are poor ones.
-  autovacuum_naptime: '10s',
+  autovacuum_naptime: '20s',
   // Its log is for its own troubles: no statement (which may hold what people sealed) and no line per checkpoint.
   log_min_messages: 'log',
   log_min_error_statement: 'panic',
