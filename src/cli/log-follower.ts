@@ -70,7 +70,8 @@ async function pass(response: IncomingMessage, take: (record: LogRecord) => Prom
       for (const line of whole) await take(JSON.parse(line) as LogRecord) // of this shape by the contract of the API
     }
     return true
-  } catch {
+  } catch (error) {
+    if (error !== response.errored) throw error
     return false
   }
 }

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 
 import type { Call } from '#cli/call.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
@@ -25,7 +25,8 @@ export async function gateway(call: Call): Promise<void> {
     })
   })
   const file = io.env.ISOBAR_SERVER ? null : gatewayFile(homeOf(io))
-  if (file) writeFileSync(file, `${JSON.stringify({ pid: process.pid, url: open.url })}\n`, { mode: 0o600 })
+  const ours = `${JSON.stringify({ pid: process.pid, url: open.url })}\n`
+  if (file) writeFileSync(file, ours, { mode: 0o600 })
   note(io, `services are at ${open.url}/<project>/<service>/. Ctrl-C ends it.`)
   await interruptible(
     (interrupted) =>
@@ -34,6 +35,7 @@ export async function gateway(call: Call): Promise<void> {
         process.once('SIGTERM', () => resolve())
       }),
   )
-  if (file) rmSync(file, { force: true })
+  // A second gateway that came later has written its own.
+  if (file && existsSync(file) && readFileSync(file, 'utf8') === ours) rmSync(file, { force: true })
   await open.close()
 }

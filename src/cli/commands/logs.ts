@@ -16,7 +16,12 @@ export async function logs(call: Call): Promise<number> {
   const sink = (bytes: Uint8Array) => write(call.io, bytes)
   if (!call.flag('follow')) {
     const response = await api.open('GET', workloadPath(id, '/logs'), { query })
-    for await (const part of response) await sink(part)
+    try {
+      for await (const part of response) await sink(part)
+    } catch (error) {
+      if (error !== response.errored) throw error
+      throw new CliFault(`the server ended in the middle of the log of ${name}`, { next: [`isobar logs ${id}`] })
+    }
     return exitCodes.done
   }
   return interruptible(async (signal) => {
