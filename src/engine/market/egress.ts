@@ -1,0 +1,80 @@
+import type { Micros } from '#kit/money.ts'
+
+/**
+ * What data costs that leaves a place, by how much of it has left in the month: each part pays the price of the step
+ * that it falls into, so a step never makes what came before cheaper. The last step has no end.
+ */
+export type EgressSteps = readonly { untilGB: number; microsPerGB: number }[]
+
+/** What a provider takes for data that leaves one of its sites, with source and date. */
+export type EgressPrices = {
+  /** To another of its sites on the same continent, and on another one. */
+  near: EgressSteps
+  far: EgressSteps
+  /** To anyone else. */
+  outside: EgressSteps
+  source: string
+}
+
+const gigabyte = 1_000_000_000n
+const flat = (microsPerGB: number): EgressSteps => [{ untilGB: Infinity, microsPerGB }]
+
+/**
+ * List prices of North America and Europe; elsewhere they are higher. A provider that is not here is not known to take
+ * nothing: ask whoever has its contract.
+ */
+export const egressPrices: Readonly<Record<string, EgressPrices>> = {
+  aws: {
+    near: flat(20_000),
+    far: flat(20_000),
+    outside: [
+      { untilGB: 100, microsPerGB: 0 },
+      { untilGB: 10_240, microsPerGB: 90_000 },
+      { untilGB: 51_200, microsPerGB: 85_000 },
+      { untilGB: 153_600, microsPerGB: 70_000 },
+      { untilGB: Infinity, microsPerGB: 50_000 },
+    ],
+    source: 'AWS EC2 on-demand price list, data transfer from us-east-1, as told in 2026-04',
+  },
+  // Its steps above 10 TB a month are cheaper, and left out: no source at hand gives them in dollars.
+  azure: {
+    near: flat(20_000),
+    far: flat(50_000),
+    outside: [
+      { untilGB: 100, microsPerGB: 0 },
+      { untilGB: Infinity, microsPerGB: 87_500 },
+    ],
+    source: 'Azure bandwidth prices of eastus and westeurope, as in the profiles of Skyplane (NSDI 2023)',
+  },
+  gcp: {
+    near: flat(20_000),
+    far: flat(80_000),
+    outside: [
+      { untilGB: 1024, microsPerGB: 120_000 },
+      { untilGB: 10_240, microsPerGB: 110_000 },
+      { untilGB: Infinity, microsPerGB: 80_000 },
+    ],
+    source:
+      'Google Cloud price list of 2026-07-30, worldwide from us-central1; between regions as in Skyplane (NSDI 2023)',
+  },
+}
+
+/**
+ * What the first `bytes` of a month cost, rounded down. The price of a transfer is the difference of two of these, so
+ * that transfers add up to the bill however they are cut. A GB is 10⁹ bytes, which is never too little.
+ */
+function bill(steps: EgressSteps, bytes: bigint): Micros {
+  let [sum, from] = [0n, 0n]
+  for (const { untilGB, microsPerGB } of steps) {
+    const until = untilGB === Infinity ? bytes : BigInt(untilGB) * gigabyte
+    const part = (bytes < until ? bytes : until) - from
+    if (part <= 0n) break
+    sum += part * BigInt(microsPerGB)
+    from += part
+  }
+  return sum / gigabyte
+}
+
+/** What `bytes` cost on top of the `sentBytes` that left before them in the same month. */
+export const egressMicros = (steps: EgressSteps, sentBytes: bigint, bytes: bigint): Micros =>
+  bill(steps, sentBytes + bytes) - bill(steps, sentBytes)

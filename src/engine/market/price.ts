@@ -1,0 +1,108 @@
+import { costMicros, type Micros } from '#kit/money.ts'
+
+import { egressMicros, type EgressSteps } from './egress.ts'
+
+/** What is to be run. */
+export type Run = {
+  /** How long it takes on nodes of speed 1000, undisturbed. */
+  workMs: number
+  /** Time between checkpoints: what is lost when nodes are taken away is half of it on average. */
+  checkpointMs: number
+  /** From the loss of a node until the run goes on. */
+  restartMs: number
+}
+
+/** What a candidate asks for it. */
+export type Terms = {
+  nodes: number
+  /** Speed of this run on this shape, in thousandths of that which `workMs` was told for; 1000 where nothing is known. */
+  speedPermille: number
+  /** One node for one hour. */
+  priceMicros: Micros
+  /** How often one node is taken away in an hour, in millionths: 0 but for spot. */
+  takenPpm: number
+  /** Capacity that is paid for whether or not it is used. Beyond what is left of it, the price is paid. */
+  commitment?: {
+    leftNodeMs: bigint
+    /** What one of its nodes is worth to others for an hour (its shadow price); 0 where nobody waits for it. */
+    worthMicros: Micros
+  }
+  /** Data that must come from elsewhere first. */
+  data?: {
+    bytes: bigint
+    prices: EgressSteps
+    /** What has left that place in this month. */
+    sentBytes: bigint
+    moveMs: number
+  }
+}
+
+/** What a candidate costs for the whole run. The parts add up to `costMicros`. */
+export type Price = {
+  costMicros: Micros
+  /** Until it is done, from when its nodes are there: moving the data, restarts and lost work included. */
+  finishMs: number
+  parts: { nodes: Micros; restarts: Micros; commitment: Micros; egress: Micros }
+}
+
+const ppmHours = 1_000_000n * 3_600_000n
+
+/**
+ * The marginal cost of a whole run: what is paid for it that would not be paid without it. Undefined where it is not
+ * expected to finish, because nodes are taken away faster than it gets on.
+ */
+export function priceOf(run: Run, terms: Terms): Price | undefined {
+  const quietMs = ceil(BigInt(run.workMs) * 1000n, BigInt(terms.speedPermille))
+  const ms = withRestarts(run, terms, quietMs)
+  if (ms === undefined) return undefined
+  const nodes = BigInt(terms.nodes)
+  const quiet = paid(terms, nodes * quietMs)
+  const all = paid(terms, nodes * ms)
+  const { data } = terms
+  const egress = data ? egressMicros(data.prices, data.sentBytes, data.bytes) : 0n
+  const restarts = all.price - quiet.price + all.worth - quiet.worth
+  return {
+    costMicros: all.price + all.worth + egress,
+    finishMs: Number(ms) + (data?.moveMs ?? 0),
+    parts: { nodes: quiet.price, restarts, commitment: quiet.worth, egress },
+  }
+}
+
+/**
+ * How long it takes when losses are expected: T / (1 − rate × (restart + half a checkpoint)), the first order of Daly,
+ * "A higher order estimate of the optimum checkpoint interval" (FGCS 2006). A gang stops when any of its nodes does.
+ */
+function withRestarts(run: Run, terms: Terms, quietMs: bigint): bigint | undefined {
+  const lossMs = BigInt(run.restartMs + Math.ceil(run.checkpointMs / 2))
+  const left = ppmHours - BigInt(terms.nodes) * BigInt(terms.takenPpm) * lossMs
+  return left > 0n ? ceil(quietMs * ppmHours, left) : undefined
+}
+
+function paid({ priceMicros, commitment }: Terms, nodeMs: bigint): { price: Micros; worth: Micros } {
+  const left = commitment?.leftNodeMs ?? 0n
+  const covered = left < nodeMs ? left : nodeMs
+  return {
+    price: costMicros(priceMicros, Number(nodeMs - covered)),
+    worth: costMicros(commitment?.worthMicros ?? 0n, Number(covered)),
+  }
+}
+
+const ceil = (amount: bigint, by: bigint): bigint => (amount + by - 1n) / by
+
+/** What a workload wants of its candidates. */
+export type Objective = 'cost' | 'finish' | 'balance'
+
+/**
+ * Which of two comes first. `balance` compares cost × time: a tenth more money for a tenth less time is even, whatever
+ * the units. What is even goes by the other of the two.
+ */
+export function comparePrices(objective: Objective, one: Price, other: Price): number {
+  const cost = compare(one.costMicros, other.costMicros)
+  const finish = one.finishMs - other.finishMs
+  if (objective === 'cost') return cost || finish
+  if (objective === 'finish') return finish || cost
+  const product = compare(one.costMicros * BigInt(one.finishMs), other.costMicros * BigInt(other.finishMs))
+  return product || finish || cost
+}
+
+const compare = (one: bigint, other: bigint): number => (one < other ? -1 : Number(one > other))
