@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+
+import * as fc from 'fast-check'
+
+import { aggregate, readPlan, type Choice, type Market, type MarketPlan } from '#engine/market/aggregate.ts'
+import { buildLinear } from '#engine/market/linear.ts'
+import { planPatienceMs, steer } from '#engine/market/steer.ts'
+
+import { broken, costOf, fill } from './fill.ts'
+import { createSolver } from './solver.ts'
+
+const solver = createSolver()
+after(() => solver.close())
+
+async function planOf(market: Market): Promise<MarketPlan> {
+  const asked = aggregate(market)
+  const reply = await solver.solve(asked.program, 10)
+  return 'answer' in reply ? readPlan(market, asked, reply.answer) : assert.fail(reply.problem)
+}
+
+const choice = (pool: number, costMicros: number, barredBy?: string): Choice => ({
+  pool,
+  nodes: 1,
+  accelerators: 8,
+  costMicros,
+  ...(barredBy === undefined ? {} : { barredBy }),
+})
+
+/** Two pools of two nodes; `a` may go to both, `b` only to the cheap one. */
+const aMarket = (over: Partial<Market> = {}): Market => ({
+  pools: [
+    { cell: 'x/1', provider: 'x', tier: 'spot', nodes: 2 },
+    { cell: 'y/1', provider: 'y', tier: 'on-demand', nodes: 2 },
+  ],
+  cells: {},
+  projects: [{ name: 'team', providers: {} }],
+  classes: [
+    { name: 'a', project: 0, gangs: 2, unmetMicros: 9_000_000, choices: [choice(0, 1_000_000), choice(1, 3_000_000)] },
+    {
+      name: 'b',
+      project: 0,
+      gangs: 2,
+      unmetMicros: 9_000_000,
+      choices: [choice(0, 1_000_000), choice(1, 2_000_000, 'jurisdictions')],
+    },
+  ],
+  ...over,
+})
+
+const near = (found: number | undefined, expected: number) =>
+  assert.ok(Math.abs((found ?? NaN) - expected) <= 1e-3 * expected + 10, `${found} is not ${expected}`)
+
+test('who has no other place gets the cheap one, though the other came first', async () => {
+  const market = aMarket()
+  const plan = await planOf(market)
+  near(plan.costMicros, 8_000_000)
+  near(plan.gangs[0]?.[1], 2)
+  const arrivals = [0, 0, 1, 1]
+  const steered = fill(market, arrivals, steer(market, { plan, asOf: 0 }, 0))
+  assert.equal(costOf(market, steered), 8_000_000)
+  const unsteered = fill(market, arrivals, steer(market, undefined, 0))
+  assert.equal(costOf(market, unsteered), 20_000_000, 'two of them wait')
+})
+
+test('a plan that is too old no longer steers', async () => {
+  const market = aMarket()
+  const plan = await planOf(market)
+  assert.deepEqual(steer(market, { plan, asOf: 0 }, planPatienceMs).order(0), [1, 0])
+  assert.deepEqual(steer(market, { plan, asOf: 0 }, planPatienceMs + 1).order(0), [0, 1])
+})
+
+test('it says what a rule costs', async () => {
+  const team = { name: 'team', providers: {} }
+  const costs = async (projects: Market['projects']): Promise<Map<string, number>> =>
+    new Map(
+      (await planOf(aMarket({ projects }))).rules.map(({ rule, of, microsEach }) => [`${rule}: ${of}`, microsEach]),
+    )
+  near((await costs([{ ...team, accelerators: 24 }])).get('quota: team'), 750_000) // waits for 9 instead of paying 3
+  near((await costs([{ ...team, providers: { y: 1 } }])).get('provider-share: team at y'), 6_000_000)
+  const { rules } = await planOf(aMarket())
+  assert.deepEqual(
+    rules.map(({ rule, of }) => [rule, of]),
+    [['jurisdictions', 'b']],
+  )
+})
+
+test('a program without an answer is a problem in words, and the next one is solved', async () => {
+  const { program, row, column } = buildLinear()
+  column(1, [{ row: row(1, 0), value: 1 }])
+  const reply = await solver.solve(program, 10)
+  assert.match('problem' in reply ? reply.problem : '', /status/)
+  near((await planOf(aMarket())).costMicros, 8_000_000)
+})
+
+const someChoice = fc.record({
+  pool: fc.integer({ min: 0, max: 2 }),
+  nodes: fc.integer({ min: 1, max: 3 }),
+  accelerators: fc.integer({ min: 1, max: 8 }),
+  costMicros: fc.integer({ min: 0, max: 50 }).map((dollars) => dollars * 1_000_000),
+  barredBy: fc.option(fc.constant('jurisdictions'), { nil: undefined, freq: 4 }),
+})
+const someMarket = fc.record({
+  pools: fc.tuple(
+    ...[0, 1, 2].map((pool) =>
+      fc.record({
+        cell: fc.constantFrom('one', 'two'),
+        provider: fc.constant(`p${pool % 2}`),
+        tier: fc.constant('spot' as const),
+        nodes: fc.integer({ min: 0, max: 4 }),
+      }),
+    ),
+  ),
+  cells: fc.record({ one: fc.integer({ min: 0, max: 6 }) }, { requiredKeys: [] }),
+  projects: fc.tuple(
+    fc.record({ name: fc.constant('a'), accelerators: fc.integer({ min: 0, max: 24 }), providers: fc.constant({}) }),
+    fc.record({ name: fc.constant('b'), providers: fc.record({ p0: fc.integer({ min: 0, max: 4 }) }) }),
+  ),
+  classes: fc.array(
+    fc.record({
+      name: fc.constant('class'),
+      project: fc.integer({ min: 0, max: 1 }),
+      gangs: fc.integer({ min: 1, max: 2 }),
+      unmetMicros: fc.constant(100_000_000),
+      choices: fc.array(someChoice, { maxLength: 3 }),
+    }),
+    { minLength: 1, maxLength: 3 },
+  ),
+})
+
+test('no placement of whole gangs is cheaper than the plan, and steering never breaks a rule', async () => {
+  await fc.assert(
+    fc.asyncProperty(someMarket, async (market: Market) => {
+      const plan = await planOf(market)
+      const arrivals = market.classes.flatMap(({ gangs }, index) => Array<number>(gangs).fill(index))
+      const slack = 1e-5 * plan.costMicros + 1000
+      assert.ok(plan.costMicros <= cheapest(market, arrivals) + slack)
+      const placed = fill(market, arrivals, steer(market, { plan, asOf: 0 }, 0))
+      assert.deepEqual(broken(market, placed), [])
+      assert.ok(plan.costMicros <= costOf(market, placed) + slack)
+    }),
+    { numRuns: 150 },
+  )
+})
+
+/** By trying everything. */
+function cheapest(
+  market: Market,
+  arrivals: readonly number[],
+  placed: { index: number; choice: number }[] = [],
+): number {
+  const index = arrivals[placed.length]
+  if (index === undefined) return broken(market, placed).length > 0 ? Infinity : costOf(market, placed)
+  const ways = [-1, ...(market.classes[index]?.choices.keys() ?? [])]
+  return Math.min(...ways.map((way) => cheapest(market, arrivals, [...placed, { index, choice: way }])))
+}

@@ -1,0 +1,52 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+
+import type { LinearProgram } from '#engine/market/linear.ts'
+
+import type { Question, Reply } from './worker.ts'
+
+export type Solver = {
+  /** Never rejects and never takes much longer than `seconds`. Questions are answered one after the other. */
+  solve(program: LinearProgram, seconds: number): Promise<Reply>
+  close(): Promise<void>
+}
+
+/** Beyond its own limit the solver has this long to notice it, then its thread is ended and the next one is new. */
+const graceSeconds = 2
+
+/** A thread that solves linear programs. It is started with the first one, and does not keep the process alive. */
+export function createSolver(): Solver {
+  let worker: Worker | undefined
+  let last: Promise<unknown> = Promise.resolve()
+
+  async function end(): Promise<void> {
+    const ending = worker
+    worker = undefined
+    await ending?.terminate()
+  }
+
+  async function ask(question: Question): Promise<Reply> {
+    worker ??= new Worker(new URL('worker.ts', import.meta.url))
+    worker.ref()
+    const signal = AbortSignal.timeout((question.seconds + graceSeconds) * 1000)
+    try {
+      const replied = once(worker, 'message', { signal })
+      worker.postMessage(question, [])
+      const [reply] = await replied
+      worker.unref()
+      return reply
+    } catch (error) {
+      await end()
+      return { problem: signal.aborted ? `no answer within ${question.seconds} s` : String(error) }
+    }
+  }
+
+  return {
+    async solve(program, seconds) {
+      const answer = last.then(() => ask({ program, seconds }))
+      last = answer
+      return answer
+    },
+    close: end,
+  }
+}

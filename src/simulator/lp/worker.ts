@@ -1,0 +1,45 @@
+/** Solves linear programs, one after the other, beside the thread that decides: HiGHS blocks the one it runs on. */
+import { parentPort } from 'node:worker_threads'
+
+import highsModule from 'highs'
+
+import type { LinearAnswer, LinearProgram } from '#engine/market/linear.ts'
+
+export type Question = { program: LinearProgram; seconds: number }
+export type Reply = { answer: LinearAnswer } | { problem: string }
+
+// Its declarations are those of its CommonJS build, whose default lies one level deeper than that of the module.
+const loadHighs = highsModule as unknown as typeof highsModule.default
+const highs = await loadHighs()
+
+/**
+ * An interior point without crossover: on programs of 10,000 columns ten times as fast as the simplex method. Costs are scaled to at the most 1, so that the solver's tolerances mean the same for every program.
+ */
+function solve({ program, seconds }: Question): Reply {
+  const { costs, starts, rows, values, rowLower, rowUpper } = program
+  const scale = costs.reduce((most, cost) => Math.max(most, Math.abs(cost)), 1)
+  using model = highs.createModel({
+    numCols: costs.length,
+    numRows: rowLower.length,
+    colCost: costs.map((cost) => cost / scale),
+    colLower: costs.map(() => 0),
+    colUpper: costs.map(() => highs.infinity),
+    rowLower: rowLower.map((bound) => (bound === -Infinity ? -highs.infinity : bound)),
+    rowUpper: rowUpper.map((bound) => (bound === Infinity ? highs.infinity : bound)),
+    matrix: { format: 'csc', numRows: rowLower.length, numCols: costs.length, starts, indices: rows, values },
+  })
+  model.options.set({ output_flag: false, solver: 'ipm', run_crossover: 'off', time_limit: seconds })
+  model.run()
+  const status = model.getModelStatus()
+  if (status !== highs.constants.modelStatus.optimal) return { problem: `the solver ended with status ${status}` }
+  const { colValue, rowDual } = model.getSolution()
+  return { answer: { x: colValue, duals: rowDual.map((dual) => dual * scale) } }
+}
+
+parentPort?.on('message', (question: Question) => {
+  try {
+    parentPort?.postMessage(solve(question), [])
+  } catch (error) {
+    parentPort?.postMessage({ problem: String(error) } satisfies Reply, [])
+  }
+})
