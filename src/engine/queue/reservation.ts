@@ -1,0 +1,95 @@
+import { askOf } from '#engine/cell/ask.ts'
+import { nodesOf } from '#engine/cell/heads.ts'
+import { touch } from '#engine/cell/nodes.ts'
+import { refusals, release, take } from '#engine/cell/take.ts'
+
+import { scratchOf } from './scratch.ts'
+
+import type { Cell } from '#engine/cell/cell.ts'
+import type { QuotaTree } from './quota.ts'
+import type { Held, Request, Signature } from './request.ts'
+
+/**
+ * The promise of a start, as in EASY backfill (Lifka, JSSPP 1995; Mu'alem and Feitelson, IEEE TPDS 2001): at `at` these
+ * nodes and this quota are there for the first who found none. Others go ahead only if they end by then, or take neither.
+ */
+export type Reservation = {
+  owner: Signature
+  /** The one that it was made for. */
+  request: Request
+  cell: number
+  /** Infinity where it waits for somebody whose end nobody knows: then nobody passes. */
+  at: number
+  nodes: number[]
+  /** The tree of the owner's quotas. */
+  root: string
+  /** Quotas as they will be at `at`: with the owner, and with all that will still run then. */
+  quota: QuotaTree
+  /** Who of those that run is counted there. */
+  counted: Set<string>
+  /** Nodes that are closed to others right now. */
+  shut: number[]
+}
+
+/** Whether who ends at `ends` is gone before the owner starts. */
+export const passes = ({ at }: Reservation, ends: number): boolean => at < Infinity && ends <= at
+
+/** No gang has this number. */
+const reserved = 2 ** 31 - 1
+
+/** Closes the nodes of a reservation to all, or opens them again. */
+export function setFence(cell: Cell, reservation: Reservation, open: boolean): void {
+  if (open === (reservation.shut.length === 0)) return
+  if (!open) reservation.shut = reservation.nodes.filter((node) => cell.closedBy[node] === 0)
+  for (const node of reservation.shut) {
+    cell.closedBy[node] = open ? 0 : reserved
+    // Whoever wants a domain for itself alone has to see that somebody is to come.
+    cell.tenants[node] = (cell.tenants[node] ?? 0) + (open ? -1 : 1)
+    touch(cell, node)
+  }
+  if (open) reservation.shut = []
+}
+
+type Profile = {
+  cell: Cell
+  number: number
+  owner: Signature
+  /** Who runs in this cell or under the same quotas, and who will start there, by their ends. */
+  holders: readonly Held[]
+  quota: QuotaTree
+  now: number
+}
+
+/**
+ * The earliest time at which the owner has room in a cell, and quota, if all end when they are known to; and its nodes
+ * then. Null: not even when all have ended. All of this is tried on a copy of the cell, on which those who run are
+ * released in the order of their ends: one pass over the nodes, and one release and one question for each end.
+ */
+export function earliest({ cell, number, owner, holders, quota, now }: Profile): Start | null {
+  const scratch = scratchOf(cell)
+  const { project, amounts, gang: wanted } = owner.want
+  const ask = askOf(scratch, wanted)
+  let [next, at, gang] = [0, now, -1]
+  for (;;) {
+    gang = quota.shortage(project, amounts) === null ? take(scratch, ask) : refusals.full
+    if (gang !== refusals.full && gang !== refusals.unproven) break
+    const first = holders[next]
+    if (!first) break
+    at = first.ends
+    for (let held = holders[next]; held?.ends === at; held = holders[++next]) {
+      quota.remove(held.request.want.project, held.request.want.amounts)
+      if (held.cell === number && held.gang >= 0) release(scratch, held.gang)
+    }
+  }
+  for (const { request } of holders.slice(0, next)) quota.add(request.want.project, request.want.amounts)
+  if (gang < 0) return null
+  const { ranks, spares } = nodesOf(scratch, gang)
+  const nodes = new Set([...ranks, ...spares])
+  if (wanted.exclusive !== undefined)
+    scratch.closedBy.forEach((by, node) => {
+      if (by === gang + 1) nodes.add(node)
+    })
+  return { at, nodes: [...nodes] }
+}
+
+export type Start = { at: number; nodes: number[] }

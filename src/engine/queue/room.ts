@@ -1,0 +1,25 @@
+import { lastBucket } from '#engine/cell/buckets.ts'
+import { catchUp } from '#engine/cell/form.ts'
+import { largestFree } from '#engine/cell/heads.ts'
+
+import type { Ask } from '#engine/cell/ask.ts'
+
+/** Tells by counts alone whether a request may have room now; when it says no, it has none. */
+export function mayFit(ask: Ask): boolean {
+  if (ask.isImpossible) return false
+  if (ask.kind === 'task') return taskMayFit(ask)
+  if (ask.kind === 'gang') return largestFree(ask, ask.loosest) >= ask.units
+  return ask.roles.every(({ form, ranks }) => largestFree({ ...ask, form }, ask.loosest) >= ranks)
+}
+
+/** By the scarcest resource that it needs: single tasks have no counts for each of their sizes. */
+function taskMayFit({ lead, need }: Ask): boolean {
+  catchUp(lead, 1)
+  const [layer] = lead.layers
+  if (!layer) return false
+  const { buckets, units } = layer
+  return buckets ? lastBucket(buckets) >= need >>> buckets.shift : units.some((able) => able >= need && able > 0)
+}
+
+/** The most units that one domain can take that may hold it, for an explanation. */
+export const roomFor = (ask: Ask): number => (ask.kind === 'task' ? 0 : largestFree(ask, ask.loosest))
