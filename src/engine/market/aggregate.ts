@@ -56,7 +56,7 @@ export type Market = {
 /** The linear program of a market, and which row and column means what. */
 export type Aggregate = {
   program: LinearProgram
-  /** Of class and choice; -1 where a rule bars it. */
+  /** Of class and choice; -1 where a rule bars it, or the pool is smaller than one gang. */
   columns: readonly (readonly number[])[]
   unmet: readonly number[]
   rows: {
@@ -91,7 +91,7 @@ export function aggregate(market: Market): Aggregate {
   )
   const columns = market.classes.map(({ choices, project }, at) =>
     choices.map((choice) =>
-      choice.barredBy === undefined
+      choice.barredBy === undefined && choice.nodes <= (market.pools[choice.pool]?.nodes ?? 0)
         ? builder.column(choice.costMicros, [
             { row: rows.demand[at] ?? 0, value: 1 },
             ...uses(rows, market.pools, { ...choice, project }),

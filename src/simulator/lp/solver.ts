@@ -17,6 +17,7 @@ const graceSeconds = 2
 /** A thread that solves linear programs. It is started with the first one, and does not keep the process alive. */
 export function createSolver(): Solver {
   let worker: Worker | undefined
+  const closing = new AbortController()
   let last: Promise<unknown> = Promise.resolve()
 
   async function end(): Promise<void> {
@@ -26,10 +27,12 @@ export function createSolver(): Solver {
   }
 
   async function ask(question: Question): Promise<Reply> {
-    worker ??= new Worker(new URL('worker.ts', import.meta.url))
-    worker.ref()
-    const signal = AbortSignal.timeout((question.seconds + graceSeconds) * 1000)
+    const late = AbortSignal.timeout(Math.ceil((question.seconds + graceSeconds) * 1000))
+    const signal = AbortSignal.any([late, closing.signal])
+    if (closing.signal.aborted) return { problem: 'the solver is closed' }
     try {
+      worker ??= new Worker(new URL('worker.ts', import.meta.url))
+      worker.ref()
       const replied = once(worker, 'message', { signal })
       worker.postMessage(question, [])
       const [reply] = await replied
@@ -37,7 +40,7 @@ export function createSolver(): Solver {
       return reply
     } catch (error) {
       await end()
-      return { problem: signal.aborted ? `no answer within ${question.seconds} s` : String(error) }
+      return { problem: late.aborted ? `no answer within ${question.seconds} s` : String(error) }
     }
   }
 
@@ -47,6 +50,9 @@ export function createSolver(): Solver {
       last = answer
       return answer
     },
-    close: end,
+    async close() {
+      closing.abort(new Error('the solver is closed'))
+      await end()
+    },
   }
 }

@@ -1,0 +1,88 @@
+/**
+ * What placements cost across providers, against the linear relaxation of the same market: a lower bound, for it may cut
+ * gangs. All gangs are placed as they come: `cheapest` each to the cheapest place that has room, `steered` by the plan
+ * over aggregates, `misjudged` by the plan for a demand that is a fifth more or less in each class.
+ *
+ * Costs are marginal: what is committed costs nothing, so at a low load little is left to pay, and what is lost because
+ * gangs are whole weighs more. Sites differ in size, for in small ones even the best placement is far from a fluid.
+ */
+import type { Market } from '#engine/market/aggregate.ts'
+import { steer } from '#engine/market/steer.ts'
+import { createRandom } from '#kit/random.ts'
+import { broken, costOf, fill } from '#simulator/lp/fill.ts'
+import { randomInstance } from '#simulator/lp/instance.ts'
+import { planMarket, type WholePlan } from '#simulator/lp/plan-market.ts'
+import { createSolver } from '#simulator/lp/solver.ts'
+
+const instances = Number(process.argv[2] ?? 20)
+const solver = createSolver()
+
+async function planOf(market: Market): Promise<WholePlan> {
+  const plan = await planMarket(market, solver, 60)
+  if ('problem' in plan) throw new Error(plan.problem)
+  return plan
+}
+
+/** The same market with a fifth more or less of each class. */
+function misjudged(market: Market, seed: string): Market {
+  const random = createRandom(seed)
+  const classes = market.classes.map((demand) => ({
+    ...demand,
+    gangs: Math.round(demand.gangs * (0.8 + 0.4 * random.next())),
+  }))
+  return { ...market, classes }
+}
+
+async function measure(seed: string, load: number, siteNodes: number) {
+  const { market, arrivals, nodes } = randomInstance({ seed, load, siteNodes })
+  const began = performance.now()
+  const plan = await planOf(market)
+  const planMs = performance.now() - began
+  const bad = await planOf(misjudged(market, seed))
+  const cost = (by: WholePlan | undefined) => {
+    const placed = fill(market, arrivals, steer(market, by && { plan: by, asOf: 0 }, 0))
+    const wrong = broken(market, placed)
+    if (wrong.length > 0) throw new Error(`${seed} at ${load}: ${wrong.join('; ')}`)
+    return {
+      ratio: costOf(market, placed) / plan.boundMicros,
+      waiting: (100 * placed.filter(({ choice }) => choice === -1).length) / placed.length,
+    }
+  }
+  const choices = market.classes.reduce((sum, { choices: all }) => sum + all.length, 0)
+  return {
+    nodes,
+    gangs: arrivals.length,
+    choices,
+    planMs,
+    cheapest: cost(undefined),
+    steered: cost(plan),
+    bad: cost(bad),
+  }
+}
+
+const rows: Record<string, string | number>[] = []
+for (const siteNodes of [64, 256])
+  for (const load of [0.5, 0.75, 0.9]) {
+    const found: Awaited<ReturnType<typeof measure>>[] = []
+    for (let seed = 0; seed < instances; seed++) found.push(await measure(`cost-${seed}`, load, siteNodes))
+    const mean = (of: (one: (typeof found)[number]) => number) =>
+      found.reduce((sum, one) => sum + of(one), 0) / found.length
+    rows.push({
+      'nodes of a site': `${siteNodes} to ${8 * siteNodes}`,
+      load,
+      instances,
+      gangs: Math.round(mean(({ gangs }) => gangs)),
+      choices: Math.round(mean(({ choices }) => choices)),
+      'plan ms': Math.round(mean(({ planMs }) => planMs)),
+      'cheapest / LP': mean(({ cheapest }) => cheapest.ratio).toFixed(3),
+      'steered / LP': mean(({ steered }) => steered.ratio).toFixed(3),
+      goal: '1.030',
+      worst: Math.max(...found.map(({ steered }) => steered.ratio)).toFixed(3),
+      'misjudged / LP': mean(({ bad }) => bad.ratio).toFixed(3),
+      'waiting, cheapest %': mean(({ cheapest }) => cheapest.waiting).toFixed(2),
+      'steered %': mean(({ steered }) => steered.waiting).toFixed(2),
+      'misjudged %': mean(({ bad }) => bad.waiting).toFixed(2),
+    })
+  }
+await solver.close()
+console.table(rows)
