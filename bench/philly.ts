@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { queuePolicies } from '#simulator/policies/queue-policy.ts'
-import { queueScheduler } from '#simulator/policies/queue-scheduler.ts'
+import { policies } from '#simulator/policies/policies.ts'
 import { Replay } from '#simulator/replay/replay.ts'
 import { reportRun } from '#simulator/report/run-report.ts'
 import { timeText } from '#simulator/report/value-text.ts'
@@ -15,9 +14,11 @@ import { readPhilly } from '#simulator/traces/philly.ts'
  * The 82,247 training jobs of Philly (Microsoft, ATC 2019) on a fleet of `nodes` × 8 GPUs, under each policy: how long a
  * simulation takes, and what it finds beside the bound of the work.
  *
- *     node bench/philly.ts [nodes]
+ *     node bench/philly.ts [nodes] [policy]
  */
 const nodes = Number(process.argv[2] ?? 64)
+// The first engine looks at all nodes for each decision; that would take hours here.
+const names = process.argv[3] ? [process.argv[3]] : [...policies.keys()].filter((name) => name !== 'isobar')
 const path = join(process.env.ISOBAR_DATA ?? '../shared/data', 'philly/philly.csv.gz')
 if (existsSync(path)) show()
 else console.log(`skipped: there is no ${path}; set ISOBAR_DATA to the folder that holds philly/`)
@@ -29,16 +30,18 @@ function show(): void {
   )
   const { jobs } = readPhilly(readInput(path))
   console.table(
-    queuePolicies.map((policy) => {
+    names.map((name) => {
+      const scheduler = policies.get(name)
+      if (!scheduler) throw new RangeError(`there is no policy ${name}`)
       const begun = performance.now()
-      const replay = new Replay({ fleet, jobs, scheduler: queueScheduler(policy), scenario: quiet, seed: 1 })
+      const replay = new Replay({ fleet, jobs, scheduler, scenario: quiet, seed: 1 })
       while (replay.step());
       const seconds = (performance.now() - begun) / 1000
       const { figures, moments, digest } = reportRun(fleet, replay.outcome())
-      const time = (name: 'waitMeanMs' | 'completionMeanMs' | 'makespanMs' | 'makespanBoundMs') =>
-        timeText(Number(figures[name]))
+      const time = (figure: 'waitMeanMs' | 'completionMeanMs' | 'makespanMs' | 'makespanBoundMs') =>
+        timeText(Number(figures[figure]))
       return {
-        policy: policy.name,
+        policy: name,
         jobs: jobs.length,
         'simulated in s': Number(seconds.toFixed(2)),
         'moments/s': Math.round(moments / seconds),

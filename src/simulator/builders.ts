@@ -55,9 +55,9 @@ export function aReplay({ fleet = aFleet({}), jobs, policy = 'fifo', scenario = 
     jobs,
     scenario: { ...quiet, ...scenario },
     seed,
-    scheduler: (given) => {
+    scheduler: (given, projects) => {
       floor = given as FloorKeeper // the replay gives its own
-      return policyCalled(policy)(given)
+      return policyCalled(policy)(given, projects)
     },
   })
   return {

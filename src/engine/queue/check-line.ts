@@ -1,3 +1,4 @@
+import type { GangRequest } from '#engine/cell/ask.ts'
 import type { CellPlan } from '#engine/cell/cell.ts'
 
 import type { Amounts, QuotaNode } from './quota.ts'
@@ -65,7 +66,7 @@ function overfull(running: Run[], { plans }: World): string[] {
   const used = new Map<string, number>()
   const alone = new Map<string, string>()
   for (const { request, cell, ranks } of running) {
-    const sizes = request.want.gang.roles.flatMap((role) => Array.from({ length: role.ranks }, () => role.size))
+    const sizes = gangIn(request, cell).roles.flatMap((role) => Array.from({ length: role.ranks }, () => role.size))
     if (sizes.length !== ranks.length) wrong.push(`${request.id} is not whole`)
     ranks.forEach((node, rank) => {
       const at = `${cell}/${node}`
@@ -74,9 +75,9 @@ function overfull(running: Run[], { plans }: World): string[] {
       if ((used.get(at) ?? 0) > (plan?.classes[plan.classOf[node] ?? 0]?.accelerators ?? 0))
         wrong.push(`node ${at} is used twice`)
     })
-    if (request.want.gang.exclusive !== undefined)
-      for (const node of ranks)
-        alone.set(`${cell}/${domainOf(plans[cell], node, request.want.gang.exclusive)}`, request.id)
+    const { exclusive } = gangIn(request, cell)
+    if (exclusive !== undefined)
+      for (const node of ranks) alone.set(`${cell}/${domainOf(plans[cell], node, exclusive)}`, request.id)
   }
   for (const { request, cell, ranks } of running)
     for (const node of ranks)
@@ -86,6 +87,8 @@ function overfull(running: Run[], { plans }: World): string[] {
       }
   return wrong
 }
+
+const gangIn = ({ want }: Request, cell: number): GangRequest => want.gangs[want.cells.indexOf(cell)] ?? { roles: [] }
 
 const domainOf = (plan: CellPlan | undefined, node: number, level: number): string =>
   `${level} ${level === 0 ? node : plan?.domains[level - 1]?.[node]}`

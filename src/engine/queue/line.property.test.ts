@@ -79,7 +79,7 @@ function played(all: Made[], look: (waits: Waits) => void = () => {}): { history
   const coming = all.map(({ wait, project, priority, gang, cells, lastsMs }, i): Request => {
     const gpu = gang.roles.reduce((sum, { size, ranks }) => sum + (size.accelerators ?? 0) * ranks, 0)
     const key = [project, priority, gangs.indexOf(gang), cells, lastsMs > 20].join(' ')
-    const want = { key, project, priority, gang, amounts: { gpu }, cells }
+    const want = { key, project, priority, gangs: cells.map(() => gang), amounts: { gpu }, cells }
     return { id: `r${i}`, want, since: (arrival += wait), lastsMs }
   })
   for (let next = 0; next < coming.length || ends.size > 0;) {
@@ -166,7 +166,12 @@ const rootOf = (project: string) => (project === 'c' ? 'c' : 'lab')
 
 /** The same by definition: what is free is counted from who runs, and quotas are added up anew. */
 function mayStart(request: Request, { now, line, running }: Waits): boolean {
-  const { project, amounts, cells, gang } = request.want
+  const {
+    project,
+    amounts,
+    cells,
+    gangs: [gang],
+  } = request.want
   const ends = now + request.lastsMs
   const before = line.reservations().filter(({ request: owner, at }) => owner.id !== request.id && ends > at)
   const fits = (held: Request[]): boolean => {
@@ -189,11 +194,11 @@ function mayStart(request: Request, { now, line, running }: Waits): boolean {
     for (const run of running)
       if (run.cell === cell)
         for (const node of run.ranks)
-          free[node] = (free[node] ?? 0) - (run.request.want.gang.roles[0]?.size.accelerators ?? 0)
-    const { size, ranks } = gang.roles[0] ?? { size: {}, ranks: 0 }
+          free[node] = (free[node] ?? 0) - (run.request.want.gangs[0]?.roles[0]?.size.accelerators ?? 0)
+    const { size, ranks } = gang?.roles[0] ?? { size: {}, ranks: 0 }
     const inRack = new Map<number, number>()
     free.forEach((left, node) => {
-      const rack = gang.within ? (plan.domains[0]?.[node] ?? 0) : 0
+      const rack = gang?.within ? (plan.domains[0]?.[node] ?? 0) : 0
       inRack.set(rack, (inRack.get(rack) ?? 0) + Math.max(0, Math.floor(left / (size.accelerators ?? 1))))
     })
     return Math.max(...inRack.values()) >= ranks

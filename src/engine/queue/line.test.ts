@@ -34,7 +34,7 @@ function aLine(nodes: number) {
   const comes = (id: string, ranks: number, more: { since?: number; lastsMs?: number } & Partial<Want> = {}): void => {
     const { since = 0, lastsMs = 100, ...rest } = more
     const gang = { roles: [{ size: { whole: true }, ranks }] }
-    const want = { key: id, project: 'a', priority: 0, gang, amounts: { gpu: 8 * ranks }, cells: [0], ...rest }
+    const want = { key: id, project: 'a', priority: 0, gangs: [gang], amounts: { gpu: 8 * ranks }, cells: [0], ...rest }
     line.submit({ id, want, since, lastsMs })
   }
   const starts = (now: number, most?: number) =>

@@ -12,8 +12,7 @@ import { createSleepers } from './sleepers.ts'
 
 import type { Cell } from '#engine/cell/cell.ts'
 import type { Amounts, QuotaNode, QuotaTree } from './quota.ts'
-import type { Decision, Held, Refusal, Request, Signature, Waiting, Want } from './request.ts'
-import type { Reservation } from './reservation.ts'
+import type { Decision, Held, Refusal, Request, Reservation, Signature, Waiting, Want } from './request.ts'
 import type { Shares } from './share.ts'
 import type { Sleepers } from './sleepers.ts'
 
@@ -218,10 +217,10 @@ export class Line {
   }
 
   #open(want: Want): Signature {
-    const asks = want.cells.map((number) => {
-      const cell = this.#cells[number]
-      if (!cell) throw new RangeError(`there is no cell ${number}`)
-      return askOf(cell, want.gang)
+    const asks = want.cells.map((number, i) => {
+      const [cell, gang] = [this.#cells[number], want.gangs[i]]
+      if (!cell || !gang) throw new RangeError(`there is no cell ${number}, or nothing is wanted there`)
+      return askOf(cell, gang)
     })
     const row = createHeap<Waiting>(isOlder)
     const signature: Signature = { want, asks, row, asleep: null, reservation: null, hopeless: false }

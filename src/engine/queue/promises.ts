@@ -4,8 +4,8 @@ import { earliest, passes, setFence } from './reservation.ts'
 
 import type { Cell } from '#engine/cell/cell.ts'
 import type { QuotaNode, QuotaTree } from './quota.ts'
-import type { Held, Refusal, Request, Signature } from './request.ts'
-import type { Reservation, Start } from './reservation.ts'
+import type { Held, Refusal, Request, Reservation, Signature } from './request.ts'
+import type { Start } from './reservation.ts'
 
 type Options = {
   cells: readonly Cell[]

@@ -1,9 +1,7 @@
-import type { Ask } from '#engine/cell/ask.ts'
-import type { GangRequest } from '#engine/cell/ask.ts'
+import type { Ask, GangRequest } from '#engine/cell/ask.ts'
 import type { Heap } from '#kit/heap.ts'
 
-import type { Amounts, Shortage } from './quota.ts'
-import type { Reservation } from './reservation.ts'
+import type { Amounts, QuotaTree, Shortage } from './quota.ts'
 
 /** What many may wait for alike. Equal keys must mean equal wants. */
 export type Want = {
@@ -12,11 +10,12 @@ export type Want = {
   project: string
   /** The larger goes first. */
   priority: number
-  gang: GangRequest
   /** What it counts against quotas and shares. */
   amounts: Amounts
   /** The cells that it may stand in by their numbers, the one it would rather have first. */
   cells: readonly number[]
+  /** What it takes in each of these cells: where nodes are larger, it may need fewer. */
+  gangs: readonly GangRequest[]
 }
 
 /** Somebody who waits. */
@@ -56,6 +55,28 @@ export type Signature = {
   reservation: Reservation | null
   /** It could not start if all who run had ended. */
   hopeless: boolean
+}
+
+/**
+ * The promise of a start, as in EASY backfill (Lifka, JSSPP 1995; Mu'alem and Feitelson, IEEE TPDS 2001): at `at` these
+ * nodes and this quota are there for the first who found none. Others go ahead only if they end by then, or take neither.
+ */
+export type Reservation = {
+  owner: Signature
+  /** The one that it was made for. */
+  request: Request
+  cell: number
+  /** Infinity where it waits for somebody whose end nobody knows: then nobody passes. */
+  at: number
+  nodes: number[]
+  /** The tree of the owner's quotas. */
+  root: string
+  /** Quotas as they will be at `at`: with the owner, and with all that will still run then. */
+  quota: QuotaTree
+  /** Who of those that run is counted there. */
+  counted: Set<string>
+  /** Nodes that are closed to others right now. */
+  shut: number[]
 }
 
 /** Who runs. */

@@ -7,29 +7,7 @@ import { scratchOf } from './scratch.ts'
 
 import type { Cell } from '#engine/cell/cell.ts'
 import type { QuotaTree } from './quota.ts'
-import type { Held, Request, Signature } from './request.ts'
-
-/**
- * The promise of a start, as in EASY backfill (Lifka, JSSPP 1995; Mu'alem and Feitelson, IEEE TPDS 2001): at `at` these
- * nodes and this quota are there for the first who found none. Others go ahead only if they end by then, or take neither.
- */
-export type Reservation = {
-  owner: Signature
-  /** The one that it was made for. */
-  request: Request
-  cell: number
-  /** Infinity where it waits for somebody whose end nobody knows: then nobody passes. */
-  at: number
-  nodes: number[]
-  /** The tree of the owner's quotas. */
-  root: string
-  /** Quotas as they will be at `at`: with the owner, and with all that will still run then. */
-  quota: QuotaTree
-  /** Who of those that run is counted there. */
-  counted: Set<string>
-  /** Nodes that are closed to others right now. */
-  shut: number[]
-}
+import type { Held, Reservation, Signature } from './request.ts'
 
 /** Whether who ends at `ends` is gone before the owner starts. */
 export const passes = ({ at }: Reservation, ends: number): boolean => at < Infinity && ends <= at
@@ -67,7 +45,9 @@ type Profile = {
  */
 export function earliest({ cell, number, owner, holders, quota, now }: Profile): Start | null {
   const scratch = scratchOf(cell)
-  const { project, amounts, gang: wanted } = owner.want
+  const { project, amounts, gangs, cells } = owner.want
+  const wanted = gangs[cells.indexOf(number)]
+  if (!wanted) return null
   const ask = askOf(scratch, wanted)
   let [next, at, gang] = [0, now, -1]
   for (;;) {

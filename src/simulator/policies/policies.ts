@@ -1,6 +1,7 @@
 import type { MakeScheduler } from '#simulator/replay/scheduler.ts'
 
 import { isobarScheduler } from './isobar.ts'
+import { lineScheduler } from './line.ts'
 import { queuePolicies } from './queue-policy.ts'
 import { queueScheduler } from './queue-scheduler.ts'
 
@@ -8,4 +9,5 @@ import { queueScheduler } from './queue-scheduler.ts'
 export const policies: ReadonlyMap<string, MakeScheduler> = new Map([
   ...queuePolicies.map((policy) => [policy.name, queueScheduler(policy)] as const),
   ['isobar', isobarScheduler()],
+  ['line', lineScheduler],
 ])

@@ -31,6 +31,8 @@ export type Floor = {
   refuses(group: number): boolean
   /** Goes up whenever there may be more room than before. */
   readonly gains: number
+  /** Nodes in the order in which they went out of use or came back. */
+  readonly toggled: readonly number[]
   groupOf(node: number): NodeGroup
   /** A price of a node for an hour; what is paid anyway counts as free. */
   marginalMicros(group: number): number
@@ -48,6 +50,7 @@ export class FloorKeeper implements Floor {
   readonly fleet: Fleet
   readonly tallies = { gpu: tally(), cpu: tally() }
   gains = 0
+  readonly toggled: number[] = []
   readonly #free: Int32Array
   readonly #closed: Uint8Array
   readonly #homes: Uint32Array
@@ -180,6 +183,7 @@ export class FloorKeeper implements Floor {
 
   #setUsable({ number, unit, size, first }: NodeGroup, node: number, usable: boolean): void {
     const sign = usable ? 1 : -1
+    this.toggled.push(node)
     this.tallies[unit].usable += sign * size
     this.#empty[number] = (this.#empty[number] ?? 0) + sign
     this.#room[number] = (this.#room[number] ?? 0) + sign * size

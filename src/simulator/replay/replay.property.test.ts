@@ -59,7 +59,7 @@ const scenario: fc.Arbitrary<Partial<Scenario>> = fc.record({
 })
 
 const orders = queuePolicies.map(({ name }) => name)
-const policies = fc.constantFrom(...orders, 'isobar')
+const policies = fc.constantFrom(...orders, 'isobar', 'line')
 const world = { jobs, scenario, policy: policies, seed: fc.integer({ min: 1, max: 1000 }) }
 
 test('no node ever holds more than it has, or anything while it is out of use, and gangs are whole in one group', () => {

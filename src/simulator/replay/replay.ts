@@ -75,10 +75,10 @@ export class Replay {
     const { fleet, jobs, scenario, seed } = options
     this.#unit = mainUnit(fleet.groups)
     this.#floor = new FloorKeeper(fleet)
-    this.#scheduler = options.scheduler(this.#floor)
     this.#tenants = Array.from({ length: fleet.nodes })
     this.#meter = createMeter(this.#floor)
     this.#projects = [...new Set(jobs.map(({ project }) => project))].sort()
+    this.#scheduler = options.scheduler(this.#floor, this.#projects)
     this.#fairness = createFairnessWatch(this.#projects.length)
     this.records = recordsOf(jobs, this.#projects, scenario)
     this.#act = {

@@ -23,4 +23,5 @@ export type Scheduler = {
   decide(now: number, act: Act): number | undefined
 }
 
-export type MakeScheduler = (floor: Floor) => Scheduler
+/** `projects` are all those of the trace. */
+export type MakeScheduler = (floor: Floor, projects: readonly string[]) => Scheduler

@@ -1,0 +1,147 @@
+import type { GangRequest } from '#engine/cell/ask.ts'
+import { createCell, type Cell } from '#engine/cell/cell.ts'
+import { setUsable } from '#engine/cell/nodes.ts'
+import { Line } from '#engine/queue/line.ts'
+import type { QuotaNode } from '#engine/queue/quota.ts'
+import type { Want } from '#engine/queue/request.ts'
+import { createShares } from '#engine/queue/share.ts'
+import type { Floor, Spots } from '#simulator/replay/floor.ts'
+import { remainingMs, type JobRecord } from '#simulator/replay/job-record.ts'
+import type { Act, MakeScheduler, Scheduler } from '#simulator/replay/scheduler.ts'
+import type { NodeGroup } from '#simulator/scenario/fleet.ts'
+
+const day = 86_400_000
+
+/**
+ * The queue of the engine over its cells, a cell for each group of nodes: projects of equal weight without quotas, use
+ * counts half after a day, and whoever has waited a week goes first. It knows how long jobs run.
+ */
+export const lineScheduler: MakeScheduler = (floor, projects) => new LineScheduler(floor, projects)
+
+class LineScheduler implements Scheduler {
+  readonly name = 'line'
+  readonly #floor: Floor
+  readonly #cells: Cell[]
+  readonly #line: Line
+  readonly #records = new Map<string, JobRecord>()
+  readonly #wants = new Map<string, Want>()
+  readonly #refused: boolean[]
+  #toggled = 0
+
+  constructor(floor: Floor, projects: readonly string[]) {
+    const { groups } = floor.fleet
+    const none = { nominal: {}, borrowing: {}, lending: {} }
+    const total = (unit: string) => groups.reduce((sum, one) => sum + (one.unit === unit ? one.size * one.count : 0), 0)
+    this.#floor = floor
+    this.#refused = groups.map(() => false)
+    this.#cells = groups.map(cellOf)
+    this.#line = new Line({
+      cells: this.#cells,
+      quotas: projects.map((name): QuotaNode => ({ name, parent: null, ...none })),
+      shares: createShares({
+        nodes: projects.map((name) => ({ name, parent: null, weight: 1 })),
+        capacity: { gpu: total('gpu'), cpu: total('cpu') },
+        halfLifeMs: day,
+      }),
+      overdueMs: 7 * day,
+    })
+  }
+
+  waits(record: JobRecord, now: number): void {
+    const lastsMs = remainingMs(record, now) + (record.starts > 0 ? record.restartMs : 0)
+    this.#records.set(idOf(record), record)
+    this.#line.submit({ id: idOf(record), want: this.#wantOf(record, lastsMs), since: record.job.arrivalMs, lastsMs })
+  }
+
+  left(record: JobRecord, now: number): void {
+    this.#line.ended(idOf(record), now)
+  }
+
+  decide(now: number, act: Act): undefined {
+    this.#follow()
+    for (const decision of this.#line.turn(now)) {
+      const record = this.#records.get(decision.id)
+      if ('refused' in decision || !record) continue
+      const group = this.#floor.fleet.groups[decision.cell]
+      if (group) act.start(record, spotsOf(decision.ranks, record, group))
+      this.#records.delete(decision.id)
+    }
+  }
+
+  /** Tells the cells which nodes went out of use or came back, and which groups start nothing now. */
+  #follow(): void {
+    const { fleet, toggled } = this.#floor
+    const changed = new Set<number>()
+    const set = ({ number, first }: NodeGroup, node: number): void => {
+      const cell = this.#cells[number]
+      const usable = this.#floor.usable(node) && !this.#refused[number]
+      if (cell) setUsable(cell, { first: node - first, end: node - first + 1, usable })
+      changed.add(number)
+    }
+    for (; this.#toggled < toggled.length; this.#toggled++) {
+      const node = toggled[this.#toggled] ?? 0
+      set(this.#floor.groupOf(node), node)
+    }
+    for (const group of fleet.groups) {
+      const refuses = this.#floor.refuses(group.number)
+      if (refuses === this.#refused[group.number]) continue
+      this.#refused[group.number] = refuses
+      for (let i = 0; i < group.count; i++) set(group, group.first + i)
+    }
+    for (const cell of changed) this.#line.changed(cell)
+  }
+
+  /** Jobs that last about as long stand in one row, so that a long one does not keep short ones from passing. */
+  #wantOf({ demand, job }: JobRecord, lastsMs: number): Want {
+    const { unit, amount, ranks } = demand
+    const key = [unit, amount, ranks, job.priority, 32 - Math.clz32(lastsMs / 1000), job.project].join(' ')
+    const known = this.#wants.get(key)
+    if (known) return known
+    const groups = this.#floor.groupsFor(unit)
+    const want = {
+      key,
+      project: job.project,
+      priority: job.priority,
+      amounts: { [unit]: amount },
+      cells: groups.map(({ number }) => number),
+      gangs: groups.map((group) => gangOf(group, amount, ranks)),
+    }
+    this.#wants.set(key, want)
+    return want
+  }
+}
+
+const idOf = ({ index }: JobRecord): string => String(index)
+
+function cellOf({ shape, unit, size, count }: NodeGroup): Cell {
+  const amounts = { accelerators: unit === 'gpu' ? size : 0, cpuMilli: unit === 'cpu' ? size : 0 }
+  return createCell({
+    classes: [{ shape, ...amounts, memoryMiB: 0, diskMiB: 0 }],
+    classOf: new Uint16Array(count),
+    domains: [],
+  })
+}
+
+/** How much each rank takes of a node: equal parts, or whole nodes and what is left. */
+function partsOf({ size }: NodeGroup, amount: number, ranks: number): { each: number; ranks: number }[] {
+  if (ranks > 0) return [{ each: amount / ranks, ranks }]
+  const rest = amount % size
+  const whole = { each: size, ranks: (amount - rest) / size }
+  return [whole, { each: rest, ranks: 1 }].filter((part) => part.each > 0 && part.ranks > 0)
+}
+
+const gangOf = (group: NodeGroup, amount: number, ranks: number): GangRequest => ({
+  roles: partsOf(group, amount, ranks).map((part) => ({
+    size: group.unit === 'gpu' ? { accelerators: part.each } : { cpuMilli: part.each },
+    ranks: part.ranks,
+  })),
+})
+
+function spotsOf(nodes: readonly number[], { demand }: JobRecord, group: NodeGroup): Spots {
+  const amounts = new Map<number, number>()
+  let at = 0
+  for (const { each, ranks } of partsOf(group, demand.amount, demand.ranks))
+    for (const node of nodes.slice(at, (at += ranks)))
+      amounts.set(group.first + node, (amounts.get(group.first + node) ?? 0) + each)
+  return [...amounts].flat()
+}
