@@ -27,7 +27,7 @@ export type Choice = {
   /** What one gang takes there. Shapes differ, and so may these. */
   nodes: number
   accelerators: number
-  /** Of one gang, for its whole run (see `priceOf`), in micro-dollars. */
+  /** Of one gang, for its whole run (see `priceOf`), in micro-dollars; a commitment's worth is left for the plan to find. */
   costMicros: number
   /** The hard rule that forbids it, such as `jurisdictions`. It gets no column, and is told what it costs. */
   barredBy?: string
