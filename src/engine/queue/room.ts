@@ -18,7 +18,9 @@ function taskMayFit({ lead, need }: Ask): boolean {
   const [layer] = lead.layers
   if (!layer) return false
   const { buckets, units } = layer
-  return buckets ? lastBucket(buckets) >= need >>> buckets.shift : units.some((able) => able >= need && able > 0)
+  if (buckets) return lastBucket(buckets) >= need >>> buckets.shift
+  for (const able of units) if (able >= need && able > 0) return true
+  return false
 }
 
 /** The most units that one domain can take that may hold it, for an explanation. */

@@ -23,7 +23,8 @@ export type Shares = {
 }
 
 type Average = { holds: number; average: number; since: number }
-type Row = ShareNode & { above: Row | null; depth: number; of: Map<string, Average> }
+/** `share` is what was found at `askedAt`; nobody needs to count it twice for one moment. */
+type Row = ShareNode & { above: Row | null; depth: number; of: Map<string, Average>; askedAt: number; share: number }
 
 type Options = {
   nodes: readonly ShareNode[]
@@ -42,27 +43,32 @@ export function createShares({ nodes, capacity, halfLifeMs }: Options): Shares {
     const node = byName.get(name)
     if (!node) throw new Error(`There is no project ${name} in this tree of shares.`)
     const above = node.parent === null ? null : rowOf(node.parent)
-    const row: Row = { ...node, above, depth: above ? above.depth + 1 : 0, of: new Map() }
+    const row: Row = { ...node, above, depth: above ? above.depth + 1 : 0, of: new Map(), askedAt: -1, share: 0 }
     rows.set(name, row)
     return row
   }
   const averageAt = ({ holds, average, since }: Average, now: number): number =>
     halfLifeMs === 0 ? holds : holds + (average - holds) * 2 ** (-(now - since) / halfLifeMs)
   const shareOf = (row: Row, now: number): number => {
+    if (row.askedAt === now) return row.share
     let most = 0
     for (const [resource, use] of row.of) {
       const all = capacity[resource] ?? 0
       if (all > 0) most = Math.max(most, averageAt(use, now) / all)
     }
-    return most / row.weight
+    row.askedAt = now
+    row.share = most / row.weight
+    return row.share
   }
   return {
     change(name, by, now) {
-      for (let row: Row | null = rowOf(name); row; row = row.above)
+      for (let row: Row | null = rowOf(name); row; row = row.above) {
+        row.askedAt = -1
         for (const [resource, amount] of Object.entries(by)) {
           const use = row.of.get(resource) ?? { holds: 0, average: 0, since: now }
           row.of.set(resource, { holds: use.holds + amount, average: averageAt(use, now), since: now })
         }
+      }
     },
     share: (name, now) => shareOf(rowOf(name), now),
     compare(a, b, now) {
