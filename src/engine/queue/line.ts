@@ -135,12 +135,16 @@ export class Line {
   }
 
   #first(among: Iterable<Signature>, now: number): Signature | null {
-    let best: { signature: Signature; head: Waiting } | null = null
+    const rules = { now, ...this.#rules }
+    let best: Signature | null = null
+    let first: Waiting | undefined
     for (const signature of among) {
       const head = headOf(signature)
-      if (head && (!best || goesBefore(head, best.head, { now, ...this.#rules }))) best = { signature, head }
+      if (!head || (first && !goesBefore(head, first, rules))) continue
+      best = signature
+      first = head
     }
-    return best?.signature ?? null
+    return best
   }
 
   /** Promises a start to those who sleep and go before `next`, where nobody has a promise yet. */
