@@ -26,7 +26,7 @@ export function improve(market: Market, gangs: readonly (readonly number[])[]): 
   const moves = mover(room)
   for (const one of classes)
     for (const [choice, count] of (gangs[one.index] ?? []).entries()) moves.put(one, { from: -1, to: choice }, count)
-  search(market, { classes, room, moves })
+  search({ classes, room, moves })
   return classes.map(({ counts }) => counts)
 }
 
@@ -58,13 +58,17 @@ function mover({ take }: RoomLeft) {
 
 type Search = { classes: readonly Placing[]; room: RoomLeft; moves: ReturnType<typeof mover> }
 
-function search(market: Market, { classes, room, moves: { put, mark, undo } }: Search): void {
-  const inPool = market.pools.map((): { one: Placing; choice: number }[] => [])
+function search({ classes, room, moves: { put, mark, undo } }: Search): void {
+  const users = new Map<number, { one: Placing; choice: number }[]>()
   for (const one of classes)
-    for (const choice of one.allowed) inPool[one.choices[choice]?.pool ?? -1]?.push({ one, choice })
+    for (const choice of one.allowed)
+      for (const limit of room.limits(one.index, choice)) {
+        const list = users.get(limit) ?? []
+        if (list.push({ one, choice }) === 1) users.set(limit, list)
+      }
   let tries = patience
 
-  /** The cheapest way out for a gang of that pool, if it costs less than `most`. */
+  /** The cheapest other choice of a gang, if it costs less than `most`. */
   function wayOut(one: Placing, choice: number, most: number): { to: number; more: number } | undefined {
     let best: { to: number; more: number } | undefined
     for (const to of [...one.allowed, -1]) {
@@ -80,15 +84,14 @@ function search(market: Market, { classes, room, moves: { put, mark, undo } }: S
     const start = mark()
     put(one, { from, to: -1 })
     let left = cost(one, from) - cost(one, to)
-    for (const victim of inPool[one.choices[to]?.pool ?? -1] ?? []) {
-      if (victim.one === one) continue
-      while (!room.fits(one.index, to) && (victim.one.counts[victim.choice] ?? 0) > 0) {
-        const out = wayOut(victim.one, victim.choice, left)
-        if (!out) break
-        put(victim.one, { from: victim.choice, to: out.to })
-        left -= out.more
-      }
-    }
+    for (const limit of room.lacking(one.index, to))
+      for (const victim of users.get(limit) ?? [])
+        while (room.lacking(one.index, to).includes(limit) && (victim.one.counts[victim.choice] ?? 0) > 0) {
+          const out = victim.one === one && victim.choice === to ? undefined : wayOut(victim.one, victim.choice, left)
+          if (!out) break
+          put(victim.one, { from: victim.choice, to: out.to })
+          left -= out.more
+        }
     if (room.fits(one.index, to) && left > 0.5) {
       put(one, { from: -1, to })
       return true

@@ -2,7 +2,8 @@ import type { DemandClass, Market, MarketPlan } from './aggregate.ts'
 import { roomLeft } from './room-left.ts'
 
 /**
- * A plan on its way from fractions to whole gangs: of each class and choice how many are settled, and which classes are.
+ * A plan on its way from fractions to whole gangs: how many are settled of each class and choice, and which classes
+ * have no more to settle.
  * The largest gangs are settled first, and the program is solved again for the rest, with what they left: the smaller a
  * gang, the nearer it is to the fluid that a linear program takes it for. (Diving, as in MIP solvers, by size.)
  */
@@ -13,7 +14,7 @@ export const nothingSettled = ({ classes }: Market): Settling => ({
   settled: classes.map(({ gangs, choices }) => gangs === 0 || choices.length === 0),
 })
 
-/** What is left for the classes that are not settled. */
+/** What is left of limits and of demand. */
 export function remainder(market: Market, { gangs, settled }: Settling): Market {
   const pools = market.pools.map((pool) => ({ ...pool }))
   const cells = { ...market.cells }
@@ -29,7 +30,8 @@ export function remainder(market: Market, { gangs, settled }: Settling): Market 
       const share = project.providers[pool.provider]
       if (share !== undefined) project.providers[pool.provider] = share - count * nodes
     }
-    return settled[index] ? { ...demand, gangs: 0 } : demand
+    const placed = (gangs[index] ?? []).reduce((sum, count) => sum + count, 0)
+    return { ...demand, gangs: settled[index] ? 0 : demand.gangs - placed }
   })
   return { pools, cells, projects, classes }
 }
@@ -37,8 +39,8 @@ export function remainder(market: Market, { gangs, settled }: Settling): Market 
 const size = ({ choices }: DemandClass): number => choices.reduce((most, { nodes }) => Math.max(most, nodes), 0)
 
 /**
- * Settles the classes with the largest gangs by a plan for what was left (`rest`): its whole part, then for each gang
- * where the plan has the largest part of one, or else where it costs least with what it takes from others.
+ * Settles gangs of the classes with the largest ones by a plan for what was left (`rest`): whole parts, and those of
+ * which the plan has more than half, or else the largest. To be called, with a new plan each time, until all is settled.
  */
 export function settleLargest(rest: Market, plan: MarketPlan, { gangs, settled }: Settling): Settling {
   const room = roomLeft(rest)
@@ -57,19 +59,25 @@ export function settleLargest(rest: Market, plan: MarketPlan, { gangs, settled }
     left[index] = (left[index] ?? 0) - 1
     return true
   }
+  let some = false
   const parts: { index: number; choice: number; part: number; price: number }[] = []
   for (const [index, { choices }] of rest.classes.entries()) {
     if (!now[index]) continue
     for (const [choice, { barredBy, costMicros }] of choices.entries()) {
       if (barredBy !== undefined) continue
       const planned = (plan.gangs[index]?.[choice] ?? 0) + 1e-4
-      for (let whole = Math.floor(planned); whole > 0; whole--) put(index, choice)
+      for (let whole = Math.floor(planned); whole > 0; whole--) if (put(index, choice)) some = true
       const price = costMicros + (plan.scarcityMicros[index]?.[choice] ?? 0)
       parts.push({ index, choice, part: planned % 1, price })
     }
   }
-  for (const { index, choice, part } of parts.toSorted((one, other) => other.part - one.part))
-    if (part > 0.01) put(index, choice)
-  for (const { index, choice } of parts.sort((one, other) => one.price - other.price)) while (put(index, choice));
-  return { gangs: found, settled: settled.map((was, index) => was || (now[index] ?? false)) }
+  const sure = parts.filter(({ part }) => part > 0.5)
+  const next = sure.length > 0 ? sure : parts.toSorted((one, other) => other.part - one.part).slice(0, 1)
+  for (const { index, choice, part } of next) if (part > 0.01 && put(index, choice)) some = true
+  // Where the plan has nothing left that fits, what it has not placed goes where it costs least, or waits.
+  if (!some) {
+    for (const { index, choice } of parts.sort((one, other) => one.price - other.price)) while (put(index, choice));
+    for (const index of rest.classes.keys()) if (now[index]) left[index] = 0
+  }
+  return { gangs: found, settled: settled.map((was, index) => was || (now[index] === true && left[index] === 0)) }
 }
