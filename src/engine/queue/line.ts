@@ -6,6 +6,7 @@ import { createHeap } from '#kit/heap.ts'
 import { goesBefore, isOlder } from './order.ts'
 import { Promises } from './promises.ts'
 import { createQuotaTree } from './quota.ts'
+import { createReady } from './ready.ts'
 import { headOf } from './request.ts'
 import { mayFit, roomFor } from './room.ts'
 import { createSleepers } from './sleepers.ts'
@@ -110,9 +111,12 @@ export class Line {
   turn(now: number, most = Infinity): Decision[] {
     const decisions: Decision[] = []
     this.#promises.expire(now)
+    const ready = createReady({ now, ...this.#rules })
+    for (const signature of this.#sleepers.awake) ready.add(signature)
+    this.#sleepers.whenAwake(ready.add)
     for (let placed = 0; placed < most;) {
       this.#wake(now)
-      const next = this.#first(this.#sleepers.awake, now)
+      const next = ready.next()
       const head = next && headOf(next)
       if (!head) break
       this.#promiseBefore(next, now)
@@ -123,6 +127,7 @@ export class Line {
         this.#refuse(next, outcome, now)
       } else {
         decisions.push(this.#start(next, outcome, now))
+        ready.add(next)
         placed++
       }
     }

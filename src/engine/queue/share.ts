@@ -20,6 +20,8 @@ export type Shares = {
    * shares by name. So two projects are compared where their paths part, by the shares of the groups that they are in.
    */
   compare: (a: string, b: string, now: number) => number
+  /** The shares that decide where a project stands: its root's first, its own last. */
+  path: (name: string, now: number) => { name: string; share: number }[]
 }
 
 type Average = { holds: number; average: number; since: number }
@@ -47,8 +49,11 @@ export function createShares({ nodes, capacity, halfLifeMs }: Options): Shares {
     rows.set(name, row)
     return row
   }
-  const averageAt = ({ holds, average, since }: Average, now: number): number =>
-    halfLifeMs === 0 ? holds : holds + (average - holds) * 2 ** (-(now - since) / halfLifeMs)
+  const averageAt = ({ holds, average, since }: Average, now: number): number => {
+    if (halfLifeMs === 0) return holds
+    // To the bit what it was, so that within one moment no share becomes smaller by rounding.
+    return now === since ? average : holds + (average - holds) * 2 ** (-(now - since) / halfLifeMs)
+  }
   const shareOf = (row: Row, now: number): number => {
     if (row.askedAt === now) return row.share
     let most = 0
@@ -71,6 +76,12 @@ export function createShares({ nodes, capacity, halfLifeMs }: Options): Shares {
       }
     },
     share: (name, now) => shareOf(rowOf(name), now),
+    path(name, now) {
+      const path: { name: string; share: number }[] = []
+      for (let row: Row | null = rowOf(name); row; row = row.above)
+        path.unshift({ name: row.name, share: shareOf(row, now) })
+      return path
+    },
     compare(a, b, now) {
       if (a === b) return 0
       let [left, right] = [rowOf(a), rowOf(b)]

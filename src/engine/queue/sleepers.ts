@@ -4,6 +4,8 @@ import type { Signature } from './request.ts'
 /** Who is to be asked, and who sleeps until that may change for which nobody looks before. */
 export type Sleepers = {
   readonly awake: ReadonlySet<Signature>
+  /** Is told of everybody who comes among these. */
+  whenAwake: (hear: (signature: Signature) => void) => void
   /** Puts somebody among those who sleep for a cause, or with null among those who are to be asked. */
   add: (signature: Signature, cause: Signature['asleep']) => void
   remove: (signature: Signature) => void
@@ -24,6 +26,7 @@ type May = {
 
 export function createSleepers(cells: number, quotas: readonly QuotaNode[]): Sleepers {
   const awake = new Set<Signature>()
+  let tell: ((signature: Signature) => void) | null = null
   const onCell = Array.from({ length: cells }, () => new Set<Signature>())
   const underRoot = new Map<string, Set<Signature>>()
   const [grown, freed] = [new Set<number>(), new Set<string>()]
@@ -43,6 +46,7 @@ export function createSleepers(cells: number, quotas: readonly QuotaNode[]): Sle
     signature.asleep = cause
     if (cause === null) {
       awake.add(signature)
+      tell?.(signature)
       return
     }
     for (const cell of signature.want.cells) onCell[cell]?.add(signature)
@@ -53,6 +57,9 @@ export function createSleepers(cells: number, quotas: readonly QuotaNode[]): Sle
   }
   return {
     awake,
+    whenAwake(hear) {
+      tell = hear
+    },
     add,
     remove,
     rootOf,
