@@ -2,8 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { createRandom } from '#kit/random.ts'
-import { queuePolicies } from '#simulator/policies/queue-policy.ts'
-import { queueScheduler } from '#simulator/policies/queue-scheduler.ts'
+import { policies } from '#simulator/policies/policies.ts'
 import { Replay } from '#simulator/replay/replay.ts'
 import { reportRun } from '#simulator/report/run-report.ts'
 import { readFleet } from '#simulator/scenario/fleet.ts'
@@ -50,10 +49,10 @@ function simulateYear(): void {
     ),
     fleet,
   )
-  const policy = queuePolicies.find(({ name }) => name === policyName)
-  if (!policy) throw new RangeError(`there is no policy ${policyName}`)
+  const scheduler = policies.get(policyName)
+  if (!scheduler) throw new RangeError(`there is no policy ${policyName}`)
   const begun = performance.now()
-  const replay = new Replay({ fleet, jobs, scheduler: queueScheduler(policy), scenario, seed: 1 })
+  const replay = new Replay({ fleet, jobs, scheduler, scenario, seed: 1 })
   while (replay.now < year && replay.step());
   const seconds = (performance.now() - begun) / 1000
   const report = reportRun(fleet, replay.outcome())
