@@ -43,8 +43,6 @@ export type SpotState = {
   holding: Holding
   /** State of the market (see `SpotRates`). */
   market: number
-  /** Grade of the zone that is held; of no meaning otherwise. */
-  grade: number
 }
 
 export type SpotPlan = { next: (state: SpotState) => Holding }
@@ -55,10 +53,9 @@ const unmet = Number.POSITIVE_INFINITY
 type Costs = { spot: Float64Array[]; onDemand: Float64Array[]; nothing: Float64Array[] }
 
 /** Bits of an entry of the table of actions: what to do in one state of the market. */
-const leaveSpot = 1
-const spotFromOnDemand = 2
-const spotFromNothing = 4
-const onDemandFromNothing = 8
+const spotFromOnDemand = 1
+const spotFromNothing = 2
+const onDemandFromNothing = 4
 
 /** Takes O(left × slack × states²) steps; whoever needs it coarser takes longer ticks. */
 export function planSpot(terms: SpotTerms, rates: SpotRates): SpotPlan {
@@ -75,12 +72,13 @@ export function planSpot(terms: SpotTerms, rates: SpotRates): SpotPlan {
     later = now
   }
   return {
-    next({ left: t, work: w, holding, market, grade }) {
+    next({ left: t, work: w, holding, market }) {
       if (w <= 0) return 'nothing'
       const known = t >= 0 && t <= left && w < width && w >= work - (left - t)
       // Not on the table: more work than was planned for. On-demand is never late.
       const does = (m: number, bit: number) => !known || ((actions[(t * width + w) * states + m] ?? 0) & bit) !== 0
-      if (holding === 'spot') return does(grade, leaveSpot) ? 'on-demand' : 'spot'
+      // What runs and is cheaper is kept as long as it lasts; it was taken only with time left to lose it.
+      if (holding === 'spot') return 'spot'
       if (market > 0 && known && does(market, holding === 'nothing' ? spotFromNothing : spotFromOnDemand)) return 'spot'
       return holding === 'on-demand' || does(market, onDemandFromNothing) ? 'on-demand' : 'nothing'
     },
@@ -106,19 +104,20 @@ function step({ terms, rates, later, now }: Step, w: number, m: number): number 
   const chances = rates.market[m] ?? []
   const onSpot = (work: number): number => {
     const taken = rates.taken[m] ?? 1
+    // A start that is cut off leaves no more to do than there was before it.
+    const lost = Math.min(work - 1, terms.work)
     const kept = (1 - taken) * cost(later.spot[m], work - 1)
-    return spotPrice + kept + (taken > 0 ? taken * expect(rates.afterTaken, later.nothing, work - 1) : 0)
+    return spotPrice + kept + (taken > 0 ? taken * expect(rates.afterTaken, later.nothing, lost) : 0)
   }
   const onDemand = (work: number): number => onDemandPrice + expect(chances, later.onDemand, work - 1)
 
-  const [stay, keep, start] = [m === 0 ? unmet : onSpot(w), onDemand(w), onDemand(w + overhead)]
+  const [keep, start] = [onDemand(w), onDemand(w + overhead)]
   const toSpot = m === 0 ? unmet : onSpot(w + overhead)
   const wait = expect(chances, later.nothing, w)
-  put(now.spot[m], w, Math.min(stay, start))
+  put(now.spot[m], w, m === 0 ? unmet : onSpot(w))
   put(now.onDemand[m], w, Math.min(keep, toSpot))
   put(now.nothing[m], w, Math.min(toSpot, start, wait))
   return (
-    (start < stay ? leaveSpot : 0) |
     (toSpot < keep ? spotFromOnDemand : 0) |
     (toSpot < unmet && toSpot <= start && toSpot <= wait ? spotFromNothing : 0) |
     (start < wait || wait === unmet ? onDemandFromNothing : 0)

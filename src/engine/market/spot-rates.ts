@@ -6,7 +6,6 @@ export type SpotWatch = {
   saw: (up: readonly boolean[]) => void
   /** State of the market now: 0 when no zone has capacity, else the grade of the best zone that has. */
   state: () => number
-  grade: (zone: number) => number
   /** The zone that has capacity and is least likely to lose it; -1 when none has. */
   best: () => number
   rates: () => SpotRates
@@ -68,7 +67,6 @@ export function watchSpot(zones: number): SpotWatch {
       state = next
     },
     state: () => state,
-    grade,
     best,
     rates: () => ({
       market: chain.map((row, from) => chances(row, from)),

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { planSpot, type SpotRates, type SpotState } from './spot-plan.ts'
+
+/** A market of one grade that is up or down, and loses what it has with the chance `taken` in each tick. */
+const rates = (taken: number): SpotRates => ({
+  market: [
+    [0.5, 0.5],
+    [taken, 1 - taken],
+  ],
+  taken: [1, taken],
+  afterTaken: [0.5, 0.5],
+})
+const terms = { work: 20, left: 40, overhead: 3, spotPrice: 1, onDemandPrice: 3 }
+const next = (taken: number, state: Partial<SpotState>, more: Partial<typeof terms> = {}) =>
+  planSpot({ ...terms, ...more }, rates(taken)).next({
+    left: 40,
+    work: 20,
+    holding: 'nothing',
+    market: 1,
+    ...state,
+  })
+
+test('spot capacity that lasts is taken and kept, and waited for while there is time', () => {
+  assert.equal(next(0.01, {}), 'spot')
+  assert.equal(next(0.01, { holding: 'spot' }), 'spot')
+  assert.equal(next(0.01, { market: 0 }), 'nothing')
+})
+
+test('spot capacity that is lost before the work goes on is not taken, for little more money', () => {
+  const dear = { onDemandPrice: 1.2 }
+  assert.notEqual(next(0.9, {}, dear), 'spot')
+  assert.equal(next(0.9, { left: 23 }, dear), 'on-demand')
+  assert.equal(next(0.01, {}, dear), 'spot')
+})
+
+test('from the last moment on at which on-demand capacity is in time, nothing else is held', () => {
+  assert.equal(next(0.01, { left: 23, work: 20, market: 0 }), 'on-demand')
+  assert.equal(next(0.01, { left: 23, work: 20 }), 'on-demand')
+  assert.equal(next(0.01, { left: 10, work: 10, holding: 'on-demand' }), 'on-demand')
+})
+
+test('who is ahead of time on on-demand capacity goes back to spot capacity', () => {
+  assert.equal(next(0.01, { left: 30, work: 5, holding: 'on-demand' }, { work: 15 }), 'spot')
+})
