@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto'
-import { link, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { lstat, readdir, readlink, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { isThere, type SiteFolder, wasRetired } from './site-folder.ts'
@@ -8,8 +7,8 @@ import { isThere, type SiteFolder, wasRetired } from './site-folder.ts'
 const mostLaunchMs = 60_000
 
 /**
- * Things of a site that only one order may have at a time (an address, a port, an accelerator) are files named after
- * them that hold its token. Claims of orders that are no more are free.
+ * Things of a site that only one order may have at a time (an address, a port, an accelerator) are symbolic links named
+ * after them whose target is its token; there is nothing to follow. Claims of orders that are no more are free.
  */
 export async function claim(folder: SiteFolder, name: string, token: string): Promise<boolean> {
   const path = join(folder.claims, name)
@@ -27,31 +26,27 @@ export async function claim(folder: SiteFolder, name: string, token: string): Pr
   }
 }
 
-const holderOf = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '')
+const holderOf = (path: string): Promise<string> => readlink(path).catch(() => '')
 
 /** Whether a claim is nobody's any more. */
 async function isLeft(folder: SiteFolder, path: string): Promise<boolean> {
   const holder = await holderOf(path)
   if (holder !== '' && (await isThere(folder.order(holder)))) return false
-  const madeAt = await stat(path).then(
+  const madeAt = await lstat(path).then(
     ({ mtimeMs }) => mtimeMs,
     () => Number.NEGATIVE_INFINITY, // it has just been freed
   )
   return Date.now() - madeAt >= mostLaunchMs
 }
 
-/** Makes a file whole or not at all: whoever dies on the way leaves no claim that nobody can be asked about. */
+/** A link is made with its holder in it or not at all: whoever dies on the way leaves nothing half made. */
 async function appear(path: string, token: string): Promise<boolean> {
-  const partial = `${path}.${randomUUID()}`
   try {
-    await writeFile(partial, token, { flag: 'wx', mode: 0o600 })
-    await link(partial, path)
+    await symlink(token, path)
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     return false
-  } finally {
-    await rm(partial, { force: true })
   }
 }
 
