@@ -90,7 +90,12 @@ function play(jobs: readonly Job[], hasTopology: boolean) {
     const key = `${job.project} ${job.kind}`
     const cell = hasTopology ? 0 : cohorts.indexOf(cohortOf(job.project))
     const { project, priority, amount } = job
-    const want = { key, project, priority, amounts: { cpu: amount }, cells: [cell], gangs: [gangOf(job, hasTopology)] }
+    const want = {
+      key,
+      project,
+      priority,
+      options: [{ cell, gang: gangOf(job, hasTopology), amounts: { cpu: amount } }],
+    }
     return wants.get(key) ?? wants.set(key, want).get(key) ?? want
   }
   const ends = createHeap<{ at: number; index: number }>((a, b) => a.at < b.at || (a.at === b.at && a.index < b.index))

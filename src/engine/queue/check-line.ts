@@ -1,18 +1,17 @@
-import type { GangRequest } from '#engine/cell/ask.ts'
 import type { CellPlan } from '#engine/cell/cell.ts'
 
 import type { Amounts, QuotaNode } from './quota.ts'
-import type { Request } from './request.ts'
+import type { Option, Request } from './request.ts'
 
 /** All that happened in a queue, in order. */
 export type Happened =
   | { at: number; submitted: Request }
-  | { at: number; started: string; cell: number; ranks: number[] }
+  | { at: number; started: string; option: number; ranks: number[] }
   | { at: number; promised: string; by: number }
   | { at: number; ended: string }
 
 type World = { plans: readonly CellPlan[]; quotas: readonly QuotaNode[]; overdueMs: number }
-type Run = { request: Request; cell: number; ranks: number[] }
+type Run = { request: Request; option: Option; ranks: number[] }
 
 /**
  * Looks at all that happened and tells what must not have: a node used twice, a gang not whole, a quota broken, a row not
@@ -44,7 +43,9 @@ export function checkLine(history: readonly Happened[], world: World): string[] 
       const bound = latest(request, [...requests.values()], world.overdueMs)
       if (event.at > bound) wrong.push(`${request.id} waited until ${event.at}, longer than ${bound}`)
       waiting.splice(waiting.indexOf(request), 1)
-      running.set(request.id, { request, cell: event.cell, ranks: event.ranks })
+      const option = request.want.options[event.option]
+      if (option) running.set(request.id, { request, option, ranks: event.ranks })
+      else wrong.push(`${request.id} has no option ${event.option}`)
       wrong.push(...overfull([...running.values()], world), ...overQuota([...running.values()], world.quotas))
     }
   }
@@ -65,8 +66,9 @@ function overfull(running: Run[], { plans }: World): string[] {
   const wrong: string[] = []
   const used = new Map<string, number>()
   const alone = new Map<string, string>()
-  for (const { request, cell, ranks } of running) {
-    const sizes = gangIn(request, cell).roles.flatMap((role) => Array.from({ length: role.ranks }, () => role.size))
+  for (const { request, option, ranks } of running) {
+    const { cell, gang } = option
+    const sizes = gang.roles.flatMap((role) => Array.from({ length: role.ranks }, () => role.size))
     if (sizes.length !== ranks.length) wrong.push(`${request.id} is not whole`)
     ranks.forEach((node, rank) => {
       const at = `${cell}/${node}`
@@ -75,29 +77,25 @@ function overfull(running: Run[], { plans }: World): string[] {
       if ((used.get(at) ?? 0) > (plan?.classes[plan.classOf[node] ?? 0]?.accelerators ?? 0))
         wrong.push(`node ${at} is used twice`)
     })
-    const { exclusive } = gangIn(request, cell)
+    const { exclusive } = gang
     if (exclusive !== undefined)
       for (const node of ranks) alone.set(`${cell}/${domainOf(plans[cell], node, exclusive)}`, request.id)
   }
-  for (const { request, cell, ranks } of running)
+  for (const { request, option, ranks } of running)
     for (const node of ranks)
       for (const level of [0, 1]) {
-        const owner = alone.get(`${cell}/${domainOf(plans[cell], node, level)}`)
+        const owner = alone.get(`${option.cell}/${domainOf(plans[option.cell], node, level)}`)
         if (owner && owner !== request.id) wrong.push(`${request.id} is where ${owner} is to be alone`)
       }
   return wrong
 }
-
-const gangIn = ({ want }: Request, cell: number): GangRequest => want.gangs[want.cells.indexOf(cell)] ?? { roles: [] }
 
 const domainOf = (plan: CellPlan | undefined, node: number, level: number): string =>
   `${level} ${level === 0 ? node : plan?.domains[level - 1]?.[node]}`
 
 function overQuota(running: Run[], quotas: readonly QuotaNode[]): string[] {
   const held = (name: string) =>
-    running
-      .filter(({ request }) => request.want.project === name)
-      .map(({ request }) => request.want.amounts['gpu'] ?? 0)
+    running.filter(({ request }) => request.want.project === name).map(({ option }) => option.amounts['gpu'] ?? 0)
   const children = (name: string) => quotas.filter(({ parent }) => parent === name)
   const quotaOf = (node: QuotaNode): number =>
     (node.nominal['gpu'] ?? 0) + sum(children(node.name).map((child) => Math.min(quotaOf(child), of(child.lending))))

@@ -13,8 +13,8 @@ import { createQuotaTree } from './quota.ts'
 import { createShares } from './share.ts'
 
 import type { GangRequest } from '#engine/cell/ask.ts'
-import type { QuotaNode } from './quota.ts'
-import type { Request } from './request.ts'
+import type { Amounts, QuotaNode } from './quota.ts'
+import type { Option, Request } from './request.ts'
 
 const overdueMs = 60
 const aPlan = (racks: number[]) =>
@@ -35,7 +35,16 @@ const quotas: QuotaNode[] = [
   { name: 'c', parent: null, nominal: { gpu: 20 }, borrowing: {}, lending: {} },
 ]
 
-type Made = { wait: number; project: string; priority: number; gang: GangRequest; cells: number[]; lastsMs: number }
+type Made = {
+  wait: number
+  project: string
+  priority: number
+  gang: GangRequest
+  cells: number[]
+  /** What it would also take in the first cell. */
+  other: GangRequest | null
+  lastsMs: number
+}
 
 const gangs: GangRequest[] = [
   ...[1, 2, 4].map((accelerators) => ({ roles: [{ size: { accelerators }, ranks: 1 }] })),
@@ -52,16 +61,22 @@ const made = (kinds: GangRequest[], knows = true): fc.Arbitrary<Made[]> =>
       priority: fc.constantFrom(0, 0, 1),
       gang: fc.constantFrom(...kinds),
       cells: fc.constantFrom([0], [0, 1], [1, 0]),
+      other: fc.constantFrom(null, null, ...gangs),
       lastsMs: knows ? fc.integer({ min: 1, max: 40 }) : fc.constantFrom(5, 20, Infinity),
     }),
     { minLength: 1, maxLength: 40 },
   )
 
+const optionOf = (gang: GangRequest, cell: number): Option => {
+  const gpu = gang.roles.reduce((sum, { size, ranks }) => sum + (size.accelerators ?? 0) * ranks, 0)
+  return { cell, gang, amounts: { gpu } }
+}
+
 type Waits = {
   now: number
   line: Line
   waiting: Request[]
-  running: { request: Request; cell: number; ranks: number[]; ends: number }[]
+  running: { request: Request; option: Option; ranks: number[]; ends: number }[]
 }
 
 /** Plays all that comes until everybody has run. Those whose end nobody knows end after 30. */
@@ -76,10 +91,11 @@ function played(all: Made[], look: (waits: Waits) => void = () => {}): { history
   const ends = createHeap<{ at: number; id: string }>((a, b) => a.at < b.at || (a.at === b.at && a.id < b.id))
   const [waiting, running] = [new Map<string, Request>(), new Map<string, Waits['running'][number]>()]
   let arrival = 0
-  const coming = all.map(({ wait, project, priority, gang, cells, lastsMs }, i): Request => {
-    const gpu = gang.roles.reduce((sum, { size, ranks }) => sum + (size.accelerators ?? 0) * ranks, 0)
-    const key = [project, priority, gangs.indexOf(gang), cells, lastsMs > 20].join(' ')
-    const want = { key, project, priority, gangs: cells.map(() => gang), amounts: { gpu }, cells }
+  const coming = all.map(({ wait, project, priority, gang, cells, other, lastsMs }, i): Request => {
+    const key = [project, priority, gangs.indexOf(gang), cells, other && gangs.indexOf(other), lastsMs > 20].join(' ')
+    const options = cells.map((cell) => optionOf(gang, cell))
+    if (other) options.push(optionOf(other, 0))
+    const want = { key, project, priority, options }
     return { id: `r${i}`, want, since: (arrival += wait), lastsMs }
   })
   for (let next = 0; next < coming.length || ends.size > 0;) {
@@ -98,12 +114,13 @@ function played(all: Made[], look: (waits: Waits) => void = () => {}): { history
     for (const decision of line.turn(now)) {
       if ('refused' in decision) continue
       const request = waiting.get(decision.id)
-      if (!request) throw new Error(`${decision.id} does not wait`)
+      const option = request?.want.options[decision.option]
+      if (!request || !option) throw new Error(`${decision.id} does not wait for that`)
       waiting.delete(decision.id)
       const at = now + (request.lastsMs === Infinity ? 30 : request.lastsMs)
-      running.set(decision.id, { ...decision, request, ends: now + request.lastsMs })
+      running.set(decision.id, { request, option, ranks: decision.ranks, ends: now + request.lastsMs })
       ends.push({ at, id: decision.id })
-      history.push({ at: now, started: decision.id, cell: decision.cell, ranks: decision.ranks })
+      history.push({ at: now, started: decision.id, option: decision.option, ranks: decision.ranks })
     }
     for (const { request, at } of line.reservations()) history.push({ at: now, promised: request.id, by: at })
     look({ now, line, waiting: [...waiting.values()], running: [...running.values()] })
@@ -165,42 +182,45 @@ test('after a turn nobody sleeps who would be placed if asked now, and a second 
 const rootOf = (project: string) => (project === 'c' ? 'c' : 'lab')
 
 /** The same by definition: what is free is counted from who runs, and quotas are added up anew. */
-function mayStart(request: Request, { now, line, running }: Waits): boolean {
-  const {
-    project,
-    amounts,
-    cells,
-    gangs: [gang],
-  } = request.want
+const mayStart = (request: Request, waits: Waits): boolean =>
+  request.want.options.some((option) => hasQuota(request, option, waits) && hasRoom(request, option, waits))
+
+type Use = { project: string; amounts: Amounts }
+
+function hasQuota(request: Request, { amounts }: Option, { now, line, running }: Waits): boolean {
+  const { project } = request.want
   const ends = now + request.lastsMs
-  const before = line.reservations().filter(({ request: owner, at }) => owner.id !== request.id && ends > at)
-  const fits = (held: Request[]): boolean => {
+  const fits = (uses: Use[]): boolean => {
     const tree = createQuotaTree(quotas)
-    for (const { want } of held) tree.add(want.project, want.amounts)
+    for (const use of uses) tree.add(use.project, use.amounts)
     return tree.shortage(project, amounts) === null
   }
-  if (!fits(running.map((one) => one.request))) return false
-  for (const { at, request: owner, counted } of before) {
-    if (rootOf(owner.want.project) !== rootOf(project) || counted.has(request.id)) continue
-    const claims = line.reservations().flatMap((one) => (counted.has(one.request.id) ? [one.request] : []))
-    const then = running.filter((one) => one.ends > at).map((one) => one.request)
-    if (!fits([owner, ...claims, ...then])) return false
-  }
-  return cells.some((cell) => {
-    const plan = plans[cell]
-    if (!plan) return false
-    const fence = before.find((one) => one.cell === cell)?.nodes ?? []
-    const free = Array.from(plan.classOf, (_, node): number => (fence.includes(node) ? 0 : 4))
-    for (const run of running)
-      if (run.cell === cell)
-        for (const node of run.ranks)
-          free[node] = (free[node] ?? 0) - (run.request.want.gangs[0]?.roles[0]?.size.accelerators ?? 0)
-    const { size, ranks } = gang?.roles[0] ?? { size: {}, ranks: 0 }
-    const inRack = new Map<number, number>()
-    free.forEach((left, node) => {
-      const rack = gang?.within ? (plan.domains[0]?.[node] ?? 0) : 0
-      inRack.set(rack, (inRack.get(rack) ?? 0) + Math.max(0, Math.floor(left / (size.accelerators ?? 1))))
-    })
-    return Math.max(...inRack.values()) >= ranks
+  const useOf = ({ request: { want }, option }: Waits['running'][number]) => ({ ...option, project: want.project })
+  if (!fits(running.map(useOf))) return false
+  const promised = line.reservations().map((one) => ({ ...one, use: { ...one.way, project: one.owner.want.project } }))
+  return promised.every(({ at, request: owner, use, counted }) => {
+    if (owner.id === request.id || ends <= at || rootOf(use.project) !== rootOf(project)) return true
+    const claims = promised.filter((one) => counted.has(one.request.id) && one.request.id !== request.id)
+    const then = running.filter((one) => one.ends > at)
+    return fits([use, ...claims.map((one) => one.use), ...then.map(useOf)])
   })
+}
+
+function hasRoom(request: Request, { cell, gang }: Option, { now, line, running }: Waits): boolean {
+  const plan = plans[cell]
+  if (!plan) return false
+  const shut = line
+    .reservations()
+    .filter(({ request: owner, way, at }) => way.cell === cell && owner.id !== request.id && now + request.lastsMs > at)
+  const free = Array.from(plan.classOf, (_, node): number => (shut.some(({ nodes }) => nodes.includes(node)) ? 0 : 4))
+  for (const { option, ranks } of running)
+    if (option.cell === cell)
+      for (const node of ranks) free[node] = (free[node] ?? 0) - (option.gang.roles[0]?.size.accelerators ?? 0)
+  const { size, ranks } = gang.roles[0] ?? { size: {}, ranks: 0 }
+  const inRack = new Map<number, number>()
+  free.forEach((left, node) => {
+    const rack = gang.within ? (plan.domains[0]?.[node] ?? 0) : 0
+    inRack.set(rack, (inRack.get(rack) ?? 0) + Math.max(0, Math.floor(left / (size.accelerators ?? 1))))
+  })
+  return Math.max(...inRack.values()) >= ranks
 }

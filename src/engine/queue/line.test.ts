@@ -5,7 +5,7 @@ import { createCell } from '#engine/cell/cell.ts'
 import { setUsable } from '#engine/cell/nodes.ts'
 import { planOf } from '#engine/cell/plan.ts'
 
-import { Line } from './line.ts'
+import { Line, type LineOptions } from './line.ts'
 import { createShares } from './share.ts'
 
 import type { QuotaNode } from './quota.ts'
@@ -20,21 +20,27 @@ const quotas = ['a', 'b'].map((name): QuotaNode => ({
   lending: {},
 }))
 
+const gangOf = (ranks: number) => ({ roles: [{ size: { whole: true }, ranks }] })
+
 /** A line over so many nodes, and a short way to let somebody come, who wants so many of them. */
-function aLine(nodes: number) {
+function aLine(count: number, choose?: LineOptions['choose']) {
   const cell = createCell(
-    planOf(Array.from({ length: nodes }, (_, i) => ({ name: `n${i}`, path: [], nodeClass }))).plan,
+    planOf(Array.from({ length: count }, (_, i) => ({ name: `n${i}`, path: [], nodeClass }))).plan,
   )
   const shares = createShares({
     nodes: quotas.map(({ name }) => ({ name, parent: null, weight: 1 })),
-    capacity: { gpu: 8 * nodes },
+    capacity: { gpu: 8 * count },
     halfLifeMs: 0,
   })
-  const line = new Line({ cells: [cell], quotas, shares, overdueMs: 1000 })
-  const comes = (id: string, ranks: number, more: { since?: number; lastsMs?: number } & Partial<Want> = {}): void => {
-    const { since = 0, lastsMs = 100, ...rest } = more
-    const gang = { roles: [{ size: { whole: true }, ranks }] }
-    const want = { key: id, project: 'a', priority: 0, gangs: [gang], amounts: { gpu: 8 * ranks }, cells: [0], ...rest }
+  const line = new Line({ cells: [cell], quotas, shares, overdueMs: 1000, choose })
+  const comes = (
+    id: string,
+    ranks: number,
+    more: { since?: number; lastsMs?: number; gpu?: number } & Partial<Want> = {},
+  ): void => {
+    const { since = 0, lastsMs = 100, gpu = 8 * ranks, ...rest } = more
+    const gang = gangOf(ranks)
+    const want = { key: id, project: 'a', priority: 0, options: [{ cell: 0, gang, amounts: { gpu } }], ...rest }
     line.submit({ id, want, since, lastsMs })
   }
   const starts = (now: number, most?: number) =>
@@ -103,19 +109,19 @@ test('who has slept longest without a promise is given one before somebody new i
 
 test('a refusal says what is missing, and is not repeated until something changes', () => {
   const { line, cell, comes } = aLine(4)
-  comes('huge', 5, { amounts: { gpu: 1 } })
-  comes('dear', 1, { amounts: { gpu: 33 } })
+  comes('huge', 5, { gpu: 1 })
+  comes('dear', 1, { gpu: 33 })
   setUsable(cell, { first: 0, end: 4, usable: false })
   comes('fine', 1)
   assert.deepEqual(line.turn(0), [
     { id: 'huge', refused: { cause: 'too-large' } },
     { id: 'dear', refused: { cause: 'quota', resource: 'gpu', at: 'a', limit: 'quota', free: 32 } },
-    { id: 'fine', refused: { cause: 'room', cell: 0, largest: 0, needs: 1, reservedFor: null } },
+    { id: 'fine', refused: { cause: 'room', option: 0, cell: 0, largest: 0, needs: 1, reservedFor: null } },
   ])
   assert.deepEqual(line.turn(1), [])
   setUsable(cell, { first: 2, end: 3, usable: true })
   line.changed(0)
-  assert.deepEqual(line.turn(2), [{ id: 'fine', cell: 0, gang: 0, ranks: [2], spares: [] }])
+  assert.deepEqual(line.turn(2), [{ id: 'fine', option: 0, cell: 0, gang: 0, ranks: [2], spares: [] }])
   assert.deepEqual([line.asked, line.vain], [4, 3])
 })
 
@@ -146,4 +152,57 @@ test('a node that fails takes the promise along, and a new one is made of those 
   const [promise] = line.reservations()
   assert.equal(promise?.at, 50)
   assert.ok(!promise.nodes.includes(failed))
+})
+
+test('of several options the first with room and quota is taken, and counted with its own amounts', () => {
+  const { line, comes } = aLine(4)
+  const options = [
+    { cell: 0, gang: gangOf(5), amounts: { gpu: 1 } },
+    { cell: 0, gang: gangOf(2), amounts: { gpu: 33 } },
+    { cell: 0, gang: gangOf(3), amounts: { gpu: 30 } },
+  ]
+  comes('x', 1, { options })
+  comes('y', 1, { gpu: 3, since: 1 })
+  assert.deepEqual(line.turn(2), [
+    { id: 'x', option: 2, cell: 0, gang: 0, ranks: [0, 1, 2], spares: [] },
+    { id: 'y', refused: { cause: 'quota', resource: 'gpu', at: 'a', limit: 'quota', free: 2 } },
+  ])
+  line.ended('x', 3)
+  assert.equal(line.turn(3).length, 1)
+})
+
+test('who chooses says which options may be tried now, and in which order', () => {
+  const may = new Map([['x', [1, 0]]])
+  const { line, comes } = aLine(2, ({ id }) => may.get(id) ?? [])
+  const options = [1, 2].map((gpu) => ({ cell: 0, gang: gangOf(1), amounts: { gpu } }))
+  comes('x', 1, { options })
+  comes('y', 1, { options, since: 1 })
+  const [x, y] = line.turn(2)
+  assert.deepEqual([x && 'option' in x && x.option, y], [1, { id: 'y', refused: { cause: 'barred' } }])
+  assert.deepEqual(line.turn(3), [])
+  may.set('y', [0])
+  line.reconsider('y')
+  assert.deepEqual(
+    line.turn(4).map((decision) => 'option' in decision && decision.option),
+    [0],
+  )
+})
+
+test('who runs already holds its nodes and its quota, also more than there is, until it has ended', () => {
+  const { line, comes, starts } = aLine(3)
+  const want = { key: 'w', project: 'a', priority: 0, options: [{ cell: 0, gang: gangOf(2), amounts: { gpu: 40 } }] }
+  const running = { option: 0, ranks: [2, 0], spares: [], ends: 50 }
+  line.adopt({ id: 'runs', want, since: 0, lastsMs: 50 }, running, 10)
+  comes('same', 1, { since: 11 })
+  comes('wide', 2, { project: 'b', since: 12 })
+  assert.deepEqual(starts(12), [])
+  assert.deepEqual(
+    line.reservations().map(({ request, at }) => [request.id, at]),
+    [['wide', 50]],
+  )
+  comes('short', 1, { project: 'b', since: 13, lastsMs: 37 })
+  assert.deepEqual(starts(13), ['short'])
+  line.ended('runs', 50)
+  line.ended('short', 50)
+  assert.deepEqual(starts(50), ['same', 'wide'])
 })

@@ -1,6 +1,6 @@
 import { askOf } from '#engine/cell/ask.ts'
 import { nodesOf } from '#engine/cell/heads.ts'
-import { refusals, release, take } from '#engine/cell/take.ts'
+import { adopt, refusals, release, take } from '#engine/cell/take.ts'
 import { createHeap } from '#kit/heap.ts'
 
 import { goesBefore, isOlder } from './order.ts'
@@ -13,7 +13,7 @@ import { createSleepers } from './sleepers.ts'
 
 import type { Cell } from '#engine/cell/cell.ts'
 import type { Amounts, QuotaNode, QuotaTree } from './quota.ts'
-import type { Decision, Held, Refusal, Request, Reservation, Signature, Waiting, Want } from './request.ts'
+import type { Decision, Held, Lack, Refusal, Request, Reservation, Signature, Waiting, Want, Way } from './request.ts'
 import type { Shares } from './share.ts'
 import type { Sleepers } from './sleepers.ts'
 
@@ -24,11 +24,19 @@ export type LineOptions = {
   shares: Shares
   /** Whoever has waited so long goes before all others. */
   overdueMs: number
+  /**
+   * Which options of somebody who asks may be tried now, by their numbers, best first; all in their order when absent. If
+   * its answer grows for other reasons than the line knows of, `reconsider` has to be called.
+   */
+  choose?: ((request: Request, now: number) => readonly number[]) | undefined
 }
+
+/** Somebody who runs already: which of its options it has, on which nodes, and when it ends (Infinity: nobody knows). */
+export type Running = { option: number; ranks: number[]; spares: number[]; ends: number }
 
 /**
  * The queue over all cells. It is told of what comes, ends and changes, and decides in turns. It keeps the account of
- * quotas and shares, and takes and releases what is on its cells: whoever is there was started by it.
+ * quotas and shares, and takes and releases what is on its cells: whoever is there was started or adopted by it.
  */
 export class Line {
   /** How many were asked ever, and how many of them in vain. */
@@ -37,6 +45,8 @@ export class Line {
   readonly #cells: readonly Cell[]
   readonly #rules: { shares: Shares; overdueMs: number }
   readonly #quota: QuotaTree
+  readonly #choose: LineOptions['choose']
+  readonly #ways = new WeakMap<Want, readonly Way[]>()
   readonly #signatures = new Map<string, Signature>()
   readonly #waiting = new Map<string, Waiting>()
   readonly #held = new Map<string, Held>()
@@ -44,8 +54,9 @@ export class Line {
   readonly #promises: Promises
   #order = 0
 
-  constructor({ cells, quotas, shares, overdueMs }: LineOptions) {
+  constructor({ cells, quotas, shares, overdueMs, choose }: LineOptions) {
     this.#cells = cells
+    this.#choose = choose
     this.#rules = { shares, overdueMs }
     this.#quota = createQuotaTree(quotas)
     this.#sleepers = createSleepers(cells.length, quotas)
@@ -70,6 +81,15 @@ export class Line {
     if (headOf(signature) !== before) this.#sleepers.add(signature, null)
   }
 
+  /** Takes over somebody who runs already. Nothing is refused: more may be held than there are nodes or quota. */
+  adopt(request: Request, { option, ranks, spares, ends }: Running, now: number): void {
+    const way = this.#waysOf(request.want)[option]
+    if (!way) throw new RangeError(`${request.id} has no option ${option}`)
+    this.#promises.openFence(way.cell)
+    this.#promises.lose(way.cell, [...ranks, ...spares])
+    this.#hold({ request, way, gang: adopt(way.site, way.ask, { ranks, spares }), ends }, now)
+  }
+
   /** Who waits does not wait any more. */
   withdraw(id: string): void {
     const one = this.#waiting.get(id)
@@ -87,10 +107,10 @@ export class Line {
   /** Who ran has left its nodes, by whatever cause. */
   ended(id: string, now: number): void {
     const one = this.#held.get(id)
-    const site = one && this.#cells[one.cell]
-    if (!site) return
-    const { request, cell, gang } = one
-    const { project, amounts } = request.want
+    if (!one) return
+    const { request, way, gang } = one
+    const { cell, site, amounts } = way
+    const { project } = request.want
     this.#promises.openFence(cell)
     release(site, gang)
     this.#held.delete(id)
@@ -105,6 +125,15 @@ export class Line {
     this.#promises.recheck(cell)
     for (const signature of this.#sleepers.on(cell)) signature.hopeless = false
     this.#sleepers.stir(cell, null)
+  }
+
+  /** Other options than before may be tried for somebody who waits. */
+  reconsider(id: string): void {
+    const one = this.#waiting.get(id)
+    const signature = one && this.#signatures.get(one.want.key)
+    if (!signature) return
+    signature.hopeless = false
+    this.#sleepers.add(signature, null)
   }
 
   /** Asks in order, until nobody is left to be asked or so many are placed. Who is refused hears of it once a change. */
@@ -122,8 +151,8 @@ export class Line {
       this.#promiseBefore(next, now)
       this.asked++
       const outcome = this.#ask(next, head, now)
-      if ('cause' in outcome) {
-        decisions.push({ id: head.id, refused: outcome })
+      if ('refusal' in outcome) {
+        decisions.push({ id: head.id, refused: outcome.refusal })
         this.#refuse(next, outcome, now)
       } else {
         decisions.push(this.#start(next, outcome, now))
@@ -154,87 +183,111 @@ export class Line {
 
   /** Promises a start to those who sleep and go before `next`, where nobody has a promise yet. */
   #promiseBefore(next: Signature, now: number): void {
-    for (const cell of next.want.cells) {
+    for (const cell of next.cells) {
       if (this.#promises.of(cell)) continue
       const sleeping = [...this.#sleepers.on(cell)].filter(({ reservation, hopeless }) => !reservation && !hopeless)
       const found = sleeping.length > 0 ? this.#first([...sleeping, next], now) : null
-      if (found && found !== next) this.#promises.make(found, now)
+      if (found && found !== next) this.#promises.make(found, this.#chosen(found, now), now)
     }
   }
 
-  #ask(signature: Signature, head: Waiting, now: number): Held | Refusal {
-    const { want, asks } = signature
+  #ask(signature: Signature, head: Waiting, now: number): Held | Refused {
     const ends = now + head.lastsMs
-    const missing = this.#promises.quotaMissing(signature, ends)
-    if (missing) return missing
-    let isFull = false
-    for (const [i, number] of want.cells.entries()) {
-      const [cell, request] = [this.#cells[number], asks[i]]
-      if (!cell || !request) continue
-      this.#promises.setFence(number, signature, ends)
-      const gang = take(cell, request)
-      if (gang >= 0) return { request: head, cell: number, gang, ends }
-      if (gang !== refusals.tooLarge) isFull = true
+    const chosen = this.#chosen(signature, now)
+    const lack = { quota: false, room: false }
+    let missing: Refusal | null = null
+    for (const way of chosen) {
+      const quota = this.#promises.quotaMissing(signature, way, ends)
+      if (quota) {
+        lack.quota = true
+        missing ??= quota
+        continue
+      }
+      this.#promises.setFence(way.cell, signature, ends)
+      const gang = take(way.site, way.ask)
+      if (gang >= 0) return { request: head, way, gang, ends }
+      if (gang !== refusals.tooLarge) lack.room = true
     }
-    return isFull ? this.#noRoom(signature) : { cause: 'too-large' }
+    if (chosen.length === 0) return { refusal: { cause: 'barred' }, lack }
+    return { refusal: lack.room ? this.#noRoom(chosen) : (missing ?? { cause: 'too-large' }), lack }
   }
 
-  #noRoom({ want, asks }: Signature): Refusal {
-    const rooms = want.cells.map((cell, i) => {
-      const request = asks[i]
-      const largest = request ? roomFor(request) : 0
+  /** The ways that the first of a row may be started in now, best first. */
+  #chosen(signature: Signature, now: number): readonly Way[] {
+    const head = headOf(signature)
+    const { ways } = signature
+    return this.#choose && head ? this.#choose(head, now).flatMap((number) => ways[number] ?? []) : ways
+  }
+
+  #noRoom(ways: readonly Way[]): Refusal {
+    const rooms = ways.map(({ number, cell, ask }) => {
       const fence = this.#promises.of(cell)
-      return { cell, largest, needs: request?.units ?? 0, reservedFor: fence?.shut.length ? fence.request.id : null }
+      const reservedFor = fence?.shut.length ? fence.request.id : null
+      return { option: number, cell, largest: roomFor(ask), needs: ask.units, reservedFor }
     })
     return { cause: 'room', ...rooms.reduce((a, b) => (b.largest > a.largest ? b : a)) }
   }
 
-  #refuse(signature: Signature, { cause }: Refusal, now: number): void {
+  #refuse(signature: Signature, { refusal, lack }: Refused, now: number): void {
     this.vain++
-    this.#sleepers.add(signature, cause)
-    signature.hopeless ||= cause === 'too-large'
-    this.#promises.make(signature, now)
+    this.#sleepers.add(signature, lack)
+    signature.hopeless ||= refusal.cause === 'too-large'
+    this.#promises.make(signature, this.#chosen(signature, now), now)
   }
 
   #start(signature: Signature, started: Held, now: number): Decision {
-    const { request, cell, gang } = started
-    const { id, want } = request
+    const { request, way, gang } = started
     signature.row.pop()
-    this.#waiting.delete(id)
+    this.#waiting.delete(request.id)
     this.#promises.drop(signature)
-    this.#held.set(id, started)
-    this.#quota.add(want.project, want.amounts)
-    this.#rules.shares.change(want.project, want.amounts, now)
-    this.#promises.count(started)
+    this.#hold(started, now)
     if (!headOf(signature)) this.#close(signature)
-    const site = this.#cells[cell]
-    return { id, cell, gang, ...(site ? nodesOf(site, gang) : { ranks: [], spares: [] }) }
+    return { id: request.id, option: way.number, cell: way.cell, gang, ...nodesOf(way.site, gang) }
+  }
+
+  #hold(held: Held, now: number): void {
+    const { request, way } = held
+    const { project } = request.want
+    this.#held.set(request.id, held)
+    this.#quota.add(project, way.amounts)
+    this.#rules.shares.change(project, way.amounts, now)
+    this.#promises.count(held)
   }
 
   /** Wakes who may find now what it did not find before. */
   #wake(now: number): void {
     this.#sleepers.wake({
-      mayHaveQuota: (signature) => !this.#promises.quotaMissing(signature, endsOf(signature, now)),
-      mayHaveRoom: (signature, cell, isOpen) => {
+      mayHaveQuota: (signature) =>
+        signature.ways.some((way) => !this.#promises.quotaMissing(signature, way, endsOf(signature, now))),
+      mayHaveRoom: (signature, { cell, ask }, isOpen) => {
         const ends = endsOf(signature, now)
-        const request = signature.asks[signature.want.cells.indexOf(cell)]
-        if (!request || this.#promises.isOpenTo(cell, signature, ends) !== isOpen) return false
+        if (this.#promises.isOpenTo(cell, signature, ends) !== isOpen) return false
         this.#promises.setFence(cell, signature, ends)
-        return mayFit(request)
+        return mayFit(ask)
       },
     })
   }
 
   #open(want: Want): Signature {
-    const asks = want.cells.map((number, i) => {
-      const [cell, gang] = [this.#cells[number], want.gangs[i]]
-      if (!cell || !gang) throw new RangeError(`there is no cell ${number}, or nothing is wanted there`)
-      return askOf(cell, gang)
-    })
+    const ways = this.#waysOf(want)
+    const cells = [...new Set(ways.map(({ cell }) => cell))]
     const row = createHeap<Waiting>(isOlder)
-    const signature: Signature = { want, asks, row, asleep: null, reservation: null, hopeless: false }
+    const signature: Signature = { want, ways, cells, row, asleep: null, reservation: null, hopeless: false }
     this.#signatures.set(want.key, signature)
     return signature
+  }
+
+  /** Made once for each want: many may share one object. */
+  #waysOf(want: Want): readonly Way[] {
+    const known = this.#ways.get(want)
+    if (known) return known
+    const ways = want.options.map((option, number): Way => {
+      const site = this.#cells[option.cell]
+      if (!site) throw new RangeError(`there is no cell ${option.cell}`)
+      return { ...option, number, site, ask: askOf(site, option.gang) }
+    })
+    this.#ways.set(want, ways)
+    return ways
   }
 
   #close(signature: Signature): void {
@@ -243,6 +296,8 @@ export class Line {
     this.#signatures.delete(signature.want.key)
   }
 }
+
+type Refused = { refusal: Refusal; lack: Lack }
 
 const endsOf = (signature: Signature, now: number): number => now + (headOf(signature)?.lastsMs ?? 0)
 

@@ -4,7 +4,7 @@ import { earliest, passes, setFence } from './reservation.ts'
 
 import type { Cell } from '#engine/cell/cell.ts'
 import type { QuotaNode, QuotaTree } from './quota.ts'
-import type { Held, Refusal, Request, Reservation, Signature } from './request.ts'
+import type { Held, Refusal, Request, Reservation, Signature, Way } from './request.ts'
 import type { Start } from './reservation.ts'
 
 type Options = {
@@ -41,34 +41,33 @@ export class Promises {
     return this.#promised[cell] ?? null
   }
 
-  /** Promises a start in the cell without a promise where it comes first. */
-  make(owner: Signature, now: number): void {
+  /** Promises a start in the cell without a promise where it comes first, in one of these ways. */
+  make(owner: Signature, ways: readonly Way[], now: number): void {
     const head = headOf(owner)
-    const open = owner.want.cells.filter((number) => !this.#promised[number])
+    const open = ways.filter(({ cell }) => !this.#promised[cell])
     if (owner.reservation || owner.hopeless || !head || open.length === 0) return
-    const { quota, cells } = this.#given
+    const { quota } = this.#given
     const claims = this.#claims(owner)
-    for (const { request } of claims) quota.add(request.want.project, request.want.amounts)
-    let best: { number: number; start: Start } | null = null
-    for (const number of open) {
-      const cell = cells[number]
-      const holders = [...this.#holders(owner, number, now), ...claims]
+    for (const { request, way } of claims) quota.add(request.want.project, way.amounts)
+    let best: Start | null = null
+    for (const way of open) {
+      const holders = [...this.#holders(owner, way.cell, now), ...claims]
       holders.sort((a, b) => (a.ends === b.ends ? 0 : a.ends - b.ends))
-      const start = cell ? earliest({ cell, number, owner, holders, quota, now }) : null
-      if (start && (!best || start.at < best.start.at)) best = { number, start }
+      const start = earliest({ owner, way, holders, quota, now })
+      if (start && (!best || start.at < best.at)) best = start
     }
-    for (const { request } of claims) quota.remove(request.want.project, request.want.amounts)
-    if (best) this.#promise(owner, head, { ...best, claims, now })
-    else owner.hopeless = open.length === owner.want.cells.length
+    for (const { request, way } of claims) quota.remove(request.want.project, way.amounts)
+    if (best) this.#promise(owner, head, { start: best, claims, now })
+    else owner.hopeless = open.length === ways.length
   }
 
-  #promise(owner: Signature, request: Request, { number, start, claims, now }: Found): void {
+  #promise(owner: Signature, request: Request, { start, claims, now }: Found): void {
     const root = this.#given.rootOf(owner.want.project)
     const quota = createQuotaTree(this.#trees.get(root) ?? [])
-    quota.add(owner.want.project, owner.want.amounts)
-    const reservation = { ...start, owner, request, cell: number, root, quota, counted: new Set<string>(), shut: [] }
+    quota.add(owner.want.project, start.way.amounts)
+    const reservation: Reservation = { ...start, owner, request, root, quota, counted: new Map(), shut: [] }
     for (const one of [...this.#holders(owner, -1, now), ...claims]) this.#countIn(reservation, one)
-    this.#promised[number] = reservation
+    this.#promised[start.way.cell] = reservation
     owner.reservation = reservation
   }
 
@@ -78,7 +77,7 @@ export class Promises {
     const root = rootOf(owner.want.project)
     const found: Held[] = []
     for (const one of held.values())
-      if (one.cell === number || rootOf(one.request.want.project) === root)
+      if (one.way.cell === number || rootOf(one.request.want.project) === root)
         found.push(one.ends < now ? { ...one, ends: Infinity } : one)
     return found
   }
@@ -88,13 +87,16 @@ export class Promises {
     const root = this.#given.rootOf(owner.want.project)
     return this.all()
       .filter((reservation) => reservation.root === root)
-      .map(({ request, at, cell }) => ({ request, cell, gang: -1, ends: at + request.lastsMs }))
+      .map(({ request, at, way }) => ({ request, way, gang: -1, ends: at + request.lastsMs }))
   }
 
   drop(owner: Signature): void {
     const { reservation } = owner
     if (!reservation) return
-    const { cell, request } = reservation
+    const {
+      request,
+      way: { cell },
+    } = reservation
     this.openFence(cell)
     owner.reservation = null
     this.#promised[cell] = null
@@ -103,15 +105,20 @@ export class Promises {
   }
 
   /** What of quotas stands in the way now, or when those start to whom it is promised. */
-  quotaMissing(asker: Signature, ends: number): Refusal | null {
-    const { project, amounts } = asker.want
+  quotaMissing(asker: Signature, { amounts }: Way, ends: number): Refusal | null {
+    const { project } = asker.want
     const shortage = this.#given.quota.shortage(project, amounts)
     if (shortage) return { cause: 'quota', ...shortage }
     const root = this.#given.rootOf(project)
     const before = this.#promised.find((one) => {
       if (!one || one.root !== root || one.owner === asker || passes(one, ends)) return false
-      const isCounted = asker.reservation !== null && one.counted.has(asker.reservation.request.id)
-      return !isCounted && one.quota.shortage(project, amounts) !== null
+      const counted = asker.reservation && one.counted.get(asker.reservation.request.id)
+      if (!counted) return one.quota.shortage(project, amounts) !== null
+      if (counted === amounts) return false
+      one.quota.remove(project, counted)
+      const isMissing = one.quota.shortage(project, amounts) !== null
+      one.quota.add(project, counted)
+      return isMissing
     })
     return before ? { cause: 'reserved', until: before.at, for: before.request.id } : null
   }
@@ -136,16 +143,21 @@ export class Promises {
     for (const reservation of this.#promised) if (reservation) this.#countIn(reservation, held)
   }
 
-  #countIn(reservation: Reservation, { request, ends }: Held): void {
+  #countIn(reservation: Reservation, { request, way: { amounts }, ends }: Held): void {
     const { counted, quota, root } = reservation
-    const { project, amounts } = request.want
+    const { project } = request.want
     if (passes(reservation, ends) || counted.has(request.id) || this.#given.rootOf(project) !== root) return
-    counted.add(request.id)
+    counted.set(request.id, amounts)
     quota.add(project, amounts)
   }
 
   uncount({ id, want }: Request): void {
-    for (const one of this.#promised) if (one?.counted.delete(id)) one.quota.remove(want.project, want.amounts)
+    for (const one of this.#promised) {
+      const amounts = one?.counted.get(id)
+      if (!one || !amounts) continue
+      one.counted.delete(id)
+      one.quota.remove(want.project, amounts)
+    }
   }
 
   /** Drops the promise of nodes that may not be used any more. */
@@ -154,10 +166,16 @@ export class Promises {
     if (cell && reservation?.nodes.some((node) => cell.usable[node] === 0)) this.drop(reservation.owner)
   }
 
+  /** Drops the promise of nodes that somebody has who was not asked for here. */
+  lose(number: number, nodes: readonly number[]): void {
+    const reservation = this.#promised[number]
+    if (reservation?.nodes.some((node) => nodes.includes(node))) this.drop(reservation.owner)
+  }
+
   /** Drops promises that were not kept because somebody ran longer than was known. */
   expire(now: number): void {
     for (const one of this.#promised) if (one && one.at < now) this.drop(one.owner)
   }
 }
 
-type Found = { number: number; start: Start; claims: Held[]; now: number }
+type Found = { start: Start; claims: Held[]; now: number }

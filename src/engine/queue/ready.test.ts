@@ -26,11 +26,19 @@ test('each time it gives who goes before all others, while those who start chang
       const rules = { now: 25, overdueMs: 20, shares }
       const ready = createReady(rules)
       const left = all.map(({ project, priority, since }, order) => {
-        const want = { key: String(order), project, priority, amounts: { gpu: 3 }, cells: [], gangs: [] }
+        const want = { key: String(order), project, priority, options: [] }
         const head: Waiting = { id: String(order), want, since, lastsMs: 1, order, gone: false }
         const row = createHeap<Waiting>(isOlder)
         row.push(head)
-        const signature: Signature = { want, asks: [], row, asleep: null, reservation: null, hopeless: false }
+        const signature: Signature = {
+          want,
+          ways: [],
+          cells: [],
+          row,
+          asleep: null,
+          reservation: null,
+          hopeless: false,
+        }
         ready.add(signature)
         return { signature, head }
       })
@@ -38,7 +46,7 @@ test('each time it gives who goes before all others, while those who start chang
         const first = left.reduce((a, b) => (goesBefore(b.head, a.head, rules) ? b : a))
         assert.equal(ready.next(), first.signature)
         left.splice(left.indexOf(first), 1)
-        if (starts.pop()) shares.change(first.head.want.project, first.head.want.amounts, rules.now)
+        if (starts.pop()) shares.change(first.head.want.project, { gpu: 3 }, rules.now)
       }
       assert.equal(ready.next(), null)
     }),

@@ -1,7 +1,16 @@
 import type { Ask, GangRequest } from '#engine/cell/ask.ts'
+import type { Cell } from '#engine/cell/cell.ts'
 import type { Heap } from '#kit/heap.ts'
 
 import type { Amounts, QuotaTree, Shortage } from './quota.ts'
+
+/** One of the ways to give somebody what it wants: a gang in a cell. Where nodes are larger, it may need fewer. */
+export type Option = {
+  cell: number
+  gang: GangRequest
+  /** What it counts against quotas and shares while it runs there. */
+  amounts: Amounts
+}
 
 /** What many may wait for alike. Equal keys must mean equal wants. */
 export type Want = {
@@ -10,12 +19,8 @@ export type Want = {
   project: string
   /** The larger goes first. */
   priority: number
-  /** What it counts against quotas and shares. */
-  amounts: Amounts
-  /** The cells that it may stand in by their numbers, the one it would rather have first. */
-  cells: readonly number[]
-  /** What it takes in each of these cells: where nodes are larger, it may need fewer. */
-  gangs: readonly GangRequest[]
+  /** The one that it would rather have first. A cell may be there several times, with several shapes of nodes. */
+  options: readonly Option[]
 }
 
 /** Somebody who waits. */
@@ -33,25 +38,35 @@ export type Refusal =
   | ({ cause: 'quota' } & Shortage)
   /** It has room and quota, but would take them from the one who is promised them at that time. */
   | { cause: 'reserved'; until: number; for: string }
-  /** No cell has room. Of its cells, the one that has the most: units that one domain there can take, and units needed. */
-  | { cause: 'room'; cell: number; largest: number; needs: number; reservedFor: string | null }
+  /** None of its options has room. Of these, the one with the most: units that one domain can take, and units needed. */
+  | { cause: 'room'; option: number; cell: number; largest: number; needs: number; reservedFor: string | null }
   /** It would have no room in any of its cells if nobody else were there. */
   | { cause: 'too-large' }
+  /** None of its options may be tried now. */
+  | { cause: 'barred' }
 
 export type Decision =
-  | { id: string; cell: number; gang: number; ranks: number[]; spares: number[] }
+  /** `option` counts from 0 in the want's options; `gang` is its number in the cell. */
+  | { id: string; option: number; cell: number; gang: number; ranks: number[]; spares: number[] }
   | { id: string; refused: Refusal }
 
 export type Waiting = Request & { order: number; gone: boolean }
 
+/** An option made ready for its cell; `number` counts in the want. */
+export type Way = Option & { number: number; site: Cell; ask: Ask }
+
+/** What may let somebody start who was refused: quota for one of its ways, or room for one. */
+export type Lack = { quota: boolean; room: boolean }
+
 /** All that wait for the same. */
 export type Signature = {
   want: Want
-  /** The want made ready for each of its cells. */
-  asks: Ask[]
+  ways: readonly Way[]
+  /** The cells of its ways, each once. */
+  cells: readonly number[]
   row: Heap<Waiting>
-  /** Why its first one sleeps; null while it is to be asked. */
-  asleep: Refusal['cause'] | null
+  /** What its first one sleeps for; null while it is to be asked. */
+  asleep: Lack | null
   reservation: Reservation | null
   /** It could not start if all who run had ended. */
   hopeless: boolean
@@ -63,9 +78,9 @@ export type Signature = {
  */
 export type Reservation = {
   owner: Signature
-  /** The one that it was made for. */
+  /** The one that it was made for, and how it is to start. */
   request: Request
-  cell: number
+  way: Way
   /** Infinity where it waits for somebody whose end nobody knows: then nobody passes. */
   at: number
   nodes: number[]
@@ -73,14 +88,14 @@ export type Reservation = {
   root: string
   /** Quotas as they will be at `at`: with the owner, and with all that will still run then. */
   quota: QuotaTree
-  /** Who of those that run is counted there. */
-  counted: Set<string>
+  /** Who of those that run is counted there, and with how much. */
+  counted: Map<string, Amounts>
   /** Nodes that are closed to others right now. */
   shut: number[]
 }
 
 /** Who runs. */
-export type Held = { request: Request; cell: number; gang: number; ends: number }
+export type Held = { request: Request; way: Way; gang: number; ends: number }
 
 /** The first of a row, or undefined when nobody waits there any more. */
 export function headOf({ row }: Signature): Waiting | undefined {

@@ -7,7 +7,7 @@ import { scratchOf } from './scratch.ts'
 
 import type { Cell } from '#engine/cell/cell.ts'
 import type { QuotaTree } from './quota.ts'
-import type { Held, Reservation, Signature } from './request.ts'
+import type { Held, Reservation, Signature, Way } from './request.ts'
 
 /** Whether who ends at `ends` is gone before the owner starts. */
 export const passes = ({ at }: Reservation, ends: number): boolean => at < Infinity && ends <= at
@@ -29,9 +29,8 @@ export function setFence(cell: Cell, reservation: Reservation, open: boolean): v
 }
 
 type Profile = {
-  cell: Cell
-  number: number
   owner: Signature
+  way: Way
   /** Who runs in this cell or under the same quotas, and who will start there, by their ends. */
   holders: readonly Held[]
   quota: QuotaTree
@@ -43,33 +42,31 @@ type Profile = {
  * then. Null: not even when all have ended. All of this is tried on a copy of the cell, on which those who run are
  * released in the order of their ends: one pass over the nodes, and one release and one question for each end.
  */
-export function earliest({ cell, number, owner, holders, quota, now }: Profile): Start | null {
-  const scratch = scratchOf(cell)
-  const { project, amounts, gangs, cells } = owner.want
-  const wanted = gangs[cells.indexOf(number)]
-  if (!wanted) return null
-  const ask = askOf(scratch, wanted)
+export function earliest({ owner, way, holders, quota, now }: Profile): Start | null {
+  const scratch = scratchOf(way.site)
+  const { project } = owner.want
+  const ask = askOf(scratch, way.gang)
   let [next, at, gang] = [0, now, -1]
   for (;;) {
-    gang = quota.shortage(project, amounts) === null ? take(scratch, ask) : refusals.full
+    gang = quota.shortage(project, way.amounts) === null ? take(scratch, ask) : refusals.full
     if (gang !== refusals.full && gang !== refusals.unproven) break
     const first = holders[next]
     if (!first) break
     at = first.ends
     for (let held = holders[next]; held?.ends === at; held = holders[++next]) {
-      quota.remove(held.request.want.project, held.request.want.amounts)
-      if (held.cell === number && held.gang >= 0) release(scratch, held.gang)
+      quota.remove(held.request.want.project, held.way.amounts)
+      if (held.way.cell === way.cell && held.gang >= 0) release(scratch, held.gang)
     }
   }
-  for (const { request } of holders.slice(0, next)) quota.add(request.want.project, request.want.amounts)
+  for (const { request, way: other } of holders.slice(0, next)) quota.add(request.want.project, other.amounts)
   if (gang < 0) return null
   const { ranks, spares } = nodesOf(scratch, gang)
   const nodes = new Set([...ranks, ...spares])
-  if (wanted.exclusive !== undefined)
+  if (way.gang.exclusive !== undefined)
     scratch.closedBy.forEach((by, node) => {
       if (by === gang + 1) nodes.add(node)
     })
-  return { at, nodes: [...nodes] }
+  return { at, way, nodes: [...nodes] }
 }
 
-export type Start = { at: number; nodes: number[] }
+export type Start = { at: number; way: Way; nodes: number[] }

@@ -1,13 +1,13 @@
 import type { QuotaNode } from './quota.ts'
-import type { Signature } from './request.ts'
+import type { Lack, Signature, Way } from './request.ts'
 
 /** Who is to be asked, and who sleeps until that may change for which nobody looks before. */
 export type Sleepers = {
   readonly awake: ReadonlySet<Signature>
   /** Is told of everybody who comes among these. */
   whenAwake: (hear: (signature: Signature) => void) => void
-  /** Puts somebody among those who sleep for a cause, or with null among those who are to be asked. */
-  add: (signature: Signature, cause: Signature['asleep']) => void
+  /** Puts somebody among those who sleep for what they lack, or with null among those who are to be asked. */
+  add: (signature: Signature, lack: Lack | null) => void
   remove: (signature: Signature) => void
   /** All who sleep and could stand in a cell. */
   on: (cell: number) => ReadonlySet<Signature>
@@ -21,7 +21,7 @@ export type Sleepers = {
 type May = {
   mayHaveQuota: (signature: Signature) => boolean
   /** Asked with `isOpen` false and true, so that fences are moved once for all who pass them and all who do not. */
-  mayHaveRoom: (signature: Signature, cell: number, isOpen: boolean) => boolean
+  mayHaveRoom: (signature: Signature, way: Way, isOpen: boolean) => boolean
 }
 
 export function createSleepers(cells: number, quotas: readonly QuotaNode[]): Sleepers {
@@ -38,19 +38,19 @@ export function createSleepers(cells: number, quotas: readonly QuotaNode[]): Sle
   }
   function remove(signature: Signature): void {
     awake.delete(signature)
-    for (const cell of signature.want.cells) onCell[cell]?.delete(signature)
+    for (const cell of signature.cells) onCell[cell]?.delete(signature)
     underRoot.get(rootOf(signature.want.project))?.delete(signature)
   }
-  function add(signature: Signature, cause: Signature['asleep']): void {
+  function add(signature: Signature, lack: Lack | null): void {
     remove(signature)
-    signature.asleep = cause
-    if (cause === null) {
+    signature.asleep = lack
+    if (lack === null) {
       awake.add(signature)
       tell?.(signature)
       return
     }
-    for (const cell of signature.want.cells) onCell[cell]?.add(signature)
-    if (!isForQuota(signature)) return
+    for (const cell of signature.cells) onCell[cell]?.add(signature)
+    if (!lack.quota) return
     const root = rootOf(signature.want.project)
     const same = underRoot.get(root) ?? new Set()
     underRoot.set(root, same.add(signature))
@@ -74,11 +74,13 @@ export function createSleepers(cells: number, quotas: readonly QuotaNode[]): Sle
       for (const cell of grown)
         for (const isOpen of [false, true])
           for (const signature of onCell[cell] ?? [])
-            if (!isForQuota(signature) && mayHaveRoom(signature, cell, isOpen)) add(signature, null)
+            if (
+              signature.asleep?.room &&
+              signature.ways.some((way) => way.cell === cell && mayHaveRoom(signature, way, isOpen))
+            )
+              add(signature, null)
       freed.clear()
       grown.clear()
     },
   }
 }
-
-const isForQuota = ({ asleep }: Signature): boolean => asleep === 'quota' || asleep === 'reserved'

@@ -97,15 +97,10 @@ class LineScheduler implements Scheduler {
     const key = [unit, amount, ranks, job.priority, 32 - Math.clz32(lastsMs / 1000), job.project].join(' ')
     const known = this.#wants.get(key)
     if (known) return known
-    const groups = this.#floor.groupsFor(unit)
-    const want = {
-      key,
-      project: job.project,
-      priority: job.priority,
-      amounts: { [unit]: amount },
-      cells: groups.map(({ number }) => number),
-      gangs: groups.map((group) => gangOf(group, amount, ranks)),
-    }
+    const options = this.#floor
+      .groupsFor(unit)
+      .map((group) => ({ cell: group.number, gang: gangOf(group, amount, ranks), amounts: { [unit]: amount } }))
+    const want = { key, project: job.project, priority: job.priority, options }
     this.#wants.set(key, want)
     return want
   }
