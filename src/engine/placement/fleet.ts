@@ -1,7 +1,6 @@
 import type { LeasedRank } from '#model/lease.ts'
 import type { Node } from '#model/site.ts'
-import type { TopologyField } from '#model/spec/fields.ts'
-import type { z } from 'zod'
+import type { Topology } from '#model/spec/topology.ts'
 
 import type { Slice } from './slice.ts'
 
@@ -27,7 +26,7 @@ type Rooms = { size: Size; now: Int32Array; largestEmpty: number[] }
 /** A rank's size: its slice of a node of one shape, or a whole such node. */
 export type Size = { shape: string; whole: boolean; slice: Slice }
 
-export type Within = z.output<typeof TopologyField>['within']
+export type Within = Topology['within']
 
 /** Where the level of a word of the spec stands in `levels`. */
 export const levelOf = (fleet: Fleet, within: Within): number =>

@@ -9,11 +9,6 @@ const SiteKey = z
   .regex(/^[a-z]+\/[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'must be provider/site, such as local/west')
 const path = z.string().min(1).max(1000)
 
-export const TopologyField = z.strictObject({
-  within: z.enum(['nvlink', 'block', 'site']).meta({ description: 'All nodes inside one domain of this level.' }),
-  required: z.boolean().default(true).meta({ description: 'Wait for such a domain, or only prefer it.' }),
-})
-
 export const PlacementField = z
   .strictObject({
     providers: z.array(ProviderName).max(20).optional().meta({ description: 'Only these providers.' }),

@@ -13,6 +13,9 @@ export type SpecProblem = {
   caret: string
 }
 
+/** What fits each field alone, but not the others, or not what Isobar can do yet. */
+export type BrokenRule = { path: PropertyKey[]; message: string; fix: string }
+
 /** Problems as text for people: the place, the line, the mark, the cause, and the fix last. */
 export function renderProblems(problems: readonly SpecProblem[]): string {
   return problems

@@ -1,8 +1,8 @@
+import { notYet } from './not-yet.ts'
+import type { BrokenRule } from './problem.ts'
 import type { Kind } from './schema-walk.ts'
 import type { Spec } from './spec.ts'
-
-/** What fits each field alone, but not the others, or not what Isobar can do yet. */
-export type BrokenRule = { path: PropertyKey[]; message: string; fix: string }
+import { topologyRules } from './topology.ts'
 
 /** What Isobar sets itself, whatever a spec says: such names could not be honoured. */
 const isReserved = (name: string, kind: Kind): boolean =>
@@ -16,8 +16,10 @@ export const brokenRules = (spec: Spec): BrokenRule[] => [
   ...durations(spec),
   ...environment(spec),
   ...placement(spec),
+  ...topologyRules(spec.topology, spec.nodes),
   ...ofService(spec),
   ...ofArray(spec),
+  ...notYet(spec),
 ]
 
 function durations({ duration, checkpoint, expiry, run }: Spec): BrokenRule[] {

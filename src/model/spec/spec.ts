@@ -12,10 +12,10 @@ import {
   ReadinessField,
   ReplicasField,
   RetryField,
-  TopologyField,
 } from './fields.ts'
 import { ResourcesField } from './resources-text.ts'
 import { durationMs } from './text.ts'
+import { TopologyField } from './topology.ts'
 
 const common = {
   name: Name.meta({ description: 'What people call it.' }),
@@ -33,7 +33,9 @@ const common = {
     .max(100)
     .default([])
     .meta({ description: 'Names of secrets, each becomes an environment variable.' }),
-  topology: TopologyField.optional().meta({ description: 'How close together the nodes of a gang must be.' }),
+  topology: TopologyField.optional().meta({
+    description: 'How close together, or how far apart, the nodes of a gang stand.',
+  }),
   placement: PlacementField.prefault({}).meta({ description: 'Where it may run.' }),
   budget: BudgetField.optional().meta({ description: 'What it may cost.' }),
   deadline: Deadline.optional(),

@@ -1,0 +1,20 @@
+import type { BrokenRule } from './problem.ts'
+import type { Spec } from './spec.ts'
+
+/** What the schema has a word for and nothing honours yet. It is refused, never ignored; who honours it takes it out. */
+const wishes: { path: string[]; isAsked: (spec: Spec) => boolean }[] = [
+  { path: ['topology', 'slices'], isAsked: ({ topology }) => topology?.slices !== undefined },
+  { path: ['topology', 'balanced'], isAsked: ({ topology }) => topology?.balanced !== undefined },
+  { path: ['topology', 'spread'], isAsked: ({ topology }) => topology?.spread !== undefined },
+  { path: ['topology', 'exclusive'], isAsked: ({ topology }) => topology?.exclusive !== undefined },
+  { path: ['topology', 'spares'], isAsked: ({ topology }) => topology?.spares !== undefined },
+]
+
+export const notYet = (spec: Spec): BrokenRule[] =>
+  wishes
+    .filter(({ isAsked }) => isAsked(spec))
+    .map(({ path }) => ({
+      path,
+      message: `${path.join('.')} cannot be honoured yet`,
+      fix: 'remove it until a later version of Isobar can',
+    }))

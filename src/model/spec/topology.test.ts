@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import * as fc from 'fast-check'
+
+import { askOf, type GangRequest } from '#engine/cell/ask.ts'
+import { createCell } from '#engine/cell/cell.ts'
+import { take } from '#engine/cell/take.ts'
+
+import { Spec } from './spec.ts'
+import { type Topology, topologyRules } from './topology.ts'
+
+const written = (topology: object, nodes = 8): Topology => {
+  const spec = Spec.parse({ kind: 'job', name: 'a', run: 'x', nodes, topology })
+  assert.ok(spec.topology)
+  return spec.topology
+}
+
+/** The only thing wrong, as `path | message | fix`. */
+function told(topology: object, nodes = 8): string {
+  const [rule, ...rest] = topologyRules(written(topology, nodes), nodes)
+  assert.ok(rule)
+  assert.deepEqual(rest, [])
+  return `${rule.path.join('.')} | ${rule.message} | ${rule.fix}`
+}
+
+test('a topology that says nothing of a level leaves a gang in its site', () => {
+  const spares = { count: 1, within: 'nvlink' }
+  assert.deepEqual(written({ spares }), { within: 'site', required: true, spares })
+})
+
+test('slices that do not divide the nodes are refused with the numbers that would', () => {
+  const slices = { ranks: 8, within: 'nvlink' }
+  assert.equal(
+    told({ slices }, 20),
+    'topology.slices.ranks | 20 nodes cannot be cut into slices of 8 | write nodes: 16 or nodes: 24, or slices of another size',
+  )
+  assert.match(told({ slices }, 3), /3 nodes cannot be cut into slices of 8 \| write nodes: 8,/)
+})
+
+test('a spread that the rest of the topology makes impossible is refused', () => {
+  assert.match(
+    told({ within: 'nvlink', spread: { within: 'nvlink', most: 2 } }),
+    /^topology\.spread\.most \| all 8 nodes are to be in one nvlink, and at most 2 in one nvlink/,
+  )
+  assert.match(
+    told({ slices: { ranks: 4, within: 'nvlink' }, spread: { within: 'block', most: 2 } }),
+    /a slice holds 4 ranks in one nvlink, and at most 2 are to be in one block/,
+  )
+})
+
+test('a rule wider than what ranks are balanced over is refused', () => {
+  const slices = { ranks: 4, within: 'block' }
+  assert.match(told({ balanced: 'nvlink', slices }), /^topology\.slices\.within \| block is wider than nvlink/)
+  assert.match(told({ balanced: 'node', exclusive: 'block' }), /^topology\.exclusive \| .*balanced: block$/)
+})
+
+const levelNumber = { node: 0, nvlink: 1, block: 2, site: 3 }
+
+function requestOf(topology: Topology, ranks: number): GangRequest {
+  const { within, required, slices, balanced, spread, exclusive, spares } = topology
+  return {
+    roles: [{ size: { accelerators: 1 }, ranks }],
+    within: { level: levelNumber[within], preferred: !required },
+    slices: slices && { level: levelNumber[slices.within], ranks: slices.ranks },
+    balanced: balanced && levelNumber[balanced],
+    spread: spread && { level: levelNumber[spread.within], most: spread.most },
+    exclusive: exclusive && levelNumber[exclusive],
+    spares: spares && { level: levelNumber[spares.within], count: spares.count },
+  }
+}
+
+/** A site with so much room in each domain that only what contradicts itself finds no place. */
+const roomy = () => {
+  const nodes = 12 ** 3
+  const domain = (size: number) => Array.from({ length: nodes }, (_, node) => Math.floor(node / size))
+  const amounts = { accelerators: 32, cpuMilli: 1000, memoryMiB: 1000, diskMiB: 0 }
+  return createCell({
+    classes: [{ shape: 'roomy', ...amounts }],
+    classOf: new Uint16Array(nodes),
+    domains: [domain(12), domain(144)],
+  })
+}
+
+function finds(topology: Topology, ranks: number): boolean {
+  try {
+    const cell = roomy()
+    return take(cell, askOf(cell, requestOf(topology, ranks))) >= 0
+  } catch (error) {
+    if (error instanceof RangeError) return false
+    throw error
+  }
+}
+
+const inside = fc.constantFrom('node' as const, 'nvlink' as const, 'block' as const)
+const some = fc.integer({ min: 1, max: 4 })
+const topologies = fc.record(
+  {
+    within: fc.constantFrom('nvlink' as const, 'block' as const, 'site' as const),
+    required: fc.boolean(),
+    slices: fc.record({ ranks: some, within: inside }),
+    balanced: inside,
+    spread: fc.record({ most: some, within: inside }),
+    exclusive: inside,
+    spares: fc.record({ count: some, within: fc.constantFrom('nvlink' as const, 'block' as const) }),
+  },
+  { requiredKeys: ['within', 'required'] },
+)
+
+test('what is taken has a place where there is room, and what is refused has none anywhere', () => {
+  fc.assert(
+    fc.property(topologies, fc.integer({ min: 1, max: 12 }), (topology, ranks) => {
+      assert.equal(finds(topology, ranks), topologyRules(topology, ranks).length === 0)
+    }),
+    { numRuns: 300 },
+  )
+})
