@@ -1,6 +1,7 @@
 import { z } from 'zod'
 
 import { EnvironmentName, Jurisdiction, Name, ProviderName, Tier } from '#model/names.ts'
+import { acceleratorModel } from './resources-text.ts'
 import { durationMs, hourlyMicros, instant, moneyMicros } from './text.ts'
 
 const SiteKey = z
@@ -40,10 +41,18 @@ export const BudgetField = z
 
 export const DurationField = z
   .strictObject({
-    expected: durationMs('How long it is expected to run; for plans, prices and backfill.').optional(),
+    expected: durationMs('How long it is expected to run, at speed 1; for plans, prices and backfill.').optional(),
     maximum: durationMs('How long it may run before it is stopped.').optional(),
   })
   .transform(({ expected, maximum }) => ({ expectedMs: expected, maximumMs: maximum }))
+
+/** What decides between candidates that would all do. */
+export const ObjectiveField = z.enum(['cost', 'finish', 'balance'])
+
+export const ThroughputField = z.record(
+  z.string().max(40).regex(acceleratorModel, 'must be the model of an accelerator, such as H100'),
+  z.number().min(0.001).max(1000),
+)
 
 export const CheckpointField = z
   .strictObject({

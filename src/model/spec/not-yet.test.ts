@@ -10,6 +10,8 @@ const refused: [text: string, path: string][] = [
   ['topology: {spread: {within: node, most: 1}}', 'topology.spread'],
   ['topology: {exclusive: nvlink}', 'topology.exclusive'],
   ['topology: {spares: {count: 1, within: nvlink}}', 'topology.spares'],
+  ['objective: finish', 'objective'],
+  ['throughput: {H100: 1, A100: 0.45}', 'throughput'],
 ]
 
 for (const [text, path] of refused)

@@ -27,6 +27,9 @@ export function parseSizeAmount(text: string | number): Amount | Unreadable {
   return typeof sizeMiB === 'number' ? { count: sizeMiB, atLeast } : sizeMiB
 }
 
+/** What the model of an accelerator looks like, such as H200 or A100-80GB. */
+export const acceleratorModel = /^[A-Za-z][A-Za-z0-9._-]{0,39}$/
+
 /** Reads `H200:8` (a model), `80GB+:8` (by memory of each) or `H200` (one) as accelerators of one node. */
 export function parseAccelerator(text: string): AcceleratorRequest | Unreadable {
   const [what = '', count = '1', ...rest] = text.trim().split(':')
@@ -39,7 +42,7 @@ export function parseAccelerator(text: string): AcceleratorRequest | Unreadable 
     const memoryMiB = /[a-z]/i.test(what) ? parseSizeAmount(what) : bad
     return 'problem' in memoryMiB ? bad : { memoryMiB, count: Number(count) }
   }
-  return /^[A-Za-z][A-Za-z0-9._-]{0,39}$/.test(what) ? { model: what, count: Number(count) } : bad
+  return acceleratorModel.test(what) ? { model: what, count: Number(count) } : bad
 }
 
 function amount(

@@ -2,6 +2,7 @@ import { notYet } from './not-yet.ts'
 import type { BrokenRule } from './problem.ts'
 import type { Kind } from './schema-walk.ts'
 import type { Spec } from './spec.ts'
+import { throughputRules } from './throughput.ts'
 import { topologyRules } from './topology.ts'
 
 /** What Isobar sets itself, whatever a spec says: such names could not be honoured. */
@@ -16,6 +17,7 @@ export const brokenRules = (spec: Spec): BrokenRule[] => [
   ...durations(spec),
   ...environment(spec),
   ...placement(spec),
+  ...throughputRules(spec),
   ...topologyRules(spec.topology, spec.nodes),
   ...ofService(spec),
   ...ofArray(spec),

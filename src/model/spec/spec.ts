@@ -8,10 +8,12 @@ import {
   Deadline,
   DurationField,
   EnvironmentField,
+  ObjectiveField,
   PlacementField,
   ReadinessField,
   ReplicasField,
   RetryField,
+  ThroughputField,
 } from './fields.ts'
 import { ResourcesField } from './resources-text.ts'
 import { durationMs } from './text.ts'
@@ -40,6 +42,13 @@ const common = {
   budget: BudgetField.optional().meta({ description: 'What it may cost.' }),
   deadline: Deadline.optional(),
   duration: DurationField.prefault({}).meta({ description: 'How long it runs.' }),
+  objective: ObjectiveField.default('cost').meta({
+    description: 'What decides between candidates: what the whole run costs, when it ends, or both alike.',
+  }),
+  throughput: ThroughputField.default({}).meta({
+    description: 'How fast it runs on accelerators of a model, beside 1: half the speed takes twice as long.',
+    examples: [{ H100: 1, A100: 0.45 }],
+  }),
   priority: z.int().min(-1000).max(1000).default(0).meta({ description: 'Higher goes first within the queue.' }),
   checkpoint: CheckpointField.prefault({}).meta({ description: 'Where it saves its state, and how long that takes.' }),
   retry: RetryField.prefault({}).meta({ description: 'When to start it again.' }),

@@ -1,0 +1,28 @@
+import type { BrokenRule } from './problem.ts'
+import type { Spec } from './spec.ts'
+
+/**
+ * How fast a workload runs on accelerators of a model, in thousandths of the speed for which `duration.expected` is
+ * told. 1000 where nothing is said. Models compare without case.
+ */
+export function speedPermille({ throughput }: Pick<Spec, 'throughput'>, model: string | undefined): number {
+  const named = Object.entries(throughput).find(([name]) => name.toLowerCase() === model?.toLowerCase())
+  return named ? Math.round(named[1] * 1000) : 1000
+}
+
+/** One model that is there under two spellings would have two speeds. */
+export function throughputRules({ throughput }: Pick<Spec, 'throughput'>): BrokenRule[] {
+  const models = Object.keys(throughput)
+  const same = (index: number) => models.findIndex((each) => each.toLowerCase() === models[index]?.toLowerCase())
+  return models.flatMap((model, index) =>
+    same(index) === index
+      ? []
+      : [
+          {
+            path: ['throughput', model],
+            message: `${models[same(index)]} is the same model`,
+            fix: 'keep one of the two',
+          },
+        ],
+  )
+}
