@@ -4,11 +4,21 @@ import { z } from 'zod'
 export const Amount = z.object({ count: z.number().min(0), atLeast: z.boolean() })
 export type Amount = z.infer<typeof Amount>
 
-/** Accelerators of one node: by model (`H200:8`) or by the memory of each (`80GB+:8`). */
+/**
+ * Accelerators of one node: by model (`H200:8`) or by the memory of each (`80GB+:8`); a share of one (`H100:0.5`), or
+ * slices that a model can be cut into (`A100/1g.5gb:2`).
+ */
 export const AcceleratorRequest = z.object({
   model: z.string().optional().meta({ description: 'Model, such as H200; absent when asked for by memory.' }),
   memoryMiB: Amount.optional().meta({ description: 'Memory of one accelerator, in MiB.' }),
-  count: z.int().min(1).meta({ description: 'Accelerators in one node.' }),
+  count: z.int().min(1).meta({ description: 'Accelerators in one node, or slices of them.' }),
+  shareMilli: z
+    .int()
+    .min(10)
+    .max(990)
+    .optional()
+    .meta({ description: 'Part of one accelerator, in thousandths; absent for whole ones.' }),
+  profile: z.string().optional().meta({ description: 'Size of a slice (MIG), such as 1g.5gb; absent for whole ones.' }),
 })
 export type AcceleratorRequest = z.infer<typeof AcceleratorRequest>
 

@@ -34,6 +34,8 @@ export const shapeField = z
     const kind = accelerators === undefined ? undefined : parseAccelerator(accelerators)
     if (kind && 'problem' in kind) refuse('accelerators', kind)
     const known = kind && 'count' in kind ? kind : undefined
+    if (known?.shareMilli !== undefined || known?.profile !== undefined)
+      refuse('accelerators', { problem: `a node has whole accelerators; write ${known.model ?? 'H200'}:1` })
     return {
       name: [...(known ? [`${known.count}x${known.model}`] : []), `${cpus}cpu`, formatSizeMiB(memory)].join('-'),
       ...(known?.model ? { accelerator: known.model } : {}),

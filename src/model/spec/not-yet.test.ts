@@ -23,3 +23,15 @@ for (const [text, path] of refused)
       [[path, `${path} cannot be honoured yet`]],
     )
   })
+
+test('a part of an accelerator is refused, and the whole one is named', () => {
+  const read = readSpecs('kind: job\nname: a\nrun: x\nresources: {accelerators: [H100:0.5, A100/1g.5gb:2]}\n', 'a')
+  assert.ok('problems' in read)
+  assert.deepEqual(
+    read.problems.map(({ message, fix }) => [message, fix]),
+    [
+      ['a part of an accelerator cannot be had yet', 'write H100:1'],
+      ['a part of an accelerator cannot be had yet', 'write A100:1'],
+    ],
+  )
+})

@@ -1,4 +1,6 @@
+import type { AcceleratorRequest } from '#model/resources.ts'
 import type { BrokenRule } from './problem.ts'
+import { formatAccelerator } from './resources-text.ts'
 import type { Spec } from './spec.ts'
 
 /** What the schema has a word for and nothing honours yet. It is refused, never ignored; who honours it takes it out. */
@@ -12,11 +14,24 @@ const wishes: { path: string[]; isAsked: (spec: Spec) => boolean }[] = [
   { path: ['throughput'], isAsked: ({ throughput }) => Object.keys(throughput).length > 0 },
 ]
 
-export const notYet = (spec: Spec): BrokenRule[] =>
-  wishes
+export const notYet = (spec: Spec): BrokenRule[] => [
+  ...parts(spec),
+  ...wishes
     .filter(({ isAsked }) => isAsked(spec))
     .map(({ path }) => ({
       path,
       message: `${path.join('.')} cannot be honoured yet`,
       fix: 'remove it until a later version of Isobar can',
-    }))
+    })),
+]
+
+/** Shares and slices of accelerators. */
+const parts = ({ resources }: Spec): BrokenRule[] =>
+  resources.accelerators.filter(isPart).map(({ shareMilli: _share, profile: _profile, ...whole }) => ({
+    path: ['resources', 'accelerators'],
+    message: 'a part of an accelerator cannot be had yet',
+    fix: `write ${formatAccelerator({ ...whole, count: 1 })}`,
+  }))
+
+const isPart = ({ shareMilli, profile }: AcceleratorRequest): boolean =>
+  shareMilli !== undefined || profile !== undefined

@@ -5,7 +5,9 @@ import * as fc from 'fast-check'
 
 import { formatSizeMiB } from '#kit/size.ts'
 
-import { parseAccelerator, parseCpus, parseSizeAmount } from './resources-text.ts'
+import { AcceleratorRequest } from '#model/resources.ts'
+
+import { formatAccelerator, parseAccelerator, parseCpus, parseSizeAmount } from './resources-text.ts'
 
 test('accelerators are read by model or by memory', () => {
   const forms: [string, object][] = [
@@ -15,6 +17,12 @@ test('accelerators are read by model or by memory', () => {
     ['GB200:4', { model: 'GB200', count: 4 }],
     ['80GB+:8', { memoryMiB: { count: 81_920, atLeast: true }, count: 8 }],
     ['80GB', { memoryMiB: { count: 81_920, atLeast: false }, count: 1 }],
+    ['H100:0.5', { model: 'H100', count: 1, shareMilli: 500 }],
+    ['H100:0.070', { model: 'H100', count: 1, shareMilli: 70 }],
+    ['24GB+:0.25', { memoryMiB: { count: 24_576, atLeast: true }, count: 1, shareMilli: 250 }],
+    ['A100/1g.5gb:2', { model: 'A100', profile: '1g.5gb', count: 2 }],
+    ['H200/7G.141GB', { model: 'H200', profile: '7g.141gb', count: 1 }],
+    ['H100/1g.10gb+me', { model: 'H100', profile: '1g.10gb+me', count: 1 }],
     [' 1.5TB+ ', { memoryMiB: { count: 1.5 * 1024 * 1024, atLeast: true }, count: 1 }],
   ]
   for (const [text, expected] of forms) assert.deepEqual(parseAccelerator(text), expected, text)
@@ -33,28 +41,76 @@ test('what is no accelerator is refused with an example', () => {
     '80:8',
     'x y',
     'H200+:8',
+    'H200:.5',
+    'H200:1e-1',
+    'A100/1g:1',
+    'A100/8g.80gb',
+    'A100/0g.5gb',
+    'A100/1g.5gb/1g.5gb',
+    '/1g.5gb',
+    '80GB/1g.5gb',
   ]) {
-    assert.ok('problem' in parseAccelerator(text), text)
+    const value = parseAccelerator(text)
+    assert.ok('problem' in value && value.problem.includes('; write '), text)
   }
+})
+
+test('what is no share is told why, and the nearest that is one', () => {
+  const told: [string, RegExp][] = [
+    ['H100:1.5', /^1\.5 is not a share of one accelerator; write H100:0\.99 or less, or whole ones$/],
+    ['H100:1.0', /^1\.0 is not a share of one accelerator/],
+    ['H100:0.995', /^0\.995 is not a share of one/],
+    ['H100:0.0', /^0\.0 is less than can be shared; write H100:0\.01 or more$/],
+    ['H100:0.123', /^0\.123 is finer than shares are cut; write H100:0\.12$/],
+    ['A100/1g.5gb:0.5', /is a share of a slice; write a whole one, such as A100\/1g\.5gb:1$/],
+  ]
+  for (const [text, expected] of told) {
+    const value = parseAccelerator(text)
+    assert.match('problem' in value ? value.problem : '', expected)
+  }
+})
+
+const model = fc.stringMatching(/^[A-Za-z][A-Za-z0-9._-]{0,39}$/)
+const memoryMiB = fc.record({ count: fc.integer({ min: 1, max: 10_000_000 }), atLeast: fc.boolean() })
+const profile = fc
+  .tuple(fc.integer({ min: 1, max: 7 }), fc.integer({ min: 1, max: 999 }), fc.boolean())
+  .map(([compute, memory, media]) => `${compute}g.${memory}gb${media ? '+me' : ''}`)
+const devices = fc.integer({ min: 1, max: 9999 })
+const shareMilli = fc.integer({ min: 1, max: 99 }).map((hundredths) => hundredths * 10)
+const request = fc.oneof(
+  fc.record({ model, count: devices }),
+  fc.record({ memoryMiB, count: devices }),
+  fc.record({ model, count: fc.constant(1), shareMilli }),
+  fc.record({ memoryMiB, count: fc.constant(1), shareMilli }),
+  fc.record({ model, profile, count: devices }),
+)
+
+test('accelerators are read as what they were written from', () => {
+  fc.assert(
+    fc.property(request, (asked) => {
+      assert.deepEqual(parseAccelerator(formatAccelerator(asked)), structuredClone(asked))
+      assert.ok(AcceleratorRequest.safeParse(asked).success)
+    }),
+  )
 })
 
 test('amounts that were written in their units are read as they were', () => {
   const amount = fc.record({ count: fc.integer({ min: 1, max: 100_000_000 }), atLeast: fc.boolean() })
   fc.assert(
-    fc.property(amount, fc.integer({ min: 1, max: 9999 }), ({ count, atLeast }, devices) => {
+    fc.property(amount, fc.integer({ min: 1, max: 9999 }), ({ count, atLeast }, whole) => {
       const plus = atLeast ? '+' : ''
       assert.deepEqual(parseCpus(`${count / 1000}${plus}`), { count, atLeast })
       assert.deepEqual(parseSizeAmount(`${formatSizeMiB(count)}${plus}`), { count, atLeast })
-      assert.deepEqual(parseAccelerator(`${formatSizeMiB(count)}${plus}:${devices}`), {
+      assert.deepEqual(parseAccelerator(`${formatSizeMiB(count)}${plus}:${whole}`), {
         memoryMiB: { count, atLeast },
-        count: devices,
+        count: whole,
       })
     }),
   )
 })
 
 test('no text makes the readers throw', () => {
-  const text = fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom(...'0123456789.+:GBHA- ') }))
+  const text = fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom(...'0123456789.+:/GBHAgb- ') }))
   fc.assert(
     fc.property(text, (written) => {
       for (const read of [parseCpus, parseSizeAmount]) {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 import type { Unreadable } from '#kit/duration.ts'
-import { parseSizeMiB } from '#kit/size.ts'
+import { formatSizeMiB, parseSizeMiB } from '#kit/size.ts'
 
 import type { AcceleratorRequest, Amount } from '#model/resources.ts'
 
@@ -30,19 +30,58 @@ export function parseSizeAmount(text: string | number): Amount | Unreadable {
 /** What the model of an accelerator looks like, such as H200 or A100-80GB. */
 export const acceleratorModel = /^[A-Za-z][A-Za-z0-9._-]{0,39}$/
 
-/** Reads `H200:8` (a model), `80GB+:8` (by memory of each) or `H200` (one) as accelerators of one node. */
+/**
+ * Reads accelerators of one node: `H200:8` (a model), `80GB+:8` (by memory of each), `H200` (one), `H100:0.5` (a share
+ * of one, in hundredths), `A100/1g.5gb:2` (slices).
+ */
 export function parseAccelerator(text: string): AcceleratorRequest | Unreadable {
-  const [what = '', count = '1', ...rest] = text.trim().split(':')
-  const bad = {
-    problem: `"${text}" is not an accelerator; write for example H200:8, or 80GB+:8 for any with so much memory`,
-  }
-  if (rest.length > 0 || !/^[1-9]\d{0,3}$/.test(count)) return bad
+  const [what = '', many = '1', ...rest] = text.trim().split(':')
+  const counted = rest.length > 0 ? bad(text) : parseCount(many, what)
+  const kind = parseKind(what)
+  if (!kind || !counted) return bad(text)
+  if ('problem' in counted) return counted
+  if (kind.profile !== undefined && counted.shareMilli !== undefined)
+    return { problem: `"${text}" is a share of a slice; write a whole one, such as ${what}:1` }
+  return { ...kind, ...counted }
+}
+
+/** What `parseAccelerator` reads as this, in the one way in which Isobar writes it. */
+export function formatAccelerator({ model, memoryMiB, profile, count, shareMilli }: AcceleratorRequest): string {
+  const kind = memoryMiB ? `${formatSizeMiB(memoryMiB.count)}${memoryMiB.atLeast ? '+' : ''}` : (model ?? '')
+  return `${kind}${profile === undefined ? '' : `/${profile}`}:${shareMilli === undefined ? count : shareMilli / 1000}`
+}
+
+const bad = (text: string): Unreadable => ({
+  problem: `"${text}" is not an accelerator; write for example H200:8, 80GB+:8 for any with so much memory, or H100:0.5 for half of one`,
+})
+
+/** A model, a model with a profile, or the memory of each. */
+function parseKind(what: string): Pick<AcceleratorRequest, 'model' | 'memoryMiB' | 'profile'> | undefined {
   if (/^\d/.test(what)) {
     // A bare number could be a model without its letters (4090), so a unit is asked for.
-    const memoryMiB = /[a-z]/i.test(what) ? parseSizeAmount(what) : bad
-    return 'problem' in memoryMiB ? bad : { memoryMiB, count: Number(count) }
+    const memoryMiB = /[a-z]/i.test(what) ? parseSizeAmount(what) : undefined
+    return memoryMiB && 'count' in memoryMiB ? { memoryMiB } : undefined
   }
-  return acceleratorModel.test(what) ? { model: what, count: Number(count) } : bad
+  const [model = '', profile, ...rest] = what.split('/')
+  if (!acceleratorModel.test(model) || rest.length > 0) return undefined
+  if (profile === undefined) return { model }
+  return /^[1-7]g\.[1-9]\d{0,2}gb(\+me)?$/i.test(profile) ? { model, profile: profile.toLowerCase() } : undefined
+}
+
+function parseCount(
+  many: string,
+  what: string,
+): Pick<AcceleratorRequest, 'count' | 'shareMilli'> | Unreadable | undefined {
+  if (/^[1-9]\d{0,3}$/.test(many)) return { count: Number(many) }
+  if (!/^\d{1,4}\.\d{1,9}$/.test(many)) return undefined
+  const hundredths = Number(many) * 100
+  if (hundredths > 99)
+    return { problem: `${many} is not a share of one accelerator; write ${what}:0.99 or less, or whole ones` }
+  if (hundredths < 1) return { problem: `${many} is less than can be shared; write ${what}:0.01 or more` }
+  const near = Math.round(hundredths)
+  if (Math.abs(hundredths - near) > 1e-6)
+    return { problem: `${many} is finer than shares are cut; write ${what}:${near / 100}` }
+  return { count: 1, shareMilli: near * 10 }
 }
 
 function amount(
@@ -63,7 +102,7 @@ function amount(
 const accelerator = z
   .string()
   .max(60)
-  .meta({ examples: ['H200:8', '80GB+:8'] })
+  .meta({ examples: ['H200:8', '80GB+:8', 'H100:0.5', 'A100/1g.5gb:1'] })
   .transform((text, context) => {
     const value = parseAccelerator(text)
     if (!('problem' in value)) return value
