@@ -6,12 +6,12 @@ export type Amount = z.infer<typeof Amount>
 
 /**
  * Accelerators of one node: by model (`H200:8`) or by the memory of each (`80GB+:8`); a share of one (`H100:0.5`), or
- * slices that a model can be cut into (`A100/1g.5gb:2`).
+ * a slice that a model can be cut into (`A100/1g.5gb`).
  */
 export const AcceleratorRequest = z.object({
   model: z.string().optional().meta({ description: 'Model, such as H200; absent when asked for by memory.' }),
   memoryMiB: Amount.optional().meta({ description: 'Memory of one accelerator, in MiB.' }),
-  count: z.int().min(1).meta({ description: 'Accelerators in one node, or slices of them.' }),
+  count: z.int().min(1).meta({ description: 'Accelerators in one node; 1 for a part of one.' }),
   shareMilli: z
     .int()
     .min(10)
@@ -21,6 +21,10 @@ export const AcceleratorRequest = z.object({
   profile: z.string().optional().meta({ description: 'Size of a slice (MIG), such as 1g.5gb; absent for whole ones.' }),
 })
 export type AcceleratorRequest = z.infer<typeof AcceleratorRequest>
+
+/** Whether it asks for a share or a slice of one accelerator instead of whole ones. */
+export const isPart = ({ shareMilli, profile }: AcceleratorRequest): boolean =>
+  shareMilli !== undefined || profile !== undefined
 
 /**
  * What one node must have. Alternatives stand in the order of preference when `ordered`, else the cheapest wins.

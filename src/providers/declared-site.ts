@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Unreadable } from '#kit/duration.ts'
 import { formatSizeMiB } from '#kit/size.ts'
 import { Jurisdiction, Name, Tier } from '#model/names.ts'
-import type { Shape } from '#model/resources.ts'
+import { isPart, type Shape } from '#model/resources.ts'
 import { parseAccelerator, parseCpus } from '#model/spec/resources-text.ts'
 import { durationMs, hourlyMicros, sizeMiB } from '#model/spec/text.ts'
 
@@ -34,8 +34,8 @@ export const shapeField = z
     const kind = accelerators === undefined ? undefined : parseAccelerator(accelerators)
     if (kind && 'problem' in kind) refuse('accelerators', kind)
     const known = kind && 'count' in kind ? kind : undefined
-    if (known?.shareMilli !== undefined || known?.profile !== undefined)
-      refuse('accelerators', { problem: `a node has whole accelerators; write ${known.model ?? 'H200'}:1` })
+    if (known && isPart(known))
+      refuse('accelerators', { problem: `a node has whole accelerators; write ${known.model ?? 'H200'}:8` })
     return {
       name: [...(known ? [`${known.count}x${known.model}`] : []), `${cpus}cpu`, formatSizeMiB(memory)].join('-'),
       ...(known?.model ? { accelerator: known.model } : {}),

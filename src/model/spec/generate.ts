@@ -19,8 +19,8 @@ that nobody knows, and those that cannot be honoured, are refused.
 - **Sizes** are written \`512MB\`, \`80GB\` or \`1.5TB\`, in powers of two; a bare number counts gibibytes.
 - **Money** is written \`$12.50\`, a price for one hour \`$20/h\`.
 - **Accelerators** are written \`H200:8\` (a model) or \`80GB+:8\` (any whose memory suffices), eight in one node;
-  \`H100:0.5\` (half of one, in steps of 0.01) or \`A100/1g.5gb:2\` (two slices that MIG cuts). A list stands in the order
-  of preference; of \`{any: […]}\` the cheapest is taken.
+  \`H100:0.5\` (half of one, in steps of 0.01) or \`A100/1g.5gb\` (a slice that MIG cuts). A list stands in the order of
+  preference; of \`{any: […]}\` the cheapest is taken.
 - \`+\` behind an amount means at least so much.
 - In the environment, Isobar itself sets the names \`ISOBAR_*\`, and for a service \`PORT\` and \`PORT_8080\` (for port
   8080); a spec cannot. It presets \`MASTER_ADDR\`, \`MASTER_PORT\`, \`NODE_RANK\` and \`NNODES\`; a spec may.

@@ -25,7 +25,7 @@ for (const [text, path] of refused)
   })
 
 test('a part of an accelerator is refused, and the whole one is named', () => {
-  const read = readSpecs('kind: job\nname: a\nrun: x\nresources: {accelerators: [H100:0.5, A100/1g.5gb:2]}\n', 'a')
+  const read = readSpecs('kind: job\nname: a\nrun: x\nresources: {accelerators: [H100:0.5, A100/1g.5gb]}\n', 'a')
   assert.ok('problems' in read)
   assert.deepEqual(
     read.problems.map(({ message, fix }) => [message, fix]),

@@ -1,4 +1,4 @@
-import type { AcceleratorRequest } from '#model/resources.ts'
+import { isPart } from '#model/resources.ts'
 import type { BrokenRule } from './problem.ts'
 import { formatAccelerator } from './resources-text.ts'
 import type { Spec } from './spec.ts'
@@ -32,6 +32,3 @@ const parts = ({ resources }: Spec): BrokenRule[] =>
     message: 'a part of an accelerator cannot be had yet',
     fix: `write ${formatAccelerator({ ...whole, count: 1 })}`,
   }))
-
-const isPart = ({ shareMilli, profile }: AcceleratorRequest): boolean =>
-  shareMilli !== undefined || profile !== undefined

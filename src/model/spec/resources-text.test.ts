@@ -20,7 +20,7 @@ test('accelerators are read by model or by memory', () => {
     ['H100:0.5', { model: 'H100', count: 1, shareMilli: 500 }],
     ['H100:0.070', { model: 'H100', count: 1, shareMilli: 70 }],
     ['24GB+:0.25', { memoryMiB: { count: 24_576, atLeast: true }, count: 1, shareMilli: 250 }],
-    ['A100/1g.5gb:2', { model: 'A100', profile: '1g.5gb', count: 2 }],
+    ['A100/1g.5gb:1', { model: 'A100', profile: '1g.5gb', count: 1 }],
     ['H200/7G.141GB', { model: 'H200', profile: '7g.141gb', count: 1 }],
     ['H100/1g.10gb+me', { model: 'H100', profile: '1g.10gb+me', count: 1 }],
     [' 1.5TB+ ', { memoryMiB: { count: 1.5 * 1024 * 1024, atLeast: true }, count: 1 }],
@@ -62,7 +62,8 @@ test('what is no share is told why, and the nearest that is one', () => {
     ['H100:0.995', /^0\.995 is not a share of one/],
     ['H100:0.0', /^0\.0 is less than can be shared; write H100:0\.01 or more$/],
     ['H100:0.123', /^0\.123 is finer than shares are cut; write H100:0\.12$/],
-    ['A100/1g.5gb:0.5', /is a share of a slice; write a whole one, such as A100\/1g\.5gb:1$/],
+    ['A100/1g.5gb:0.5', /is not one slice, and a program sees no more; write A100\/1g\.5gb:1, or a larger profile$/],
+    ['A100/1g.5gb:2', /is not one slice/],
   ]
   for (const [text, expected] of told) {
     const value = parseAccelerator(text)
@@ -82,7 +83,7 @@ const request = fc.oneof(
   fc.record({ memoryMiB, count: devices }),
   fc.record({ model, count: fc.constant(1), shareMilli }),
   fc.record({ memoryMiB, count: fc.constant(1), shareMilli }),
-  fc.record({ model, profile, count: devices }),
+  fc.record({ model, profile, count: fc.constant(1) }),
 )
 
 test('accelerators are read as what they were written from', () => {

@@ -32,7 +32,7 @@ export const acceleratorModel = /^[A-Za-z][A-Za-z0-9._-]{0,39}$/
 
 /**
  * Reads accelerators of one node: `H200:8` (a model), `80GB+:8` (by memory of each), `H200` (one), `H100:0.5` (a share
- * of one, in hundredths), `A100/1g.5gb:2` (slices).
+ * of one, in hundredths), `A100/1g.5gb` (a slice).
  */
 export function parseAccelerator(text: string): AcceleratorRequest | Unreadable {
   const [what = '', many = '1', ...rest] = text.trim().split(':')
@@ -40,8 +40,9 @@ export function parseAccelerator(text: string): AcceleratorRequest | Unreadable 
   const kind = parseKind(what)
   if (!kind || !counted) return bad(text)
   if ('problem' in counted) return counted
-  if (kind.profile !== undefined && counted.shareMilli !== undefined)
-    return { problem: `"${text}" is a share of a slice; write a whole one, such as ${what}:1` }
+  // CUDA shows a process one slice only, however many it was given.
+  if (kind.profile !== undefined && (counted.count > 1 || counted.shareMilli !== undefined))
+    return { problem: `"${text}" is not one slice, and a program sees no more; write ${what}:1, or a larger profile` }
   return { ...kind, ...counted }
 }
 

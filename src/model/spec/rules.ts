@@ -3,7 +3,7 @@ import type { BrokenRule } from './problem.ts'
 import type { Kind } from './schema-walk.ts'
 import type { Spec } from './spec.ts'
 import { throughputRules } from './throughput.ts'
-import { topologyRules } from './topology.ts'
+import { topologyRules } from './topology-rules.ts'
 
 /** What Isobar sets itself, whatever a spec says: such names could not be honoured. */
 const isReserved = (name: string, kind: Kind): boolean =>
@@ -18,7 +18,7 @@ export const brokenRules = (spec: Spec): BrokenRule[] => [
   ...environment(spec),
   ...placement(spec),
   ...throughputRules(spec),
-  ...topologyRules(spec.topology, spec.nodes),
+  ...topologyRules(spec),
   ...ofService(spec),
   ...ofArray(spec),
   ...notYet(spec),

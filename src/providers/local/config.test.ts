@@ -70,7 +70,7 @@ test('what cannot be meant is refused with its place and what to write', () => {
   assert.match(problems({ shape: { ...shape, accelerators: '?' } })?.[0] ?? '', /^sites\.0\.shape\.accelerators: /)
   assert.match(
     problems({ shape: { ...shape, accelerators: 'H100:0.5' } })?.[0] ?? '',
-    /a node has whole accelerators; write H100:1$/,
+    /a node has whole accelerators; write H100:8$/,
   )
   assert.match(problems({ price: 'cheap' })?.[0] ?? '', /^sites\.0\.price: .*amount of money/)
   assert.match(

@@ -8,17 +8,15 @@ import { createCell } from '#engine/cell/cell.ts'
 import { take } from '#engine/cell/take.ts'
 
 import { Spec } from './spec.ts'
-import { type Topology, topologyRules } from './topology.ts'
+import { topologyRules } from './topology-rules.ts'
+import type { Topology } from './topology.ts'
 
-const written = (topology: object, nodes = 8): Topology => {
-  const spec = Spec.parse({ kind: 'job', name: 'a', run: 'x', nodes, topology })
-  assert.ok(spec.topology)
-  return spec.topology
-}
+const written = (topology: object, nodes = 8, more: object = {}): Spec =>
+  Spec.parse({ kind: 'job', name: 'a', run: 'x', nodes, topology, ...more })
 
 /** The only thing wrong, as `path | message | fix`. */
-function told(topology: object, nodes = 8): string {
-  const [rule, ...rest] = topologyRules(written(topology, nodes), nodes)
+function told(...of: Parameters<typeof written>): string {
+  const [rule, ...rest] = topologyRules(written(...of))
   assert.ok(rule)
   assert.deepEqual(rest, [])
   return `${rule.path.join('.')} | ${rule.message} | ${rule.fix}`
@@ -26,7 +24,7 @@ function told(topology: object, nodes = 8): string {
 
 test('a topology that says nothing of a level leaves a gang in its site', () => {
   const spares = { count: 1, within: 'nvlink' }
-  assert.deepEqual(written({ spares }), { within: 'site', required: true, spares })
+  assert.deepEqual(written({ spares }).topology, { within: 'site', required: true, spares })
 })
 
 test('slices that do not divide the nodes are refused with the numbers that would', () => {
@@ -53,6 +51,12 @@ test('a rule wider than what ranks are balanced over is refused', () => {
   const slices = { ranks: 4, within: 'block' }
   assert.match(told({ balanced: 'nvlink', slices }), /^topology\.slices\.within \| block is wider than nvlink/)
   assert.match(told({ balanced: 'node', exclusive: 'block' }), /^topology\.exclusive \| .*balanced: block$/)
+})
+
+test('parts of accelerators do not go with what is counted in whole ones', () => {
+  const resources = { accelerators: 'H100:0.5' }
+  assert.deepEqual(topologyRules(written({ within: 'nvlink' }, 8, { resources })), [])
+  assert.match(told({ exclusive: 'node' }, 8, { resources }), /^topology\.exclusive \| .* know only topology\.within/)
 })
 
 const levelNumber = { node: 0, nvlink: 1, block: 2, site: 3 }
@@ -110,7 +114,7 @@ const topologies = fc.record(
 test('what is taken has a place where there is room, and what is refused has none anywhere', () => {
   fc.assert(
     fc.property(topologies, fc.integer({ min: 1, max: 12 }), (topology, ranks) => {
-      assert.equal(finds(topology, ranks), topologyRules(topology, ranks).length === 0)
+      assert.equal(finds(topology, ranks), topologyRules(written(topology, ranks)).length === 0)
     }),
     { numRuns: 300 },
   )

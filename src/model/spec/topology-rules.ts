@@ -1,0 +1,83 @@
+import { isPart } from '#model/resources.ts'
+import type { BrokenRule } from './problem.ts'
+import type { Spec } from './spec.ts'
+import type { Topology } from './topology.ts'
+
+/** Domains of nodes that are near each other, the tightest first. */
+const levels = ['node', 'nvlink', 'block', 'site'] as const
+type Level = (typeof levels)[number]
+
+const widthOf = (level: Level): number => levels.indexOf(level)
+
+/** Wishes of which each could be met alone, but not together by any site. */
+export function topologyRules(spec: Spec): BrokenRule[] {
+  const { topology, nodes } = spec
+  if (!topology) return []
+  const rules = [
+    ...uneven(topology, nodes),
+    ...tooMany(topology, nodes),
+    ...tooLoose(topology),
+    ...notInParts(topology, spec),
+  ]
+  return rules.map((rule) => ({ ...rule, path: ['topology', ...rule.path] }))
+}
+
+function* uneven({ slices }: Topology, nodes: number): Iterable<BrokenRule> {
+  if (!slices || nodes % slices.ranks === 0) return
+  const { ranks: size } = slices
+  const near = [Math.floor(nodes / size) * size, Math.ceil(nodes / size) * size].filter((count) => count > 0)
+  yield {
+    path: ['slices', 'ranks'],
+    message: `${count(nodes, 'node')} cannot be cut into slices of ${size}`,
+    fix: `write nodes: ${near.join(' or nodes: ')}, or slices of another size`,
+  }
+}
+
+function* tooMany({ within, required, slices, spread }: Topology, nodes: number): Iterable<BrokenRule> {
+  if (!spread) return
+  const path = ['spread', 'most']
+  const { most } = spread
+  if (required && nodes > most && widthOf(spread.within) >= widthOf(within))
+    yield {
+      path,
+      message: `all ${nodes} nodes are to be in one ${within}, and at most ${most} in one ${spread.within}`,
+      fix: `write most: ${nodes} or more, a tighter level to spread over, or a looser topology.within`,
+    }
+  if (slices && slices.ranks > most && widthOf(spread.within) >= widthOf(slices.within))
+    yield {
+      path,
+      message: `a slice holds ${slices.ranks} ranks in one ${slices.within}, and at most ${most} are to be in one ${spread.within}`,
+      fix: `write most: ${slices.ranks} or more, or smaller slices`,
+    }
+}
+
+function* tooLoose({ balanced, slices, spread, exclusive, spares }: Topology): Iterable<BrokenRule> {
+  if (!balanced) return
+  const others: [path: string[], level: Level | undefined][] = [
+    [['slices', 'within'], slices?.within],
+    [['spread', 'within'], spread?.within],
+    [['exclusive'], exclusive],
+    [['spares', 'within'], spares?.within],
+  ]
+  for (const [path, level] of others)
+    if (level && widthOf(level) > widthOf(balanced))
+      yield {
+        path,
+        message: `${level} is wider than ${balanced}, over which the ranks are balanced`,
+        fix: `write ${balanced} or a tighter level, or balanced: ${level}`,
+      }
+}
+
+/** What cannot be counted in parts of an accelerator. */
+function* notInParts(topology: Topology, { resources }: Spec): Iterable<BrokenRule> {
+  if (!resources.accelerators.some(isPart)) return
+  for (const field of ['slices', 'balanced', 'spread', 'exclusive', 'spares'] as const)
+    if (topology[field])
+      yield {
+        path: [field],
+        message: 'ranks with a part of an accelerator know only topology.within',
+        fix: `remove topology.${field}, or ask for whole accelerators`,
+      }
+}
+
+const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`
