@@ -57,9 +57,24 @@ function visit(
       continue
     }
     const range = { first: starts[domain] ?? 0, end: starts[domain + 1] ?? 0 }
+    if (level === 1 && ask.form.isWhole && !ask.form.isRuled) {
+      at = firstFree(ask, { ...range, need: ranks, written: at })
+      continue
+    }
     const only = allot(ask, level - 1, { ...range, need: ranks })
     at = visit(ask, level - 1, only === -1 ? { ...range, written: at } : { first: only, end: only + 1, written: at })
   }
+  return at
+}
+
+/** Nodes that are taken whole are alike: the first free ones of a domain are as good as any. */
+function firstFree({ cell, form }: Ask, { first, end, need, written }: Need & { written: number }): number {
+  const units = form.layers[0]?.units
+  const { chosen } = cell
+  const enough = written + need
+  let at = written
+  for (let node = first; units && node < end && at < enough; node++) if (units[node] === 1) chosen[at++] = node
+  if (at < enough) throw new Error('a domain was counted larger than its parts')
   return at
 }
 

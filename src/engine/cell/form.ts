@@ -48,17 +48,14 @@ export function catchUp(form: Form, levels: number): void {
   if (form.layers.length < levels) return rebuild(form, levels)
   if (behind === 0) return
   if (behind > cell.log.length / 2) return rebuild(form, form.layers.length)
-  follow(form)
+  if (form.isWhole && !form.isRuled) followWhole(form)
+  else follow(form)
   for (let level = 1; level < form.layers.length; level++) settle(form, level)
   form.cursor = cell.logged
 }
 
 function slotsNow(form: Form, node: number): number {
-  const { cell } = form
-  // Whole nodes, of which large gangs are made, are answered without a call.
-  if (!form.isWhole) return Math.min(slotsOf(cell, node, form.size), form.slotsAtMost)
-  const isFree = cell.tenants[node] === 0 && cell.usable[node] === 1 && cell.closedBy[node] === 0
-  return isFree ? (form.allowed[cell.classOf[node] ?? 0] ?? 0) : 0
+  return Math.min(slotsOf(form.cell, node, form.size), form.slotsAtMost)
 }
 
 /** Counts again the nodes that changed. What that changes above them waits until a node of another domain changes. */
@@ -88,6 +85,39 @@ function follow(form: Form): void {
       change = 0
     }
     change += (units[node] ?? 0) - before
+  }
+  passOn(form, parent, change)
+}
+
+/**
+ * The same for whole nodes, of which large gangs are made. A node has room or has none, so that all arrays can be held
+ * in variables and no function is called but where a node leaves or enters the index: half the time of `follow`.
+ */
+function followWhole(form: Form): void {
+  const { cell, allowed } = form
+  const { log, classOf, tenants, usable, closedBy, logged } = cell
+  const bottom = form.layers[0]
+  if (!bottom) return
+  const { units, buckets } = bottom
+  const parents = form.layers.length > 1 ? cell.tree.parents[0] : null
+  const mask = log.length - 1
+  let [parent, change] = [-1, 0]
+  for (let i = form.cursor; i < logged; i++) {
+    const node = log[i & mask] ?? 0
+    if (allowed[classOf[node] ?? 0] === 0) continue // it never had room, and never will
+    const after = tenants[node] === 0 && usable[node] === 1 && closedBy[node] === 0 ? 1 : 0
+    if (units[node] === after) continue
+    units[node] = after
+    if (buckets && after === 1) putIn(buckets, node, 1)
+    else if (buckets) takeOut(buckets, node, 1)
+    if (!parents) continue
+    const own = parents[node] ?? 0
+    if (own !== parent) {
+      passOn(form, parent, change)
+      parent = own
+      change = 0
+    }
+    change += after === 1 ? 1 : -1
   }
   passOn(form, parent, change)
 }

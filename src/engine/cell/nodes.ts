@@ -73,6 +73,33 @@ function addTo(cell: Cell, node: number, { size, sign }: { size: number; sign: n
   free[to + 3] = (free[to + 3] ?? 0) + sign * (from[at + 3] ?? 0)
 }
 
+/** A list of nodes, each as often as there are ranks on it; equal ones stand side by side. */
+type Listed = { nodes: Int32Array; first: number; end: number }
+
+/**
+ * Puts one rank of a size on each node of a list (`sign` -1), or takes one off (1), and notes the change. Large gangs
+ * spend their time here, so that everything that does not change from node to node is held in a variable.
+ */
+export function changeEach(cell: Cell, size: number, { nodes, first, end, sign }: Listed & { sign: 1 | -1 }): void {
+  const { free, tenants, classOf, log } = cell
+  const isWhole = cell.sizes.whole[size] === 1
+  const from = isWhole ? cell.capacity : cell.sizes.amounts
+  const mask = log.length - 1
+  let logged = cell.logged
+  for (let i = first; i < end; i++) {
+    const node = nodes[i] ?? 0
+    const at = isWhole ? 4 * (classOf[node] ?? 0) : 4 * size
+    const to = 4 * node
+    free[to] = (free[to] ?? 0) + sign * (from[at] ?? 0)
+    free[to + 1] = (free[to + 1] ?? 0) + sign * (from[at + 1] ?? 0)
+    free[to + 2] = (free[to + 2] ?? 0) + sign * (from[at + 2] ?? 0)
+    free[to + 3] = (free[to + 3] ?? 0) + sign * (from[at + 3] ?? 0)
+    tenants[node] = (tenants[node] ?? 0) - sign
+    if (i + 1 === end || nodes[i + 1] !== node) log[logged++ & mask] = node
+  }
+  cell.logged = logged
+}
+
 /** Says of a range of nodes whether anything new may start there. Gangs that are there stay. */
 export function setUsable(cell: Cell, { first, end, usable }: { first: number; end: number; usable: boolean }): void {
   for (let node = first; node < end; node++) {

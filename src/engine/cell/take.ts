@@ -4,7 +4,7 @@ import { catchUp } from './form.ts'
 import { addGang, dropGang, isHeld, newBlock, nodesAt, pooled, word } from './gangs.ts'
 import { placeGroup } from './group.ts'
 import { grown } from './grown.ts'
-import { occupy, touch, vacate } from './nodes.ts'
+import { changeEach, occupy, touch, vacate } from './nodes.ts'
 import { chooseSpares } from './spares.ts'
 import { nodeForTask } from './tasks.ts'
 import { domainAt } from './tree.ts'
@@ -75,15 +75,11 @@ function refusalOf(ask: Ask): number {
 function hold(cell: Cell, ask: Ask, spares: number): number {
   const { chosen, gangs } = cell
   let at = 0
-  for (const { size, ranks } of ask.roles)
-    for (const end = at + ranks; at < end; at++) {
-      occupy(cell, chosen[at] ?? 0, size)
-      if (chosen[at] !== chosen[at + 1] || at + 1 === end) touch(cell, chosen[at] ?? 0)
-    }
-  for (const end = at + spares; at < end; at++) {
-    occupy(cell, chosen[at] ?? 0, ask.size)
-    touch(cell, chosen[at] ?? 0)
+  for (const { size, ranks } of ask.roles) {
+    changeEach(cell, size, { nodes: chosen, first: at, end: at + ranks, sign: -1 })
+    at += ranks
   }
+  if (spares > 0) changeEach(cell, ask.size, { nodes: chosen, first: at, end: at + spares, sign: -1 })
   if (ask.ranks === 1 && !ask.form.isRuled) return addGang(gangs, chosen[0] ?? 0, ask.size)
   const gang = addGang(gangs, write(cell, ask, spares), pooled)
   if (ask.rules.exclusiveLevel >= 0) close(cell, gang, { level: ask.rules.exclusiveLevel, by: gang + 1 })
@@ -161,10 +157,7 @@ function vacateAll(cell: Cell, block: number): void {
     const size = pool[block + word.rest + 2 * role] ?? 0
     // Spare ranks are of the first role's size and stand last; a gang that has any has one role.
     const ranks = (pool[block + word.rest + 2 * role + 1] ?? 0) + (pool[block + word.spares] ?? 0)
-    for (const end = at + ranks; at < end; at++) {
-      const node = pool[at] ?? 0
-      vacate(cell, node, size)
-      if (at + 1 === end || pool[at + 1] !== node) touch(cell, node)
-    }
+    changeEach(cell, size, { nodes: pool, first: at, end: at + ranks, sign: 1 })
+    at += ranks
   }
 }
