@@ -69,11 +69,10 @@ function visit(
 
 /** Nodes that are taken whole are alike: the first free ones of a domain are as good as any. */
 function firstFree({ cell, form }: Ask, { first, end, need, written }: Need & { written: number }): number {
-  const units = form.layers[0]?.units
-  const { chosen } = cell
+  const [units, chosen] = [form.layers[0]?.units ?? new Int32Array(), cell.chosen]
   const enough = written + need
   let at = written
-  for (let node = first; units && node < end && at < enough; node++) if (units[node] === 1) chosen[at++] = node
+  for (let node = first; node < end && at < enough; node++) if (units[node] === 1) chosen[at++] = node
   if (at < enough) throw new Error('a domain was counted larger than its parts')
   return at
 }
