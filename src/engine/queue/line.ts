@@ -3,10 +3,12 @@ import { nodesOf } from '#engine/cell/heads.ts'
 import { adopt, refusals, release, take } from '#engine/cell/take.ts'
 import { createHeap } from '#kit/heap.ts'
 
+import { Holders } from './holders.ts'
 import { goesBefore, isOlder } from './order.ts'
 import { Promises } from './promises.ts'
 import { createQuotaTree } from './quota.ts'
 import { createReady } from './ready.ts'
+import { Rehearsal } from './rehearsal.ts'
 import { headOf } from './request.ts'
 import { mayFit, roomFor } from './room.ts'
 import { createSleepers } from './sleepers.ts'
@@ -49,7 +51,7 @@ export class Line {
   readonly #ways = new WeakMap<Want, readonly Way[]>()
   readonly #signatures = new Map<string, Signature>()
   readonly #waiting = new Map<string, Waiting>()
-  readonly #held = new Map<string, Held>()
+  readonly #held: Holders
   readonly #sleepers: Sleepers
   readonly #promises: Promises
   #order = 0
@@ -60,11 +62,13 @@ export class Line {
     this.#rules = { shares, overdueMs }
     this.#quota = createQuotaTree(quotas)
     this.#sleepers = createSleepers(cells.length, quotas)
+    this.#held = new Holders(cells.length, this.#sleepers.rootOf)
     this.#promises = new Promises({
       cells,
       quotas,
       quota: this.#quota,
-      held: this.#held,
+      rehearsals: cells.map((cell) => new Rehearsal(cell)),
+      holders: this.#held,
       rootOf: this.#sleepers.rootOf,
       lost: this.#sleepers.stir,
     })
@@ -113,7 +117,7 @@ export class Line {
     const { project } = request.want
     this.#promises.openFence(cell)
     release(site, gang)
-    this.#held.delete(id)
+    this.#held.remove(one)
     this.#quota.remove(project, amounts)
     this.#rules.shares.change(project, negative(amounts), now)
     this.#promises.uncount(request)
@@ -248,7 +252,7 @@ export class Line {
   #hold(held: Held, now: number): void {
     const { request, way } = held
     const { project } = request.want
-    this.#held.set(request.id, held)
+    this.#held.add(held)
     this.#quota.add(project, way.amounts)
     this.#rules.shares.change(project, way.amounts, now)
     this.#promises.count(held)

@@ -4,6 +4,8 @@ import { earliest, passes, setFence } from './reservation.ts'
 
 import type { Cell } from '#engine/cell/cell.ts'
 import type { QuotaNode, QuotaTree } from './quota.ts'
+import type { Holders } from './holders.ts'
+import type { Rehearsal } from './rehearsal.ts'
 import type { Held, Refusal, Request, Reservation, Signature, Way } from './request.ts'
 import type { Start } from './reservation.ts'
 
@@ -11,7 +13,8 @@ type Options = {
   cells: readonly Cell[]
   quotas: readonly QuotaNode[]
   quota: QuotaTree
-  held: ReadonlyMap<string, Held>
+  rehearsals: readonly Rehearsal[]
+  holders: Holders
   rootOf: (project: string) => string
   /** A promise is no more: what it kept from others in a cell and a tree of quotas is free. */
   lost: (cell: number, project: string) => void
@@ -51,9 +54,10 @@ export class Promises {
     for (const { request, way } of claims) quota.add(request.want.project, way.amounts)
     let best: Start | null = null
     for (const way of open) {
+      const rehearsal = this.#given.rehearsals[way.cell]
       const holders = [...this.#holders(owner, way.cell, now), ...claims]
       holders.sort((a, b) => (a.ends === b.ends ? 0 : a.ends - b.ends))
-      const start = earliest({ owner, way, holders, quota, now })
+      const start = rehearsal ? earliest({ owner, way, rehearsal, holders, quota, now }) : null
       if (start && (!best || start.at < best.at)) best = start
     }
     for (const { request, way } of claims) quota.remove(request.want.project, way.amounts)
@@ -73,13 +77,8 @@ export class Promises {
 
   /** Those who run in a cell or under the owner's quotas; of those who ran over their time nobody knows the end. */
   #holders(owner: Signature, number: number, now: number): Held[] {
-    const { held, rootOf } = this.#given
-    const root = rootOf(owner.want.project)
-    const found: Held[] = []
-    for (const one of held.values())
-      if (one.way.cell === number || rootOf(one.request.want.project) === root)
-        found.push(one.ends < now ? { ...one, ends: Infinity } : one)
-    return found
+    const found = this.#given.holders.of(number, this.#given.rootOf(owner.want.project))
+    return found.map((one) => (one.ends < now ? { ...one, ends: Infinity } : one))
   }
 
   /** Who is promised a start under the same quotas, as if it ran already. */

@@ -1,12 +1,10 @@
-import { askOf } from '#engine/cell/ask.ts'
 import { nodesOf } from '#engine/cell/heads.ts'
 import { touch } from '#engine/cell/nodes.ts'
 import { refusals, release, take } from '#engine/cell/take.ts'
 
-import { scratchOf } from './scratch.ts'
-
 import type { Cell } from '#engine/cell/cell.ts'
 import type { QuotaTree } from './quota.ts'
+import type { Rehearsal } from './rehearsal.ts'
 import type { Held, Reservation, Signature, Way } from './request.ts'
 
 /** Whether who ends at `ends` is gone before the owner starts. */
@@ -31,6 +29,8 @@ export function setFence(cell: Cell, reservation: Reservation, open: boolean): v
 type Profile = {
   owner: Signature
   way: Way
+  /** Of the cell of this way. */
+  rehearsal: Rehearsal
   /** Who runs in this cell or under the same quotas, and who will start there, by their ends. */
   holders: readonly Held[]
   quota: QuotaTree
@@ -40,12 +40,12 @@ type Profile = {
 /**
  * The earliest time at which the owner has room in a cell, and quota, if all end when they are known to; and its nodes
  * then. Null: not even when all have ended. All of this is tried on a copy of the cell, on which those who run are
- * released in the order of their ends: one pass over the nodes, and one release and one question for each end.
+ * released in the order of their ends: one release and one question for each end.
  */
-export function earliest({ owner, way, holders, quota, now }: Profile): Start | null {
-  const scratch = scratchOf(way.site)
+export function earliest({ owner, way, rehearsal, holders, quota, now }: Profile): Start | null {
+  const scratch = rehearsal.begin()
   const { project } = owner.want
-  const ask = askOf(scratch, way.gang)
+  const ask = rehearsal.ask(way)
   let [next, at, gang] = [0, now, -1]
   for (;;) {
     gang = quota.shortage(project, way.amounts) === null ? take(scratch, ask) : refusals.full
