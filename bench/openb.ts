@@ -1,21 +1,20 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { createSharedNodes, type Share, type SharedNode } from '#engine/sharing/nodes.ts'
-import { createPool } from '#engine/sharing/pool.ts'
-import { createSharing } from '#engine/sharing/sharing.ts'
-import type { Judge } from '#engine/sharing/values.ts'
+import type { Judge } from '#engine/sharing/judge.ts'
 import { createRandom } from '#kit/random.ts'
-import { fill, type Filled } from '#simulator/sharing/fill.ts'
+import { fill, sharedCell, type Filled } from '#simulator/sharing/fill.ts'
 import { bestFit, fgd } from '#simulator/sharing/published.ts'
 import { readInput } from '#simulator/traces/input.ts'
-import { inflate, readOpenbNodes, readOpenbPods } from '#simulator/traces/openb.ts'
+import { inflate, readOpenbNodes, readOpenbPods, type SharedNode, type SharedTask } from '#simulator/traces/openb.ts'
 import { readTable } from '#simulator/traces/table.ts'
 
 /**
  * GPU allocated of a cluster that shares its GPUs, in percent, beside what FGD published (Weng et al., USENIX ATC 2023;
  * openb: Alibaba clusterdata, cluster-trace-gpu-v2023). Their protocol: 1,213 nodes with 6,212 GPUs, pods in random order
  * until they ask for 130 % of the GPUs, arrivals only, the mean of ten seeds.
+ *
+ * All of it is asked of a cell, as the queue asks: tasks with whole GPUs, with a share of one and with none, by `take`.
  *
  * FGD knows the pods of the trace before the first arrives. Isobar knows none, and learns the mix from what has arrived.
  */
@@ -28,7 +27,7 @@ const folder = join(process.env.ISOBAR_DATA ?? '../shared/data', 'openb')
 if (existsSync(folder)) show()
 else console.log(`skipped: there is no ${folder}; set ISOBAR_DATA to the folder that holds openb/`)
 
-type Fill = (nodes: readonly SharedNode[], arrivals: readonly Share[], seed: number) => Filled
+type Fill = (nodes: readonly SharedNode[], arrivals: readonly SharedTask[], seed: number) => Filled
 
 function show(): void {
   const published = new Map<string, [string, string]>()
@@ -48,7 +47,7 @@ function show(): void {
   console.table(rows)
 }
 
-function policiesFor(pods: readonly Share[]): { policy: string; beside: string; run: Fill }[] {
+function policiesFor(pods: readonly SharedTask[]): { policy: string; beside: string; run: Fill }[] {
   const told = fgd(pods)
   return [
     { policy: 'best fit, as published', beside: '05-BestFit', run: judged(bestFit) },
@@ -63,18 +62,21 @@ function judged(judge: Judge): Fill {
   return (nodes, arrivals, seed) => {
     const random = createRandom(`ties ${seed}`)
     const drawn = nodes.map((node) => ({ node, by: random.next() })).sort((x, y) => x.by - y.by)
-    return fill(createPool(createSharedNodes(drawn.map(({ node }) => node)), judge), arrivals)
+    return fill(
+      sharedCell(
+        drawn.map(({ node }) => node),
+        judge,
+      ),
+      arrivals,
+    )
   }
 }
 
 function learning(perArrival: number): Fill {
-  return (nodes, arrivals) => {
-    const sharing = createSharing(createSharedNodes(nodes))
-    return fill(sharing, arrivals, { arrived: sharing.arrived, moves: Math.floor(arrivals.length * perArrival) })
-  }
+  return (nodes, arrivals) => fill(sharedCell(nodes), arrivals, { moves: Math.floor(arrivals.length * perArrival) })
 }
 
-function measure(nodes: readonly SharedNode[], pods: readonly Share[], run: Fill) {
+function measure(nodes: readonly SharedNode[], pods: readonly SharedTask[], run: Fill) {
   const totalMilli = nodes.reduce((sum, { gpus }) => sum + gpus * 1000, 0)
   let decisions = 0
   let ms = 0

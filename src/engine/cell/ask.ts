@@ -27,7 +27,7 @@ export type Role = { size: number; ranks: number; form: Form }
 
 /** A request made ready for one cell; it may be taken as often as wanted. */
 export type Ask = {
-  kind: 'task' | 'gang' | 'group'
+  kind: 'task' | 'gang' | 'group' | 'shared'
   cell: Cell
   roles: Role[]
   /** The first role's form and size, and the ranks of all roles. */
@@ -63,23 +63,30 @@ export function askOf(cell: Cell, request: GangRequest): Ask {
   })
   const [first] = roles
   if (!first) throw new RangeError('a gang needs a role')
+  const isShared = roles.some((role) => cell.sizes.share[role.size] !== 0)
   const lowest = Math.max(0, rules.sliceLevel, rules.spareLevel, rules.spreadLevel, rules.exclusiveLevel)
   const isWhole = cell.sizes.whole[first.size] === 1
   const lead = isWhole ? 'accelerators' : leadOf(cell, first.size)
   return {
-    kind: roles.length > 1 ? 'group' : ranks === 1 && !first.form.isRuled && !isWhole ? 'task' : 'gang',
+    kind: isShared
+      ? 'shared'
+      : roles.length > 1
+        ? 'group'
+        : ranks === 1 && !first.form.isRuled && !isWhole
+          ? 'task'
+          : 'gang',
     cell,
     roles,
     form: first.form,
     size: first.size,
     ranks,
     units: rules.sliceLevel >= 0 ? ranks / rules.sliceRanks : ranks,
-    lowest: roles.length > 1 ? 0 : lowest,
+    lowest: isShared ? (request.within?.level ?? loosest) : roles.length > 1 ? 0 : lowest,
     loosest,
     rules,
     balanced: request.balanced ?? -1,
     isImpossible: rules.spreadLevel > loosest,
-    lead: leadFormOf(cell, sizeOf(cell, { [lead]: 1, allows: request.roles[0]?.size.allows })),
+    lead: isShared ? first.form : leadFormOf(cell, sizeOf(cell, { [lead]: 1, allows: request.roles[0]?.size.allows })),
     need: request.roles[0]?.size[lead] ?? 0,
     level: 0,
     domain: 0,
@@ -112,6 +119,10 @@ function mustBeSound(cell: Cell, request: GangRequest, { loosest, ranks }: Exten
   must((spares?.level ?? 1) > 0, 'spare ranks are kept in domains, not in nodes')
   const ruled = [slices?.level ?? 0, spread?.level ?? 0, exclusive ?? 0, spares?.level ?? 0]
   must(balanced === undefined || ruled.every((l) => l <= balanced), 'no rule may be looser than the balanced level')
+  const isShared = roles.some(({ size }) => size.share !== undefined || size.profile !== undefined)
+  const isRuled = [slices, balanced, spread, exclusive, spares].some((rule) => rule !== undefined)
+  must(!isShared || !isRuled, 'ranks that share accelerators go together with `within` only')
+  must(!isShared || !roles.some(({ size }) => size.whole), 'ranks that share accelerators go beside no whole nodes')
   if (roles.length === 1) return
   const others = slices ?? balanced ?? spread ?? spares
   must(others === undefined, 'several roles go together with `within` and `exclusive` only')

@@ -1,6 +1,7 @@
 import { createGangs } from './gangs.ts'
 import { createTree } from './tree.ts'
 
+import type { Sharing } from '#engine/sharing/sharing.ts'
 import type { Buckets } from './buckets.ts'
 import type { Gangs } from './gangs.ts'
 import type { Tree } from './tree.ts'
@@ -12,6 +13,8 @@ export type Amounts = { accelerators: number; cpuMilli: number; memoryMiB: numbe
 export type NodeClass = Amounts & {
   shape: string
   accelerator?: string | undefined
+  /** Memory of one accelerator: with the model it tells how it may be cut with MIG. */
+  acceleratorMemoryMiB?: number | undefined
   labels?: Record<string, string> | undefined
   taints?: string[] | undefined
 }
@@ -32,6 +35,10 @@ export type Sizes = {
   amounts: Int32Array
   /** 1 where a rank takes a whole node. */
   whole: Uint8Array
+  /** Thousandths that a rank takes of one accelerator; -1 where it takes a MIG instance; 0 where it shares none. */
+  share: Int16Array
+  /** For each size of a MIG instance: its cut on each class, or -1. */
+  cuts: (Int8Array | null)[]
   /** For each size, 1 for each class that it may run on. */
   allowed: Uint8Array[]
 }
@@ -122,6 +129,8 @@ export type Cell = {
   sizes: Sizes
   forms: Map<string, Form>
   gangs: Gangs
+  /** Accelerators that are shared; null as long as nobody asked for a share. */
+  sharing: Sharing | null
   /** Work space: ranks still to be given to each domain of each level. All 0 between decisions. */
   share: Int32Array[]
   /** Work space: the nodes chosen, one for each rank, then the spare ones. */
@@ -151,9 +160,17 @@ export function createCell(plan: CellPlan): Cell {
     closedBy: new Int32Array(nodes),
     log: new Int32Array(logLength(nodes)),
     logged: 0,
-    sizes: { byKey: new Map(), amounts: new Int32Array(64), whole: new Uint8Array(16), allowed: [] },
+    sizes: {
+      byKey: new Map(),
+      amounts: new Int32Array(64),
+      whole: new Uint8Array(16),
+      share: new Int16Array(16),
+      cuts: [],
+      allowed: [],
+    },
     forms: new Map(),
     gangs: createGangs(),
+    sharing: null,
     share: Array.from(tree.counts, (count) => new Int32Array(count)),
     chosen: new Int32Array(64),
   }

@@ -2,8 +2,11 @@ import { lastBucket, nextBucket, nextMember } from './buckets.ts'
 import { catchUp } from './form.ts'
 import { nodesAt, pooled, word } from './gangs.ts'
 
+import { hasPlaces, placesOf } from './shared-gang.ts'
+
 import type { Ask } from './ask.ts'
 import type { Cell, Form, Layer } from './cell.ts'
+import type { Standing } from './take.ts'
 
 /** What explains a refusal, and what waiting gangs are woken by. Units are ranks, or slices from their level upwards. */
 
@@ -43,14 +46,19 @@ function layerOf(form: Form, level: number): Layer {
   return layer
 }
 
-/** The nodes of a gang: one for each rank, role after role; then its spare ones. */
-export function nodesOf({ gangs }: Cell, gang: number): { ranks: number[]; spares: number[] } {
+/**
+ * The nodes of a gang: one for each rank, role after role; then its spare ones. Of a gang that shares accelerators also
+ * the place of each rank's share.
+ */
+export function nodesOf(cell: Cell, gang: number): Standing {
+  const { gangs } = cell
   const at = gangs.at[gang] ?? 0
   if (gangs.size[gang] !== pooled) return { ranks: [at], spares: [] }
   const first = nodesAt(gangs, at)
   const end = first + (gangs.pool[at + word.ranks] ?? 0)
   const spares = gangs.pool.subarray(end, end + (gangs.pool[at + word.spares] ?? 0))
-  return { ranks: Array.from(gangs.pool.subarray(first, end)), spares: Array.from(spares) }
+  const nodes = { ranks: Array.from(gangs.pool.subarray(first, end)), spares: Array.from(spares) }
+  return hasPlaces(cell, at) ? { ...nodes, devices: placesOf(cell, at) } : nodes
 }
 
 /** The level of the domain that a gang was given: the tightest that held it then. */

@@ -1,4 +1,5 @@
 import { amountAtMost, amountsOf } from './cell.ts'
+import { sharesOn, sharesWhenEmpty } from './portions.ts'
 
 import type { Amounts, Cell } from './cell.ts'
 
@@ -13,14 +14,16 @@ export function slotsOf(cell: Cell, node: number, size: number): number {
   if (cell.usable[node] === 0 || cell.closedBy[node] !== 0) return 0
   if (cell.sizes.allowed[size]?.[cell.classOf[node] ?? 0] !== 1) return 0
   if (cell.sizes.whole[size] === 1) return cell.tenants[node] === 0 ? 1 : 0
-  return timesIn(cell, size, { amounts: cell.free, at: 4 * node })
+  const times = timesIn(cell, size, { amounts: cell.free, at: 4 * node })
+  return cell.sizes.share[size] === 0 ? times : Math.min(times, sharesOn(cell, node, size))
 }
 
 /** Ranks of a size that fit on a node of a class when nobody is there. */
 export function slotsWhenEmpty(cell: Cell, nodeClass: number, size: number): number {
   if (cell.sizes.allowed[size]?.[nodeClass] !== 1) return 0
   if (cell.sizes.whole[size] === 1) return 1
-  return timesIn(cell, size, { amounts: cell.capacity, at: 4 * nodeClass })
+  const times = timesIn(cell, size, { amounts: cell.capacity, at: 4 * nodeClass })
+  return cell.sizes.share[size] === 0 ? times : Math.min(times, sharesWhenEmpty(cell, nodeClass, size))
 }
 
 function timesIn(cell: Cell, size: number, { amounts, at }: { amounts: Int32Array; at: number }): number {

@@ -1,5 +1,6 @@
 import { isHeld, nodesAt, pooled, word } from './gangs.ts'
 import { occupy, touch, vacate } from './nodes.ts'
+import { hasPlaces, replaceShared } from './shared-gang.ts'
 import { domainAt } from './tree.ts'
 
 import type { Cell } from './cell.ts'
@@ -11,6 +12,8 @@ import type { Cell } from './cell.ts'
  */
 export function replace(cell: Cell, gang: number, node: number): number {
   if (!isHeld(cell.gangs, gang)) throw new RangeError(`no gang ${gang} is held`)
+  const block = cell.gangs.size[gang] === pooled ? (cell.gangs.at[gang] ?? 0) : -1
+  if (block !== -1 && hasPlaces(cell, block)) return replaceShared(cell, block, node)
   const moved = momentum(cell, gang, node)
   if (moved.total === 0) throw new RangeError(`gang ${gang} runs nothing on node ${node}`)
   for (let level = 1; level <= moved.repair; level++) {

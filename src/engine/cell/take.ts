@@ -4,11 +4,14 @@ import { catchUp } from './form.ts'
 import { addGang, dropGang, isHeld, newBlock, nodesAt, pooled, word } from './gangs.ts'
 import { placeGroup } from './group.ts'
 import { grown } from './grown.ts'
+import { arrived, cheapest, isSharing } from './judged.ts'
 import { changeEach, occupy, touch, vacate } from './nodes.ts'
+import { adoptPlaces, hasPlaces, holdShared, placeShared, vacateShared } from './shared-gang.ts'
 import { chooseSpares } from './spares.ts'
 import { nodeForTask } from './tasks.ts'
 import { domainAt } from './tree.ts'
 
+import type { Place } from '#engine/sharing/devices.ts'
 import type { Ask } from './ask.ts'
 import type { Cell } from './cell.ts'
 
@@ -25,6 +28,10 @@ export const refusals = {
 /** Takes what is asked for, whole or not at all. The number of the gang, or a refusal. */
 export function take(cell: Cell, ask: Ask): number {
   if (ask.kind === 'task') return takeTask(cell, ask)
+  if (ask.kind === 'shared') {
+    const placed = placeShared(ask)
+    return placed === 'placed' ? holdShared(cell, ask) : placed === 'unproven' ? refusals.unproven : refusalOf(ask)
+  }
   if (ask.kind === 'group') {
     const placed = placeGroup(ask)
     return placed === 'placed' ? hold(cell, ask, 0) : placed === 'unproven' ? refusals.unproven : refusalOf(ask)
@@ -37,9 +44,10 @@ export function take(cell: Cell, ask: Ask): number {
 
 /**
  * Holds a gang where it is told to run already, by its ranks' nodes and its spare ones: this is how a cell is filled with
- * what was decided before. Nothing is checked; where more is used than there is, less than nothing is free.
+ * what was decided before. Nothing is checked; where more is used than there is, less than nothing is free. `devices` are
+ * the places of ranks that share an accelerator; a rank without one counts as a whole accelerator.
  */
-export function adopt(cell: Cell, ask: Ask, { ranks, spares }: { ranks: number[]; spares: number[] }): number {
+export function adopt(cell: Cell, ask: Ask, { ranks, spares, devices = [] }: Standing): number {
   if (ranks.length !== ask.ranks) throw new RangeError(`${ask.ranks} ranks need as many nodes, not ${ranks.length}`)
   const nodes = [...ranks, ...spares]
   if (nodes.some((node) => cell.classOf[node] === undefined))
@@ -48,16 +56,29 @@ export function adopt(cell: Cell, ask: Ask, { ranks, spares }: { ranks: number[]
   cell.chosen.set(nodes)
   ask.level = 0
   while (new Set(ranks.map((node) => domainAt(cell.tree, node, ask.level))).size > 1) ask.level++
-  return hold(cell, ask, spares.length)
+  if (ask.kind !== 'shared') return hold(cell, ask, spares.length)
+  adoptPlaces(cell, ask, devices)
+  return holdShared(cell, ask)
 }
+
+export type Standing = { ranks: number[]; spares: number[]; devices?: readonly (Place | null)[] | undefined }
 
 function takeTask(cell: Cell, ask: Ask): number {
   catchUp(ask.lead, 1)
-  const node = nodeForTask(ask)
+  const node = isSharing(cell) ? judgedNode(cell, ask) : nodeForTask(ask)
   if (node === -1) return refusalOf(ask)
   occupy(cell, node, ask.size)
   touch(cell, node)
   return addGang(cell.gangs, node, ask.size)
+}
+
+/** Beside shares a task that could take of nodes with accelerators goes where it leaves the least unusable. */
+function judgedNode(cell: Cell, ask: Ask): number {
+  if (!isSharing(cell)) return -1
+  arrived(cell, ask.size)
+  const node = nodeForTask(ask)
+  if (node === -1 || cell.capacity[4 * (cell.classOf[node] ?? 0)] === 0) return node
+  return cheapest(cell, ask.size, { first: 0, end: cell.classOf.length })
 }
 
 function refusalOf(ask: Ask): number {
@@ -144,7 +165,8 @@ export function release(cell: Cell, gang: number): void {
   } else {
     const exclusive = gangs.pool[at + word.exclusive] ?? -1
     if (exclusive >= 0) close(cell, gang, { level: exclusive, by: 0 })
-    vacateAll(cell, at)
+    if (hasPlaces(cell, at)) vacateShared(cell, at)
+    else vacateAll(cell, at)
   }
   dropGang(gangs, gang)
 }

@@ -1,3 +1,5 @@
+import { copyOfSharing } from '#engine/sharing/sharing.ts'
+
 import type { Cell } from '#engine/cell/cell.ts'
 
 /** A copy of a cell to try things on. It costs one pass over its nodes and gangs; what is counted is counted again. */
@@ -18,6 +20,7 @@ export const scratchOf = (cell: Cell): Cell => ({
     pool: cell.gangs.pool.slice(),
     freeBlocks: cell.gangs.freeBlocks.slice(),
   },
+  sharing: cell.sharing && copyOfSharing(cell.sharing),
   share: cell.share.map((level) => new Int32Array(level.length)),
   chosen: new Int32Array(64),
 })

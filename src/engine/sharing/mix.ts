@@ -1,4 +1,4 @@
-import { wholeGpu, type Share } from './nodes.ts'
+import { wholeAccelerator } from './devices.ts'
 
 /** Counts are halved here, so that what came long ago weighs little. */
 const mostCounted = 16_384
@@ -11,12 +11,18 @@ export const starvingScale = 65_536
 /** Hunger is thousandths of a CPU for a thousandth of a GPU, times this. */
 export const fine = 1_000_000
 
+/**
+ * What one task asks of one node: no GPU, a fraction of one, or whole GPUs. `milli` is of each GPU: 1 to 1000 on one
+ * GPU, 1000 on several, 0 without. `allowed` has 1 for each class of nodes that it may run on; without it any will do.
+ */
+export type Share = { gpus: number; milli: number; cpuMilli: number; allowed?: Uint8Array | undefined }
+
 /** Which shares are asked for, and how often. */
 export type Mix = {
   /** Counts one arrival. True when enough came for the tables to be made anew. */
   saw(share: Share): boolean
-  /** One table a model: who may not run on it cannot use what is free there. */
-  tables(models: readonly string[]): MixTables[]
+  /** One table a class of nodes: who may not run on it cannot use what is free there. */
+  tables(classes: number): MixTables[]
 }
 
 /** A mix, laid out so that a state of a node is judged in one pass over a few dozen sizes. */
@@ -50,7 +56,7 @@ export function createMix(): Mix {
   return {
     saw(share) {
       if (share.gpus === 0) return false
-      const key = `${share.gpus} ${share.milli} ${share.cpuMilli} ${share.models?.join('|') ?? '*'}`
+      const key = `${share.gpus} ${share.milli} ${share.cpuMilli} ${share.allowed?.join('') ?? '*'}`
       const counted = counts.get(key)
       if (counted) counted.count++
       else counts.set(key, { share, count: 1 })
@@ -59,11 +65,15 @@ export function createMix(): Mix {
       next = seen + Math.min(seen, longestWait)
       return true
     },
-    tables(models) {
+    tables(classes) {
       const counted = [...counts.values()]
-      const choosy = counted.some(({ share }) => share.models)
-      const anywhere = mixTables(counted)
-      return models.map((model) => (choosy ? mixTables(counted, model) : anywhere))
+      const made = new Map<string, MixTables>()
+      return Array.from({ length: classes }, (_, nodeClass) => {
+        const key = counted.map(({ share }) => share.allowed?.[nodeClass] ?? 1).join('')
+        const known = made.get(key) ?? mixTables(counted, nodeClass)
+        made.set(key, known)
+        return known
+      })
     },
   }
 }
@@ -79,13 +89,13 @@ function halve(counts: Map<string, Counted>): number {
   return sum
 }
 
-/** A mix on nodes of one model, or of any. Whole numbers throughout: they add up exactly, in any order. */
-export function mixTables(counted: readonly Counted[], model?: string): MixTables {
+/** A mix on nodes of one class, or of any. Whole numbers throughout: they add up exactly, in any order. */
+export function mixTables(counted: readonly Counted[], nodeClass?: number): MixTables {
   const total = counted.reduce((sum, { count }) => sum + count, 0)
   const withGpus = counted.filter(({ share }) => share.gpus > 0)
-  const welcome = ({ share }: Counted) => !share.models || model === undefined || share.models.includes(model)
+  const welcome = ({ share }: Counted) => !share.allowed || nodeClass === undefined || share.allowed[nodeClass] === 1
   const cpuSteps = Int32Array.from(new Set(counted.map(({ share }) => share.cpuMilli))).sort()
-  const sizes = Map.groupBy(withGpus.filter(welcome), ({ share }) => share.gpus * (wholeGpu + 1) + share.milli)
+  const sizes = Map.groupBy(withGpus.filter(welcome), ({ share }) => share.gpus * (wholeAccelerator + 1) + share.milli)
   const within = new Int32Array(sizes.size * (cpuSteps.length + 1))
   for (const [size, members] of [...sizes.values()].entries())
     for (let steps = 1; steps <= cpuSteps.length; steps++)

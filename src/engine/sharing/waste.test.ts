@@ -3,8 +3,7 @@ import { test } from 'node:test'
 
 import * as fc from 'fast-check'
 
-import { createMix, mixTables, starvingScale } from './mix.ts'
-import type { Share } from './nodes.ts'
+import { createMix, mixTables, starvingScale, type Share } from './mix.ts'
 import { inPieces, starving, waste } from './waste.ts'
 
 type Counted = { share: Share; count: number }
@@ -19,7 +18,7 @@ const someMix: fc.Arbitrary<Counted[]> = fc.uniqueArray(
       cpuMilli: fc.integer({ min: 0, max: 20_000 }),
       count: fc.integer({ min: 1, max: 500 }),
     })
-    .map(({ size, cpuMilli, count }) => ({ share: { ...size, cpuMilli, memoryMiB: 0 }, count })),
+    .map(({ size, cpuMilli, count }) => ({ share: { ...size, cpuMilli }, count })),
   { minLength: 1, maxLength: 12, selector: ({ share }) => `${share.gpus} ${share.milli} ${share.cpuMilli}` },
 )
 const someState = fc
@@ -27,7 +26,7 @@ const someState = fc
     cpuMilli: fc.integer({ min: 0, max: 100_000 }),
     gpus: fc.array(fc.constantFrom(0, 190, 470, 500, 810, 1000), { maxLength: 8 }),
   })
-  .map(({ cpuMilli, gpus }) => ({ model: 0, cpuMilli, free: Int32Array.from(gpus), first: 0, end: gpus.length }))
+  .map(({ cpuMilli, gpus }) => ({ nodeClass: 0, cpuMilli, free: Int32Array.from(gpus), first: 0, end: gpus.length }))
 
 const size = ({ share, count }: Counted): number => share.gpus * share.milli * count
 const sum = (list: Iterable<number>): number => [...list].reduce((all, each) => all + each, 0)
@@ -72,21 +71,21 @@ test('waste is a whole number, and nothing where nothing is free', () => {
 
 test('a mix is learned at every doubling, then every 1,024 arrivals, and pods without a GPU teach nothing', () => {
   const mix = createMix()
-  const gpu = { gpus: 1, milli: 1000, cpuMilli: 1000, memoryMiB: 0 }
-  assert.equal(mix.saw({ gpus: 0, milli: 0, cpuMilli: 1000, memoryMiB: 0 }), false)
+  const gpu = { gpus: 1, milli: 1000, cpuMilli: 1000 }
+  assert.equal(mix.saw({ gpus: 0, milli: 0, cpuMilli: 1000 }), false)
   const learned: number[] = []
   for (let arrival = 1; arrival <= 5000; arrival++) if (mix.saw(gpu)) learned.push(arrival)
   assert.deepEqual(learned, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3072, 4096])
-  assert.equal(mix.tables(['any'])[0]?.total, 5000)
+  assert.equal(mix.tables(1)[0]?.total, 5000)
 })
 
 test('what came long ago fades: a mix that turned is known as it is now', () => {
   const mix = createMix()
-  const before = { gpus: 1, milli: 500, cpuMilli: 1000, memoryMiB: 0 }
+  const before = { gpus: 1, milli: 500, cpuMilli: 1000 }
   const now = { ...before, milli: 300 }
   for (let arrival = 0; arrival < 16_000; arrival++) mix.saw(before)
   for (let arrival = 0; arrival < 32_000; arrival++) mix.saw(now)
-  const [tables] = mix.tables(['any'])
+  const [tables] = mix.tables(1)
   assert.ok(tables)
   const [old = 0, fresh = 0] = [500, 300].map((milli) => tables.within[tables.sizeMilli.indexOf(milli) * 2 + 1])
   assert.ok(old > 0 && fresh > 5 * old, `${old} and ${fresh}`)

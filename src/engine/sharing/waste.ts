@@ -1,6 +1,11 @@
 import { fine, starvingScale, type MixTables } from './mix.ts'
-import { at, wholeGpu } from './nodes.ts'
-import type { NodeState } from './values.ts'
+import { at, wholeAccelerator } from './devices.ts'
+
+/**
+ * What is left of one node: its class, its CPUs, and what is left of each of its accelerators in thousandths, from
+ * `free[first]` to `free[end - 1]`, in any order. Those of which nothing is left, and those that are cut, may be missing.
+ */
+export type NodeState = { nodeClass: number; cpuMilli: number; free: Int32Array; first: number; end: number }
 
 /** GPU in pieces counts whole, GPU that starves half. */
 const piecesWeight = 2 * starvingScale
@@ -22,7 +27,7 @@ export function inPieces(mix: MixTables, { cpuMilli, free, first, end }: NodeSta
   let whole = 0
   for (let gpu = first; gpu < end; gpu++) {
     sum += at(free, gpu)
-    if (at(free, gpu) === wholeGpu) whole++
+    if (at(free, gpu) === wholeAccelerator) whole++
   }
   if (sum === 0) return 0
   const { sizeGpus, sizeMilli, within, cpuSteps } = mix
@@ -32,9 +37,9 @@ export function inPieces(mix: MixTables, { cpuMilli, free, first, end }: NodeSta
     const arrivals = at(within, size * (cpuSteps.length + 1) + steps)
     if (arrivals === 0) continue
     const milli = at(sizeMilli, size)
-    if (milli < wholeGpu) {
+    if (milli < wholeAccelerator) {
       for (let gpu = first; gpu < end; gpu++) if (at(free, gpu) >= milli) usable += arrivals * at(free, gpu)
-    } else if (whole >= at(sizeGpus, size)) usable += arrivals * whole * wholeGpu
+    } else if (whole >= at(sizeGpus, size)) usable += arrivals * whole * wholeAccelerator
   }
   return sum * mix.total - usable
 }

@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { createSharedNodes } from '#engine/sharing/nodes.ts'
-import { createPool } from '#engine/sharing/pool.ts'
-import { createSharing } from '#engine/sharing/sharing.ts'
-import type { Judge } from '#engine/sharing/values.ts'
-import { fill } from './fill.ts'
+import { askOf } from '#engine/cell/ask.ts'
+import { nodesOf } from '#engine/cell/heads.ts'
+import { take } from '#engine/cell/take.ts'
+import type { Judge } from '#engine/sharing/judge.ts'
+import { fill, sharedCell, sizeOfTask } from './fill.ts'
 import { bestFit, fgd } from './published.ts'
 
 const node = { gpus: 2, cpuMilli: 16_000, memoryMiB: 100_000, model: 'T4' }
 const pod = (milli: number, cpuMilli = 1000, gpus = 1) => ({ gpus, milli, cpuMilli, memoryMiB: 1 })
 
 test('what is refused counts, and what had been allocated when all GPUs had been asked for', () => {
-  const pool = createPool(createSharedNodes([node]), bestFit)
-  assert.deepEqual(fill(pool, [pod(600), pod(600), pod(600), pod(200), pod(400)]), {
+  const cell = sharedCell([node], bestFit)
+  assert.deepEqual(fill(cell, [pod(600), pod(600), pod(600), pod(200), pod(400)]), {
     totalMilli: 2000,
     allocatedMilli: 1800,
     allocatedAtFullDemandMilli: 1400,
@@ -24,12 +24,10 @@ test('what is refused counts, and what had been allocated when all GPUs had been
 
 /** The places of arrivals under a judge. */
 function placesUnder(judge: Judge, arrivals: ReturnType<typeof pod>[], nodes = [node, node]): number[] {
-  const pool = createPool(createSharedNodes(nodes), judge)
-  return arrivals.map((share) => {
-    const kind = pool.kindOf(share)
-    const place = pool.choose(kind)
-    if (place >= 0) pool.take(kind, place)
-    return place
+  const cell = sharedCell(nodes, judge)
+  return arrivals.map((task) => {
+    const gang = take(cell, askOf(cell, { roles: [{ size: sizeOfTask(task), ranks: 1 }] }))
+    return gang < 0 ? -1 : (nodesOf(cell, gang).ranks[0] ?? -1)
   })
 }
 
@@ -49,9 +47,8 @@ test('what the engine puts down leaves less without CPUs than best fit and FGD d
   const small = { ...node, gpus: 2, cpuMilli: 104_000 }
   const list = [small, small, small, small, big, big, big]
   const arrivals = Array.from({ length: 32 }, (_, i) => pod(1000, i % 4 === 3 ? 30_000 : 10_000))
-  const sharing = createSharing(createSharedNodes(list))
-  const ours = fill(sharing, arrivals, { arrived: sharing.arrived })
-  const theirs = [bestFit, fgd(arrivals)].map((judge) => fill(createPool(createSharedNodes(list), judge), arrivals))
+  const ours = fill(sharedCell(list), arrivals)
+  const theirs = [bestFit, fgd(arrivals)].map((judge) => fill(sharedCell(list, judge), arrivals))
   assert.deepEqual(
     [ours, ...theirs].map(({ allocatedMilli }) => allocatedMilli),
     [29_000, 27_000, 27_000],

@@ -1,6 +1,6 @@
 import { mixTables } from '#engine/sharing/mix.ts'
-import type { Share } from '#engine/sharing/nodes.ts'
-import type { Judge } from '#engine/sharing/values.ts'
+import type { Judge } from '#engine/sharing/judge.ts'
+import type { Share } from '#engine/sharing/mix.ts'
 import { inPieces } from '#engine/sharing/waste.ts'
 
 /**
