@@ -9,7 +9,8 @@ const rates = (taken: number): SpotRates => ({
     [0.5, 0.5],
     [taken, 1 - taken],
   ],
-  taken: [1, taken],
+  idle: 1,
+  held: [[1 - taken]],
   afterTaken: [0.5, 0.5],
 })
 const terms = { work: 20, left: 40, overhead: 3, spotPrice: 1, onDemandPrice: 3 }
@@ -17,6 +18,7 @@ const next = (taken: number, state: Partial<SpotState>, more: Partial<typeof ter
   planSpot({ ...terms, ...more }, rates(taken)).next({
     left: 40,
     work: 20,
+    starting: 0,
     holding: 'nothing',
     market: 1,
     ...state,

@@ -11,12 +11,14 @@
  */
 export type SpotRates = {
   /**
-   * States of a market: 0 when no zone has spot capacity, else the grade of the best zone that has. Zones are graded by
-   * how likely they are to lose it, 1 the least. `market[a][b]` is the chance of state `b` one tick after `a`.
+   * States of a market. The first `idle` of them: no zone has spot capacity, and none had for a shorter or longer time.
+   * Then the grades of the best zone that has, by how likely it is to lose it. `market[a][b]` is the chance of state `b`
+   * one tick after `a`.
    */
   market: readonly (readonly number[])[]
-  /** By grade of the zone that we hold: the chance that it is taken away within the next tick. */
-  taken: readonly number[]
+  idle: number
+  /** By grade of the zone that we hold: the chance that it still has it after a tick and is of a grade then. */
+  held: readonly (readonly number[])[]
   /** State of the market in the tick in which a zone was taken away. */
   afterTaken: readonly number[]
 }
@@ -38,8 +40,9 @@ export type Holding = 'spot' | 'on-demand' | 'nothing'
 export type SpotState = {
   /** Ticks until the deadline. */
   left: number
-  /** Ticks of work that are left, those of a start that is under way included. */
+  /** Ticks of work that are left; those of a start that is under way. */
   work: number
+  starting: number
   holding: Holding
   /** State of the market (see `SpotRates`). */
   market: number
@@ -47,95 +50,162 @@ export type SpotState = {
 
 export type SpotPlan = { next: (state: SpotState) => Holding }
 
-const unmet = Number.POSITIVE_INFINITY
-
-/** Costs to go, by work left, at one moment: for each grade held, and for each state of the market. */
-type Costs = { spot: Float64Array[]; onDemand: Float64Array[]; nothing: Float64Array[] }
-
 /** Bits of an entry of the table of actions: what to do in one state of the market. */
-const spotFromOnDemand = 1
-const spotFromNothing = 2
-const onDemandFromNothing = 4
+const spotFromNothing = 1
+const onDemandFromNothing = 2
+const leavesOnDemand = 4
 
-/** Takes O(left × slack × states²) steps; whoever needs it coarser takes longer ticks. */
+/**
+ * Takes O(left × slack × states²) steps; whoever needs it coarser takes longer ticks. A start is one step of the plan:
+ * nobody leaves while it lasts, and when the market cuts it off there is as much work as before it.
+ */
 export function planSpot(terms: SpotTerms, rates: SpotRates): SpotPlan {
   const { work, left, overhead } = terms
-  const [width, states] = [work + overhead + 1, rates.market.length]
+  const [width, states] = [work + 1, rates.market.length]
   const actions = new Uint8Array((left + 1) * width * states)
-  let later = row(width, states)
+  const chain = chainOf(terms, rates)
+  // Costs to go at the last moments, round and round: nothing is looked at that is longer ago than a start.
+  const past = Array.from({ length: overhead + 2 }, () => costsOf(width, chain))
   for (let t = 1; t <= left; t++) {
-    const now = row(width, states)
+    const at = (ago: number) => past[(t - ago + past.length) % past.length] ?? costsOf(width, chain)
+    const back = Array.from({ length: overhead + 1 }, (_, ago) => (ago <= t ? at(ago) : costsOf(width, chain)))
+    const step = { chain, terms, width, back, before: at(1) }
     // With less work left than this there was no time to have done so much; with more, none to do it in.
-    const least = Math.max(1, work - (left - t))
-    for (let w = least; w < width && w <= t; w++)
-      for (let m = 0; m < states; m++) actions[(t * width + w) * states + m] = step({ terms, rates, later, now }, w, m)
-    later = now
+    for (let w = Math.max(1, work - (left - t)); w < width && w <= t; w++)
+      settle(step, w, actions.subarray((t * width + w) * states, (t * width + w + 1) * states))
   }
   return {
-    next({ left: t, work: w, holding, market }) {
+    next({ left: t, work: w, starting, holding, market }) {
       if (w <= 0) return 'nothing'
-      const known = t >= 0 && t <= left && w < width && w >= work - (left - t)
-      // Not on the table: more work than was planned for. On-demand is never late.
-      const does = (m: number, bit: number) => !known || ((actions[(t * width + w) * states + m] ?? 0) & bit) !== 0
       // What runs and is cheaper is kept as long as it lasts; it was taken only with time left to lose it.
-      if (holding === 'spot') return 'spot'
-      if (market > 0 && known && does(market, holding === 'nothing' ? spotFromNothing : spotFromOnDemand)) return 'spot'
-      return holding === 'on-demand' || does(market, onDemandFromNothing) ? 'on-demand' : 'nothing'
+      if (holding === 'spot' || (holding === 'on-demand' && starting > 0)) return holding
+      // Not on the table: more work than was planned for. On-demand is never late.
+      if (t < 0 || t > left || w > work || w < work - (left - t)) return 'on-demand'
+      const does = actions[(t * width + w) * states + market] ?? 0
+      if (holding === 'on-demand' && (does & leavesOnDemand) === 0) return 'on-demand'
+      if (does & spotFromNothing) return 'spot'
+      return does & onDemandFromNothing ? 'on-demand' : 'nothing'
     },
   }
 }
 
+/** Chances by the state they lead to, as its place in an array of costs; those of next to nothing left out. */
+type Chances = { to: Int32Array; chance: Float64Array }
+
+/** What the market may do, worked out once for a plan. */
+type Chain = {
+  idle: number
+  market: Chances[]
+  held: Chances[]
+  taken: number[]
+  afterTaken: Chances
+  /** By grade of the zone in which a start begins: when it is cut off (after 1, 2, … ticks), or what is held then. */
+  starts: { cutOff: number[]; held: Chances; price: number }[]
+  /** By state of the market in which a start of on-demand capacity begins: the state at its end. */
+  afterStart: Chances[]
+}
+
+function chainOf({ overhead, spotPrice, work }: SpotTerms, { market, idle, held, afterTaken }: SpotRates): Chain {
+  const of = (row: readonly number[]) => sparse(row, work + 1)
+  const taken = held.map((row) => Math.max(0, 1 - sum(row)))
+  const starts = held.map((_, grade) => {
+    const cutOff: number[] = []
+    let now = held.map((__, other) => Number(other === grade))
+    for (let tick = 1; tick <= overhead; tick++) {
+      cutOff.push(sum(now.map((chance, other) => chance * (taken[other] ?? 1))))
+      now = times(now, held)
+    }
+    const ticks = sum(cutOff.map((chance, tick) => chance * (tick + 1))) + sum(now) * overhead
+    return { cutOff, held: of(now), price: ticks * spotPrice }
+  })
+  const afterStart = market.map((_, state) => {
+    let now = market.map((__, other) => Number(other === state))
+    for (let tick = 0; tick < overhead; tick++) now = times(now, market)
+    return of(now)
+  })
+  return {
+    idle,
+    market: market.map(of),
+    held: held.map(of),
+    taken,
+    afterTaken: of(afterTaken),
+    starts,
+    afterStart,
+  }
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0)
+
+const times = (now: readonly number[], rows: readonly (readonly number[])[]): number[] =>
+  (rows[0] ?? []).map((_, to) => sum(now.map((chance, from) => chance * (rows[from]?.[to] ?? 0))))
+
+const negligible = 1e-3
+
+/** What is left out is given to the others in proportion, so that the sum stays. */
+function sparse(row: readonly number[], width: number): Chances {
+  const kept = [...row.entries()].filter(([, chance]) => chance > negligible)
+  const scale = sum(row) / sum(kept.map(([, chance]) => chance))
+  return {
+    to: Int32Array.from(kept, ([to]) => to * width),
+    chance: Float64Array.from(kept, ([, chance]) => chance * scale),
+  }
+}
+
+/** Costs to go at one moment, by state and work left: state × width + work. */
+type Costs = { nothing: Float64Array; onDemand: Float64Array; spot: Float64Array; afterTaken: Float64Array }
+
 /** At the deadline: what is done costs nothing more, and nothing else may happen. */
-function row(width: number, states: number): Costs {
-  const costs = () =>
-    Array.from({ length: states }, () => {
-      const byWork = new Float64Array(width).fill(unmet)
-      byWork[0] = 0
-      return byWork
-    })
-  return { spot: costs(), onDemand: costs(), nothing: costs() }
+function costsOf(width: number, { market, held }: Chain): Costs {
+  const costs = (states: number) =>
+    Float64Array.from({ length: states * width }, (_, at) => (at % width === 0 ? 0 : Number.POSITIVE_INFINITY))
+  return {
+    nothing: costs(market.length),
+    onDemand: costs(market.length),
+    spot: costs(held.length),
+    afterTaken: costs(1),
+  }
 }
 
-type Step = { terms: SpotTerms; rates: SpotRates; later: Costs; now: Costs }
+/** Costs of a moment (`back[0]`) are worked out from those so many ticks later (`back[n]`; `before` is one). */
+type Step = { chain: Chain; terms: SpotTerms; width: number; back: Costs[]; before: Costs }
 
-/** Costs of one state (`m`: the state of the market, or the grade held), from those one tick later. */
-function step({ terms, rates, later, now }: Step, w: number, m: number): number {
+function settle(step: Step, w: number, actions: Uint8Array): void {
+  const { chain, terms, width, back, before } = step
   const { spotPrice, onDemandPrice, overhead } = terms
-  const chances = rates.market[m] ?? []
-  const onSpot = (work: number): number => {
-    const taken = rates.taken[m] ?? 1
-    // A start that is cut off leaves no more to do than there was before it.
-    const lost = Math.min(work - 1, terms.work)
-    const kept = (1 - taken) * cost(later.spot[m], work - 1)
-    return spotPrice + kept + (taken > 0 ? taken * expect(rates.afterTaken, later.nothing, lost) : 0)
+  const [now, started] = [back[0] ?? before, back[overhead] ?? before]
+  chain.held.forEach((held, grade) => {
+    const taken = chain.taken[grade] ?? 1
+    const lost = taken > 0 ? taken * (before.afterTaken[w - 1] ?? 0) : 0
+    now.spot[grade * width + w] = spotPrice + expect(held, before.spot, w - 1) + lost
+  })
+  for (const [m, market] of chain.market.entries()) {
+    const stay = onDemandPrice + expect(market, before.onDemand, w - 1)
+    const wait = expect(market, before.nothing, w)
+    const after = chain.afterStart[m]
+    const start = overhead === 0 || !after ? stay : overhead * onDemandPrice + expect(after, started.onDemand, w)
+    const spot = startSpot(step, w, m - chain.idle)
+    const best = Math.min(spot, start, wait)
+    now.nothing[m * width + w] = best
+    now.onDemand[m * width + w] = Math.min(stay, best)
+    actions[m] =
+      (spot === best && best < Number.POSITIVE_INFINITY ? spotFromNothing : start === best ? onDemandFromNothing : 0) |
+      (best < stay ? leavesOnDemand : 0)
   }
-  const onDemand = (work: number): number => onDemandPrice + expect(chances, later.onDemand, work - 1)
-
-  const [keep, start] = [onDemand(w), onDemand(w + overhead)]
-  const toSpot = m === 0 ? unmet : onSpot(w + overhead)
-  const wait = expect(chances, later.nothing, w)
-  put(now.spot[m], w, m === 0 ? unmet : onSpot(w))
-  put(now.onDemand[m], w, Math.min(keep, toSpot))
-  put(now.nothing[m], w, Math.min(toSpot, start, wait))
-  return (
-    (toSpot < keep ? spotFromOnDemand : 0) |
-    (toSpot < unmet && toSpot <= start && toSpot <= wait ? spotFromNothing : 0) |
-    (start < wait || wait === unmet ? onDemandFromNothing : 0)
-  )
+  now.afterTaken[w] = expect(chain.afterTaken, now.nothing, w)
 }
 
-const cost = (costs: Float64Array | undefined, work: number): number => costs?.[Math.max(0, work)] ?? unmet
-
-function put(costs: Float64Array | undefined, work: number, value: number): void {
-  if (costs) costs[work] = value
+/** The cost of starting on spot capacity of a grade. */
+function startSpot({ chain, back }: Step, w: number, grade: number): number {
+  const start = chain.starts[grade]
+  if (!start) return Number.POSITIVE_INFINITY
+  let cost = start.price + expect(start.held, back.at(-1)?.spot ?? new Float64Array(), w)
+  for (let tick = 0; tick < start.cutOff.length; tick++)
+    cost += (start.cutOff[tick] ?? 0) * (back[tick + 1]?.afterTaken[w] ?? 0)
+  return cost
 }
 
-/** A mean in which what cannot happen does not count, not even when it would cost infinitely much. */
-function expect(chances: readonly number[], costs: readonly Float64Array[], work: number): number {
-  let sum = 0
-  for (let m = 0; m < chances.length; m++) {
-    const chance = chances[m] ?? 0
-    if (chance > 0) sum += chance * cost(costs[m], work)
-  }
-  return sum
+function expect({ to, chance }: Chances, costs: Float64Array, w: number): number {
+  let mean = 0
+  for (let i = 0; i < to.length; i++) mean += (chance[i] ?? 0) * (costs[(to[i] ?? 0) + w] ?? 0)
+  return mean
 }

@@ -79,7 +79,7 @@ test('the optimum is the best of all ways there are', () => {
   )
 })
 
-test('with spot capacity all the time and one zone, nothing else is used', () => {
-  const job = { ...prices, work: 50, left: 60, overhead: 2, start: 0, market: [new Uint8Array(60).fill(1)] }
+test('where spot capacity has been there all the time, nothing else is used', () => {
+  const job = { ...prices, work: 50, left: 60, overhead: 2, start: 300, market: [new Uint8Array(360).fill(1)] }
   assert.deepEqual(runToDeadline(job), { cost: 52, met: true, spotTicks: 52, onDemandTicks: 0, starts: 1 })
 })

@@ -32,7 +32,7 @@ export function runToDeadline(job: DeadlineJob): Outcome {
     watch.saw(up)
     if (holding === 'spot' && !up[zone]) [holding, starting] = ['nothing', 0]
     if (t < left && (left - t) % replanTicks === 0) plan = planSpot({ ...job, work, left: t }, watch.rates())
-    const next = plan.next({ left: t, work: work + starting, holding, market: watch.state() })
+    const next = plan.next({ left: t, work, starting, holding, market: watch.state() })
     if (next !== holding && next !== 'nothing') {
       starting = overhead
       outcome.starts += 1
