@@ -10,6 +10,9 @@ import { CliFault, exitCodes } from '#cli/fault.ts'
 import { callMain } from '#cli/captured.ts'
 import { buildProgram, splitRest } from '#cli/program.ts'
 import { tree } from '#cli/tree.ts'
+import { readProjects } from '#model/project-document.ts'
+import { notYet } from '#model/project-not-yet.ts'
+import { renderProblems } from '#model/spec/problem.ts'
 import { readSpecs } from '#model/spec/read.ts'
 import { kinds, kindSchemas } from '#model/spec/schema-walk.ts'
 import { parseSites } from '#server/sites.ts'
@@ -119,7 +122,8 @@ test('the reader of command lines sees what is typed', async () => {
 test('every YAML in the documentation is right, and what is marked as wrong is not', async () => {
   const wrong: string[] = []
   for (const { page, language, text } of blocks.filter((block) => block.language.startsWith('yaml'))) {
-    const problem = language === 'yaml fleet' || language === 'yaml scenario' ? '' : await problemOf(text)
+    const isOther = ['yaml fleet', 'yaml scenario', 'yaml project'].includes(language)
+    const problem = isOther ? '' : await problemOf(text)
     if ((problem === '') === (language === 'yaml wrong')) wrong.push(`${page}: ${problem || 'is right'}\n${text}`)
   }
   const fields = new Set(kinds.flatMap((kind) => Object.keys(kindSchemas[kind].shape)))
@@ -142,6 +146,14 @@ test('every fleet and scenario in the documentation is one that a simulation tak
   const { code, stdout, stderr } = await callMain(['simulate', ...files, ...scenario, '--policy', 'fifo,fair'])
   assert.equal(code, 0, stderr)
   assert.match(stdout, /^ended +240 +240$/m)
+})
+
+test('every project in the documentation is one that can be made', () => {
+  for (const { page, text } of blocks.filter(({ language }) => language === 'yaml project')) {
+    const read = readProjects(text, page)
+    assert.ok('projects' in read, 'problems' in read ? renderProblems(read.problems) : '')
+    assert.deepEqual([page, ...read.projects.map(notYet)], [page, ...read.projects.map(() => null)])
+  }
 })
 
 /** What the reader of such a file says; of a part of a spec, what it says of a spec that has this part. */

@@ -13,6 +13,7 @@ import {
   OfferList,
   PlanView,
   ProjectList,
+  ProjectView,
   SiteList,
   SubmittedView,
   WhyView,
@@ -59,6 +60,7 @@ const reads: [string[], { parse(value: unknown): unknown } | undefined][] = [
   [['sites'], SiteList],
   [['projects'], ProjectList],
   [['projects', 'list'], ProjectList],
+  [['projects', 'show', 'default'], ProjectView],
   [['doctor'], DoctorView],
   [['secret', 'list'], undefined],
   [['server', 'status'], ServerView],
@@ -124,6 +126,21 @@ test('changes give what they changed as data', async () => {
   const changed = await isobar('projects', 'set', 'research', '--cpus', 'none', '--nodes', '3', '-o', 'json')
   const [research] = ProjectList.parse(JSON.parse(changed.stdout)).items
   assert.deepEqual([research?.quota, research?.budget?.text], [{ nodes: 3 }, '$5.00'])
+})
+
+test('what is shown of a project is a file that makes it again, and a wrong one is told with its place', async () => {
+  const file = join(house.home, 'projects.yaml')
+  const text = 'name: vision\nquota:\n  cpus: 1.5\n  nodes: 2\nbudget: $5.00\n'
+  writeFileSync(file, text)
+  assert.equal((await isobar('projects', 'set', '--file', 'projects.yaml', '-o', 'name')).stdout, 'vision\n')
+  assert.equal((await isobar('projects', 'show', 'vision')).stdout, text)
+  assert.equal((await isobar('projects', 'show', 'nobody')).code, 3)
+  writeFileSync(file, `${text}---\nname: b\nquotas: {}\n`)
+  const { code, stderr } = await isobar('projects', 'set', '--file', 'projects.yaml')
+  assert.equal(code, 2)
+  assert.match(stderr, /projects\.yaml:8:1: quotas: .*\n +quotas: \{\}\n +\^\nfix: did you mean quota\?/)
+  assert.match((await isobar('projects', 'set', 'vision', '--file', 'projects.yaml')).stderr, /vision stands beside it/)
+  assert.match((await isobar('projects', 'set', '--weight', '2')).stderr, /by its name, or from a file/)
 })
 
 test('exit codes: 2 for what is not right, with the place in the file', async () => {

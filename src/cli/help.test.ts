@@ -21,7 +21,7 @@ test('these are the commands; taking one away or renaming it breaks scripts', ()
       ['run', 'plan', 'apply', 'validate', 'init'],
       ['ps', 'describe', 'logs', 'why', 'wait', 'events', 'simulate'],
       ['stop', 'hold', 'release', 'priority'],
-      ['cost', 'offers', 'sites', 'projects list', 'projects set'],
+      ['cost', 'offers', 'sites', 'projects list', 'projects show', 'projects set'],
       ['gateway', 'demo', 'doctor', 'secret set', 'secret list', 'secret rm'],
       ['serve', 'server status', 'server start', 'server stop'],
       ['db status', 'db backup', 'db restore', 'db move'],

@@ -155,7 +155,12 @@ create table projects (
   quota jsonb not null default '{}'::jsonb,
   budget_micros bigint,
   policy jsonb not null default '{}'::jsonb,
-  PRIMARY KEY (name)
+  parent text,
+  borrowing jsonb not null default '{}'::jsonb,
+  lending jsonb not null default '{}'::jsonb,
+  preemption jsonb not null default '{"within": "never", "perHour": null, "reclaim": "never"}'::jsonb,
+  PRIMARY KEY (name),
+  FOREIGN KEY (parent) REFERENCES projects(name) DEFERRABLE INITIALLY DEFERRED
 );
 
 create table ranks (

@@ -7,6 +7,7 @@ import type { Lease } from '#model/lease.ts'
 import type { Offer } from '#model/offer.ts'
 import type { Operation } from '#model/operation.ts'
 import type { Decision, Refusal } from '#model/plan.ts'
+import type { TreeProblem } from '#model/project-tree.ts'
 import type { Project } from '#model/project.ts'
 import type { Rank } from '#model/rank.ts'
 import type { Replica } from '#model/replica.ts'
@@ -307,7 +308,8 @@ export type Plans = {
 
 export type Projects = {
   list(): Promise<Project[]>
-  put(project: Project): Promise<void>
+  /** Null when it was written; or why it would be no tree any more, and then nothing was. */
+  put(project: Project): Promise<TreeProblem | null>
 }
 
 export type Secrets = {

@@ -2,10 +2,12 @@ import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
 
 import { Name } from '#model/names.ts'
-import type { Project } from '#model/project.ts'
-import { Project as ProjectRow } from '#model/project.ts'
+import { notYet } from '#model/project-not-yet.ts'
+import { mostLevels, type TreeProblem } from '#model/project-tree.ts'
+import { Project as ProjectRow, type Project } from '#model/project.ts'
 import type { ApiHouse } from '#api/house.ts'
 import { answers, jsonBody, type Api } from '#api/openapi.ts'
+import { notFound, Problem } from '#api/problem.ts'
 import { money } from '#api/show.ts'
 import { ProjectList, ProjectRequest, ProjectView } from '#api/views.ts'
 
@@ -37,10 +39,45 @@ export function projectRoutes(app: Api, house: ApiHouse): void {
     const before = (await house.store.projects.list()).find((project) => project.name === name)
     const given = Object.fromEntries(Object.entries(c.req.valid('json')).filter(([, value]) => value !== undefined))
     const project = ProjectRow.parse({ ...before, ...given, name })
-    await house.store.projects.put(project)
+    refuseWrong(project)
+    const problem = await house.store.projects.put(project)
+    if (problem) throw noTree(problem)
     const [view] = await projectViews(house, [project])
     return c.json(ProjectView.parse(view), 200)
   })
+}
+
+function refuseWrong(project: Project): void {
+  const { name, parent, borrowing, lending } = project
+  const next = [`isobar projects show ${name}`]
+  const alone = Object.keys({ ...borrowing, ...lending }).length > 0 && parent === null
+  if (alone)
+    throw new Problem(
+      'usage',
+      `Project "${name}" has no parent, so there is nobody to borrow from or to lend to. Give it one, or remove borrowing and lending.`,
+      { next },
+    )
+  const wish = notYet(project)
+  if (wish !== null)
+    throw new Problem('usage', `Project "${name}": ${wish} cannot be honoured yet. Remove it.`, { next })
+}
+
+function noTree(problem: TreeProblem): Problem {
+  switch (problem.problem) {
+    case 'no-parent':
+      return notFound(
+        `There is no project "${problem.parent}" that could be the parent of "${problem.name}".`,
+        `isobar projects set ${problem.parent}`,
+      )
+    case 'circle':
+      return new Problem('conflict', `A project cannot be part of itself: ${problem.path.join(' is part of ')}.`, {
+        next: ['isobar projects list'],
+      })
+    case 'too-deep':
+      return new Problem('conflict', `Project "${problem.name}" would be more than ${mostLevels} levels deep.`, {
+        next: ['isobar projects list'],
+      })
+  }
 }
 
 async function projectViews(house: ApiHouse, projects: Project[]): Promise<ProjectView[]> {

@@ -1,19 +1,44 @@
 import type { ProjectList, ProjectRequest, ProjectView } from '#api/views.ts'
 import type { Call } from '#cli/call.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
-import { showList } from '#cli/output/show.ts'
+import type { Api } from '#cli/client.ts'
+import { showList, showOne } from '#cli/output/show.ts'
+import { readSpec } from '#cli/submission.ts'
 import { parseMoney } from '#kit/money.ts'
+import { readProjects, writtenProject } from '#model/project-document.ts'
+import { Project } from '#model/project.ts'
+import { renderProblems } from '#model/spec/problem.ts'
 
 /** `isobar projects` */
 export async function list(call: Call): Promise<void> {
   const api = await call.api()
   const { items } = await api.get<ProjectList>('/v1/projects')
-  await show(call, items)
+  await tell(call, items)
 }
 
-/** `isobar projects set`: what is not named stays as it is. */
-export async function set(call: Call): Promise<void> {
+/** `isobar projects show`: as a file that `set --file` takes. */
+export async function show(call: Call): Promise<void> {
   const [name = ''] = call.args
+  const api = await call.api()
+  const found = (await api.get<ProjectList>('/v1/projects')).items.find((one) => one.name === name)
+  if (!found) throw new CliFault(`there is no project ${name}`, { code: exitCodes.notFound, next: ['isobar projects'] })
+  const { stringify } = await import('yaml')
+  await showOne(call, {
+    data: found,
+    name: () => name,
+    people: () => stringify(writtenProject(projectOf(found))),
+  })
+}
+
+const projectOf = ({ budget, ...view }: ProjectView): Project =>
+  Project.parse({ ...view, budgetMicros: budget && Number(budget.micros) })
+
+/** `isobar projects set`: of a project by its name, what is not named stays as it is; a file says all of its projects. */
+export async function set(call: Call): Promise<void> {
+  const [name] = call.args
+  const file = call.text('file')
+  if (file !== undefined) return setAll(call, file)
+  if (name === undefined) throw wrong('a project is set by its name, or from a file')
   const api = await call.api()
   const before = (await api.get<ProjectList>('/v1/projects')).items.find((one) => one.name === name)
   const request: ProjectRequest = { quota: { ...before?.quota } }
@@ -21,11 +46,48 @@ export async function set(call: Call): Promise<void> {
   if (weight !== undefined && weight !== null) request.weight = weight
   const budget = budgetOf(call)
   if (budget !== undefined) request.budgetMicros = budget
+  const parent = call.text('parent')
+  if (parent !== undefined) request.parent = parent === 'none' ? null : parent
   limit(request, 'cpuMilli', wholeOf(call, 'cpus'), 1000)
   limit(request, 'accelerators', wholeOf(call, 'accelerators'))
   limit(request, 'nodes', wholeOf(call, 'nodes'))
-  await show(call, [await api.send<ProjectView>('PUT', `/v1/projects/${encodeURIComponent(name)}`, request)])
+  await tell(call, [await put(api, name, request)])
 }
+
+async function setAll(call: Call, file: string): Promise<void> {
+  const also = [...call.args, ...valued.filter((option) => call.text(option) !== undefined).map((one) => `--${one}`)]
+  if (also.length > 0) throw wrong(`the file says all of its projects, and ${also.join(', ')} stands beside it`)
+  const { text, filename } = await readSpec(call.io, file)
+  const read = readProjects(text, filename)
+  if ('problems' in read)
+    throw new CliFault('The projects are not right', {
+      code: exitCodes.usage,
+      why: renderProblems(read.problems).trimEnd(),
+      next: [`isobar projects set --file ${file}`],
+    })
+  const api = await call.api()
+  const views: ProjectView[] = []
+  for (const { name, ...project } of parentsFirst(read.projects)) views.push(await put(api, name, project))
+  await tell(call, views)
+}
+
+const valued = ['weight', 'budget', 'parent', 'cpus', 'accelerators', 'nodes']
+
+/** In the order of the file, but for parents that stand behind what is part of them. */
+function parentsFirst(projects: readonly Project[]): Project[] {
+  const byName = new Map(projects.map((project) => [project.name, project]))
+  const sorted = new Set<Project>()
+  const add = (project: Project, below: readonly Project[]): void => {
+    const parent = byName.get(project.parent ?? '')
+    if (parent && !below.includes(parent)) add(parent, [...below, project])
+    sorted.add(project)
+  }
+  for (const project of projects) add(project, [])
+  return [...sorted]
+}
+
+const put = (api: Api, name: string, request: ProjectRequest): Promise<ProjectView> =>
+  api.send<ProjectView>('PUT', `/v1/projects/${encodeURIComponent(name)}`, request)
 
 function limit(
   request: ProjectRequest,
@@ -59,12 +121,13 @@ function budgetOf(call: Call): number | null | undefined {
 const wrong = (what: string): CliFault =>
   new CliFault(what, { code: exitCodes.usage, next: ['isobar projects set --help'] })
 
-const show = (call: Call, items: ProjectView[]): Promise<void> =>
+const tell = (call: Call, items: ProjectView[]): Promise<void> =>
   showList(call, {
     data: { items },
     items,
     columns: [
       { title: 'NAME', cell: ({ name }) => name },
+      { title: 'PARENT', cell: ({ parent }) => parent ?? '', wide: true },
       { title: 'WEIGHT', cell: ({ weight }) => String(weight), right: true },
       { title: 'SPENT', cell: ({ spent }) => spent.text, right: true },
       { title: 'BUDGET', cell: ({ budget }) => budget?.text ?? 'none', right: true },

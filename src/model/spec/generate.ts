@@ -3,6 +3,9 @@ import { fileURLToPath } from 'node:url'
 
 import { z } from 'zod'
 
+import { ProjectDocument } from '#model/project-document.ts'
+import { mostLevels } from '#model/project-tree.ts'
+
 import { type JsonSchema, jsonSchemaOf, kinds } from './schema-walk.ts'
 import { Spec } from './spec.ts'
 
@@ -45,6 +48,26 @@ export function specReferenceText(): string {
   })
   return [introduction, common, ...own].join('\n')
 }
+
+const projectIntroduction = `# Projects in a file
+
+Generated from \`src/model/project-document.ts\`; do not edit.
+
+What \`isobar projects set --file\` takes and \`isobar projects show\` writes: YAML or JSON, one or several documents with
+\`---\` between them. What a document does not say is as in a new project. How to use it:
+[budgets and quotas](../how-to/budgets-and-quotas.md).
+
+- Projects form trees of at most ${mostLevels} levels. A parent may have work of its own, or none.
+- Alone in its tree, a project is not limited in what it has no quota of. In a tree where anybody has a quota of a
+  resource, who has none owns none of it, and may borrow it.
+- \`borrowing\` and \`lending\` are for projects that have a parent.
+
+`
+
+/** The reference of projects for people. */
+const projectReferenceText = (): string => projectIntroduction + section('Fields', '', projectSchema())
+
+const projectSchema = () => z.toJSONSchema(ProjectDocument, { io: 'input' }) as JsonSchema // zod's is wider
 
 const pick = (schema: JsonSchema, wanted: (field: string) => boolean): JsonSchema => ({
   ...schema,
@@ -92,7 +115,9 @@ const cell = (text: string): string => text.replaceAll('|', '\\|')
 /** The files that this makes, below the repository's root. */
 export const generated: Record<string, () => string> = {
   'schemas/spec.schema.json': specSchemaText,
+  'schemas/project.schema.json': () => `${JSON.stringify({ title: 'Isobar project', ...projectSchema() }, null, 2)}\n`,
   'docs/reference/spec.md': specReferenceText,
+  'docs/reference/projects.md': projectReferenceText,
 }
 
 const pathOf = (file: string): string => fileURLToPath(new URL(`../../../${file}`, import.meta.url))

@@ -1,10 +1,8 @@
-import type { Document } from 'yaml'
-
 import { didYouMean } from '#kit/did-you-mean.ts'
-import { explainYaml, mostBytes, parseDocuments } from './documents.ts'
-import { type Explained, explainIssues, pathText } from './explain.ts'
-import { isEmpty, locate, offsetOf, toPlain } from './plain.ts'
-import { createSource, type Source, type SpecProblem } from './problem.ts'
+import { mostBytes } from './documents.ts'
+import { type Explained, explainIssues } from './explain.ts'
+import { createSource, type SpecProblem } from './problem.ts'
+import { readWritten } from './read-written.ts'
 import { brokenRules } from './rules.ts'
 import { type Kind, kinds, kindSchemas } from './schema-walk.ts'
 import { readSimple } from './simple-yaml.ts'
@@ -18,9 +16,6 @@ export type ReadSpec = {
   /** From 1. */
   line: number
 }
-
-/** More would not be read by anyone. */
-const mostProblems = 100
 
 /**
  * Reads a file of specs: YAML 1.2 or JSON, one or several documents. Gives all of them, or all that is wrong; never
@@ -49,41 +44,16 @@ function simpleSpecs(text: string): ReadSpec[] | null {
 }
 
 function parseSpecs(text: string, filename: string): { specs: ReadSpec[] } | { problems: SpecProblem[] } {
-  const source = createSource(filename, text)
-  const documents = parseDocuments(text, source)
-  if (!Array.isArray(documents)) return { problems: [documents] }
-  const specs: ReadSpec[] = []
-  const problems: SpecProblem[] = []
-  for (const document of documents) {
-    if (problems.length >= mostProblems) break
-    const flaws = document.errors.slice(0, 3).map((error) => explainYaml(error, source, text))
-    if (flaws.length === 0 && isEmpty(document)) continue // a `---` with nothing below it
-    const read = flaws.length > 0 ? flaws : readDocument(document, source)
-    if (Array.isArray(read)) problems.push(...read.sort((a, b) => a.line - b.line || a.column - b.column))
-    else
-      specs.push({
-        spec: read,
-        document: documents.indexOf(document),
-        line: source.lineOf(offsetOf(document.contents)),
-      })
-  }
-  if (specs.length === 0 && problems.length === 0) {
-    problems.push(source.problem(0, { message: 'the file holds no spec', fix: 'let `isobar init` write an example' }))
-  }
-  return problems.length > 0 ? { problems: problems.slice(0, mostProblems) } : { specs }
-}
-
-function readDocument(document: Document.Parsed, source: Source): Spec | SpecProblem[] {
-  const { value, flaws } = toPlain(document)
-  if (flaws.length > 0) {
-    return flaws.map(({ at, path, message, fix }) => source.problem(at, { path: pathText(path), message, fix }))
-  }
-  const kind = kindOf(value)
-  const read = typeof kind === 'string' ? check(kind, value) : [kind]
-  if (!Array.isArray(read)) return read
-  return read.map(({ path, what, message, fix }) =>
-    source.problem(locate(document, path, what), { path: pathText(path), message, fix }),
+  const read = readWritten<Spec>(
+    { text, filename, noun: 'spec', hint: 'let `isobar init` write an example' },
+    (value) => {
+      const kind = kindOf(value)
+      const spec = typeof kind === 'string' ? check(kind, value) : [kind]
+      return Array.isArray(spec) ? { problems: spec } : { value: spec }
+    },
   )
+  if ('problems' in read) return read
+  return { specs: read.values.map(({ value, ...where }) => ({ spec: value, ...where })) }
 }
 
 function check(kind: Kind, value: unknown): Spec | Explained[] {

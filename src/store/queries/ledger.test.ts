@@ -7,7 +7,7 @@ import { costMicros } from '#kit/money.ts'
 import type { Entry } from '#model/entry.ts'
 import { aStore } from '#rigs/postgres.ts'
 import { aPlacing, held, submitted } from '#rigs/story.ts'
-import { aJob, aNow } from '#test/builders.ts'
+import { aJob, aNow, aProject } from '#test/builders.ts'
 
 const anEntry = (lease: { id: string; workload: string }, from: number, to: number): Entry => ({
   lease: lease.id,
@@ -116,7 +116,7 @@ test('cost is grouped by any of its words, by day and by hour', async () => {
 
 test('a project is warned once of a budget, and of another budget anew', async () => {
   await using store = await aStore()
-  const project = { name: 'default', weight: 1, quota: {}, policy: {}, budgetMicros: 5 }
+  const project = aProject({ budgetMicros: 5 })
   await store.projects.put(project)
   const warned = () => store.ledger.warnOnce('default', aNow)
   assert.deepEqual([await warned(), await warned()], [true, false])
@@ -148,7 +148,7 @@ test('what a lease has cost counts at once for whoever has a budget, and as much
   const ofProject = async () => (await store.placement.snapshot({ now, most: 10 })).spent.get('project/default')
   const cost = costMicros(7_777_777n, 1501)
   assert.deepEqual([await ofWorkload(), await ofProject()], [cost, undefined])
-  await store.projects.put({ name: 'default', weight: 1, quota: {}, policy: {}, budgetMicros: 5 })
+  await store.projects.put(aProject({ budgetMicros: 5 }))
   assert.equal(await ofProject(), cost + 1501n)
   await store.ledger.add([anEntry({ id: one.leaseId, workload: bounded }, aNow, aNow + 1000)])
   assert.deepEqual([await ofWorkload(), await ofProject()], [cost, cost + 1501n])

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { anApi } from '#rigs/api.ts'
+import { aProject } from '#test/builders.ts'
+
+test('a project that cannot be is refused with the reason and the next command', async () => {
+  await using api = await anApi()
+  await api.house.store.projects.put(aProject({ name: 'labs' }))
+  await api.house.store.projects.put(aProject({ name: 'research', parent: 'labs', borrowing: { nodes: 1 } }))
+  const told: [name: string, body: object, status: number, detail: RegExp, next: RegExp][] = [
+    ['x', { quota: { gpus: 8 } }, 400, /gpus/, /./],
+    ['x', { quota: { domains: { rack: 1 } } }, 400, /rack/, /./],
+    ['x', { preemption: { reclaim: 'all' } }, 400, /reclaim/, /./],
+    ['x', { borrowing: { nodes: 1 } }, 400, /"x" has no parent, so there is nobody to borrow from/, /projects show x/],
+    ['research', { parent: null }, 400, /remove borrowing and lending/, /projects show research/],
+  ]
+  for (const [name, body, status, detail, next] of told) {
+    const { json, ...answer } = await api.call(`PUT /v1/projects/${name}`, body)
+    assert.equal(answer.status, status, JSON.stringify(body))
+    assert.match(json.detail, detail)
+    assert.match(json.next[0], next)
+  }
+})
+
+test('what nothing honours yet is refused by its name', async () => {
+  await using api = await anApi()
+  const wishes: [body: object, detail: RegExp][] = [
+    [{ parent: 'default' }, /parent cannot be honoured yet/],
+    [{ quota: { domains: { nvlink: 4 } } }, /quota\.domains cannot be honoured yet/],
+    [{ preemption: { within: 'lower-priority' } }, /preemption cannot be honoured yet/],
+  ]
+  for (const [body, detail] of wishes) {
+    const { status, json } = await api.call('PUT /v1/projects/x', body)
+    assert.equal(status, 400)
+    assert.match(json.detail, detail)
+  }
+})
