@@ -1,0 +1,54 @@
+import { createClock } from '#kit/clock.ts'
+import { admit } from '#reconcilers/admit.ts'
+import type { House } from '#reconcilers/reconciler.ts'
+import { aStore, someIds, withPostgres } from '#rigs/postgres.ts'
+import { aJob, aSite, someNodes } from '#test/builders.ts'
+
+/** A house of which only the queue is of interest: nobody launches. */
+const dies = () => Promise.reject(new Error('nothing is archived here'))
+
+export type Durable = { placed: number; ms: number; turns: number }
+
+/**
+ * Jobs of whole nodes with 8 GPUs (the nodes of each) on one site, as the control plane decides them: read from
+ * PostgreSQL, decided with every reason, and committed with attempts, leases, ranks, plans and launch operations. Both
+ * wait for the disk, as in production. `fanOut` nodes share a leaf, as many leaves a spine.
+ */
+export async function decideDurably(
+  jobs: number[],
+  { nodes, fanOut }: { nodes: number; fanOut: number },
+): Promise<Durable> {
+  await withPostgres({ durable: true })
+  await using store = await aStore()
+  const clock = createClock()
+  const house: House = {
+    store,
+    providers: new Map(),
+    clock,
+    ids: someIds,
+    holder: 'bench',
+    controlPlanes: () => [],
+    credential: () => '',
+    archive: { kept: dies, add: dies },
+  }
+  const words = { gpus: 8, gpu: 'H100', cpus: 96, memoryGB: 1000 }
+  const site = aSite({
+    nodes: someNodes(nodes, words, [fanOut, fanOut ** 2]),
+    offers: [{ ...words, divisible: false }],
+  })
+  await store.sites.put(site.info, clock.now())
+  await store.sites.offered(site.site, site.offers, site.nodes, clock.now())
+  const workloads = jobs.map((ranks, i) => ({
+    ...aJob({ name: `j${i}`, nodes: ranks, resources: { accelerators: 'H100:8' } }),
+    id: someIds('w'),
+  }))
+  for (let i = 0; i < workloads.length; i += 500)
+    await store.workloads.submit(workloads.slice(i, i + 500), clock.now() + i)
+  const begun = performance.now()
+  let turns = 0
+  const { signal } = new AbortController()
+  for (let more = true; more; turns++) more = (await admit.turn(house, signal)).more === true
+  const ms = performance.now() - begun
+  const { workloads: left } = await store.figures()
+  return { placed: left.find(({ state }) => state === 'starting')?.count ?? 0, ms, turns }
+}
