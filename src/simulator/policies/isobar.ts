@@ -30,7 +30,7 @@ const shapeOf = ({ shape, number, unit, size }: NodeGroup): Shape => ({
   ...(unit === 'gpu' && { accelerator: shape }),
   accelerators: unit === 'gpu' ? size : 0,
   acceleratorMemoryMiB: unit === 'gpu' ? 1024 : 0,
-  cpuMilli: unit === 'gpu' ? size * 1000 : size,
+  cpuMilli: unit === 'gpu' ? 0 : size, // here work that asks for cores alone goes to nodes without accelerators
   memoryMiB: 1024,
   diskMiB: 1024,
 })

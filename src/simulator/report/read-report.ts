@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-import { parseJson } from '#simulator/scenario/fault-trace.ts'
+import { parseJson } from '#simulator/scenario/json.ts'
 import type { Input } from '#simulator/traces/input.ts'
 
 import { figureNames } from './figure.ts'

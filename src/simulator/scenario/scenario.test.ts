@@ -130,9 +130,21 @@ prices: [{ tier: spot, at: 1d, price: $50/h }]
 test('what is wrong with a scenario is told with its place and its fix', () => {
   assert.deepEqual(
     problemsOf(() => scenarioOf('outages:\n  - { site: aws/eu, at: 1d }\n')),
+    ['2:13 outages[0].site: the fleet has no site "aws/eu" | use one of coreweave/ord, aws/us-east-1'],
+  )
+  assert.deepEqual(
+    problemsOf(() => scenarioOf('outages:\n  - { site: us-east-1, at: 1d }\n')),
+    ['2:13 outages[0].site: the fleet has no site "us-east-1" | did you mean aws/us-east-1?'],
+  )
+  assert.deepEqual(
+    problemsOf(() => scenarioOf('outages:\n  - { provider: azure, at: 1d }\n')),
     [
       '2:5 outages[0]: the fleet has no such nodes | it has coreweave/ord h100x8 committed; coreweave/ord cpu on-demand; aws/us-east-1 p5 spot',
     ],
+  )
+  assert.match(
+    problemsOf(() => scenarioOf('spot: [{ tier: spot, trace: none.json }]'))[0] ?? '',
+    /^1:29 spot\[0\]\.trace: there is no file .*none\.json \| write its path as seen from the scenario$/,
   )
   assert.deepEqual(
     problemsOf(() => scenarioOf('faults:\n  - { site: aws/us-east-1 }\n')),
@@ -142,14 +154,38 @@ test('what is wrong with a scenario is told with its place and its fix', () => {
     problemsOf(() => scenarioOf('outages: [{ at: tomorrow }]'))[0] ?? '',
     /^1:17 outages\[0\]\.at: .* is not a duration \| /,
   )
-  writeFileSync(
-    join(folder, 'bad.json'),
-    '[\n {"node_id": "a", "event_time": 1, "event_type": "fault_start"},\n {"node_id": 3}\n]',
-  )
+})
+
+const event = (id: string, day: number, type: string) => ({ node_id: id, event_time: day, event_type: type })
+const lines = (...events: object[]) => `[\n${events.map((one) => JSON.stringify(one)).join(',\n')}\n]`
+const badTrace = (part: 'faults' | 'spot', text: string) => {
+  writeFileSync(join(folder, 'bad.json'), text)
+  return problemsOf(() => scenarioOf(`${part}: [{ trace: bad.json }]`))[0] ?? ''
+}
+
+test('what is wrong with a record of faults or of a spot market is told with its line and column', () => {
+  assert.match(badTrace('faults', lines(event('a', 1, 'fault_start'), { node_id: 3 })), /^3:12 : 1\.node_id: .*string/)
+  assert.match(badTrace('faults', lines(event('a', 1, 'fault_began'))), /^2:\d+ : 0\.event_type: .*fault_start/)
   assert.match(
-    problemsOf(() => scenarioOf('faults: [{ trace: bad.json }]'))[0] ?? '',
-    /^3:2 : 1\.node_id: .*expected string/,
+    badTrace('faults', lines(event('a', 1, 'fault_start'), event('b', 2, 'fault_end'))),
+    /^3:1 : b is repaired without having failed \| add the fault_start/,
   )
-  writeFileSync(join(folder, 'bad.json'), '[\n {"node_id": \n')
-  assert.match(problemsOf(() => scenarioOf('faults: [{ trace: bad.json }]'))[0] ?? '', /this is not JSON/)
+  assert.match(badTrace('faults', '[\n {"node_id": \n'), /^2:13 : this is not JSON/)
+  assert.match(badTrace('faults', '[\n {"node_id": "a", "event_time": 3.5.1}\n]'), /^2:36 : this is not JSON/)
+  assert.match(badTrace('faults', 'nope'), /^1:2 : this is not JSON/)
+  assert.match(badTrace('spot', '{"metadata": {"gap_seconds": 300},\n "data": [1, "2"]}'), /^2:14 : data\.1: .*number/)
+  assert.match(badTrace('spot', '{"metadata": {\n"gap_seconds": 0}, "data": [1]}'), /^2:16 : metadata\.gap_seconds: /)
+})
+
+test('a server that fails again before it is repaired has failed once', () => {
+  const events = [event('a', 1, 'fault_start'), event('a', 2, 'fault_start'), event('a', 3, 'fault_end')]
+  writeFileSync(join(folder, 'twice.json'), JSON.stringify(events))
+  const { trace } = scenarioOf('faults: [{ trace: twice.json }]').faultTraces[0] ?? {}
+  assert.deepEqual(
+    trace?.events.map(({ atMs, down }) => [atMs / 86_400_000, down]),
+    [
+      [1, true],
+      [3, false],
+    ],
+  )
 })

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 
 import { z } from 'zod'
 
+import { didYouMean } from '#kit/did-you-mean.ts'
 import { ProviderName, Tier } from '#model/names.ts'
 import { durationMs, hourlyMicros } from '#model/spec/text.ts'
 import { type Input, readInput } from '#simulator/traces/input.ts'
@@ -117,7 +119,11 @@ export const quiet: Scenario = {
 export function readScenario(input: Input, fleet: Fleet): Scenario {
   const read = readDocument(input, ScenarioFile, 'a scenario')
   const { value } = read
-  const open = (path: string) => readInput(resolve(dirname(input.file), path))
+  const open = (at: PropertyKey[], path: string): Input => {
+    const file = resolve(dirname(input.file), path)
+    if (existsSync(file)) return readInput(file)
+    throw read.wrong([...at, 'trace'], `there is no file ${file}`, 'write its path as seen from the scenario')
+  }
   const groupsAt = (path: PropertyKey[], of: Where) => matching(read, fleet, { path, of })
   const faults = value.faults.map((fault, i) => ({ ...fault, groups: groupsAt(['faults', i], fault), at: i }))
   for (const { at, rate, trace } of faults)
@@ -133,8 +139,8 @@ export function readScenario(input: Input, fleet: Fleet): Scenario {
     faults: faults.flatMap(({ groups, rate, repair }) =>
       rate === undefined ? [] : [{ groups, ratePer1000NodeDays: rate, repairMs: repair }],
     ),
-    faultTraces: faults.flatMap(({ groups, trace }) =>
-      trace === undefined ? [] : [{ groups, trace: readFaultTrace(open(trace)) }],
+    faultTraces: faults.flatMap(({ groups, trace, at }) =>
+      trace === undefined ? [] : [{ groups, trace: readFaultTrace(open(['faults', at], trace)) }],
     ),
     outages: value.outages.map((outage, i) => ({
       groups: groupsAt(['outages', i], outage),
@@ -143,7 +149,7 @@ export function readScenario(input: Input, fleet: Fleet): Scenario {
       running: outage.running,
     })),
     spot: value.spot.flatMap((spot, i) => {
-      const trace = readSpotTrace(open(spot.trace))
+      const trace = readSpotTrace(open(['spot', i], spot.trace))
       return groupsAt(['spot', i], spot).map((group) => ({ group, trace }))
     }),
     prices: value.prices.map((step, i) => ({
@@ -164,8 +170,14 @@ function matching(read: Read<unknown>, fleet: Fleet, { path, of }: { path: Prope
       (of.tier ?? group.tier) === group.tier,
   )
   if (found.length > 0) return found
-  const has = [...new Set(fleet.groups.map(({ site, shape, tier }) => `${site} ${shape} ${tier}`))]
-    .slice(0, 6)
-    .join('; ')
+  for (const key of ['site', 'shape'] as const) {
+    const [named, known] = [of[key], [...new Set(fleet.groups.map((group) => group[key]))]]
+    if (named === undefined || known.includes(named)) continue
+    const near = known.find((one) => one.endsWith(`/${named}`)) ?? didYouMean(named, known)
+    const fix = near ? `did you mean ${near}?` : `use one of ${known.slice(0, 6).join(', ')}`
+    throw read.wrong([...path, key], `the fleet has no ${key} "${named}"`, fix)
+  }
+  const all = fleet.groups.map(({ site, shape, tier }) => `${site} ${shape} ${tier}`)
+  const has = [...new Set(all)].slice(0, 6).join('; ')
   throw read.wrong(path, 'the fleet has no such nodes', `it has ${has}`)
 }

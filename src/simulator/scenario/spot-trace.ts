@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 import type { Input } from '#simulator/traces/input.ts'
 
-import { parseJson } from './fault-trace.ts'
+import { parseJson } from './json.ts'
 
 /** How much of a spot market was there: from a moment on, a part of the most that was seen (0 to 1). */
 export type SpotTrace = { steps: { atMs: number; part: number }[] }
