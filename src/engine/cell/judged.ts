@@ -61,19 +61,22 @@ export function placeOn(cell: Shared, size: number, node: number): number {
   return placeAt({ device, start: cut ? slices.start(cut, state) : 0 })
 }
 
-/** Tells the judge of ranks that arrive, before a place is chosen for them. */
-export function arrived({ sharing, sizes }: Shared, size: number): void {
+/** Tells the judge of a rank that arrives, before a place is chosen for it. */
+export function arrived({ sharing, sizes, capacity, classes }: Shared, size: number): void {
   if (sharing.isCopy) return
-  const [gpus, cpuMilli] = [sizes.amounts[4 * size] ?? 0, sizes.amounts[4 * size + 1] ?? 0]
+  const allowed = sizes.allowed[size] ?? new Uint8Array()
   const share = sizes.share[size] ?? 0
-  const allowed = sizes.allowed[size]
   if (share === -1) {
     const cut = migCuts[Math.max(...(sizes.cuts[size] ?? []))]
     if (cut && sharing.slices.arrived(cut)) forget(sharing)
     return
   }
-  const isChoosy = allowed?.includes(0) ?? false
+  // A whole node counts as one of the first class that it may be.
+  const isWhole = sizes.whole[size] === 1
+  const [amounts, of] = isWhole ? [capacity, Math.max(0, allowed.indexOf(1))] : [sizes.amounts, size]
+  const [gpus, cpuMilli] = [amounts[4 * of] ?? 0, amounts[4 * of + 1] ?? 0]
   const milli = share > 0 ? share : gpus > 0 ? wholeAccelerator : 0
+  const isChoosy = allowed.indexOf(0) !== -1 && classes.length > 1
   const arrival = { gpus: share > 0 ? 1 : gpus, milli, cpuMilli, allowed: isChoosy ? allowed : undefined }
   if (sharing.judge.arrived?.(arrival)) forget(sharing)
 }

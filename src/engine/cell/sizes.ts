@@ -29,6 +29,7 @@ export function sizeOf(
   if (isShared) mustBeShare({ whole, share, profile, ...given })
   else if (!whole && amounts.every((amount) => amount === 0))
     throw new RangeError('a rank must take something of a node')
+  if (isShared && !cell.sharing) beginSharing(cell)
   const cuts = profile === undefined ? null : cutsOf(cell, profile)
   const allowed = Uint8Array.from(cell.classes, (nodeClass, c) => Number(cuts?.[c] !== -1 && allows(nodeClass)))
   const { sizes } = cell
@@ -47,7 +48,6 @@ export function sizeOf(
   sizes.cuts.push(cuts)
   sizes.allowed.push(allowed)
   sizes.byKey.set(key, size)
-  if (isShared && !cell.sharing) beginSharing(cell)
   return size
 }
 

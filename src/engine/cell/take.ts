@@ -32,6 +32,7 @@ export function take(cell: Cell, ask: Ask): number {
     const placed = placeShared(ask)
     return placed === 'placed' ? holdShared(cell, ask) : placed === 'unproven' ? refusals.unproven : refusalOf(ask)
   }
+  if (isSharing(cell)) for (const { size } of ask.roles) arrived(cell, size)
   if (ask.kind === 'group') {
     const placed = placeGroup(ask)
     return placed === 'placed' ? hold(cell, ask, 0) : placed === 'unproven' ? refusals.unproven : refusalOf(ask)
@@ -56,7 +57,10 @@ export function adopt(cell: Cell, ask: Ask, { ranks, spares, devices = [] }: Sta
   cell.chosen.set(nodes)
   ask.level = 0
   while (new Set(ranks.map((node) => domainAt(cell.tree, node, ask.level))).size > 1) ask.level++
-  if (ask.kind !== 'shared') return hold(cell, ask, spares.length)
+  if (ask.kind !== 'shared') {
+    if (isSharing(cell)) for (const { size } of ask.roles) arrived(cell, size)
+    return hold(cell, ask, spares.length)
+  }
   adoptPlaces(cell, ask, devices)
   return holdShared(cell, ask)
 }
