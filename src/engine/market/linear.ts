@@ -11,8 +11,11 @@ export type LinearProgram = {
   rowUpper: number[]
 }
 
-/** `x`, and for each row what one more unit of its bound would add to the cost (so for a scarce row below 0). */
-export type LinearAnswer = { x: Float64Array; duals: Float64Array }
+/**
+ * `x`, for each row what one more unit of its bound would add to the cost (so for a scarce row below 0), and the least
+ * that any answer can cost.
+ */
+export type LinearAnswer = { x: Float64Array; duals: Float64Array; bound: number }
 
 /** Grows a linear program: first its rows, then its columns. Both are numbered as they come. */
 export function buildLinear() {

@@ -3,9 +3,6 @@ import type { Market } from './aggregate.ts'
 /** What is left of everything that is limited, as gangs take from it and give back. */
 export type RoomLeft = {
   fits(index: number, choice: number): boolean
-  /** Numbers of the limits that a gang of this choice takes from; `lacking`: of those that it does not fit into. */
-  limits(index: number, choice: number): number[]
-  lacking(index: number, choice: number): number[]
   /** `gangs` may be below 0: they give back. */
   take(index: number, choice: number, gangs: number): void
 }
@@ -27,9 +24,6 @@ export function roomLeft(market: Market): RoomLeft {
   )
   return {
     fits: (index, choice) => (takes[index]?.[choice] ?? []).every(({ limit, each }) => (left[limit] ?? 0) >= each),
-    limits: (index, choice) => (takes[index]?.[choice] ?? []).map(({ limit }) => limit),
-    lacking: (index, choice) =>
-      (takes[index]?.[choice] ?? []).filter(({ limit, each }) => (left[limit] ?? 0) < each).map(({ limit }) => limit),
     take(index, choice, gangs) {
       for (const { limit, each } of takes[index]?.[choice] ?? []) left[limit] = (left[limit] ?? 0) - each * gangs
     },

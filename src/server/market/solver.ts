@@ -8,6 +8,8 @@ import type { Question, Reply } from './worker.ts'
 export type Solver = {
   /** Never rejects and never takes much longer than `seconds`. Questions are answered one after the other. */
   solve(program: LinearProgram, seconds: number): Promise<Reply>
+  /** In whole numbers. */
+  solveWhole(program: LinearProgram, seconds: number): Promise<Reply>
   close(): Promise<void>
 }
 
@@ -44,12 +46,15 @@ export function createSolver(): Solver {
     }
   }
 
+  async function inTurn(question: Question): Promise<Reply> {
+    const answer = last.then(() => ask(question))
+    last = answer
+    return answer
+  }
+
   return {
-    async solve(program, seconds) {
-      const answer = last.then(() => ask({ program, seconds }))
-      last = answer
-      return answer
-    },
+    solve: (program, seconds) => inTurn({ program, seconds, whole: false }),
+    solveWhole: (program, seconds) => inTurn({ program, seconds, whole: true }),
     async close() {
       closing.abort(new Error('the solver is closed'))
       await end()
