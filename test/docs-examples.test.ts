@@ -14,7 +14,7 @@ import { readProjects } from '#model/project-document.ts'
 import { notYet } from '#model/project-not-yet.ts'
 import { renderProblems } from '#model/spec/problem.ts'
 import { readSpecs } from '#model/spec/read.ts'
-import { kinds, kindSchemas } from '#model/spec/schema-walk.ts'
+import { fieldsAt, jsonSchemaOf, kinds } from '#model/spec/schema-walk.ts'
 import { parseSites } from '#server/sites.ts'
 import { readFleet } from '#simulator/scenario/fleet.ts'
 import { readScenario } from '#simulator/scenario/scenario.ts'
@@ -126,7 +126,7 @@ test('every YAML in the documentation is right, and what is marked as wrong is n
     const problem = isOther ? '' : await problemOf(text)
     if ((problem === '') === (language === 'yaml wrong')) wrong.push(`${page}: ${problem || 'is right'}\n${text}`)
   }
-  const fields = new Set(kinds.flatMap((kind) => Object.keys(kindSchemas[kind].shape)))
+  const fields = new Set(kinds.flatMap((kind) => fieldsAt(jsonSchemaOf(kind), [])))
   for (const { page, text } of inline) {
     const field = /^([a-zA-Z]+): [^…<]+$/.exec(text)?.[1] ?? ''
     const problem = fields.has(field) ? await problemOf(text) : ''

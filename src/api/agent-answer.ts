@@ -1,4 +1,5 @@
 import type { AgentAnswer, AgentReport, Go } from '#model/agent-protocol.ts'
+import { roleOfRank } from '#model/spec/roles.ts'
 import { slotsOf } from '#model/workload.ts'
 import { unseal } from '#kit/seal.ts'
 import type { AgentView } from '#store/store.ts'
@@ -26,15 +27,21 @@ export const mayGo = (news: News, report: AgentReport): boolean =>
   news.met && !news.fenced && news.stop === null && report.state === 'arrived' && report.seen !== news.version
 
 /** Everything a rank needs to start, its secrets opened. */
-export async function makeGo(house: ApiHouse, view: AgentView): Promise<Go> {
+export async function makeGo(house: ApiHouse, view: AgentView, rank: number): Promise<Go> {
   const { workload, attempt, ranks } = view
   const { spec } = workload
+  const role = roleOfRank(spec, rank)
   const service = spec.kind === 'service' ? spec : null
   return {
     peers: ranks.toSorted((a, b) => a.rank - b.rank).map(({ address }) => address ?? ''),
-    environment: { ...spec.env, ...(await openSecrets(house, view)) },
+    environment: {
+      ...spec.env,
+      ...role.env,
+      ...(await openSecrets(house, view)),
+      ...(role.name !== '' && { ISOBAR_ROLE: role.name }),
+    },
     setup: spec.setup ?? null,
-    run: spec.run,
+    run: role.run,
     bundle: workload.bundle === null ? null : { hash: workload.bundle, url: addressOf(house, workload.bundle) },
     checkpointRoot: spec.checkpoint.directory ?? house.self.checkpoints(workload.id),
     ports: service?.ports ?? [],

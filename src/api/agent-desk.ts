@@ -118,7 +118,7 @@ async function answerOf(house: ApiHouse, facts: Reported): Promise<AgentAnswer> 
   const news = newsOf(view)
   return {
     version: news.version,
-    go: mayGo(news, report) ? await makeGo(house, view) : null,
+    go: mayGo(news, report) ? await makeGo(house, view, report.rank) : null,
     stop: news.stop,
     fenced: news.fenced,
     tasks: tasks?.leased ?? [],

@@ -28,7 +28,7 @@ type Job = Parameters<typeof aJob>[0]
 async function placed(api: TestApi, job: Job = {}) {
   const { store } = api.house
   const [workload = ''] = await submitted(store, [aJob(job)])
-  const placing = aPlacing(workload, { nodes: job?.nodes ?? 1 })
+  const placing = aPlacing(workload, { nodes: aJob(job).spec.nodes })
   await held(store, [placing])
   return { workload, lease: placing.leaseId, attempt: placing.attemptId }
 }
@@ -58,6 +58,28 @@ test('nobody starts before all ranks have arrived; then all are told at once, wi
     assert.equal(json.go.environment.MODE, 'fast')
     assert.equal(json.go.run, 'true')
   }
+})
+
+test('each rank is told what its role runs, with what only that role has in its environment', async () => {
+  await using api = await anApi()
+  const { lease } = await placed(api, {
+    run: 'work',
+    env: { MODE: 'fast' },
+    roles: [
+      { name: 'leader', run: 'lead', env: { MODE: 'calm' } },
+      { name: 'worker', nodes: 2 },
+    ],
+  })
+  const arrive = (rank: number) => sync(api, lease, aReport({ rank, address: `127.0.0.${rank + 1}` }))
+  for (const rank of [0, 1]) await arrive(rank)
+  const told = [(await arrive(2)).json.go, (await arrive(0)).json.go]
+  assert.deepEqual(
+    told.map(({ run, environment }) => [run, environment.MODE, environment.ISOBAR_ROLE]),
+    [
+      ['work', 'fast', 'worker'],
+      ['lead', 'calm', 'leader'],
+    ],
+  )
 })
 
 test('an agent that knows of its go is not given it again, and one that lost it is', async () => {

@@ -1,12 +1,14 @@
 import { costMicros } from '#kit/money.ts'
 import { occupyingStates, type Lease } from '#model/lease.ts'
+import { roleOfRank } from '#model/spec/roles.ts'
+import type { Spec } from '#model/spec/spec.ts'
 import type { Workloads } from '#store/store.ts'
 import { money, time, timeOrNull } from './show.ts'
 import type { AttemptView } from './views.ts'
 
 export type ShownAttempt = Awaited<ReturnType<Workloads['attempts']>>[number]
 
-export const attemptView = (attempt: ShownAttempt, now: number): AttemptView => ({
+export const attemptView = (attempt: ShownAttempt, spec: Spec, now: number): AttemptView => ({
   id: attempt.id,
   number: attempt.number,
   replica: attempt.replica,
@@ -21,7 +23,10 @@ export const attemptView = (attempt: ShownAttempt, now: number): AttemptView => 
   createdAt: time(attempt.createdAt),
   startedAt: timeOrNull(attempt.startedAt),
   endedAt: timeOrNull(attempt.endedAt),
-  ranks: attempt.ranks.map(({ rank, state, address, exitCode }) => ({ rank, state, address, exitCode })),
+  ranks: attempt.ranks.map(({ rank, state, address, exitCode }) => {
+    const role = rank < spec.nodes ? roleOfRank(spec, rank).name : ''
+    return { rank, state, address, exitCode, role: role === '' ? null : role }
+  }),
   lease: attempt.lease && { id: attempt.lease.id, state: attempt.lease.state },
 })
 

@@ -41,7 +41,7 @@ export function workloadDetail(row: ListedWorkload, attempts: ShownAttempt[], no
     ...workloadView(row),
     endpoints: endpointsOf(attempts),
     spec: row.spec,
-    attemptList: newestFirst.map((attempt) => attemptView(attempt, now)),
+    attemptList: newestFirst.map((attempt) => attemptView(attempt, row.spec, now)),
     conditions: conditionsOf(row, newestFirst),
   }
 }

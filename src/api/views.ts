@@ -90,6 +90,7 @@ export const RankView = z
     state: z.enum(['expected', 'arrived', 'running', 'exited', 'lost']),
     address: z.string().nullable(),
     exitCode: z.int().nullable(),
+    role: z.string().nullable().meta({ description: 'What it does; null where the workload has no roles.' }),
   })
   .meta({ id: 'Rank' })
 

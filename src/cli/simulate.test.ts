@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 
+import { policies } from '#simulator/policies/policies.ts'
+import type { MakeScheduler } from '#simulator/replay/scheduler.ts'
 import type { Report } from '#simulator/report/report.ts'
 
 import { callMain } from './captured.ts'
@@ -105,6 +107,23 @@ test('what is wrong with a file, a policy or a number is told with its place and
     assert.match(stderr, what)
     assert.match(stderr, /\nnext: isobar simulate .+\n$/)
   }
+})
+
+/** Asks to be asked at once again, for ever. */
+const greedy: MakeScheduler = () => ({
+  name: 'greedy',
+  waits() {},
+  left() {},
+  decide: (now) => now,
+})
+
+test('a policy that breaks a rule ends the simulation with the facts, and with 1', async () => {
+  const all = policies as Map<string, MakeScheduler> // only here somebody adds to them
+  all.set('greedy', greedy)
+  const { code, stdout, stderr } = await isobar('fleet.yaml', 'jobs.csv', '--policy', 'greedy')
+  all.delete('greedy')
+  assert.deepEqual([code, stdout], [1, ''])
+  assert.match(stderr, /^error: a rule is broken, and the simulation ends here: greedy, 0ms on: it wants to look again/)
 })
 
 test('Ctrl-C reports what came until then, says so, and exits with 130', async () => {

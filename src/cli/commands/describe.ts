@@ -88,6 +88,7 @@ const conditions = (workload: WorkloadDetail): string =>
     .map(({ type, status, message }) => `${type.padEnd(10)} ${status.padEnd(8)} ${plain(message)}`.trimEnd() + '\n')
     .join('')
 
+type RankView = AttemptView['ranks'][number]
 type Style = { width: number; wide: boolean; colour: boolean }
 
 function attempts({ attemptList, kind }: WorkloadDetail, now: number, style: Style): string {
@@ -120,6 +121,7 @@ function ranks(attempt: AttemptView | undefined, style: Style): string {
     shown,
     [
       { title: 'RANK', cell: ({ rank }) => String(rank), right: true },
+      ...(shown.some(({ role }) => role) ? [{ title: 'ROLE', cell: (one: RankView) => one.role ?? '' }] : []),
       { title: 'STATE', cell: ({ state }) => state, paint: ({ state }) => paintOf(state) },
       { title: 'ADDRESS', cell: ({ address }) => address ?? '' },
       { title: 'EXIT', cell: ({ exitCode }) => (exitCode === null ? '' : String(exitCode)), right: true },

@@ -84,6 +84,11 @@ async function correctable<T>(act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (error) {
+    if (error instanceof Error && error.name === 'BrokenRule')
+      throw new CliFault(`a rule is broken, and the simulation ends here: ${error.message}`, {
+        why: 'This is a fault of Isobar, and not of your files.',
+        next: ['ISOBAR_DEBUG=1 isobar simulate … (shows where it comes from)'],
+      })
     if (!(error instanceof Error) || !['InputFault', 'UnknownPolicy'].includes(error.name)) throw error
     const [first = '', ...rest] = error.message.split('\n')
     throw new CliFault(first, { code: exitCodes.usage, why: rest.join('\n'), next: ['isobar simulate --help'] })

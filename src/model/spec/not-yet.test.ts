@@ -5,18 +5,19 @@ import { readSpecs } from './read.ts'
 
 /** What is written below a job, and where it is refused. */
 const refused: [text: string, path: string][] = [
-  ['topology: {slices: {ranks: 2, within: nvlink}}', 'topology.slices'],
+  ['topology: {slices: {ranks: 1, within: nvlink}}', 'topology.slices'],
   ['topology: {balanced: block}', 'topology.balanced'],
   ['topology: {spread: {within: node, most: 1}}', 'topology.spread'],
   ['topology: {exclusive: nvlink}', 'topology.exclusive'],
   ['topology: {spares: {count: 1, within: nvlink}}', 'topology.spares'],
+  ['roles: [{name: leader}, {name: worker, nodes: 3}]', 'roles'],
   ['objective: finish', 'objective'],
   ['throughput: {H100: 1, A100: 0.45}', 'throughput'],
 ]
 
 for (const [text, path] of refused)
   test(`${path} is refused as long as nothing honours it`, () => {
-    const read = readSpecs(`kind: job\nname: a\nrun: x\nnodes: 4\n${text}\n`, 'spec.yaml')
+    const read = readSpecs(`kind: job\nname: a\nrun: x\n${text}\n`, 'spec.yaml')
     assert.ok('problems' in read)
     assert.deepEqual(
       read.problems.map((problem) => [problem.path, problem.message]),

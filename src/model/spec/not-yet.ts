@@ -10,6 +10,7 @@ const wishes: { path: string[]; isAsked: (spec: Spec) => boolean }[] = [
   { path: ['topology', 'spread'], isAsked: ({ topology }) => topology?.spread !== undefined },
   { path: ['topology', 'exclusive'], isAsked: ({ topology }) => topology?.exclusive !== undefined },
   { path: ['topology', 'spares'], isAsked: ({ topology }) => topology?.spares !== undefined },
+  { path: ['roles'], isAsked: (spec) => spec.kind === 'job' && spec.roles !== undefined },
   { path: ['objective'], isAsked: ({ objective }) => objective !== 'cost' },
   { path: ['throughput'], isAsked: ({ throughput }) => Object.keys(throughput).length > 0 },
 ]

@@ -1,5 +1,7 @@
+import { pathText } from './explain.ts'
 import { notYet } from './not-yet.ts'
 import type { BrokenRule } from './problem.ts'
+import { roleRules } from './roles.ts'
 import type { Kind } from './schema-walk.ts'
 import type { Spec } from './spec.ts'
 import { throughputRules } from './throughput.ts'
@@ -16,6 +18,7 @@ const shortestPeriodMs = 100
 export const brokenRules = (spec: Spec): BrokenRule[] => [
   ...durations(spec),
   ...environment(spec),
+  ...roleRules(spec),
   ...placement(spec),
   ...throughputRules(spec),
   ...topologyRules(spec),
@@ -24,7 +27,7 @@ export const brokenRules = (spec: Spec): BrokenRule[] => [
   ...notYet(spec),
 ]
 
-function durations({ duration, checkpoint, expiry, run }: Spec): BrokenRule[] {
+function durations({ duration, checkpoint, expiry }: Spec): BrokenRule[] {
   const broken: BrokenRule[] = []
   const { expectedMs, maximumMs } = duration
   if (expectedMs !== undefined && maximumMs !== undefined && expectedMs > maximumMs) {
@@ -41,9 +44,6 @@ function durations({ duration, checkpoint, expiry, run }: Spec): BrokenRule[] {
   if (checkpoint.graceMs > longestGraceMs) {
     broken.push({ path: ['checkpoint', 'grace'], message: 'must be at most a day', fix: 'write 24h or less' })
   }
-  if (run.trim() === '') {
-    broken.push({ path: ['run'], message: 'there is nothing to run', fix: 'write the commands that do the work' })
-  }
   return broken
 }
 
@@ -53,16 +53,22 @@ const reserved = (path: PropertyKey[], name: string): BrokenRule => ({
   fix: 'choose another name',
 })
 
-function environment({ kind, env, secrets }: Spec): BrokenRule[] {
-  const ofEnv = Object.keys(env).filter((name) => isReserved(name, kind))
+function environment(spec: Spec): BrokenRule[] {
+  const { kind, env, secrets } = spec
+  const roles = kind === 'job' ? (spec.roles ?? []) : []
+  const envs: [path: PropertyKey[], names: string[]][] = [
+    [['env'], Object.keys(env)],
+    ...roles.map((role, index): [PropertyKey[], string[]] => [['roles', index, 'env'], Object.keys(role.env)]),
+  ]
   return [
-    ...ofEnv.map((name) => reserved(['env', name], name)),
+    ...envs.flatMap(([path, names]) =>
+      names.filter((name) => isReserved(name, kind)).map((name) => reserved([...path, name], name)),
+    ),
     ...secrets.flatMap((name, index) => {
       const path = ['secrets', index]
       if (isReserved(name, kind)) return [reserved(path, name)]
-      if (Object.hasOwn(env, name)) {
-        return [{ path, message: `env sets ${name} too`, fix: 'keep it in one of the two' }]
-      }
+      const other = envs.find(([, names]) => names.includes(name))?.[0]
+      if (other) return [{ path, message: `${pathText(other)} sets ${name} too`, fix: 'keep it in one of the two' }]
       if (secrets.indexOf(name) < index) return [{ path, message: `${name} is there twice`, fix: 'remove one' }]
       return []
     }),

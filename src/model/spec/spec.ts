@@ -16,19 +16,23 @@ import {
   ThroughputField,
 } from './fields.ts'
 import { ResourcesField } from './resources-text.ts'
+import { type Role, RoleField, Script } from './role-field.ts'
 import { durationMs } from './text.ts'
 import { TopologyField } from './topology.ts'
+
+const mostNodes = 100_000
+const nodes = z.int().min(1).max(mostNodes)
 
 const common = {
   name: Name.meta({ description: 'What people call it.' }),
   project: Name.default('default').meta({ description: 'Whose quota, budget and policy apply.' }),
   labels: z.record(z.string().max(63), z.string().max(200)).default({}).meta({ description: 'Free key-value pairs.' }),
-  nodes: z.int().min(1).max(100_000).default(1).meta({ description: 'Nodes of one gang: all start or none.' }),
+  nodes: nodes.default(1).meta({ description: 'Nodes of one gang: all start or none.' }),
   resources: ResourcesField.prefault({}).meta({ description: 'What one node must have.' }),
   image: z.string().max(500).optional().meta({ description: 'Container image, where the provider runs containers.' }),
   workdir: z.string().max(1000).optional().meta({ description: 'Folder to take along, relative to the spec.' }),
   setup: z.string().max(65_536).optional().meta({ description: 'Shell commands once per node, before run.' }),
-  run: z.string().min(1).max(65_536).meta({ description: 'Shell commands that do the work, on every node.' }),
+  run: Script.meta({ description: 'Shell commands that do the work, on every node.' }),
   env: EnvironmentField.default({}).meta({ description: 'Environment variables.' }),
   secrets: z
     .array(EnvironmentName)
@@ -61,7 +65,31 @@ const common = {
 }
 
 export const JobSpec = z
-  .strictObject({ kind: z.literal('job').meta({ description: 'What this is.' }), ...common })
+  .strictObject({
+    kind: z.literal('job').meta({ description: 'What this is.' }),
+    ...common,
+    nodes: nodes.optional().meta({ description: 'Nodes of one gang: all start or none.', default: 1 }),
+    run: Script.optional().meta({
+      description: 'Shell commands that do the work, on every node; needed unless each role has its own.',
+    }),
+    roles: z.array(RoleField).min(1).max(16).optional().meta({
+      description: 'Groups of nodes that do different things, such as a leader and its workers; then without `nodes`.',
+    }),
+  })
+  .transform(({ roles, ...job }, context) => {
+    const wrong = (path: PropertyKey[], message: string) => context.addIssue({ code: 'custom', path, message })
+    if (!job.run && !roles?.every(({ run }) => run)) wrong(['run'], 'this field is missing; add `run: …` (text)')
+    const sum = roles?.reduce((all, role) => all + role.nodes, 0)
+    if (sum !== undefined && job.nodes !== undefined) wrong(['nodes'], 'each role says its own; remove it')
+    if (sum !== undefined && sum > mostNodes) wrong(['roles'], `they have ${sum} nodes; write ${mostNodes} or less`)
+    const { run = '', resources } = job
+    const resolved = roles?.map((role): Role => ({
+      ...role,
+      run: role.run ?? run,
+      resources: role.resources ?? resources,
+    }))
+    return { ...job, run, nodes: sum ?? job.nodes ?? 1, ...(resolved && { roles: resolved }) }
+  })
   .meta({ description: 'A gang of nodes that ends.' })
 
 export const ServiceSpec = z

@@ -59,12 +59,25 @@ test('parts of accelerators do not go with what is counted in whole ones', () =>
   assert.match(told({ exclusive: 'node' }, 8, { resources }), /^topology\.exclusive \| .* know only topology\.within/)
 })
 
+test('several roles stand in one domain together, and know no rule that counts ranks of one kind', () => {
+  const more = { nodes: undefined, roles: [{ name: 'a' }, { name: 'b', nodes: 7 }] }
+  assert.match(told({ balanced: 'block' }, 8, more), /^topology\.balanced \| several roles know only/)
+  assert.match(
+    told({ within: 'block', exclusive: 'nvlink' }, 8, more),
+    /^topology\.exclusive \| several roles need one nvlink that holds them all \| write within: nvlink, required/,
+  )
+  assert.deepEqual(topologyRules(written({ within: 'nvlink', exclusive: 'nvlink' }, 8, more)), [])
+})
+
 const levelNumber = { node: 0, nvlink: 1, block: 2, site: 3 }
 
-function requestOf(topology: Topology, ranks: number): GangRequest {
+function requestOf(topology: Topology, ranks: number, roles: number): GangRequest {
   const { within, required, slices, balanced, spread, exclusive, spares } = topology
   return {
-    roles: [{ size: { accelerators: 1 }, ranks }],
+    roles: Array.from({ length: roles }, (_, role) => ({
+      size: { accelerators: 1 + role },
+      ranks: role === 0 ? ranks : 1,
+    })),
     within: { level: levelNumber[within], preferred: !required },
     slices: slices && { level: levelNumber[slices.within], ranks: slices.ranks },
     balanced: balanced && levelNumber[balanced],
@@ -86,10 +99,10 @@ const roomy = () => {
   })
 }
 
-function finds(topology: Topology, ranks: number): boolean {
+function finds(topology: Topology, ranks: number, roles: number): boolean {
   try {
     const cell = roomy()
-    return take(cell, askOf(cell, requestOf(topology, ranks))) >= 0
+    return take(cell, askOf(cell, requestOf(topology, ranks, roles))) >= 0
   } catch (error) {
     if (error instanceof RangeError) return false
     throw error
@@ -113,8 +126,11 @@ const topologies = fc.record(
 
 test('what is taken has a place where there is room, and what is refused has none anywhere', () => {
   fc.assert(
-    fc.property(topologies, fc.integer({ min: 1, max: 12 }), (topology, ranks) => {
-      assert.equal(finds(topology, ranks), topologyRules(written(topology, ranks)).length === 0)
+    fc.property(topologies, fc.integer({ min: 1, max: 11 }), fc.integer({ min: 1, max: 2 }), (...given) => {
+      const [topology, ranks, count] = given
+      const roles = Array.from({ length: count }, (_, role) => ({ name: `r${role}`, nodes: role === 0 ? ranks : 1 }))
+      const spec = count === 1 ? written(topology, ranks) : written(topology, ranks, { nodes: undefined, roles })
+      assert.equal(finds(topology, ranks, count), topologyRules(spec).length === 0)
     }),
     { numRuns: 300 },
   )

@@ -1,5 +1,6 @@
 import { isPart } from '#model/resources.ts'
 import type { BrokenRule } from './problem.ts'
+import { rolesOf } from './roles.ts'
 import type { Spec } from './spec.ts'
 import type { Topology } from './topology.ts'
 
@@ -18,6 +19,7 @@ export function topologyRules(spec: Spec): BrokenRule[] {
     ...tooMany(topology, nodes),
     ...tooLoose(topology),
     ...notInParts(topology, spec),
+    ...notInRoles(topology, spec),
   ]
   return rules.map((rule) => ({ ...rule, path: ['topology', ...rule.path] }))
 }
@@ -69,8 +71,8 @@ function* tooLoose({ balanced, slices, spread, exclusive, spares }: Topology): I
 }
 
 /** What cannot be counted in parts of an accelerator. */
-function* notInParts(topology: Topology, { resources }: Spec): Iterable<BrokenRule> {
-  if (!resources.accelerators.some(isPart)) return
+function* notInParts(topology: Topology, spec: Spec): Iterable<BrokenRule> {
+  if (!rolesOf(spec).some(({ resources }) => resources.accelerators.some(isPart))) return
   for (const field of ['slices', 'balanced', 'spread', 'exclusive', 'spares'] as const)
     if (topology[field])
       yield {
@@ -78,6 +80,25 @@ function* notInParts(topology: Topology, { resources }: Spec): Iterable<BrokenRu
         message: 'ranks with a part of an accelerator know only topology.within',
         fix: `remove topology.${field}, or ask for whole accelerators`,
       }
+}
+
+/** Several roles are one group that is placed together: what counts ranks of one kind does not speak of them. */
+function* notInRoles({ within, required, exclusive, ...others }: Topology, spec: Spec): Iterable<BrokenRule> {
+  if (rolesOf(spec).length === 1) return
+  for (const field of ['slices', 'balanced', 'spread', 'spares'] as const)
+    if (others[field])
+      yield {
+        path: [field],
+        message: 'several roles know only topology.within and topology.exclusive',
+        fix: `remove topology.${field}, or run it as a job without roles`,
+      }
+  if (exclusive && (!required || widthOf(exclusive) < widthOf(within)))
+    yield {
+      path: ['exclusive'],
+      message: `several roles need one ${exclusive} that holds them all`,
+      fix:
+        exclusive === 'node' ? 'write exclusive: nvlink, and within: nvlink' : `write within: ${exclusive}, required`,
+    }
 }
 
 const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`
