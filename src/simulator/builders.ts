@@ -55,6 +55,7 @@ export function aReplay({ fleet = aFleet({}), jobs, policy = 'fifo', scenario = 
     jobs,
     scenario: { ...quiet, ...scenario },
     seed,
+    watched: 'always',
     scheduler: (given, projects) => {
       floor = given as FloorKeeper // the replay gives its own
       return policyCalled(policy)(given, projects)

@@ -3,9 +3,11 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import { didYouMean } from '#kit/did-you-mean.ts'
 
 import { policies } from './policies/policies.ts'
+import { BrokenRule } from './replay/broken-rule.ts'
 import { Replay } from './replay/replay.ts'
 import type { Report } from './report/report.ts'
 import { reportRun } from './report/run-report.ts'
+import { timeText } from './report/value-text.ts'
 import { readFleet, type Fleet } from './scenario/fleet.ts'
 import { quiet, readScenario } from './scenario/scenario.ts'
 import { readInput } from './traces/input.ts'
@@ -41,7 +43,8 @@ const breathMs = 25
 
 /**
  * Reads what it is asked to, replays the traces under each policy, and reports. When the signal comes it reports what
- * came until then. Throws an `InputFault` or `UnknownPolicy` for what people can correct.
+ * came until then. Throws an `InputFault` or `UnknownPolicy` for what people can correct, and a `BrokenRule` where a
+ * policy did what it must not.
  */
 export async function simulate(
   asked: Simulation,
@@ -68,9 +71,8 @@ export async function simulate(
   for (const [i, scheduler] of schedulers.entries()) {
     if (signal.aborted) break
     const replay = new Replay({ fleet, jobs, scheduler, scenario, seed: asked.seed })
-    await run(replay, signal, () =>
-      tell({ policy: asked.policies[i] ?? '', over: replay.over, jobs: jobs.length, simulatedMs: replay.now }),
-    )
+    const policy = asked.policies[i] ?? ''
+    await run(replay, signal, () => tell({ policy, over: replay.over, jobs: jobs.length, simulatedMs: replay.now }))
     report.runs.push(reportRun(fleet, replay.outcome()))
   }
   report.interrupted = signal.aborted
@@ -79,11 +81,20 @@ export async function simulate(
 
 async function run(replay: Replay, signal: AbortSignal, tell: () => void): Promise<void> {
   let breath = performance.now()
-  while (!signal.aborted && replay.step()) {
+  while (!signal.aborted && stepOf(replay)) {
     if (replay.moments % 64 !== 0 || performance.now() - breath < breathMs) continue
     tell()
     await breathe()
     breath = performance.now()
+  }
+}
+
+function stepOf(replay: Replay): boolean {
+  try {
+    return replay.step()
+  } catch (error) {
+    if (error instanceof BrokenRule) error.message = `${replay.policy}, ${timeText(replay.now)} on: ${error.message}`
+    throw error
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Fleet, NodeGroup } from '#simulator/scenario/fleet.ts'
 import type { Unit } from '#simulator/traces/job.ts'
 
+import { broken } from './broken-rule.ts'
 import { createMaxTree, type MaxTree } from './max-tree.ts'
 
 /** What a gang asks for; equal ones are the same object, so that who finds no room speaks for all of its kind. */
@@ -152,7 +153,7 @@ export class FloorKeeper implements Floor {
       const node = spots[i] ?? 0
       const amount = spots[i + 1] ?? 0
       const left = this.free(node) - amount
-      if (left < 0 || amount <= 0) throw new RangeError(`node ${node} has not ${amount} free`)
+      if (left < 0 || amount <= 0) broken(`node ${node} has ${this.free(node)} free, and ${amount} of it are given`)
       this.#setFree(node, left)
     }
   }

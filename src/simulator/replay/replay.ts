@@ -3,6 +3,7 @@ import type { Fleet } from '#simulator/scenario/fleet.ts'
 import type { Scenario } from '#simulator/scenario/scenario.ts'
 import type { Job, Unit } from '#simulator/traces/job.ts'
 
+import { broken } from './broken-rule.ts'
 import { createDigest } from './digest.ts'
 import { disturbances, type Disturbance, type World } from './disturb.ts'
 import { createFairnessWatch, type Fairness } from './fairness.ts'
@@ -10,6 +11,7 @@ import { type Demand, FloorKeeper, type Spots } from './floor.ts'
 import { createMeter, mainUnit, type Measured } from './meter.ts'
 import type { Act, MakeScheduler, Scheduler } from './scheduler.ts'
 import { endRun, noSpots, type JobRecord } from './job-record.ts'
+import { createWatch, type Watch } from './watch.ts'
 
 export type ReplayOptions = {
   fleet: Fleet
@@ -18,6 +20,8 @@ export type ReplayOptions = {
   scheduler: MakeScheduler
   scenario: Scenario
   seed: number
+  /** How often it is looked at from beside whether all is as it must be: now and then, or at every moment. */
+  watched?: 'always'
 }
 
 export type Outcome = {
@@ -38,7 +42,8 @@ type Coming = { atMs: number; order: number } & ({ record: JobRecord; run: numbe
 
 /**
  * Replays jobs on a fleet under a scheduler: simulated time in whole milliseconds, from one moment at which anything
- * happens to the next. Nothing but its options decides what happens, so that equal options give an equal outcome.
+ * happens to the next. Nothing but its options decides what happens, so that equal options give an equal outcome. Throws a
+ * `BrokenRule` where a scheduler does what it must not.
  */
 export class Replay {
   readonly records: readonly JobRecord[]
@@ -63,6 +68,7 @@ export class Replay {
   readonly #unit: Unit
   readonly #act: Act
   readonly #world: World
+  readonly #watch: Watch
   #arrived = 0
   #running = 0
   #waiting = 0
@@ -85,6 +91,7 @@ export class Replay {
       start: (record, spots) => this.#start(record, spots),
       preempt: (record) => this.#stop(record, 'preempted'),
     }
+    this.#watch = createWatch(fleet, options.watched ? 1 : Math.ceil(jobs.length / jobsALook))
     this.#world = this.#worldOf()
     for (const disturbance of disturbances(scenario, seed)) this.#expect(disturbance)
   }
@@ -115,8 +122,9 @@ export class Replay {
     )
       this.#arrive(record)
     this.#lookAgainMs = this.#scheduler.decide(at, this.#act) ?? Number.POSITIVE_INFINITY
-    if (this.#lookAgainMs <= at) throw new RangeError(`${this.#scheduler.name} wants to look again at a time gone by`)
+    if (this.#lookAgainMs <= at) broken('it wants to look again at a time gone by')
     this.#fairness.look(at, this.#floor.tallies[this.#unit].usable)
+    this.#watch.look(this.records, at)
     return true
   }
 
@@ -169,9 +177,9 @@ export class Replay {
   }
 
   #start(record: JobRecord, spots: Spots): void {
-    if (record.state !== 'waiting') throw new RangeError(`${record.job.id} is ${record.state} and cannot start`)
+    if (record.state !== 'waiting') broken(`${record.job.id} is ${record.state} and cannot start`)
     if (amountOf(spots) !== record.demand.amount)
-      throw new RangeError(`${record.job.id} is given too little or too much`)
+      broken(`${record.job.id} asks for ${record.demand.amount} and is given ${amountOf(spots)}`)
     this.#floor.take(spots)
     record.state = 'running'
     record.spots = spots
@@ -184,6 +192,7 @@ export class Replay {
     for (let i = 0; i < spots.length; i += 2) (this.#tenants[spots[i] ?? 0] ??= []).push(record)
     this.#coming.push({ atMs: record.endsAtMs, order: this.#order++, record, run: record.starts })
     this.#digest.note('start', record, this.now)
+    this.#watch.started(record)
   }
 
   #end(record: JobRecord, run: number): void {
@@ -196,7 +205,7 @@ export class Replay {
   }
 
   #stop(record: JobRecord, why: 'preempted' | 'lost'): void {
-    if (record.state !== 'running') throw new RangeError(`${record.job.id} is ${record.state} and cannot be stopped`)
+    if (record.state !== 'running') broken(`${record.job.id} is ${record.state} and cannot be stopped`)
     this.#leave(record)
     endRun(record, this.now, why)
     this.#wait(record, 1)
@@ -210,7 +219,7 @@ export class Replay {
       const tenants = this.#tenants[spots[i] ?? 0] ?? []
       let at = tenants.length - 1
       while (at >= 0 && tenants[at]?.spots !== spots) at--
-      tenants[at] = tenants.at(-1) ?? raise('a tenant is missing')
+      tenants[at] = tenants.at(-1) ?? broken(`${record.job.id} leaves node ${spots[i]}, on which it is not`)
       tenants.pop()
     }
     this.#floor.give(spots)
@@ -226,9 +235,16 @@ export class Replay {
           this.#scheduler.waits(record, this.now)
         }
         this.#floor.close(node)
+        this.#watch.closed(node, 1)
       },
-      open: (node) => this.#floor.open(node),
-      setRefusing: (group, refuses) => this.#floor.setRefusing(group, refuses),
+      open: (node) => {
+        this.#floor.open(node)
+        this.#watch.closed(node, -1)
+      },
+      setRefusing: (group, refuses) => {
+        this.#floor.setRefusing(group, refuses)
+        this.#watch.refused(group, refuses ? 1 : -1)
+      },
       setPrice: (group, priceMicros) => {
         this.#meter.reprice(group, priceMicros)
         this.#floor.setPrice(group, priceMicros)
@@ -237,11 +253,10 @@ export class Replay {
   }
 }
 
-const ranked = (coming: Coming): number => ('record' in coming ? 0 : 1)
+/** A look takes as long as there are jobs, and there are about two moments a job: so few looks cost next to nothing. */
+const jobsALook = 32
 
-function raise(what: string): never {
-  throw new RangeError(what)
-}
+const ranked = (coming: Coming): number => ('record' in coming ? 0 : 1)
 
 function amountOf(spots: Spots): number {
   let sum = 0

@@ -103,7 +103,7 @@ test('two runs are compared figure by figure, with signs, and told apart by thei
   assert.deepEqual(read, before)
   assert.throws(
     () => readReport(inputOf('a.json', '{"version": 2}')),
-    /a\.json:1:1: version[^]*fix: write it like what/,
+    /a\.json:1:13: version[^]*fix: write it like what/,
   )
 })
 

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { aFleet, aReplay, someJobs } from '#simulator/builders.ts'
+import { quiet, type Scenario } from '#simulator/scenario/scenario.ts'
+import type { Job } from '#simulator/traces/job.ts'
+
+import { Replay } from './replay.ts'
+import type { Act, MakeScheduler } from './scheduler.ts'
+import type { JobRecord } from './job-record.ts'
+
+/** A policy that does with all who wait at once what a test says. */
+const policy =
+  (decide: (waiting: JobRecord[], act: Act) => void): MakeScheduler =>
+  () => {
+    const waiting: JobRecord[] = []
+    return {
+      name: 'wrong',
+      waits: (record) => void waiting.push(record),
+      left: () => {},
+      decide: (_now, act) => decide(waiting.splice(0), act) as undefined,
+    }
+  }
+
+const fleet = aFleet({ count: 2 }, { count: 1, unit: 'cpu', size: 8 })
+
+function breaks(jobs: Job[], scheduler: MakeScheduler, scenario: Partial<Scenario> = {}): () => void {
+  const replay = new Replay({ fleet, jobs, scheduler, scenario: { ...quiet, ...scenario }, seed: 1 })
+  return () => {
+    while (replay.step());
+  }
+}
+
+const onSpots = (...spots: number[][]) =>
+  policy((waiting, act) => waiting.forEach((record, i) => act.start(record, spots[i] ?? [])))
+
+test('a policy that gives a node twice is ended with the node and what is asked of it', () => {
+  const jobs = someJobs([0, 6, 10], [0, 4, 10])
+  assert.throws(breaks(jobs, onSpots([0, 6], [0, 4])), {
+    name: 'BrokenRule',
+    message: 'node 0 has 2 free, and 4 of it are given',
+  })
+})
+
+const broken = (job: Job[], spots: number[]) => breaks(job, onSpots(spots))
+
+test('a gang is whole, in one group of its unit, and divided as it asks', () => {
+  assert.throws(broken(someJobs([0, 16, 10]), [0, 8]), /^BrokenRule: j0 asks for 16 and is given 8$/)
+  assert.throws(broken(someJobs([0, 4, 10]), [2, 4]), /^BrokenRule: j0 asks for gpu and is on .* which has cpu$/)
+  assert.throws(broken(someJobs([0, 16, 10]), [0, 8, 2, 8]), /^BrokenRule: j0 stands in .* and on node 2/)
+  assert.throws(broken(someJobs([0, 8, 10, { ranks: 2 }]), [0, 5, 1, 3]), /^BrokenRule: j0 asks for 2 equal ranks/)
+  assert.doesNotThrow(broken(someJobs([0, 8, 10, { ranks: 2 }]), [0, 4, 1, 4]))
+})
+
+test('nothing starts where nothing new is taken', () => {
+  const [group = fleet.groups[0]] = fleet.groups
+  const outages = group ? [{ groups: [group], atMs: 5, forMs: 10, running: 'kept' as const }] : []
+  const jobs = someJobs([0, 4, 9], [6, 4, 9])
+  assert.throws(breaks(jobs, onSpots([0, 4]), { outages }), /^BrokenRule: j1 starts in .* which takes nothing new$/)
+})
+
+test('nobody is stopped who does not run, nor started twice', () => {
+  const jobs = someJobs([0, 4, 9])
+  assert.throws(
+    breaks(
+      jobs,
+      policy(([record], act) => record && act.preempt(record)),
+    ),
+    /^BrokenRule: j0 is waiting and cannot be stopped$/,
+  )
+  const twice = policy(([record], act) => {
+    if (record) for (const node of [0, 1]) act.start(record, [node, 4])
+  })
+  assert.throws(breaks(jobs, twice), /^BrokenRule: j0 is running and cannot start$/)
+})
+
+const begun = () => {
+  const { replay } = aReplay({ fleet, jobs: someJobs([0, 6, 10], [0, 6, 10], [5, 1, 10]) })
+  replay.step()
+  const [first, second] = replay.records
+  assert.ok(first && second)
+  return { replay, first, second }
+}
+
+test('who looks from beside sees work that is not accounted for, and nodes given twice behind the back of the floor', () => {
+  const worked = begun()
+  worked.first.doneMs += 1
+  assert.throws(() => worked.replay.step(), /^BrokenRule: j0 held nodes for 0 ms, and did 1, lost 0/)
+  const moved = begun()
+  moved.second.spots = moved.first.spots
+  assert.throws(() => moved.replay.step(), /^BrokenRule: node 0 of local\/here x8 has 8, and given is j0 6 and j1 6/)
+})

@@ -1,0 +1,93 @@
+import type { Fleet } from '#simulator/scenario/fleet.ts'
+
+import { broken } from './broken-rule.ts'
+import type { JobRecord } from './job-record.ts'
+
+/** Whoever decides, and whatever happens: looks from beside, and throws a `BrokenRule` that names the fewest facts. */
+export type Watch = {
+  closed(node: number, change: 1 | -1): void
+  refused(group: number, change: 1 | -1): void
+  /** A job started just now. */
+  started(record: JobRecord): void
+  /** A moment is over. */
+  look(records: readonly JobRecord[], now: number): void
+}
+
+/**
+ * It shares no code with the floor or with any policy, and counts everything anew whenever it looks: at every moment, or
+ * at about every `every`-th one, for looking takes as long as there are jobs.
+ */
+export function createWatch({ groups, nodes }: Fleet, every: number): Watch {
+  const closed = new Int16Array(nodes)
+  const refusing = new Int16Array(groups.length)
+  const homes = new Int32Array(nodes)
+  for (const { number, first, count } of groups) homes.fill(number, first, first + count)
+  const groupAt = (node: number) => groups[homes[node] ?? -1] ?? broken(`there is no node ${node}`)
+  let moments = 0
+
+  function stands(record: JobRecord): void {
+    const { job, spots } = record
+    const { id, unit, amount, ranks } = job
+    const group = groupAt(spots[0] ?? -1)
+    let [sum, odd] = [0, 0]
+    for (let i = 0; i < spots.length; i += 2) {
+      const [node = -1, part = 0] = [spots[i], spots[i + 1]]
+      if (node < group.first || node >= group.first + group.count)
+        broken(`${id} stands in ${nameOf(group)} and on node ${node}, which is not of it`)
+      if (part <= 0) broken(`${id} has ${part} of node ${node}`)
+      if (closed[node]) broken(`${id} is on node ${node} of ${nameOf(group)}, which is out of use`)
+      if (ranks > 0 && part % (amount / ranks) !== 0) odd++
+      sum += part
+    }
+    if (group.unit !== unit) broken(`${id} asks for ${unit} and is on ${nameOf(group)}, which has ${group.unit}`)
+    if (sum !== amount) broken(`${id} asks for ${amount} and has ${sum}: a gang is whole or not there`)
+    if (odd > 0) broken(`${id} asks for ${ranks} equal ranks, and has ${spots.join(' ')} (node, part, …)`)
+  }
+
+  return {
+    closed: (node, change) => (closed[node] = (closed[node] ?? 0) + change),
+    refused: (group, change) => (refusing[group] = (refusing[group] ?? 0) + change),
+    started(record) {
+      const group = groupAt(record.spots[0] ?? -1)
+      if (refusing[group.number]) broken(`${record.job.id} starts in ${nameOf(group)}, which takes nothing new`)
+      stands(record)
+    },
+    look(records, now) {
+      if (moments++ % every !== 0) return
+      const used = new Float64Array(nodes)
+      for (const record of records) {
+        adds(record, now)
+        if (record.state !== 'running') continue
+        stands(record)
+        for (let i = 0; i < record.spots.length; i += 2) {
+          const [node = 0, part = 0] = [record.spots[i], record.spots[i + 1]]
+          used[node] = (used[node] ?? 0) + part
+          if ((used[node] ?? 0) > groupAt(node).size) broken(twice(records, node, groupAt(node)))
+        }
+      }
+    },
+  }
+}
+
+const nameOf = ({ site, shape }: Fleet['groups'][number]): string => `${site} ${shape}`
+
+function twice(records: readonly JobRecord[], node: number, group: Fleet['groups'][number]): string {
+  const there = records
+    .filter(({ state, spots }) => state === 'running' && spots.some((one, i) => i % 2 === 0 && one === node))
+    .map(({ job, spots }) => `${job.id} ${spots[spots.findIndex((one, i) => i % 2 === 0 && one === node) + 1]}`)
+  return `node ${node} of ${nameOf(group)} has ${group.size}, and given is ${there.join(' and ')}`
+}
+
+/** Time on nodes is work that is done, work that was lost, and starts; nothing else, and nothing is missing. */
+function adds(record: JobRecord, now: number): void {
+  const { job, state, spots, heldMs, doneMs, lostMs, startupMs } = record
+  const isOn = state === 'running'
+  if (spots.length > 0 !== isOn) broken(`${job.id} is ${state} and has ${spots.length / 2} nodes`)
+  if (heldMs !== doneMs + lostMs + startupMs)
+    broken(`${job.id} held nodes for ${heldMs} ms, and did ${doneMs}, lost ${lostMs}, spent ${startupMs} on starts`)
+  if (doneMs > job.durationMs || (state === 'ended' && doneMs < job.durationMs))
+    broken(`${job.id} is ${state}, takes ${job.durationMs} ms and did ${doneMs}`)
+  const runs = record.starts - record.preemptions - record.losses
+  if (runs !== Number(isOn || state === 'ended')) broken(`${job.id} is ${state} after ${runs} runs nobody cut short`)
+  if (isOn && (record.startedAtMs > now || record.endsAtMs < now)) broken(`${job.id} runs at ${now}, beyond its time`)
+}
