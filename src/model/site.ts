@@ -1,5 +1,6 @@
 import { z } from 'zod'
 
+import { EgressTariff } from './egress.ts'
 import { Jurisdiction, Name, ProviderName } from './names.ts'
 import { Shape } from './resources.ts'
 
@@ -12,6 +13,10 @@ export const Site = z.object({
     .min(1)
     .meta({ description: 'Its country first, then the groups it belongs to.' }),
   patienceMs: z.int().min(0).meta({ description: 'How long it may not answer before what runs there counts as lost.' }),
+  egress: z
+    .array(EgressTariff)
+    .optional()
+    .meta({ description: "What data costs that leaves it; absent for its provider's list prices, where known." }),
 })
 export type Site = z.infer<typeof Site>
 
@@ -24,6 +29,11 @@ export const Node = z.object({
   shape: Shape,
   path: z.array(z.string()).meta({ description: 'Topology domains, the tightest first.' }),
   usable: z.boolean(),
+  labels: z.record(z.string(), z.string()).optional().meta({ description: 'What it is called in terms of its site.' }),
+  taints: z
+    .array(z.string())
+    .optional()
+    .meta({ description: 'Marks that keep off whoever does not tolerate all of them.' }),
   foreign: z
     .object({ cpuMilli: z.int(), memoryMiB: z.int(), diskMiB: z.int(), accelerators: z.int() })
     .optional()

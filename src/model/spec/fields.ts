@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 import { EnvironmentName, Jurisdiction, Name, ProviderName, Tier } from '#model/names.ts'
 import { acceleratorModel } from './resources-text.ts'
-import { durationMs, hourlyMicros, instant, moneyMicros } from './text.ts'
+import { durationMs, hourlyMicros, instant, moneyMicros, sizeMiB } from './text.ts'
 
 const SiteKey = z
   .string()
@@ -21,6 +21,15 @@ export const PlacementField = z
     jurisdictions: z.array(Jurisdiction).max(50).optional().meta({ description: 'Only sites in one of these.' }),
     tiers: z.array(Tier).max(4).optional().meta({ description: 'Only capacity bought in one of these ways.' }),
     maxPrice: hourlyMicros('The most that one node may cost in an hour.').optional(),
+    nodeLabels: z
+      .record(z.string().min(1).max(317), z.string().max(200))
+      .optional()
+      .meta({ description: 'Only nodes that have all of these labels.', examples: [{ rack: 'r1' }] }),
+    tolerations: z
+      .array(z.string().min(1).max(317))
+      .max(50)
+      .optional()
+      .meta({ description: 'Taints of nodes that it does not mind.', examples: [['debug-only']] }),
     spread: z
       .enum(['none', 'site', 'provider'])
       .default('none')
@@ -57,9 +66,10 @@ export const ThroughputField = z.record(
 export const CheckpointField = z
   .strictObject({
     directory: path.optional().meta({ description: 'Where checkpoints go; by default a folder that Isobar keeps.' }),
+    every: durationMs('How often it writes one: what a loss of its nodes costs is half of that.').optional(),
     grace: durationMs('Time between SIGTERM and SIGKILL, to write a checkpoint.').prefault('30s'),
   })
-  .transform(({ directory, grace }) => ({ directory, graceMs: grace }))
+  .transform(({ directory, every, grace }) => ({ directory, everyMs: every, graceMs: grace }))
 
 export const RetryField = z.strictObject({
   onLoss: z
@@ -76,15 +86,19 @@ export const RetryField = z.strictObject({
   times: z.int().min(0).max(1000).default(3).meta({ description: 'How often to start again after such an exit.' }),
 })
 
-export const DataSetField = z.strictObject({
-  name: Name.meta({ description: 'What people call it.' }),
-  location: z.string().max(1000).meta({ description: 'Where it is, such as s3://bucket/path.' }),
-  jurisdictions: z
-    .array(Jurisdiction)
-    .max(50)
-    .optional()
-    .meta({ description: 'Work on it may run only there; without it, anywhere.' }),
-})
+export const DataSetField = z
+  .strictObject({
+    name: Name.meta({ description: 'What people call it.' }),
+    location: z.string().max(1000).meta({ description: 'Where it is, such as s3://bucket/path.' }),
+    jurisdictions: z
+      .array(Jurisdiction)
+      .max(50)
+      .optional()
+      .meta({ description: 'Work on it may run only there; without it, anywhere.' }),
+    site: SiteKey.optional().meta({ description: 'The site that it lies at: to read it elsewhere costs egress.' }),
+    size: sizeMiB('How much of it is read.').optional(),
+  })
+  .transform(({ size, ...rest }) => ({ ...rest, sizeMiB: size }))
 
 export const ReadinessField = z
   .strictObject({

@@ -11,6 +11,8 @@ const refused: [text: string, path: string][] = [
   ['topology: {exclusive: nvlink}', 'topology.exclusive'],
   ['topology: {spares: {count: 1, within: nvlink}}', 'topology.spares'],
   ['roles: [{name: leader}, {name: worker, nodes: 3}]', 'roles'],
+  ['placement: {nodeLabels: {rack: r1}}', 'placement.nodeLabels'],
+  ['placement: {tolerations: [debug-only]}', 'placement.tolerations'],
   ['objective: finish', 'objective'],
   ['throughput: {H100: 1, A100: 0.45}', 'throughput'],
 ]

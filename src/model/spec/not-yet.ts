@@ -11,6 +11,8 @@ const wishes: { path: string[]; isAsked: (spec: Spec) => boolean }[] = [
   { path: ['topology', 'exclusive'], isAsked: ({ topology }) => topology?.exclusive !== undefined },
   { path: ['topology', 'spares'], isAsked: ({ topology }) => topology?.spares !== undefined },
   { path: ['roles'], isAsked: (spec) => spec.kind === 'job' && spec.roles !== undefined },
+  { path: ['placement', 'nodeLabels'], isAsked: ({ placement }) => placement.nodeLabels !== undefined },
+  { path: ['placement', 'tolerations'], isAsked: ({ placement }) => placement.tolerations !== undefined },
   { path: ['objective'], isAsked: ({ objective }) => objective !== 'cost' },
   { path: ['throughput'], isAsked: ({ throughput }) => Object.keys(throughput).length > 0 },
 ]
