@@ -3,6 +3,32 @@ import { z } from 'zod'
 import { ProviderName, Tier } from './names.ts'
 import { Shape } from './resources.ts'
 
+/** Capacity that is paid for whether or not it is used: so many nodes, or so much time of nodes that is left. */
+export const Commitment = z.object({
+  nodes: z.int().min(0).optional().meta({ description: 'Nodes that are paid for; absent when it is their time.' }),
+  nodeMs: z
+    .int()
+    .min(0)
+    .optional()
+    .meta({ description: 'Time of nodes that is paid for and left, in milliseconds; absent when it is not counted.' }),
+  until: z.int().optional().meta({ description: 'When it ends, in milliseconds since the epoch; absent when never.' }),
+})
+export type Commitment = z.infer<typeof Commitment>
+
+/** What an offer binds both sides to, beside its price. */
+export const OfferTerms = z.object({
+  commitment: Commitment.optional(),
+  from: z.int().optional().meta({ description: 'A capacity block: not to be had before, in ms since the epoch.' }),
+  until: z.int().optional().meta({ description: 'A capacity block: taken away then, in ms since the epoch.' }),
+  takenPpm: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .optional()
+    .meta({ description: 'How often a node of it is taken away in an hour, in millionths.' }),
+})
+export type OfferTerms = z.infer<typeof OfferTerms>
+
 /** A shape one can get at a site, at a price, in a tier, with its source and age. */
 export const Offer = z.object({
   provider: ProviderName,
@@ -21,6 +47,7 @@ export const Offer = z.object({
     .meta({ description: 'Nodes to be had in all, those we hold included; absent where the provider does not tell.' }),
   images: z.boolean().meta({ description: 'Whether it runs container images.' }),
   source: z.string().meta({ description: 'Where price and shape come from.' }),
+  ...OfferTerms.shape,
   asOf: z.int().meta({ description: 'When that was true, in milliseconds since the epoch.' }),
 })
 export type Offer = z.infer<typeof Offer>
