@@ -7,8 +7,14 @@ import type { Unit } from '#simulator/traces/job.ts'
 import type { QueuePolicy } from './queue-policy.ts'
 import { createVictims, type Keyed } from './victims.ts'
 
-/** Those that wait for the same: when the first of them finds no room, none does. */
-type Line = { demand: Demand; project: number; waiting: Heap<Keyed>; asleep: boolean }
+/** All that wait for the same: when the first of them finds no room, none does. */
+type Kind = { demand: Demand; lines: (Line | undefined)[]; places: Heap<Place>; asleep: boolean }
+
+/** Those of a project among them; all of them, where projects do not matter. */
+type Line = { kind: Kind; project: number; waiting: Heap<Keyed>; place: Place | undefined }
+
+/** Where a line stood when it was looked at last: what has become worse since is found out when it is first. */
+type Place = { line: Line; head: Keyed; share: number }
 
 /** Who goes first: by priority, then by the policy, then by arrival. */
 export const before = (a: Keyed, b: Keyed): boolean =>
@@ -28,8 +34,7 @@ class QueueScheduler implements Scheduler {
   readonly name: string
   readonly #policy: QueuePolicy
   readonly #floor: Floor
-  readonly #lines: Line[] = []
-  readonly #lineOf = new Map<Demand, (Line | undefined)[]>()
+  readonly #kinds = new Map<Demand, Kind>()
   readonly #running = new Set<JobRecord>()
   /** Of each project, by unit, and what there is of each. */
   readonly #used: Record<Unit, number[]> = { gpu: [], cpu: [] }
@@ -50,31 +55,39 @@ class QueueScheduler implements Scheduler {
 
   waits(record: JobRecord, now: number): void {
     const line = this.#line(record)
-    if (line.waiting.size === 0) line.asleep = false // nobody of it has looked since
-    line.waiting.push({ record, key: this.#policy.key(record, now) })
+    const head = { record, key: this.#policy.key(record, now) }
+    line.waiting.push(head)
     this.#waiting++
+    if (line.waiting.peek() !== head) return
+    this.#stand(line)
     // Whoever is now first of its line may stop others, and whoever is first of all is let in first or blocks the rest.
     if (this.#policy.strict) this.#wake()
-    else if (this.#policy.preempts && line.waiting.peek()?.record === record) line.asleep = false
+    else if (this.#policy.preempts || line.waiting.size === 1) line.kind.asleep = false
   }
 
   left(record: JobRecord): void {
     this.#running.delete(record)
     this.#use(record, -1)
+    if (!this.#policy.byProject) return
+    for (const { lines } of this.#kinds.values()) {
+      const line = lines[record.project]
+      if (line && line.waiting.size > 0) this.#stand(line)
+    }
   }
 
   decide(now: number, act: Act): number | undefined {
     if (this.#gains !== this.#floor.gains || now >= this.#stepsAtMs) this.#wake()
     this.#last = undefined // who runs has come nearer to its end
-    for (let line = this.#first(); line; line = this.#first()) {
-      const head = line.waiting.peek()
-      if (!head) break
-      const spots = this.#floor.fit(line.demand) ?? (this.#policy.preempts && this.#makeRoom(head, now, act))
+    for (let place = this.#first(); place; place = this.#first()) {
+      const { line, head } = place
+      const { demand } = line.kind
+      const spots = this.#floor.fit(demand) ?? (this.#policy.preempts && this.#makeRoom(head, now, act))
       if (spots) {
         line.waiting.pop()
+        this.#stand(line)
         this.#start(head.record, spots, act)
-      } else if (this.#policy.strict) for (const each of this.#lines) each.asleep = true
-      else line.asleep = true
+      } else if (this.#policy.strict) for (const kind of this.#kinds.values()) kind.asleep = true
+      else line.kind.asleep = true
     }
     this.#gains = this.#floor.gains
     this.#stepsAtMs = this.#nextStep(now)
@@ -82,35 +95,55 @@ class QueueScheduler implements Scheduler {
   }
 
   #line({ demand, project }: JobRecord): Line {
-    const lines = this.#lineOf.get(demand) ?? []
-    this.#lineOf.set(demand, lines)
+    const places = (): Heap<Place> => createHeap((a, b) => this.#goesBefore(a, b))
+    const kind = this.#kinds.get(demand) ?? { demand, lines: [], places: places(), asleep: false }
+    this.#kinds.set(demand, kind)
     const at = this.#policy.byProject ? project : 0
-    const known = lines[at]
-    if (known) return known
-    const line = { demand, project: at, waiting: createHeap(before), asleep: false }
-    lines[at] = line
-    this.#lines.push(line)
-    return line
+    return (kind.lines[at] ??= { kind, project: at, waiting: createHeap(before), place: undefined })
   }
 
-  /** The line whose head goes first, of those that are not known to find no room. */
-  #first(): Line | undefined {
-    let best: Line | undefined
-    let first: Keyed | undefined
-    for (const line of this.#lines) {
-      const head = line.asleep ? undefined : line.waiting.peek()
-      if (head && (!first || !best || this.#goesBefore({ line, head }, { line: best, head: first })))
-        [best, first] = [line, head]
+  /** Gives a line its place anew: its first one is another, or its project has less than before. */
+  #stand(line: Line): void {
+    const head = line.waiting.peek()
+    line.place = head && { line, head, share: this.#shareOf(line) }
+    if (line.place) line.kind.places.push(line.place)
+    if (line.kind.places.size > 4 * line.kind.lines.length + 64) this.#tidy(line.kind)
+  }
+
+  /** Leaves out the places that are no longer right. */
+  #tidy(kind: Kind): void {
+    kind.places = createHeap((a, b) => this.#goesBefore(a, b))
+    for (const line of kind.lines) if (line?.place) kind.places.push(line.place)
+  }
+
+  #shareOf({ project }: Line): number {
+    return this.#policy.byProject ? (this.#shares[project] ?? 0) : 0
+  }
+
+  /** Who goes first, of those that are not known to find no room. */
+  #first(): Place | undefined {
+    let best: Place | undefined
+    for (const kind of this.#kinds.values()) {
+      const place = kind.asleep ? undefined : this.#firstOf(kind)
+      if (place && (!best || this.#goesBefore(place, best))) best = place
     }
     return best
   }
 
-  #goesBefore(a: { line: Line; head: Keyed }, b: { line: Line; head: Keyed }): boolean {
-    if (!this.#policy.byProject || a.head.record.job.priority !== b.head.record.job.priority)
-      return before(a.head, b.head)
-    const shareA = this.#shares[a.line.project] ?? 0
-    const shareB = this.#shares[b.line.project] ?? 0
-    return shareA !== shareB ? shareA < shareB : before(a.head, b.head)
+  #firstOf({ places }: Kind): Place | undefined {
+    for (let place = places.peek(); place; place = places.peek()) {
+      const { line, share } = place
+      const isRight = line.place === place && share === this.#shareOf(line)
+      if (isRight) return place
+      places.pop()
+      if (line.place === place) this.#stand(line)
+    }
+    return undefined
+  }
+
+  #goesBefore(a: Place, b: Place): boolean {
+    const isEqual = a.share === b.share || a.head.record.job.priority !== b.head.record.job.priority
+    return isEqual ? before(a.head, b.head) : a.share < b.share
   }
 
   #use({ project, demand }: JobRecord, change: 1 | -1): void {
@@ -158,10 +191,11 @@ class QueueScheduler implements Scheduler {
     return last
   }
 
-  /** Wakes all lines but those that need not look: what they ask for is not there, and they may stop nobody for it. */
+  /** Wakes all but those that need not look: what they ask for is not there, and they may stop nobody for it. */
   #wake(): void {
     const looks = this.#policy.strict || this.#policy.preempts
-    for (const line of this.#lines) if (line.waiting.size > 0) line.asleep = !looks && !this.#floor.mayFit(line.demand)
+    for (const kind of this.#kinds.values())
+      if (kind.places.size > 0) kind.asleep = !looks && !this.#floor.mayFit(kind.demand)
   }
 
   /** When someone who runs falls behind by a step; it matters only while others wait. */
