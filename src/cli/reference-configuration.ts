@@ -85,7 +85,10 @@ function fieldRows({ properties = {}, required = [] }: Field, path: string): str
   return Object.entries(properties).flatMap(([name, field]) => {
     const preset = required.includes(name) ? 'required' : defaultOf(name, field)
     const examples = field.examples ?? field.anyOf?.[0]?.examples ?? []
-    const such = examples.length > 0 ? ` Such as ${examples.map((one) => `\`${String(one)}\``).join(', ')}.` : ''
+    const such =
+      examples.length > 0
+        ? ` Such as ${examples.map((one) => `\`${typeof one === 'string' ? one : JSON.stringify(one)}\``).join(', ')}.`
+        : ''
     const meaning = `${field.description ?? ''}${such}`
     return [row([`\`${path}${name}\``, typeOf(field), preset, meaning]), ...fieldRows(field, `${path}${name}.`)]
   })

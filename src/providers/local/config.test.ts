@@ -36,9 +36,23 @@ test('sites are declared in the words of a spec', () => {
       patienceMs: 90_000,
       tier: 'spot',
       priceMicros: 1_200_000,
-      nodes: ['west-0', 'west-1'].map((name) => ({ name, shape, path: [name, 'west'], usable: true })),
+      nodes: ['west-0', 'west-1'].map((name) => ({
+        name,
+        shape,
+        path: [name, 'west'],
+        usable: true,
+      })),
     },
   ])
+})
+
+test('nodes stand in the domains that a site declares', () => {
+  const shape = { cpus: 1, memory: '1GB' }
+  const [site] = localSites(LocalConfig.parse({ sites: [{ name: 'a', nodes: 6, shape, topology: [2, 4] }] }), '/home')
+  assert.deepEqual(
+    site?.nodes?.map(({ path }) => path.join(' ')),
+    ['a-0-0 a-1-0 a', 'a-0-0 a-1-0 a', 'a-0-1 a-1-0 a', 'a-0-1 a-1-0 a', 'a-0-2 a-1-1 a', 'a-0-2 a-1-1 a'],
+  )
 })
 
 test('without a declaration there is this machine, at the price of its vCPUs elsewhere, in no known country', () => {
@@ -72,6 +86,7 @@ test('what cannot be meant is refused with its place and what to write', () => {
     problems({ shape: { ...shape, accelerators: 'H100:0.5' } })?.[0] ?? '',
     /a node has whole accelerators; write H100:8$/,
   )
+  assert.match(problems({ shape, nodes: 4, topology: [2, 3] })?.[0] ?? '', /^sites\.0\.topology: .*such as \[2, 4\]$/)
   assert.match(problems({ price: 'cheap' })?.[0] ?? '', /^sites\.0\.price: .*amount of money/)
   assert.match(
     LocalConfig.safeParse({ sites: [{ name: 'a' }, { name: 'a' }] }).error?.issues[0]?.message ?? '',

@@ -32,10 +32,22 @@ const LocalSiteField = z
     ...siteFields,
     root: z.string().max(1000).optional().meta({ description: 'Its folder; by default one that Isobar keeps.' }),
     shape: shapeField.optional().meta({ description: 'What one node has; by default this machine as measured.' }),
+    topology: z
+      .array(z.int().min(1).max(10_000))
+      .max(6)
+      .optional()
+      .meta({
+        description: 'Nodes in a domain, the tightest level first; without it each node stands alone.',
+        examples: [[2, 4]],
+      }),
   })
   .refine(({ nodes, shape }) => shape !== undefined || nodes === 1, {
     path: ['shape'],
     message: 'several nodes need a shape: say what each of them has, such as {cpus: 2, memory: 4GB}',
+  })
+  .refine(({ topology = [] }) => topology.every((size, level) => size % (topology[level - 1] ?? 1) === 0), {
+    path: ['topology'],
+    message: 'each domain consists of whole ones of the level before: make it a multiple, such as [2, 4]',
   })
 
 /** The file that declares the sites of this machine. */
@@ -44,13 +56,13 @@ export type LocalConfig = z.output<typeof LocalConfig>
 
 /** The sites that a file declares; `home` is the folder for those that name no root. */
 export const localSites = (config: LocalConfig, home: string): LocalSite[] =>
-  config.sites.map(({ name, root, patience, price, nodes, shape, ...rest }) => ({
+  config.sites.map(({ name, root, patience, price, nodes, shape, topology, ...rest }) => ({
     ...rest,
     name,
     root: root ?? `${home}/${name}`,
     patienceMs: patience,
     priceMicros: price,
-    ...(shape ? { nodes: declaredNodes(name, nodes, shape) } : {}),
+    ...(shape ? { nodes: declaredNodes({ site: name, count: nodes, shape, topology }) } : {}),
   }))
 
 /** What there is when nothing is declared: this machine, at what its vCPUs would cost elsewhere. */
@@ -61,9 +73,12 @@ export const defaultSites = (home: string): LocalSite[] =>
     priceSource: referenceSource,
   }))
 
-function declaredNodes(site: string, count: number, shape: Shape): Node[] {
+type Declared = { site: string; count: number; shape: Shape; topology?: number[] | undefined }
+
+function declaredNodes({ site, count, shape, topology }: Declared): Node[] {
   return Array.from({ length: count }, (_, index) => {
     const name = `${site}-${index}`
-    return { name, shape, path: [name, site], usable: true }
+    const domains = topology?.map((size, level) => `${site}-${level}-${Math.floor(index / size)}`) ?? [name]
+    return { name, shape, path: [...domains, site], usable: true }
   })
 }
