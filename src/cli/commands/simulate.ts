@@ -64,7 +64,7 @@ function askedOf(call: Call, fleet: string, traces: readonly string[]): Simulati
   return {
     fleet: placed(call.io, fleet),
     traces: traces.map((file) => placed(call.io, file)),
-    policies: (call.text('policy') ?? '').split(',').map((name) => name.trim()),
+    policies: [...new Set((call.text('policy') ?? '').split(',').map((name) => name.trim()))],
     scenario: scenario === undefined ? undefined : placed(call.io, scenario),
     seed: wholeOption(call, 'seed'),
     rate: { prefill: wholeOption(call, 'prefill-rate'), decode: wholeOption(call, 'decode-rate') },

@@ -25,18 +25,17 @@ export type Meter = {
   result(): Measured
 }
 
-/** The unit by which a fleet is measured: accelerators, if it has any. */
-export const mainUnit = (groups: readonly NodeGroup[]): Unit =>
-  groups.some(({ unit }) => unit === 'gpu') ? 'gpu' : 'cpu'
+/** The unit by which a simulation is measured: accelerators, if there are any and anybody asks for them. */
+export const mainUnit = (groups: readonly NodeGroup[], jobs: readonly { unit: Unit }[]): Unit =>
+  groups.some(({ unit }) => unit === 'gpu') && jobs.some(({ unit }) => unit === 'gpu') ? 'gpu' : 'cpu'
 
 const paidAnyway = ({ tier }: NodeGroup): boolean => tier === 'committed' || tier === 'reserved'
 const msPerHour = 3_600_000n
 /** Node-milliseconds are put aside before they are no longer exact. */
 const settleAt = 2 ** 52
 
-export function createMeter(floor: Floor): Meter {
+export function createMeter(floor: Floor, main: Unit): Meter {
   const { groups } = floor.fleet
-  const main = mainUnit(groups)
   const totals = { gpu: 0, cpu: 0 }
   for (const { unit, size, count } of groups) totals[unit] += size * count
   const usage = { gpu: noUsage(), cpu: noUsage() }

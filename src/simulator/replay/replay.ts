@@ -26,6 +26,8 @@ export type ReplayOptions = {
 
 export type Outcome = {
   policy: string
+  /** By which it is measured. */
+  unit: Unit
   records: readonly JobRecord[]
   projects: readonly string[]
   measured: Measured
@@ -79,10 +81,10 @@ export class Replay {
 
   constructor(options: ReplayOptions) {
     const { fleet, jobs, scenario, seed } = options
-    this.#unit = mainUnit(fleet.groups)
+    this.#unit = mainUnit(fleet.groups, jobs)
     this.#floor = new FloorKeeper(fleet)
     this.#tenants = Array.from({ length: fleet.nodes })
-    this.#meter = createMeter(this.#floor)
+    this.#meter = createMeter(this.#floor, this.#unit)
     this.#projects = [...new Set(jobs.map(({ project }) => project))].sort()
     this.#scheduler = options.scheduler(this.#floor, this.#projects)
     this.#fairness = createFairnessWatch(this.#projects.length)
@@ -132,6 +134,7 @@ export class Replay {
   outcome(): Outcome {
     return {
       policy: this.policy,
+      unit: this.#unit,
       records: this.records,
       projects: this.#projects,
       measured: this.#meter.result(),

@@ -23,6 +23,7 @@ export const figures = {
   waitMeanMs: figure('Waits', 'wait, mean', ['ms', 'less']),
   waitP50Ms: figure('Waits', 'wait, p50', ['ms', 'less']),
   waitP99Ms: figure('Waits', 'wait, p99', ['ms', 'less']),
+  waitInAllMeanMs: figure('Waits', 'waits in all, mean', ['ms', 'less']),
   completionMeanMs: figure('Completion', 'completion, mean', ['ms', 'less']),
   completionP50Ms: figure('Completion', 'completion, p50', ['ms', 'less']),
   completionP99Ms: figure('Completion', 'completion, p99', ['ms', 'less']),

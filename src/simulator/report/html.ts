@@ -1,4 +1,4 @@
-import { countAxis, escaped, logTimeAxis, partAxis, plotHtml, timeAxis, type Line } from './plot.ts'
+import { classOf, countAxis, escaped, logTimeAxis, partAxis, plotHtml, timeAxis, type Line } from './plot.ts'
 import type { Comparison, Report } from './report.ts'
 import type { RunReport } from './run-report.ts'
 import { sheetsOf, type Sheet } from './sheets.ts'
@@ -40,7 +40,7 @@ const fileName = (path: string): string => path.split('/').at(-1) ?? path
 function cardHtml({ policy, figures }: RunReport, index: number): string {
   const shown = [
     ['utilisation', 'utilisation'],
-    ['wait', 'waitMeanMs'],
+    ['waits', 'waitInAllMeanMs'],
     ['completion', 'completionMeanMs'],
     ['cost', 'costMicros'],
   ] as const
@@ -49,7 +49,7 @@ function cardHtml({ policy, figures }: RunReport, index: number): string {
     .map(([label, name]) => `<div><dt>${label}</dt><dd>${escaped(valueText(name, figures[name]))}</dd></div>`)
   const left = Number(figures.jobs) - Number(figures.ended)
   const ended = `${valueText('ended', figures.ended)} of ${valueText('jobs', figures.jobs)} ended${left > 0 ? `, ${text(left)} did not` : ''}`
-  return `<article class="card c${index % 6}"><h2>${escaped(policy)}</h2><dl>${facts.join('')}</dl><p>${escaped(ended)}</p></article>`
+  return `<article class="card ${classOf(index)}"><h2>${escaped(policy)}</h2><dl>${facts.join('')}</dl><p>${escaped(ended)}</p></article>`
 }
 
 function plots(runs: readonly RunReport[]): string[] {

@@ -1,3 +1,4 @@
+import { colours } from './style.ts'
 import { timeText } from './value-text.ts'
 
 /** A line of a plot: its name, and points from left to right. */
@@ -30,10 +31,10 @@ export function plotHtml({ title, note, x, y, lines, steps }: Plot): string {
   )
   const paths = lines.map(({ points, name, faint }, i) => {
     const d = pathOf(points, { px, py, steps: steps === true })
-    return `<path class="line c${i % 6}${faint ? ' faint' : ''}" d="${d}"><title>${escaped(name)}</title></path>`
+    return `<path class="line ${classOf(i)}${faint ? ' faint' : ''}" d="${d}"><title>${escaped(name)}</title></path>`
   })
   const legend = lines.map(
-    ({ name, faint }, i) => `<span class="key c${i % 6}${faint ? ' faint' : ''}">${escaped(name)}</span>`,
+    ({ name, faint }, i) => `<span class="key ${classOf(i)}${faint ? ' faint' : ''}">${escaped(name)}</span>`,
   )
   return [
     `<figure class="plot"><figcaption><b>${escaped(title)}</b> <span>${escaped(note)}</span></figcaption>`,
@@ -45,6 +46,9 @@ export function plotHtml({ title, note, x, y, lines, steps }: Plot): string {
     `</svg><div class="keys">${legend.join('')}</div></figure>`,
   ].join('')
 }
+
+/** How a run is drawn, by its number: equal in all plots. */
+export const classOf = (index: number): string => `c${index % colours}${index < colours ? '' : ' again'}`
 
 type Scale = (value: number) => number
 

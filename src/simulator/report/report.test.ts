@@ -47,6 +47,7 @@ test('the figures of a run are those that one finds by hand', () => {
     waitMeanMs: hour,
     waitP50Ms: 0,
     waitP99Ms: 2 * hour,
+    waitInAllMeanMs: hour,
     completionMeanMs: 3 * hour,
     completionP50Ms: 3 * hour,
     completionP99Ms: 3 * hour,

@@ -1,5 +1,4 @@
 import { jainIndex } from '#simulator/replay/fairness.ts'
-import { mainUnit } from '#simulator/replay/meter.ts'
 import type { Outcome } from '#simulator/replay/replay.ts'
 import type { JobRecord } from '#simulator/replay/job-record.ts'
 import type { Fleet } from '#simulator/scenario/fleet.ts'
@@ -38,7 +37,7 @@ const hourMs = 3_600_000
 export function reportRun(fleet: Fleet, outcome: Outcome): RunReport {
   const { measured, endMs } = outcome
   const { rows, binMs } = measured.series
-  const projects = projectsOf(fleet, outcome)
+  const projects = projectsOf(outcome)
   return {
     policy: outcome.policy,
     digest: outcome.digest,
@@ -69,9 +68,8 @@ export function reportRun(fleet: Fleet, outcome: Outcome): RunReport {
 }
 
 function figuresOf(fleet: Fleet, outcome: Outcome, all: RunReport['projects']): Record<FigureName, Value> {
-  const { records, measured, endMs, fairness } = outcome
+  const { records, measured, endMs, fairness, unit } = outcome
   const count = (state: JobRecord['state']) => records.filter((record) => record.state === state).length
-  const unit = mainUnit(fleet.groups)
   const usage = measured.usage[unit]
   const possible = records.filter(({ state }) => state !== 'refused')
   const jobs = possible.map(({ job }) => job)
@@ -104,15 +102,14 @@ function figuresOf(fleet: Fleet, outcome: Outcome, all: RunReport['projects']): 
   }
 }
 
-function projectsOf(fleet: Fleet, { records, projects, fairness, endMs }: Outcome): RunReport['projects'] {
-  const main = mainUnit(fleet.groups)
-  const scale = main === 'cpu' ? 1000 : 1
+function projectsOf({ records, projects, fairness, endMs, unit }: Outcome): RunReport['projects'] {
+  const scale = unit === 'cpu' ? 1000 : 1
   return byKey(records, ({ job }) => job.project).map(([project, own]) => ({
     project,
     jobs: own.length,
     waitMeanMs: mean(waitsOf(own)),
     hours: hours(
-      own.filter(({ job }) => job.unit === main),
+      own.filter(({ job }) => job.unit === unit),
       (record) => heldMs(record, endMs),
     ),
     fairHours: round((fairness.entitledMs[projects.indexOf(project)] ?? 0) / scale / hourMs, 3),

@@ -25,6 +25,7 @@ export function sheetsOf(report: Report, comparisons: readonly Comparison[], isD
 /** A row for each figure that tells anything, a column for each run. */
 function figureSheet(runs: readonly RunReport[]): Sheet {
   const told = figureNames.filter((name) => {
+    if (name === 'waitInAllMeanMs' && runs.every((run) => run.figures[name] === run.figures.waitMeanMs)) return false
     const isAlways = ['jobs', 'ended', 'waitMeanMs', 'utilisation'].includes(name)
     return isAlways || runs.some((run) => run.figures[name] !== null && Number(run.figures[name]) !== 0)
   })

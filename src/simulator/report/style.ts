@@ -1,4 +1,9 @@
-/** How the page of a report looks. Six colours that people with any colour vision tell apart, on light and on dark. */
+/**
+ * How the page of a report looks. Eight colours that people with any colour vision tell apart, on light and on dark; with
+ * more runs they come again, and the lines are dashed.
+ */
+export const colours = 8
+
 export const css = `
 :root {
   color-scheme: light dark;
@@ -7,6 +12,7 @@ export const css = `
   --good: light-dark(#0a7a4b, #4cc38a); --bad: light-dark(#b4232c, #ff8a80);
   --c0: light-dark(#0b6bcb, #5aa9ff); --c1: light-dark(#c2410c, #ff9a5c); --c2: light-dark(#0f7b6c, #3fd0b6);
   --c3: light-dark(#9333a8, #d58bf0); --c4: light-dark(#8a6d00, #e3c04b); --c5: light-dark(#51606f, #aebccb);
+  --c6: light-dark(#c0267a, #ff8fc8); --c7: light-dark(#5b3df5, #a99bff);
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
@@ -37,6 +43,9 @@ svg { display: block; width: 100%; height: auto; margin-top: 8px; }
 .key::before { content: ''; display: inline-block; width: 14px; height: 3px; margin-right: 6px; vertical-align: middle; background: var(--own); }
 .c0 { --own: var(--c0); } .c1 { --own: var(--c1); } .c2 { --own: var(--c2); }
 .c3 { --own: var(--c3); } .c4 { --own: var(--c4); } .c5 { --own: var(--c5); }
+.c6 { --own: var(--c6); } .c7 { --own: var(--c7); }
+.again { stroke-dasharray: 7 3; }
+.key.again::before { background: repeating-linear-gradient(90deg, var(--own) 0 5px, transparent 5px 8px); }
 .faint { --own: var(--soft); }
 .sheet { overflow-x: auto; break-inside: avoid; margin-bottom: 16px; }
 .sheet.wide { column-span: all; }
@@ -48,6 +57,16 @@ th { color: var(--soft); font-weight: 500; font-size: 13px; border-bottom: 1px s
 td { border-bottom: 1px solid var(--rule); }
 tr:last-child td { border-bottom: 0; }
 .good { color: var(--good); } .bad { color: var(--bad); }
+@media (max-width: 640px) {
+  main { padding: 20px 12px 32px; }
+  svg { overflow: visible; }
+  .tick { font-size: 19px; }
+  .line { stroke-width: 2.6; }
+  .card, .plot, .sheet { padding: 14px; }
+  table { font-size: 13px; }
+  th, td { padding-left: 8px; }
+  th:first-child, td:first-child { white-space: normal; }
+}
 footer { margin-top: 24px; color: var(--soft); font-size: 13px; }
 code { font-family: ui-monospace, monospace; font-size: 12px; overflow-wrap: anywhere; }
 `

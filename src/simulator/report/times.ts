@@ -5,6 +5,7 @@ export type Times = {
   waitMeanMs: number
   waitP50Ms: number
   waitP99Ms: number
+  waitInAllMeanMs: number
   completionMeanMs: number
   completionP50Ms: number
   completionP99Ms: number
@@ -16,6 +17,7 @@ export function timesOf(records: readonly JobRecord[]): Times {
     waitMeanMs: mean(waits),
     waitP50Ms: rank(waits, 0.5),
     waitP99Ms: rank(waits, 0.99),
+    waitInAllMeanMs: mean(ascending(records, waitedInAll)),
     completionMeanMs: mean(ends),
     completionP50Ms: rank(ends, 0.5),
     completionP99Ms: rank(ends, 0.99),
@@ -25,6 +27,10 @@ export function timesOf(records: readonly JobRecord[]): Times {
 /** Times until the first start, of those that started, in ascending order. */
 export const waitsOf = (records: readonly JobRecord[]): Float64Array =>
   ascending(records, ({ starts, firstStartMs, job }) => (starts > 0 ? firstStartMs - job.arrivalMs : -1))
+
+/** Of those that ended: all the time without nodes, after they were stopped or lost them too. */
+const waitedInAll = ({ state, endsAtMs, heldMs, job }: JobRecord): number =>
+  state === 'ended' ? endsAtMs - job.arrivalMs - heldMs : -1
 
 /** Times from arrival to end, of those that ended, in ascending order. */
 export const completionsOf = (records: readonly JobRecord[]): Float64Array =>
