@@ -151,7 +151,7 @@ export function aSite(fields: SiteFields = {}): Snapshot['sites'][number] {
     detail,
     offers,
     nodes,
-    info: { provider, name, jurisdictions, patienceMs },
+    info: { provider, name, jurisdictions, patienceMs, ...(fields.egress ? { egress: fields.egress } : {}) },
   }
 }
 

@@ -27,6 +27,8 @@ test('a commitment costs nothing until it is used up, and then its price', () =>
   assert.equal(cost({ commitment: { leftNodeMs: BigInt(20 * hour), worthMicros: 0n } }), 0n)
   assert.equal(cost({ commitment: { leftNodeMs: BigInt(15 * hour), worthMicros: 0n } }), 150_000_000n)
   assert.equal(cost({ commitment: { leftNodeMs: BigInt(20 * hour), worthMicros: 7_000_000n } }), 140_000_000n)
+  assert.equal(cost({ commitment: { nodes: 1, worthMicros: 0n } }), 300_000_000n, 'one of two nodes is paid for')
+  assert.equal(cost({ commitment: { nodes: 9, leftMs: 5 * hour, worthMicros: 0n } }), 300_000_000n, 'half the time')
 })
 
 test('spot costs the work that is lost and the restarts, and a gang is hit as often as any of its nodes', () => {
@@ -49,9 +51,8 @@ test('data that leaves pays the price of each step that it falls into', () => {
   assert.equal(egressMicros(outside, 0n, 1_024_000_000_000n), 122_880_000n)
   assert.equal(egressMicros(outside, 0n, 20n * terabyte), 122_880_000n + 9_216n * 110_000n + 9_760n * 80_000n)
   assert.equal(egressMicros(outside, 20n * terabyte, terabyte), 80_000_000n, 'what left before does not count again')
-  const moved = priceOf(aRun, terms({ data: { bytes: terabyte, prices: outside, sentBytes: 0n, moveMs: hour } }))
+  const moved = priceOf(aRun, terms({ data: [{ bytes: terabyte, prices: outside, sentBytes: 0n }] }))
   assert.equal(moved?.parts.egress, 120_000_000n)
-  assert.equal(moved?.finishMs, 11 * hour)
 })
 
 test('transfers add up to the bill, however they are cut', () => {

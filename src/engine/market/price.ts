@@ -1,6 +1,8 @@
 import { costMicros, type Micros } from '#kit/money.ts'
 
-import { egressMicros, type EgressSteps } from './egress.ts'
+import type { EgressSteps } from '#model/egress.ts'
+
+import { egressMicros } from './egress.ts'
 
 /** What is to be run. */
 export type Run = {
@@ -23,24 +25,27 @@ export type Terms = {
   takenPpm: number
   /** Capacity that is paid for whether or not it is used. Beyond what is left of it, the price is paid. */
   commitment?: {
-    leftNodeMs: bigint
+    /** Its nodes that nobody uses, and for how long it lasts; absent where there is no such limit. */
+    nodes?: number
+    leftMs?: number
+    /** Time of nodes that is left of it. */
+    leftNodeMs?: bigint
     /** What one of its nodes is worth to others for an hour (its shadow price); 0 where nobody waits for it. */
     worthMicros: Micros
   }
   /** Data that must come from elsewhere first. */
-  data?: {
+  data?: readonly {
     bytes: bigint
     prices: EgressSteps
     /** What has left that place in this month. */
     sentBytes: bigint
-    moveMs: number
-  }
+  }[]
 }
 
 /** What a candidate costs for the whole run. The parts add up to `costMicros`. */
 export type Price = {
   costMicros: Micros
-  /** Until it is done, from when its nodes are there: moving the data, restarts and lost work included. */
+  /** Until it is done, from when its nodes are there: restarts and lost work included. */
   finishMs: number
   parts: { nodes: Micros; restarts: Micros; commitment: Micros; egress: Micros }
 }
@@ -55,15 +60,14 @@ export function priceOf(run: Run, terms: Terms): Price | undefined {
   const quietMs = ceil(BigInt(run.workMs) * 1000n, BigInt(terms.speedPermille))
   const ms = withRestarts(run, terms, quietMs)
   if (ms === undefined) return undefined
-  const nodes = BigInt(terms.nodes)
-  const quiet = paid(terms, nodes * quietMs)
-  const all = paid(terms, nodes * ms)
-  const { data } = terms
-  const egress = data ? egressMicros(data.prices, data.sentBytes, data.bytes) : 0n
+  const quiet = paid(terms, quietMs)
+  const all = paid(terms, ms)
+  const moved = (terms.data ?? []).map(({ prices, sentBytes, bytes }) => egressMicros(prices, sentBytes, bytes))
+  const egress = moved.reduce((sum, each) => sum + each, 0n)
   const restarts = all.price - quiet.price + all.worth - quiet.worth
   return {
     costMicros: all.price + all.worth + egress,
-    finishMs: Number(ms) + (data?.moveMs ?? 0),
+    finishMs: Number(ms),
     parts: { nodes: quiet.price, restarts, commitment: quiet.worth, egress },
   }
 }
@@ -78,14 +82,23 @@ function withRestarts(run: Run, terms: Terms, quietMs: bigint): bigint | undefin
   return left > 0n ? ceil(quietMs * ppmHours, left) : undefined
 }
 
-function paid({ priceMicros, commitment }: Terms, nodeMs: bigint): { price: Micros; worth: Micros } {
-  const left = commitment?.leftNodeMs ?? 0n
-  const covered = left < nodeMs ? left : nodeMs
+function paid({ nodes, priceMicros, commitment }: Terms, ms: bigint): { price: Micros; worth: Micros } {
+  const all = BigInt(nodes) * ms
+  const covered = commitment ? coveredBy(commitment, nodes, ms) : 0n
   return {
-    price: costMicros(priceMicros, Number(nodeMs - covered)),
+    price: costMicros(priceMicros, Number(all - covered)),
     worth: costMicros(commitment?.worthMicros ?? 0n, Number(covered)),
   }
 }
+
+/** Time of nodes that a commitment pays for. */
+function coveredBy(of: NonNullable<Terms['commitment']>, nodes: number, ms: bigint): bigint {
+  const lasts = of.leftMs === undefined ? ms : least(ms, BigInt(Math.max(0, of.leftMs)))
+  const most = BigInt(Math.max(0, Math.min(nodes, of.nodes ?? nodes))) * lasts
+  return of.leftNodeMs === undefined ? most : least(most, of.leftNodeMs)
+}
+
+const least = (one: bigint, other: bigint): bigint => (one < other ? one : other)
 
 const ceil = (amount: bigint, by: bigint): bigint => (amount + by - 1n) / by
 

@@ -122,14 +122,7 @@ function choiceOf(wants: Wants, place: Place, pool: number): Choice[] {
     takenPpm: place.takenPpm,
     ...(place.tier === 'committed' ? { commitment: { leftNodeMs: BigInt(nodes * 1000 * hour), worthMicros: 0n } } : {}),
     ...(away
-      ? {
-          data: {
-            bytes: BigInt(wants.terabytes) * 1_000_000_000_000n,
-            prices: away.outside,
-            sentBytes: 0n,
-            moveMs: 0,
-          },
-        }
+      ? { data: [{ bytes: BigInt(wants.terabytes) * 1_000_000_000_000n, prices: away.outside, sentBytes: 0n }] }
       : {}),
   })
   if (!price || (place.tier === 'spot' && !wants.spot)) return []

@@ -1,0 +1,90 @@
+import type { Offer } from '#model/offer.ts'
+import { siteKey, type Site } from '#model/site.ts'
+import type { Spec } from '#model/spec/spec.ts'
+import { speedPermille } from '#model/spec/throughput.ts'
+import { wantedReplicas } from '#model/workload.ts'
+
+import { hasCheckpoints } from './block.ts'
+import { egressSteps } from './egress.ts'
+import { priceOf, type Price, type Run, type Terms } from './price.ts'
+
+/** A candidate for one gang, as far as its price goes. */
+export type RunCandidate = {
+  site: Site
+  offer: Offer
+  ranks: number
+  /** Of what one rank gets of its node, for an hour. */
+  nodePriceMicros: number
+  /** Nodes of the offer that we hold already: they use up its commitment first. */
+  held: number
+}
+
+export type RunFacts = {
+  now: number
+  /** By `provider/name`: where data may lie. */
+  sites: ReadonlyMap<string, Site>
+  /** What has left each site in this month, in bytes. */
+  sentBytes?: ReadonlyMap<string, bigint>
+}
+
+const hourMs = 3_600_000
+/** From the loss of a node until the run goes on: it is seen, other nodes are found, booted and set up. */
+const restartMs = 300_000
+
+/** What is to be run: for who does not say how long, one hour stands. */
+export function runOf(spec: Spec): Run {
+  const workMs = spec.duration.expectedMs ?? hourMs
+  // A service loses nothing but the time; a run without checkpoints begins again.
+  const lost = spec.kind === 'service' ? 0 : workMs
+  const checkpointMs = Math.min(lost, spec.checkpoint.everyMs ?? (hasCheckpoints(spec) ? hourMs : lost))
+  return { workMs, checkpointMs, restartMs }
+}
+
+/**
+ * The marginal price of a gang's whole run at a candidate: what its commitment does not cover, expected losses, and egress
+ * of the data that lies elsewhere. Undefined where it is not expected to get done.
+ */
+export const priceRun = (spec: Spec, candidate: RunCandidate, facts: RunFacts): Price | undefined =>
+  priceOf(runOf(spec), termsOf(spec, candidate, facts))
+
+function termsOf(spec: Spec, { site, offer, ranks, nodePriceMicros, held }: RunCandidate, facts: RunFacts): Terms {
+  const { commitment, shape, takenPpm = 0 } = offer
+  const data = dataFor(spec, site, facts)
+  return {
+    nodes: ranks,
+    speedPermille: speedPermille(spec, shape.accelerator),
+    priceMicros: BigInt(nodePriceMicros),
+    takenPpm,
+    ...(commitment ? { commitment: leftOf(commitment, held, facts.now) } : {}),
+    ...(data.length > 0 ? { data } : {}),
+  }
+}
+
+const leftOf = (
+  { nodes, nodeMs, until }: NonNullable<Offer['commitment']>,
+  held: number,
+  now: number,
+): NonNullable<Terms['commitment']> => ({
+  ...(nodes === undefined ? {} : { nodes: Math.max(0, nodes - held) }),
+  ...(until === undefined ? {} : { leftMs: Math.max(0, until - now) }),
+  ...(nodeMs === undefined ? {} : { leftNodeMs: BigInt(nodeMs) }),
+  worthMicros: 0n,
+})
+
+const mebibyte = 1_048_576n
+
+/** Data sets that lie at another site, and what they pay to leave it; each counts on from the one before. */
+function dataFor(spec: Spec, to: Site, { sites, sentBytes }: RunFacts): NonNullable<Terms['data']> {
+  const sent = new Map<string, bigint>()
+  // Each worker of an array reads its part; each replica of a service all of it.
+  const parts = spec.kind === 'array' ? BigInt(Math.max(1, wantedReplicas(spec))) : 1n
+  return spec.data.flatMap(({ site: key, sizeMiB }) => {
+    const from = key === undefined ? undefined : sites.get(key)
+    const prices = from && egressSteps(from, to)
+    if (!prices || sizeMiB === undefined) return []
+    const bytes = (BigInt(sizeMiB) * mebibyte) / parts
+    const before = sent.get(siteKey(from)) ?? sentBytes?.get(siteKey(from)) ?? 0n
+    sent.set(siteKey(from), before + bytes)
+    return [{ bytes, prices, sentBytes: before }]
+  })
+}
