@@ -36,8 +36,8 @@ export type AgentOrder = {
   /** Where torchrun and its like meet, on the address of rank 0. */
   masterPort: number
   shape: Shape
-  /** Numbers of the accelerators that this rank may use. */
-  accelerators: number[]
+  /** The accelerators that this rank may use, by their numbers; a slice (MIG) by its identifier. */
+  accelerators: (number | string)[]
   /** Between SIGTERM and SIGKILL, where nobody says otherwise. */
   graceMs: number
 }

@@ -1,3 +1,5 @@
+import type { AcceleratorPart } from './resources.ts'
+
 /**
  * Capacity held for an attempt: wanted → starting → held → stopping → gone.
  *
@@ -53,5 +55,8 @@ export type LeasedRank = {
   cpuMilli: number
   memoryMiB: number
   diskMiB: number
+  /** Whole ones. */
   accelerators: number
+  /** What it holds of one more accelerator, beside others. */
+  part?: AcceleratorPart
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-import { Shape } from './resources.ts'
+import { AcceleratorPart, Shape } from './resources.ts'
 
 /**
  * What a provider is asked to start: a whole gang, as one thing. It carries no secret: the agent (or the adapter, where
@@ -14,7 +14,14 @@ export const Order = z.object({
   tier: z.string(),
   image: z.string().optional(),
   ranks: z
-    .array(z.object({ rank: z.int().min(0), node: z.string().optional(), shape: Shape }))
+    .array(
+      z.object({
+        rank: z.int().min(0),
+        node: z.string().optional(),
+        shape: Shape,
+        part: AcceleratorPart.optional().meta({ description: 'Its part of an accelerator that others share.' }),
+      }),
+    )
     .min(1)
     .meta({ description: 'One for each node, in the order of ranks.' }),
   graceMs: z.int().min(0),

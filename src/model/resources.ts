@@ -26,6 +26,18 @@ export type AcceleratorRequest = z.infer<typeof AcceleratorRequest>
 export const isPart = ({ shareMilli, profile }: AcceleratorRequest): boolean =>
   shareMilli !== undefined || profile !== undefined
 
+/** What a rank holds of one accelerator of its node, beside others: thousandths, or a slice that it is cut into (MIG). */
+export const AcceleratorPart = z.object({
+  device: z
+    .int()
+    .min(0)
+    .meta({ description: 'Which shared accelerator of the node it is: parts of one number are of one accelerator.' }),
+  shareMilli: z.int().min(1).max(999).optional().meta({ description: 'Thousandths of it.' }),
+  profile: z.string().max(40).optional().meta({ description: 'Size of the slice, such as 1g.10gb.' }),
+  start: z.int().min(0).max(7).optional().meta({ description: 'Slice of memory at which the slice begins.' }),
+})
+export type AcceleratorPart = z.infer<typeof AcceleratorPart>
+
 /**
  * What one node must have. Alternatives stand in the order of preference when `ordered`, else the cheapest wins.
  * CPUs are thousandths of a core (milli), so that half a core is an integer.
@@ -45,6 +57,7 @@ export const Shape = z.object({
   accelerator: z.string().optional().meta({ description: 'Accelerator model.' }),
   accelerators: z.int().min(0).meta({ description: 'Accelerators in one node.' }),
   acceleratorMemoryMiB: z.int().min(0).meta({ description: 'Memory of one accelerator, in MiB.' }),
+  mig: z.boolean().optional().meta({ description: 'Whether its accelerators can be had in slices (MIG).' }),
   cpuMilli: z.int().min(0).meta({ description: 'CPUs, in thousandths of a core.' }),
   memoryMiB: z.int().min(0),
   diskMiB: z.int().min(0),

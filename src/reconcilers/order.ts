@@ -13,9 +13,10 @@ export function orderOf({ token, leaseRow, workload, attempt }: ClaimedOperation
     site: leaseRow.site,
     tier: leaseRow.tier,
     ...(image === undefined ? {} : { image }),
-    ranks: leaseRow.ranks.map(({ rank, node, ...slice }) => ({
+    ranks: leaseRow.ranks.map(({ rank, node, part, ...slice }) => ({
       rank,
       ...(node === undefined ? {} : { node }),
+      ...(part && { part }),
       shape: shapeOf(leaseRow.shape, slice),
     })),
     graceMs: leaseRow.graceMs,

@@ -5,18 +5,23 @@ import type { Order } from '#model/order.ts'
 import type { Shape } from '#model/resources.ts'
 import type { Node } from '#model/site.ts'
 
+import { takeAccelerators, type Taking } from './accelerators.ts'
 import { claim, release } from './claims.ts'
+import type { MigInstance } from './measure.ts'
 import { isThere, type SiteFolder } from './site-folder.ts'
 
 /** What each rank of an order gets of this machine, and the claims that hold it. */
 export type Assignment = {
   masterPort: number
-  ranks: { rank: number; address: string; accelerators: number[] }[]
+  ranks: { rank: number; address: string; accelerators: (number | string)[] }[]
   claims: string[]
 }
 
 /** Gives each rank a node, an address and its accelerators, or says what is not there. */
-export async function assign(folder: SiteFolder, nodes: Node[], order: Order): Promise<Outcome<Assignment>> {
+export async function assign(
+  { folder, nodes, slices }: { folder: SiteFolder; nodes: Node[]; slices: readonly MigInstance[] },
+  order: Order,
+): Promise<Outcome<Assignment>> {
   const hosts = fit(nodes, order)
   if (!hosts.ok) return hosts
   const claims: string[] = []
@@ -26,31 +31,35 @@ export async function assign(folder: SiteFolder, nodes: Node[], order: Order): P
     claims.push(name)
     return true
   }
+  const giveOne = async (name: string): Promise<void> => {
+    claims.splice(claims.indexOf(name), 1)
+    await release(folder, [name])
+  }
   // Another caller with the same token may have been first: then they are that one's.
-  const giveBack = async () => (await isThere(folder.order(order.token))) || release(folder, claims)
+  const giveAll = async () => (await isThere(folder.order(order.token))) || release(folder, claims)
   try {
-    const assigned = await takeAll({ take, hosts: hosts.value, order })
-    if (!assigned.ok) await giveBack()
+    const assigned = await takeAll({ folder, slices, take, giveBack: giveOne, hosts: hosts.value, order })
+    if (!assigned.ok) await giveAll()
     return assigned.ok ? succeed({ ...assigned.value, claims }) : assigned
   } catch (error) {
-    await giveBack()
+    await giveAll()
     throw error
   }
 }
 
-type Taking = { take: Take; hosts: Node[]; order: Order }
+type All = Omit<Taking, 'host'> & { hosts: Node[]; order: Order }
 
-async function takeAll({ take, hosts, order }: Taking): Promise<Outcome<Omit<Assignment, 'claims'>>> {
+async function takeAll({ hosts, order, ...taking }: All): Promise<Outcome<Omit<Assignment, 'claims'>>> {
   const ranks: Assignment['ranks'] = []
   for (const [index, host] of hosts.entries()) {
     const asked = order.ranks[index]
     if (!asked) continue
-    const accelerators = await takeAccelerators(take, host, asked.shape.accelerators)
-    if (!accelerators)
-      return fail('no-capacity', 'elsewhere', `${host.name} has no ${asked.shape.accelerators} free accelerators`)
-    ranks.push({ rank: asked.rank, address: await takeAddress(take, order.token, asked.rank), accelerators })
+    const accelerators = await takeAccelerators({ ...taking, host }, { ...asked, token: order.token })
+    if (!accelerators.ok) return accelerators
+    const address = await takeAddress(taking.take, order.token, asked.rank)
+    ranks.push({ rank: asked.rank, address, accelerators: accelerators.value })
   }
-  return succeed({ masterPort: await takeMasterPort(take, order.token), ranks })
+  return succeed({ masterPort: await takeMasterPort(taking.take, order.token), ranks })
 }
 
 /** The node of each rank: the one it names, else the first that has room beside the order's other ranks. */
@@ -76,14 +85,7 @@ const amounts = ['accelerators', 'cpuMilli', 'memoryMiB', 'diskMiB'] as const
 const holds = (left: Shape | undefined, asked: Shape): boolean =>
   left !== undefined && amounts.every((what) => left[what] >= asked[what])
 
-type Take = (name: string) => Promise<boolean>
-
-async function takeAccelerators(take: Take, host: Node, count: number): Promise<number[] | undefined> {
-  const taken: number[] = []
-  for (let number = 0; number < host.shape.accelerators && taken.length < count; number++)
-    if (await take(`${host.name}-accelerator-${number}`)) taken.push(number)
-  return taken.length === count ? taken : undefined
-}
+type Take = Taking['take']
 
 /**
  * All of 127.0.0.0/8 is this machine on Linux, so each rank gets an address of its own there and the ranks look like

@@ -26,6 +26,14 @@ export async function claim(folder: SiteFolder, name: string, token: string): Pr
   }
 }
 
+/** Names that begin with a text and are claimed by orders that are there, or by launches under way. */
+export async function claimed(folder: SiteFolder, begin: string): Promise<string[]> {
+  const names = (await readdir(folder.claims)).filter((name) => name.startsWith(begin) && !name.endsWith('.taking'))
+  const held: string[] = []
+  for (const name of names.sort()) if (!(await isLeft(folder, join(folder.claims, name)))) held.push(name)
+  return held
+}
+
 const holderOf = (path: string): Promise<string> => readlink(path).catch(() => '')
 
 /** Whether a claim is nobody's any more. */

@@ -13,6 +13,7 @@ import type { Handle } from '#providers/provider.ts'
 
 import { type Assignment, assign } from './assign.ts'
 import { release, releaseAll } from './claims.ts'
+import type { MigInstance } from './measure.ts'
 import { isThere, isToken, type SiteFolder, wasRetired } from './site-folder.ts'
 
 /** What we keep of an order to show it again; never its credential. */
@@ -26,7 +27,7 @@ export const orderFile = 'order.json'
  * the next, and none starts a rank twice.
  */
 export async function launchOrder(
-  site: { folder: SiteFolder; nodes: Node[]; agentCommand: string[] },
+  site: { folder: SiteFolder; nodes: Node[]; slices: readonly MigInstance[]; agentCommand: string[] },
   order: CredentialedOrder,
 ): Promise<Outcome<Handle>> {
   const { folder } = site
@@ -35,7 +36,7 @@ export async function launchOrder(
   const over = fail('conflict', 'never', `order ${order.token} was retired before it was launched`)
   if (await wasRetired(folder, order.token)) return over
   if (!(await isThere(folder.order(order.token)))) {
-    const assigned = await assign(folder, site.nodes, order)
+    const assigned = await assign(site, order)
     if (!assigned.ok) return assigned
     await makeFolder(folder, order, assigned.value)
     // Whoever retired it meanwhile saw no folder to remove.

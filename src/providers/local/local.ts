@@ -11,7 +11,7 @@ import type { LogChunk, LogPart, Provider } from '#providers/provider.ts'
 
 import type { LocalSite } from './config.ts'
 import { launchOrder } from './launch.ts'
-import { measureMachine } from './measure.ts'
+import { type MigInstance, measureMachine } from './measure.ts'
 import { retireOrder } from './retire.ts'
 import { sightAll, sightOrder, sightRank } from './sight.ts'
 import { ask, isThere, isToken, prepareSite, type SiteFolder, siteFolder } from './site-folder.ts'
@@ -22,7 +22,10 @@ export type LocalOptions = {
   agentCommand?: string[]
 }
 
-type OpenSite = { site: LocalSite; folder: SiteFolder; nodes: () => Promise<Node[]> }
+type OpenSite = { site: LocalSite; folder: SiteFolder; machines: () => Promise<Machines> }
+
+/** The nodes of a site, and the slices of this machine where the node is this machine. */
+type Machines = { nodes: Node[]; slices: MigInstance[] }
 
 /**
  * Sites on this machine. Nothing is kept in memory: what runs is in the folder of its site and in the processes, and
@@ -57,10 +60,10 @@ export function createLocal(options: LocalOptions): Provider & { prepare(): Prom
       for (const { folder } of open.values()) await prepareSite(folder)
     },
     offers: (name, signal) =>
-      at(name, signal, async ({ site, nodes }) => succeed(offersOf(site, await nodes(), Date.now()))),
+      at(name, signal, async ({ site, machines }) => succeed(offersOf(site, (await machines()).nodes, Date.now()))),
     launch: (order, signal) =>
-      at(order.site, signal, async ({ folder, nodes }) =>
-        launchOrder({ folder, nodes: await nodes(), agentCommand }, order),
+      at(order.site, signal, async ({ folder, machines }) =>
+        launchOrder({ folder, ...(await machines()), agentCommand }, order),
       ),
     get: ({ site, token }, signal) =>
       at(site, signal, async ({ folder }) => succeed(isToken(token) ? await sightOrder(folder, token) : null)),
@@ -71,19 +74,24 @@ export function createLocal(options: LocalOptions): Provider & { prepare(): Prom
       ),
     logs: ({ site, token }, part, signal) =>
       at(site, signal, async ({ folder }) => succeed(await readRankLog(folder, token, part))),
-    abilities: { inventory: (name, signal) => at(name, signal, async ({ nodes }) => succeed(await nodes())) },
+    abilities: {
+      inventory: (name, signal) => at(name, signal, async ({ machines }) => succeed((await machines()).nodes)),
+    },
   }
 }
 
 const agentProgram = fileURLToPath(new URL('../../../bin/isobar-agent.js', import.meta.url))
 
 function openSite(site: LocalSite): OpenSite {
-  let measured: Promise<Node[]> | undefined
-  const measure = async () => [{ ...(await measureMachine(site.root)) }]
+  let measured: Promise<Machines> | undefined
+  const measure = async (): Promise<Machines> => {
+    const { node, slices } = await measureMachine(site.root)
+    return { nodes: [node], slices }
+  }
   return {
     site,
     folder: siteFolder(site.root),
-    nodes: () => (site.nodes ? Promise.resolve(site.nodes) : (measured ??= measure())),
+    machines: async () => (site.nodes ? { nodes: site.nodes, slices: [] } : (measured ??= measure())),
   }
 }
 

@@ -8,12 +8,16 @@ import type { Node } from '#model/site.ts'
 
 const MiB = 1024 * 1024
 
-/** This machine as one node; `path` is where its disk is measured. */
-export async function measureMachine(path: string): Promise<Node> {
-  const [disk, gpus] = await Promise.all([statfs(path).catch(() => undefined), measureGpus()])
+/** A slice that an accelerator of this machine is cut into (MIG). */
+export type MigInstance = { accelerator: number; profile: string; uuid: string }
+
+/** This machine as one node, and the slices that its accelerators are cut into; `path` is where its disk is measured. */
+export async function measureMachine(path: string): Promise<{ node: Node; slices: MigInstance[] }> {
+  const [disk, gpus, slices] = await Promise.all([statfs(path).catch(() => undefined), measureGpus(), measureSlices()])
   const shape: Shape = {
     name: 'this-machine',
     ...gpus,
+    ...(slices.length > 0 && { mig: true }),
     cpuMilli: availableParallelism() * 1000,
     memoryMiB: Math.floor(totalmem() / MiB),
     diskMiB: disk ? Math.floor((disk.bavail * disk.bsize) / MiB) : 0,
@@ -22,20 +26,37 @@ export async function measureMachine(path: string): Promise<Node> {
     hostname()
       .toLowerCase()
       .replaceAll(/[^a-z0-9-]/g, '-') || 'node'
-  return { name, shape, path: [name], usable: true }
+  return { node: { name, shape, path: [name], usable: true }, slices }
 }
 
 type Gpus = Pick<Shape, 'accelerator' | 'accelerators' | 'acceleratorMemoryMiB'>
 
 const noGpus: Gpus = { accelerators: 0, acceleratorMemoryMiB: 0 }
 
-async function measureGpus(): Promise<Gpus> {
+const measureGpus = async (): Promise<Gpus> =>
+  readGpus(await askDriver(['--query-gpu=name,memory.total', '--format=csv,noheader,nounits']))
+
+const measureSlices = async (): Promise<MigInstance[]> => readSlices(await askDriver(['-L']))
+
+async function askDriver(question: string[]): Promise<string> {
   try {
-    const query = ['--query-gpu=name,memory.total', '--format=csv,noheader,nounits']
-    return readGpus((await promisify(execFile)('nvidia-smi', query, { timeout: 5000, maxBuffer: MiB })).stdout)
+    return (await promisify(execFile)('nvidia-smi', question, { timeout: 5000, maxBuffer: MiB })).stdout
   } catch {
-    return noGpus // none, or a driver that does not answer: nothing could run there either
+    return '' // none, or a driver that does not answer: nothing could run there either
   }
+}
+
+/** Reads what `nvidia-smi -L` lists: `GPU 0: …`, and below it `MIG 1g.10gb Device 0: (UUID: MIG-…)`. */
+export function readSlices(list: string): MigInstance[] {
+  let accelerator = -1
+  const slices: MigInstance[] = []
+  for (const line of list.split('\n')) {
+    const gpu = /^GPU (\d+):/.exec(line)
+    if (gpu) accelerator = Number(gpu[1])
+    const slice = /^\s+MIG (\d+g\.\d+gb(?:\+me)?)\s+Device\s+\d+:\s*\(UUID:\s*(MIG-[0-9a-f-]+)\)/i.exec(line)
+    if (slice?.[1] && slice[2]) slices.push({ accelerator, profile: slice[1].toLowerCase(), uuid: slice[2] })
+  }
+  return slices
 }
 
 /** Reads lines such as `NVIDIA H200, 143771`. Those unlike the first are left out: a shape has one kind. */
