@@ -19,6 +19,7 @@ export const rules = [
   'disk',
   'topology',
   'price',
+  'capacity-block',
   'quota',
   'provider-share',
   'capacity',

@@ -7,6 +7,8 @@ import { isPart, type Shape } from '#model/resources.ts'
 import { parseAccelerator, parseCpus } from '#model/spec/resources-text.ts'
 import { durationMs, hourlyMicros, sizeMiB } from '#model/spec/text.ts'
 
+import { egressField, termsField } from './declared-terms.ts'
+
 // What sites.yaml says of a site whose capacity somebody declares, as people write it.
 
 /** Country code for "not known", which ISO 3166-1 leaves to its users: rules on residency then refuse the site. */
@@ -60,6 +62,8 @@ export const siteFields = {
   tier: Tier.default('on-demand'),
   price: hourlyMicros('Price of one node for one hour.').default(0),
   nodes: z.int().min(1).max(10_000).default(1).meta({ description: 'How many nodes of `shape` it has.' }),
+  terms: termsField.optional(),
+  egress: egressField.optional(),
 }
 
 /** For `refine`: sites of one provider are told apart by their names. */

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { SimulatedConfig, simulatedOptions } from '#providers/simulated/config.ts'
+import { createSimulated } from '#providers/simulated/simulated.ts'
+import { createFakeClock } from '#simulator/fake-clock.ts'
 import { parseSites } from './sites.ts'
 
 test('sites are given to their providers, each without its name', async () => {
@@ -13,6 +16,28 @@ test('sites are given to their providers, each without its name', async () => {
     local: { sites: [{ name: 'west', price: '$1.20/h' }, { name: 'east' }] },
     simulated: { sites: [{ name: 'cloud', shape: { cpus: 2, memory: '2GB' } }] },
   })
+})
+
+const shape = '{cpus: 2, memory: 2GB}'
+
+test('a site declares the terms of its offers and what data costs that leaves it', async () => {
+  const text = `sites:
+  - provider: simulated
+    name: cloud
+    shape: ${shape}
+    terms: {commitment: {nodes: 4, until: 2027-01-01T00:00:00Z}, from: 2026-06-01T00:00:00Z, takenEvery: 100h}
+    egress: [{to: '*', steps: [{untilGB: 100, price: $0}, {price: $0.09}]}]
+`
+  const config = (await parseSites('sites.yaml', text)).get('simulated')
+  const cloud = createSimulated({ ...simulatedOptions(SimulatedConfig.parse(config)), clock: createFakeClock() })
+  const provider = cloud.open()
+  assert.deepEqual(provider.sites()[0]?.egress, [
+    { to: '*', steps: [{ untilGB: 100, microsPerGB: 0 }, { microsPerGB: 90_000 }] },
+  ])
+  const offers = await provider.offers('cloud', AbortSignal.timeout(1000))
+  const { commitment, from, takenPpm } = (offers.ok && offers.value[0]) || assert.fail()
+  assert.deepEqual(commitment, { nodes: 4, until: Date.UTC(2027, 0, 1) })
+  assert.deepEqual([from, takenPpm], [Date.UTC(2026, 5, 1), 10_000])
 })
 
 test('what is wrong in a sites.yaml is shown at its place, with the fix last', async () => {
@@ -35,6 +60,10 @@ test('what is wrong in a sites.yaml is shown at its place, with the fix last', a
       /:3:32: .*"pirce"\n.*\n.*\ndid you mean price\?$/,
     ],
     ['sites:\n  - {provider: local, name: a}\n  - {provider: local, name: a}\n', /two sites have the same name/],
+    [
+      `sites:\n  - {provider: simulated, name: a, shape: ${shape}, egress: [{to: EU, steps: [{price: 1}, {price: 2}]}]}\n`,
+      /egress: the steps must rise/,
+    ],
     ['sites:\n  - name: west\n', /:2:5: .*provider of this site is missing\n.*\n.*\nadd provider: local$/],
     ['sites: [a]\n', /provider of this site is missing/],
     ['sites: [', /sites\.yaml:1:\d+: .*bracket/s],

@@ -18,25 +18,26 @@ export function objectionToBlock(
   { from, until, shape }: Offer,
   now: number,
 ): { detail: string; passing: boolean } | null {
-  if (until !== undefined) {
-    const tail = 'let it write checkpoints (checkpoint.every) to begin there all the same'
-    const { expectedMs, maximumMs } = spec.duration
-    const at1000 = expectedMs ?? maximumMs
-    const begins = Math.max(now, from ?? now)
-    const say = (what: string) => ({
-      detail: `its capacity block ends at ${formatInstant(until)}, ${what}; ${tail}`,
-      passing: false,
-    })
-    if (until <= now) return { detail: `its capacity block has ended at ${formatInstant(until)}`, passing: false }
-    if (!hasCheckpoints(spec)) {
-      if (spec.kind === 'service') return say('and a service does not end')
-      if (at1000 === undefined) return say('and the spec does not say how long it runs (duration.expected)')
-      // A bound by the clock does not depend on the speed.
-      const lasts = expectedMs === undefined ? at1000 : (at1000 * 1000) / speedPermille(spec, shape.accelerator)
-      if (begins + lasts > until) return say(`and it runs for ${formatDuration(Math.ceil(lasts))}`)
-    }
+  if (until !== undefined && until <= now) return never(`its capacity block has ended at ${formatInstant(until)}`)
+  if (until !== undefined && !hasCheckpoints(spec)) {
+    const ends = `its capacity block ends at ${formatInstant(until)}, and`
+    const lastsMs = longest(spec, shape.accelerator)
+    if (lastsMs === Infinity) return never(`${ends} a service without checkpoints does not`)
+    if (lastsMs === undefined)
+      return never(`${ends} the spec says neither how long it runs nor that it writes checkpoints`)
+    if (Math.max(now, from ?? now) + lastsMs > until)
+      return never(`${ends} without checkpoints its run of ${formatDuration(lastsMs)} would be lost`)
   }
-  if (from !== undefined && from > now)
-    return { detail: `its capacity block begins at ${formatInstant(from)}`, passing: true }
-  return null
+  return from !== undefined && from > now
+    ? { detail: `its capacity block begins at ${formatInstant(from)}`, passing: true }
+    : null
+}
+
+const never = (detail: string) => ({ detail, passing: false })
+
+/** How long it runs on such accelerators: as expected, or as it may at the most, whatever the speed. */
+function longest(spec: Spec, model: string | undefined): number | undefined {
+  if (spec.kind === 'service') return Infinity
+  const { expectedMs, maximumMs } = spec.duration
+  return expectedMs === undefined ? maximumMs : Math.ceil((expectedMs * 1000) / speedPermille(spec, model))
 }

@@ -59,8 +59,9 @@ test('checkpoints make spot cheaper: without them a loss costs half the run', ()
   assert.ok(cost(taken, often) > cost(candidate(), often))
 })
 
+const flat = (to: string, microsPerGB: number) => ({ to, steps: [{ microsPerGB }] })
+
 test('data pays to leave its site by the tariff that names the other most closely, or by list prices', () => {
-  const flat = (to: string, microsPerGB: number) => ({ to, steps: [{ microsPerGB }] })
   const from = site({ name: 'home', egress: [flat('*', 90_000), flat('EU', 20_000), flat('simulated/west', 0)] })
   const data = [{ name: 'corpus', location: 's3://corpus', site: 'simulated/home', size: `${terabyteMiB}MB` }]
   const spec = aJob({ duration: { expected: '10h' }, data }).spec
@@ -79,8 +80,11 @@ test('data pays to leave its site by the tariff that names the other most closel
 test('a capacity block refuses what it cannot hold to its end, unless that writes checkpoints', () => {
   const block = anOffer({ from: aNow + hour, until: aNow + 9 * hour })
   const says = (spec: Parameters<typeof aJob>[0], now = aNow) => objectionToBlock(aJob(spec).spec, block, now)
-  assert.match(says({})?.detail ?? '', /ends at .*does not say how long it runs/)
-  assert.match(says({ duration: { expected: '8h30m' } })?.detail ?? '', /runs for 8h30m; let it write checkpoints/)
+  assert.match(says({})?.detail ?? '', /ends at .* says neither how long it runs/)
+  assert.match(
+    says({ duration: { expected: '8h30m' } })?.detail ?? '',
+    /without checkpoints its run of 8h30m would be lost/,
+  )
   assert.deepEqual(says({ duration: { expected: '8h' } }), {
     detail: 'its capacity block begins at 2026-01-01T01:00:00Z',
     passing: true,

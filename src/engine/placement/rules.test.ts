@@ -152,6 +152,18 @@ const examples: Record<Rule, Example[]> = {
       impossible: true,
     },
   ],
+  'capacity-block': [
+    {
+      site: { offers: [{ available: 1, until: aNow + 1000 }] },
+      says: 'its capacity block ends at 2026-01-01T00:00:01Z, and the spec says neither how long it runs nor that it writes checkpoints',
+      impossible: true,
+    },
+    {
+      site: { offers: [{ available: 1, from: aNow + 1000 }] },
+      says: 'its capacity block begins at 2026-01-01T00:00:01Z',
+      impossible: false,
+    },
+  ],
   quota: [
     {
       job: { resources: { accelerators: 'H100:4' } },

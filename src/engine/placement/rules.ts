@@ -1,3 +1,4 @@
+import { objectionToBlock } from '#engine/market/block.ts'
 import { rules, type Rule } from '#model/plan.ts'
 import type { Quota } from '#model/project.ts'
 import { formatInstant } from '#kit/instant.ts'
@@ -100,6 +101,8 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
       ? never(`${costs()}, above the ${say.hourly(policy.maxPriceMicros)} of project ${project.name}`)
       : null
   },
+
+  'capacity-block': ({ spec }, { candidate: { offer } }, { now }) => objectionToBlock(spec, offer, now),
 
   quota: (need, { slice }, round) => {
     const { quota, name } = need.project

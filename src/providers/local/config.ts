@@ -2,7 +2,9 @@ import { availableParallelism } from 'node:os'
 
 import { z } from 'zod'
 
+import type { EgressTariff } from '#model/egress.ts'
 import type { Tier } from '#model/names.ts'
+import type { OfferTerms } from '#model/offer.ts'
 import type { Shape } from '#model/resources.ts'
 import type { Node } from '#model/site.ts'
 import { distinctNames, shapeField, siteFields } from '#providers/declared-site.ts'
@@ -25,6 +27,8 @@ export type LocalSite = {
   priceSource?: string
   /** Nodes as declared; absent for the machine itself, as measured. */
   nodes?: Node[]
+  terms?: OfferTerms | undefined
+  egress?: EgressTariff[] | undefined
 }
 
 const LocalSiteField = z

@@ -19,11 +19,12 @@ export const SimulatedConfig = z
 /** The options of the sites that a file declares. */
 export const simulatedOptions = ({ sites }: z.output<typeof SimulatedConfig>): SimulatedOptions => ({
   seed: 1,
-  sites: sites.map(({ name, jurisdictions, patience, tier, price, nodes, shape, boot, run }) => ({
+  sites: sites.map(({ name, jurisdictions, patience, tier, price, nodes, shape, boot, run, terms, egress }) => ({
     name,
     jurisdictions,
     patienceMs: patience,
-    pools: [{ tier, shape, priceMicros: price, nodes }],
+    ...(egress ? { egress } : {}),
+    pools: [{ tier, shape, priceMicros: price, nodes, terms }],
     pace: { bootMs: [boot, boot], runMs: [run, run] },
   })),
 })

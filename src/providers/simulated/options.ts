@@ -1,6 +1,7 @@
 import { z } from 'zod'
 
 import { Tier } from '#model/names.ts'
+import { OfferTerms } from '#model/offer.ts'
 import { Shape } from '#model/resources.ts'
 import { Site } from '#model/site.ts'
 
@@ -14,6 +15,7 @@ const Pool = z.strictObject({
   shape: Shape,
   priceMicros: z.int().min(0).meta({ description: 'Price of one node for one hour, in millionths of a US dollar.' }),
   nodes: z.int().min(0).meta({ description: 'Nodes that there are.' }),
+  terms: OfferTerms.optional().meta({ description: 'What its offer binds to beside its price.' }),
 })
 
 const fraction = z.number().min(0).max(1)

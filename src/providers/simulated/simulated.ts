@@ -66,7 +66,13 @@ type Shared = { sites: SimulatedSite[]; wire: Wire; scripts: ReadonlyMap<string,
 const openAdapter = ({ sites, wire, scripts }: Shared): Provider => ({
   name: 'simulated',
   sites: () =>
-    sites.map(({ name, jurisdictions, patienceMs }) => ({ provider: 'simulated', name, jurisdictions, patienceMs })),
+    sites.map(({ name, jurisdictions, patienceMs, egress }) => ({
+      provider: 'simulated',
+      name,
+      jurisdictions,
+      patienceMs,
+      ...(egress ? { egress } : {}),
+    })),
   offers: (site, signal) =>
     wire({ site, name: 'offers', token: '' }, signal, (_, now) => succeed(offersOf(sites, site, now))),
   launch: (order, signal) =>
@@ -94,7 +100,7 @@ const openAdapter = ({ sites, wire, scripts }: Shared): Provider => ({
 })
 
 const offersOf = (sites: SimulatedSite[], site: string, now: number): Offer[] =>
-  (sites.find((one) => one.name === site)?.pools ?? []).map(({ tier, shape, priceMicros, nodes }) => ({
+  (sites.find((one) => one.name === site)?.pools ?? []).map(({ tier, shape, priceMicros, nodes, terms }) => ({
     provider: 'simulated',
     site,
     tier,
@@ -104,6 +110,7 @@ const offersOf = (sites: SimulatedSite[], site: string, now: number): Offer[] =>
     available: nodes,
     images: true,
     source: 'simulated',
+    ...terms,
     asOf: now,
   }))
 
