@@ -50,11 +50,12 @@ export function createLocal(options: LocalOptions): Provider & { prepare(): Prom
   return {
     name: 'local',
     sites: () =>
-      options.sites.map(({ name, jurisdictions, patienceMs }) => ({
+      options.sites.map(({ name, jurisdictions, patienceMs, egress }) => ({
         provider: 'local',
         name,
         jurisdictions,
         patienceMs,
+        ...(egress ? { egress } : {}),
       })),
     async prepare() {
       for (const { folder } of open.values()) await prepareSite(folder)
@@ -112,6 +113,7 @@ function offersOf(site: LocalSite, nodes: Node[], now: number): Offer[] {
     available,
     images: false,
     source: sourceOf(site),
+    ...site.terms,
     asOf: now,
   }))
 }
