@@ -74,7 +74,7 @@ class IsobarScheduler implements Scheduler {
   }
 
   #lineOf({ job, demand }: JobRecord): Line {
-    const key = [job.project, job.priority, demand.unit, demand.amount, demand.ranks].join(' ')
+    const key = [job.project, job.priority, demand.unit, demand.amount, demand.ranks, demand.within].join(' ')
     const line = this.#lines.get(key) ?? { waiting: [], asleep: false }
     this.#lines.set(key, line)
     return line
@@ -172,6 +172,7 @@ function askedOf(record: JobRecord, nodeSize: number): Asked {
         ...blank,
         nodes,
         resources,
+        ...(demand.within > 0 && { topology: { within: demand.within === 1 ? 'nvlink' : 'block', required: true } }),
         project: job.project,
         duration: { expectedMs: job.durationMs, maximumMs: undefined },
       },

@@ -5,7 +5,7 @@ import { Line } from '#engine/queue/line.ts'
 import type { QuotaNode } from '#engine/queue/quota.ts'
 import type { Want } from '#engine/queue/request.ts'
 import { createShares } from '#engine/queue/share.ts'
-import type { Floor, Spots } from '#simulator/replay/floor.ts'
+import type { Demand, Floor, Spots } from '#simulator/replay/floor.ts'
 import { remainingMs, type JobRecord } from '#simulator/replay/job-record.ts'
 import type { Act, MakeScheduler, Scheduler } from '#simulator/replay/scheduler.ts'
 import type { NodeGroup } from '#simulator/scenario/fleet.ts'
@@ -93,13 +93,13 @@ class LineScheduler implements Scheduler {
 
   /** Jobs that last about as long stand in one row, so that a long one does not keep short ones from passing. */
   #wantOf({ demand, job }: JobRecord, lastsMs: number): Want {
-    const { unit, amount, ranks } = demand
-    const key = [unit, amount, ranks, job.priority, 32 - Math.clz32(lastsMs / 1000), job.project].join(' ')
+    const { unit, amount, ranks, within } = demand
+    const key = [unit, amount, ranks, within, job.priority, 32 - Math.clz32(lastsMs / 1000), job.project].join(' ')
     const known = this.#wants.get(key)
     if (known) return known
     const options = this.#floor
       .groupsFor(unit)
-      .map((group) => ({ cell: group.number, gang: gangOf(group, amount, ranks), amounts: { [unit]: amount } }))
+      .map((group) => ({ cell: group.number, gang: gangOf(group, demand), amounts: { [unit]: amount } }))
     const want = { key, project: job.project, priority: job.priority, options }
     this.#wants.set(key, want)
     return want
@@ -108,12 +108,12 @@ class LineScheduler implements Scheduler {
 
 const idOf = ({ index }: JobRecord): string => String(index)
 
-function cellOf({ shape, unit, size, count }: NodeGroup): Cell {
+function cellOf({ shape, unit, size, count, domains }: NodeGroup): Cell {
   const amounts = { accelerators: unit === 'gpu' ? size : 0, cpuMilli: unit === 'cpu' ? size : 0 }
   return createCell({
     classes: [{ shape, ...amounts, memoryMiB: 0, diskMiB: 0 }],
     classOf: new Uint16Array(count),
-    domains: [],
+    domains: domains.map((nodes) => Int32Array.from({ length: count }, (_, node) => Math.floor(node / nodes))),
   })
 }
 
@@ -125,7 +125,8 @@ function partsOf({ size }: NodeGroup, amount: number, ranks: number): { each: nu
   return [whole, { each: rest, ranks: 1 }].filter((part) => part.each > 0 && part.ranks > 0)
 }
 
-const gangOf = (group: NodeGroup, amount: number, ranks: number): GangRequest => ({
+const gangOf = (group: NodeGroup, { amount, ranks, within }: Demand): GangRequest => ({
+  ...(within > 0 && { within: { level: Math.min(within, group.domains.length) } }),
   roles: partsOf(group, amount, ranks).map((part) => ({
     size: group.unit === 'gpu' ? { accelerators: part.each } : { cpuMilli: part.each },
     ranks: part.ranks,

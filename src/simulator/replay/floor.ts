@@ -10,6 +10,29 @@ export type Demand = {
   readonly amount: number
   /** Equal ranks; 0 for as few nodes as possible: whole ones, and the remainder on one. */
   readonly ranks: number
+  /** It stands in one domain of this level of a group's topology, 1 the tightest; anywhere in a group where it is 0. */
+  readonly within: number
+}
+
+/** Nodes that stand in a row, `end` not among them. */
+export type Range = { first: number; end: number }
+
+/**
+ * Nodes in a domain of a group: the widest that it has, if it has none as wide, and a node where it has no topology. For
+ * 0, all of them.
+ */
+export function domainSize({ domains, count }: NodeGroup, within: number): number {
+  return within === 0 ? count : (domains[Math.min(within, domains.length) - 1] ?? 1)
+}
+
+/** The domains of a group in which a gang that asks for one may stand, in order. */
+export function domainsOf(group: NodeGroup, within: number): Range[] {
+  const size = domainSize(group, within)
+  const end = group.first + group.count
+  return Array.from({ length: Math.ceil(group.count / size) }, (_, i) => ({
+    first: group.first + i * size,
+    end: Math.min(end, group.first + (i + 1) * size),
+  }))
 }
 
 /** Where a gang stands: a node, what it has of it, the next node, what it has of that, … */
@@ -123,11 +146,16 @@ export class FloorKeeper implements Floor {
     for (const group of this.groupsFor(demand.unit)) {
       const tree = this.#trees[group.number]
       if (!tree || this.refuses(group.number) || !this.#mayHold(group, demand)) continue
-      const spots = fitIn(group, demand, {
-        first: (least, from) => tree.firstAtLeast(least, from),
-        free: (index) => this.#free[group.first + index] ?? 0,
-      })
-      if (spots) return spots
+      for (const { first, end } of domainsOf(group, demand.within)) {
+        const spots = fitIn({ size: group.size, first, count: end - first }, demand, {
+          first: (least, from) => {
+            const found = tree.firstAtLeast(least, first - group.first + from) - first + group.first
+            return found < end - first ? found : -1
+          },
+          free: (index) => this.#free[first + index] ?? 0,
+        })
+        if (spots) return spots
+      }
     }
     return undefined
   }
@@ -143,8 +171,10 @@ export class FloorKeeper implements Floor {
 
   couldEverFit(demand: Demand): boolean {
     return this.groupsFor(demand.unit).some((group) => {
-      const first = (least: number, from: number) => (least <= group.size && from < group.count ? from : -1)
-      return fitIn(group, demand, { first, free: () => group.size }) !== undefined
+      const { size } = group
+      const count = Math.min(group.count, domainSize(group, demand.within))
+      const first = (least: number, from: number) => (least <= size && from < count ? from : -1)
+      return fitIn({ size, first: group.first, count }, demand, { first, free: () => size }) !== undefined
     })
   }
 
@@ -234,10 +264,12 @@ const tally = (): Tally => ({ used: 0, usable: 0, splintered: 0 })
 /** What is free on a node that is partly taken: no gang of whole nodes can have it. */
 const splinters = (free: number, size: number): number => (free < size ? free : 0)
 
-/** The nodes of a group, from 0: the first from one on with so much free, and what is free on one. */
+/** Nodes of a group in a row, counted from 0: the first from one on with so much free, and what is free on one. */
 type Look = { first: (least: number, from: number) => number; free: (index: number) => number }
 
-function fitIn(group: NodeGroup, { amount, ranks }: Demand, look: Look): number[] | undefined {
+type Row = { size: number; first: number; count: number }
+
+function fitIn(group: Row, { amount, ranks }: Demand, look: Look): number[] | undefined {
   if (ranks > 0) return fitRanks({ first: group.first, each: amount / ranks, ranks }, look)
   const whole = Math.floor(amount / group.size)
   if (whole > group.count) return undefined

@@ -22,6 +22,7 @@ const jobs = fc
       arrival: fc.integer({ min: 0, max: 200 }),
       amount: fc.constantFrom(1, 2, 3, 4, 8, 11, 16, 24, 64),
       ranks: fc.constantFrom(0, 0, 1, 2),
+      within: fc.constantFrom(0, 0, 0, 1, 2),
       duration: fc.integer({ min: 1, max: 120 }),
       priority: fc.constantFrom(0, 0, 0, 1),
       project: fc.constantFrom('a', 'b', 'c'),
@@ -41,7 +42,10 @@ const jobs = fc
     ),
   )
 
-const fleet = aFleet({ count: 3 }, { count: 2, size: 4, site: 'local/there', tier: 'spot', priceMicros: 7_200_000_000 })
+const fleet = aFleet(
+  { count: 5, domains: [2, 4] },
+  { count: 2, domains: [2], size: 4, site: 'local/there', tier: 'spot', priceMicros: 7_200_000_000 },
+)
 const [here, there] = [fleet.groups.slice(0, 1), fleet.groups.slice(1)]
 
 const scenario: fc.Arbitrary<Partial<Scenario>> = fc.record({

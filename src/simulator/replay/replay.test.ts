@@ -111,6 +111,20 @@ test('ranks are equal parts, and without them a gang takes whole nodes and the r
   assert.deepEqual(spotsOf(2), [0, 6, 1, 6])
 })
 
+test('a gang that asks for one domain waits for one, under every policy, and policies that stop others make room in one', () => {
+  const racks = aFleet({ count: 5, domains: [2, 4] })
+  // A long job on half of each rack: there is room for two nodes, but not in one rack; the fifth node is a rack alone.
+  const jobs = someJobs([0, 8, 50], [0, 8, 100], [0, 8, 50], [0, 8, 90], [0, 8, 95], [1, 16, 10, { within: 1 }])
+  const begin = (policy: string) => Number(ran({ fleet: racks, jobs, policy }).begins.j5)
+  for (const policy of ['fifo', 'sjf', 'fair', 'isobar', 'line']) assert.ok(begin(policy) >= 50, policy)
+  assert.equal(begin('srtf'), 1)
+  const wide = someJobs([0, 32, 10, { within: 2 }], [0, 40, 10, { within: 2 }], [0, 24, 10, { within: 1 }])
+  assert.deepEqual(
+    ran({ fleet: racks, jobs: wide }).records.map(({ state }) => state),
+    ['ended', 'refused', 'refused'],
+  )
+})
+
 test('what an outage takes goes back to its last checkpoint; where work is kept, only nothing new starts', () => {
   const jobs = someJobs([0, 8, 100, { checkpointMs: 30, restartMs: 10 }], [60, 8, 10])
   const lost = ran({ fleet: site, jobs, scenario: outageOf('lost', 200) })

@@ -271,9 +271,9 @@ function recordsOf(jobs: readonly Job[], projects: readonly string[], scenario: 
   const numbers = new Map(projects.map((name, number) => [name, number]))
   const demands = new Map<string, Demand>()
   return jobs.map((job, index): JobRecord => {
-    const { unit, amount, ranks } = job
-    const key = `${unit} ${amount} ${ranks}`
-    const demand = demands.get(key) ?? { unit, amount, ranks }
+    const { unit, amount, ranks, within } = job
+    const key = `${unit} ${amount} ${ranks} ${within}`
+    const demand = demands.get(key) ?? { unit, amount, ranks, within }
     demands.set(key, demand)
     return {
       index,

@@ -27,7 +27,7 @@ export function createWatch({ groups, nodes }: Fleet, every: number): Watch {
 
   function stands(record: JobRecord): void {
     const { job, spots } = record
-    const { id, unit, amount, ranks } = job
+    const { id, unit, amount, ranks, within } = job
     const group = groupAt(spots[0] ?? -1)
     let [sum, odd] = [0, 0]
     for (let i = 0; i < spots.length; i += 2) {
@@ -39,6 +39,12 @@ export function createWatch({ groups, nodes }: Fleet, every: number): Watch {
       if (ranks > 0 && part % (amount / ranks) !== 0) odd++
       sum += part
     }
+    const { domains: sizes, count } = group
+    const domain = within === 0 ? count : (sizes[within - 1] ?? sizes.at(-1) ?? 1)
+    const domains = new Set(
+      spots.filter((_, i) => i % 2 === 0).map((node) => Math.floor((node - group.first) / domain)),
+    )
+    if (domains.size > 1) broken(`${id} stands in ${domains.size} domains of ${domain} nodes: ${spots.join(' ')}`)
     if (group.unit !== unit) broken(`${id} asks for ${unit} and is on ${nameOf(group)}, which has ${group.unit}`)
     if (sum !== amount) broken(`${id} asks for ${amount} and has ${sum}: a gang is whole or not there`)
     if (odd > 0) broken(`${id} asks for ${ranks} equal ranks, and has ${spots.join(' ')} (node, part, …)`)

@@ -1,6 +1,9 @@
 /** What is given out of a node: accelerators, or CPUs where it has none. */
 export type Unit = 'gpu' | 'cpu'
 
+/** Levels of a topology by the words of a spec, and how many there are below it in a fleet: 0 is anywhere in a site. */
+export const levels = { site: 0, nvlink: 1, block: 2 } as const
+
 /** A piece of work in a trace. */
 export type Job = {
   id: string
@@ -11,6 +14,8 @@ export type Job = {
   amount: number
   /** Equal ranks of the gang; 0 where it takes as few nodes as it can: whole ones, and the remainder on one. */
   ranks: number
+  /** All its nodes stand in one domain of this level (see `levels`): 1 is the tightest that a fleet has, 0 is none. */
+  within: number
   /** How long it runs when nothing stops it. */
   durationMs: number
   /** The greater goes first. */
@@ -37,6 +42,7 @@ export type Trace = {
 export const jobOf = (job: Pick<Job, 'id' | 'arrivalMs' | 'amount' | 'durationMs'> & Partial<Job>): Job => ({
   unit: 'gpu',
   ranks: 0,
+  within: 0,
   priority: 0,
   project: 'default',
   kind: 'job',

@@ -1,10 +1,22 @@
 import type { Input } from './input.ts'
-import { byArrival, type Job, jobOf, type Trace } from './job.ts'
+import { byArrival, type Job, jobOf, levels, type Trace } from './job.ts'
 import { durationCell, readTable, type Row, wholeNumber } from './table.ts'
 
 const columns = {
   required: ['arrival', 'duration'],
-  optional: ['id', 'gpus', 'cpus', 'nodes', 'priority', 'project', 'kind', 'deadline', 'checkpoint', 'restart'],
+  optional: [
+    'id',
+    'gpus',
+    'cpus',
+    'nodes',
+    'within',
+    'priority',
+    'project',
+    'kind',
+    'deadline',
+    'checkpoint',
+    'restart',
+  ],
 }
 
 /** Whether a header is that of this format, or more of it than of any other. */
@@ -13,7 +25,7 @@ export const jobColumns: readonly string[] = [...columns.required, ...columns.op
 /**
  * Reads a CSV of jobs. `arrival` is a time since the trace began; it and all other times are durations such as `90s` or
  * `2h`, or bare seconds. `gpus` or `cpus` is what the job asks for in all, `nodes` into how many equal ranks that is
- * divided; `deadline` counts from the arrival.
+ * divided, `within` the level of the topology in one domain of which they all stand; `deadline` counts from the arrival.
  */
 export function readJobs(input: Input): Trace {
   const jobs = [...readTable(input, columns)].map((row, index) => jobOfRow(row, index))
@@ -29,6 +41,7 @@ function jobOfRow(row: Row, index: number): Job {
     arrivalMs,
     ...asked(row, ranks),
     ranks,
+    within: levelOf(row),
     durationMs: Math.max(1, need(row, 'duration')),
     priority: wholeNumber(row, 'priority', { least: -1_000_000, most: 1_000_000, otherwise: 0 }),
     project: row.text('project') || 'default',
@@ -43,6 +56,12 @@ function need(row: Row, column: string): number {
   const value = durationCell(row, column, null)
   if (value === null) throw row.wrong(column, 'is empty', 'write for example 90s, 30m, 1h30m or 7d')
   return value
+}
+
+function levelOf(row: Row): number {
+  const text = row.text('within') || 'site'
+  if (text === 'site' || text === 'nvlink' || text === 'block') return levels[text]
+  throw row.wrong('within', `"${text}" is no level of a topology`, 'write nvlink, block or site')
 }
 
 function asked(row: Row, ranks: number): Pick<Job, 'unit' | 'amount'> {

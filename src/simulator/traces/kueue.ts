@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { readDocument } from '#simulator/scenario/document.ts'
 
 import type { Input } from './input.ts'
-import { byArrival, type Job, jobOf, type Trace } from './job.ts'
+import { byArrival, type Job, jobOf, levels, type Trace } from './job.ts'
 
 /** More would not fit into memory. */
 const mostJobs = 5_000_000
@@ -25,6 +25,8 @@ const WorkloadSet = z.strictObject({
         priority: z.int().default(0),
         request: Quantity,
         podCount: z.int().min(1).max(100_000).default(1),
+        tasConstraint: z.string().optional(),
+        tasLevel: z.string().optional(),
       }),
     )
     .min(1),
@@ -71,8 +73,14 @@ type QueueSet = z.output<typeof GeneratorFile>['cohorts'][number]['queuesSets'][
 const jobsPerSet = (sum: number, { count, workloadsSets }: QueueSet): number =>
   sum + count * workloadsSets.reduce((all, set) => all + set.count * set.workloads.length, 0)
 
+/** A rack is the tightest domain of nodes, whatever its label is called; a single node needs no domain. */
+function levelOf(label = ''): number {
+  if (label.endsWith('rack')) return levels.nvlink
+  return label.endsWith('block') ? levels.block : levels.site
+}
+
 function jobsOf({ count, creationIntervalMs, workloads }: z.output<typeof WorkloadSet>, project: string): Job[] {
-  return workloads.flatMap(({ className, runtimeMs, priority, request, podCount }) =>
+  return workloads.flatMap(({ className, runtimeMs, priority, request, podCount, ...tas }) =>
     Array.from({ length: count }, (_, n) =>
       jobOf({
         id: `${project}/${className}-${n}`,
@@ -80,6 +88,7 @@ function jobsOf({ count, creationIntervalMs, workloads }: z.output<typeof Worklo
         unit: 'cpu',
         amount: request * podCount,
         ranks: podCount,
+        within: tas.tasConstraint === 'required' ? levelOf(tas.tasLevel) : 0,
         durationMs: runtimeMs,
         priority,
         project,

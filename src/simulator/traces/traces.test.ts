@@ -129,6 +129,18 @@ test('Muri jobs take their iterations times their time, and 1.5 % more', () => {
   )
 })
 
+test('a job may ask for one domain of the topology, by the words of a spec', () => {
+  const { jobs } = read('arrival,duration,gpus,within', '0,1h,16,nvlink', '0,1h,16,block', '0,1h,16,', '0,1h,16,site')
+  assert.deepEqual(
+    jobs.map(({ within }) => within),
+    [1, 2, 0, 0],
+  )
+  assert.deepEqual(faultOf('arrival,duration,gpus,within', '0,1h,16,rack'), [
+    '2:9: within: "rack" is no level of a topology',
+    'write nvlink, block or site',
+  ])
+})
+
 test('openb pods come when they were created, run as long as they ran, and take whole GPUs', () => {
   const { format, jobs } = read(
     'name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,scheduled_time',
@@ -159,14 +171,14 @@ test("a generator of Kueue's gives each queue its workloads, one after another",
     '        workloadsSets:',
     '          - count: 4',
     '            creationIntervalMs: 100',
-    '            workloads: [{ className: small, runtimeMs: 200, priority: 50, request: "500m", podCount: 2 }]',
+    '            workloads: [{ className: small, runtimeMs: 200, priority: 50, request: "500m", podCount: 2, tasConstraint: required, tasLevel: cloud/topology-rack }]',
   )
   assert.equal(format, 'kueue')
   assert.equal(jobs.length, 2 * 3 * 4)
-  const { arrivalMs, amount, ranks, unit, priority, project, durationMs } = jobs.at(-1) ?? {}
+  const { arrivalMs, amount, ranks, unit, priority, project, durationMs, within } = jobs.at(-1) ?? {}
   assert.deepEqual(
-    [arrivalMs, amount, ranks, unit, priority, project, durationMs],
-    [300, 1000, 2, 'cpu', 50, 'cohort-1/cq-2', 200],
+    [arrivalMs, amount, ranks, unit, priority, project, durationMs, within],
+    [300, 1000, 2, 'cpu', 50, 'cohort-1/cq-2', 200, 1],
   )
   const many = [
     'cohorts:',
