@@ -32,7 +32,11 @@ export const AcceleratorPart = z.object({
     .int()
     .min(0)
     .meta({ description: 'Which shared accelerator of the node it is: parts of one number are of one accelerator.' }),
-  shareMilli: z.int().min(1).max(999).optional().meta({ description: 'Thousandths of it.' }),
+  shareMilli: z
+    .int()
+    .min(1)
+    .max(1000)
+    .meta({ description: 'Thousandths of it; of a slice its dominant share of compute and memory, rounded up.' }),
   profile: z.string().max(40).optional().meta({ description: 'Size of the slice, such as 1g.10gb.' }),
   start: z.int().min(0).max(7).optional().meta({ description: 'Slice of memory at which the slice begins.' }),
 })

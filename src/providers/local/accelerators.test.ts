@@ -77,7 +77,7 @@ test('of two that come at once none has too much', async (context) => {
 
 test('a slice is one that the machine is cut into, and nobody has an accelerator whole that is cut', async (context) => {
   const { take, end } = await open(context, slices)
-  const slice = (profile: string) => take({ part: { device: 0, profile, start: 0 } })
+  const slice = (profile: string) => take({ part: { device: 0, shareMilli: 143, profile, start: 0 } })
   assert.deepEqual([await slice('1g.5gb'), await slice('1g.5gb')], [['MIG-0'], ['MIG-1']])
   assert.equal(await slice('1g.5gb'), 'n0 has no free slice 1g.5gb; it is cut into 1g.5gb, 3g.20gb')
   assert.equal(await take({ whole: 2 }), 'n0 has no 2 free accelerators')
@@ -88,6 +88,6 @@ test('a slice is one that the machine is cut into, and nobody has an accelerator
 
 test('a machine that is not cut says so', async (context) => {
   const { take } = await open(context)
-  const slice = await take({ part: { device: 0, profile: '1g.5gb', start: 0 } })
+  const slice = await take({ part: { device: 0, shareMilli: 143, profile: '1g.5gb', start: 0 } })
   assert.equal(slice, 'n0 has no free slice 1g.5gb; its accelerators are not cut')
 })

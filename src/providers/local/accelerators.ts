@@ -56,11 +56,7 @@ async function takeWhole(taking: Taking, number: number): Promise<boolean> {
 }
 
 /** A share of the accelerator on which those of its number are, or of one that nobody uses. */
-async function takeShare(
-  taking: Taking,
-  { device, shareMilli = 0 }: AcceleratorPart,
-  who: string,
-): Promise<number | null> {
+async function takeShare(taking: Taking, { device, shareMilli }: AcceleratorPart, who: string): Promise<number | null> {
   const others: number[] = []
   for (let number = 0; number < taking.host.shape.accelerators; number++) {
     const shares = await sharesOf(taking, number)
