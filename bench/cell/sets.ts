@@ -1,170 +1,179 @@
 import { askOf } from '#engine/cell/ask.ts'
-import { createCell } from '#engine/cell/cell.ts'
-import { largestFree, nodesOf } from '#engine/cell/heads.ts'
-import { release, take } from '#engine/cell/take.ts'
+import { largestFree } from '#engine/cell/heads.ts'
+import { release } from '#engine/cell/take.ts'
 
-import type { Ask, GangRequest } from '#engine/cell/ask.ts'
-import type { Cell } from '#engine/cell/cell.ts'
+import type { GangRequest } from '#engine/cell/ask.ts'
+import type { Cell, CellPlan } from '#engine/cell/cell.ts'
 
-export function cpuCell(nodes: number, amounts: { cpuMilli: number; memoryMiB: number }): Cell {
-  const classes = [{ shape: 'cpu', accelerators: 0, diskMiB: 0, ...amounts }]
+import { measure, takeAll, takeOne, times, type Count, type Work } from './measured.ts'
+import { cpuPlan } from './tasks.ts'
+
+const single = (size: GangRequest['roles'][number]['size']): GangRequest => ({ roles: [{ size, ranks: 1 }] })
+const gang = (ranks: number, size: GangRequest['roles'][number]['size']): GangRequest => ({ roles: [{ size, ranks }] })
+
+type Set = Pick<Work, 'work' | 'published' | 'plan'> & { asked: [count: number, gang: GangRequest][] }
+
+const workOf =
+  (share: number) =>
+  ({ asked, ...rest }: Set): Work => ({
+    ...rest,
+    begin: (cell) =>
+      takeAll(asked.flatMap(([count, request]) => times(Math.ceil(count * share), askOf(cell, request)))),
+  })
+
+/** Nodes of 8 GPUs, in the given sizes of domains, tightest first. */
+export function gpuNodes(nodes: number, sizes: number[]): CellPlan {
   const all = Array.from({ length: nodes }, (_, i) => i)
-  const domains = [all.map((i) => Math.floor(i / 40)), all.map((i) => Math.floor(i / 1600))]
-  return createCell({ classes, classOf: all.map(() => 0), domains })
-}
-
-export const cores = (cpu: number, memoryGiB: number): GangRequest => ({
-  roles: [{ size: { cpuMilli: cpu * 1000, memoryMiB: memoryGiB * 1024 }, ranks: 1 }],
-})
-
-type Row = {
-  work: string
-  decisions: number
-  ranks: number
-  refused: number
-  ms: string
-  'ranks/s': number
-  published: string
-}
-
-/** Takes all of a list one after the other, in a new cell each time; the best of five. */
-function measure(
-  work: string,
-  published: string,
-  { cell, todo }: { cell: () => Cell; todo: (cell: Cell) => Ask[] },
-): Row {
-  let [best, refused, ranks, decisions] = [Infinity, 0, 0, 0]
-  for (let round = 0; round < 5; round++) {
-    const fresh = cell()
-    const asks = todo(fresh)
-    refused = 0
-    const start = performance.now()
-    for (const ask of asks) if (take(fresh, ask) < 0) refused++
-    best = Math.min(best, performance.now() - start)
-    ranks = asks.reduce((sum, ask) => sum + ask.ranks, 0)
-    decisions = asks.length
-  }
-  return {
-    work,
-    decisions,
-    ranks,
-    refused,
-    ms: best.toFixed(1),
-    'ranks/s': Math.round((ranks / best) * 1000),
-    published,
-  }
-}
-
-const times = (count: number, ask: Ask): Ask[] => Array.from({ length: count }, () => ask)
-
-const kubernetes = (rack: number) => () => {
-  const all = Array.from({ length: 5000 }, (_, i) => i)
-  const classes = [{ shape: 'n', accelerators: 0, cpuMilli: 4000, memoryMiB: 32_768, diskMiB: 0 }]
-  const domains = [all.map((i) => Math.floor(i / rack)), all.map((i) => Math.floor(i / 100))]
-  return createCell({ classes, classOf: all.map(() => 0), domains })
-}
-const pods = (ranks: number, more: Partial<GangRequest> = {}): GangRequest => ({
-  roles: [{ size: { cpuMilli: 100 }, ranks }],
-  ...more,
-})
-
-/** The work of others, decided by the core alone. */
-export function sets(): void {
-  const floor = 'kube-scheduler CI floor 680 to 810 pods/s without gangs'
-  const rows = [
-    ...[
-      [1000, 3],
-      [2000, 3],
-      [3000, 3],
-      [3, 1000],
-      [6, 1000],
-      [9, 1000],
-      [10, 5000],
-    ].map(([count = 0, size = 0]) =>
-      measure(`Kubernetes gangs: ${count} x ${size}`, floor, {
-        cell: kubernetes(10),
-        todo: (cell) => times(count, askOf(cell, pods(size))),
-      }),
-    ),
-    ...[
-      [750, 4],
-      [1500, 4],
-      [2250, 4],
-      [3, 1000],
-      [6, 1000],
-      [9, 1000],
-    ].map(([count = 0, size = 0]) =>
-      measure(`Kubernetes topology: ${count} x ${size}`, floor, {
-        cell: kubernetes(10),
-        todo: (cell) => times(count, askOf(cell, pods(size, { within: { level: size > 400 ? 2 : 1 } }))),
-      }),
-    ),
-    measure('Nomad C1M: 1,000 jobs x 1,000 on 5,000 hosts', '3,750 containers/s', {
-      cell: () => cpuCell(5000, { cpuMilli: 32_000, memoryMiB: 120_000 }),
-      todo: (cell) => times(1_000_000, askOf(cell, pods(1))),
-    }),
-    measure('Nomad C2M: 2,000 jobs x 1,000 on 6,100 hosts', '1,500 containers/s', {
-      cell: () => cpuCell(6100, { cpuMilli: 36_000, memoryMiB: 73_728 }),
-      todo: (cell) => times(2_000_000, askOf(cell, pods(1))),
-    }),
-    measure('Slurm: 1,000 x 1, 400 x 8, 12 x 256 nodes of 10,000', '50 jobs/s (topology/tree, 22.05, measured)', {
-      cell: slurmCell,
-      todo: (cell) =>
-        [
-          [1000, 1],
-          [400, 8],
-          [12, 256],
-        ].flatMap(([count = 0, ranks = 0]) => times(count, askOf(cell, { roles: [{ size: { whole: true }, ranks }] }))),
-    }),
-    gke(),
-  ]
-  console.log('\nThe work of others. OURS ARE DECISIONS ALONE; THEIRS INCLUDE API AND BINDS')
-  console.table(rows)
-}
-
-function slurmCell(): Cell {
-  const all = Array.from({ length: 10_000 }, (_, i) => i)
   const classes = [{ shape: 'n', accelerators: 8, cpuMilli: 96_000, memoryMiB: 1_000_000, diskMiB: 0 }]
-  return createCell({ classes, classOf: all.map(() => 0), domains: [all.map((i) => Math.floor(i / 40))] })
+  return { classes, classOf: all.map(() => 0), domains: sizes.map((size) => all.map((i) => Math.floor(i / size))) }
+}
+
+const nodes = (cpus: number, count: number): CellPlan => cpuPlan(count, { cpuMilli: cpus * 1000, memoryMiB: 262_144 })
+const cpu = { cpuMilli: 1000 }
+const tiny = { cpuMilli: 100 }
+const gpu = { accelerators: 1 }
+const all = { whole: true }
+
+const volcano = 'Volcano 40 jobs/s; 55 without its webhooks (10,000 x 1)'
+const armada = 'no rate published (BenchmarkScheduleMany)'
+const kai = 'KAI: sizes of its Go benchmark, no rate published'
+
+const plain: Set[] = [
+  {
+    work: 'Slurm: 1,000 x 1, 400 x 8, 12 x 256 nodes of 10,000',
+    published: 'Slurm 22.05 50 jobs/s; in the same run: bench/slurm.ts',
+    plan: gpuNodes(10_000, [16, 256]),
+    asked: [
+      [1000, gang(1, all)],
+      [400, gang(8, all)],
+      [12, gang(256, all)],
+    ],
+  },
+  {
+    work: 'Nomad C1M: 1,000 jobs x 1,000 on 5,000 hosts',
+    published: 'Nomad 3,750 containers/s',
+    plan: nodes(32, 5000),
+    asked: [[1_000_000, single(tiny)]],
+  },
+  {
+    work: 'Nomad C2M: 2,000 jobs x 1,000 on 6,100 hosts',
+    published: 'Nomad 1,500 containers/s',
+    plan: nodes(36, 6100),
+    asked: [[2_000_000, single(tiny)]],
+  },
+  ...[
+    [10_000, 1],
+    [500, 20],
+    [20, 500],
+    [1, 10_000],
+  ].map(([count = 0, size = 0]) => ({
+    work: `kube-scheduling-perf: ${count} x ${size} pods on 1,000 nodes`,
+    published: volcano,
+    plan: nodes(32, 1000),
+    asked: [[count, gang(size, cpu)]] satisfies Set['asked'],
+  })),
+  ...[
+    [10, 320],
+    [1000, 32_000],
+    [10_000, 64_000],
+  ].map(([count = 0, jobs = 0]) => ({
+    work: `Armada: ${jobs} jobs of 1 cpu on ${count} nodes of 32`,
+    published: armada,
+    plan: nodes(32, count),
+    asked: [[jobs, single(cpu)]] satisfies Set['asked'],
+  })),
+  ...[
+    [10, 50],
+    [50, 200],
+    [100, 500],
+  ].map(([count = 0, jobs = 0]) => ({
+    work: `KAI: ${jobs} jobs of 1 GPU on ${count} nodes of 8`,
+    published: kai,
+    plan: gpuNodes(count, [16]),
+    asked: [[jobs, single(gpu)]] satisfies Set['asked'],
+  })),
+  {
+    work: 'KAI scale: 4,000 jobs of 1 GPU fill 500 nodes',
+    published: 'KAI 398 s (10/s)',
+    plan: gpuNodes(500, [2, 16, 128]),
+    asked: [[4000, single(gpu)]],
+  },
+  {
+    work: 'KAI scale: one gang of 512 nodes in a tree of 4 x 8 x 8 x 2',
+    published: 'KAI 48.7 s',
+    plan: gpuNodes(512, [2, 16, 128]),
+    asked: [[1, gang(512, all)]],
+  },
+  {
+    work: 'KAI scale: a gang of 513 nodes is told that it can never fit',
+    published: 'KAI 249.5 s',
+    plan: gpuNodes(512, [2, 16, 128]),
+    asked: [[1, gang(513, all)]],
+  },
+]
+
+/** 500 nodes full of 1-GPU jobs; victims go newest first, until the one that reclaims has room. */
+const reclaiming = (what: string, published: string, [count, request]: Set['asked'][number]): Work => ({
+  work: `KAI scale: ${what} reclaimed from 4,000 jobs of 1 GPU`,
+  published,
+  plan: gpuNodes(500, [2, 16, 128]),
+  begin: (cell) => {
+    const victims = times(4000, askOf(cell, single(gpu))).map((ask) =>
+      takeOne(ask, { decisions: 0, ranks: 0, refused: 0 }),
+    )
+    const ask = askOf(cell, request)
+    return (done) => {
+      for (let i = 0; i < count; i++) untilRoom(cell, victims, () => takeOne(ask, done) >= 0)
+    }
+  },
+})
+
+function untilRoom(cell: Cell, victims: number[], hasRoom: () => boolean): void {
+  while (!hasRoom()) {
+    const victim = victims.pop()
+    if (victim === undefined) throw new Error('all have given way, and it does not fit')
+    release(cell, victim)
+  }
 }
 
 /**
  * 65,000 nodes in five phases: training takes all; inference takes 15,000 from it; inference takes all; training takes
  * 50,000 back; inference takes 15,000 of these. What must go is released, newest first, before its successor is placed.
  */
-function gke(): Row {
-  const cell = cpuCell(65_000, { cpuMilli: 16_000, memoryMiB: 65_536 })
-  const ask = askOf(cell, { roles: [{ size: { cpuMilli: 15_000 }, ranks: 1 }] })
-  const [training, inference]: [number[], number[]] = [[], []]
-  let [decisions, refused] = [0, 0]
-  const swap = (from: number[], to: number[], count: number) => {
-    for (let i = 0; i < count; i++) {
-      const gang = from.pop()
-      if (gang !== undefined) release(cell, gang)
-      const taken = take(cell, ask)
-      decisions++
-      if (taken < 0) refused++
-      else to.push(taken)
+const gke = (share: number): Work => ({
+  work: 'GKE: five phases on 65,000 nodes',
+  published: 'GKE 1,000 pods/s sustained; 65,000 in 150 s',
+  plan: cpuPlan(Math.ceil(65_000 * share), { cpuMilli: 16_000, memoryMiB: 65_536 }),
+  begin: (cell) => {
+    const ask = askOf(cell, single({ cpuMilli: 15_000 }))
+    const [training, inference]: [number[], number[]] = [[], []]
+    const swap = (done: Count, from: number[], { to, count }: { to: number[]; count: number }) => {
+      for (let i = 0; i < Math.floor(count * share); i++) {
+        const victim = from.pop()
+        if (victim !== undefined) release(cell, victim)
+        const taken = takeOne(ask, done)
+        if (taken >= 0) to.push(taken)
+      }
     }
-  }
-  const start = performance.now()
-  swap([], training, 65_000)
-  swap(training, inference, 15_000)
-  swap(training, inference, 50_000)
-  swap(inference, training, 50_000)
-  swap(training, inference, 15_000)
-  const ms = performance.now() - start
-  if (largestFree(ask, 0) > 0 || nodesOf(cell, training[0] ?? 0).ranks.length !== 1)
-    throw new Error('the cell must be full')
-  const published = '1,000 pods/s sustained; 65,000 in 150 s'
-  const rate = Math.round((decisions / ms) * 1000)
-  return {
-    work: 'GKE: five phases on 65,000 nodes',
-    decisions,
-    ranks: decisions,
-    refused,
-    ms: ms.toFixed(1),
-    'ranks/s': rate,
-    published,
-  }
+    return (done) => {
+      swap(done, [], { to: training, count: 65_000 })
+      swap(done, training, { to: inference, count: 15_000 })
+      swap(done, training, { to: inference, count: 50_000 })
+      swap(done, inference, { to: training, count: 50_000 })
+      swap(done, training, { to: inference, count: 15_000 })
+      if (largestFree(ask, 0) > 0) throw new Error('the cell must be full')
+    }
+  },
+})
+
+/** The work of others: how much of it was decided, in how long, and what is published of it. */
+export function sets(share: number): object[] {
+  const works = [
+    ...plain.map(workOf(share)),
+    reclaiming('1 GPU', 'KAI 13.9 s', [1, single(gpu)]),
+    reclaiming('one gang of 250 x 8 GPUs', 'KAI 102 s', [1, gang(250, all)]),
+    reclaiming('4,000 x 1 GPU', 'KAI 694 s', [4000, single(gpu)]),
+    gke(share),
+  ]
+  return works.map((work) => measure(work, share < 1 ? 1 : 5))
 }

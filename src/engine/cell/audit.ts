@@ -6,7 +6,7 @@ import type { RankSize } from './sizes.ts'
  * The checker of a cell that runs beside it: an account of its own of who is on each node, from the plan and from what
  * was decided alone. It shares no code with the cell, and looks once at each node of a gang, so that it can run where
  * a check from scratch of all that is held would take too long. It knows nothing of nodes that others use or that may not
- * be used, and does not judge balance.
+ * be used, and does not judge balance, or shares of an accelerator.
  */
 export type Audit = {
   /** What is wrong with a decision, or null. It counts from then on, right or wrong. */
@@ -15,7 +15,7 @@ export type Audit = {
 }
 
 type Stand = { ranks: readonly number[]; spares: readonly number[] }
-type Taken = { request: GangRequest; ranks: readonly number[]; spares: readonly number[] }
+type Taken = Stand & { request: GangRequest }
 
 type Account = {
   plan: CellPlan
@@ -23,10 +23,24 @@ type Account = {
   domains: Int32Array[]
   guests: Int32Array[]
   alone: Int32Array[]
+  /** How many domains of each level somebody has alone. */
+  closed: Int32Array
+  /** Four amounts a class. */
+  has: Float64Array
   /** Four amounts a node; and 1 where somebody has the whole node. */
   used: Float64Array
   whole: Uint8Array
-  held: Map<number, Taken>
+  held: Held
+}
+
+/** Tens of millions of single ranks may be held, so that these are two numbers each: their node and their request. */
+type Held = {
+  gangs: Map<number, Taken>
+  /** By gang, the node plus 1; 0 where none is held. */
+  singles: Int32Array
+  requestOf: Uint16Array
+  requests: GangRequest[]
+  kinds: Map<GangRequest, number>
 }
 
 export function createAudit(plan: CellPlan): Audit {
@@ -38,26 +52,64 @@ export function createAudit(plan: CellPlan): Audit {
     domains,
     guests: perDomain(),
     alone: perDomain(),
+    closed: new Int32Array(domains.length),
+    has: Float64Array.from(plan.classes.flatMap(amountsOf)),
     used: new Float64Array(4 * nodes),
     whole: new Uint8Array(nodes),
-    held: new Map(),
+    held: {
+      gangs: new Map(),
+      singles: new Int32Array(1024),
+      requestOf: new Uint16Array(1024),
+      requests: [],
+      kinds: new Map(),
+    },
   }
   return {
     taken(gang, request, { ranks, spares }) {
-      const wrong = account.held.has(gang)
-        ? `there are two gangs ${gang}`
-        : objectionTo(account, { request, ranks, spares })
-      account.held.set(gang, { request, ranks, spares })
-      const over = enter(account, gang, 1)
+      const taken = { request, ranks, spares }
+      const wrong = find(account.held, gang) ? `there are two gangs ${gang}` : objectionTo(account, taken)
+      keep(account.held, gang, taken)
+      const over = enter(account, gang, { ...taken, sign: 1 })
       return wrong ?? over
     },
     released(gang) {
-      if (!account.held.has(gang)) return `nobody holds gang ${gang}`
-      enter(account, gang, -1)
-      account.held.delete(gang)
+      const taken = find(account.held, gang)
+      if (!taken) return `nobody holds gang ${gang}`
+      enter(account, gang, { ...taken, sign: -1 })
+      if (!account.held.gangs.delete(gang)) account.held.singles[gang] = 0
       return null
     },
   }
+}
+
+function find({ gangs, singles, requestOf, requests }: Held, gang: number): Taken | undefined {
+  const node = (singles[gang] ?? 0) - 1
+  const request = requests[requestOf[gang] ?? 0]
+  return node === -1 || !request ? gangs.get(gang) : { request, ranks: [node], spares: [] }
+}
+
+/** As many as a number of two bytes tells apart; single ranks of further kinds are kept as gangs. */
+const kindsAtMost = 65_536
+
+function keep(held: Held, gang: number, taken: Taken): void {
+  const { request, ranks, spares } = taken
+  const kind = held.kinds.get(request) ?? held.requests.length
+  const isSingle = ranks.length === 1 && spares.length === 0 && kind < kindsAtMost
+  if (!isSingle) return void held.gangs.set(gang, taken)
+  while (gang >= held.singles.length) {
+    held.singles = grown(held.singles)
+    held.requestOf = grown(held.requestOf)
+  }
+  held.singles[gang] = (ranks[0] ?? 0) + 1
+  held.requestOf[gang] = kind
+  held.requests[kind] = request
+  held.kinds.set(request, kind)
+}
+
+function grown<T extends Int32Array | Uint16Array>(full: T): T {
+  const larger = full instanceof Int32Array ? new Int32Array(2 * full.length) : new Uint16Array(2 * full.length)
+  larger.set(full)
+  return larger as T // the same kind as it was
 }
 
 /** Nodes of a domain stand side by side, so that a new one begins where any name changes. */
@@ -82,17 +134,19 @@ const amountsOf = (of: RankSize | NodeClass): number[] => [
 ]
 
 /** What stands against a gang by its own rules and by who is there already, before it enters. */
-function objectionTo({ domains, guests, alone }: Account, { request, ranks, spares }: Taken): string | null {
+function objectionTo({ domains, guests, alone, closed }: Account, { request, ranks, spares }: Taken): string | null {
   const { roles, within, slices, spread, exclusive, spares: kept } = request
   if (ranks.length !== roles.reduce((sum, role) => sum + role.ranks, 0)) return 'the gang is not whole'
   const isNode = (node: number) => domains[0]?.[node] === node
-  if (![...ranks, ...spares].every(isNode)) return 'a node is not of this cell'
-  for (let level = 0; level < domains.length; level++)
+  if (!ranks.every(isNode) || !spares.every(isNode)) return 'a node is not of this cell'
+  for (let level = 0; level < domains.length; level++) {
+    if (closed[level] === 0 && level !== exclusive) continue
     for (const node of ranks) {
       const domain = domains[level]?.[node] ?? 0
       if (alone[level]?.[domain] !== 0) return `node ${node} is in a domain that somebody else has alone`
       if (level === exclusive && guests[level]?.[domain] !== 0) return `node ${node} is in a domain that others use`
     }
+  }
   const count = (level: number, nodes: readonly number[]) => counted(domains[level], nodes)
   if (within && !within.preferred && count(within.level, ranks).size > 1) return 'it is not within one domain'
   if (slices && [...count(slices.level, ranks).values()].some((n) => n % slices.ranks !== 0)) return 'a slice is cut'
@@ -113,40 +167,56 @@ function counted(domainOf: Int32Array | undefined, nodes: readonly number[]): Ma
 }
 
 /** Counts a gang in (1) or out (-1), and tells what is too much on its nodes then. */
-function enter(account: Account, gang: number, sign: 1 | -1): string | null {
-  const { request, ranks, spares } = account.held.get(gang) ?? { request: { roles: [] }, ranks: [], spares: [] }
+function enter(
+  account: Account,
+  gang: number,
+  { request, ranks, spares, sign }: Taken & { sign: 1 | -1 },
+): string | null {
   let wrong: string | null = null
   let at = 0
-  for (const role of request.roles)
-    for (const end = at + role.ranks; at < end; at++)
-      wrong = put(account, ranks[at] ?? 0, { size: role.size, sign }) ?? wrong
-  for (const node of spares) wrong = put(account, node, { size: request.roles[0]?.size ?? {}, sign }) ?? wrong
+  for (const { size, ranks: count } of request.roles) {
+    wrong = putEach(account, { nodes: ranks, first: at, end: at + count, size, sign }) ?? wrong
+    at += count
+  }
+  const [first] = request.roles
+  if (first && spares.length > 0)
+    wrong = putEach(account, { nodes: spares, first: 0, end: spares.length, size: first.size, sign }) ?? wrong
   const level = request.exclusive
   if (level !== undefined)
     for (const node of [...ranks, ...spares]) {
       const [domain, alone] = [account.domains[level]?.[node] ?? 0, account.alone[level]]
-      if (alone) alone[domain] = sign === 1 ? gang + 1 : 0
+      if (!alone || alone[domain] === (sign === 1 ? gang + 1 : 0)) continue
+      alone[domain] = sign === 1 ? gang + 1 : 0
+      account.closed[level] = (account.closed[level] ?? 0) + sign
     }
   return wrong
 }
 
-function put({ plan, domains, guests, used, whole }: Account, node: number, { size, sign }: Put): string | null {
-  const nodeClass = plan.classes[plan.classOf[node] ?? 0]
-  if (!nodeClass) return `there is no node ${node}`
-  for (let level = 0; level < domains.length; level++) {
-    const [domain, count] = [domains[level]?.[node] ?? 0, guests[level]]
-    if (count) count[domain] = (count[domain] ?? 0) + sign
-  }
-  const isShared = (guests[0]?.[node] ?? 0) > 1
-  if (size.whole) whole[node] = sign === 1 ? 1 : 0
-  let isOver = isShared && whole[node] === 1
-  const [wants, has] = [amountsOf(size), amountsOf(nodeClass)]
-  for (let i = 0; i < 4; i++) {
-    used[4 * node + i] = (used[4 * node + i] ?? 0) + sign * (wants[i] ?? 0)
-    isOver ||= (used[4 * node + i] ?? 0) > (has[i] ?? 0)
-  }
-  if (!(size.allows ?? anyNode)(nodeClass)) return `node ${node} is not of a kind that may be used`
-  return isOver ? `node ${node} is used twice` : null
-}
+type Put = { nodes: readonly number[]; first: number; end: number; size: RankSize; sign: 1 | -1 }
 
-type Put = { size: RankSize; sign: 1 | -1 }
+function putEach(account: Account, { nodes, first, end, size, sign }: Put): string | null {
+  const { plan, domains, guests, used, whole, has } = account
+  const [on] = guests
+  const wants = Int32Array.from(amountsOf(size))
+  const mayBe = plan.classes.map((nodeClass) => (size.allows ?? anyNode)(nodeClass))
+  let wrong: string | null = null
+  for (let at = first; at < end; at++) {
+    const node = nodes[at] ?? 0
+    const nodeClass = plan.classOf[node] ?? 0
+    for (let level = 0; level < domains.length; level++) {
+      const domain = domains[level]?.[node] ?? 0
+      const count = guests[level]
+      if (count) count[domain] = (count[domain] ?? 0) + sign
+    }
+    if (size.whole) whole[node] = sign === 1 ? 1 : 0
+    let isOver = whole[node] === 1 && (on?.[node] ?? 0) > 1
+    for (let i = 0; i < 4; i++) {
+      const now = (used[4 * node + i] ?? 0) + sign * (wants[i] ?? 0)
+      used[4 * node + i] = now
+      isOver ||= now > (has[4 * nodeClass + i] ?? 0)
+    }
+    if (mayBe[nodeClass] !== true) wrong = `node ${node} is not of a kind that may be used`
+    else if (isOver) wrong = `node ${node} is used twice`
+  }
+  return wrong
+}

@@ -32,7 +32,7 @@ export function fitting({ form }: Ask, level: number, units: number): number {
   const own = Math.max(units, 1) >>> buckets.shift
   let count = 0
   for (let bucket = nextBucket(buckets, own); bucket >= 0; bucket = nextBucket(buckets, bucket + 1))
-    if (bucket > own) count += buckets.population[bucket] ?? 0
+    if (bucket > own || buckets.shift === 0) count += buckets.population[bucket] ?? 0
     else
       for (let at = nextMember(buckets, bucket, 0); at >= 0; at = nextMember(buckets, bucket, at + 1))
         count += Number((layer.units[at] ?? 0) >= units)
