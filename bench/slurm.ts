@@ -17,20 +17,18 @@ import { decideAlone, decideInLine, planOf } from './slurm/memory.ts'
  */
 const isLeast = process.argv[2] === 'least'
 const tree = { nodes: isLeast ? 512 : 10_000, fanOut: 16 }
-const jobs = (
-  isLeast
-    ? [
-        [4, 1],
-        [2, 8],
-        [1, 64],
-      ]
-    : [
-        [1000, 1],
-        [400, 8],
-        [12, 256],
-      ]
-) // prettier-ignore
-  .flatMap(([count = 0, nodes = 0]) => Array.from({ length: count }, () => nodes))
+const counts: [count: number, nodes: number][] = isLeast
+  ? [
+      [4, 1],
+      [2, 8],
+      [1, 64],
+    ]
+  : [
+      [1000, 1],
+      [400, 8],
+      [12, 256],
+    ]
+const jobs = counts.flatMap(([count, nodes]) => Array.from({ length: count }, () => nodes))
 
 type Row = { who: string; placed: number; seconds: number; clock: string; published?: string | undefined }
 

@@ -4,7 +4,7 @@ import { release } from '#engine/cell/take.ts'
 import type { GangRequest } from '#engine/cell/ask.ts'
 import type { CellPlan } from '#engine/cell/cell.ts'
 
-import { measure, takeAll, takeOne, times, type Work } from './measured.ts'
+import { measure, takeAll, takeOne, times, type Measured, type Work } from './measured.ts'
 
 /** Nodes of 4 cores and 32 GiB with one accelerator; 100 in a zone, 10 in a rack. */
 function planOf(nodes: number): CellPlan {
@@ -152,7 +152,7 @@ const preempting = (count: number, groups: number, size: number): Work => ({
 })
 
 /** kube-scheduler's own workloads (test/integration/scheduler_perf), 5,000 nodes unless told. */
-export function kubernetes(share: number): object[] {
+export function kubernetes(share: number): Measured[] {
   const all = [
     ...[...gangSets, ...podSets].map(workOf(share)),
     unschedulable(share, 100, '590'),

@@ -25,8 +25,10 @@ export type Work = {
 
 export type Count = { decisions: number; ranks: number; refused: number }
 
+export type Measured = Pick<Work, 'work' | 'published'> & Count & { ms: string; 'ranks/s': number }
+
 /** Done again and again, each time on a cell of its own; the best of `rounds`. */
-export function measure({ work, published, plan, begin }: Work, rounds: number) {
+export function measure({ work, published, plan, begin }: Work, rounds: number): Measured {
   let best = Infinity
   let count = { decisions: 0, ranks: 0, refused: 0 }
   for (let round = 0; round < rounds; round++) {

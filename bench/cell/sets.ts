@@ -5,7 +5,7 @@ import { release } from '#engine/cell/take.ts'
 import type { GangRequest } from '#engine/cell/ask.ts'
 import type { Cell, CellPlan } from '#engine/cell/cell.ts'
 
-import { measure, takeAll, takeOne, times, type Count, type Work } from './measured.ts'
+import { measure, takeAll, takeOne, times, type Count, type Measured, type Work } from './measured.ts'
 import { cpuPlan } from './tasks.ts'
 
 const single = (size: GangRequest['roles'][number]['size']): GangRequest => ({ roles: [{ size, ranks: 1 }] })
@@ -167,7 +167,7 @@ const gke = (share: number): Work => ({
 })
 
 /** The work of others: how much of it was decided, in how long, and what is published of it. */
-export function sets(share: number): object[] {
+export function sets(share: number): Measured[] {
   const works = [
     ...plain.map(workOf(share)),
     reclaiming('1 GPU', 'KAI 13.9 s', [1, single(gpu)]),

@@ -1,3 +1,4 @@
+import { cpuSeconds } from '#bench/cell/measured.ts'
 import type { GangRequest } from '#engine/cell/ask.ts'
 import { askOf } from '#engine/cell/ask.ts'
 import { createAudit } from '#engine/cell/audit.ts'
@@ -5,8 +6,6 @@ import { createCell, type CellPlan } from '#engine/cell/cell.ts'
 import { take } from '#engine/cell/take.ts'
 import { Line } from '#engine/queue/line.ts'
 import { createShares } from '#engine/queue/share.ts'
-
-import { cpuSeconds } from '../cell/measured.ts'
 
 export type InMemory = { placed: number; ms: number }
 

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { churn, gpuPlan, growth, mixes } from '#bench/cell/gpus.ts'
+import { kubernetes } from '#bench/cell/kubernetes.ts'
+import { sets } from '#bench/cell/sets.ts'
+import { mixedCores, oneCore, placeTasks } from '#bench/cell/tasks.ts'
+import { decideDurably } from '#bench/slurm/durable.ts'
+import { decideAlone, decideInLine, planOf } from '#bench/slurm/memory.ts'
+
+/** The benches of the engine with a thousandth of their work: they run, and place what they are to place. */
+
+test('gangs and tasks are churned on nearly full nodes, with reasons and a checker that finds nothing', () => {
+  for (const mix of mixes(32)) {
+    const row = churn(gpuPlan(2000), mix, { decisions: 500, target: 900, seed: 's', reasons: true, checker: true })
+    assert.ok(Number(row['used %']) > 80, `${mix.name}: ${row['used %']} % used`)
+  }
+  for (const kind of [oneCore, mixedCores]) {
+    const { row } = placeTasks(kind, { nodes: 200, churned: 200, checker: true })
+    assert.ok(row.live > 0 && row.refused === 0)
+  }
+  assert.equal(growth([1000, 3000], 200).length, 2)
+})
+
+test('the work of others is placed', () => {
+  const rows = [...kubernetes(0.001), ...sets(0.001)]
+  const never = rows.filter(({ ranks }) => ranks === 0).map(({ work }) => work)
+  assert.deepEqual(never, ['KAI scale: a gang of 513 nodes is told that it can never fit'])
+})
+
+test('the jobs that Slurm is given are placed alone, through the queue and through the store', async () => {
+  const jobs = [1, 1, 1, 8, 8, 64]
+  const tree = { nodes: 128, fanOut: 8 }
+  assert.equal(decideAlone(jobs, planOf(tree)).placed, jobs.length)
+  assert.equal(decideInLine(jobs, planOf(tree)).placed, jobs.length)
+  assert.equal((await decideDurably(jobs, tree)).placed, jobs.length)
+})
