@@ -78,7 +78,7 @@ test('who finds no room is promised a start; others pass only if they end by the
   assert.deepEqual(starts(0), ['runs'])
   comes('wide', 2)
   comes('long', 1, { priority: 5, lastsMs: 101 })
-  comes('short', 1, { lastsMs: 90 })
+  comes('short', 1, { since: 5, lastsMs: 90 })
   assert.deepEqual(starts(10), ['long']) // it goes before the wide one, which is not promised anything yet
   assert.deepEqual(
     line.reservations().map(({ request, at, nodes }) => [request.id, at, nodes.length]),

@@ -3,28 +3,29 @@ import { nodesOf } from '#engine/cell/heads.ts'
 import { adopt, refusals, release, take } from '#engine/cell/take.ts'
 import { createHeap } from '#kit/heap.ts'
 
+import { Elders } from './elders.ts'
 import { Holders } from './holders.ts'
-import { goesBefore, isOlder } from './order.ts'
+import { isOlder } from './order.ts'
 import { Promises } from './promises.ts'
 import { createQuotaTree } from './quota.ts'
-import { createReady } from './ready.ts'
+import { createReady, type Ready } from './ready.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { headOf } from './request.ts'
 import { mayFit, roomFor } from './room.ts'
-import { createSleepers } from './sleepers.ts'
+import { Sleepers } from './sleepers.ts'
 
 import type { Cell } from '#engine/cell/cell.ts'
+import type { Standing } from '#engine/cell/take.ts'
 import type { Amounts, QuotaNode, QuotaTree } from './quota.ts'
 import type { Decision, Held, Lack, Refusal, Request, Reservation, Signature, Waiting, Want, Way } from './request.ts'
 import type { Shares } from './share.ts'
-import type { Sleepers } from './sleepers.ts'
 
 export type LineOptions = {
   cells: readonly Cell[]
   /** Projects; each one that asks must be there. */
   quotas: readonly QuotaNode[]
   shares: Shares
-  /** Whoever has waited so long goes before all others. */
+  /** The oldest in each cell goes before all others once it has waited so long. */
   overdueMs: number
   /**
    * Which options of somebody who asks may be tried now, by their numbers, best first; all in their order when absent. If
@@ -34,7 +35,7 @@ export type LineOptions = {
 }
 
 /** Somebody who runs already: which of its options it has, on which nodes, and when it ends (Infinity: nobody knows). */
-export type Running = { option: number; ranks: number[]; spares: number[]; ends: number }
+export type Running = Standing & { option: number; ends: number }
 
 /**
  * The queue over all cells. It is told of what comes, ends and changes, and decides in turns. It keeps the account of
@@ -45,7 +46,8 @@ export class Line {
   asked = 0
   vain = 0
   readonly #cells: readonly Cell[]
-  readonly #rules: { shares: Shares; overdueMs: number }
+  readonly #shares: Shares
+  readonly #elders: Elders
   readonly #quota: QuotaTree
   readonly #choose: LineOptions['choose']
   readonly #ways = new WeakMap<Want, readonly Way[]>()
@@ -54,23 +56,25 @@ export class Line {
   readonly #held: Holders
   readonly #sleepers: Sleepers
   readonly #promises: Promises
-  #order = 0
+  #submitted = 0
 
   constructor({ cells, quotas, shares, overdueMs, choose }: LineOptions) {
     this.#cells = cells
     this.#choose = choose
-    this.#rules = { shares, overdueMs }
+    this.#shares = shares
+    this.#elders = new Elders(cells.length, overdueMs)
     this.#quota = createQuotaTree(quotas)
-    this.#sleepers = createSleepers(cells.length, quotas)
-    this.#held = new Holders(cells.length, this.#sleepers.rootOf)
+    this.#sleepers = new Sleepers(cells.length, quotas)
+    const rootOf = (project: string): string => this.#sleepers.rootOf(project)
+    this.#held = new Holders(cells.length, rootOf)
     this.#promises = new Promises({
       cells,
       quotas,
       quota: this.#quota,
       rehearsals: cells.map((cell) => new Rehearsal(cell)),
       holders: this.#held,
-      rootOf: this.#sleepers.rootOf,
-      lost: this.#sleepers.stir,
+      rootOf,
+      lost: (cell, project) => this.#sleepers.stir(cell, project),
     })
   }
 
@@ -78,7 +82,7 @@ export class Line {
     const { want } = request
     const signature = this.#signatures.get(want.key) ?? this.#open(want)
     const before = headOf(signature)
-    const one = { ...request, order: this.#order++, gone: false }
+    const one = { ...request, order: this.#submitted++, gone: false }
     this.#waiting.set(request.id, one)
     signature.row.push(one)
     // Who is now first may end earlier, and pass where the one before could not.
@@ -86,12 +90,12 @@ export class Line {
   }
 
   /** Takes over somebody who runs already. Nothing is refused: more may be held than there are nodes or quota. */
-  adopt(request: Request, { option, ranks, spares, ends }: Running, now: number): void {
+  adopt(request: Request, { option, ends, ...standing }: Running, now: number): void {
     const way = this.#waysOf(request.want)[option]
     if (!way) throw new RangeError(`${request.id} has no option ${option}`)
     this.#promises.openFence(way.cell)
-    this.#promises.lose(way.cell, [...ranks, ...spares])
-    this.#hold({ request, way, gang: adopt(way.site, way.ask, { ranks, spares }), ends }, now)
+    this.#promises.lose(way.cell, [...standing.ranks, ...standing.spares])
+    this.#hold({ request, way, gang: adopt(way.site, way.ask, standing), ends }, now)
   }
 
   /** Who waits does not wait any more. */
@@ -119,7 +123,7 @@ export class Line {
     release(site, gang)
     this.#held.remove(one)
     this.#quota.remove(project, amounts)
-    this.#rules.shares.change(project, negative(amounts), now)
+    this.#shares.change(project, negative(amounts), now)
     this.#promises.uncount(request)
     this.#sleepers.stir(cell, project)
   }
@@ -127,7 +131,7 @@ export class Line {
   /** Nodes of a cell may be used again, or not any more. */
   changed(cell: number): void {
     this.#promises.recheck(cell)
-    for (const signature of this.#sleepers.on(cell)) signature.hopeless = false
+    for (const signature of this.#sleepers.on(cell)) this.#hope(signature)
     this.#sleepers.stir(cell, null)
   }
 
@@ -136,34 +140,45 @@ export class Line {
     const one = this.#waiting.get(id)
     const signature = one && this.#signatures.get(one.want.key)
     if (!signature) return
-    signature.hopeless = false
+    this.#hope(signature)
     this.#sleepers.add(signature, null)
+  }
+
+  #hope(signature: Signature): void {
+    if (!signature.hopeless) return
+    signature.hopeless = false
+    signature.aged = null
+    this.#elders.add(signature)
   }
 
   /** Asks in order, until nobody is left to be asked or so many are placed. Who is refused hears of it once a change. */
   turn(now: number, most = Infinity): Decision[] {
     const decisions: Decision[] = []
     this.#promises.expire(now)
-    const ready = createReady({ now, ...this.#rules })
-    for (const signature of this.#sleepers.awake) ready.add(signature)
-    this.#sleepers.whenAwake(ready.add)
+    const turn = { now, ready: this.#order(now, ({ asleep }) => asleep === null), sleeping: new Map<number, Ready>() }
+    this.#elders.addOverdue(this.#sleepers.awake, now)
+    for (const signature of this.#sleepers.awake) turn.ready.add(signature)
+    this.#sleepers.whenAwake(turn.ready.add)
     for (let placed = 0; placed < most;) {
       this.#wake(now)
-      const next = ready.next()
+      const next = turn.ready.next()
       const head = next && headOf(next)
       if (!head) break
-      this.#promiseBefore(next, now)
+      const wasElder = this.#elders.is(next, now)
+      this.#promiseBefore(next, turn)
       this.asked++
       const outcome = this.#ask(next, head, now)
       if ('refusal' in outcome) {
         decisions.push({ id: head.id, refused: outcome.refusal })
-        this.#refuse(next, outcome, now)
+        this.#refuse(next, outcome, turn)
       } else {
         decisions.push(this.#start(next, outcome, now))
-        ready.add(next)
+        turn.ready.add(next)
         placed++
       }
+      if (wasElder) this.#nextElders(next, turn)
     }
+    for (const signature of this.#sleepers.awake) this.#elders.add(signature)
     return decisions
   }
 
@@ -172,26 +187,34 @@ export class Line {
     return this.#promises.all()
   }
 
-  #first(among: Iterable<Signature>, now: number): Signature | null {
-    const rules = { now, ...this.#rules }
-    let best: Signature | null = null
-    let first: Waiting | undefined
-    for (const signature of among) {
-      const head = headOf(signature)
-      if (!head || (first && !goesBefore(head, first, rules))) continue
-      best = signature
-      first = head
-    }
-    return best
+  #order(now: number, isIn: (signature: Signature) => boolean): Ready {
+    return createReady({ now, shares: this.#shares, elders: this.#elders, isIn })
   }
 
   /** Promises a start to those who sleep and go before `next`, where nobody has a promise yet. */
-  #promiseBefore(next: Signature, now: number): void {
+  #promiseBefore(next: Signature, { now, ready, sleeping }: Turn): void {
     for (const cell of next.cells) {
-      if (this.#promises.of(cell)) continue
-      const sleeping = [...this.#sleepers.on(cell)].filter(({ reservation, hopeless }) => !reservation && !hopeless)
-      const found = sleeping.length > 0 ? this.#first([...sleeping, next], now) : null
-      if (found && found !== next) this.#promises.make(found, this.#chosen(found, now), now)
+      if (this.#promises.of(cell) || this.#sleepers.on(cell).size === 0) continue
+      const known = sleeping.get(cell)
+      const order = known ?? this.#order(now, mayBePromised)
+      if (!known) {
+        sleeping.set(cell, order)
+        for (const signature of this.#sleepers.on(cell)) if (mayBePromised(signature)) order.add(signature)
+      }
+      for (let first = order.peek(); first && ready.isBefore(first, next); first = order.peek()) {
+        order.next()
+        this.#promises.make(first, this.#chosen(first, now), now)
+        if (this.#promises.of(cell)) break
+      }
+    }
+  }
+
+  /** Whoever is now the oldest in a cell of one that was it has a better place than before. */
+  #nextElders({ cells }: Signature, { now, ready, sleeping }: Turn): void {
+    for (const cell of cells) {
+      const elder = this.#elders.of(cell, now)
+      if (elder?.asleep === null) ready.add(elder)
+      else if (elder) for (const number of elder.cells) sleeping.get(number)?.add(elder)
     }
   }
 
@@ -232,11 +255,13 @@ export class Line {
     return { cause: 'room', ...rooms.reduce((a, b) => (b.largest > a.largest ? b : a)) }
   }
 
-  #refuse(signature: Signature, { refusal, lack }: Refused, now: number): void {
+  #refuse(signature: Signature, { refusal, lack }: Refused, { now, sleeping }: Turn): void {
     this.vain++
     this.#sleepers.add(signature, lack)
-    signature.hopeless ||= refusal.cause === 'too-large'
+    signature.hopeless ||= refusal.cause === 'too-large' || refusal.cause === 'barred'
     this.#promises.make(signature, this.#chosen(signature, now), now)
+    this.#elders.add(signature)
+    if (mayBePromised(signature)) for (const cell of signature.cells) sleeping.get(cell)?.add(signature)
   }
 
   #start(signature: Signature, started: Held, now: number): Decision {
@@ -254,7 +279,7 @@ export class Line {
     const { project } = request.want
     this.#held.add(held)
     this.#quota.add(project, way.amounts)
-    this.#rules.shares.change(project, way.amounts, now)
+    this.#shares.change(project, way.amounts, now)
     this.#promises.count(held)
   }
 
@@ -263,10 +288,9 @@ export class Line {
     this.#sleepers.wake({
       mayHaveQuota: (signature) =>
         signature.ways.some((way) => !this.#promises.quotaMissing(signature, way, endsOf(signature, now))),
-      mayHaveRoom: (signature, { cell, ask }, isOpen) => {
-        const ends = endsOf(signature, now)
-        if (this.#promises.isOpenTo(cell, signature, ends) !== isOpen) return false
-        this.#promises.setFence(cell, signature, ends)
+      passes: (signature, cell) => this.#promises.isOpenTo(cell, signature, endsOf(signature, now)),
+      mayHaveRoom: ({ cell, ask }, by) => {
+        this.#promises.setFence(cell, by, endsOf(by, now))
         return mayFit(ask)
       },
     })
@@ -276,7 +300,16 @@ export class Line {
     const ways = this.#waysOf(want)
     const cells = [...new Set(ways.map(({ cell }) => cell))]
     const row = createHeap<Waiting>(isOlder)
-    const signature: Signature = { want, ways, cells, row, asleep: null, reservation: null, hopeless: false }
+    const signature: Signature = {
+      want,
+      ways,
+      cells,
+      row,
+      asleep: null,
+      reservation: null,
+      hopeless: false,
+      aged: null,
+    }
     this.#signatures.set(want.key, signature)
     return signature
   }
@@ -288,7 +321,7 @@ export class Line {
     const ways = want.options.map((option, number): Way => {
       const site = this.#cells[option.cell]
       if (!site) throw new RangeError(`there is no cell ${option.cell}`)
-      return { ...option, number, site, ask: askOf(site, option.gang) }
+      return { ...option, number, site, ask: askOf(site, option.gang), need: JSON.stringify(option.gang) }
     })
     this.#ways.set(want, ways)
     return ways
@@ -300,6 +333,12 @@ export class Line {
     this.#signatures.delete(signature.want.key)
   }
 }
+
+/** A turn: those who are to be asked, and where it was needed those who sleep on a cell and have no promise. */
+type Turn = { now: number; ready: Ready; sleeping: Map<number, Ready> }
+
+const mayBePromised = ({ asleep, reservation, hopeless }: Signature): boolean =>
+  asleep !== null && !reservation && !hopeless
 
 type Refused = { refusal: Refusal; lack: Lack }
 

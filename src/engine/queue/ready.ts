@@ -1,58 +1,95 @@
 import { createHeap } from '#kit/heap.ts'
 
+import { isOlder } from './order.ts'
 import { headOf, type Signature, type Waiting } from './request.ts'
 
+import type { Elders } from './elders.ts'
 import type { Shares } from './share.ts'
 
-/** Who is to be asked in a turn, in the order of `goesBefore`. */
+/**
+ * Some of those who wait, in the order in which they are asked: who has waited too long before all others (`Elders`), the
+ * oldest first; then by priority, then the project with the smaller share, then who has waited longest for how long it
+ * runs (highest response ratio next: Brinch Hansen 1971), then who came first. No two are equal.
+ */
 export type Ready = {
+  /** Adds somebody, also again when its place has become better. */
   add: (signature: Signature) => void
+  /** Who is asked next; it stays. */
+  peek: () => Signature | null
   /** Takes out who is asked next. */
   next: () => Signature | null
+  /** Whether somebody is asked before another, who may be none of these. */
+  isBefore: (a: Signature, b: Signature) => boolean
 }
 
-/** A place in the order, as it was when it was given. Priority is none, and there is no path, for who is overdue. */
-type Place = { signature: Signature; head: Waiting; isOverdue: boolean; priority: number; path: Step[] }
+type Rules = {
+  now: number
+  shares: Shares
+  elders: Elders
+  /** Whether somebody is still among these. */
+  isIn: (signature: Signature) => boolean
+}
+
+/** A place in the order, as it was when it was given. Elders have no priority, no path and no ratio. */
+type Place = {
+  signature: Signature
+  head: Waiting
+  isElder: boolean
+  priority: number
+  path: Step[]
+  ratio: number
+}
 type Step = ReturnType<Shares['path']>[number]
 
+/** Who does not say how long it runs stands beside those who run for a day. */
+const unknownMs = 86_400_000
+
 /**
- * While a turn lasts, shares only grow, since it lets others start and ends nobody. So a place may only become worse: who
- * is first, and whose place is still right, goes before all others, and of these none has to be looked at again.
+ * While a turn lasts, shares only grow, since it lets others start and ends nobody. So a place may only become worse,
+ * unless somebody is added again: who is first, and whose place is still right, goes before all others, and of these none
+ * has to be looked at again.
  */
-export function createReady({ now, overdueMs, shares }: { now: number; overdueMs: number; shares: Shares }): Ready {
+export function createReady({ now, shares, elders, isIn }: Rules): Ready {
   const places = createHeap<Place>((a, b) => compare(a, b) < 0)
+  const placeOf = (signature: Signature, head: Waiting): Place => {
+    const { project, priority } = head.want
+    if (elders.is(signature, now)) return { signature, head, isElder: true, priority: 0, path: [], ratio: 0 }
+    const ratio = (now - head.since) / (head.lastsMs < Infinity ? Math.max(1, head.lastsMs) : unknownMs)
+    return { signature, head, isElder: false, priority, path: shares.path(project, now), ratio }
+  }
   function add(signature: Signature): void {
     const head = headOf(signature)
-    if (!head) return
-    const isOverdue = head.since + overdueMs <= now
-    const { project, priority } = head.want
-    places.push({
-      signature,
-      head,
-      isOverdue,
-      priority: isOverdue ? 0 : priority,
-      path: isOverdue ? [] : shares.path(project, now),
-    })
+    if (head) places.push(placeOf(signature, head))
+  }
+  function peek(): Signature | null {
+    for (let place = places.peek(); place; place = places.peek()) {
+      const { signature, head, isElder, path } = place
+      const isHere = isIn(signature) && headOf(signature) === head
+      if (isHere && (isElder || comparePaths(path, shares.path(head.want.project, now)) === 0)) return signature
+      places.pop()
+      if (isHere) add(signature)
+    }
+    return null
   }
   return {
     add,
+    peek,
     next() {
-      for (let place = places.pop(); place; place = places.pop()) {
-        const { signature, head, isOverdue, path } = place
-        if (signature.asleep !== null || headOf(signature) !== head) continue
-        const isRight = isOverdue || comparePaths(path, shares.path(head.want.project, now)) === 0
-        if (isRight) return signature
-        add(signature)
-      }
-      return null
+      const first = peek()
+      places.pop()
+      return first
+    },
+    isBefore(a, b) {
+      const [head, other] = [headOf(a), headOf(b)]
+      return !!head && (!other || compare(placeOf(a, head), placeOf(b, other)) < 0)
     },
   }
 }
 
 function compare(a: Place, b: Place): number {
-  if (a.isOverdue !== b.isOverdue) return a.isOverdue ? -1 : 1
+  if (a.isElder !== b.isElder) return a.isElder ? -1 : 1
   if (a.priority !== b.priority) return b.priority - a.priority
-  return comparePaths(a.path, b.path) || a.head.since - b.head.since || a.head.order - b.head.order
+  return comparePaths(a.path, b.path) || b.ratio - a.ratio || (isOlder(a.head, b.head) ? -1 : 1)
 }
 
 /** From the root on; work of a group itself goes before that of its parts. */

@@ -1,5 +1,6 @@
 import type { Ask, GangRequest } from '#engine/cell/ask.ts'
 import type { Cell } from '#engine/cell/cell.ts'
+import type { Standing } from '#engine/cell/take.ts'
 import type { Heap } from '#kit/heap.ts'
 
 import type { Amounts, QuotaTree, Shortage } from './quota.ts'
@@ -47,13 +48,12 @@ export type Refusal =
 
 export type Decision =
   /** `option` counts from 0 in the want's options; `gang` is its number in the cell. */
-  | { id: string; option: number; cell: number; gang: number; ranks: number[]; spares: number[] }
-  | { id: string; refused: Refusal }
+  ({ id: string; option: number; cell: number; gang: number } & Standing) | { id: string; refused: Refusal }
 
 export type Waiting = Request & { order: number; gone: boolean }
 
-/** An option made ready for its cell; `number` counts in the want. */
-export type Way = Option & { number: number; site: Cell; ask: Ask }
+/** An option made ready for its cell. `number` counts in the want; equal gangs have equal needs. */
+export type Way = Option & { number: number; site: Cell; ask: Ask; need: string }
 
 /** What may let somebody start who was refused: quota for one of its ways, or room for one. */
 export type Lack = { quota: boolean; room: boolean }
@@ -70,6 +70,8 @@ export type Signature = {
   reservation: Reservation | null
   /** It could not start if all who run had ended. */
   hopeless: boolean
+  /** The first one, once it was written down how long it waits. */
+  aged: Waiting | null
 }
 
 /**

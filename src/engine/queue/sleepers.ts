@@ -1,86 +1,113 @@
 import type { QuotaNode } from './quota.ts'
 import type { Lack, Signature, Way } from './request.ts'
 
-/** Who is to be asked, and who sleeps until that may change for which nobody looks before. */
-export type Sleepers = {
-  readonly awake: ReadonlySet<Signature>
-  /** Is told of everybody who comes among these. */
-  whenAwake: (hear: (signature: Signature) => void) => void
-  /** Puts somebody among those who sleep for what they lack, or with null among those who are to be asked. */
-  add: (signature: Signature, lack: Lack | null) => void
-  remove: (signature: Signature) => void
-  /** All who sleep and could stand in a cell. */
-  on: (cell: number) => ReadonlySet<Signature>
-  /** There may be more room in a cell, and more quota in the tree of a project. */
-  stir: (cell: number, project: string | null) => void
-  /** Asks about all for whom something was stirred up, and wakes them. */
-  wake: (may: May) => void
-  rootOf: (project: string) => string
-}
-
 type May = {
   mayHaveQuota: (signature: Signature) => boolean
-  /** Asked with `isOpen` false and true, so that fences are moved once for all who pass them and all who do not. */
-  mayHaveRoom: (signature: Signature, way: Way, isOpen: boolean) => boolean
+  /** Whether the nodes that a cell keeps for somebody are open to another. */
+  passes: (signature: Signature, cell: number) => boolean
+  /** Asked once for all who need the same there, and for those who pass apart from the others. */
+  mayHaveRoom: (way: Way, by: Signature) => boolean
 }
 
-export function createSleepers(cells: number, quotas: readonly QuotaNode[]): Sleepers {
-  const awake = new Set<Signature>()
-  let tell: ((signature: Signature) => void) | null = null
-  const onCell = Array.from({ length: cells }, () => new Set<Signature>())
-  const underRoot = new Map<string, Set<Signature>>()
-  const [grown, freed] = [new Set<number>(), new Set<string>()]
-  const parents = new Map(quotas.map(({ name, parent }) => [name, parent]))
-  const rootOf = (project: string): string => {
+/** Who is to be asked, and who sleeps until that may change for which nobody looks before. */
+export class Sleepers {
+  /** Who is to be asked. */
+  readonly awake = new Set<Signature>()
+  #hear: ((signature: Signature) => void) | null = null
+  readonly #onCell: readonly Set<Signature>[]
+  /** For each cell those who lack room there, by what they need: where one has no room, the others have none. */
+  readonly #forRoom: readonly Map<string, Map<Signature, Way>>[]
+  readonly #underRoot = new Map<string, Set<Signature>>()
+  readonly #grown = new Set<number>()
+  readonly #freed = new Set<string>()
+  readonly #parents: ReadonlyMap<string, string | null>
+
+  constructor(cells: number, quotas: readonly QuotaNode[]) {
+    this.#onCell = Array.from({ length: cells }, () => new Set())
+    this.#forRoom = Array.from({ length: cells }, () => new Map())
+    this.#parents = new Map(quotas.map(({ name, parent }) => [name, parent]))
+  }
+
+  /** Is told of everybody who comes among those who are to be asked. */
+  whenAwake(hear: (signature: Signature) => void): void {
+    this.#hear = hear
+  }
+
+  /** The tree of quotas that a project is in. */
+  rootOf(project: string): string {
     let root = project
-    for (let above = parents.get(root); above; above = parents.get(root)) root = above
+    for (let above = this.#parents.get(root); above; above = this.#parents.get(root)) root = above
     return root
   }
-  function remove(signature: Signature): void {
-    awake.delete(signature)
-    for (const cell of signature.cells) onCell[cell]?.delete(signature)
-    underRoot.get(rootOf(signature.want.project))?.delete(signature)
+
+  /** All who sleep and could stand in a cell. */
+  on(cell: number): ReadonlySet<Signature> {
+    return this.#onCell[cell] ?? new Set()
   }
-  function add(signature: Signature, lack: Lack | null): void {
-    remove(signature)
+
+  /** Puts somebody among those who sleep for what they lack, or with null among those who are to be asked. */
+  add(signature: Signature, lack: Lack | null): void {
+    this.remove(signature)
     signature.asleep = lack
     if (lack === null) {
-      awake.add(signature)
-      tell?.(signature)
+      this.awake.add(signature)
+      this.#hear?.(signature)
       return
     }
-    for (const cell of signature.cells) onCell[cell]?.add(signature)
+    for (const cell of signature.cells) this.#onCell[cell]?.add(signature)
+    if (lack.room)
+      for (const way of signature.ways) {
+        const same = this.#forRoom[way.cell]?.get(way.need) ?? new Map<Signature, Way>()
+        this.#forRoom[way.cell]?.set(way.need, same.set(signature, way))
+      }
     if (!lack.quota) return
-    const root = rootOf(signature.want.project)
-    const same = underRoot.get(root) ?? new Set()
-    underRoot.set(root, same.add(signature))
+    const root = this.rootOf(signature.want.project)
+    const same = this.#underRoot.get(root) ?? new Set()
+    this.#underRoot.set(root, same.add(signature))
   }
-  return {
-    awake,
-    whenAwake(hear) {
-      tell = hear
-    },
-    add,
-    remove,
-    rootOf,
-    on: (cell) => onCell[cell] ?? new Set(),
-    stir(cell, project) {
-      grown.add(cell)
-      if (project !== null) freed.add(rootOf(project))
-    },
-    wake({ mayHaveQuota, mayHaveRoom }) {
-      for (const root of freed)
-        for (const signature of underRoot.get(root) ?? []) if (mayHaveQuota(signature)) add(signature, null)
-      for (const cell of grown)
-        for (const isOpen of [false, true])
-          for (const signature of onCell[cell] ?? [])
-            if (
-              signature.asleep?.room &&
-              signature.ways.some((way) => way.cell === cell && mayHaveRoom(signature, way, isOpen))
-            )
-              add(signature, null)
-      freed.clear()
-      grown.clear()
-    },
+
+  remove(signature: Signature): void {
+    if (this.awake.delete(signature) || signature.asleep === null) return
+    for (const cell of signature.cells) this.#onCell[cell]?.delete(signature)
+    if (signature.asleep.room)
+      for (const { cell, need } of signature.ways) {
+        const same = this.#forRoom[cell]?.get(need)
+        same?.delete(signature)
+        if (same?.size === 0) this.#forRoom[cell]?.delete(need)
+      }
+    if (signature.asleep.quota) this.#underRoot.get(this.rootOf(signature.want.project))?.delete(signature)
+  }
+
+  /** There may be more room in a cell, and more quota in the tree of a project. */
+  stir(cell: number, project: string | null): void {
+    this.#grown.add(cell)
+    if (project !== null) this.#freed.add(this.rootOf(project))
+  }
+
+  /** Asks about all for whom something was stirred up, and wakes them. */
+  wake(may: May): void {
+    for (const root of this.#freed)
+      for (const signature of this.#underRoot.get(root) ?? [])
+        if (may.mayHaveQuota(signature)) this.add(signature, null)
+    for (const cell of this.#grown)
+      // First all who do not pass, then all who do, so that nodes are closed and opened once.
+      for (const signature of [...this.#withRoom(cell, false, may), ...this.#withRoom(cell, true, may)])
+        if (signature.asleep) this.add(signature, null)
+    this.#freed.clear()
+    this.#grown.clear()
+  }
+
+  #withRoom(cell: number, isOpen: boolean, { passes, mayHaveRoom }: May): Signature[] {
+    const found: Signature[] = []
+    for (const same of this.#forRoom[cell]?.values() ?? []) {
+      let asked = false
+      for (const [signature, way] of same) {
+        if (passes(signature, cell) !== isOpen) continue
+        if (!asked && !mayHaveRoom(way, signature)) break
+        asked = true
+        found.push(signature)
+      }
+    }
+    return found
   }
 }
