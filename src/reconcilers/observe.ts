@@ -1,4 +1,6 @@
+import { withSeenRates, type SpotHistory } from '#engine/market/taken.ts'
 import type { Fault, Outcome } from '#model/fault.ts'
+import type { Offer } from '#model/offer.ts'
 import { siteKey, type Site } from '#model/site.ts'
 import type { Provider } from '#providers/provider.ts'
 import type { Claim } from '#store/store.ts'
@@ -16,6 +18,10 @@ const restMs = 1_000
 /** … and of a site where much is, after so many times as long as the last look took. */
 const restTimes = 4
 const callMs = 10_000
+/** How often it is counted anew how long spot nodes last: it reads all leases that a site ever had. */
+const spotMs = 600_000
+/** What was seen of a spot market counts half after a week. */
+const spotHalfLifeMs = 7 * 86_400_000
 const claimSeconds = 8
 
 /** What is remembered of a site while the claim to look at it is ours. */
@@ -27,6 +33,7 @@ type Watched = {
   restUntil: number
   listAt: number
   offersAt: number
+  spot: { at: number; seen: SpotHistory[] }
   reach: string
   absences: Absences
 }
@@ -95,7 +102,17 @@ async function lookAt(provider: Provider, site: Site, here: Here): Promise<void>
 /** Somebody else may have looked since we last did: what we remember is void. */
 async function begin(site: Site, { epoch }: Claim, { store, clock }: House): Promise<Watched> {
   await store.sites.put(site, clock.now())
-  return { epoch, busy: true, leases: -1, restUntil: 0, listAt: 0, offersAt: 0, reach: '', absences: new Map() }
+  return {
+    epoch,
+    busy: true,
+    leases: -1,
+    restUntil: 0,
+    listAt: 0,
+    offersAt: 0,
+    spot: { at: -Infinity, seen: [] },
+    reach: '',
+    absences: new Map(),
+  }
 }
 
 type Look = Here & { provider: Provider; site: Site; watched: Watched }
@@ -132,7 +149,17 @@ async function askOffers(look: Look): Promise<void> {
   watched.offersAt = house.clock.now() + everyMs.offers
   await tellReach(look, offers)
   if (!offers.ok || (nodes && !nodes.ok)) return
-  await house.store.sites.offered(siteKey(site), offers.value, nodes ? nodes.value : null, house.clock.now())
+  const rated = withSeenRates(offers.value, await spotSeen(look, offers.value))
+  await house.store.sites.offered(siteKey(site), rated, nodes ? nodes.value : null, house.clock.now())
+}
+
+async function spotSeen({ house, site, watched }: Look, offers: Offer[]): Promise<SpotHistory[]> {
+  const now = house.clock.now()
+  if (offers.some(({ tier }) => tier === 'spot') && now >= watched.spot.at + spotMs) {
+    const seen = await house.store.market.spot({ site: siteKey(site), now, halfLifeMs: spotHalfLifeMs })
+    watched.spot = { at: now, seen }
+  }
+  return watched.spot.seen
 }
 
 /** Writes down whether the site answers; true when it does. A site that is only busy is neither. */

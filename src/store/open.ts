@@ -18,6 +18,7 @@ import { createPlans } from './queries/plans.ts'
 import { createProjects } from './queries/projects.ts'
 import { prune } from './queries/prune.ts'
 import { createSecrets } from './queries/secrets.ts'
+import { createMarketHistory } from './queries/market.ts'
 import { createSites } from './queries/sites.ts'
 import { createWorkloads } from './queries/workloads.ts'
 import type { Store } from './store.ts'
@@ -63,6 +64,7 @@ function rooms(database: Database, { ids, clock }: { ids: Ids; clock: Clock }): 
     operations: createOperations(database, applyWithin),
     agents: createAgents(database),
     sites: createSites(database),
+    market: createMarketHistory(database),
     ledger: createLedger(database),
     events: createEvents(database),
     plans: createPlans(database),

@@ -26,6 +26,7 @@ export type Store = {
   operations: Operations
   agents: Agents
   sites: Sites
+  market: MarketHistory
   ledger: Ledger
   events: Events
   plans: Plans
@@ -263,6 +264,21 @@ export type Sites = {
   saw(ranks: SeenRank[], now: number): Promise<void>
   /** Which of these tokens have no lease row, or one that is over. */
   orphans(tokens: string[]): Promise<string[]>
+}
+
+/** What was seen of markets. */
+export type MarketHistory = {
+  /**
+   * Of each spot shape at a site: for how long its nodes were held, in hours, and how many leases were lost there. What
+   * ended counts half after the half-life.
+   */
+  spot(options: {
+    site: string
+    now: number
+    halfLifeMs: number
+  }): Promise<{ shape: string; nodeHours: number; taken: number }[]>
+  /** Bytes of data sets that left each site for work elsewhere that was started since then. */
+  sent(since: number): Promise<Map<string, bigint>>
 }
 
 export type CostGroup = 'workload' | 'project' | 'provider' | 'site' | 'tier' | 'day' | 'hour'

@@ -8,7 +8,7 @@ import { aJob, aNow, anOffer } from '#test/builders.ts'
 
 import { objectionToBlock } from './block.ts'
 import { priceRun, runOf, type RunCandidate } from './run-price.ts'
-import { takenPpm } from './taken.ts'
+import { takenPpm, withSeenRates } from './taken.ts'
 
 const hour = 3_600_000
 const terabyteMiB = 1_000_000 // a little more than a decimal terabyte: 1.048576 of them
@@ -131,4 +131,14 @@ test('a cheaper, safer or longer committed candidate is never dearer', () => {
       if (dearer) assert.ok((cheaper?.costMicros ?? -1n) >= 0n && (cheaper?.costMicros ?? 0n) <= dearer.costMicros)
     }),
   )
+})
+
+test('spot offers carry the rate that was seen, others what they came with', () => {
+  const [spot, other] = withSeenRates(
+    [anOffer({ tier: 'spot', takenPpm: 10_000 }), anOffer()],
+    [{ shape: anOffer().shape.name, nodeHours: 1800, taken: 100 }],
+  )
+  assert.equal(spot?.takenPpm, 51_000)
+  assert.deepEqual(other, anOffer())
+  assert.deepEqual(withSeenRates([anOffer({ tier: 'spot' })], []), [anOffer({ tier: 'spot' })])
 })

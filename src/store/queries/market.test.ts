@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import type { Placed, Store } from '#store/store.ts'
+import { aStore } from '#rigs/postgres.ts'
+import { aPlacing, held, submitted } from '#rigs/story.ts'
+import { aJob, aNow, anArray } from '#test/builders.ts'
+
+const onSpot = (placed: Placed): Placed => ({
+  ...placed,
+  decision: {
+    ...placed.decision,
+    placement: placed.decision.placement && { ...placed.decision.placement, tier: 'spot' },
+  },
+})
+
+const startedAt = async (store: Store, workload: string): Promise<number> =>
+  (await store.workloads.attempts(workload))[0]?.lease?.startedAt ?? assert.fail()
+
+test('it is told how long spot nodes were held, and how many leases were lost; old times count less', async () => {
+  await using store = await aStore()
+  const ids = await submitted(store, [aJob(), aJob(), aJob()])
+  const [kept, lost, other] = ids.map((id, at) => aPlacing(id, { nodes: at + 1 }))
+  if (!kept || !lost || !other) assert.fail()
+  await held(store, [onSpot(kept), onSpot(lost), other])
+  await store.apply([
+    { change: 'attempt', id: lost.attemptId, to: 'lost', reason: '' },
+    { change: 'lease', id: lost.leaseId, to: 'lost' },
+  ])
+  const began = await startedAt(store, ids[0] ?? '')
+  const hour = 3_600_000
+  const [seen, ...more] = await store.market.spot({ site: 'local/west', now: began + 10 * hour, halfLifeMs: 10 * hour })
+  assert.deepEqual([seen?.shape, more.length], ['16cpu', 0])
+  assert.ok(Math.abs((seen?.nodeHours ?? 0) - 10) < 0.01, `${seen?.nodeHours}`)
+  assert.ok(Math.abs((seen?.taken ?? 0) - 0.5) < 0.01, `${seen?.taken}`)
+  assert.deepEqual(await store.market.spot({ site: 'local/east', now: began, halfLifeMs: hour }), [])
+})
+
+const data = (site: string) => [{ name: 'corpus', location: 's3://corpus', site, size: '1GB' }]
+
+test('it is told how much data left each site for work elsewhere', async () => {
+  await using store = await aStore()
+  const ids = await submitted(store, [
+    aJob({ data: data('local/home') }),
+    aJob({ data: data('local/west') }),
+    aJob({ data: [{ name: 'corpus', location: 's3://corpus' }] }),
+    anArray({ tasks: 32, parallelism: 32, data: data('local/home') }),
+  ])
+  await held(
+    store,
+    ids.map((id) => aPlacing(id)),
+  )
+  const gigabyte = 1024n * 1_048_576n
+  assert.deepEqual(await store.market.sent(0), new Map([['local/home', gigabyte + gigabyte / 4n]]))
+  assert.deepEqual(await store.market.sent(aNow + 1e12), new Map())
+})

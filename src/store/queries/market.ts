@@ -1,0 +1,35 @@
+import { sql } from 'kysely'
+
+import type { Database } from '#store/database.ts'
+import type { MarketHistory } from '#store/store.ts'
+
+export const createMarketHistory = (database: Database): MarketHistory => ({
+  spot: ({ site, now, halfLifeMs }) =>
+    database.read(async (on) => {
+      // A gang goes when any of its nodes is taken, so a lost lease is one loss, however many nodes it had.
+      const { rows } = await sql<Awaited<ReturnType<MarketHistory['spot']>>[number]>`
+        select shape, sum(weight * nodes * greatest(0, until - started_at) / 3600000.0)::float8 as "nodeHours",
+          sum(weight * lost)::float8 as taken
+        from (
+          select l.shape, l.started_at, coalesce(l.ended_at, ${now}::bigint) as until,
+            power(0.5, greatest(0, ${now}::bigint - coalesce(l.ended_at, ${now}::bigint)) / ${halfLifeMs}::float8) as weight,
+            jsonb_array_length(l.ranks) as nodes, (a.state = 'lost')::int as lost
+          from leases l join attempts a on a.id = l.attempt
+          where l.provider || '/' || l.site = ${site} and l.tier = 'spot' and l.started_at is not null
+        ) x group by shape order by shape
+      `.execute(on)
+      return rows
+    }),
+  sent: (since) =>
+    database.read(async (on) => {
+      // Each worker of an array reads its part; all else reads the whole once an attempt.
+      const { rows } = await sql<{ site: string; bytes: string }>`
+        select d ->> 'site' as site, sum(trunc((d ->> 'sizeMiB')::numeric * 1048576 / case w.kind when 'array' then
+          ceil(least((w.spec ->> 'parallelism')::numeric, (w.spec ->> 'tasks')::numeric) / 8) else 1 end))::text as bytes
+        from leases l join workloads w on w.id = l.workload cross join jsonb_array_elements(w.spec -> 'data') d
+        where l.started_at >= ${since}::bigint and d ? 'sizeMiB' and d ->> 'site' <> l.provider || '/' || l.site
+        group by 1 order by 1
+      `.execute(on)
+      return new Map(rows.map(({ site, bytes }) => [site, BigInt(bytes)]))
+    }),
+})
