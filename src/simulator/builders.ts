@@ -1,3 +1,5 @@
+import type { Project } from '#model/project.ts'
+
 import { policies } from './policies/policies.ts'
 import type { FloorKeeper } from './replay/floor.ts'
 import { Replay } from './replay/replay.ts'
@@ -43,9 +45,16 @@ export const someJobs = (
     ),
   )
 
-type Given = { fleet?: Fleet; jobs: Job[]; policy?: string; scenario?: Partial<Scenario>; seed?: number }
+type Given = {
+  fleet?: Fleet
+  jobs: Job[]
+  policy?: string
+  scenario?: Partial<Scenario>
+  projects?: readonly Project[]
+  seed?: number
+}
 
-export function aReplay({ fleet = aFleet({}), jobs, policy = 'fifo', scenario = {}, seed = 1 }: Given): {
+export function aReplay({ fleet = aFleet({}), jobs, policy = 'fifo', scenario = {}, projects = [], seed = 1 }: Given): {
   replay: Replay
   floor: () => FloorKeeper
 } {
@@ -54,11 +63,12 @@ export function aReplay({ fleet = aFleet({}), jobs, policy = 'fifo', scenario = 
     fleet,
     jobs,
     scenario: { ...quiet, ...scenario },
+    projects,
     seed,
     watched: 'always',
-    scheduler: (given, projects) => {
+    scheduler: (given, ...more) => {
       floor = given as FloorKeeper // the replay gives its own
-      return policyCalled(policy)(given, projects)
+      return policyCalled(policy)(given, ...more)
     },
   })
   return {

@@ -9,6 +9,7 @@ import type { Report } from './report/report.ts'
 import { reportRun } from './report/run-report.ts'
 import { timeText } from './report/value-text.ts'
 import { readFleet, type Fleet } from './scenario/fleet.ts'
+import { readTerms } from './scenario/projects.ts'
 import { quiet, readScenario } from './scenario/scenario.ts'
 import { readInput } from './traces/input.ts'
 import type { Unit } from './traces/job.ts'
@@ -20,6 +21,8 @@ export type Simulation = {
   traces: readonly string[]
   policies: readonly string[]
   scenario?: string | undefined
+  /** A file of projects: their quotas, weights and trees. */
+  projects?: string | undefined
   seed: number
   rate: ServiceRate
 }
@@ -59,18 +62,21 @@ export async function simulate(
   const scenario = asked.scenario === undefined ? quiet : readScenario(readInput(asked.scenario), fleet)
   const traces = asked.traces.map((file) => readTrace(readInput(file), asked.rate))
   const jobs = mergeTraces(traces)
+  const written = asked.projects === undefined ? [] : readTerms(readInput(asked.projects))
+  const projects = [...traces.flatMap((trace) => trace.projects ?? []), ...written]
   const report: Report = {
     version: 1,
     seed: asked.seed,
     fleet: { file: asked.fleet, nodes: fleet.nodes, gpus: amountOf(fleet, 'gpu'), cpus: amountOf(fleet, 'cpu') / 1000 },
     traces: traces.map((trace) => ({ file: trace.file, format: trace.format, jobs: trace.jobs.length })),
     scenario: asked.scenario ?? null,
+    projects: asked.projects ?? null,
     interrupted: false,
     runs: [],
   }
   for (const [i, scheduler] of schedulers.entries()) {
     if (signal.aborted) break
-    const replay = new Replay({ fleet, jobs, scheduler, scenario, seed: asked.seed })
+    const replay = new Replay({ fleet, jobs, scheduler, scenario, projects, seed: asked.seed })
     const policy = asked.policies[i] ?? ''
     await run(replay, signal, () => tell({ policy, over: replay.over, jobs: jobs.length, simulatedMs: replay.now }))
     report.runs.push(reportRun(fleet, replay.outcome()))

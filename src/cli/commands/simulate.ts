@@ -60,12 +60,13 @@ async function work(call: Call, fleet: string, traces: readonly string[]): Promi
 const placed = (io: Io, path: string): string => (io.cwd === process.cwd() ? path : resolve(io.cwd, path))
 
 function askedOf(call: Call, fleet: string, traces: readonly string[]): Simulation {
-  const scenario = call.text('scenario')
+  const [scenario, projects] = [call.text('scenario'), call.text('projects')]
   return {
     fleet: placed(call.io, fleet),
     traces: traces.map((file) => placed(call.io, file)),
     policies: [...new Set((call.text('policy') ?? '').split(',').map((name) => name.trim()))],
     scenario: scenario === undefined ? undefined : placed(call.io, scenario),
+    projects: projects === undefined ? undefined : placed(call.io, projects),
     seed: wholeOption(call, 'seed'),
     rate: { prefill: wholeOption(call, 'prefill-rate'), decode: wholeOption(call, 'decode-rate') },
   }

@@ -15,6 +15,10 @@ export const simulate: readonly CommandSpec[] = [
         default: 'fifo',
       },
       { flags: '--scenario <file>', description: 'what happens meanwhile: faults, outages, spot markets, prices' },
+      {
+        flags: '--projects <file>',
+        description: 'quotas, weights and trees of projects, as for isobar projects set; line keeps to them',
+      },
       { flags: '--seed <n>', description: 'of all that is drawn at random', default: '1' },
       { flags: '--against <file>', description: 'compare with what an earlier simulation wrote with -o json' },
       { flags: '--html <file>', description: 'write a page with plots too' },

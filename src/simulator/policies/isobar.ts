@@ -3,7 +3,7 @@ import { place } from '#engine/placement/place.ts'
 import type { LeasedRank } from '#model/lease.ts'
 import type { Placement } from '#model/plan.ts'
 import type { Offer } from '#model/offer.ts'
-import { Project } from '#model/project.ts'
+import type { Project } from '#model/project.ts'
 import type { Shape } from '#model/resources.ts'
 import { Spec } from '#model/spec/spec.ts'
 import type { Floor, Spots } from '#simulator/replay/floor.ts'
@@ -18,8 +18,8 @@ import type { NodeGroup } from '#simulator/scenario/fleet.ts'
  */
 export const isobarScheduler =
   (firstOfNeed = 16): MakeScheduler =>
-  (floor) =>
-    new IsobarScheduler(floor, firstOfNeed)
+  (floor, _projects, terms) =>
+    new IsobarScheduler(floor, terms, firstOfNeed)
 
 /** Those of a project and priority that wait for the same, in the order of the queue. */
 type Line = { waiting: JobRecord[]; asleep: boolean }
@@ -43,17 +43,16 @@ class IsobarScheduler implements Scheduler {
   readonly #asked = new Map<JobRecord, Asked>()
   readonly #leases = new Map<JobRecord, LiveLease>()
   readonly #records = new Map<string, JobRecord>()
-  readonly #projects = new Map<string, Project>()
+  readonly #projects: Project[]
   #gains = -1
 
-  constructor(floor: Floor, firstOfNeed: number) {
+  constructor(floor: Floor, terms: readonly Project[], firstOfNeed: number) {
     this.#floor = floor
+    this.#projects = [...terms]
     this.#firstOfNeed = firstOfNeed
   }
 
   waits(record: JobRecord): void {
-    const { project } = record.job
-    if (!this.#projects.has(project)) this.#projects.set(project, { ...Project.parse({ name: 'any' }), name: project })
     const asked = askedOf(record, largestNode(this.#floor, record))
     this.#asked.set(record, asked)
     this.#records.set(asked.workload.id, record)
@@ -90,7 +89,7 @@ class IsobarScheduler implements Scheduler {
       snapshot: {
         waiting: seen.flatMap((record) => this.#asked.get(record) ?? []),
         leases: [...this.#leases.values()],
-        projects: [...this.#projects.values()],
+        projects: this.#projects,
         spent: new Map(),
         sites: sitesOf(this.#floor),
       },

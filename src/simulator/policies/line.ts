@@ -2,25 +2,29 @@ import type { GangRequest } from '#engine/cell/ask.ts'
 import { createCell, type Cell } from '#engine/cell/cell.ts'
 import { setUsable } from '#engine/cell/nodes.ts'
 import { Line } from '#engine/queue/line.ts'
-import type { QuotaNode } from '#engine/queue/quota.ts'
 import type { Want } from '#engine/queue/request.ts'
 import { createShares } from '#engine/queue/share.ts'
+import type { Project } from '#model/project.ts'
 import type { Demand, Floor, Spots } from '#simulator/replay/floor.ts'
 import { remainingMs, type JobRecord } from '#simulator/replay/job-record.ts'
 import type { Act, MakeScheduler, Scheduler } from '#simulator/replay/scheduler.ts'
 import type { NodeGroup } from '#simulator/scenario/fleet.ts'
 
+import { mayStandIn, quotaNodes, shareNodes } from './terms.ts'
+
 const day = 86_400_000
 
 /**
- * The queue of the engine over its cells, a cell for each group of nodes: projects of equal weight without quotas, use
+ * The queue of the engine over its cells, a cell for each group of nodes: projects with their quotas and weights, use
  * counts half after a day, and whoever has waited a week goes first. It knows how long jobs run.
  */
-export const lineScheduler: MakeScheduler = (floor, projects) => new LineScheduler(floor, projects)
+export const lineScheduler: MakeScheduler = (floor, _projects, terms) => new LineScheduler(floor, terms)
 
 class LineScheduler implements Scheduler {
   readonly name = 'line'
+  readonly keepsQuotas = true
   readonly #floor: Floor
+  readonly #terms: ReadonlyMap<string, Project>
   readonly #cells: Cell[]
   readonly #line: Line
   readonly #records = new Map<string, JobRecord>()
@@ -28,18 +32,18 @@ class LineScheduler implements Scheduler {
   readonly #refused: boolean[]
   #toggled = 0
 
-  constructor(floor: Floor, projects: readonly string[]) {
+  constructor(floor: Floor, terms: readonly Project[]) {
     const { groups } = floor.fleet
-    const none = { nominal: {}, borrowing: {}, lending: {} }
     const total = (unit: string) => groups.reduce((sum, one) => sum + (one.unit === unit ? one.size * one.count : 0), 0)
     this.#floor = floor
+    this.#terms = new Map(terms.map((project) => [project.name, project]))
     this.#refused = groups.map(() => false)
     this.#cells = groups.map(cellOf)
     this.#line = new Line({
       cells: this.#cells,
-      quotas: projects.map((name): QuotaNode => ({ name, parent: null, ...none })),
+      quotas: quotaNodes(terms),
       shares: createShares({
-        nodes: projects.map((name) => ({ name, parent: null, weight: 1 })),
+        nodes: shareNodes(terms),
         capacity: { gpu: total('gpu'), cpu: total('cpu') },
         halfLifeMs: day,
       }),
@@ -97,9 +101,15 @@ class LineScheduler implements Scheduler {
     const key = [unit, amount, ranks, within, job.priority, 32 - Math.clz32(lastsMs / 1000), job.project].join(' ')
     const known = this.#wants.get(key)
     if (known) return known
+    const project = this.#terms.get(job.project)
     const options = this.#floor
       .groupsFor(unit)
-      .map((group) => ({ cell: group.number, gang: gangOf(group, demand), amounts: { [unit]: amount } }))
+      .filter((group) => !project || mayStandIn(project, group))
+      .map((group) => {
+        const gang = gangOf(group, demand)
+        const nodes = gang.roles.reduce((sum, role) => sum + role.ranks, 0)
+        return { cell: group.number, gang, amounts: { [unit]: amount, nodes } }
+      })
     const want = { key, project: job.project, priority: job.priority, options }
     this.#wants.set(key, want)
     return want

@@ -1,5 +1,7 @@
 import { createHeap } from '#kit/heap.ts'
+import type { Project } from '#model/project.ts'
 import type { Fleet } from '#simulator/scenario/fleet.ts'
+import { termsOf } from '#simulator/scenario/projects.ts'
 import type { Scenario } from '#simulator/scenario/scenario.ts'
 import type { Job, Unit } from '#simulator/traces/job.ts'
 
@@ -20,6 +22,8 @@ export type ReplayOptions = {
   scheduler: MakeScheduler
   scenario: Scenario
   seed: number
+  /** What is said of projects: quotas, weights, trees. Policies of a queue alone do not know of it. */
+  projects?: readonly Project[]
   /** How often it is looked at from beside whether all is as it must be: now and then, or at every moment. */
   watched?: 'always'
 }
@@ -86,14 +90,18 @@ export class Replay {
     this.#tenants = Array.from({ length: fleet.nodes })
     this.#meter = createMeter(this.#floor, this.#unit)
     this.#projects = [...new Set(jobs.map(({ project }) => project))].sort()
-    this.#scheduler = options.scheduler(this.#floor, this.#projects)
+    const terms = termsOf(this.#projects, options.projects ?? [])
+    this.#scheduler = options.scheduler(this.#floor, this.#projects, terms)
     this.#fairness = createFairnessWatch(this.#projects.length)
     this.records = recordsOf(jobs, this.#projects, scenario)
     this.#act = {
       start: (record, spots) => this.#start(record, spots),
       preempt: (record) => this.#stop(record, 'preempted'),
     }
-    this.#watch = createWatch(fleet, options.watched ? 1 : Math.ceil(jobs.length / jobsALook))
+    this.#watch = createWatch(fleet, {
+      every: options.watched ? 1 : Math.ceil(jobs.length / jobsALook),
+      terms: this.#scheduler.keepsQuotas ? terms : [],
+    })
     this.#world = this.#worldOf()
     for (const disturbance of disturbances(scenario, seed)) this.#expect(disturbance)
   }

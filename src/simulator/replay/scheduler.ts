@@ -1,3 +1,5 @@
+import type { Project } from '#model/project.ts'
+
 import type { Floor, Spots } from './floor.ts'
 import type { JobRecord } from './job-record.ts'
 
@@ -15,6 +17,8 @@ export type Act = {
  */
 export type Scheduler = {
   readonly name: string
+  /** It keeps to the quotas of projects. */
+  readonly keepsQuotas?: true
   /** A job begins to wait: it arrived, or lost its nodes. Who is preempted by the scheduler itself is not told. */
   waits(record: JobRecord, now: number): void
   /** A running job left its nodes: it ended, or lost them. */
@@ -23,5 +27,5 @@ export type Scheduler = {
   decide(now: number, act: Act): number | undefined
 }
 
-/** `projects` are all those of the trace. */
-export type MakeScheduler = (floor: Floor, projects: readonly string[]) => Scheduler
+/** `projects` are all those of the trace; `terms` say of each of them, and of those above it, what holds for it. */
+export type MakeScheduler = (floor: Floor, projects: readonly string[], terms: readonly Project[]) => Scheduler

@@ -1,3 +1,4 @@
+import type { Project } from '#model/project.ts'
 import type { Fleet } from '#simulator/scenario/fleet.ts'
 
 import { broken } from './broken-rule.ts'
@@ -13,11 +14,17 @@ export type Watch = {
   look(records: readonly JobRecord[], now: number): void
 }
 
+type Options = {
+  every: number
+  /** Whose quotas are kept to. */
+  terms: readonly Project[]
+}
+
 /**
  * It shares no code with the floor or with any policy, and counts everything anew whenever it looks: at every moment, or
  * at about every `every`-th one, for looking takes as long as there are jobs.
  */
-export function createWatch({ groups, nodes }: Fleet, every: number): Watch {
+export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options): Watch {
   const closed = new Int16Array(nodes)
   const refusing = new Int16Array(groups.length)
   const homes = new Int32Array(nodes)
@@ -71,6 +78,7 @@ export function createWatch({ groups, nodes }: Fleet, every: number): Watch {
           if ((used[node] ?? 0) > groupAt(node).size) broken(twice(records, node, groupAt(node)))
         }
       }
+      if (terms.length > 0) quotasHold(records, terms)
     },
   }
 }
@@ -82,6 +90,28 @@ function twice(records: readonly JobRecord[], node: number, group: Fleet['groups
     .filter(({ state, spots }) => state === 'running' && spots.some((one, i) => i % 2 === 0 && one === node))
     .map(({ job, spots }) => `${job.id} ${spots[spots.findIndex((one, i) => i % 2 === 0 && one === node) + 1]}`)
   return `node ${node} of ${nameOf(group)} has ${group.size}, and given is ${there.join(' and ')}`
+}
+
+const amounts = { accelerators: 'gpu', cpuMilli: 'cpu' } as const
+
+/** What a tree of projects has together, nobody in it takes more than; nor anyone more than is its own and may borrow. */
+function quotasHold(records: readonly JobRecord[], terms: readonly Project[]): void {
+  const running = records.filter(({ state }) => state === 'running')
+  for (const [resource, unit] of Object.entries(amounts)) {
+    const key = resource as keyof typeof amounts // its own keys
+    const below = (name: string): Project[] =>
+      terms.flatMap((one) => (one.parent === name ? [one, ...below(one.name)] : []))
+    for (const project of terms) {
+      const own = [project, ...below(project.name)]
+      if (own.every(({ quota }) => quota[key] === undefined)) continue
+      const most = own.reduce((sum, { quota }) => sum + (quota[key] ?? 0), 0)
+      const more = project.parent === null ? 0 : (project.borrowing[key] ?? Number.POSITIVE_INFINITY)
+      const names = new Set(own.map(({ name }) => name))
+      const held = running.filter(({ job }) => job.unit === unit && names.has(job.project))
+      const used = held.reduce((sum, { job }) => sum + job.amount, 0)
+      if (used > most + more) broken(`${project.name} holds ${used} ${unit}, and may hold ${most + more}`)
+    }
+  }
 }
 
 /** Time on nodes is work that is done, work that was lost, and starts; nothing else, and nothing is missing. */

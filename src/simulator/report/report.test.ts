@@ -25,7 +25,7 @@ function reportOf(fleet: Fleet, jobs: Job[], ...policies: string[]): Report {
   })
   const described = { file: 'fleet.yaml', nodes: fleet.nodes, gpus: 8, cpus: 0 }
   const traces = [{ file: '<jobs>.csv', format: 'csv', jobs: jobs.length }]
-  return { version: 1, seed: 1, fleet: described, traces, scenario: null, interrupted: false, runs }
+  return { version: 1, seed: 1, fleet: described, traces, scenario: null, projects: null, interrupted: false, runs }
 }
 
 const fleet = aFleet({ priceMicros: 8_000_000 })

@@ -8,6 +8,8 @@ export type Report = {
   fleet: { file: string; nodes: number; gpus: number; cpus: number }
   traces: { file: string; format: string; jobs: number }[]
   scenario: string | null
+  /** A file of projects. */
+  projects: string | null
   /** Whether it was stopped before the end: the figures tell of what came until then. */
   interrupted: boolean
   runs: RunReport[]

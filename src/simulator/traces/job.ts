@@ -1,3 +1,5 @@
+import type { Project } from '#model/project.ts'
+
 /** What is given out of a node: accelerators, or CPUs where it has none. */
 export type Unit = 'gpu' | 'cpu'
 
@@ -36,6 +38,8 @@ export type Trace = {
   format: string
   /** In the order of their arrival. */
   jobs: Job[]
+  /** What it says of projects, if it does. */
+  projects?: Project[]
 }
 
 /** A job of which a trace says no more than it must. */

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 
+import type { Project, Quota } from '#model/project.ts'
 import { readDocument } from '#simulator/scenario/document.ts'
+import { plainProject } from '#simulator/scenario/projects.ts'
 
 import type { Input } from './input.ts'
 import { byArrival, type Job, jobOf, levels, type Trace } from './job.ts'
@@ -42,6 +44,8 @@ const GeneratorFile = z.looseObject({
           className: z.string(),
           count: z.int().min(1).max(100_000),
           nominalQuota: Quantity,
+          borrowingLimit: Quantity.optional(),
+          lendingLimit: Quantity.optional(),
           workloadsSets: z.array(WorkloadSet),
         }),
       ),
@@ -51,24 +55,37 @@ const GeneratorFile = z.looseObject({
 
 /**
  * Reads the generator of Kueue's performance tests (test/performance/scheduler/configs). Each queue becomes a project,
- * `cohort-0/cq-3`; the n-th workload of a set comes after n intervals, and the parts of a set after one another.
+ * `cohort-0/cq-3`, with its quotas; the n-th workload of a set comes after n intervals, and the parts of a set after one another.
  */
 export function readKueue(input: Input): Trace {
   const { value, wrong } = readDocument(input, GeneratorFile, "a generator of Kueue's")
   const most = value.cohorts.reduce((sum, { count, queuesSets }) => sum + count * queuesSets.reduce(jobsPerSet, 0), 0)
   if (most > mostJobs) throw wrong(['cohorts'], `these are ${most} workloads`, `use at most ${mostJobs}`)
   const jobs: Job[] = []
+  const projects: Project[] = []
   for (const cohort of value.cohorts)
-    for (let c = 0; c < cohort.count; c++)
+    for (let c = 0; c < cohort.count; c++) {
+      const parent = `${cohort.className}-${c}`
+      projects.push(plainProject(parent))
       for (const queues of cohort.queuesSets)
         for (let q = 0; q < queues.count; q++) {
-          const project = `${cohort.className}-${c}/${queues.className}-${q}`
+          const project = `${parent}/${queues.className}-${q}`
+          projects.push(plainProject(project, { parent, ...quotasOf(queues) }))
           for (const set of queues.workloadsSets) jobs.push(...jobsOf(set, project))
         }
-  return { file: input.file, format: 'kueue', jobs: byArrival(jobs) }
+    }
+  return { file: input.file, format: 'kueue', jobs: byArrival(jobs), projects }
 }
 
 type QueueSet = z.output<typeof GeneratorFile>['cohorts'][number]['queuesSets'][number]
+
+const cpus = (cpuMilli: number | undefined): Quota => (cpuMilli === undefined ? {} : { cpuMilli })
+
+const quotasOf = ({ nominalQuota, borrowingLimit, lendingLimit }: QueueSet): Partial<Project> => ({
+  quota: cpus(nominalQuota),
+  borrowing: cpus(borrowingLimit),
+  lending: cpus(lendingLimit),
+})
 
 const jobsPerSet = (sum: number, { count, workloadsSets }: QueueSet): number =>
   sum + count * workloadsSets.reduce((all, set) => all + set.count * set.workloads.length, 0)

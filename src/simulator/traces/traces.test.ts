@@ -160,7 +160,11 @@ test('openb pods come when they were created, run as long as they ran, and take 
 })
 
 test("a generator of Kueue's gives each queue its workloads, one after another", () => {
-  const { format, jobs } = read(
+  const {
+    format,
+    jobs,
+    projects = [],
+  } = read(
     'cohorts:',
     '  - className: cohort',
     '    count: 2',
@@ -168,6 +172,7 @@ test("a generator of Kueue's gives each queue its workloads, one after another",
     '      - className: cq',
     '        count: 3',
     '        nominalQuota: 20',
+    '        borrowingLimit: 100',
     '        workloadsSets:',
     '          - count: 4',
     '            creationIntervalMs: 100',
@@ -179,6 +184,13 @@ test("a generator of Kueue's gives each queue its workloads, one after another",
   assert.deepEqual(
     [arrivalMs, amount, ranks, unit, priority, project, durationMs, within],
     [300, 1000, 2, 'cpu', 50, 'cohort-1/cq-2', 200, 1],
+  )
+  assert.deepEqual(
+    projects.slice(4, 6).map(({ name, parent, quota, borrowing }) => [name, parent, quota, borrowing]),
+    [
+      ['cohort-1', null, {}, {}],
+      ['cohort-1/cq-0', 'cohort-1', { cpuMilli: 20_000 }, { cpuMilli: 100_000 }],
+    ],
   )
   const many = [
     'cohorts:',

@@ -1,0 +1,31 @@
+import type { Amounts, QuotaNode } from '#engine/queue/quota.ts'
+import type { ShareNode } from '#engine/queue/share.ts'
+import type { Project, Quota } from '#model/project.ts'
+import type { NodeGroup } from '#simulator/scenario/fleet.ts'
+
+/** Quotas by the resources of a simulation: its units, and nodes. */
+const amountsOf = ({ accelerators, cpuMilli, nodes }: Quota): Amounts => ({
+  ...(accelerators !== undefined && { gpu: accelerators }),
+  ...(cpuMilli !== undefined && { cpu: cpuMilli }),
+  ...(nodes !== undefined && { nodes }),
+})
+
+/** The tree of quotas that projects make. */
+export const quotaNodes = (terms: readonly Project[]): QuotaNode[] =>
+  terms.map(({ name, parent, quota, borrowing, lending }) => ({
+    name,
+    parent,
+    nominal: amountsOf(quota),
+    borrowing: amountsOf(borrowing),
+    lending: amountsOf(lending),
+  }))
+
+/** The tree of shares that projects make. */
+export const shareNodes = (terms: readonly Project[]): ShareNode[] =>
+  terms.map(({ name, parent, weight }) => ({ name, parent, weight }))
+
+/** Whether the policy of a project lets it stand there. */
+export function mayStandIn({ policy }: Project, { provider, jurisdictions }: NodeGroup): boolean {
+  const isThere = policy.jurisdictions === undefined || jurisdictions.some((one) => policy.jurisdictions?.includes(one))
+  return isThere && (policy.providers === undefined || policy.providers.includes(provider))
+}

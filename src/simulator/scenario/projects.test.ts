@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { aFleet, aReplay, someJobs } from '#simulator/builders.ts'
+import { inputOf } from '#simulator/traces/input.ts'
+
+import { plainProject, readTerms, termsOf } from './projects.ts'
+
+const read = (...lines: string[]) => readTerms(inputOf('projects.yaml', lines.join('\n')))
+
+test('projects are read as they are made, in trees, and others are without limits', () => {
+  const said = read('name: ml', 'quota: { accelerators: 8 }', '---', 'name: a', 'parent: ml', 'weight: 3')
+  assert.deepEqual(
+    termsOf(['a', 'b'], said).map(({ name, parent, weight, quota }) => [name, parent, weight, quota]),
+    [
+      ['a', 'ml', 3, {}],
+      ['b', null, 1, {}],
+      ['ml', null, 1, { accelerators: 8 }],
+    ],
+  )
+})
+
+test('what is wrong with projects, or is not simulated, is told with its place', () => {
+  assert.throws(() => read('name: a', 'wieght: 3'), /projects\.yaml:2:1: wieght: .*[^]*fix: did you mean weight\?/)
+  assert.throws(() => read('name: a', 'parent: b'), /projects\.yaml:2:9: a: there is no project b[^]*fix: add it/)
+  assert.throws(
+    () => read('name: a', 'parent: b', '---', 'name: b', 'parent: a'),
+    /projects\.yaml:2:1: a is part of b is part of a/,
+  )
+  assert.throws(
+    () => read('name: a', 'budget: $5'),
+    /projects\.yaml:2:1: a: budget is not simulated[^]*fix: leave it out/,
+  )
+})
+
+const tree = [
+  plainProject('ml', { quota: { accelerators: 16 } }),
+  plainProject('a', { parent: 'ml', borrowing: { accelerators: 8 } }),
+  plainProject('b', { parent: 'ml' }),
+]
+const [a, b] = [{ project: 'a' }, { project: 'b' }]
+
+test('line keeps to quotas, borrowing and weights, and lets nobody stand where its policy forbids', () => {
+  const fleet = aFleet({ count: 3 }, { count: 1, site: 'aws/eu', provider: 'aws', jurisdictions: ['EU'] })
+  const begins = (jobs: Parameters<typeof someJobs>, projects: typeof tree) => {
+    const { replay } = aReplay({ fleet, jobs: someJobs(...jobs), policy: 'line', projects })
+    while (replay.step());
+    return replay.records.map(({ firstStartMs }) => firstStartMs)
+  }
+  // a may borrow one node of the two that ml has, and b the other; a third waits for both.
+  assert.deepEqual(
+    begins(
+      [
+        [0, 8, 10, a],
+        [1, 8, 10, a],
+        [2, 8, 10, b],
+        [3, 8, 5, b],
+      ],
+      tree,
+    ),
+    [0, 10, 2, 12],
+  )
+  const abroad = plainProject('a', { policy: { jurisdictions: ['EU'] } })
+  assert.deepEqual(
+    begins(
+      [
+        [0, 8, 10, a],
+        [0, 8, 10, a],
+        [0, 8, 10, b],
+      ],
+      [abroad],
+    ),
+    [0, 10, 0],
+  )
+})
