@@ -9,7 +9,6 @@
  * gangs are whole weighs more.
  */
 import type { Market } from '#engine/market/aggregate.ts'
-import { steer } from '#engine/market/steer.ts'
 import { createRandom } from '#kit/random.ts'
 import { broken, costOf, fill } from '#simulator/lp/fill.ts'
 import { randomInstance } from '#simulator/lp/instance.ts'
@@ -42,7 +41,7 @@ async function measure(seed: string, load: number, siteNodes: number) {
   const planMs = performance.now() - began
   const bad = await planOf(misjudged(market, seed))
   const cost = (by: WholePlan | undefined) => {
-    const placed = fill(market, arrivals, steer(market, by && { plan: by, asOf: 0 }, 0))
+    const placed = fill(market, arrivals, by)
     const wrong = broken(market, placed)
     if (wrong.length > 0) throw new Error(`${seed} at ${load}: ${wrong.join('; ')}`)
     return {

@@ -1,18 +1,32 @@
-import type { Market } from '#engine/market/aggregate.ts'
+import type { Market, MarketPlan } from '#engine/market/aggregate.ts'
 import { roomLeft } from '#engine/market/room-left.ts'
-import type { Steering } from '#engine/market/steer.ts'
+import { openSteering, steeringOf } from '#engine/market/steer.ts'
 
 /** Whole gangs in the order in which they came: of each the class, and the choice that it got; -1 for none. */
 export type Placed = readonly { index: number; choice: number }[]
 
-/** Places gangs one by one: each goes to the first choice of its order that has room, or waits. */
-export function fill(market: Market, arrivals: readonly number[], steering: Steering): Placed {
+/**
+ * Places gangs one by one: each goes to the first choice that has room, or waits. Choices are tried by price, and where
+ * there is a plan as it steers; both as in production.
+ */
+export function fill(market: Market, arrivals: readonly number[], plan?: MarketPlan): Placed {
   const room = roomLeft(market)
+  const pools = market.pools.map((_, pool) => ({ candidate: String(pool), isPaid: false }))
+  const keyed = { market, classes: market.classes.map((_, index) => String(index)), pools }
+  const steering = openSteering(plan && steeringOf(keyed, plan, 0), 0)
+  const byPrice = market.classes.map(({ choices }) => {
+    const price = ({ costMicros, nodes, pool }: (typeof choices)[number]) =>
+      costMicros + nodes * steering.scarcityMicros(String(pool), false)
+    return [...choices.entries()]
+      .filter(([, { barredBy }]) => barredBy === undefined)
+      .sort(([, one], [, other]) => price(one) - price(other))
+  })
   return arrivals.map((index) => {
-    const choice = steering.order(index).find((one) => room.fits(index, one)) ?? -1
-    if (choice >= 0) {
+    const order = steering.order(String(index), byPrice[index] ?? [], ([, { pool }]) => String(pool))
+    const [choice, chosen] = order.find(([one]) => room.fits(index, one)) ?? [-1]
+    if (chosen) {
       room.take(index, choice, 1)
-      steering.took(index, choice)
+      steering.took(String(index), String(chosen.pool))
     }
     return { index, choice }
   })

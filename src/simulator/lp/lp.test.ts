@@ -5,7 +5,7 @@ import * as fc from 'fast-check'
 
 import { aggregate, readPlan, type Choice, type Market, type MarketPlan } from '#engine/market/aggregate.ts'
 import { buildLinear } from '#engine/market/linear.ts'
-import { planPatienceMs, steer } from '#engine/market/steer.ts'
+import { afterPlacing, openSteering, planPatienceMs, steeringOf } from '#engine/market/steer.ts'
 import { planMarket } from '#server/market/plan-market.ts'
 import { createSolver } from '#server/market/solver.ts'
 
@@ -59,17 +59,31 @@ test('who has no other place gets the cheap one, though the other came first', a
   near(plan.costMicros, 8_000_000)
   near(plan.gangs[0]?.[1], 2)
   const arrivals = [0, 0, 1, 1]
-  const steered = fill(market, arrivals, steer(market, { plan, asOf: 0 }, 0))
+  const steered = fill(market, arrivals, plan)
   assert.equal(costOf(market, steered), 8_000_000)
-  const unsteered = fill(market, arrivals, steer(market, undefined, 0))
+  const unsteered = fill(market, arrivals)
   assert.equal(costOf(market, unsteered), 20_000_000, 'two of them wait')
 })
 
-test('a plan that is too old no longer steers', async () => {
+test('a plan steers until it is too old, and counts down what was placed', async () => {
   const market = aMarket()
-  const plan = await planOf(market)
-  assert.deepEqual(steer(market, { plan, asOf: 0 }, planPatienceMs).order(0), [1, 0])
-  assert.deepEqual(steer(market, { plan, asOf: 0 }, planPatienceMs + 1).order(0), [0, 1])
+  const pools = market.pools.map((_, pool) => ({ candidate: `pool-${pool}`, isPaid: pool === 0 }))
+  const plan = steeringOf({ market, classes: ['a', 'b'], pools }, await planOf(market), 0)
+  const order = (now: number, by = plan) => openSteering(by, now).order('a', ['pool-0', 'pool-1'], (one) => one)
+  assert.deepEqual(order(planPatienceMs), ['pool-1', 'pool-0'])
+  assert.deepEqual(order(planPatienceMs + 1), ['pool-0', 'pool-1'])
+  const gang = { key: 'a', candidate: 'pool-1' }
+  assert.deepEqual(order(0, afterPlacing(plan, [gang, gang])), ['pool-0', 'pool-1'])
+  const steering = openSteering(plan, 0)
+  const scarce = steering.scarcityMicros('pool-0', true)
+  assert.ok(scarce > 1_999_000 && scarce < 8_001_000, `one more saves 2 dollars, and one less costs 8: ${scarce}`)
+  assert.equal(steering.scarcityMicros('pool-0', false) + steering.scarcityMicros('pool-1', false), 0)
+  steering.took('a', 'pool-1')
+  steering.took('a', 'pool-1')
+  assert.deepEqual(
+    steering.order('a', ['pool-0', 'pool-1'], (one) => one),
+    ['pool-0', 'pool-1'],
+  )
 })
 
 test('it says what a rule costs', async () => {
@@ -143,7 +157,7 @@ test('a plan in whole gangs keeps every rule, is as cheap as the best one, and t
       assert.ok(plan.boundMicros <= best + slack, `bound ${plan.boundMicros}, best ${best}`)
       assert.ok(plan.whole && best <= plan.costMicros && plan.costMicros <= 1.001 * best + slack)
       assert.ok(plan.wholeBoundMicros <= best + slack && plan.boundMicros <= plan.wholeBoundMicros + slack)
-      const placed = fill(market, gangsOf(market), steer(market, { plan, asOf: 0 }, 0))
+      const placed = fill(market, gangsOf(market), plan)
       assert.deepEqual(broken(market, placed), [])
       // Where some must wait, who comes first does not.
       if (plan.unmet.every((gangs) => gangs === 0)) assert.equal(costOf(market, placed), plan.costMicros)
@@ -157,7 +171,7 @@ test('steering by fractions, or by a plan for other demand, breaks no rule eithe
     fc.asyncProperty(someMarket, fc.array(fc.integer({ min: 0, max: 2 })), async (market: Market, come) => {
       const plan = await planOf(market)
       const arrivals = come.filter((index) => index < market.classes.length)
-      assert.deepEqual(broken(market, fill(market, arrivals, steer(market, { plan, asOf: 0 }, 0))), [])
+      assert.deepEqual(broken(market, fill(market, arrivals, plan)), [])
     }),
     { numRuns: 50 },
   )
@@ -169,9 +183,9 @@ test('without time for whole gangs a plan has fractions, and steers by them', as
   const plan = await planMarket(market, hurried, 30)
   if ('problem' in plan) assert.fail(plan.problem)
   assert.equal(plan.whole, false)
-  const placed = fill(market, arrivals, steer(market, { plan, asOf: 0 }, 0))
+  const placed = fill(market, arrivals, plan)
   assert.deepEqual(broken(market, placed), [])
-  assert.ok(costOf(market, placed) < costOf(market, fill(market, arrivals, steer(market, undefined, 0))))
+  assert.ok(costOf(market, placed) < costOf(market, fill(market, arrivals)))
 })
 
 test('a random market is placed whole within a few percent of the bound, and the same by the same seed', async () => {
@@ -180,10 +194,10 @@ test('a random market is placed whole within a few percent of the bound, and the
   const { market, arrivals } = instance
   const plan = await planMarket(market, solver, 30)
   if ('problem' in plan) assert.fail(plan.problem)
-  const placed = fill(market, arrivals, steer(market, { plan, asOf: 0 }, 0))
+  const placed = fill(market, arrivals, plan)
   assert.deepEqual(broken(market, placed), [])
   assert.ok(costOf(market, placed) < 1.002 * plan.wholeBoundMicros)
-  assert.ok(costOf(market, fill(market, arrivals, steer(market, undefined, 0))) > 1.2 * plan.boundMicros)
+  assert.ok(costOf(market, fill(market, arrivals)) > 1.2 * plan.boundMicros)
 })
 
 test('a solver that is closed while it is asked answers with a problem', async () => {
