@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import type { Project } from '#model/project.ts'
 import { aFleet, aReplay, someJobs } from '#simulator/builders.ts'
+import { plainProject } from '#simulator/scenario/projects.ts'
 import { quiet, type Scenario } from '#simulator/scenario/scenario.ts'
 import type { Job } from '#simulator/traces/job.ts'
 
@@ -57,6 +59,30 @@ test('nothing starts where nothing new is taken', () => {
   const outages = group ? [{ groups: [group], atMs: 5, forMs: 10, running: 'kept' as const }] : []
   const jobs = someJobs([0, 4, 9], [6, 4, 9])
   assert.throws(breaks(jobs, onSpots([0, 4]), { outages }), /^BrokenRule: j1 starts in .* which takes nothing new$/)
+})
+
+const greedy: MakeScheduler = (...given) => ({ ...onSpots([0, 6], [1, 4])(...given), keepsQuotas: true })
+const accelerators = (count: number) => ({ quota: { accelerators: count } })
+
+const breaksUnder = (projects: Project[]) => {
+  const jobs = someJobs([0, 6, 10, { project: 'a' }], [0, 4, 10, { project: 'b' }])
+  const replay = new Replay({ fleet, jobs, scheduler: greedy, scenario: quiet, projects, seed: 1, watched: 'always' })
+  return () => replay.step()
+}
+
+test('who keeps quotas keeps those of a project, of its tree, and what it may borrow', () => {
+  assert.doesNotThrow(breaksUnder([plainProject('a', accelerators(6))]))
+  assert.throws(breaksUnder([plainProject('a', accelerators(5))]), /^BrokenRule: a holds 6 gpu, and may hold 5$/)
+  const tree = [
+    plainProject('top', accelerators(9)),
+    ...['a', 'b'].map((name) => plainProject(name, { parent: 'top' })),
+  ]
+  assert.throws(breaksUnder(tree), /^BrokenRule: top holds 10 gpu, and may hold 9$/)
+  const bound = [
+    plainProject('top', accelerators(10)),
+    plainProject('b', { parent: 'top', borrowing: { accelerators: 3 } }),
+  ]
+  assert.throws(breaksUnder(bound), /^BrokenRule: b holds 4 gpu, and may hold 3$/)
 })
 
 test('nobody is stopped who does not run, nor started twice', () => {

@@ -1,5 +1,6 @@
 import type { Project } from '#model/project.ts'
 import type { Fleet } from '#simulator/scenario/fleet.ts'
+import type { Unit } from '#simulator/traces/job.ts'
 
 import { broken } from './broken-rule.ts'
 import type { JobRecord } from './job-record.ts'
@@ -30,6 +31,7 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
   const homes = new Int32Array(nodes)
   for (const { number, first, count } of groups) homes.fill(number, first, first + count)
   const groupAt = (node: number) => groups[homes[node] ?? -1] ?? broken(`there is no node ${node}`)
+  const limits = limitsOf(terms)
   let moments = 0
 
   function stands(record: JobRecord): void {
@@ -78,7 +80,7 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
           if ((used[node] ?? 0) > groupAt(node).size) broken(twice(records, node, groupAt(node)))
         }
       }
-      if (terms.length > 0) quotasHold(records, terms)
+      if (limits.length > 0) quotasHold(records, limits)
     },
   }
 }
@@ -92,25 +94,45 @@ function twice(records: readonly JobRecord[], node: number, group: Fleet['groups
   return `node ${node} of ${nameOf(group)} has ${group.size}, and given is ${there.join(' and ')}`
 }
 
-const amounts = { accelerators: 'gpu', cpuMilli: 'cpu' } as const
+const amounts = [
+  ['accelerators', 'gpu'],
+  ['cpuMilli', 'cpu'],
+] as const
 
-/** What a tree of projects has together, nobody in it takes more than; nor anyone more than is its own and may borrow. */
-function quotasHold(records: readonly JobRecord[], terms: readonly Project[]): void {
-  const running = records.filter(({ state }) => state === 'running')
-  for (const [resource, unit] of Object.entries(amounts)) {
-    const key = resource as keyof typeof amounts // its own keys
-    const below = (name: string): Project[] =>
-      terms.flatMap((one) => (one.parent === name ? [one, ...below(one.name)] : []))
-    for (const project of terms) {
-      const own = [project, ...below(project.name)]
-      if (own.every(({ quota }) => quota[key] === undefined)) continue
-      const most = own.reduce((sum, { quota }) => sum + (quota[key] ?? 0), 0)
-      const more = project.parent === null ? 0 : (project.borrowing[key] ?? Number.POSITIVE_INFINITY)
-      const names = new Set(own.map(({ name }) => name))
-      const held = running.filter(({ job }) => job.unit === unit && names.has(job.project))
-      const used = held.reduce((sum, { job }) => sum + job.amount, 0)
-      if (used > most + more) broken(`${project.name} holds ${used} ${unit}, and may hold ${most + more}`)
-    }
+/** The most of a unit that a project and those below it may hold together. */
+type Limit = { name: string; unit: Unit; most: number; among: ReadonlySet<string> }
+
+/** What a tree of projects has together, nobody in it exceeds; nor anyone what is its own and what it may borrow. */
+function limitsOf(terms: readonly Project[]): Limit[] {
+  const below = (name: string): Project[] =>
+    terms.flatMap((one) => (one.parent === name ? [one, ...below(one.name)] : []))
+  const rootOf = (project: Project): Project => {
+    const parent = terms.find(({ name }) => name === project.parent)
+    return parent ? rootOf(parent) : project
+  }
+  return terms.flatMap((project) => {
+    const own = [project, ...below(project.name)]
+    const among = new Set(own.map(({ name }) => name))
+    const tree = [rootOf(project), ...below(rootOf(project).name)]
+    return amounts.flatMap(([resource, unit]) => {
+      if (tree.every(({ quota }) => quota[resource] === undefined)) return []
+      const has = own.reduce((sum, { quota }) => sum + (quota[resource] ?? 0), 0)
+      const more = project.parent === null ? 0 : (project.borrowing[resource] ?? Number.POSITIVE_INFINITY)
+      return [{ name: project.name, unit, most: has + more, among }]
+    })
+  })
+}
+
+function quotasHold(records: readonly JobRecord[], limits: readonly Limit[]): void {
+  const held = new Map<string, number>()
+  for (const { state, job } of records) {
+    const key = `${job.unit} ${job.project}`
+    if (state === 'running') held.set(key, (held.get(key) ?? 0) + job.amount)
+  }
+  for (const { name, unit, most, among } of limits) {
+    let used = 0
+    for (const one of among) used += held.get(`${unit} ${one}`) ?? 0
+    if (used > most) broken(`${name} holds ${used} ${unit}, and may hold ${most}`)
   }
 }
 
