@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
+import { armadaRound } from './cell/armada.ts'
 import { churn, gpuPlan, growth, mixes } from './cell/gpus.ts'
 import { kubernetes } from './cell/kubernetes.ts'
+import { churnInLine } from './cell/queue.ts'
 import { sets } from './cell/sets.ts'
 import { mixedCores, oneCore, placeTasks } from './cell/tasks.ts'
 
@@ -11,7 +13,7 @@ import { mixedCores, oneCore, placeTasks } from './cell/tasks.ts'
  * network. Published figures beside them are of whole systems; theirs include API servers and binding, ours do not.
  *
  *     node bench/cell.ts            all parts, each in a process of its own
- *     node bench/cell.ts together   one part: together, checked, growth, sets
+ *     node bench/cell.ts together   one part: together, checked, queue, growth, sets
  *     node bench/cell.ts all least  a thousandth of the work, to see that it runs
  *
  * Predicted before anything was tuned (per node taken or given back 60 ns, per decision 400 ns): 400,000 gangs a second
@@ -73,7 +75,22 @@ function work(): void {
   console.table([...kubernetes(share), ...sets(share)])
 }
 
-const parts = { together, checked, growth: grow, sets: work }
+/** The same gangs through the queue. */
+function queue(): void {
+  console.log('\nThrough the queue: 500 always wait, ten projects, promises and backfill, the reason of each refusal')
+  const [small] = whole
+  const load = { waiting: isLeast ? 20 : 500, ends: isLeast ? 100 : 10_000, projects: 10 }
+  if (small)
+    console.table(
+      [10_000, gpus].flatMap((count) =>
+        [false, true].map((checker) => churnInLine({ plan: gpuPlan(count), mix: small, checker, ...load })),
+      ),
+    )
+  const nodes = isLeast ? 10 : 1000
+  console.table([1, 10].map((queues) => armadaRound({ nodes, queues, jobs: 320 * nodes })))
+}
+
+const parts = { together, checked, queue, growth: grow, sets: work }
 const part = process.argv[2]
 if (part && part in parts) parts[part as keyof typeof parts]() // checked by `in`
 else

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { armadaRound } from '#bench/cell/armada.ts'
 import { churn, gpuPlan, growth, mixes } from '#bench/cell/gpus.ts'
 import { kubernetes } from '#bench/cell/kubernetes.ts'
+import { churnInLine } from '#bench/cell/queue.ts'
 import { sets } from '#bench/cell/sets.ts'
 import { mixedCores, oneCore, placeTasks } from '#bench/cell/tasks.ts'
 import { decideDurably } from '#bench/slurm/durable.ts'
@@ -20,6 +22,16 @@ test('gangs and tasks are churned on nearly full nodes, with reasons and a check
     assert.ok(row.live > 0 && row.refused === 0)
   }
   assert.equal(growth([1000, 3000], 200).length, 2)
+})
+
+test('a queue over nearly full nodes keeps them full, and its checker finds nothing', () => {
+  const [mix] = mixes(8)
+  assert.ok(mix)
+  const row = churnInLine({ plan: gpuPlan(2000), mix, projects: 3, waiting: 30, checker: true, ends: 200 })
+  assert.ok(Number(row['used %']) > 80, `${row['used %']} % used`)
+  const { placed, ...round } = armadaRound({ nodes: 5, queues: 4, jobs: 400 })
+  assert.equal(placed, 160)
+  assert.equal(round['fewest and most of a queue'], '40, 40')
 })
 
 test('the work of others is placed', () => {
