@@ -67,10 +67,17 @@ function middle(who: string, decide: () => { placed: number; ms: number }): Row 
   return { who, placed, seconds: ms / 1000, clock: `first of the process ${first.ms.toFixed(1)} ms` }
 }
 
+const inMs = (ms: number): string => `${ms.toFixed(0)} ms`
+
 async function durableRow(): Promise<Row> {
-  const { placed, ms, turns } = await decideDurably(jobs, tree)
+  const { placed, ms, turns, readMs, commitMs } = await decideDurably(jobs, tree)
   const who = 'Isobar, DURABLE: read from PostgreSQL, decided with every reason, committed'
-  return { who, placed, seconds: ms / 1000, clock: `on the wall, ${turns} turns` }
+  return {
+    who,
+    placed,
+    seconds: ms / 1000,
+    clock: `on the wall, ${turns} turns: read ${inMs(readMs)}, decide ${inMs(ms - readMs - commitMs)}, commit ${inMs(commitMs)}`,
+  }
 }
 
 const rows: Row[] = []

@@ -7,7 +7,8 @@ import { aJob, aSite, someNodes } from '#test/builders.ts'
 /** A house of which only the queue is of interest: nobody launches. */
 const dies = () => Promise.reject(new Error('nothing is archived here'))
 
-export type Durable = { placed: number; ms: number; turns: number }
+/** All of it, and how much of it was reading and committing; the rest is deciding. */
+export type Durable = { placed: number; ms: number; turns: number; readMs: number; commitMs: number }
 
 /**
  * Jobs of whole nodes with 8 GPUs (the nodes of each) on one site, as the control plane decides them: read from
@@ -21,8 +22,17 @@ export async function decideDurably(
   await withPostgres({ durable: true })
   await using store = await aStore()
   const clock = createClock()
+  const spent = { read: 0, commit: 0 }
+  const timed =
+    <Given extends unknown[], T>(what: keyof typeof spent, act: (...given: Given) => Promise<T>) =>
+    async (...given: Given): Promise<T> => {
+      const start = performance.now()
+      return act(...given).finally(() => (spent[what] += performance.now() - start))
+    }
+  const { placement } = store
+  const watched = { snapshot: timed('read', placement.snapshot), commit: timed('commit', placement.commit) }
   const house: House = {
-    store,
+    store: { ...store, placement: { ...placement, ...watched } },
     providers: new Map(),
     clock,
     ids: someIds,
@@ -50,5 +60,11 @@ export async function decideDurably(
   for (let more = true; more; turns++) more = (await admit.turn(house, signal)).more === true
   const ms = performance.now() - begun
   const { workloads: left } = await store.figures()
-  return { placed: left.find(({ state }) => state === 'starting')?.count ?? 0, ms, turns }
+  return {
+    placed: left.find(({ state }) => state === 'starting')?.count ?? 0,
+    ms,
+    turns,
+    readMs: spent.read,
+    commitMs: spent.commit,
+  }
 }
