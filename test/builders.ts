@@ -76,6 +76,7 @@ export type ShapeWords = {
   gpus?: number
   gpu?: string
   gpuGB?: number
+  mig?: boolean
   cpus?: number
   memoryGB?: number
 }
@@ -89,6 +90,7 @@ export function aShape(words: ShapeWords = {}): Shape {
     ...(gpus > 0 ? { accelerator: gpu } : {}),
     accelerators: gpus,
     acceleratorMemoryMiB: gpus > 0 ? gpuGB * 1024 : 0,
+    ...(words.mig && { mig: true }),
     cpuMilli: cpus * 1000,
     memoryMiB: memoryGB * 1024,
     diskMiB: 1024 * 1024,
@@ -99,12 +101,12 @@ type OfferFields = Partial<Omit<Offer, 'shape'>> & ShapeWords & { price?: number
 
 /** Divisible on-demand nodes at `local/west` for `price` dollars an hour each (1 unless told). */
 export function anOffer(fields: OfferFields = {}): Offer {
-  const { shape, gpus, gpu, gpuGB, cpus, memoryGB, price = 1, ...rest } = fields
+  const { shape, gpus, gpu, gpuGB, mig, cpus, memoryGB, price = 1, ...rest } = fields
   return {
     provider: 'local',
     site: 'west',
     tier: 'on-demand',
-    shape: aShape({ shape, gpus, gpu, gpuGB, cpus, memoryGB }),
+    shape: aShape({ shape, gpus, gpu, gpuGB, mig, cpus, memoryGB }),
     divisible: true,
     priceMicros: Math.round(price * 1_000_000),
     images: false,
@@ -117,9 +119,9 @@ export function anOffer(fields: OfferFields = {}): Offer {
 type NodeFields = Partial<Omit<Node, 'shape'>> & ShapeWords
 
 export function aNode(fields: NodeFields = {}): Node {
-  const { shape, gpus, gpu, gpuGB, cpus, memoryGB, ...rest } = fields
+  const { shape, gpus, gpu, gpuGB, mig, cpus, memoryGB, ...rest } = fields
   const path = rest.path ?? []
-  return { name: 'n0', usable: true, shape: aShape({ shape, gpus, gpu, gpuGB, cpus, memoryGB }), ...rest, path }
+  return { name: 'n0', usable: true, shape: aShape({ shape, gpus, gpu, gpuGB, mig, cpus, memoryGB }), ...rest, path }
 }
 
 /** `count` equal nodes, `n0` … in topology domains of `perDomain` nodes at each level, the tightest first. */
