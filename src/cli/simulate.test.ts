@@ -109,6 +109,30 @@ test('what is wrong with a file, a policy or a number is told with its place and
   }
 })
 
+test("a policy of one's own is a module that exports an order, and what is wrong with it is told", async () => {
+  write('longest.mjs', 'export const policy = { key: ({ job }) => -job.durationMs }\n')
+  write('odd.mjs', 'export const policy = { key: ({ job }) => job.nothing }\n')
+  write('none.mjs', 'export const order = 1\n')
+  write('broken.mjs', 'export const policy = {\n')
+  write('queue.csv', 'arrival,duration,gpus,id\n0,1h,16,a\n1m,1h,16,b\n2m,2h,16,c\n')
+  const own = await isobar('fleet.yaml', 'queue.csv', '--policy', 'sjf,./longest.mjs', '-o', 'json')
+  const waits = reportOf(own.stdout).runs.map(({ policy, figures }) => [policy, figures.completionMeanMs])
+  assert.deepEqual(waits, [
+    ['sjf', ((60 + 119 + 238) * 60_000) / 3],
+    ['longest.mjs', ((60 + 178 + 239) * 60_000) / 3],
+  ])
+  for (const [file, what] of [
+    ['odd.mjs', /odd\.mjs:1:25: its key of a is undefined[^]*fix: let it return a number/],
+    ['none.mjs', /none\.mjs:1:1: it exports no policy with a key[^]*fix: write it like export const policy/],
+    ['broken.mjs', /broken\.mjs:1:1: it does not load: SyntaxError/],
+    ['absent.ts', /absent\.ts:1:1: cannot be read: ENOENT: no such file or directory\nfix: correct the path/],
+  ] as const) {
+    const { code, stderr } = await isobar('fleet.yaml', 'queue.csv', '--policy', `./${file}`)
+    assert.equal(code, 2, file)
+    assert.match(stderr, what)
+  }
+})
+
 /** Asks to be asked at once again, for ever. */
 const greedy: MakeScheduler = () => ({
   name: 'greedy',

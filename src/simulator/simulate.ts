@@ -3,8 +3,10 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import { didYouMean } from '#kit/did-you-mean.ts'
 
 import { policies } from './policies/policies.ts'
+import { isPolicyFile, readPolicy } from './policies/policy-file.ts'
 import { BrokenRule } from './replay/broken-rule.ts'
 import { Replay } from './replay/replay.ts'
+import type { MakeScheduler } from './replay/scheduler.ts'
 import type { Report } from './report/report.ts'
 import { reportRun } from './report/run-report.ts'
 import { timeText } from './report/value-text.ts'
@@ -53,11 +55,7 @@ export async function simulate(
   asked: Simulation,
   { signal, tell }: { signal: AbortSignal; tell: (progress: Progress) => void },
 ): Promise<Report> {
-  const schedulers = asked.policies.map((name) => {
-    const scheduler = policies.get(name)
-    if (!scheduler) throw new UnknownPolicy(name)
-    return scheduler
-  })
+  const schedulers = await Promise.all(asked.policies.map(schedulerCalled))
   const fleet = readFleet(readInput(asked.fleet))
   const scenario = asked.scenario === undefined ? quiet : readScenario(readInput(asked.scenario), fleet)
   const traces = asked.traces.map((file) => readTrace(readInput(file), asked.rate))
@@ -83,6 +81,12 @@ export async function simulate(
   }
   report.interrupted = signal.aborted
   return report
+}
+
+async function schedulerCalled(name: string): Promise<MakeScheduler> {
+  const scheduler = isPolicyFile(name) ? await readPolicy(name) : policies.get(name)
+  if (!scheduler) throw new UnknownPolicy(name)
+  return scheduler
 }
 
 async function run(replay: Replay, signal: AbortSignal, tell: () => void): Promise<void> {

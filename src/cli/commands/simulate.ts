@@ -64,12 +64,18 @@ function askedOf(call: Call, fleet: string, traces: readonly string[]): Simulati
   return {
     fleet: placed(call.io, fleet),
     traces: traces.map((file) => placed(call.io, file)),
-    policies: [...new Set((call.text('policy') ?? '').split(',').map((name) => name.trim()))],
+    policies: policiesOf(call),
     scenario: scenario === undefined ? undefined : placed(call.io, scenario),
     projects: projects === undefined ? undefined : placed(call.io, projects),
     seed: wholeOption(call, 'seed'),
     rate: { prefill: wholeOption(call, 'prefill-rate'), decode: wholeOption(call, 'decode-rate') },
   }
+}
+
+/** Each once; those that are files from where the caller is. */
+function policiesOf(call: Call): string[] {
+  const names = (call.text('policy') ?? '').split(',').map((name) => name.trim())
+  return [...new Set(names)].map((name) => (name.includes('.') ? placed(call.io, name) : name))
 }
 
 function wholeOption(call: Call, name: string): number {

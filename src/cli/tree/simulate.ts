@@ -11,7 +11,8 @@ export const simulate: readonly CommandSpec[] = [
     options: [
       {
         flags: '--policy <names>',
-        description: 'one or several of fifo, sjf, srtf, srsf, las, fair, isobar and line, such as fifo,srtf',
+        description:
+          'one or several of fifo, sjf, srtf, srsf, las, fair, isobar, line, and modules of your own, such as fifo,./mine.js',
         default: 'fifo',
       },
       { flags: '--scenario <file>', description: 'what happens meanwhile: faults, outages, spot markets, prices' },

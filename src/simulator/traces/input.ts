@@ -8,7 +8,7 @@ export class InputFault extends Error {
   readonly problems: readonly SpecProblem[]
 
   constructor(problems: readonly SpecProblem[], options?: ErrorOptions) {
-    super(renderProblems(problems).trimEnd(), options)
+    super(renderProblems(problems).replaceAll('\n\nfix: ', '\nfix: ').trimEnd(), options)
     this.name = 'InputFault'
     this.problems = problems
   }
@@ -33,8 +33,9 @@ export const inputOf = (file: string, text: string): Input => ({
 
 /** Reads a file, `.gz` too. Lines and columns of its faults are those of the text inside. */
 export function readInput(file: string): Input {
+  // There is no line to point into.
   const refuse = (message: string, fix: string, cause?: unknown) =>
-    new InputFault([createSource(file, '').problem(0, { message, fix })], { cause })
+    new InputFault([{ ...createSource(file, '').problem(0, { message, fix }), caret: '' }], { cause })
   let bytes: Buffer
   try {
     bytes = readFileSync(file)
