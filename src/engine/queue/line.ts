@@ -1,23 +1,21 @@
-import { askOf } from '#engine/cell/ask.ts'
 import { nodesOf } from '#engine/cell/heads.ts'
 import { adopt, refusals, release, take } from '#engine/cell/take.ts'
-import { createHeap } from '#kit/heap.ts'
 
 import { Elders } from './elders.ts'
 import { Holders } from './holders.ts'
-import { isOlder } from './order.ts'
 import { Promises } from './promises.ts'
 import { createQuotaTree } from './quota.ts'
 import { createReady, type Ready } from './ready.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { headOf } from './request.ts'
 import { mayFit, roomFor } from './room.ts'
+import { Rows } from './rows.ts'
 import { Sleepers } from './sleepers.ts'
 
 import type { Cell } from '#engine/cell/cell.ts'
 import type { Standing } from '#engine/cell/take.ts'
 import type { Amounts, QuotaNode, QuotaTree } from './quota.ts'
-import type { Decision, Held, Lack, Refusal, Request, Reservation, Signature, Waiting, Want, Way } from './request.ts'
+import type { Decision, Held, Lack, Refusal, Request, Reservation, Signature, Waiting, Way } from './request.ts'
 import type { Shares } from './share.ts'
 
 export type LineOptions = {
@@ -45,13 +43,11 @@ export class Line {
   /** How many were asked ever, and how many of them in vain. */
   asked = 0
   vain = 0
-  readonly #cells: readonly Cell[]
   readonly #shares: Shares
   readonly #elders: Elders
   readonly #quota: QuotaTree
   readonly #choose: LineOptions['choose']
-  readonly #ways = new WeakMap<Want, readonly Way[]>()
-  readonly #signatures = new Map<string, Signature>()
+  readonly #rows: Rows
   readonly #waiting = new Map<string, Waiting>()
   readonly #held: Holders
   readonly #sleepers: Sleepers
@@ -59,8 +55,8 @@ export class Line {
   #submitted = 0
 
   constructor({ cells, quotas, shares, overdueMs, choose }: LineOptions) {
-    this.#cells = cells
     this.#choose = choose
+    this.#rows = new Rows(cells)
     this.#shares = shares
     this.#elders = new Elders(cells.length, overdueMs)
     this.#quota = createQuotaTree(quotas)
@@ -80,7 +76,7 @@ export class Line {
 
   submit(request: Request): void {
     const { want } = request
-    const signature = this.#signatures.get(want.key) ?? this.#open(want)
+    const signature = this.#rows.open(want)
     const before = headOf(signature)
     const one = { ...request, order: this.#submitted++, gone: false }
     this.#waiting.set(request.id, one)
@@ -91,7 +87,7 @@ export class Line {
 
   /** Takes over somebody who runs already. Nothing is refused: more may be held than there are nodes or quota. */
   adopt(request: Request, { option, ends, ...standing }: Running, now: number): void {
-    const way = this.#waysOf(request.want)[option]
+    const way = this.#rows.ways(request.want)[option]
     if (!way) throw new RangeError(`${request.id} has no option ${option}`)
     this.#promises.openFence(way.cell)
     this.#promises.lose(way.cell, [...standing.ranks, ...standing.spares])
@@ -101,7 +97,7 @@ export class Line {
   /** Who waits does not wait any more. */
   withdraw(id: string): void {
     const one = this.#waiting.get(id)
-    const signature = one && this.#signatures.get(one.want.key)
+    const signature = one && this.#rows.get(one.want.key)
     if (!signature) return
     const wasFirst = headOf(signature) === one
     one.gone = true
@@ -138,7 +134,7 @@ export class Line {
   /** Other options than before may be tried for somebody who waits. */
   reconsider(id: string): void {
     const one = this.#waiting.get(id)
-    const signature = one && this.#signatures.get(one.want.key)
+    const signature = one && this.#rows.get(one.want.key)
     if (!signature) return
     this.#hope(signature)
     this.#sleepers.add(signature, null)
@@ -155,6 +151,8 @@ export class Line {
   turn(now: number, most = Infinity): Decision[] {
     const decisions: Decision[] = []
     this.#promises.expire(now)
+    this.#wake(now)
+    if (this.#sleepers.awake.size === 0) return decisions
     const turn = { now, ready: this.#order(now, ({ asleep }) => asleep === null), sleeping: new Map<number, Ready>() }
     this.#elders.addOverdue(this.#sleepers.awake, now)
     for (const signature of this.#sleepers.awake) turn.ready.add(signature)
@@ -178,6 +176,7 @@ export class Line {
       }
       if (wasElder) this.#nextElders(next, turn)
     }
+    this.#sleepers.whenAwake(null)
     for (const signature of this.#sleepers.awake) this.#elders.add(signature)
     return decisions
   }
@@ -296,41 +295,10 @@ export class Line {
     })
   }
 
-  #open(want: Want): Signature {
-    const ways = this.#waysOf(want)
-    const cells = [...new Set(ways.map(({ cell }) => cell))]
-    const row = createHeap<Waiting>(isOlder)
-    const signature: Signature = {
-      want,
-      ways,
-      cells,
-      row,
-      asleep: null,
-      reservation: null,
-      hopeless: false,
-      aged: null,
-    }
-    this.#signatures.set(want.key, signature)
-    return signature
-  }
-
-  /** Made once for each want: many may share one object. */
-  #waysOf(want: Want): readonly Way[] {
-    const known = this.#ways.get(want)
-    if (known) return known
-    const ways = want.options.map((option, number): Way => {
-      const site = this.#cells[option.cell]
-      if (!site) throw new RangeError(`there is no cell ${option.cell}`)
-      return { ...option, number, site, ask: askOf(site, option.gang), need: JSON.stringify(option.gang) }
-    })
-    this.#ways.set(want, ways)
-    return ways
-  }
-
   #close(signature: Signature): void {
     this.#promises.drop(signature)
     this.#sleepers.remove(signature)
-    this.#signatures.delete(signature.want.key)
+    this.#rows.close(signature)
   }
 }
 

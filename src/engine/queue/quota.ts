@@ -58,6 +58,7 @@ export function createQuotaTree(nodes: readonly QuotaNode[]): QuotaTree {
     potential: (name, resource) => tightest(rowOf(name), resource, () => 0).free,
     shortage(name, amounts) {
       const row = rowOf(name)
+      if (row.of.size === 0) return null
       for (const [resource, amount] of Object.entries(amounts)) {
         if (amount === 0) continue
         const found = tightest(row, resource, usedNow)
@@ -66,8 +67,8 @@ export function createQuotaTree(nodes: readonly QuotaNode[]): QuotaTree {
       }
       return null
     },
-    add: (name, amounts) => eachAmount(amounts, (resource, amount) => add(rowOf(name), resource, amount)),
-    remove: (name, amounts) => eachAmount(amounts, (resource, amount) => remove(rowOf(name), resource, amount)),
+    add: (name, amounts) => change(rowOf(name), amounts, add),
+    remove: (name, amounts) => change(rowOf(name), amounts, remove),
     used: (name, resource) => account(name, resource)?.used ?? 0,
     borrowed(name, resource) {
       const found = account(name, resource)
@@ -76,8 +77,10 @@ export function createQuotaTree(nodes: readonly QuotaNode[]): QuotaTree {
   }
 }
 
-const eachAmount = (amounts: Amounts, each: (resource: string, amount: number) => void): void =>
-  Object.entries(amounts).forEach(([resource, amount]) => amount > 0 && each(resource, amount))
+function change(row: Row, amounts: Amounts, by: (row: Row, resource: string, amount: number) => void): void {
+  if (row.of.size === 0) return
+  for (const [resource, amount] of Object.entries(amounts)) if (amount > 0) by(row, resource, amount)
+}
 
 function rowsOf(nodes: readonly QuotaNode[]): Map<string, Row> {
   const rows = new Map(

@@ -36,7 +36,7 @@ type Place = {
   head: Waiting
   isElder: boolean
   priority: number
-  path: Step[]
+  path: readonly Step[]
   ratio: number
 }
 type Step = ReturnType<Shares['path']>[number]
@@ -94,6 +94,7 @@ function compare(a: Place, b: Place): number {
 
 /** From the root on; work of a group itself goes before that of its parts. */
 function comparePaths(a: readonly Step[], b: readonly Step[]): number {
+  if (a === b) return 0
   for (const [i, step] of a.entries()) {
     const other = b[i]
     if (!other) return 1

@@ -20,13 +20,22 @@ export type Shares = {
    * shares by name. So two projects are compared where their paths part, by the shares of the groups that they are in.
    */
   compare: (a: string, b: string, now: number) => number
-  /** The shares that decide where a project stands: its root's first, its own last. */
-  path: (name: string, now: number) => { name: string; share: number }[]
+  /** The shares that decide where a project stands: its root's first, its own last. The same array if nothing changed. */
+  path: (name: string, now: number) => readonly Step[]
 }
 
 type Average = { holds: number; average: number; since: number }
 /** `share` is what was found at `askedAt`; nobody needs to count it twice for one moment. */
-type Row = ShareNode & { above: Row | null; depth: number; of: Map<string, Average>; askedAt: number; share: number }
+type Row = ShareNode & {
+  above: Row | null
+  depth: number
+  of: Map<string, Average>
+  askedAt: number
+  share: number
+  /** The path found last; it is given again as long as nothing on it has changed. */
+  path: Step[]
+}
+type Step = { name: string; share: number }
 
 type Options = {
   nodes: readonly ShareNode[]
@@ -45,7 +54,15 @@ export function createShares({ nodes, capacity, halfLifeMs }: Options): Shares {
     const node = byName.get(name)
     if (!node) throw new Error(`There is no project ${name} in this tree of shares.`)
     const above = node.parent === null ? null : rowOf(node.parent)
-    const row: Row = { ...node, above, depth: above ? above.depth + 1 : 0, of: new Map(), askedAt: -1, share: 0 }
+    const row: Row = {
+      ...node,
+      above,
+      depth: above ? above.depth + 1 : 0,
+      of: new Map(),
+      askedAt: -1,
+      share: 0,
+      path: [],
+    }
     rows.set(name, row)
     return row
   }
@@ -76,12 +93,7 @@ export function createShares({ nodes, capacity, halfLifeMs }: Options): Shares {
       }
     },
     share: (name, now) => shareOf(rowOf(name), now),
-    path(name, now) {
-      const path: { name: string; share: number }[] = []
-      for (let row: Row | null = rowOf(name); row; row = row.above)
-        path.unshift({ name: row.name, share: shareOf(row, now) })
-      return path
-    },
+    path: (name, now) => pathOf(rowOf(name), (row) => shareOf(row, now)),
     compare(a, b, now) {
       if (a === b) return 0
       let [left, right] = [rowOf(a), rowOf(b)]
@@ -93,4 +105,13 @@ export function createShares({ nodes, capacity, halfLifeMs }: Options): Shares {
       return shareOf(left, now) - shareOf(right, now) || (left.name < right.name ? -1 : 1)
     },
   }
+}
+
+function pathOf(own: Row, shareOf: (row: Row) => number): readonly Step[] {
+  let isSame = own.path.length > 0
+  for (let row: Row | null = own; row && isSame; row = row.above) isSame = own.path[row.depth]?.share === shareOf(row)
+  if (isSame) return own.path
+  own.path = []
+  for (let row: Row | null = own; row; row = row.above) own.path.unshift({ name: row.name, share: shareOf(row) })
+  return own.path
 }

@@ -28,8 +28,8 @@ export class Sleepers {
     this.#parents = new Map(quotas.map(({ name, parent }) => [name, parent]))
   }
 
-  /** Is told of everybody who comes among those who are to be asked. */
-  whenAwake(hear: (signature: Signature) => void): void {
+  /** Is told of everybody who comes among those who are to be asked, until somebody else is or nobody. */
+  whenAwake(hear: ((signature: Signature) => void) | null): void {
     this.#hear = hear
   }
 

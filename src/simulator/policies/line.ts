@@ -1,6 +1,7 @@
 import type { GangRequest } from '#engine/cell/ask.ts'
 import { createCell, type Cell } from '#engine/cell/cell.ts'
 import { setUsable } from '#engine/cell/nodes.ts'
+import type { RankSize } from '#engine/cell/sizes.ts'
 import { Line } from '#engine/queue/line.ts'
 import type { Want } from '#engine/queue/request.ts'
 import { createShares } from '#engine/queue/share.ts'
@@ -16,7 +17,7 @@ const day = 86_400_000
 
 /**
  * The queue of the engine over its cells, a cell for each group of nodes: projects with their quotas and weights, use
- * counts half after a day, and whoever has waited a week goes first. It knows how long jobs run.
+ * counts half after a day, and the oldest that has waited for four weeks goes first. It knows how long jobs run.
  */
 export const lineScheduler: MakeScheduler = (floor, _projects, terms) => new LineScheduler(floor, terms)
 
@@ -47,7 +48,7 @@ class LineScheduler implements Scheduler {
         capacity: { gpu: total('gpu'), cpu: total('cpu') },
         halfLifeMs: day,
       }),
-      overdueMs: 7 * day,
+      overdueMs: 28 * day,
     })
   }
 
@@ -138,16 +139,25 @@ function partsOf({ size }: NodeGroup, amount: number, ranks: number): { each: nu
 const gangOf = (group: NodeGroup, { amount, ranks, within }: Demand): GangRequest => ({
   ...(within > 0 && { within: { level: Math.min(within, group.domains.length) } }),
   roles: partsOf(group, amount, ranks).map((part) => ({
-    size: group.unit === 'gpu' ? { accelerators: part.each } : { cpuMilli: part.each },
+    size: sizeOf(group, part.each),
     ranks: part.ranks,
   })),
 })
 
+/** Whole nodes are found faster when they are asked for as such. */
+const sizeOf = ({ unit, size }: NodeGroup, each: number): RankSize =>
+  each === size ? { whole: true } : unit === 'gpu' ? { accelerators: each } : { cpuMilli: each }
+
+/** Ranks on one node follow each other. */
 function spotsOf(nodes: readonly number[], { demand }: JobRecord, group: NodeGroup): Spots {
-  const amounts = new Map<number, number>()
+  const spots: number[] = []
   let at = 0
   for (const { each, ranks } of partsOf(group, demand.amount, demand.ranks))
-    for (const node of nodes.slice(at, (at += ranks)))
-      amounts.set(group.first + node, (amounts.get(group.first + node) ?? 0) + each)
-  return [...amounts].flat()
+    for (const end = at + ranks; at < end; at++) {
+      const node = group.first + (nodes[at] ?? 0)
+      const last = spots.length - 2
+      if (at > 0 && spots[last] === node) spots[last + 1] = (spots[last + 1] ?? 0) + each
+      else spots.push(node, each)
+    }
+  return spots
 }
