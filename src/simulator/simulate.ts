@@ -12,7 +12,7 @@ import { reportRun } from './report/run-report.ts'
 import { timeText } from './report/value-text.ts'
 import { readFleet, type Fleet } from './scenario/fleet.ts'
 import { readTerms } from './scenario/projects.ts'
-import { quiet, readScenario } from './scenario/scenario.ts'
+import { eventsOf, quiet, readScenario } from './scenario/scenario.ts'
 import { readInput } from './traces/input.ts'
 import type { Unit } from './traces/job.ts'
 import { mergeTraces, readTrace } from './traces/read-trace.ts'
@@ -69,6 +69,7 @@ export async function simulate(
     traces: traces.map((trace) => ({ file: trace.file, format: trace.format, jobs: trace.jobs.length })),
     scenario: asked.scenario ?? null,
     projects: asked.projects ?? null,
+    events: eventsOf(scenario),
     interrupted: false,
     runs: [],
   }

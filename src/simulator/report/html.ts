@@ -1,5 +1,5 @@
 import { classOf, countAxis, escaped, logTimeAxis, partAxis, plotHtml, timeAxis, type Line } from './plot.ts'
-import type { Comparison, Report } from './report.ts'
+import { fileName, type Comparison, type Report } from './report.ts'
 import type { RunReport } from './run-report.ts'
 import { sheetsOf, type Sheet } from './sheets.ts'
 import { css } from './style.ts'
@@ -14,7 +14,7 @@ export function htmlOf(report: Report, comparisons: readonly Comparison[]): stri
     `<title>${escaped(title)}</title><style>${css}</style></head><body><main>`,
     headHtml(title, report),
     `<section class="cards">${report.runs.map(cardHtml).join('')}</section>`,
-    `<section class="plots">${plots(report.runs).join('')}</section>`,
+    `<section class="plots">${plots(report).join('')}</section>`,
     `<section class="sheets">${sheetsOf(report, comparisons).map(sheetHtml).join('')}</section>`,
     footHtml(report),
     '</main></body></html>\n',
@@ -34,7 +34,6 @@ function headHtml(title: string, { fleet, traces, scenario, interrupted }: Repor
 }
 
 const text = (count: number): string => valueText('jobs', count)
-const fileName = (path: string): string => path.split('/').at(-1) ?? path
 
 /** What one looks at first. */
 function cardHtml({ policy, figures }: RunReport, index: number): string {
@@ -52,7 +51,7 @@ function cardHtml({ policy, figures }: RunReport, index: number): string {
   return `<article class="card ${classOf(index)}"><h2>${escaped(policy)}</h2><dl>${facts.join('')}</dl><p>${escaped(ended)}</p></article>`
 }
 
-function plots(runs: readonly RunReport[]): string[] {
+function plots({ runs, events }: Report): string[] {
   const end = runs.reduce((most, { endMs }) => Math.max(most, endMs), 0)
   const over = (of: (run: RunReport) => number[]): Line[] =>
     runs.map((run) => ({
@@ -71,6 +70,7 @@ function plots(runs: readonly RunReport[]): string[] {
     plotHtml({
       title: 'In use',
       note: 'part of the fleet, over time',
+      bands: events,
       x: timeAxis(end),
       y: partAxis,
       lines: [...used, ...there],
@@ -78,6 +78,7 @@ function plots(runs: readonly RunReport[]): string[] {
     plotHtml({
       title: 'Waiting',
       note: 'jobs, over time',
+      bands: events,
       x: timeAxis(end),
       y: countAxis(mostWaiting),
       lines: waiting,

@@ -7,7 +7,18 @@ export type Line = { name: string; points: readonly (readonly [x: number, y: num
 /** An axis: where it ends, where its marks are, and what they say. Positions are values, not pixels. */
 export type Axis = { from: number; to: number; ticks: readonly { at: number; text: string }[]; log?: true }
 
-export type Plot = { title: string; note: string; x: Axis; y: Axis; lines: readonly Line[]; steps?: true }
+/** Something that goes on from one place of the x axis to another; to the end, where it is null. */
+export type Band = { fromMs: number; toMs: number | null; text: string }
+
+export type Plot = {
+  title: string
+  note: string
+  x: Axis
+  y: Axis
+  lines: readonly Line[]
+  bands?: readonly Band[]
+  steps?: true
+}
 
 const [width, height] = [600, 270]
 const [left, right, top, bottom] = [58, 14, 12, 34]
@@ -17,7 +28,7 @@ export const escaped = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 
 /** A plot as a figure of HTML with an SVG in it. Colours are classes: the page knows light and dark. */
-export function plotHtml({ title, note, x, y, lines, steps }: Plot): string {
+export function plotHtml({ title, note, x, y, lines, steps, bands = [] }: Plot): string {
   const [px, py] = [scale(x, left, width - right), scale(y, height - bottom, top)]
   const grid = y.ticks.map(
     ({ at, text }) =>
@@ -29,6 +40,13 @@ export function plotHtml({ title, note, x, y, lines, steps }: Plot): string {
       `<line class="mark" x1="${px(at)}" x2="${px(at)}" y1="${height - bottom}" y2="${height - bottom + 4}"/>` +
       `<text class="tick" x="${px(at)}" y="${height - bottom + 18}" text-anchor="middle">${escaped(text)}</text>`,
   )
+  const shades = bands
+    .filter(({ fromMs }) => fromMs <= x.to)
+    .map(({ fromMs, toMs, text }) => {
+      const [from, to] = [px(fromMs), px(Math.min(x.to, toMs ?? x.to))]
+      const size = `x="${from}" width="${Math.max(1, Math.round((to - from) * 10) / 10)}" y="${top}" height="${height - bottom - top}"`
+      return `<rect class="band" ${size}><title>${escaped(text)}</title></rect>`
+    })
   const paths = lines.map(({ points, name, faint }, i) => {
     const d = pathOf(points, { px, py, steps: steps === true })
     return `<path class="line ${classOf(i)}${faint ? ' faint' : ''}" d="${d}"><title>${escaped(name)}</title></path>`
@@ -39,6 +57,7 @@ export function plotHtml({ title, note, x, y, lines, steps }: Plot): string {
   return [
     `<figure class="plot"><figcaption><b>${escaped(title)}</b> <span>${escaped(note)}</span></figcaption>`,
     `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(`${title}. ${note}`)}">`,
+    ...shades,
     ...grid,
     ...marks,
     `<line class="mark" x1="${left}" x2="${width - right}" y1="${height - bottom}" y2="${height - bottom}"/>`,

@@ -25,7 +25,17 @@ function reportOf(fleet: Fleet, jobs: Job[], ...policies: string[]): Report {
   })
   const described = { file: 'fleet.yaml', nodes: fleet.nodes, gpus: 8, cpus: 0 }
   const traces = [{ file: '<jobs>.csv', format: 'csv', jobs: jobs.length }]
-  return { version: 1, seed: 1, fleet: described, traces, scenario: null, projects: null, interrupted: false, runs }
+  return {
+    version: 1,
+    seed: 1,
+    fleet: described,
+    traces,
+    scenario: null,
+    projects: null,
+    events: [],
+    interrupted: false,
+    runs,
+  }
 }
 
 const fleet = aFleet({ priceMicros: 8_000_000 })
@@ -93,6 +103,13 @@ test('two runs are compared figure by figure, with signs, and told apart by thei
   assert.deepEqual(compare(now, before), [], 'of several, only equal policies are compared')
   const [same] = compare(before, before)
   assert.ok(same?.sameDecisions)
+  assert.deepEqual(sheetsOf(before, [same]).at(1), {
+    title: 'fifo against the earlier run: the same decisions',
+    head: ['FIGURE', 'BEFORE', 'NOW', 'DIFFERENCE'],
+    rows: [['no figure differs', '', '', ''].map((text) => ({ text }))],
+  })
+  const [disturbed] = compare({ ...before, scenario: 'a/week.yaml', seed: 2 }, before)
+  assert.deepEqual(disturbed?.inputs, ['scenario none, now week.yaml', 'seed 1, now 2'])
   assert.ok(same.differences.every(({ difference }) => difference === 0 || difference === '0'))
   const [other] = compare(reportOf(fleet, jobs, 'srtf'), before)
   assert.deepEqual([other?.policy, other?.against, other?.sameDecisions], ['srtf', 'fifo', false])
@@ -130,6 +147,12 @@ test('the page needs nothing else, holds every number of the tables, and obeys n
   for (const { rows } of sheetsOf(report, []))
     for (const row of rows)
       for (const { text } of row) if (/^[\d.,]+$/.test(text)) assert.ok(html.includes(`<td>${text}</td>`), text)
+})
+
+test('outages and steps of prices are shaded on what goes over time', () => {
+  const events = [{ fromMs: hour, toMs: null, text: 'aws/<east> is lost' }]
+  const html = htmlOf({ ...reportOf(fleet, jobs, 'fifo'), events }, [])
+  assert.equal(html.match(/<rect class="band"[^>]*><title>aws\/&lt;east&gt; is lost<\/title>/g)?.length, 2)
 })
 
 test('a run in which nothing could start still makes a report and a page', () => {

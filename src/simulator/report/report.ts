@@ -10,6 +10,8 @@ export type Report = {
   scenario: string | null
   /** A file of projects. */
   projects: string | null
+  /** Outages and steps of prices, as the scenario has them; `toMs` is null for ever. */
+  events: { fromMs: number; toMs: number | null; text: string }[]
   /** Whether it was stopped before the end: the figures tell of what came until then. */
   interrupted: boolean
   runs: RunReport[]
@@ -18,7 +20,14 @@ export type Report = {
 /** How one figure differs between two runs: later minus earlier. */
 export type Difference = { figure: FigureName; before: Value; now: Value; difference: Value }
 
-export type Comparison = { policy: string; against: string; sameDecisions: boolean; differences: Difference[] }
+export type Comparison = {
+  policy: string
+  against: string
+  sameDecisions: boolean
+  /** What went in differently: `scenario none, now week.yaml`. */
+  inputs: string[]
+  differences: Difference[]
+}
 
 /** Compares the runs of two reports: of the same policy, or the only ones there are. */
 export function compare(now: Report, before: Report): Comparison[] {
@@ -30,9 +39,31 @@ export function compare(now: Report, before: Report): Comparison[] {
       const [a, b] = [run.figures[figure], other.figures[figure] ?? null]
       return { figure, before: b, now: a, difference: minus(figure, a, b) }
     })
-    return [{ policy: run.policy, against: other.policy, sameDecisions: run.digest === other.digest, differences }]
+    const sameDecisions = run.digest === other.digest
+    return [
+      { policy: run.policy, against: other.policy, sameDecisions, inputs: changedInputs(now, before), differences },
+    ]
   })
 }
+
+const shown = (value: string | number | null | undefined): string => fileName(String(value ?? 'none'))
+
+function changedInputs(now: Report, before: Report): string[] {
+  const inputs = ({ seed, fleet, traces, scenario, projects }: Partial<Report>) => ({
+    fleet: fleet?.file,
+    traces: traces?.map(({ file }) => fileName(file)).join(' '),
+    scenario,
+    projects,
+    seed,
+  })
+  const [a, b] = [inputs(before), inputs(now)]
+  return (Object.keys(b) as (keyof typeof b)[]) // its own keys
+    .filter((key) => shown(a[key]) !== shown(b[key]))
+    .map((key) => `${key} ${shown(a[key])}, now ${shown(b[key])}`)
+}
+
+/** The last part of a path. */
+export const fileName = (path: string): string => path.split('/').at(-1) ?? path
 
 function minus(figure: FigureName, now: Value, before: Value): Value {
   if (now === null || before === null) return null

@@ -39,21 +39,24 @@ function figureSheet(runs: readonly RunReport[]): Sheet {
   }
 }
 
-function differenceSheet({ policy, against, sameDecisions, differences }: Comparison): Sheet {
+function differenceSheet({ policy, against, sameDecisions, inputs, differences }: Comparison): Sheet {
   const told = differences.filter(({ difference }) => difference !== null && Number(difference) !== 0)
   return {
-    title: `${policy} against ${against === policy ? 'the earlier run' : against}${sameDecisions ? ': the same decisions' : ''}`,
+    title: `${policy} against ${against === policy ? 'the earlier run' : against}${inputs.length > 0 ? ` (${inputs.join('; ')})` : ''}${sameDecisions ? ': the same decisions' : ''}`,
     head: ['FIGURE', 'BEFORE', 'NOW', 'DIFFERENCE'],
-    rows: told.map(({ figure, before, now, difference }) => {
-      const better = isBetter(figure, difference)
-      const text = differenceText(figure, difference)
-      return [
-        plain(figures[figure].title),
-        plain(valueText(figure, before)),
-        plain(valueText(figure, now)),
-        better === null ? plain(text) : { text, tone: better ? 'good' : 'bad' },
-      ]
-    }),
+    rows:
+      told.length === 0
+        ? [['no figure differs', '', '', ''].map(plain)]
+        : told.map(({ figure, before, now, difference }) => {
+            const better = isBetter(figure, difference)
+            const text = differenceText(figure, difference)
+            return [
+              plain(figures[figure].title),
+              plain(valueText(figure, before)),
+              plain(valueText(figure, now)),
+              better === null ? plain(text) : { text, tone: better ? 'good' : 'bad' },
+            ]
+          }),
   }
 }
 

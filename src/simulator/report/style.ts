@@ -35,6 +35,7 @@ figcaption b { font-weight: 600; }
 figcaption span { color: var(--soft); font-size: 13px; margin-left: 6px; }
 svg { display: block; width: 100%; height: auto; margin-top: 8px; }
 .grid { stroke: var(--rule); }
+.band { fill: var(--bad); opacity: 0.12; }
 .mark { stroke: var(--soft); }
 .tick { fill: var(--soft); font-size: 11.5px; font-variant-numeric: tabular-nums; }
 .line { fill: none; stroke: var(--own); stroke-width: 1.8; stroke-linejoin: round; }

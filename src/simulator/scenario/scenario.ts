@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 
 import { didYouMean } from '#kit/did-you-mean.ts'
+import { formatMoney } from '#kit/money.ts'
 import { ProviderName, Tier } from '#model/names.ts'
 import { durationMs, hourlyMicros } from '#model/spec/text.ts'
 import { type Input, readInput } from '#simulator/traces/input.ts'
@@ -113,6 +114,24 @@ export const quiet: Scenario = {
   outages: [],
   spot: [],
   prices: [],
+}
+
+const sitesOf = (groups: readonly NodeGroup[]): string => [...new Set(groups.map(({ site }) => site))].join(', ')
+
+/** What of a scenario comes at a time that is known, in words. */
+export function eventsOf({ outages, prices }: Scenario): { fromMs: number; toMs: number | null; text: string }[] {
+  return [
+    ...outages.map(({ groups, atMs, forMs, running }) => ({
+      fromMs: atMs,
+      toMs: forMs === null ? null : atMs + forMs,
+      text: `${sitesOf(groups)} ${running === 'lost' ? 'is lost' : 'takes nothing new'}`,
+    })),
+    ...prices.map(({ groups, atMs, priceMicros }) => ({
+      fromMs: atMs,
+      toMs: atMs,
+      text: `${sitesOf(groups)} costs ${formatMoney(BigInt(priceMicros))} an hour`,
+    })),
+  ]
 }
 
 /** Reads a scenario for a fleet; paths in it are relative to its own place. */
