@@ -191,7 +191,12 @@ async function moveAttempts(applying: Applying, changes: Of<'attempt'>[]): Promi
 
 /** For admission, which would read the specs of all that runs for it. */
 async function noteKnownEnds(on: Executor, attempts: Moved[]): Promise<void> {
-  const ms = sql`coalesce(w.spec #>> '{duration,maximumMs}', w.spec #>> '{duration,expectedMs}')::bigint`
+  // Of the accelerators that it names, it may run on the slowest.
+  const slowest = sql`(select least(1, min(value::numeric)) from jsonb_each_text(w.spec -> 'throughput'))`
+  const ms = sql`coalesce(
+    (w.spec #>> '{duration,maximumMs}')::bigint,
+    ceil((w.spec #>> '{duration,expectedMs}')::bigint / coalesce(${slowest}, 1))::bigint
+  )`
   await sql`
     update leases l set ends_at = a.started_at + ${ms} from attempts a join workloads w on w.id = a.workload
     where a.id = any(${attempts.map(({ id }) => id)}::text[]) and l.attempt = a.id and ${ms} is not null

@@ -56,6 +56,26 @@ test('a placed replica has attempt, lease, ranks, operation and plan, and leaves
   assert.equal((await store.workloads.get(id))?.state, 'starting')
 })
 
+test('what runs is expected to end when it would on the slowest accelerator that it names', async () => {
+  await using store = await aStore()
+  const job = { duration: { expected: '1h' }, throughput: { H100: 1, A100: 0.25, B200: 2 } }
+  const ids = await submitted(store, [
+    aJob({ ...job, name: 'slow' }),
+    aJob({ ...job, name: 'fast', throughput: { B200: 2 } }),
+  ])
+  const ends = []
+  for (const id of ids) {
+    const placed = aPlacing(id)
+    await held(store, [placed])
+    await store.apply([{ change: 'attempt', id: placed.attemptId, to: 'running', reason: '' }])
+    const { leases } = await store.placement.snapshot({ now: aNow, most: 10 })
+    const [attempt] = await store.workloads.attempts(id)
+    const lease = leases.find(({ id: lease }) => lease === placed.leaseId)
+    ends.push((lease?.endsAt ?? 0) - (attempt?.startedAt ?? 0))
+  }
+  assert.deepEqual(ends, [4 * 3_600_000, 3_600_000])
+})
+
 test('a stale claim commits nothing', async () => {
   await using store = await aStore()
   const [id = ''] = await submitted(store, [aJob()])
