@@ -19,15 +19,15 @@ type Taken = Stand & { request: GangRequest }
 
 type Account = {
   plan: CellPlan
-  /** For each level from the nodes up: the domain of each node, ranks in each domain, and whose alone it is (gang + 1). */
+  /** For each level from the nodes up: the domain of each node, and whose alone each domain is (gang + 1). */
   domains: Int32Array[]
-  guests: Int32Array[]
   alone: Int32Array[]
   /** How many domains of each level somebody has alone. */
   closed: Int32Array
   /** Four amounts a class. */
   has: Float64Array
-  /** Four amounts a node; and 1 where somebody has the whole node. */
+  /** Ranks on each node; four amounts of it that are used; and 1 where somebody has all of it. */
+  guests: Int32Array
   used: Float64Array
   whole: Uint8Array
   held: Held
@@ -46,14 +46,13 @@ type Held = {
 export function createAudit(plan: CellPlan): Audit {
   const nodes = plan.classOf.length
   const domains = domainsOf(plan)
-  const perDomain = () => domains.map((domainOf) => new Int32Array((domainOf.at(-1) ?? -1) + 1))
   const account: Account = {
     plan,
     domains,
-    guests: perDomain(),
-    alone: perDomain(),
+    alone: domains.map((domainOf) => new Int32Array((domainOf.at(-1) ?? -1) + 1)),
     closed: new Int32Array(domains.length),
     has: Float64Array.from(plan.classes.flatMap(amountsOf)),
+    guests: new Int32Array(nodes),
     used: new Float64Array(4 * nodes),
     whole: new Uint8Array(nodes),
     held: {
@@ -134,7 +133,7 @@ const amountsOf = (of: RankSize | NodeClass): number[] => [
 ]
 
 /** What stands against a gang by its own rules and by who is there already, before it enters. */
-function objectionTo({ domains, guests, alone, closed }: Account, { request, ranks, spares }: Taken): string | null {
+function objectionTo({ domains, alone, closed, guests }: Account, { request, ranks, spares }: Taken): string | null {
   const { roles, within, slices, spread, exclusive, spares: kept } = request
   if (ranks.length !== roles.reduce((sum, role) => sum + role.ranks, 0)) return 'the gang is not whole'
   const isNode = (node: number) => domains[0]?.[node] === node
@@ -144,7 +143,8 @@ function objectionTo({ domains, guests, alone, closed }: Account, { request, ran
     for (const node of ranks) {
       const domain = domains[level]?.[node] ?? 0
       if (alone[level]?.[domain] !== 0) return `node ${node} is in a domain that somebody else has alone`
-      if (level === exclusive && guests[level]?.[domain] !== 0) return `node ${node} is in a domain that others use`
+      if (level === exclusive && isUsed(domains[level], guests, node))
+        return `node ${node} is in a domain that others use`
     }
   }
   const count = (level: number, nodes: readonly number[]) => counted(domains[level], nodes)
@@ -155,6 +155,14 @@ function objectionTo({ domains, guests, alone, closed }: Account, { request, ran
   const [beside, used] = [count(kept.level, spares), count(kept.level, ranks)]
   const isKept = [...used.keys()].every((domain) => beside.get(domain) === kept.count)
   return isKept && beside.size === used.size ? null : 'spare ranks are missing, or not where they are wanted'
+}
+
+/** Whether somebody is in the domain of a node: its nodes stand side by side. */
+function isUsed(domainOf: Int32Array | undefined, guests: Int32Array, node: number): boolean {
+  let first = node
+  while (domainOf?.[first - 1] === domainOf?.[node]) first--
+  for (let at = first; domainOf?.[at] === domainOf?.[node]; at++) if (guests[at] !== 0) return true
+  return false
 }
 
 function counted(domainOf: Int32Array | undefined, nodes: readonly number[]): Map<number, number> {
@@ -195,21 +203,16 @@ function enter(
 type Put = { nodes: readonly number[]; first: number; end: number; size: RankSize; sign: 1 | -1 }
 
 function putEach(account: Account, { nodes, first, end, size, sign }: Put): string | null {
-  const { plan, domains, guests, used, whole, has } = account
-  const [on] = guests
+  const { plan, guests, used, whole, has } = account
   const wants = Int32Array.from(amountsOf(size))
   const mayBe = plan.classes.map((nodeClass) => (size.allows ?? anyNode)(nodeClass))
   let wrong: string | null = null
   for (let at = first; at < end; at++) {
     const node = nodes[at] ?? 0
     const nodeClass = plan.classOf[node] ?? 0
-    for (let level = 0; level < domains.length; level++) {
-      const domain = domains[level]?.[node] ?? 0
-      const count = guests[level]
-      if (count) count[domain] = (count[domain] ?? 0) + sign
-    }
+    guests[node] = (guests[node] ?? 0) + sign
     if (size.whole) whole[node] = sign === 1 ? 1 : 0
-    let isOver = whole[node] === 1 && (on?.[node] ?? 0) > 1
+    let isOver = whole[node] === 1 && (guests[node] ?? 0) > 1
     for (let i = 0; i < 4; i++) {
       const now = (used[4 * node + i] ?? 0) + sign * (wants[i] ?? 0)
       used[4 * node + i] = now
