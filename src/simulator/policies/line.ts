@@ -1,5 +1,5 @@
 import type { GangRequest } from '#engine/cell/ask.ts'
-import { createCell, type Cell } from '#engine/cell/cell.ts'
+import { createCell, type Cell, type CellPlan } from '#engine/cell/cell.ts'
 import { setUsable } from '#engine/cell/nodes.ts'
 import type { RankSize } from '#engine/cell/sizes.ts'
 import { Line } from '#engine/queue/line.ts'
@@ -11,6 +11,7 @@ import { remainingMs, type JobRecord } from '#simulator/replay/job-record.ts'
 import type { Act, MakeScheduler, Scheduler } from '#simulator/replay/scheduler.ts'
 import type { NodeGroup } from '#simulator/scenario/fleet.ts'
 
+import { LineHistory } from './line-history.ts'
 import { mayStandIn, quotaNodes, shareNodes } from './terms.ts'
 
 const day = 86_400_000
@@ -31,6 +32,7 @@ class LineScheduler implements Scheduler {
   readonly #records = new Map<string, JobRecord>()
   readonly #wants = new Map<string, Want>()
   readonly #refused: boolean[]
+  readonly #history: LineHistory
   #toggled = 0
 
   constructor(floor: Floor, terms: readonly Project[]) {
@@ -39,27 +41,37 @@ class LineScheduler implements Scheduler {
     this.#floor = floor
     this.#terms = new Map(terms.map((project) => [project.name, project]))
     this.#refused = groups.map(() => false)
-    this.#cells = groups.map(cellOf)
+    const [plans, quotas, overdueMs] = [groups.map(planOf), quotaNodes(terms), 28 * day]
+    this.#cells = plans.map(createCell)
+    this.#history = new LineHistory({ plans, quotas, overdueMs })
     this.#line = new Line({
       cells: this.#cells,
-      quotas: quotaNodes(terms),
+      quotas,
       shares: createShares({
         nodes: shareNodes(terms),
         capacity: { gpu: total('gpu'), cpu: total('cpu') },
         halfLifeMs: day,
       }),
-      overdueMs: 28 * day,
+      overdueMs,
     })
   }
 
   waits(record: JobRecord, now: number): void {
     const lastsMs = remainingMs(record, now) + (record.starts > 0 ? record.restartMs : 0)
     this.#records.set(idOf(record), record)
-    this.#line.submit({ id: idOf(record), want: this.#wantOf(record, lastsMs), since: record.job.arrivalMs, lastsMs })
+    const want = this.#wantOf(record, lastsMs)
+    const request = { id: idOf(record), want, since: record.job.arrivalMs, lastsMs }
+    this.#history.note({ at: now, submitted: request })
+    this.#line.submit(request)
   }
 
   left(record: JobRecord, now: number): void {
+    this.#history.note({ at: now, ended: idOf(record) })
     this.#line.ended(idOf(record), now)
+  }
+
+  ends(): void {
+    this.#history.close()
   }
 
   decide(now: number, act: Act): undefined {
@@ -67,10 +79,14 @@ class LineScheduler implements Scheduler {
     for (const decision of this.#line.turn(now)) {
       const record = this.#records.get(decision.id)
       if ('refused' in decision || !record) continue
+      this.#history.note({ at: now, started: decision.id, option: decision.option, ranks: decision.ranks })
       const group = this.#floor.fleet.groups[decision.cell]
       if (group) act.start(record, spotsOf(decision.ranks, record, group))
       this.#records.delete(decision.id)
     }
+    if (!this.#history.isOpen) return
+    for (const { request, at } of this.#line.reservations())
+      this.#history.note({ at: now, promised: request.id, by: at })
   }
 
   /** Tells the cells which nodes went out of use or came back, and which groups start nothing now. */
@@ -93,6 +109,7 @@ class LineScheduler implements Scheduler {
       this.#refused[group.number] = refuses
       for (let i = 0; i < group.count; i++) set(group, group.first + i)
     }
+    if (changed.size > 0) this.#history.close()
     for (const cell of changed) this.#line.changed(cell)
   }
 
@@ -119,13 +136,13 @@ class LineScheduler implements Scheduler {
 
 const idOf = ({ index }: JobRecord): string => String(index)
 
-function cellOf({ shape, unit, size, count, domains }: NodeGroup): Cell {
+function planOf({ shape, unit, size, count, domains }: NodeGroup): CellPlan {
   const amounts = { accelerators: unit === 'gpu' ? size : 0, cpuMilli: unit === 'cpu' ? size : 0 }
-  return createCell({
+  return {
     classes: [{ shape, ...amounts, memoryMiB: 0, diskMiB: 0 }],
     classOf: new Uint16Array(count),
     domains: domains.map((nodes) => Int32Array.from({ length: count }, (_, node) => Math.floor(node / nodes))),
-  })
+  }
 }
 
 /** How much each rank takes of a node: equal parts, or whole nodes and what is left. */

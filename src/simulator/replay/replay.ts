@@ -114,9 +114,12 @@ export class Replay {
   step(): boolean {
     const arrival = this.records[this.#arrived]?.job.arrivalMs ?? Number.POSITIVE_INFINITY
     const settled = this.#running === 0 && this.#lasting === 0 && this.#lookAgainMs === Number.POSITIVE_INFINITY
-    if (arrival === Number.POSITIVE_INFINITY && settled) return false
     const at = Math.min(arrival, this.#coming.peek()?.atMs ?? Number.POSITIVE_INFINITY, this.#lookAgainMs)
-    if (this.over === this.records.length || at === Number.POSITIVE_INFINITY) return false
+    const isOver = (arrival === Number.POSITIVE_INFINITY && settled) || this.over === this.records.length
+    if (isOver || at === Number.POSITIVE_INFINITY) {
+      this.#scheduler.ends?.()
+      return false
+    }
     this.#meter.advance(at, this.#waiting)
     this.now = at
     this.moments++

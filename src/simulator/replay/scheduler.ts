@@ -25,6 +25,8 @@ export type Scheduler = {
   left(record: JobRecord, now: number): void
   /** Decides, and may say when to ask again even if nothing happens until then. */
   decide(now: number, act: Act): number | undefined
+  /** Nothing more happens. */
+  ends?(): void
 }
 
 /** `projects` are all those of the trace; `terms` say of each of them, and of those above it, what holds for it. */
