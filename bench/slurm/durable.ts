@@ -1,3 +1,5 @@
+import { Client } from 'pg'
+
 import { createClock } from '#kit/clock.ts'
 import { admit } from '#reconcilers/admit.ts'
 import type { House } from '#reconcilers/reconciler.ts'
@@ -7,8 +9,11 @@ import { aJob, aSite, someNodes } from '#test/builders.ts'
 /** A house of which only the queue is of interest: nobody launches. */
 const dies = () => Promise.reject(new Error('nothing is archived here'))
 
-/** All of it, and how much of it was reading and committing; the rest is deciding. */
-export type Durable = { placed: number; ms: number; turns: number; readMs: number; commitMs: number }
+/**
+ * All of it, and how much of it was reading and committing; the rest is deciding. The bound is what PostgreSQL needs to
+ * write the same rows once more, from itself, in one transaction.
+ */
+export type Durable = { placed: number; ms: number; turns: number; readMs: number; commitMs: number; boundMs: number }
 
 /**
  * Jobs of whole nodes with 8 GPUs (the nodes of each) on one site, as the control plane decides them: read from
@@ -60,11 +65,21 @@ export async function decideDurably(
   for (let more = true; more; turns++) more = (await admit.turn(house, signal)).more === true
   const ms = performance.now() - begun
   const { workloads: left } = await store.figures()
-  return {
-    placed: left.find(({ state }) => state === 'starting')?.count ?? 0,
-    ms,
-    turns,
-    readMs: spent.read,
-    commitMs: spent.commit,
-  }
+  const placed = left.find(({ state }) => state === 'starting')?.count ?? 0
+  return { placed, ms, turns, readMs: spent.read, commitMs: spent.commit, boundMs: await copyOf(store.url) }
+}
+
+async function copyOf(url: string): Promise<number> {
+  const tables = ['attempts', 'leases', 'ranks', 'operations', 'plans', 'events']
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  for (const table of tables) await client.query(`create table copy_of_${table} (like ${table} including all)`)
+  const begun = performance.now()
+  await client.query('begin')
+  for (const table of tables)
+    await client.query(`insert into copy_of_${table} overriding system value select * from ${table}`)
+  await client.query('commit')
+  const ms = performance.now() - begun
+  await client.end()
+  return ms
 }
