@@ -137,7 +137,7 @@ export class Replay {
     this.#lookAgainMs = this.#scheduler.decide(at, this.#act) ?? Number.POSITIVE_INFINITY
     if (this.#lookAgainMs <= at) broken('it wants to look again at a time gone by')
     this.#fairness.look(at, this.#floor.tallies[this.#unit].usable)
-    this.#watch.look(this.records, at)
+    this.#watch.look(this.records, { now: at, arrived: this.#arrived })
     return true
   }
 

@@ -11,8 +11,8 @@ export type Watch = {
   refused(group: number, change: 1 | -1): void
   /** A job started just now. */
   started(record: JobRecord): void
-  /** A moment is over. */
-  look(records: readonly JobRecord[], now: number): void
+  /** A moment is over, and so many jobs have arrived. */
+  look(records: readonly JobRecord[], moment: { now: number; arrived: number }): void
 }
 
 type Options = {
@@ -33,6 +33,8 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
   const groupAt = (node: number) => groups[homes[node] ?? -1] ?? broken(`there is no node ${node}`)
   const limits = limitsOf(terms)
   let moments = 0
+  /** Jobs before this one are over, and were looked at when they were. */
+  let settled = 0
 
   function stands(record: JobRecord): void {
     const { job, spots } = record
@@ -67,20 +69,23 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
       if (refusing[group.number]) broken(`${record.job.id} starts in ${nameOf(group)}, which takes nothing new`)
       stands(record)
     },
-    look(records, now) {
+    look(records, { now, arrived }) {
       if (moments++ % every !== 0) return
       const used = new Float64Array(nodes)
-      for (const record of records) {
+      const there = records.slice(settled, arrived)
+      for (const record of there) {
         adds(record, now)
         if (record.state !== 'running') continue
         stands(record)
         for (let i = 0; i < record.spots.length; i += 2) {
           const [node = 0, part = 0] = [record.spots[i], record.spots[i + 1]]
           used[node] = (used[node] ?? 0) + part
-          if ((used[node] ?? 0) > groupAt(node).size) broken(twice(records, node, groupAt(node)))
+          if ((used[node] ?? 0) > groupAt(node).size) broken(twice(there, node, groupAt(node)))
         }
       }
-      if (limits.length > 0) quotasHold(records, limits)
+      if (limits.length > 0) quotasHold(there, limits)
+      const open = there.findIndex(({ state }) => state !== 'ended' && state !== 'refused')
+      settled += open < 0 ? there.length : open
     },
   }
 }
