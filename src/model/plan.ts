@@ -37,6 +37,16 @@ export type Placement = {
   priceMicros: number
 }
 
+/** A start that was promised. Times are milliseconds since the epoch. */
+export type Start = {
+  /** It starts then at the latest if all who run there end when they are known to. */
+  at: number
+  /** Where. */
+  site: string
+  /** When it was promised: of several promises the older one holds. */
+  since: number
+}
+
 /** Why nothing was placed: one dominant cause, the evidence, and the command that helps. */
 export type Refusal = {
   /** `secret`, `budget`, `deadline`, `no-project`, a rule of the filter, or `no-offers`. */
@@ -49,6 +59,10 @@ export type Refusal = {
   best?: Rejection
   /** What would free it, if that is known. */
   frees?: string
+  /** Some of those that wait for the same and go before it, by name, the first of them first. */
+  ahead?: string[]
+  /** When it is expected to start, if that is known. */
+  start?: Start
   next: string[]
 }
 

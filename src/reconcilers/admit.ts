@@ -1,6 +1,6 @@
 import { place } from '#engine/placement/place.ts'
 import type { Decision } from '#model/plan.ts'
-import type { Claim, Placed, QueueSnapshot } from '#store/store.ts'
+import type { Claim, Placed, QueueSnapshot, Usage } from '#store/store.ts'
 import { memory } from './memory.ts'
 import type { House, Reconciler } from './reconciler.ts'
 import { resting } from './resting.ts'
@@ -17,6 +17,13 @@ const claimSeconds = 5
  * is, it is no longer to read than what they want is manifold.
  */
 const asleep = memory(() => ({ needs: new Set<string>(), after: '' }))
+
+/** Use of a project counts half after a day. */
+const halfLifeMs = 86_400_000
+
+/** What projects used of late changes slowly and is read by looking at all leases of some days. */
+const usageMs = 60_000
+const lastUsage = memory(() => ({ at: Number.NEGATIVE_INFINITY, usage: new Map<string, Usage>() }))
 
 /** Decides where waiting replicas go. One control plane does it for all: no node is given twice. */
 export const admit: Reconciler = {
@@ -42,8 +49,7 @@ async function admitRound(house: House, claim: Claim): Promise<{ waiting: number
   sleepers.after = snapshot.after
   if (snapshot.waiting.length === 0) return { waiting: 0, placed: 0, more: false }
   const graceOf = new Map(snapshot.waiting.map(({ workload }) => [workload.id, workload.spec.checkpoint.graceMs]))
-  const all = place({ snapshot, now })
-  const decisions = asFarAsKnown(all, snapshot)
+  const decisions = place({ snapshot: { ...snapshot, usage: await usageOf(house, now) }, now })
   const placed = decisions
     .filter((decision) => decision.placement !== null)
     .map((decision): Placed => {
@@ -54,9 +60,18 @@ async function admitRound(house: House, claim: Claim): Promise<{ waiting: number
   // False: somebody else has the claim by now, and decides on newer facts than these.
   if (!(await store.placement.commit(claim, placed, refused, now)))
     return { waiting: snapshot.waiting.length, placed: 0, more: false }
-  const more = snapshot.more || decisions.length < all.length
+  // The engine decides no further than it knows who comes next.
+  const more = snapshot.more || decisions.length < snapshot.waiting.length
   sleepers.needs = new Set([...needsOf(refused, snapshot), ...(more ? undecided(before, decisions, snapshot) : [])])
   return { waiting: snapshot.waiting.length, placed: placed.length, more }
+}
+
+async function usageOf(house: House, now: number): Promise<Map<string, Usage>> {
+  const last = lastUsage(house)
+  if (now < last.at + usageMs) return last.usage
+  last.usage = await house.store.placement.usage({ now, halfLifeMs })
+  last.at = now
+  return last.usage
 }
 
 const keyOf = ({ workload, replica }: Pick<Decision, 'workload' | 'replica'>): string => `${workload} ${replica}`
@@ -70,21 +85,4 @@ function needsOf(decisions: Decision[], { waiting }: QueueSnapshot): string[] {
 function undecided(before: Set<string>, decisions: Decision[], snapshot: QueueSnapshot): string[] {
   const decided = new Set(needsOf(decisions, snapshot))
   return [...before].filter((need) => !decided.has(need))
-}
-
-/**
- * The decisions up to where all that was read of a need is placed, and more of it waits unread: those come before who
- * follows in the queue, so the rest is decided again with them.
- */
-function asFarAsKnown(decisions: Decision[], snapshot: QueueSnapshot): Decision[] {
-  const needs = needsOf(decisions, snapshot)
-  const left = new Map(snapshot.unread)
-  const end = decisions.findIndex(({ placement }, index) => {
-    const need = needs[index] ?? ''
-    const count = left.get(need)
-    if (placement === null || count === undefined) return false
-    left.set(need, count - 1)
-    return count === 1
-  })
-  return end === -1 ? decisions : decisions.slice(0, end + 1)
 }

@@ -6,7 +6,7 @@ import type { Event, NewEvent } from '#model/event.ts'
 import type { Lease } from '#model/lease.ts'
 import type { Offer } from '#model/offer.ts'
 import type { Operation } from '#model/operation.ts'
-import type { Decision, Refusal } from '#model/plan.ts'
+import type { Decision, Refusal, Start } from '#model/plan.ts'
 import type { TreeProblem } from '#model/project-tree.ts'
 import type { Project } from '#model/project.ts'
 import type { Rank } from '#model/rank.ts'
@@ -105,17 +105,29 @@ export type Workloads = {
 export type OccupyingLease = Pick<
   Lease,
   'id' | 'workload' | 'project' | 'provider' | 'site' | 'tier' | 'ranks' | 'priceMicros'
-> & { shape?: string; times?: number; name?: string; endsAt?: number | null; endsName?: string | null }
+> & {
+  shape?: string
+  times?: number
+  name?: string
+  endsAt?: number | null
+  endsName?: string | null
+  ends?: number[] | null
+}
 
-/** `need`: who has the same is refused by the same, and is placed in the order of the queue. */
-export type WaitingReplica = { workload: Workload; replica: Replica; need: string }
+/**
+ * `need`: who has the same is refused by the same, and is placed in the order of the queue. `start` is what it was
+ * promised in the round before.
+ */
+export type WaitingReplica = { workload: Workload; replica: Replica; need: string; start?: Start | null }
+
+export type Usage = { accelerators: number; cpuMilli: number; memoryMiB: number }
 
 /** What the engine places: waiting replicas in queue order, and what is in the way. */
 export type QueueSnapshot = {
   waiting: WaitingReplica[]
   /** There is more that was not read, beside what is asleep. */
   more: boolean
-  /** Needs that are asleep and of which not all was read: how many there are before the first that was not. */
+  /** Needs of which not all was read: how many there are before the first that was not. */
   unread: Map<string, number>
   /** Where those asleep are read on from in the next round. */
   after: string
@@ -140,8 +152,9 @@ export type Placed = {
 
 export type Placement = {
   /**
-   * The first `most` of the queue. Of needs that are `asleep` only the first few are read, so that a long line of those
-   * who find no room hides nobody; with them those that were never told why they wait, and some `after` a workload.
+   * The first of each need, and more of each, up to `most`. Of needs that are `asleep` only the first few are read, so that
+   * a long line of those who find no room hides nobody; with them those that were never told why they wait, those to whom a
+   * start is promised, and some `after` a workload.
    * With `unlessIdle` all is empty when nothing waits: what is in the way is much in a large house.
    */
   snapshot(options: {
@@ -151,6 +164,8 @@ export type Placement = {
     after?: string
     unlessIdle?: boolean
   }): Promise<QueueSnapshot>
+  /** What each project held of late, on average with a half-life, accelerators in thousandths; none that held nothing. */
+  usage(options: { now: number; halfLifeMs: number }): Promise<Map<string, Usage>>
   /** When the next replica may be placed that must not be yet, if any. */
   nextAt(now: number): Promise<number | null>
   /**

@@ -2,17 +2,19 @@ import { formatDuration } from '#kit/duration.ts'
 import { formatInstant } from '#kit/instant.ts'
 import { formatMoney } from '#kit/money.ts'
 import type { Bar } from '#engine/placement/bars.ts'
-import type { Asked, LiveLease } from '#engine/placement/facts.ts'
+import type { Asked } from '#engine/placement/facts.ts'
 import type { Need } from '#engine/placement/need.ts'
-import type { Round } from '#engine/placement/round.ts'
 import { isOfKind } from '#engine/placement/slice.ts'
 import { anyAccelerators, nodes } from '#engine/placement/words.ts'
 import type { Refusal, Rejection } from '#model/plan.ts'
 
+import type { Holders } from './holders.ts'
 import { rejectionOf, sayCounts, type Refused } from './rejections.ts'
 
+type Known = { holders: Holders; now: number }
+
 /** Why a replica is placed nowhere although its project and money would allow it; `refused` closest first. */
-export function refuse(need: Need, refused: Refused[], round: Round): Refusal {
+export function refuse(need: Need, refused: Refused[], { holders, now }: Known): Refusal {
   const [best, ...others] = refused.map(rejectionOf)
   if (!best) return noOffers(need)
   const impossible = refused.every(({ objection }) => !objection.passing)
@@ -24,8 +26,8 @@ export function refuse(need: Need, refused: Refused[], round: Round): Refusal {
     impossible,
     text: `${opening} ${closest}${rest}`,
     best,
-    ...(impossible ? {} : { frees: whatFrees(best, need.project.name, round) }),
-    next: nextCommands(need, best, round),
+    ...(impossible ? {} : { frees: whatFrees(best, need.project.name, { holders, now }) }),
+    next: nextCommands(need, best, holders),
   }
 }
 
@@ -75,7 +77,9 @@ function impossibly(need: Need, best: Rejection, refused: Refused[]): string {
   const shapes = refused.map(({ look }) => look.candidate.offer.shape)
   // When the closest lacks the accelerators, all do: those that have them come before it.
   if (best.rule !== 'accelerator') return `Waiting does not help: no offer can hold ${nodes(need)} as asked for.`
-  const ofKind = shapes.filter((shape) => need.resources.accelerators.some((request) => isOfKind(request, shape)))
+  const ofKind = shapes.filter((shape) =>
+    need.roles.some(({ resources }) => resources.accelerators.some((one) => isOfKind(one, shape))),
+  )
   const most = Math.max(0, ...ofKind.map((shape) => shape.accelerators))
   const kinds = [...new Set(shapes.flatMap((shape) => shape.accelerator ?? []))].sort().slice(0, mostKinds)
   const there = kinds.length > 0 ? `there are ${kinds.join(', ')}` : 'none has any accelerator'
@@ -85,12 +89,12 @@ function impossibly(need: Need, best: Rejection, refused: Refused[]): string {
 const mostKinds = 8
 
 /** What would have to happen first, as far as that is known. */
-function whatFrees(best: Rejection, project: string, round: Round): string {
+function whatFrees(best: Rejection, project: string, { holders, now }: Known): string {
   switch (best.rule) {
     case 'quota':
-      return firstEnd((lease) => lease.project === project, round)
+      return firstEnd(holders.of(project).first, now)
     case 'capacity':
-      return firstEnd((lease) => `${lease.provider}/${lease.site}` === best.site, round)
+      return firstEnd(holders.at(best.site).first, now)
     case 'provider-share':
       return 'More of the project running at other providers.'
     case 'site-unreachable':
@@ -102,13 +106,7 @@ function whatFrees(best: Rejection, project: string, round: Round): string {
   }
 }
 
-function firstEnd(inTheWay: (lease: LiveLease) => boolean, { leases, now }: Round): string {
-  const known = leases.flatMap((lease) =>
-    inTheWay(lease) && typeof lease.endsAt === 'number'
-      ? [{ name: lease.endsName ?? lease.name ?? lease.workload, at: lease.endsAt }]
-      : [],
-  )
-  const [first] = known.sort((a, b) => a.at - b.at || (a.name < b.name ? -1 : 1))
+function firstEnd(first: { name: string; at: number } | null, now: number): string {
   if (!first) return 'Not known: nothing that runs there has said when it will end.'
   return first.at <= now
     ? `${first.name}, which should have ended.`
@@ -116,28 +114,23 @@ function firstEnd(inTheWay: (lease: LiveLease) => boolean, { leases, now }: Roun
 }
 
 /** Commands that help, the most likely one last. */
-function nextCommands(need: Need, best: Rejection, round: Round): string[] {
-  const [wanted] = need.resources.accelerators
+function nextCommands(need: Need, best: Rejection, holders: Holders): string[] {
+  const { name } = need.project
+  const wanted = need.roles.flatMap(({ resources }) => resources.accelerators)[0]
   const offers = wanted?.model === undefined ? 'isobar offers' : `isobar offers --gpu ${wanted.model}`
-  const ours = round.leases.filter(
-    (lease) => lease.project === need.project.name && lease.workload !== need.workload.id,
-  )
-  const there = ours.filter(({ provider, site }) => `${provider}/${site}` === best.site)
+  // Stopping the youngest loses the least work.
+  const stop = (site?: string): string[] => {
+    const other = holders.of(name, site).youngest.find(({ workload }) => workload !== need.workload.id)
+    return other ? [`isobar stop ${other.name}`] : []
+  }
   switch (best.rule) {
     case 'site-unreachable':
       return ['isobar doctor', 'isobar sites']
     case 'quota':
-      return ['isobar projects', `isobar ps --project ${need.project.name}`, ...stop(ours)]
+      return ['isobar projects', `isobar ps --project ${name}`, ...stop()]
     case 'capacity':
-      return [offers, ...stop(there)]
+      return [offers, ...stop(best.site)]
     default:
       return [offers]
   }
-}
-
-/** Stopping the youngest loses the least work. */
-function stop(leases: LiveLease[]): string[] {
-  const names = leases.flatMap(({ id, name }) => (name === undefined ? [] : [{ id, name }]))
-  const [youngest] = names.sort((a, b) => (a.id > b.id ? -1 : 1))
-  return youngest ? [`isobar stop ${youngest.name}`] : []
 }

@@ -1,5 +1,5 @@
 import type { Objection } from '#engine/placement/rules.ts'
-import type { Look } from '#engine/placement/round.ts'
+import type { Look } from '#engine/placement/look.ts'
 import { rules, type Rejection, type Rule } from '#model/plan.ts'
 
 /** A candidate that will not do, and why. */

@@ -1,5 +1,7 @@
+import type { Project } from '#model/project.ts'
+import type { Workload } from '#model/workload.ts'
+
 import type { Snapshot } from './facts.ts'
-import type { Need } from './need.ts'
 
 /** What stands in the way before any candidate is looked at. */
 export type Bar =
@@ -8,12 +10,14 @@ export type Bar =
   | { cause: 'deadline'; deadline: number; expectedMs: number }
   | { cause: 'budget'; of: 'project' | 'workload'; limitMicros: number; spentMicros: bigint }
 
-/** A secret that was removed, a deadline that cannot be met any more, or a budget that is used up. */
+/** A project that is no more, a secret that was removed, a deadline that cannot be met any more, or a budget that is used up. */
 export function barTo(
-  { spec, workload, project }: Need,
-  { spent, missing }: Pick<Snapshot, 'spent' | 'missing'>,
-  now: number,
+  workload: Workload,
+  project: Project | undefined,
+  { spent, missing, now }: Pick<Snapshot, 'spent' | 'missing'> & { now: number },
 ): Bar | null {
+  if (!project) return { cause: 'no-project' }
+  const { spec } = workload
   const name = missing?.get(workload.id)
   if (name !== undefined) return { cause: 'secret', name }
   const { deadline, duration } = spec

@@ -1,5 +1,7 @@
+import type { Amounts } from '#engine/queue/quota.ts'
 import type { Lease } from '#model/lease.ts'
 import type { Offer } from '#model/offer.ts'
+import type { Start } from '#model/plan.ts'
 import type { Project } from '#model/project.ts'
 import type { Replica } from '#model/replica.ts'
 import type { Node, Site, SiteReach } from '#model/site.ts'
@@ -15,10 +17,17 @@ export type Snapshot = {
   /** The secret that a workload names and its project does not have, by workload. */
   missing?: Map<string, string>
   sites: SiteFacts[]
+  /** What each project held on average of late, newer times counting more; it counts beside what it holds now. */
+  usage?: Map<string, Amounts>
+  /** Needs of which not all was read: how many of each come before the first that was not. */
+  unread?: Map<string, number>
 }
 
-/** A replica that waits to be placed. */
-export type Asked = { workload: Workload; replica: Replica }
+/**
+ * A replica that waits to be placed. `need` is the same for those who are refused by the same and are placed in the order
+ * of the queue; without it, it is worked out. `start` is what it was promised in an earlier round.
+ */
+export type Asked = { workload: Workload; replica: Replica; need?: string; start?: Start | null }
 
 /**
  * A lease that occupies capacity, or `times` leases that hold the same at the same place: then id, workload and name are
@@ -36,6 +45,8 @@ export type LiveLease = Pick<
   /** When it, or the first of them, is known to end; and that one's name, if it is another. */
   endsAt?: number | null
   endsName?: string | null
+  /** Of several, all ends that are known. */
+  ends?: number[] | null
 }
 
 /** A site as last heard of. Without an inventory (`nodes` is null) the provider chooses the nodes. */

@@ -9,6 +9,11 @@ import type { Asked } from './facts.ts'
 
 /** What one replica asks for, as the rules read it. */
 export type Need = {
+  /** The same for all who want the same; `family` also for workers of an array that run fewer tasks. */
+  key: string
+  family: string
+  /** It has ended so long after its start; Infinity if nobody knows. */
+  lastsMs: number
   workload: Workload
   replica: Replica
   spec: Spec
@@ -17,22 +22,33 @@ export type Need = {
   policy: Policy
   /** Nodes of the gang. */
   ranks: number
-  /** What one of these nodes must have; for a worker of an array, enough for all tasks that it runs side by side. */
-  resources: Resources
+  /** What the nodes of each role must have, in the order of the ranks; most gangs have one role. */
+  roles: { ranks: number; resources: Resources }[]
 }
 
-export function needOf({ workload, replica }: Asked, project: Project, defaults: Policy): Need {
+export type Keys = Pick<Need, 'key' | 'family'>
+
+export function needOf(
+  { workload, replica }: Asked,
+  { project, defaults, ...keys }: Keys & { project: Project; defaults: Policy },
+): Need {
   const { spec } = workload
   return {
+    ...keys,
+    lastsMs: spec.kind === 'service' ? Infinity : (spec.duration.maximumMs ?? spec.duration.expectedMs ?? Infinity),
     workload,
     replica,
     spec,
     project,
     policy: { ...defaults, ...project.policy },
     ranks: spec.nodes,
-    resources: spec.kind === 'array' ? sideBySide(spec.resources, slotsOf(spec, replica.replica)) : spec.resources,
+    roles: [{ ranks: spec.nodes, resources: resourcesOf(spec, replica.replica) }],
   }
 }
+
+/** For a worker of an array, enough for all tasks that it runs side by side. */
+const resourcesOf = (spec: Spec, replica: number): Resources =>
+  spec.kind === 'array' ? sideBySide(spec.resources, slotsOf(spec, replica)) : spec.resources
 
 /** The resources of `tasks` tasks on one node. A roomier node does as well: a worker is not a task. */
 function sideBySide(one: Resources, tasks: number): Resources {

@@ -216,10 +216,10 @@ test('a later job that wants the same accelerators never takes those that an ear
       (free, big, small) => {
         const west = aSite({ nodes: someNodes(4, { gpus: 8 }) })
         const jobs = [
-          aJob({ name: 'held', resources: { accelerators: `H100:${8 - free || 1}` } }, { createdAt: 0 }),
-          aJob({ name: 'gang', nodes: big, resources: { accelerators: 'H100:8' } }, { createdAt: 1 }),
+          aJob({ name: 'held', resources: { accelerators: `H100:${8 - free || 1}` } }, { createdAt: aNow - 100 }),
+          aJob({ name: 'gang', nodes: big, resources: { accelerators: 'H100:8' } }, { createdAt: aNow - 99 }),
           ...small.map((gpus, i) =>
-            aJob({ name: `s${i}`, resources: { accelerators: `H100:${gpus}` } }, { createdAt: 2 + i }),
+            aJob({ name: `s${i}`, resources: { accelerators: `H100:${gpus}` } }, { createdAt: aNow - 98 + i }),
           ),
         ]
         const [, gang, ...rest] = place({ snapshot: aSnapshot({ waiting: jobs, sites: [west] }), now: aNow })

@@ -142,9 +142,9 @@ test('replicas spread over providers go to the one with the fewest of them', () 
 test('higher priority goes first, then who came first', () => {
   const sites = [aSite({ offers: [{ available: 2 }] })]
   const waiting = [
-    aJob({ name: 'late' }, { createdAt: 3 }),
-    aJob({ name: 'early' }, { createdAt: 1 }),
-    aJob({ name: 'urgent', priority: 5 }, { createdAt: 9 }),
+    aJob({ name: 'late' }, { createdAt: aNow - 7 }),
+    aJob({ name: 'early' }, { createdAt: aNow - 9 }),
+    aJob({ name: 'urgent', priority: 5 }, { createdAt: aNow - 1 }),
   ]
   assert.deepEqual(namesOf(placed({ waiting, sites })), ['w-urgent', 'w-early'])
 })
@@ -152,10 +152,13 @@ test('higher priority goes first, then who came first', () => {
 test('a later small job does not take what an earlier gang of its project waits for, but what that cannot use', () => {
   const gpus = aSite({ name: 'gpus', nodes: someNodes(2, { gpus: 8 }) })
   const cpus = aSite({ name: 'cpus', nodes: someNodes(1) })
-  const gang = aJob({ name: 'gang', nodes: 2, resources: { accelerators: 'H100:8' } }, { createdAt: 1 })
-  const small = aJob({ name: 'small', resources: { accelerators: 'H100:1' } }, { createdAt: 2 })
-  const light = aJob({ name: 'light', resources: { cpus: 1 } }, { createdAt: 3 })
-  const other = aJob({ name: 'other', project: 'other', resources: { accelerators: 'H100:1' } }, { createdAt: 4 })
+  const gang = aJob({ name: 'gang', nodes: 2, resources: { accelerators: 'H100:8' } }, { createdAt: aNow - 4 })
+  const small = aJob({ name: 'small', resources: { accelerators: 'H100:1' } }, { createdAt: aNow - 3 })
+  const light = aJob({ name: 'light', resources: { cpus: 1 } }, { createdAt: aNow - 2 })
+  const other = aJob(
+    { name: 'other', project: 'other', resources: { accelerators: 'H100:1' } },
+    { createdAt: aNow - 1 },
+  )
   const ranks = [{ rank: 0, node: 'n1', cpuMilli: 1, memoryMiB: 1, diskMiB: 1, accelerators: 1 }]
   const decisions = placed({
     waiting: [gang, small, light, other],

@@ -1,17 +1,16 @@
-import { refuse, refuseBefore } from '#engine/explain/refusal.ts'
-import { byCloseness, rejectionsOf, type Refused } from '#engine/explain/rejections.ts'
-import type { LeasedRank } from '#model/lease.ts'
-import type { Decision, Placement, Refusal, Rule } from '#model/plan.ts'
+import { Line } from '#engine/queue/line.ts'
+import type { Decision } from '#model/plan.ts'
 import type { Policy } from '#model/policy.ts'
 
+import { createAnswers } from './answers.ts'
 import { barTo } from './bars.ts'
-import type { Asked, Snapshot } from './facts.ts'
-import { pack, type Packed } from './fleet.ts'
-import { needOf, type Need } from './need.ts'
-import { byPreference, type Fit } from './preference.ts'
-import { inQueueOrder, standInLine } from './queue.ts'
-import { looksOf, openRound, take, type Look, type Round } from './round.ts'
-import { loosestLevel, objectionTo } from './rules.ts'
+import type { Snapshot } from './facts.ts'
+import { needOf } from './need.ts'
+import { idOf, inQueueOrder, unreadId } from './queue.ts'
+import { openRound, type Round } from './round.ts'
+import { keysOf, rowFor, type Queue, type Row } from './rows.ts'
+import { adoptAll } from './running.ts'
+import { sharesOf } from './shares.ts'
 
 export type PlaceInput = {
   snapshot: Snapshot
@@ -21,92 +20,80 @@ export type PlaceInput = {
   defaults?: Policy
 }
 
+/** Of equal priority, whoever has waited so long goes before all others. */
+export const overdueMs = 7 * 86_400_000
+
 /**
  * Decides where waiting replicas go: the whole engine in one page.
  *
- * They are taken in the order of the queue: priority, then age. For each, every offer is asked the hard rules in turn
- * (`rules.ts`); of the offers that would do, the one that is preferred most (`preference.ts`: spread, order of
- * accelerators, closeness, then price) takes the whole gang or nothing. What one is given nobody after it can have.
+ * Those who want the same stand in one row. For each row every offer is asked the hard rules in turn (`rules.ts`); the
+ * offers that are left, in the order in which they are preferred (`preference.ts`), are its options. The line
+ * (`engine/queue/line.ts`) asks the first of each row: by priority, then by the share of its project, then by age. It
+ * takes the first option with quota and room, whole or not at all: the tightest domain of the site that holds it.
  *
- * Who finds no room waits in line where it would have been placed: a later workload of the same project and priority
- * that wants the same kind of thing cannot take it, all others may go past (`queue.ts`).
+ * Who finds no room is promised a start, from the known ends of those who run; others go ahead only where that does not
+ * delay it. Promises of earlier rounds are made again before anybody is asked, the oldest first: while nobody runs longer
+ * than was known, they only come nearer.
  *
  * Pure, and the same bit for bit whatever the order of the arrays in the snapshot. The answer is in queue order and has
- * a decision for each replica that may be placed now; every refusal explains itself.
+ * a decision for each replica that may be placed now, up to the first that waits behind somebody who was not read; every
+ * refusal explains itself.
  */
 export function place({ snapshot, now, defaults = {} }: PlaceInput): Decision[] {
   const round = openRound(snapshot, now)
-  const projects = new Map(snapshot.projects.map((project) => [project.name, project]))
-  return inQueueOrder(snapshot.waiting, now).map((asked) => {
-    const project = projects.get(asked.workload.project)
-    if (!project) return nowhere(asked, refuseBefore(asked, { cause: 'no-project' }))
-    const need = needOf(asked, project, defaults)
-    const bar = barTo(need, snapshot, now)
-    return bar ? nowhere(asked, refuseBefore(asked, bar)) : decide(need, round)
+  const queue = openQueue(snapshot, { round, defaults })
+  const answers = createAnswers(round, queue)
+  const line = new Line({
+    cells: round.market.grounds.map(({ cell }) => cell),
+    quotas: [...round.quotaOf.values()],
+    shares: sharesOf(snapshot, round),
+    overdueMs,
+    choose: answers.choose,
+    decided: answers.decided,
   })
+  round.promisedIn = (cell) => line.promisedIn(cell)
+  adoptAll(line, round)
+  submitAll(line, snapshot, queue)
+  for (const asked of promisedBefore(queue)) line.promise(idOf(asked), now)
+  line.turn(now)
+  return answers.all()
 }
 
-function decide(need: Need, round: Round): Decision {
-  const refused: Refused[] = []
-  const fits: Fit[] = []
-  for (const look of looksOf(round, need)) {
-    const objection = objectionTo(need, look, round)
-    if (objection) refused.push({ look, objection })
-    else fits.push({ look, packed: packFor(need, look) })
+function openQueue(snapshot: Snapshot, { round, defaults }: { round: Round; defaults: Policy }): Queue {
+  const projects = new Map(snapshot.projects.map((project) => [project.name, project]))
+  const queue: Queue = { waiting: inQueueOrder(snapshot.waiting, round.now), barred: new Map(), rowOf: new Map() }
+  const rows = new Map<string, Row>()
+  for (const asked of queue.waiting) {
+    const project = projects.get(asked.workload.project)
+    const bar = barTo(asked.workload, project, { ...snapshot, now: round.now })
+    if (bar || !project) {
+      queue.barred.set(idOf(asked), bar ?? { cause: 'no-project' })
+      continue
+    }
+    const keys = keysOf(asked, round.now)
+    const row = rows.get(keys.key) ?? rowFor(needOf(asked, { ...keys, project, defaults }), round)
+    rows.set(keys.key, row)
+    row.members.push(asked)
+    queue.rowOf.set(idOf(asked), row)
   }
-  const rejections = rejectionsOf(byCloseness(refused))
-  const [best, ...others] = fits.sort(byPreference(need, round))
-  if (!best) {
-    for (const { look, objection } of refused)
-      if (objection.passing && isFull.has(objection.rule)) standInLine(round.line, need, look.candidate.key)
-    return { ...nowhere(need, refuse(need, refused, round)), rejections }
-  }
-  return {
-    workload: need.workload.id,
-    replica: need.replica.replica,
-    placement: placementOf(best.look, take(round, need, best)),
-    alternatives: others.slice(0, mostAlternatives).map(({ look }) => alternativeOf(look)),
-    rejections,
-    refusal: null,
-  }
+  return queue
 }
 
-/** The nodes for a gang, where it is the engine that chooses them. */
-function packFor(need: Need, { candidate: { fleet }, size }: Look): Packed | null {
-  return fleet && pack(fleet, size, { ranks: need.ranks, loosest: loosestLevel(need, fleet) })
-}
-
-const mostAlternatives = 3
-
-/** Rules that others in front of us may keep us from: who is refused by one of these waits in line. */
-const isFull = new Set<Rule>(['quota', 'capacity'])
-
-function nowhere({ workload, replica }: Asked, refusal: Refusal): Decision {
-  return {
-    workload: workload.id,
-    replica: replica.replica,
-    placement: null,
-    alternatives: [],
-    rejections: [],
-    refusal,
+function submitAll(line: Line, { unread }: Snapshot, { waiting, rowOf }: Queue): void {
+  const left = new Map(unread)
+  for (const asked of waiting) {
+    const row = rowOf.get(idOf(asked))
+    const count = left.get(asked.need ?? '')
+    if (asked.need !== undefined && count !== undefined) left.set(asked.need, count - 1)
+    if (!row || row.fits.length === 0) continue
+    const request = { want: row.want, since: asked.workload.createdAt, lastsMs: row.need.lastsMs }
+    line.submit({ ...request, id: idOf(asked) })
+    if (count === 1 && asked.need !== undefined) line.submit({ ...request, id: unreadId(asked.need) })
   }
 }
 
-function placementOf({ candidate, priceMicros }: Look, ranks: LeasedRank[]): Placement {
-  const { site, offer } = candidate
-  return {
-    provider: site.info.provider,
-    site: site.info.name,
-    tier: offer.tier,
-    shape: offer.shape.name,
-    ranks,
-    priceMicros,
-  }
-}
-
-const alternativeOf = ({ candidate, priceMicros }: Look): Decision['alternatives'][number] => ({
-  site: candidate.siteKey,
-  tier: candidate.offer.tier,
-  shape: candidate.offer.shape.name,
-  priceMicros,
-})
+/** Who was promised a start in an earlier round, the oldest promise first. */
+const promisedBefore = ({ waiting, rowOf }: Queue) =>
+  waiting
+    .filter((asked) => asked.start && rowOf.has(idOf(asked)))
+    .sort((a, b) => (a.start?.since ?? 0) - (b.start?.since ?? 0) || (idOf(a) < idOf(b) ? -1 : 1))

@@ -1,14 +1,15 @@
 import { objectionToBlock } from '#engine/market/block.ts'
 import { rules, type Rule } from '#model/plan.ts'
-import type { Quota } from '#model/project.ts'
 import { formatInstant } from '#kit/instant.ts'
 import { formatSizeMiB } from '#kit/size.ts'
 import type { Amount } from '#model/resources.ts'
 
-import { largestEmpty, largestFree, levelOf, siteLevel, type Fleet, type Size } from './fleet.ts'
+import { isSomething, type Look } from './look.ts'
+import { levelOf } from './market.ts'
 import type { Need } from './need.ts'
-import { inFrontOf } from './queue.ts'
-import { useOf, type Candidate, type Look, type Round } from './round.ts'
+import { quotaLack } from './quotas.ts'
+import { askAt, roomNow, roomWhenEmpty } from './room.ts'
+import { isWithinShare, promisedBefore, useOf, type Round } from './round.ts'
 import { isOfKind } from './slice.ts'
 import * as say from './words.ts'
 
@@ -58,35 +59,38 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
   accelerator: (need, { candidate: { offer }, choice }) => {
     if (choice !== -1) return null
     const { shape } = offer
-    const ofKind = need.resources.accelerators.some((request) => isOfKind(request, shape))
+    const ofKind = need.roles.some(({ resources }) => resources.accelerators.some((one) => isOfKind(one, shape)))
     const has = shape.accelerators === 0 ? 'no accelerator' : `${shape.accelerators} ${shape.accelerator ?? 'unnamed'}`
     const each = shape.accelerators === 0 || ofKind ? '' : ` (${formatSizeMiB(shape.acceleratorMemoryMiB)} each)`
     return never(`a node has ${has}${each}, asked for ${say.anyAccelerators(need)}`)
   },
 
-  cpus: ({ resources }, { candidate: { offer } }) =>
-    tooLittle(resources.cpuMilli, offer.shape.cpuMilli, {
-      divisible: offer.divisible,
-      say: (n) => say.count(n / 1000, 'CPU'),
-    }),
+  cpus: (need, look) => {
+    const { offer } = look.candidate
+    if (!isSomething(look)) return never('a node has nothing that could be divided')
+    return tooLittle(need, look, { of: 'cpuMilli', has: offer.shape.cpuMilli, say: (n) => say.count(n / 1000, 'CPU') })
+  },
 
-  memory: ({ resources }, { candidate: { offer } }) =>
-    tooLittle(resources.memoryMiB, offer.shape.memoryMiB, {
-      divisible: offer.divisible,
+  memory: (need, look) =>
+    tooLittle(need, look, {
+      of: 'memoryMiB',
+      has: look.candidate.offer.shape.memoryMiB,
       say: (n) => `${formatSizeMiB(n)} of memory`,
     }),
 
-  disk: ({ resources }, { candidate: { offer } }) =>
-    tooLittle(resources.diskMiB, offer.shape.diskMiB, {
-      divisible: offer.divisible,
+  disk: (need, look) =>
+    tooLittle(need, look, {
+      of: 'diskMiB',
+      has: look.candidate.offer.shape.diskMiB,
       say: (n) => `${formatSizeMiB(n)} of disk`,
     }),
 
-  topology: (need, { candidate: { fleet }, size }) => {
+  topology: (need, look) => {
     const { topology } = need.spec
     if (!topology?.required || topology.within === 'site' || need.ranks === 1) return null
-    if (!fleet) return never(`it does not tell how its nodes are connected, asked for one ${topology.within}`)
-    const most = largestEmpty(fleet, size, levelOf(fleet, topology.within))
+    const { ground } = look.candidate
+    if (!ground.names) return never(`it does not tell how its nodes are connected, asked for one ${topology.within}`)
+    const most = roomWhenEmpty(askAt(need, look), levelOf(ground, topology.within))
     return most >= need.ranks
       ? null
       : never(`needs ${say.nodes(need)} in one ${topology.within}; the largest holds ${most} when all is free`)
@@ -104,62 +108,69 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
 
   'capacity-block': ({ spec }, { candidate: { offer } }, { now }) => objectionToBlock(spec, offer, now),
 
-  quota: (need, { slice }, round) => {
-    const { quota, name } = need.project
-    const use = useOf(round, name)
-    const wants = {
-      cpuMilli: slice.cpuMilli * need.ranks,
-      accelerators: slice.accelerators * need.ranks,
-      nodes: need.ranks,
-    }
-    for (const kind of ['accelerators', 'nodes', 'cpuMilli'] as const satisfies (keyof Quota)[]) {
-      const most = quota[kind] ?? Number.POSITIVE_INFINITY
-      if (use[kind] + wants[kind] <= most || wants[kind] === 0) continue
-      const [needed = 0, allowed, used] = [wants[kind], most, use[kind]].map((n) => n / quotaUnits[kind].size)
-      const detail = `needs ${say.count(needed, quotaUnits[kind].noun)}; project ${name} may hold ${allowed} and holds ${used}`
-      return wants[kind] > most ? never(detail) : notNow(detail)
-    }
-    return null
+  quota: (need, look, round) => {
+    const lack = quotaLack(need, look, round)
+    if (!lack) return null
+    return lack.isForGood ? never(lack.detail) : notNow(lack.detail)
   },
 
-  // A gang goes whole, so a share can only be kept to the nearest gang: a provider that is below its share, counted with
-  // this gang, may take it. Anything stricter could never place the first one, nor any once the shares are even.
-  'provider-share': ({ policy, project, ranks }, { candidate: { offer } }, round) => {
-    const most = policy.maxProviderShare ?? 1
-    const use = useOf(round, project.name)
-    const there = use.nodesAt.get(offer.provider) ?? 0
-    if (there < most * (use.nodes + ranks)) return null
-    const has = `${offer.provider} has ${there} of the ${say.count(use.nodes, 'node')} of project ${project.name}`
+  'provider-share': (need, look, round) => {
+    if (isWithinShare(need, look, round)) return null
+    const { policy, project } = need
+    const { provider } = look.candidate.offer
+    const [most, use] = [policy.maxProviderShare ?? 1, useOf(round, project.name)]
+    const there = use.nodesAt.get(provider) ?? 0
+    const has = `${provider} has ${there} of the ${say.count(use.nodes, 'node')} of project ${project.name}`
     return { detail: `${has}, and may have ${say.share(most)} at the most`, passing: most > 0 }
   },
 
-  capacity: (need, { candidate, size }, round) => {
-    const { fleet, key } = candidate
-    const full = fleet ? noRoom(need, fleet, size) : noneAvailable(need, candidate, round)
-    if (full?.passing === false) return full
-    const first = inFrontOf(round.line, need, key)
-    return first === null ? full : notNow(`${first} came first and waits for it`)
+  capacity: (need, look, round) => {
+    const { ground } = look.candidate
+    const tooLarge = ground.names && largerThan(need, look)
+    if (tooLarge) return never(tooLarge)
+    const first = promisedBefore(need, look, round)
+    if (first !== null) return notNow(`${first} came first and waits for it`)
+    return ground.names ? noRoom(need, look) : noneAvailable(need, look)
   },
+}
+
+/** Rules whose answer may change while a round lasts, because others are placed. They are the last. */
+const moving: ReadonlySet<Rule> = new Set(['quota', 'provider-share', 'capacity'])
+const fixed = rules.filter((rule) => !moving.has(rule))
+
+/** What stands against a candidate whatever happens in this round: of the rules that do not change while it lasts. */
+export const fixedObjection = (need: Need, look: Look, round: Round): Objection | null =>
+  against(fixed, [need, look, round])
+
+/** What no end of others could cure, of the rules that may change in a round. */
+export function isBeyond(need: Need, look: Look, round: Round): Objection | null {
+  const found = against([...moving], [need, look, round])
+  return found?.passing === false ? found : null
 }
 
 /**
  * What stands against a candidate, or null when it would do: the first rule that nothing but a change could satisfy,
- * else the first that time may cure. A site that does not answer and has no such node anyway lacks the node.
+ * else the first that time may cure. A site that does not answer and has no such node anyway lacks the node. `known` is
+ * what the fixed rules say.
  */
-export function objectionTo(need: Need, look: Look, round: Round): Objection | null {
+export function objectionTo(
+  known: Objection | null,
+  ...given: [need: Need, look: Look, round: Round]
+): Objection | null {
+  if (known?.passing === false) return known
+  // Where nothing of a kind is, its room cannot be counted.
+  const found = against([...moving], given)
+  return found?.passing === false ? found : (known ?? found)
+}
+
+function against(asked: readonly Rule[], given: [need: Need, look: Look, round: Round]): Objection | null {
   let curable: Objection | null = null
-  for (const rule of rules) {
-    const found = tests[rule](need, look, round)
+  for (const rule of asked) {
+    const found = tests[rule](...given)
     if (found?.passing === false) return { rule, ...found }
     if (found) curable ??= { rule, ...found }
   }
   return curable
-}
-
-const quotaUnits = {
-  cpuMilli: { size: 1000, noun: 'CPU' },
-  accelerators: { size: 1, noun: 'accelerator' },
-  nodes: { size: 1, noun: 'node' },
 }
 
 function notAmong(has: readonly string[], allowed: readonly string[] | undefined, whose: string): Found {
@@ -167,32 +178,43 @@ function notAmong(has: readonly string[], allowed: readonly string[] | undefined
   return never(`it is ${has.join(', ')}; ${whose} allows only ${say.either(allowed)}`)
 }
 
-function tooLittle(asked: Amount, has: number, told: { divisible: boolean; say: (n: number) => string }): Found {
-  if (asked.count > has) return never(`a node has ${told.say(has)}, asked for ${told.say(asked.count)}`)
-  // A slice is cut to measure; a whole node is as large as it is.
-  if (told.divisible || asked.atLeast || asked.count === has) return null
-  return never(`a node has ${told.say(has)}, asked for exactly ${told.say(asked.count)}; add a + for at least`)
+type Told = { of: 'cpuMilli' | 'memoryMiB' | 'diskMiB'; has: number; say: (n: number) => string }
+
+function tooLittle({ roles }: Need, { candidate: { offer } }: Look, told: Told): Found {
+  for (const { resources } of roles) {
+    const found = lacks(resources[told.of], offer.divisible, told)
+    if (found) return found
+  }
+  return null
 }
 
-/** The loosest level of domain that a gang may be spread over: the one that its spec requires, or the site. */
-export const loosestLevel = ({ spec }: Need, fleet: Fleet): number =>
-  spec.topology?.required ? levelOf(fleet, spec.topology.within) : siteLevel(fleet)
+function lacks(asked: Amount, isDivisible: boolean, told: Told): Found {
+  if (asked.count > told.has) return never(`a node has ${told.say(told.has)}, asked for ${told.say(asked.count)}`)
+  // A slice is cut to measure; a whole node is as large as it is.
+  if (isDivisible || asked.atLeast || asked.count === told.has) return null
+  return never(`a node has ${told.say(told.has)}, asked for exactly ${told.say(asked.count)}; add a + for at least`)
+}
 
-function noRoom(need: Need, fleet: Fleet, size: Size): Found {
-  const level = loosestLevel(need, fleet)
-  const free = largestFree(fleet, size, level)
+/** That the site could not hold it when all were free, if so. */
+function largerThan(need: Need, look: Look): string | null {
+  const ask = askAt(need, look)
+  const most = roomWhenEmpty(ask, ask.cell.tree.levels - 1)
+  return most >= need.ranks ? null : `needs ${say.nodes(need)}; there ${are(most)} ${most} when all is free`
+}
+
+function noRoom(need: Need, look: Look): Found {
+  const ask = askAt(need, look)
+  const free = roomNow(ask, ask.loosest)
   if (free >= need.ranks) return null
   const needs = `needs ${say.nodes(need)}`
-  const most = largestEmpty(fleet, size, siteLevel(fleet))
-  if (most < need.ranks) return never(`${needs}; there ${are(most)} ${most} when all is free`)
-  return level === siteLevel(fleet)
+  return ask.loosest === ask.cell.tree.levels - 1
     ? notNow(`${needs}; ${free} ${are(free)} free`)
     : notNow(`${needs} in one ${need.spec.topology?.within}; the largest free is ${free}`)
 }
 
-function noneAvailable(need: Need, { key, offer }: Candidate, round: Round): Found {
-  const most = offer.available ?? Number.POSITIVE_INFINITY
-  const free = Math.max(0, most - (round.held.get(key) ?? 0))
+function noneAvailable(need: Need, look: Look): Found {
+  const ask = askAt(need, look)
+  const free = roomNow(ask, ask.loosest)
   return free >= need.ranks ? null : notNow(`needs ${say.nodes(need)}; ${free} ${are(free)} to be had`)
 }
 

@@ -18,7 +18,10 @@ function accelerators({ model, memoryMiB, count }: AcceleratorRequest): string {
 }
 
 /** `8 H200 or 8 H100`; empty when none are asked for. */
-export const anyAccelerators = ({ resources }: Need): string => resources.accelerators.map(accelerators).join(' or ')
+export const anyAccelerators = ({ roles }: Need): string =>
+  [...new Set(roles.map(({ resources }) => resources.accelerators.map(accelerators).join(' or ')))]
+    .filter((text) => text !== '')
+    .join(' and ')
 
 const size = (amount: Amount): string => orMore(amount, formatSizeMiB(amount.count))
 

@@ -30,6 +30,8 @@ export type LineOptions = {
    * its answer grows for other reasons than the line knows of, `reconsider` has to be called.
    */
   choose?: ((request: Request, now: number) => readonly number[]) | undefined
+  /** Is told each decision at once, before anybody else is asked. False ends the turn. */
+  decided?: ((decision: Decision) => boolean) | undefined
 }
 
 /** Somebody who runs already: which of its options it has, on which nodes, and when it ends (Infinity: nobody knows). */
@@ -47,6 +49,7 @@ export class Line {
   readonly #elders: Elders
   readonly #quota: QuotaTree
   readonly #choose: LineOptions['choose']
+  readonly #decided: LineOptions['decided']
   readonly #rows: Rows
   readonly #waiting = new Map<string, Waiting>()
   readonly #held: Holders
@@ -54,8 +57,9 @@ export class Line {
   readonly #promises: Promises
   #submitted = 0
 
-  constructor({ cells, quotas, shares, overdueMs, choose }: LineOptions) {
+  constructor({ cells, quotas, shares, overdueMs, choose, decided }: LineOptions) {
     this.#choose = choose
+    this.#decided = decided
     this.#rows = new Rows(cells)
     this.#shares = shares
     this.#elders = new Elders(cells.length, overdueMs)
@@ -175,15 +179,28 @@ export class Line {
         placed++
       }
       if (wasElder) this.#nextElders(next, turn)
+      const last = decisions.at(-1)
+      if (last && this.#decided?.(last) === false) break
     }
     this.#sleepers.whenAwake(null)
     for (const signature of this.#sleepers.awake) this.#elders.add(signature)
     return decisions
   }
 
+  /** Promises a start to the first of the row of `id` before anybody is asked, where nobody has a promise yet. */
+  promise(id: string, now: number): void {
+    const one = this.#waiting.get(id)
+    const signature = one && this.#rows.get(one.want.key)
+    if (signature) this.#promises.make(signature, this.#chosen(signature, now), now)
+  }
+
   /** Who was promised which nodes, and when. */
   reservations(): readonly Reservation[] {
     return this.#promises.all()
+  }
+
+  promisedIn(cell: number): Reservation | null {
+    return this.#promises.of(cell)
   }
 
   #order(now: number, isIn: (signature: Signature) => boolean): Ready {

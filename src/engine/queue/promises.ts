@@ -110,7 +110,7 @@ export class Promises {
     if (shortage) return { cause: 'quota', ...shortage }
     const root = this.#given.rootOf(project)
     const before = this.#promised.find((one) => {
-      if (!one || one.root !== root || one.owner === asker || passes(one, ends)) return false
+      if (!one || one.root !== root || isSame(one.owner, asker) || passes(one, ends)) return false
       const counted = asker.reservation && one.counted.get(asker.reservation.request.id)
       if (!counted) return one.quota.shortage(project, amounts) !== null
       if (counted === amounts) return false
@@ -124,7 +124,7 @@ export class Promises {
 
   isOpenTo(cell: number, asker: Signature, ends: number): boolean {
     const reservation = this.#promised[cell]
-    return !reservation || reservation.owner === asker || passes(reservation, ends)
+    return !reservation || isSame(reservation.owner, asker) || passes(reservation, ends)
   }
 
   setFence(number: number, asker: Signature, ends: number): void {
@@ -178,3 +178,6 @@ export class Promises {
 }
 
 type Found = { start: Start; claims: Held[]; now: number }
+
+const isSame = (a: Signature, b: Signature): boolean =>
+  a === b || (a.want.family !== undefined && a.want.family === b.want.family)

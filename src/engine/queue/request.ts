@@ -17,6 +17,8 @@ export type Option = {
 export type Want = {
   /** Who shares it stands in one row, first come, first served. Put a class of duration into it: the first speaks for all. */
   key: string
+  /** Who has the same is not kept from what another of them is promised: parts of one thing that want different sizes. */
+  family?: string | undefined
   project: string
   /** The larger goes first. */
   priority: number

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { Client } from 'pg'
+
 import { aStore } from '#rigs/postgres.ts'
 import { aClaim, aPlacing, held, submitted } from '#rigs/story.ts'
 import { aJob, aNow, anOffer, aService } from '#test/builders.ts'
@@ -162,4 +164,24 @@ test('leases that hold the same at the same place come as one, but for those of 
     ],
   )
   assert.equal(leases.length, 3)
+})
+
+test('what a project held of late counts half after a half-life, and what it holds counts from its start on', async () => {
+  await using store = await aStore()
+  const hour = 3_600_000
+  const [old = '', long = '', ended = ''] = await submitted(store, [aJob(), aJob(), aJob()])
+  const [first, second, third] = [aPlacing(old), aPlacing(long), aPlacing(ended)]
+  await held(store, [first, second, third])
+  const client = new Client({ connectionString: store.url })
+  await client.connect()
+  for (const [{ leaseId }, from, to] of [
+    [first, aNow - hour, null],
+    [second, aNow - 100_000 * hour, null],
+    [third, aNow - 2 * hour, aNow - hour],
+  ] as const)
+    await client.query('update leases set started_at = $2, ended_at = $3 where id = $1', [leaseId, from, to])
+  await client.end()
+  const cpuMilli = first.decision.placement?.ranks[0]?.cpuMilli ?? 0
+  const usage = await store.placement.usage({ now: aNow, halfLifeMs: hour })
+  assert.equal(usage.get('default')?.cpuMilli, cpuMilli * 1.75)
 })

@@ -13,6 +13,7 @@ import { isOwed, owed } from './owed.ts'
 import { listProjects } from './projects.ts'
 import { readLeases, readQueue } from './queue.ts'
 import { listSites } from './sites.ts'
+import { readUsage } from './usage.ts'
 
 export const createPlacement = (database: Database): Placement => ({
   snapshot: (options) => database.readAtOnce((on) => snapshot(on, options)),
@@ -23,6 +24,7 @@ export const createPlacement = (database: Database): Placement => ({
       `.execute(on)
       return rows[0]?.at ?? null
     }),
+  usage: ({ now, halfLifeMs }) => database.read((on) => readUsage(on, now, halfLifeMs)),
   commit: (...[claim, placed, refused, now]) => database.write((on) => commit(on, { claim, placed, refused, now })),
 })
 
@@ -41,9 +43,9 @@ async function snapshot(
   `.execute(on)
   const workloadOf = new Map(workloads.map((workload) => [workload.id, workload]))
   return {
-    waiting: replicas.flatMap(({ need, ...replica }) => {
+    waiting: replicas.flatMap(({ need, start, ...replica }) => {
       const workload = workloadOf.get(replica.workload)
-      return workload ? [{ workload, replica, need }] : []
+      return workload ? [{ workload, replica, need, start }] : []
     }),
     ...rest,
     leases: await readLeases(on, ids),

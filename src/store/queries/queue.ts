@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 
 import { occupyingStates } from '#model/lease.ts'
+import type { Start } from '#model/plan.ts'
 import type { Replica } from '#model/replica.ts'
 import type { Executor } from '#store/database.ts'
 import type { OccupyingLease } from '#store/store.ts'
@@ -18,30 +19,36 @@ export const needOf = (spec: RawBuilder<unknown>, id: RawBuilder<unknown>): RawB
   md5((${spec} - ${ofNoNeed}::text[])::text || case when ${spec} ? 'budget' then ${id} else '' end)
 `
 
-/** The first so many of a need that is asleep are read, and of all of them together. */
+/** So many of each need are read before more of any other is. */
 const firstOfNeed = 64
+
+/** Of needs that are asleep no more than the first are read, and of all of them together so many. */
 const mostAsleep = 4_000
 
 /** Of all others that sleep so many are read again, in turn, so that what they are told stays true. */
 const nextInTurn = 100
 
 type Asked = { now: number; most: number; asleep: string[]; after: string }
-type Row = Replica & { need: string; sleeps: boolean; first: boolean; early: boolean; inLine: number }
+type Read = 'awake' | 'asleep' | 'untold' | 'promised' | 'turn'
+type Row = Replica & { need: string; start: Start | null; reads: Read[]; inLine: number }
 export type Queue = {
-  replicas: (Replica & { need: string })[]
+  replicas: (Replica & { need: string; start: Start | null })[]
   more: boolean
   unread: Map<string, number>
   after: string
 }
 
 /**
- * Replicas that may be placed, in the order of the queue: the first `most` whose need is not asleep or that were never
- * told why they wait; beside them the first few of each need that is asleep, and some of the others `after` a workload.
+ * Replicas that may be placed, in the order of the queue: the first few of each need (which is of one project and
+ * priority, so that nobody hides anybody), then more of each, up to `most`; of needs that are asleep the first few alone.
+ * Beside them those that were never told why they wait, those to whom a start is promised, and some of the others `after` a
+ * workload.
  */
 export async function readQueue(on: Executor, { now, most, asleep, after }: Asked): Promise<Queue> {
   const { rows } = await sql<Row>`
     with queue as materialized (
-      select r.workload, r.replica, w.priority, w.created_at, w.refusal is not null as told, concat_ws(' ',
+      select r.workload, r.replica, w.priority, w.created_at, w.refusal is not null as told,
+        w.refusal ? 'start' as promised, concat_ws(' ',
         w.project, w.priority, coalesce(w.need, w.id), case when r.avoid <> '{}' then (
           select string_agg(key, ' ' order by key) from jsonb_each_text(r.avoid) where value::bigint > ${now}::bigint
         ) end
@@ -49,44 +56,44 @@ export async function readQueue(on: Executor, { now, most, asleep, after }: Aske
       from replicas r join workloads w on w.id = r.workload
       where r.state = 'waiting' and r.not_before <= ${now}::bigint
         and w.wants = 'run' and w.state in ('queued', 'starting', 'running')
-    ), marked as (
-      select q.*, need in (select unnest(${asleep}::text[])) as sleeps from queue q
     ), line as (
-      select *, count(*) over (partition by need) as in_line,
+      select q.*, need in (select unnest(${asleep}::text[])) as sleeps, count(*) over (partition by need) as in_line,
         row_number() over (partition by need order by created_at, workload, replica) as place
-      from marked where sleeps
+      from queue q
     ), chosen as (
       (
-        select workload, replica, need, sleeps, false as first, true as early, 0::bigint as in_line
-        from marked where not sleeps or not told
-        order by sleeps, priority desc, created_at, workload, replica limit ${most}
+        select workload, replica, need, 'awake' as read, in_line from line where not sleeps
+        order by (place - 1) / ${firstOfNeed}, priority desc, created_at, workload, replica limit ${most}
       ) union all (
-        select workload, replica, need, true, true, false, in_line from line where place <= ${firstOfNeed}
+        select workload, replica, need, 'asleep', in_line from line where sleeps and place <= ${firstOfNeed}
         order by place, priority desc, created_at limit ${mostAsleep}
       ) union all (
-        select workload, replica, need, true, false, false, 0 from line where place > ${firstOfNeed} and workload > ${after}
+        select workload, replica, need, 'untold', 0 from line where sleeps and not told
+        order by priority desc, created_at, workload, replica limit ${most}
+      ) union all (
+        select workload, replica, need, 'promised', 0 from line where promised
+        order by place, priority desc, created_at limit ${mostAsleep}
+      ) union all (
+        select workload, replica, need, 'turn', 0 from line
+        where sleeps and place > ${firstOfNeed} and workload > ${after}
         order by workload, replica limit ${nextInTurn}
       )
     )
-    select ${replicaColumns('r')}, c.need, c.sleeps, c.first, c.early, c.in_line as "inLine"
+    select ${replicaColumns('r')}, c.need, w.refusal -> 'start' as start, c.reads, c.in_line as "inLine"
     from (
-      select workload, replica, need, sleeps, bool_or(first) as first, bool_or(early) as early, max(in_line) as in_line
-      from chosen group by 1, 2, 3, 4
+      select workload, replica, need, array_agg(read) as reads, max(in_line) as in_line
+      from chosen group by workload, replica, need
     ) c
     join replicas r on r.workload = c.workload and r.replica = c.replica join workloads w on w.id = r.workload
     order by w.priority desc, w.created_at, w.id, r.replica
   `.execute(on)
-  const awake = rows.filter(({ sleeps }) => !sleeps)
-  // Who comes behind somebody that was not read has to wait for him to be.
-  const read = awake.length >= most ? rows.slice(0, rows.findLastIndex(({ sleeps }) => !sleeps) + 1) : rows
-  const firsts = Map.groupBy(
-    read.filter(({ first }) => first),
-    ({ need }) => need,
-  )
-  const inTurn = rows.filter(({ first, early }) => !first && !early).map(({ workload }) => workload)
+  const isFirst = ({ reads }: Row): boolean => reads.includes('awake') || reads.includes('asleep')
+  const count = (read: Read): number => rows.filter(({ reads }) => reads.includes(read)).length
+  const firsts = Map.groupBy(rows.filter(isFirst), ({ need }) => need)
+  const inTurn = rows.filter(({ reads }) => reads.every((read) => read === 'turn')).map(({ workload }) => workload)
   return {
-    replicas: read.map(({ sleeps: _s, first: _f, early: _e, inLine: _l, ...replica }) => replica),
-    more: rows.filter(({ early }) => early).length >= most,
+    replicas: rows.map(({ reads: _r, inLine: _l, ...replica }) => replica),
+    more: count('awake') >= most || count('untold') >= most,
     unread: new Map(
       [...firsts].flatMap(([need, some]) =>
         some.some(({ inLine }) => inLine > some.length) ? [[need, some.length]] : [],
@@ -104,14 +111,15 @@ export async function readLeases(on: Executor, apart: string[]): Promise<Occupyi
   const live = sql`l.state = any(${occupyingStates}::text[])`
   const { rows } = await sql<OccupyingLease>`
     select l.id, l.workload, l.project, l.provider, l.site, l.tier, l.ranks, l.price_micros as "priceMicros", l.shape,
-      g.times, w.name, g.ends as "endsAt", v.name as "endsName"
+      g.times, w.name, g.ends as "endsAt", v.name as "endsName", g.all_ends as ends
     from (
       select max(l.id) as id, count(*)::int as times, min(l.ends_at) as ends,
-        substr(min(lpad(l.ends_at::text, 16, '0') || l.workload), 17) as first
+        substr(min(lpad(l.ends_at::text, 16, '0') || l.workload), 17) as first,
+        json_agg(l.ends_at order by l.ends_at) filter (where l.ends_at is not null) as all_ends
       from leases l where ${live} and l.workload <> all(${apart}::text[])
       group by l.project, l.provider, l.site, l.tier, l.shape, l.price_micros, l.ranks
       union all
-      select l.id, 1, l.ends_at, l.workload from leases l where ${live} and l.workload = any(${apart}::text[])
+      select l.id, 1, l.ends_at, l.workload, null from leases l where ${live} and l.workload = any(${apart}::text[])
     ) g
     join leases l on l.id = g.id join workloads w on w.id = l.workload left join workloads v on v.id = g.first
     order by l.id

@@ -1,0 +1,193 @@
+import { createAhead, mostAhead } from '#engine/explain/ahead.ts'
+import { holdersOf } from '#engine/explain/holders.ts'
+import { refuse, refuseBefore } from '#engine/explain/refusal.ts'
+import { byCloseness, rejectionsOf, type Refused } from '#engine/explain/rejections.ts'
+import type { Decision as Taken, Refusal as Vain, Request } from '#engine/queue/request.ts'
+import type { Decision, Refusal, Rejection, Start } from '#model/plan.ts'
+
+import type { Asked } from './facts.ts'
+import { sliceOfRanks, type Look } from './look.ts'
+import type { Fit } from './preference.ts'
+import { idOf, isUnread } from './queue.ts'
+import { count, type Round } from './round.ts'
+import { chosenOf, type Queue, type Row } from './rows.ts'
+import { objectionTo } from './rules.ts'
+
+type Started = Extract<Taken, { option: number }>
+
+/** Turns what the line decides into decisions with their reasons, each as it is when it is decided. */
+export type Answers = {
+  /** The options of a row that the line may try now. */
+  choose: (request: Request) => readonly number[]
+  /** False when the round is over. */
+  decided: (taken: Taken) => boolean
+  /** All decisions, in the order of the queue. */
+  all: () => Decision[]
+}
+
+/** Why a row waits, as it was told to its first; who is ahead of it, and the first of those that were not placed. */
+type Waits = { refusal: Refusal; rejections: Rejection[]; ahead: string[]; firsts?: Asked[] }
+
+export function createAnswers(round: Round, queue: Queue): Answers {
+  const askedOf = new Map(queue.waiting.map((asked) => [idOf(asked), asked]))
+  const rowOf = new Map([...queue.rowOf.values()].map((row) => [row.want.key, row]))
+  const known = { holders: holdersOf(round.leases), now: round.now }
+  const ahead = createAhead()
+  const placed = new Map<string, Decision>()
+  const waits = new Map<Row, Waits>()
+  let tried: readonly number[] = []
+  const refuseRow = (row: Row, vain?: Vain): void => {
+    const refused = byCloseness(refusedOf(row, round, vain))
+    const refusal = refuse(row.need, refused, known)
+    waits.set(row, { refusal, rejections: rejectionsOf(refused), ahead: ahead.of(row, refused[0]) })
+    ahead.add(
+      row,
+      row.members.find((asked) => !placed.has(idOf(asked))),
+    )
+  }
+  return {
+    choose(request) {
+      const row = rowOf.get(request.want.key)
+      tried = row ? chosenOf(row, round) : []
+      return tried
+    },
+    decided(taken) {
+      const asked = askedOf.get(taken.id)
+      const row = asked && queue.rowOf.get(taken.id)
+      if (!row) return !(isUnread(taken.id) && 'option' in taken)
+      if ('refused' in taken) refuseRow(row, taken.refused)
+      else placed.set(taken.id, placedAt(taken, { asked, row, round, tried }))
+      return true
+    },
+    all() {
+      for (const row of rowOf.values()) if (row.fits.length === 0) refuseRow(row)
+      const starts = startsOf(round)
+      return queue.waiting.flatMap((asked) => {
+        const id = idOf(asked)
+        const bar = queue.barred.get(id)
+        if (bar) return [nowhere(asked, refuseBefore(asked, bar))]
+        const row = queue.rowOf.get(id)
+        const why = row && waits.get(row)
+        const found = placed.get(id)
+        if (found || !row || !why) return found ?? []
+        const start = starts.get(id)
+        why.firsts ??= row.members.filter((one) => !placed.has(idOf(one))).slice(0, mostAhead + 1)
+        const names = ahead.inRow(asked, why.ahead, why.firsts)
+        const refusal = {
+          ...why.refusal,
+          ...(names.length > 0 && { ahead: names }),
+          ...(start && { start: { ...start, since: asked.start?.since ?? round.now } }),
+        }
+        return [{ ...nowhere(asked, refusal), rejections: why.rejections }]
+      })
+    },
+  }
+}
+
+function nowhere({ workload, replica }: Asked, refusal: Refusal): Decision {
+  return {
+    workload: workload.id,
+    replica: replica.replica,
+    placement: null,
+    alternatives: [],
+    rejections: [],
+    refusal,
+  }
+}
+
+/** What stands against each candidate. Where nothing does, the line knows of somebody else's claim. */
+function refusedOf({ need, looks, objections }: Row, round: Round, vain?: Vain): Refused[] {
+  return looks.map((look) => {
+    const objection = objectionTo(objections.get(look) ?? null, need, look, round)
+    return { look, objection: objection ?? claimed(round, vain) }
+  })
+}
+
+function claimed({ names }: Round, vain?: Vain): Refused['objection'] {
+  if (vain?.cause !== 'reserved')
+    return { rule: 'capacity', detail: 'no way was found to fit all its nodes together', passing: true }
+  const first = names.get(vain.for) ?? 'another'
+  return { rule: 'quota', detail: `${first} came first and waits for what is left of the quota`, passing: true }
+}
+
+type Placing = { asked: Asked; row: Row; round: Round; tried: readonly number[] }
+
+function placedAt(taken: Started, { asked, row, round, tried }: Placing): Decision {
+  const { need, fits } = row
+  const fit = fits[taken.option]
+  if (!fit) throw new Error(`${taken.id} was placed in a way that it did not ask for`)
+  const { candidate, priceMicros } = fit.look
+  const { site, offer, ground } = candidate
+  const ranks = sliceOfRanks(need, fit.look).map((slice, rank) => {
+    const node = ground.names?.[taken.ranks[rank] ?? -1]
+    return { rank, ...(node !== undefined && { node }), ...slice }
+  })
+  const { provider, name } = site.info
+  const { alternatives, refused } = othersOf(row, fit, { round, tried })
+  const { id, project } = asked.workload
+  count(round, { workload: id, project, provider, site: name, ranks })
+  return {
+    workload: id,
+    replica: asked.replica.replica,
+    placement: { provider, site: name, tier: offer.tier, shape: offer.shape.name, ranks, priceMicros },
+    alternatives: alternatives.map(alternativeOf),
+    rejections: rejectionsOf(byCloseness(refused)),
+    refusal: null,
+  }
+}
+
+const mostAlternatives = 3
+
+/**
+ * The candidates that would have done as well, best first, and those that would not. Once there are enough of the former,
+ * the dearer ones are not asked any more. Who chose some nodes of a site could have had them in another tier as well.
+ */
+function othersOf(
+  { need, looks, fits, objections }: Row,
+  taken: Fit,
+  { round, tried }: Omit<Placing, 'asked' | 'row'>,
+) {
+  const alternatives: Look[] = []
+  const refused: Refused[] = []
+  const seen = new Set([taken.look])
+  const { candidate } = taken.look
+  for (const look of tried.flatMap((i) => fits[i]?.look ?? [])) {
+    if (seen.has(look) || alternatives.length === mostAlternatives) continue
+    seen.add(look)
+    const isSameNodes =
+      look.candidate.ground === candidate.ground && look.candidate.offer.shape.name === candidate.offer.shape.name
+    const objection = isSameNodes ? null : objectionTo(null, need, look, round)
+    if (objection) refused.push({ look, objection })
+    else alternatives.push(look)
+  }
+  const left = new Set(tried.flatMap((i) => fits[i]?.look ?? []))
+  for (const look of looks) {
+    if (left.has(look) || seen.has(look)) continue
+    const objection = objectionTo(objections.get(look) ?? null, need, look, round)
+    if (objection) refused.push({ look, objection })
+  }
+  return { alternatives, refused }
+}
+
+const alternativeOf = ({ candidate, priceMicros }: Look): Decision['alternatives'][number] => ({
+  site: candidate.siteKey,
+  tier: candidate.offer.tier,
+  shape: candidate.offer.shape.name,
+  priceMicros,
+})
+
+/** The starts that are promised and whose time is known, by who has them. */
+function startsOf({ market, promisedIn }: Round): Map<string, Omit<Start, 'since'>> {
+  const found = new Map<string, Omit<Start, 'since'>>()
+  for (const { number, siteKey } of sitesOf(market)) {
+    const promise = promisedIn(number)
+    if (promise && promise.at < Infinity) found.set(promise.request.id, { at: promise.at, site: siteKey })
+  }
+  return found
+}
+
+const sitesOf = ({ candidates }: Round['market']) =>
+  [...new Map(candidates.map(({ ground, siteKey }) => [ground.number, siteKey]))].map(([number, siteKey]) => ({
+    number,
+    siteKey,
+  }))

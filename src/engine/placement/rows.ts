@@ -1,0 +1,93 @@
+import type { Want } from '#engine/queue/request.ts'
+import { slotsOf } from '#model/workload.ts'
+
+import type { Bar } from './bars.ts'
+import type { Asked } from './facts.ts'
+import { amountsOf, gangOf, lookAt, type Look } from './look.ts'
+import type { Need } from './need.ts'
+import { byPreference, type Fit } from './preference.ts'
+import { isWithinShare, type Round } from './round.ts'
+import { fixedObjection, isBeyond, type Objection } from './rules.ts'
+
+/** All that wait for the same: who comes first of them is asked, and what refuses it refuses the others. */
+export type Row = {
+  /** As the first of them has it. */
+  need: Need
+  members: Asked[]
+  /** Every candidate, and what the rules that do not change in this round say against it. */
+  looks: Look[]
+  objections: Map<Look, Objection>
+  /** The ways that are left, best first, and the same for the line. */
+  fits: Fit[]
+  want: Want
+}
+
+/** Everybody who may be placed now, in order; those barred before any candidate is looked at; and the rows of the others. */
+export type Queue = {
+  waiting: Asked[]
+  barred: Map<string, Bar>
+  rowOf: Map<string, Row>
+}
+
+/** Equal for all who are refused by the same. A smaller last worker of an array is another want of the same family. */
+export function keysOf({ workload, replica, need }: Asked, now: number): { key: string; family: string } {
+  const { spec, project, priority } = workload
+  const size = spec.kind === 'array' ? slotsOf(spec, replica.replica) : 1
+  const avoid = Object.keys(replica.avoid).filter((site) => (replica.avoid[site] ?? 0) > now)
+  const { nodes, resources, topology, placement, image, data, duration } = spec
+  const family =
+    need ??
+    JSON.stringify([project, priority, nodes, resources, topology, placement, image, data, duration, avoid.sort()])
+  // Of copies that are to be spread each workload counts its own.
+  return { key: `${family} ${size}${placement.spread === 'none' ? '' : ` ${workload.id}`}`, family }
+}
+
+export function rowFor(need: Need, round: Round): Row {
+  const objections = new Map<Look, Objection>()
+  const looks = round.market.candidates.map((candidate) => lookAt(need, candidate))
+  const fits: Fit[] = []
+  for (const look of looks) {
+    const objection = fixedObjection(need, look, round)
+    if (objection) objections.set(look, objection)
+    else if (!isBeyond(need, look, round)) fits.push(...fitsAt(need, look))
+  }
+  fits.sort(byPreference(need))
+  const options = fits.map(({ look, isClose }) => ({
+    cell: look.candidate.ground.number,
+    gang: gangOf(need, look, isClose),
+    amounts: amountsOf(need, look),
+  }))
+  const { key, family, project, workload } = need
+  const want = { key, family, project: project.name, priority: workload.priority, options }
+  return { need, members: [], looks, objections, fits, want }
+}
+
+/** Where closeness is only preferred, a gang is tried close together everywhere before it is tried apart anywhere. */
+function fitsAt({ spec, ranks }: Need, look: Look): Fit[] {
+  const { topology } = spec
+  const isPreferred = topology && !topology.required && topology.within !== 'site' && ranks > 1
+  if (!isPreferred) return [{ look, isClose: true }]
+  const apart = { look, isClose: false }
+  return look.candidate.ground.names ? [{ look, isClose: true }, apart] : [apart]
+}
+
+/** The fits that may be tried now, by number: copies of a workload where fewest of them are, shares of providers kept. */
+export function chosenOf({ need, fits }: Row, round: Round): number[] {
+  const { spread } = need.spec.placement
+  const open = [...fits.keys()].filter((i) => {
+    const look = fits[i]?.look
+    return look !== undefined && isWithinShare(need, look, round)
+  })
+  if (spread === 'none') return open
+  const copies = new Map(open.map((i) => [i, copiesBeside(need, fits[i]?.look, round)]))
+  const [sites, providers] = [(i: number) => copies.get(i)?.[1] ?? 0, (i: number) => copies.get(i)?.[0] ?? 0]
+  return open.sort((a, b) => providers(a) - providers(b) || sites(a) - sites(b) || a - b)
+}
+
+/** Copies at the provider, when it is providers over which they are spread, and at the site. */
+function copiesBeside({ spec, workload }: Need, look: Look | undefined, { copies }: Round): [number, number] {
+  if (!look) return [0, 0]
+  const { siteKey, offer } = look.candidate
+  const atProvider = copies.get(`${workload.id} ${offer.provider}`) ?? 0
+  return [spec.placement.spread === 'provider' ? atProvider : 0, copies.get(`${workload.id} ${siteKey}`) ?? 0]
+}

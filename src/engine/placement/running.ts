@@ -1,0 +1,105 @@
+import type { GangRequest } from '#engine/cell/ask.ts'
+import type { Line } from '#engine/queue/line.ts'
+import type { Want } from '#engine/queue/request.ts'
+
+import type { LiveLease } from './facts.ts'
+import { countable, oneUnit, type Ground, type Market } from './market.ts'
+import { heldBy, type Round } from './round.ts'
+import { resourceNames } from './slice.ts'
+
+/** A gang never counts more ranks than this. */
+const ranksAtMost = 1_000_000
+
+/**
+ * Tells the line of all leases: rank by rank on the nodes that they are on, also where these no longer hold as much. What
+ * is on nodes that the site does not tell of counts against quotas and shares only.
+ */
+export function adoptAll(line: Line, { market, leases, now }: Round): void {
+  const wants = new Map<string, Want>()
+  for (const lease of leases)
+    for (const [i, ground] of groundsOf(lease, market).entries())
+      for (const [j, { times, ends }] of inParts(lease).entries()) {
+        const id = `lease ${lease.id} ${i} ${j}`
+        const standing = standingOf(lease, times, { ground, elsewhere: market.elsewhere })
+        // What counts against every offer of a site counts once for its project.
+        const amounts = i === 0 ? heldBy(lease.ranks, times) : {}
+        const want = wantOf(wants, lease.project, {
+          cell: standing.ground.number,
+          gang: standing.gang,
+          amounts,
+        })
+        const request = { id, want, since: 0, lastsMs: Infinity }
+        line.adopt(request, { option: 0, ranks: standing.nodes, spares: [], ends }, now)
+      }
+}
+
+/** The one where its nodes are; without names, that of its offer. */
+function groundsOf({ provider, site, tier, shape }: LiveLease, { candidates, namedAt, elsewhere }: Market): Ground[] {
+  const key = `${provider}/${site}`
+  const known = namedAt.get(key)
+  if (known) return [known]
+  const found = candidates
+    .filter(
+      ({ siteKey, offer }) =>
+        siteKey === key && offer.tier === tier && (shape ?? offer.shape.name) === offer.shape.name,
+    )
+    .map(({ ground }) => ground)
+  return found.length > 0 ? [...new Set(found)] : [elsewhere]
+}
+
+/** Those whose end is known one by one; of the others nobody knows who ends first. */
+function inParts({ times = 1, ends, endsAt, ranks }: LiveLease): { times: number; ends: number }[] {
+  const known = (ends ?? (typeof endsAt === 'number' ? [endsAt] : [])).slice(0, times)
+  const parts = known.map((end) => ({ times: 1, ends: end }))
+  const most = Math.max(1, Math.floor(ranksAtMost / Math.max(1, ranks.length)))
+  for (let rest = times - known.length; rest > 0; rest -= most)
+    parts.push({ times: Math.min(rest, most), ends: Infinity })
+  return parts
+}
+
+type Standing = { ground: Ground; gang: GangRequest; nodes: number[] }
+
+function standingOf(
+  lease: LiveLease,
+  times: number,
+  { ground, elsewhere }: { ground: Ground; elsewhere: Ground },
+): Standing {
+  const found = ground.names ? onNodes(ground, lease, times) : null
+  if (found) return found
+  const at = ground.names ? elsewhere : ground
+  const ranks = Math.max(1, lease.ranks.length * times)
+  const nodes = Array.from({ length: ranks }, (_, i) => nodeOfUnit(at, at.taken + i))
+  at.taken += ranks
+  return { ground: at, gang: { roles: [{ size: oneUnit, ranks }] }, nodes }
+}
+
+/** Nodes without names are filled one after another; what is more than there is stands on the last one. */
+const nodeOfUnit = ({ cell, unitsPerNode }: Ground, unit: number): number =>
+  Math.min(cell.classOf.length - 1, Math.floor(unit / unitsPerNode))
+
+/** Null where it stands on no node that the site tells of. */
+function onNodes(ground: Ground, { ranks }: LiveLease, times: number): Standing | null {
+  const roles: GangRequest['roles'] = []
+  const nodes: number[] = []
+  for (const rank of ranks) {
+    const node = ground.numberOf.get(rank.node ?? '')
+    if (node === undefined || resourceNames.every((name) => rank[name] <= 0)) continue
+    const size = countable(rank)
+    const last = roles.at(-1)
+    if (last && resourceNames.every((name) => last.size[name] === size[name])) last.ranks += times
+    else roles.push({ size, ranks: times })
+    for (let n = 0; n < times; n++) nodes.push(node)
+  }
+  return roles.length > 0 ? { ground, gang: { roles }, nodes } : null
+}
+
+/** Leases that hold the same share one want, which is made ready once. */
+function wantOf(wants: Map<string, Want>, project: string, option: Want['options'][number]): Want {
+  const sizes = option.gang.roles.map(({ size, ranks }) =>
+    [ranks, ...resourceNames.map((name) => size[name])].join(' '),
+  )
+  const key = `lease ${project} ${option.cell} ${option.amounts.nodes ?? 0} ${sizes.join(', ')}`
+  const known = wants.get(key) ?? { key, project, priority: 0, options: [option] }
+  wants.set(key, known)
+  return known
+}
