@@ -16,8 +16,8 @@ const FaultEvents = z.array(
 const like = '[{"node_id": "a", "event_time": 3.9, "event_type": "fault_start"}]'
 
 /**
- * Reads faults as InfiniteHBD published them (SIGCOMM 2025): a JSON list of begins and ends, in days. A server that
- * fails again before it was repaired has failed once.
+ * Reads faults as InfiniteHBD published them (SIGCOMM 2025): a JSON list of begins and ends, in days. A server may have
+ * several faults at once; it is back when all of them are over.
  */
 export function readFaultTrace(input: Input): FaultTrace {
   const servers = new Map<string, number>()
@@ -26,19 +26,16 @@ export function readFaultTrace(input: Input): FaultTrace {
     servers.set(id, server)
     return { atMs: Math.round(days * dayMs), server, down: type === 'fault_start', index, id }
   })
-  const isDown = new Uint8Array(servers.size)
-  const events = told
-    .sort((a, b) => a.atMs - b.atMs)
-    .filter(({ server, down, index, id }) => {
-      if (!down && isDown[server] === 0)
-        throw input.wrong(
-          placeOf(input.text, [index]),
-          `${id} is repaired without having failed`,
-          'add the fault_start that came before it, or leave it out',
-        )
-      const isNews = Number(down) !== isDown[server]
-      isDown[server] = Number(down)
-      return isNews
-    })
+  const faults = new Uint16Array(servers.size)
+  const events = told.sort((a, b) => a.atMs - b.atMs)
+  for (const { server, down, index, id } of events) {
+    if (!down && faults[server] === 0)
+      throw input.wrong(
+        placeOf(input.text, [index]),
+        `${id} is repaired without having failed`,
+        'add the fault_start that came before it, or leave it out',
+      )
+    faults[server] = (faults[server] ?? 0) + (down ? 1 : -1)
+  }
   return { servers: servers.size, events: events.map(({ atMs, server, down }) => ({ atMs, server, down })) }
 }

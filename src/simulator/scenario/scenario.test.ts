@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 
-import { InputFault, inputOf } from '#simulator/traces/input.ts'
+import { InputFault, inputOf, readInput } from '#simulator/traces/input.ts'
 
+import { readFaultTrace } from './fault-trace.ts'
 import { readFleet } from './fleet.ts'
 import { readScenario } from './scenario.ts'
 
@@ -177,15 +178,21 @@ test('what is wrong with a record of faults or of a spot market is told with its
   assert.match(badTrace('spot', '{"metadata": {\n"gap_seconds": 0}, "data": [1]}'), /^2:16 : metadata\.gap_seconds: /)
 })
 
-test('a server that fails again before it is repaired has failed once', () => {
-  const events = [event('a', 1, 'fault_start'), event('a', 2, 'fault_start'), event('a', 3, 'fault_end')]
+test('a server that has two faults at once is back when both are over, and the published record is read whole', (t) => {
+  const events = [1, 2, 3, 4].map((day) => event('a', day, day < 3 ? 'fault_start' : 'fault_end'))
   writeFileSync(join(folder, 'twice.json'), JSON.stringify(events))
   const { trace } = scenarioOf('faults: [{ trace: twice.json }]').faultTraces[0] ?? {}
   assert.deepEqual(
     trace?.events.map(({ atMs, down }) => [atMs / 86_400_000, down]),
     [
       [1, true],
+      [2, true],
       [3, false],
+      [4, false],
     ],
   )
+  const published = join(process.env.ISOBAR_DATA ?? '../shared/data', 'faults/infinitehbd_faults.json')
+  if (!existsSync(published)) return t.diagnostic(`not read: there is no ${published}; set ISOBAR_DATA`)
+  const { servers, events: all } = readFaultTrace(readInput(published))
+  assert.deepEqual([all.length, servers < 400], [1168, true])
 })
