@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 import { howToGetSlurm, slurmHere, startSlurm, type SlurmSetup } from '#rigs/slurm.ts'
 import { decideDurably } from './slurm/durable.ts'
-import { decideAlone, decideInLine, planOf } from './slurm/memory.ts'
+import { decideAlone, decideQueued, planOf, type Jobs } from './slurm/memory.ts'
 
 /**
  * Slurm, as Debian packages it, and Isobar on the same work in the same run: 10,000 nodes of 8 GPUs in a tree of leaves
@@ -17,7 +17,7 @@ import { decideAlone, decideInLine, planOf } from './slurm/memory.ts'
  */
 const isLeast = process.argv[2] === 'least'
 const tree = { nodes: isLeast ? 512 : 10_000, fanOut: 16 }
-const counts: [count: number, nodes: number][] = isLeast
+const jobs: Jobs = isLeast
   ? [
       [4, 1],
       [2, 8],
@@ -28,13 +28,13 @@ const counts: [count: number, nodes: number][] = isLeast
       [400, 8],
       [12, 256],
     ]
-const jobs = counts.flatMap(([count, nodes]) => Array.from({ length: count }, () => nodes))
+const sizes = jobs.flatMap(([count, nodes]) => Array.from({ length: count }, () => nodes))
 
 type Row = { who: string; placed: number; seconds: number; clock: string; published?: string | undefined }
 
 async function slurmRow(select: SlurmSetup['select']): Promise<Row> {
   const slurm = await startSlurm({ ...tree, select })
-  const todo = [...jobs]
+  const todo = [...sizes]
   const submitSome = async (): Promise<void> => {
     for (let nodes = todo.shift(); nodes !== undefined; nodes = todo.shift()) await slurm.submit(nodes)
   }
@@ -42,7 +42,7 @@ async function slurmRow(select: SlurmSetup['select']): Promise<Row> {
   const [begun, used] = [performance.now(), slurm.processorSeconds()]
   await slurm.open()
   let placed = 0
-  while (placed < jobs.length && performance.now() - begun < 300_000) {
+  while (placed < sizes.length && performance.now() - begun < 300_000) {
     await pause(isLeast ? 20 : 200)
     placed = await slurm.started()
   }
@@ -70,7 +70,7 @@ function middle(who: string, decide: () => { placed: number; ms: number }): Row 
 const inMs = (ms: number): string => `${ms.toFixed(0)} ms`
 
 async function durableRows(): Promise<Row[]> {
-  const { placed, ms, turns, readMs, commitMs, boundMs } = await decideDurably(jobs, tree)
+  const { placed, ms, turns, readMs, commitMs, boundMs } = await decideDurably(sizes, tree)
   const parts = `read ${inMs(readMs)}, decide ${inMs(ms - readMs - commitMs)}, commit ${inMs(commitMs)}`
   const who = 'Isobar, DURABLE: read from PostgreSQL, decided with every reason, committed'
   const bound = 'bound of the durable rate: PostgreSQL copies the rows that were written'
@@ -85,12 +85,12 @@ if (slurmHere() === null) console.log(`Slurm is left out: ${howToGetSlurm}`)
 else for (const select of ['cons_tres', 'linear'] as const) rows.push(await slurmRow(select))
 const plan = planOf(tree)
 rows.push(middle('Isobar, decisions alone', () => decideAlone(jobs, plan)))
-rows.push(middle('Isobar, through the queue, with reasons and checker', () => decideInLine(jobs, plan)))
+rows.push(middle('Isobar, through the queue, with reasons and checker', () => decideQueued(jobs, plan)))
 rows.push(...(await durableRows()))
 
 const peers = rows.filter(({ who }) => who.startsWith('Slurm'))
 const rate = ({ placed, seconds }: Row): number => placed / seconds
-console.log(`\n${jobs.length} jobs on ${tree.nodes} nodes. Ours are decisions without launches; so are Slurm's here`)
+console.log(`\n${sizes.length} jobs on ${tree.nodes} nodes. Ours are decisions without launches; so are Slurm's here`)
 console.table(
   rows.map((row) => ({
     who: row.who,

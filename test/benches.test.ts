@@ -8,7 +8,7 @@ import { churnInLine } from '#bench/cell/queue.ts'
 import { sets } from '#bench/cell/sets.ts'
 import { mixedCores, oneCore, placeTasks } from '#bench/cell/tasks.ts'
 import { decideDurably } from '#bench/slurm/durable.ts'
-import { decideAlone, decideInLine, planOf } from '#bench/slurm/memory.ts'
+import { decideAlone, decideQueued, planOf, type Jobs } from '#bench/slurm/memory.ts'
 
 /** The benches of the engine with a thousandth of their work: they run, and place what they are to place. */
 
@@ -41,9 +41,13 @@ test('the work of others is placed', () => {
 })
 
 test('the jobs that Slurm is given are placed alone, through the queue and through the store', async () => {
-  const jobs = [1, 1, 1, 8, 8, 64]
+  const jobs: Jobs = [
+    [3, 1],
+    [2, 8],
+    [1, 64],
+  ]
   const tree = { nodes: 128, fanOut: 8 }
-  assert.equal(decideAlone(jobs, planOf(tree)).placed, jobs.length)
-  assert.equal(decideInLine(jobs, planOf(tree)).placed, jobs.length)
-  assert.equal((await decideDurably(jobs, tree)).placed, jobs.length)
+  assert.equal(decideAlone(jobs, planOf(tree)).placed, 6)
+  assert.equal(decideQueued(jobs, planOf(tree)).placed, 6)
+  assert.equal((await decideDurably([1, 1, 1, 8, 8, 64], tree)).placed, 6)
 })

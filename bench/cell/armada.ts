@@ -2,7 +2,7 @@ import { createCell } from '#engine/cell/cell.ts'
 import { Line } from '#engine/queue/line.ts'
 import { createShares } from '#engine/queue/share.ts'
 
-import { cpuSeconds } from './measured.ts'
+import { cpuSeconds } from './clock.ts'
 import { cpuPlan } from './tasks.ts'
 
 /**

@@ -9,7 +9,7 @@ import type { Ask, GangRequest } from '#engine/cell/ask.ts'
 import type { Audit } from '#engine/cell/audit.ts'
 import type { Cell, CellPlan, NodeClass } from '#engine/cell/cell.ts'
 
-import { cpuSeconds, rssMB } from './measured.ts'
+import { cpuSeconds, rssMB } from './clock.ts'
 
 /** Half of the GPUs in nodes of 8 (4 in a rack, 64 racks in a block), half in trays of 4 (18 in a rack, 16 racks). */
 export function gpuPlan(gpus: number): CellPlan {

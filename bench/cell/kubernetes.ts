@@ -111,6 +111,7 @@ const workOf =
     work: `Kubernetes ${what}`,
     published: published === none ? none : `${published}, the least in its CI`,
     plan: planOf(nodes),
+    asked: [[Math.ceil(count * share), gang]],
     begin: (cell) => {
       const ask = askOf(cell, gang)
       takeAll(times(initial, ask))({ decisions: 0, ranks: 0, refused: 0 })

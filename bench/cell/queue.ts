@@ -9,7 +9,7 @@ import type { GangRequest } from '#engine/cell/ask.ts'
 import type { CellPlan } from '#engine/cell/cell.ts'
 import type { Want } from '#engine/queue/request.ts'
 
-import { cpuSeconds, rssMB } from './measured.ts'
+import { cpuSeconds, rssMB } from './clock.ts'
 
 import type { Mix } from './gpus.ts'
 
@@ -79,7 +79,7 @@ class Busy {
   turn(): void {
     for (const decision of this.#line.turn(this.#now)) {
       const one = this.#live.get(decision.id)
-      if ('refused' in decision || !one) {
+      if (!('gang' in decision) || !one) {
         this.refused++
         continue
       }

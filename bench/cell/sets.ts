@@ -5,21 +5,19 @@ import { release } from '#engine/cell/take.ts'
 import type { GangRequest } from '#engine/cell/ask.ts'
 import type { Cell, CellPlan } from '#engine/cell/cell.ts'
 
-import { measure, takeAll, takeOne, times, type Count, type Measured, type Work } from './measured.ts'
+import { measure, takeAll, takeOne, times, type Asked, type Count, type Measured, type Work } from './measured.ts'
 import { cpuPlan } from './tasks.ts'
 
 const single = (size: GangRequest['roles'][number]['size']): GangRequest => ({ roles: [{ size, ranks: 1 }] })
 const gang = (ranks: number, size: GangRequest['roles'][number]['size']): GangRequest => ({ roles: [{ size, ranks }] })
 
-type Set = Pick<Work, 'work' | 'published' | 'plan'> & { asked: [count: number, gang: GangRequest][] }
+type Set = Pick<Work, 'work' | 'published' | 'plan'> & { asked: Asked }
 
-const workOf =
-  (share: number) =>
-  ({ asked, ...rest }: Set): Work => ({
-    ...rest,
-    begin: (cell) =>
-      takeAll(asked.flatMap(([count, request]) => times(Math.ceil(count * share), askOf(cell, request)))),
-  })
+function workOf({ asked, ...rest }: Set, share: number): Work {
+  const some: Asked = asked.map(([count, request]) => [Math.ceil(count * share), request])
+  const begin: Work['begin'] = (cell) => takeAll(some.flatMap(([count, request]) => times(count, askOf(cell, request))))
+  return { ...rest, asked: some, begin }
+}
 
 /** Nodes of 8 GPUs, in the given sizes of domains, tightest first. */
 export function gpuNodes(nodes: number, sizes: number[]): CellPlan {
@@ -70,7 +68,7 @@ const plain: Set[] = [
     work: `kube-scheduling-perf: ${count} x ${size} pods on 1,000 nodes`,
     published: volcano,
     plan: nodes(32, 1000),
-    asked: [[count, gang(size, cpu)]] satisfies Set['asked'],
+    asked: [[count, gang(size, cpu)]] satisfies Asked,
   })),
   ...[
     [10, 320],
@@ -80,7 +78,7 @@ const plain: Set[] = [
     work: `Armada: ${jobs} jobs of 1 cpu on ${count} nodes of 32`,
     published: armada,
     plan: nodes(32, count),
-    asked: [[jobs, single(cpu)]] satisfies Set['asked'],
+    asked: [[jobs, single(cpu)]] satisfies Asked,
   })),
   ...[
     [10, 50],
@@ -90,8 +88,14 @@ const plain: Set[] = [
     work: `KAI: ${jobs} jobs of 1 GPU on ${count} nodes of 8`,
     published: kai,
     plan: gpuNodes(count, [16]),
-    asked: [[jobs, single(gpu)]] satisfies Set['asked'],
+    asked: [[jobs, single(gpu)]] satisfies Asked,
   })),
+  {
+    work: 'KAI: 100 gangs of 4 GPUs on 100 nodes of 8',
+    published: kai,
+    plan: gpuNodes(100, [16]),
+    asked: [[100, gang(4, gpu)]],
+  },
   {
     work: 'KAI scale: 4,000 jobs of 1 GPU fill 500 nodes',
     published: 'KAI 398 s (10/s)',
@@ -112,21 +116,22 @@ const plain: Set[] = [
   },
 ]
 
-/** 500 nodes full of 1-GPU jobs; victims go newest first, until the one that reclaims has room. */
-const reclaiming = (what: string, published: string, [count, request]: Set['asked'][number]): Work => ({
-  work: `KAI scale: ${what} reclaimed from 4,000 jobs of 1 GPU`,
+/** Nodes full of 1-GPU jobs; victims go newest first, until those that reclaim have room. */
+const reclaiming = (work: string, published: string, { nodes: count, wants }: Reclaim): Work => ({
+  work: `${work} reclaimed from ${8 * count} jobs of 1 GPU`,
   published,
-  plan: gpuNodes(500, [2, 16, 128]),
+  plan: gpuNodes(count, [2, 16, 128]),
   begin: (cell) => {
-    const victims = times(4000, askOf(cell, single(gpu))).map((ask) =>
-      takeOne(ask, { decisions: 0, ranks: 0, refused: 0 }),
-    )
-    const ask = askOf(cell, request)
+    const full = { decisions: 0, ranks: 0, refused: 0 }
+    const victims = times(8 * count, askOf(cell, single(gpu))).map((ask) => takeOne(ask, full))
+    const ask = askOf(cell, wants[1])
     return (done) => {
-      for (let i = 0; i < count; i++) untilRoom(cell, victims, () => takeOne(ask, done) >= 0)
+      for (let i = 0; i < wants[0]; i++) untilRoom(cell, victims, () => takeOne(ask, done) >= 0)
     }
   },
 })
+
+type Reclaim = { nodes: number; wants: Asked[number] }
 
 function untilRoom(cell: Cell, victims: number[], hasRoom: () => boolean): void {
   while (!hasRoom()) {
@@ -169,10 +174,13 @@ const gke = (share: number): Work => ({
 /** The work of others: how much of it was decided, in how long, and what is published of it. */
 export function sets(share: number): Measured[] {
   const works = [
-    ...plain.map(workOf(share)),
-    reclaiming('1 GPU', 'KAI 13.9 s', [1, single(gpu)]),
-    reclaiming('one gang of 250 x 8 GPUs', 'KAI 102 s', [1, gang(250, all)]),
-    reclaiming('4,000 x 1 GPU', 'KAI 694 s', [4000, single(gpu)]),
+    ...plain.map((set) => workOf(set, share)),
+    reclaiming('KAI scale: 1 GPU', 'KAI 13.9 s', { nodes: 500, wants: [1, single(gpu)] }),
+    reclaiming('KAI scale: one gang of 250 x 8 GPUs', 'KAI 102 s', { nodes: 500, wants: [1, gang(250, all)] }),
+    reclaiming('KAI scale: 4,000 x 1 GPU', 'KAI 694 s', { nodes: 500, wants: [4000, single(gpu)] }),
+    ...[10, 100, 1000].map((count) =>
+      reclaiming(`KAI: ${count / 10} x 8 GPUs`, kai, { nodes: count, wants: [count / 10, gang(1, all)] }),
+    ),
     gke(share),
   ]
   return works.map((work) => measure(work, share < 1 ? 1 : 5))

@@ -9,7 +9,7 @@ import { createRandom } from '#kit/random.ts'
 import type { Ask, GangRequest } from '#engine/cell/ask.ts'
 import type { CellPlan } from '#engine/cell/cell.ts'
 
-import { cpuSeconds, rssMB } from './measured.ts'
+import { cpuSeconds, rssMB } from './clock.ts'
 
 export function cpuPlan(nodes: number, amounts: { cpuMilli: number; memoryMiB: number }): CellPlan {
   const classes = [{ shape: 'cpu', accelerators: 0, diskMiB: 0, ...amounts }]
