@@ -78,6 +78,21 @@ test('an earlier simulation is compared with, and a page is written', async () =
   assert.match(readFileSync(join(folder, 'page.html'), 'utf8'), /^<!doctype html>[^]*<svg /)
 })
 
+test('quotas of a file of projects are tried, and what is wrong with it is told with its place', async () => {
+  write('projects.yaml', 'name: default\nquota: { accelerators: 8 }\n')
+  write('pairs.csv', 'arrival,duration,gpus\n0,1h,8\n0,1h,8\n')
+  const waits = async (...argv: string[]) => {
+    const { stdout } = await isobar('fleet.yaml', 'pairs.csv', '--policy', 'line', '-o', 'json', ...argv)
+    return reportOf(stdout).runs.map(({ figures }) => figures.waitMeanMs)
+  }
+  assert.deepEqual(await waits(), [0])
+  assert.deepEqual(await waits('--projects', 'projects.yaml'), [1_800_000])
+  write('projects.yaml', 'name: default\nquotas: { accelerators: 8 }\n')
+  const { code, stderr } = await isobar('fleet.yaml', 'pairs.csv', '--projects', 'projects.yaml')
+  assert.equal(code, 2)
+  assert.match(stderr, /projects\.yaml:2:1: quotas: [^]*fix: did you mean quota\?/)
+})
+
 test('a page that cannot be written costs nobody the figures', async () => {
   const { code, stdout, stderr } = await isobar('fleet.yaml', 'jobs.csv', '--html', 'none/page.html')
   assert.equal(code, 1)
