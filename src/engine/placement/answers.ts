@@ -3,6 +3,8 @@ import { holdersOf } from '#engine/explain/holders.ts'
 import { refuse, refuseBefore } from '#engine/explain/refusal.ts'
 import { byCloseness, rejectionsOf, type Refused } from '#engine/explain/rejections.ts'
 import type { Decision as Taken, Refusal as Vain, Request } from '#engine/queue/request.ts'
+import type { Place } from '#engine/sharing/devices.ts'
+import type { LeasedRank } from '#model/lease.ts'
 import type { Decision, Refusal, Rejection, Start } from '#model/plan.ts'
 
 import type { Asked } from './facts.ts'
@@ -12,6 +14,7 @@ import { idOf, isUnread } from './queue.ts'
 import { count, type Round } from './round.ts'
 import { chosenOf, type Queue, type Row } from './rows.ts'
 import { objectionTo } from './rules.ts'
+import type { Slice } from './slice.ts'
 
 type Started = Extract<Taken, { option: number }>
 
@@ -120,7 +123,7 @@ function placedAt(taken: Started, { asked, row, round, tried }: Placing): Decisi
   const { site, offer, ground } = candidate
   const ranks = sliceOfRanks(need, fit.look).map((slice, rank) => {
     const node = ground.names?.[taken.ranks[rank] ?? -1]
-    return { rank, ...(node !== undefined && { node }), ...slice }
+    return { rank, ...(node !== undefined && { node }), ...leased(slice, taken.devices?.[rank]) }
   })
   const { provider, name } = site.info
   const { alternatives, refused } = othersOf(row, fit, { round, tried })
@@ -134,6 +137,13 @@ function placedAt(taken: Started, { asked, row, round, tried }: Placing): Decisi
     rejections: rejectionsOf(byCloseness(refused)),
     refusal: null,
   }
+}
+
+/** What a rank holds, with the accelerator that its part is of. */
+function leased({ part, ...slice }: Slice, place: Place | null | undefined): Omit<LeasedRank, 'rank' | 'node'> {
+  if (!part || !place) return slice
+  const { device, start } = place
+  return { ...slice, part: { device, ...part, ...(part.profile !== undefined && { start }) } }
 }
 
 const mostAlternatives = 3
