@@ -1,5 +1,6 @@
 import type { Clock } from '#kit/clock.ts'
 import type { Ids } from '#kit/ids.ts'
+import type { SteeringPlan } from '#engine/market/steer.ts'
 import type { LogArchive } from '#providers/blobs/archive.ts'
 import type { Blobs } from '#providers/blobs/blobs.ts'
 import type { Provider } from '#providers/provider.ts'
@@ -21,6 +22,8 @@ export type ApiHouse = {
   self: ApiServer
   log: ApiLog
   count: ApiCounts
+  /** The plan over aggregates, where there is one. */
+  steering?: { plan(): SteeringPlan | undefined }
   /** Aborts when the server closes: every stream and long poll ends. */
   closing: AbortSignal
 }

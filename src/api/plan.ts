@@ -36,7 +36,7 @@ export async function makePlan(house: ApiHouse, documents: Document[]): Promise<
   const submission: Submission = { documents, skipped: skippedOf(snapshot) }
   const plan = {
     id,
-    decisions: decide(snapshot, plannedWorkloads(house, id, documents), now),
+    decisions: decide(house, snapshot, plannedWorkloads(house, id, documents)),
     submission,
     createdAt: now,
     expiresAt: now + validMs,
@@ -48,7 +48,7 @@ export async function makePlan(house: ApiHouse, documents: Document[]): Promise<
 /** Where workloads of a plan would go now. */
 export async function decideAgain(house: ApiHouse, workloads: NewWorkload[]): Promise<Decision[]> {
   const now = house.clock.now()
-  return decide(await house.store.placement.snapshot({ now, most: mostWaiting }), workloads, now)
+  return decide(house, await house.store.placement.snapshot({ now, most: mostWaiting }), workloads)
 }
 
 /** What fresh decisions say otherwise than the plan did; empty when the plan still holds. */
@@ -67,14 +67,17 @@ const nameOf = (workloads: NewWorkload[], { workload }: Decision): string =>
   workloads.length > 1 ? `${workloads.find(({ id }) => id === workload)?.name}: ` : ''
 
 /** Places workloads that nobody submitted behind all that wait already. */
-function decide(snapshot: QueueSnapshot, workloads: NewWorkload[], now: number): Decision[] {
+function decide({ clock, steering }: ApiHouse, snapshot: QueueSnapshot, workloads: NewWorkload[]): Decision[] {
+  const now = clock.now()
+  const plan = steering?.plan()
   const asked = workloads.flatMap((one) => {
     const replicas = Math.min(mostReplicas, wantedReplicas(one.spec))
     const workload: Workload = freshRow(one, { now, replicas })
     return Array.from({ length: replicas }, (_, replica) => ({ workload, replica: waitingReplica(one.id, replica) }))
   })
   const ours = new Set(workloads.map(({ id }) => id))
-  const decisions = place({ snapshot: { ...snapshot, waiting: [...snapshot.waiting, ...asked] }, now })
+  const facts = { ...snapshot, waiting: [...snapshot.waiting, ...asked] }
+  const decisions = place({ snapshot: facts, now, ...(plan && { plan }) })
   return decisions.filter(({ workload }) => ours.has(workload))
 }
 

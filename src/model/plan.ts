@@ -26,6 +26,25 @@ export const rules = [
 ] as const
 export type Rule = (typeof rules)[number]
 
+/** What a whole run is expected to cost, in micro-dollars: what is paid for it that would not be paid without it. */
+export type RunPrice = {
+  costMicros: number
+  /** From when its nodes are there. */
+  lastsMs: number
+  /** The spec does not say how long it runs, so one hour stands for it. */
+  isHour: boolean
+  /** Part of the cost: data that leaves another site; losses of nodes, with the work that is done again. */
+  egressMicros: number
+  lossMicros: number
+  /** Some of its nodes are paid for anyway. */
+  usesCommitment: boolean
+  /** What others who wait would give for the nodes; no part of the cost. */
+  scarcityMicros: number
+}
+
+/** What a hard rule costs a run: the cheapest candidate that it alone refuses, and how much less the run would cost there. */
+export type RuleCost = { rule: Rule; detail: string; site: string; tier: string; shape: string; savedMicros: number }
+
 /** A chosen offer with its nodes. */
 export type Placement = {
   provider: string
@@ -35,6 +54,7 @@ export type Placement = {
   ranks: LeasedRank[]
   /** Price of the whole gang for an hour. */
   priceMicros: number
+  run?: RunPrice
 }
 
 /** A start that was promised. Times are milliseconds since the epoch. */
@@ -72,7 +92,9 @@ export type Decision = {
   replica: number
   placement: Placement | null
   /** Dearer or looser candidates that would have done, best first. */
-  alternatives: { site: string; tier: string; shape: string; priceMicros: number }[]
+  alternatives: { site: string; tier: string; shape: string; priceMicros: number; run?: RunPrice }[]
   rejections: Rejection[]
+  /** Rules that make it dearer, the one that costs most first. */
+  ruleCosts?: RuleCost[]
   refusal: Refusal | null
 }

@@ -1,3 +1,4 @@
+import { gangsPlaced } from '#engine/placement/demand.ts'
 import { place } from '#engine/placement/place.ts'
 import type { Decision } from '#model/plan.ts'
 import type { Claim, Placed, QueueSnapshot, Usage } from '#store/store.ts'
@@ -49,7 +50,9 @@ async function admitRound(house: House, claim: Claim): Promise<{ waiting: number
   sleepers.after = snapshot.after
   if (snapshot.waiting.length === 0) return { waiting: 0, placed: 0, more: false }
   const graceOf = new Map(snapshot.waiting.map(({ workload }) => [workload.id, workload.spec.checkpoint.graceMs]))
-  const decisions = place({ snapshot: { ...snapshot, usage: await usageOf(house, now) }, now })
+  const plan = house.steering?.plan()
+  const facts = { ...snapshot, usage: await usageOf(house, now), ...(await sentFor(house, snapshot, now)) }
+  const decisions = place({ snapshot: facts, now, ...(plan && { plan }) })
   const placed = decisions
     .filter((decision) => decision.placement !== null)
     .map((decision): Placed => {
@@ -60,6 +63,7 @@ async function admitRound(house: House, claim: Claim): Promise<{ waiting: number
   // False: somebody else has the claim by now, and decides on newer facts than these.
   if (!(await store.placement.commit(claim, placed, refused, now)))
     return { waiting: snapshot.waiting.length, placed: 0, more: false }
+  if (plan) house.steering?.placed(gangsPlaced(decisions, snapshot.waiting, now))
   // The engine decides no further than it knows who comes next.
   const more = snapshot.more || decisions.length < snapshot.waiting.length
   sleepers.needs = new Set([...needsOf(refused, snapshot), ...(more ? undecided(before, decisions, snapshot) : [])])
@@ -72,6 +76,21 @@ async function usageOf(house: House, now: number): Promise<Map<string, Usage>> {
   last.usage = await house.store.placement.usage({ now, halfLifeMs })
   last.at = now
   return last.usage
+}
+
+const lastSent = memory(() => ({ at: Number.NEGATIVE_INFINITY, sent: new Map<string, bigint>() }))
+
+/** What has left each site this month, where somebody waits who reads data: a month begins at midnight UTC. */
+async function sentFor(house: House, { waiting }: QueueSnapshot, now: number): Promise<{ sent?: Map<string, bigint> }> {
+  const reads = waiting.some(({ workload }) => workload.spec.data.some(({ site, sizeMiB }) => site && sizeMiB))
+  if (!reads) return {}
+  const last = lastSent(house)
+  if (now >= last.at + usageMs) {
+    const today = new Date(now)
+    last.sent = await house.store.market.sent(Date.UTC(today.getUTCFullYear(), today.getUTCMonth()))
+    last.at = now
+  }
+  return { sent: last.sent }
 }
 
 const keyOf = ({ workload, replica }: Pick<Decision, 'workload' | 'replica'>): string => `${workload} ${replica}`

@@ -1,5 +1,6 @@
 import type { Clock } from '#kit/clock.ts'
 import type { Ids } from '#kit/ids.ts'
+import type { SteeringPlan } from '#engine/market/steer.ts'
 import type { LogArchive } from '#providers/blobs/archive.ts'
 import type { Provider } from '#providers/provider.ts'
 import type { Store } from '#store/store.ts'
@@ -31,6 +32,14 @@ export type House = {
   credential(token: string): string
   /** Keeps the logs of an ended attempt. */
   archive: Archive
+  /** The plan over aggregates, where there is one, and who is told what was placed since. */
+  steering?: Steering
+}
+
+/** What steers placement; it may be forgotten at any time. */
+export type Steering = {
+  plan(): SteeringPlan | undefined
+  placed(gangs: { key: string; candidate: string }[]): void
 }
 
 /** Where collected logs go: the blob store. */

@@ -4,7 +4,7 @@ import { follow } from '#reconcilers/follow.ts'
 import { launch } from '#reconcilers/launch.ts'
 import { meter } from '#reconcilers/meter.ts'
 import { observe } from '#reconcilers/observe.ts'
-import type { Reconciler } from '#reconcilers/reconciler.ts'
+import type { House, Reconciler, Steering } from '#reconcilers/reconciler.ts'
 import { retire } from '#reconcilers/retire.ts'
 import { startLoops as run } from '#reconcilers/run.ts'
 import { sweep } from '#reconcilers/sweep.ts'
@@ -20,7 +20,7 @@ export type Loops = ReturnType<typeof run> & {
 const all: readonly Reconciler[] = [observe, admit, launch, follow, retire, meter, sweep]
 
 /** Starts the loops; `controlPlanes` are the addresses that agents are given. */
-export function startLoops(base: Base, controlPlanes: () => string[]): Loops {
+export function startLoops(base: Base, others: Pick<House, 'controlPlanes'> & { steering: Steering }): Loops {
   const { store, clock, ids, archive, log, metrics } = base
   const house = {
     store,
@@ -28,7 +28,7 @@ export function startLoops(base: Base, controlPlanes: () => string[]): Loops {
     clock,
     ids,
     holder: base.id,
-    controlPlanes,
+    ...others,
     credential: (token: string) => credentialOf(base.keys.credentials, token),
     archive,
   }

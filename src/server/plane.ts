@@ -10,11 +10,19 @@ import type { Base } from './base.ts'
 import { examine } from './doctor.ts'
 import { keepHouse } from './housekeeping.ts'
 import { startLoops, type Loops } from './loops.ts'
+import { keepPlan, type PlanKeeper } from './market/keep-plan.ts'
+import { createSolver } from './market/solver.ts'
 import { isLoopback, type ServerOptions } from './options.ts'
 import { version } from './version.ts'
 
 /** The parts of a control plane that know of each other: its API, its address, its peers and its loops. */
-export type Plane = { api: ReturnType<typeof createApi>; url: string; peers: Peers | null; loops: Loops | null }
+export type Plane = {
+  api: ReturnType<typeof createApi>
+  url: string
+  peers: Peers | null
+  loops: Loops | null
+  keeper: PlanKeeper | null
+}
 
 /** Makes the API. It may answer as soon as the address is known. */
 export function openPlane(
@@ -48,9 +56,10 @@ export function openPlane(
     closing,
     count: metrics,
     self,
+    steering: { plan: () => plane.keeper?.plan() },
   })
   stack.defer(() => api.close())
-  const plane: Plane = { api, url: '', peers: null, loops: null }
+  const plane: Plane = { api, url: '', peers: null, loops: null, keeper: null }
   return plane
 }
 
@@ -69,7 +78,10 @@ export async function startWork(
   stack.defer(() => peers.stop())
   plane.peers = peers
   const addresses = () => controlPlanes(base, plane).map(({ url }) => url)
-  const loops = startLoops(base, addresses)
+  const keeper = keepPlan({ store, clock, solver: createSolver(), failed: failed('could not plan over sites') })
+  stack.defer(() => keeper.stop())
+  plane.keeper = keeper
+  const loops = startLoops(base, { controlPlanes: addresses, steering: keeper })
   stack.defer(() => loops.stop())
   plane.loops = loops
   const housekeeping = keepHouse({ ...base, keepDays, holder: id, failed: failed('could not tidy up') })

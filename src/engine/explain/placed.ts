@@ -1,21 +1,25 @@
-import type { Decision } from '#model/plan.ts'
+import type { Decision, Placement } from '#model/plan.ts'
 import { count, hourly, share } from '#engine/placement/words.ts'
 
 import { sayCounts } from './rejections.ts'
+import { sayOver, sayRuleCosts, sayRun } from './rule-costs.ts'
 
-/** Why a replica went where it went, in one to three sentences; nothing for a decision that placed it nowhere. */
-export function whyPlaced({ placement, alternatives, rejections }: Decision): string {
+/** Why a replica went where it went, in a few sentences; nothing for a decision that placed it nowhere. */
+export function whyPlaced({ placement, alternatives, rejections, ruleCosts }: Decision): string {
   if (!placement) return ''
   const where = `${placement.provider}/${placement.site} (${placement.tier}, ${placement.shape})`
   const nodes = count(placement.ranks.length, 'node')
-  const opening = `${where} takes ${nodes} for ${hourly(placement.priceMicros)}: ${comparison(placement.priceMicros, alternatives)}.`
-  return rejections.length === 0 ? opening : `${opening} Ruled out: ${ruledOut(rejections)}.`
+  const opening = `${where} takes ${nodes} for ${hourly(placement.priceMicros)}: ${comparison(placement, alternatives)}.`
+  const ruled = rejections.length === 0 ? '' : ` Ruled out: ${ruledOut(rejections)}.`
+  return `${opening}${sayRun(placement.run)}${ruled}${sayRuleCosts(ruleCosts)}`
 }
 
-function comparison(price: number, [next]: Decision['alternatives']): string {
+function comparison({ priceMicros: price, run }: Placement, [next]: Decision['alternatives']): string {
   if (!next) return 'the only offer that would do'
   const other = `${next.site} (${next.tier}, ${next.shape})`
   const more = next.priceMicros - price
+  const over = more < 0 ? sayOver(other, run, next.run) : ''
+  if (over !== '') return over
   if (more === 0) return `as cheap as ${other}, which comes after it by name`
   if (more < 0) return `preferred by the spec over ${other}, which would cost ${hourly(-more)} less`
   const relative = price > 0 ? ` (${share(more / price)})` : ''

@@ -9,10 +9,11 @@ import { comparePrices, priceOf, type Price, type Run, type Terms } from './pric
 const hour = 3_600_000
 const terabyte = 1_000_000_000_000n
 const aRun: Run = { workMs: 10 * hour, checkpointMs: hour, restartMs: hour / 2 }
-const terms = (over: Partial<Terms> = {}): Terms => ({
-  nodes: 2,
+/** `priceMicros`: of one node. */
+const terms = ({ nodes = 2, priceMicros = 30_000_000n, ...over }: Partial<Terms> = {}): Terms => ({
+  nodes,
   speedPermille: 1000,
-  priceMicros: 30_000_000n,
+  priceMicros: priceMicros * BigInt(nodes),
   takenPpm: 0,
   ...over,
 })
@@ -90,6 +91,7 @@ const aPrice = (costMicros: bigint, finishMs: number): Price => ({
   costMicros,
   finishMs,
   parts: { nodes: costMicros, restarts: 0n, commitment: 0n, egress: 0n },
+  usesCommitment: false,
 })
 
 test('what a workload wants decides between the cheap and the fast', () => {

@@ -19,7 +19,7 @@ export type Terms = {
   nodes: number
   /** Speed of this run on this shape, in thousandths of that which `workMs` was told for; 1000 where nothing is known. */
   speedPermille: number
-  /** One node for one hour. */
+  /** The whole gang for one hour. */
   priceMicros: Micros
   /** How often one node is taken away in an hour, in millionths: 0 but for spot. */
   takenPpm: number
@@ -48,6 +48,8 @@ export type Price = {
   /** Until it is done, from when its nodes are there: restarts and lost work included. */
   finishMs: number
   parts: { nodes: Micros; restarts: Micros; commitment: Micros; egress: Micros }
+  /** Whether some of it is paid for anyway. */
+  usesCommitment: boolean
 }
 
 const ppmHours = 1_000_000n * 3_600_000n
@@ -69,6 +71,7 @@ export function priceOf(run: Run, terms: Terms): Price | undefined {
     costMicros: all.price + all.worth + egress,
     finishMs: Number(ms),
     parts: { nodes: quiet.price, restarts, commitment: quiet.worth, egress },
+    usesCommitment: quiet.covered > 0n,
   }
 }
 
@@ -82,12 +85,16 @@ function withRestarts(run: Run, terms: Terms, quietMs: bigint): bigint | undefin
   return left > 0n ? ceil(quietMs * ppmHours, left) : undefined
 }
 
-function paid({ nodes, priceMicros, commitment }: Terms, ms: bigint): { price: Micros; worth: Micros } {
+function paid(
+  { nodes, priceMicros, commitment }: Terms,
+  ms: bigint,
+): { price: Micros; worth: Micros; covered: bigint } {
   const all = BigInt(nodes) * ms
   const covered = commitment ? coveredBy(commitment, nodes, ms) : 0n
   return {
-    price: costMicros(priceMicros, Number(all - covered)),
+    price: costMicros(priceMicros, Number(all - covered)) / BigInt(nodes),
     worth: costMicros(commitment?.worthMicros ?? 0n, Number(covered)),
+    covered,
   }
 }
 

@@ -23,7 +23,7 @@ const candidate = (offer: Parameters<typeof anOffer>[0] = {}, over: Partial<RunC
   site: site(),
   offer: anOffer({ tier: 'committed', ...offer }),
   ranks: 2,
-  nodePriceMicros: 30_000_000,
+  priceMicros: 60_000_000,
   held: 0,
   ...over,
 })
@@ -122,7 +122,7 @@ test('a cheaper, safer or longer committed candidate is never dearer', () => {
           job,
           candidate(
             { takenPpm: taken, commitment: { nodes, until: aNow + hours * hour } },
-            { ranks, nodePriceMicros: price },
+            { ranks, priceMicros: price * ranks },
           ),
           facts,
         )

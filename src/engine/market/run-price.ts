@@ -13,8 +13,8 @@ export type RunCandidate = {
   site: Site
   offer: Offer
   ranks: number
-  /** Of what one rank gets of its node, for an hour. */
-  nodePriceMicros: number
+  /** Of the whole gang, for an hour. */
+  priceMicros: number
   /** Nodes of the offer that we hold already: they use up its commitment first. */
   held: number
 }
@@ -47,13 +47,13 @@ export function runOf(spec: Spec): Run {
 export const priceRun = (spec: Spec, candidate: RunCandidate, facts: RunFacts): Price | undefined =>
   priceOf(runOf(spec), termsOf(spec, candidate, facts))
 
-function termsOf(spec: Spec, { site, offer, ranks, nodePriceMicros, held }: RunCandidate, facts: RunFacts): Terms {
+function termsOf(spec: Spec, { site, offer, ranks, priceMicros, held }: RunCandidate, facts: RunFacts): Terms {
   const { commitment, shape, takenPpm = 0 } = offer
   const data = dataFor(spec, site, facts)
   return {
     nodes: ranks,
     speedPermille: speedPermille(spec, shape.accelerator),
-    priceMicros: BigInt(nodePriceMicros),
+    priceMicros: BigInt(priceMicros),
     takenPpm,
     ...(commitment ? { commitment: leftOf(commitment, held, facts.now) } : {}),
     ...(data.length > 0 ? { data } : {}),

@@ -3,18 +3,17 @@ import { holdersOf } from '#engine/explain/holders.ts'
 import { refuse, refuseBefore } from '#engine/explain/refusal.ts'
 import { byCloseness, rejectionsOf, type Refused } from '#engine/explain/rejections.ts'
 import type { Decision as Taken, Refusal as Vain, Request } from '#engine/queue/request.ts'
-import type { Place } from '#engine/sharing/devices.ts'
-import type { LeasedRank } from '#model/lease.ts'
-import type { Decision, Refusal, Rejection, Start } from '#model/plan.ts'
+import type { Decision, Refusal, Rejection, RunPrice, Start } from '#model/plan.ts'
 
 import type { Asked } from './facts.ts'
 import { sliceOfRanks, type Look } from './look.ts'
 import type { Fit } from './preference.ts'
+import { drew, runOf } from './prices.ts'
 import { idOf, isUnread } from './queue.ts'
 import { count, type Round } from './round.ts'
 import { chosenOf, type Queue, type Row } from './rows.ts'
+import { ruleCostsOf } from './rule-costs.ts'
 import { objectionTo } from './rules.ts'
-import type { Slice } from './slice.ts'
 
 type Started = Extract<Taken, { option: number }>
 
@@ -123,27 +122,32 @@ function placedAt(taken: Started, { asked, row, round, tried }: Placing): Decisi
   const { site, offer, ground } = candidate
   const ranks = sliceOfRanks(need, fit.look).map((slice, rank) => {
     const node = ground.names?.[taken.ranks[rank] ?? -1]
-    return { rank, ...(node !== undefined && { node }), ...leased(slice, taken.devices?.[rank]) }
+    return { rank, ...(node !== undefined && { node }), ...slice }
   })
   const { provider, name } = site.info
   const { alternatives, refused } = othersOf(row, fit, { round, tried })
+  const ruleCosts = ruleCostsOf(row, fit.look, round)
   const { id, project } = asked.workload
+  const run = runOf(need, fit.look, round.prices)
   count(round, { workload: id, project, provider, site: name, ranks })
+  drew(round.prices, need, fit.look)
   return {
     workload: id,
     replica: asked.replica.replica,
-    placement: { provider, site: name, tier: offer.tier, shape: offer.shape.name, ranks, priceMicros },
-    alternatives: alternatives.map(alternativeOf),
+    placement: {
+      provider,
+      site: name,
+      tier: offer.tier,
+      shape: offer.shape.name,
+      ranks,
+      priceMicros,
+      ...(run && { run }),
+    },
+    alternatives: alternatives.map((look) => alternativeOf(look, runOf(need, look, round.prices))),
     rejections: rejectionsOf(byCloseness(refused)),
+    ...(ruleCosts.length > 0 && { ruleCosts }),
     refusal: null,
   }
-}
-
-/** What a rank holds, with the accelerator that its part is of. */
-function leased({ part, ...slice }: Slice, place: Place | null | undefined): Omit<LeasedRank, 'rank' | 'node'> {
-  if (!part || !place) return slice
-  const { device, start } = place
-  return { ...slice, part: { device, ...part, ...(part.profile !== undefined && { start }) } }
 }
 
 const mostAlternatives = 3
@@ -179,11 +183,15 @@ function othersOf(
   return { alternatives, refused }
 }
 
-const alternativeOf = ({ candidate, priceMicros }: Look): Decision['alternatives'][number] => ({
+const alternativeOf = (
+  { candidate, priceMicros }: Look,
+  run: RunPrice | undefined,
+): Decision['alternatives'][number] => ({
   site: candidate.siteKey,
   tier: candidate.offer.tier,
   shape: candidate.offer.shape.name,
   priceMicros,
+  ...(run && { run }),
 })
 
 /** The starts that are promised and whose time is known, by who has them. */

@@ -19,6 +19,8 @@ export type Snapshot = {
   sites: SiteFacts[]
   /** What each project held on average of late, newer times counting more; it counts beside what it holds now. */
   usage?: Map<string, Amounts>
+  /** What has left each site in this month, in bytes. */
+  sent?: ReadonlyMap<string, bigint>
   /** Needs of which not all was read: how many of each come before the first that was not. */
   unread?: Map<string, number>
 }

@@ -1,3 +1,4 @@
+import type { SteeringPlan } from '#engine/market/steer.ts'
 import { Line } from '#engine/queue/line.ts'
 import type { Decision } from '#model/plan.ts'
 import type { Policy } from '#model/policy.ts'
@@ -18,6 +19,8 @@ export type PlaceInput = {
   now: number
   /** Rules of the house, where a project has none of its own. */
   defaults?: Policy
+  /** The plan over aggregates, where there is one: it steers where there is a choice, and bars nothing. */
+  plan?: SteeringPlan
 }
 
 /** Of equal priority, whoever has waited so long goes before all others. */
@@ -39,8 +42,8 @@ export const overdueMs = 7 * 86_400_000
  * a decision for each replica that may be placed now, up to the first that waits behind somebody who was not read; every
  * refusal explains itself.
  */
-export function place({ snapshot, now, defaults = {} }: PlaceInput): Decision[] {
-  const round = openRound(snapshot, now)
+export function place({ snapshot, now, defaults = {}, plan }: PlaceInput): Decision[] {
+  const round = openRound(snapshot, now, plan)
   const queue = openQueue(snapshot, { round, defaults })
   const answers = createAnswers(round, queue)
   const line = new Line({
@@ -59,7 +62,8 @@ export function place({ snapshot, now, defaults = {} }: PlaceInput): Decision[] 
   return answers.all()
 }
 
-function openQueue(snapshot: Snapshot, { round, defaults }: { round: Round; defaults: Policy }): Queue {
+/** Those who wait, in rows of those who want the same. */
+export function openQueue(snapshot: Snapshot, { round, defaults }: { round: Round; defaults: Policy }): Queue {
   const projects = new Map(snapshot.projects.map((project) => [project.name, project]))
   const queue: Queue = { waiting: inQueueOrder(snapshot.waiting, round.now), barred: new Map(), rowOf: new Map() }
   const rows = new Map<string, Row>()

@@ -1,3 +1,4 @@
+import type { SteeringPlan } from '#engine/market/steer.ts'
 import { passes } from '#engine/queue/reservation.ts'
 import { createQuotaTree } from '#engine/queue/quota.ts'
 import type { Reservation } from '#engine/queue/request.ts'
@@ -7,9 +8,9 @@ import type { LiveLease, Snapshot } from './facts.ts'
 import type { Look } from './look.ts'
 import { marketOf, type Market } from './market.ts'
 import type { Need } from './need.ts'
+import { openPrices, type Prices } from './prices.ts'
 import { idOf } from './queue.ts'
 import { quotaNodes, type Quotas } from './quotas.ts'
-import { acceleratorMilliOf } from './slice.ts'
 
 /** One round of placement: the facts, and what was given away in it so far. Nothing of it outlives the round. */
 export type Round = Quotas & {
@@ -20,6 +21,7 @@ export type Round = Quotas & {
   use: Map<string, Use>
   /** Replicas of a workload at a site or provider, by `workload site` and `workload provider`. */
   copies: Map<string, number>
+  prices: Prices
   /** The start that is promised in a cell. */
   promisedIn: (cell: number) => Reservation | null
   /** Those who wait, by what they go by in the round. */
@@ -28,7 +30,7 @@ export type Round = Quotas & {
 
 export type Use = { nodes: number; nodesAt: Map<string, number> }
 
-export function openRound(snapshot: Snapshot, now: number): Round {
+export function openRound(snapshot: Snapshot, now: number, plan?: SteeringPlan): Round {
   const quotas = quotaNodes(
     snapshot.projects,
     snapshot.leases.map(({ project }) => project),
@@ -41,6 +43,7 @@ export function openRound(snapshot: Snapshot, now: number): Round {
     quota: createQuotaTree(quotas),
     use: new Map(),
     copies: new Map(),
+    prices: openPrices(snapshot, plan, now),
     promisedIn: () => null,
     names: new Map(snapshot.waiting.map((asked) => [idOf(asked), asked.workload.name])),
   }
@@ -64,7 +67,7 @@ export function count(round: Round, lease: Counted): void {
 export function heldBy(ranks: readonly LeasedRank[], times: number) {
   const sum = (of: (rank: LeasedRank) => number) => ranks.reduce((total, rank) => total + of(rank), 0) * times
   return {
-    accelerators: sum(acceleratorMilliOf),
+    accelerators: sum((rank) => rank.accelerators * 1000),
     nodes: ranks.length * times,
     cpuMilli: sum((rank) => rank.cpuMilli),
     memoryMiB: sum((rank) => rank.memoryMiB),

@@ -1,11 +1,13 @@
+import { hasCheckpoints } from '#engine/market/block.ts'
 import type { Want } from '#engine/queue/request.ts'
+import type { Rule } from '#model/plan.ts'
 import { slotsOf } from '#model/workload.ts'
 
 import type { Bar } from './bars.ts'
 import type { Asked } from './facts.ts'
 import { amountsOf, gangOf, lookAt, type Look } from './look.ts'
 import type { Need } from './need.ts'
-import { byPreference, type Fit } from './preference.ts'
+import { byPreference, inOrderOfNow, type Fit } from './preference.ts'
 import { isWithinShare, type Round } from './round.ts'
 import { fixedObjection, isBeyond, type Objection } from './rules.ts'
 
@@ -20,6 +22,8 @@ export type Row = {
   /** The ways that are left, best first, and the same for the line. */
   fits: Fit[]
   want: Want
+  /** Candidates that one rule alone refuses, by that rule, once somebody asked (`rule-costs.ts`). */
+  barred?: Map<Rule, Look[]>
 }
 
 /** Everybody who may be placed now, in order; those barred before any candidate is looked at; and the rows of the others. */
@@ -34,10 +38,25 @@ export function keysOf({ workload, replica, need }: Asked, now: number): { key: 
   const { spec, project, priority } = workload
   const size = spec.kind === 'array' ? slotsOf(spec, replica.replica) : 1
   const avoid = Object.keys(replica.avoid).filter((site) => (replica.avoid[site] ?? 0) > now)
-  const { nodes, resources, topology, placement, image, data, duration } = spec
+  const { nodes, resources, topology, placement, image, data, duration, objective, throughput } = spec
+  const checkpoints = hasCheckpoints(spec) ? (spec.checkpoint.everyMs ?? true) : false
   const family =
     need ??
-    JSON.stringify([project, priority, nodes, resources, topology, placement, image, data, duration, avoid.sort()])
+    JSON.stringify([
+      project,
+      priority,
+      nodes,
+      resources,
+      topology,
+      placement,
+      image,
+      data,
+      duration,
+      objective,
+      throughput,
+      checkpoints,
+      avoid.sort(),
+    ])
   // Of copies that are to be spread each workload counts its own.
   return { key: `${family} ${size}${placement.spread === 'none' ? '' : ` ${workload.id}`}`, family }
 }
@@ -51,7 +70,7 @@ export function rowFor(need: Need, round: Round): Row {
     if (objection) objections.set(look, objection)
     else if (!isBeyond(need, look, round)) fits.push(...fitsAt(need, look))
   }
-  fits.sort(byPreference(need))
+  fits.sort(byPreference(need, round.prices))
   const options = fits.map(({ look, isClose }) => ({
     cell: look.candidate.ground.number,
     gang: gangOf(need, look, isClose),
@@ -74,14 +93,15 @@ function fitsAt({ spec, ranks }: Need, look: Look): Fit[] {
 /** The fits that may be tried now, by number: copies of a workload where fewest of them are, shares of providers kept. */
 export function chosenOf({ need, fits }: Row, round: Round): number[] {
   const { spread } = need.spec.placement
-  const open = [...fits.keys()].filter((i) => {
+  const within = [...fits.keys()].filter((i) => {
     const look = fits[i]?.look
     return look !== undefined && isWithinShare(need, look, round)
   })
+  const open = inOrderOfNow({ need, fits }, within, round.prices)
   if (spread === 'none') return open
   const copies = new Map(open.map((i) => [i, copiesBeside(need, fits[i]?.look, round)]))
   const [sites, providers] = [(i: number) => copies.get(i)?.[1] ?? 0, (i: number) => copies.get(i)?.[0] ?? 0]
-  return open.sort((a, b) => providers(a) - providers(b) || sites(a) - sites(b) || a - b)
+  return open.toSorted((a, b) => providers(a) - providers(b) || sites(a) - sites(b)) // a stable sort
 }
 
 /** Copies at the provider, when it is providers over which they are spread, and at the site. */

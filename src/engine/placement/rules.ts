@@ -2,7 +2,7 @@ import { objectionToBlock } from '#engine/market/block.ts'
 import { rules, type Rule } from '#model/plan.ts'
 import { formatInstant } from '#kit/instant.ts'
 import { formatSizeMiB } from '#kit/size.ts'
-import { isPart, type Amount } from '#model/resources.ts'
+import type { Amount } from '#model/resources.ts'
 
 import { isSomething, type Look } from './look.ts'
 import { levelOf } from './market.ts'
@@ -56,18 +56,10 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
   image: ({ spec }, { candidate: { offer } }) =>
     spec.image === undefined || offer.images ? null : never('it runs no container images'),
 
-  accelerator: (need, { candidate: { offer, ground }, choice }) => {
+  accelerator: (need, { candidate: { offer }, choice }) => {
     if (choice !== -1) return null
     const { shape } = offer
-    const suitable = need.roles.flatMap(({ resources }) => resources.accelerators.filter((one) => isOfKind(one, shape)))
-    const ofKind = suitable.length > 0
-    if (ofKind && suitable.every(isPart)) {
-      const asked = `asked for ${say.anyAccelerators(need)}`
-      if (!offer.divisible) return never(`its nodes are had whole, ${asked}`)
-      if (!ground.names)
-        return never(`it does not tell its nodes, so nobody could say which accelerator is shared; ${asked}`)
-      return never(`its ${shape.accelerator} cannot be had in such slices, ${asked}`)
-    }
+    const ofKind = need.roles.some(({ resources }) => resources.accelerators.some((one) => isOfKind(one, shape)))
     const has = shape.accelerators === 0 ? 'no accelerator' : `${shape.accelerators} ${shape.accelerator ?? 'unnamed'}`
     const each = shape.accelerators === 0 || ofKind ? '' : ` (${formatSizeMiB(shape.acceleratorMemoryMiB)} each)`
     return never(`a node has ${has}${each}, asked for ${say.anyAccelerators(need)}`)
@@ -170,6 +162,13 @@ export function objectionTo(
   const found = against([...moving], given)
   return found?.passing === false ? found : (known ?? found)
 }
+
+/** Whether no other fixed rule stands against a candidate. */
+export const isBarredOnlyBy = (rule: Rule, need: Need, { look, round }: { look: Look; round: Round }): boolean =>
+  fixed.every((other) => other === rule || tests[other](need, look, round) === null)
+
+/** Whether it has room now. */
+export const hasRoom = (need: Need, look: Look, round: Round): boolean => tests.capacity(need, look, round) === null
 
 function against(asked: readonly Rule[], given: [need: Need, look: Look, round: Round]): Objection | null {
   let curable: Objection | null = null

@@ -118,7 +118,7 @@ function choiceOf(wants: Wants, place: Place, pool: number): Choice[] {
   const price = priceOf(wants.run, {
     nodes,
     speedPermille: Math.round(1000 * perNode ** wants.bend),
-    priceMicros: BigInt(place.price),
+    priceMicros: BigInt(place.price * nodes),
     takenPpm: place.takenPpm,
     ...(place.tier === 'committed' ? { commitment: { leftNodeMs: BigInt(nodes * 1000 * hour), worthMicros: 0n } } : {}),
     ...(away

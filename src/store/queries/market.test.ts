@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import type { Placed, Store } from '#store/store.ts'
 import { aStore } from '#rigs/postgres.ts'
 import { aPlacing, held, submitted } from '#rigs/story.ts'
-import { aJob, aNow, anArray } from '#test/builders.ts'
+import { aJob, aNow, anArray, anOffer, aSite } from '#test/builders.ts'
 
 const onSpot = (placed: Placed): Placed => ({
   ...placed,
@@ -37,6 +37,21 @@ test('it is told how long spot nodes were held, and how many leases were lost; o
 })
 
 const data = (site: string) => [{ name: 'corpus', location: 's3://corpus', site, size: '1GB' }]
+
+test('it is told when sites or their offers have changed, but not that they are younger', async () => {
+  await using store = await aStore()
+  assert.deepEqual(await store.market.sites(), { count: 0, version: '' })
+  const { info } = aSite()
+  await store.sites.put(info, aNow)
+  await store.sites.offered('local/west', [anOffer()], null, aNow)
+  const before = await store.market.sites()
+  await store.sites.offered('local/west', [anOffer({ asOf: aNow + 1 })], null, aNow + 1)
+  assert.deepEqual(await store.market.sites(), before)
+  await store.sites.offered('local/west', [anOffer({ price: 2 })], null, aNow + 2)
+  assert.notEqual((await store.market.sites()).version, before.version)
+  await store.sites.reached('local/west', 'unreachable', 'gone', aNow)
+  assert.equal((await store.market.sites()).count, 0)
+})
 
 test('it is told how much data left each site for work elsewhere', async () => {
   await using store = await aStore()

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 
 import type { Database } from '#store/database.ts'
 import type { MarketHistory } from '#store/store.ts'
+import { ageless } from './sites.ts'
 
 export const createMarketHistory = (database: Database): MarketHistory => ({
   spot: ({ site, now, halfLifeMs }) =>
@@ -19,6 +20,15 @@ export const createMarketHistory = (database: Database): MarketHistory => ({
         ) x group by shape order by shape
       `.execute(on)
       return rows
+    }),
+  sites: () =>
+    database.read(async (on) => {
+      const { rows } = await sql<{ count: number; version: string | null }>`
+        select count(*) filter (where reach = 'reachable')::int as count,
+          md5(string_agg(key || reach || coalesce(${ageless(sql`offers`)}::text, ''), ' ' order by key)) as version
+        from sites
+      `.execute(on)
+      return { count: rows[0]?.count ?? 0, version: rows[0]?.version ?? '' }
     }),
   sent: (since) =>
     database.read(async (on) => {

@@ -13,10 +13,12 @@ const ofNoNeed =
 
 /**
  * What a spec asks of a place, as a short text that is equal for equal wishes; `spec` and `id` are SQL. A budget is each
- * workload's own.
+ * workload's own. Of checkpoints it counts whether and how often there are any: that decides on spot and capacity blocks.
  */
 export const needOf = (spec: RawBuilder<unknown>, id: RawBuilder<unknown>): RawBuilder<string> => sql`
-  md5((${spec} - ${ofNoNeed}::text[])::text || case when ${spec} ? 'budget' then ${id} else '' end)
+  md5((${spec} - ${ofNoNeed}::text[])::text || case when ${spec} ? 'budget' then ${id} else '' end
+    || case when ${spec} -> 'checkpoint' ?| '{everyMs,directory}'
+      then 'checkpoints ' || coalesce(${spec} #>> '{checkpoint,everyMs}', '') else '' end)
 `
 
 /** So many of each need are read before more of any other is. */

@@ -54,7 +54,7 @@ export const createSites = (database: Database): Sites => ({
 const jsonOrNull = (value: unknown): string | null => (value === null ? null : JSON.stringify(value))
 
 /** Offers without the time they were asked for. */
-const ageless = (offers: ReturnType<typeof sql>) =>
+export const ageless = (offers: ReturnType<typeof sql>) =>
   sql`(select jsonb_agg(o - 'asOf') from jsonb_array_elements(${offers}) o)`
 
 export async function listSites(on: Executor): Promise<QueueSnapshot['sites']> {
