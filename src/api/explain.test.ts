@@ -126,6 +126,27 @@ test('why of what does not wait leaves an old refusal out, and tells each attemp
   assert.deepEqual([cause, none], ['running', null])
 })
 
+test('why tells attempts that fared alike only once, however many there are', () => {
+  const attempts = Array.from({ length: 25 }, (_, i) => anAttempt({ number: i + 1 }))
+  const lost = anAttempt({ number: 26, state: 'lost', reason: 'gone' }, { state: 'lost' })
+  const lines = why('running', { sites: ['local/west'] }, [...attempts, lost]).text.split('\n')
+  assert.deepEqual(lines.slice(1), ['Attempt 26 lost: gone.', 'Attempts 1, 2, 3 and 22 more running.'])
+})
+
+test('why says who is ahead, and when it is expected to start', () => {
+  const start = { earliest: aNow, at: aNow + 60_000, site: 'local/west', since: aNow }
+  const waits = { ...refusal, ahead: ['big', 'bigger'], start }
+  const { text, refusal: shown } = whyOf({ row: aRow({ state: 'queued' }), attempts: [], plans: [], refusal: waits })
+  assert.deepEqual(text.split('\n').slice(1), [
+    'Nothing fits now.',
+    'Ahead of it: big and bigger.',
+    'What would free it: first ends at 14:20.',
+    'It is expected to start between 2026-01-01T00:00:00Z and 2026-01-01T00:01:00Z at local/west; later only if what runs there takes longer than it said.',
+  ])
+  assert.deepEqual(shown?.lines, text.split('\n').slice(1))
+  assert.equal(shown.start?.latest, '2026-01-01T00:01:00.000Z')
+})
+
 test('why ends with the next command in every state', () => {
   const commands: Record<WorkloadState, string> = {
     queued: 'isobar ps',

@@ -6,7 +6,7 @@ import { siteKey } from '#model/site.ts'
 import { wantedReplicas, type Workload } from '#model/workload.ts'
 import type { NewWorkload, QueueSnapshot, StoredPlan } from '#store/store.ts'
 import type { ApiHouse } from './house.ts'
-import { decisionView, money, time, timeOrNull } from './show.ts'
+import { decisionView, money, refusalView, time, timeOrNull } from './show.ts'
 import { freshRow } from './show-workload.ts'
 import { newWorkloads, type Document } from './submit.ts'
 import type { PlanDocumentView, PlanView } from './views.ts'
@@ -128,6 +128,7 @@ function documentView({ id, name, project, kind, spec }: NewWorkload, all: Decis
   const priceMicros = placed.reduce((sum, { placement }) => sum + (placement?.priceMicros ?? 0), 0)
   // Where a plan looked at the first replicas only, the rest is taken to cost as much.
   const price = decisions.length > 0 ? (BigInt(priceMicros) * BigInt(replicas)) / BigInt(decisions.length) : 0n
+  const refused = decisions.find(({ refusal }) => refusal !== null)?.refusal
   const lasts = spec.duration.expectedMs ?? spec.duration.maximumMs
   return {
     name,
@@ -137,7 +138,7 @@ function documentView({ id, name, project, kind, spec }: NewWorkload, all: Decis
     replicas,
     placed: decisions.length > 0 ? Math.floor((placed.length * replicas) / decisions.length) : 0,
     ...decisionView(first),
-    refusal: decisions.find(({ refusal }) => refusal !== null)?.refusal ?? null,
+    refusal: refused ? refusalView(refused) : null,
     pricePerHour: money(price),
     expectedCost: lasts === undefined ? null : money(costMicros(price, lasts)),
   }

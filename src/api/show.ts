@@ -1,7 +1,8 @@
 import { formatMoney } from '#kit/money.ts'
 import type { Event } from '#model/event.ts'
-import type { Decision, Placement } from '#model/plan.ts'
-import type { EventView, MoneyView, PlacementView } from './views.ts'
+import { whyWaits } from '#engine/explain/waiting.ts'
+import type { Decision, Placement, Refusal } from '#model/plan.ts'
+import type { EventView, MoneyView, PlacementView, RefusalView } from './views.ts'
 
 /** Whole micro-dollars as the API shows them. */
 export const money = (micros: bigint | number): MoneyView => {
@@ -26,7 +27,17 @@ export const decisionView = ({ placement, alternatives, rejections, refusal }: D
   placement: placement ? placementView(placement) : null,
   alternatives: alternatives.map(({ priceMicros, ...rest }) => ({ ...rest, pricePerHour: money(priceMicros) })),
   rejections,
-  refusal,
+  refusal: refusal && refusalView(refusal),
 })
+
+/** Why something waits, with its times as the API shows them and all of it as text. */
+export const refusalView = (refusal: Refusal): RefusalView => {
+  const { start, ...rest } = refusal
+  return {
+    ...rest,
+    ...(start && { start: { earliest: time(start.earliest), latest: time(start.at), site: start.site } }),
+    lines: whyWaits(refusal),
+  }
+}
 
 export const eventView = (event: Event): EventView => ({ ...event, at: time(event.at) })

@@ -206,6 +206,15 @@ export const RefusalView = z
     text: z.string(),
     best: RejectionView.optional(),
     frees: z.string().optional(),
+    ahead: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'Some of those that go before it, the first of them first.' }),
+    start: z
+      .object({ earliest: z.string(), latest: z.string(), site: z.string() })
+      .optional()
+      .meta({ description: 'When it is expected to start, if what runs there ends when it said.' }),
+    lines: z.array(z.string()).meta({ description: 'All of this for people.' }),
     next: z.array(z.string()),
   })
   .meta({ id: 'Refusal' })

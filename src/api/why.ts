@@ -1,7 +1,9 @@
 import { whyPlaced } from '#engine/explain/placed.ts'
+import { whyWaits } from '#engine/explain/waiting.ts'
+import { all } from '#engine/placement/words.ts'
 import type { Refusal } from '#model/plan.ts'
 import type { ListedWorkload, StoredPlan } from '#store/store.ts'
-import { decisionView, time } from './show.ts'
+import { decisionView, refusalView, time } from './show.ts'
 import type { ShownAttempt } from './show-attempt.ts'
 import { workloadView } from './show-workload.ts'
 import type { WhyView } from './views.ts'
@@ -28,7 +30,7 @@ export function whyOf({ row, attempts, plans, refusal }: Facts): WhyView {
       at: time(plan.createdAt),
       replica: decision.replica,
     })),
-    refusal: waits,
+    refusal: waits && refusalView(waits),
     next: waits?.next ?? nextOf(row),
   }
 }
@@ -37,20 +39,29 @@ const headline = (row: ListedWorkload): string => `${row.name} (${row.id}): ${wo
 
 function reasons(row: ListedWorkload, refusal: Refusal | null): string[] {
   if (!refusal) return row.reason === '' ? [] : [row.reason]
-  return [refusal.text, ...(refusal.frees ? [`What would free it: ${refusal.frees}`] : [])]
+  return whyWaits(refusal)
 }
 
-/** Each attempt: why it went where it went, and how it ended. */
+/** How attempts ended and why they went where they went, the newest first; of those that fared alike only once. */
 function history(attempts: ShownAttempt[], plans: StoredPlan[]): string[] {
-  return attempts
-    .toSorted((a, b) => b.number - a.number)
-    .slice(0, mostDecisions)
-    .map((attempt) => {
+  const byFate = Map.groupBy(
+    attempts.toSorted((a, b) => b.number - a.number),
+    (attempt) => {
       const decisions = plans.find(({ id }) => id === attempt.plan)?.decisions ?? []
       const decision = decisions.find(({ replica, placement }) => replica === attempt.replica && placement !== null)
       const ended = attempt.reason === '' ? attempt.state : `${attempt.state}: ${attempt.reason}`
-      return `Attempt ${attempt.number} ${ended}. ${decision ? whyPlaced(decision) : ''}`.trimEnd()
-    })
+      return `${ended}. ${decision ? whyPlaced(decision) : ''}`.trimEnd()
+    },
+  )
+  return [...byFate].slice(0, mostDecisions).map(([fate, alike]) => `${namesOf(alike)} ${fate}`)
+}
+
+/** `Attempt 3`, `Attempts 1, 2 and 4`, `Attempts 1, 2, 3 and 40 more`. */
+function namesOf(attempts: ShownAttempt[]): string {
+  const numbers = attempts.map(({ number }) => number).sort((a, b) => a - b)
+  const named = numbers.slice(0, numbers.length > mostDecisions ? 3 : mostDecisions)
+  const more = numbers.length - named.length
+  return `Attempt${numbers.length > 1 ? 's' : ''} ${all([...named.map(String), ...(more > 0 ? [`${more} more`] : [])])}`
 }
 
 function causeOf(row: ListedWorkload): string {

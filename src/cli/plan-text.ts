@@ -44,7 +44,7 @@ export function planText(call: Call, plan: PlanView, stream: 'stdout' | 'stderr'
   const skipped = plan.skipped.map(({ site, why: because }) => `not asked: ${site}, ${plain(because)}\n`)
   // Whole and below, since the column would cut it on a narrow terminal.
   const refusals = plan.documents.flatMap(({ name, refusal }) =>
-    refusal ? [`  ${name}: ${plain(refusal.text)}\n`] : [],
+    refusal ? refusal.lines.map((line) => `  ${name}: ${plain(line)}\n`) : [],
   )
   const refused = [...refusals, ...(wide ? plan.documents.flatMap(rejectionLines) : [])]
   const placed = plan.documents.some(({ placement }) => placement)

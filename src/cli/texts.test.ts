@@ -89,7 +89,7 @@ test('why tells of what waits the cause, the closest offer and the next command'
 test('why tells of what runs and what has ended where, and why there', async () => {
   assert.match(
     await told('why', 'web'),
-    /^web \(w-ID\): 2 of 2 ready on local\/here\nAttempt 2 running\. local\/here \(.*\n/,
+    /^web \(w-ID\): 2 of 2 ready on local\/here\nAttempts 1 and 2 running\. local\/here \(.*\n/,
   )
   assert.match(
     await told('why', 'done'),

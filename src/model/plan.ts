@@ -59,7 +59,9 @@ export type Placement = {
 
 /** A start that was promised. Times are milliseconds since the epoch. */
 export type Start = {
-  /** It starts then at the latest if all who run there end when they are known to. */
+  /** Not before somebody ends there … */
+  earliest: number
+  /** … and then at the latest, if all who run there end when they are known to. */
   at: number
   /** Where. */
   site: string

@@ -1,5 +1,5 @@
 import { createAhead, mostAhead } from '#engine/explain/ahead.ts'
-import { holdersOf } from '#engine/explain/holders.ts'
+import { holdersOf, type Holders } from '#engine/explain/holders.ts'
 import { refuse, refuseBefore } from '#engine/explain/refusal.ts'
 import { byCloseness, rejectionsOf, type Refused } from '#engine/explain/rejections.ts'
 import type { Decision as Taken, Refusal as Vain, Request } from '#engine/queue/request.ts'
@@ -63,7 +63,7 @@ export function createAnswers(round: Round, queue: Queue): Answers {
     },
     all() {
       for (const row of rowOf.values()) if (row.fits.length === 0) refuseRow(row)
-      const starts = startsOf(round)
+      const starts = startsOf(round, known.holders)
       return queue.waiting.flatMap((asked) => {
         const id = idOf(asked)
         const bar = queue.barred.get(id)
@@ -195,11 +195,14 @@ const alternativeOf = (
 })
 
 /** The starts that are promised and whose time is known, by who has them. */
-function startsOf({ market, promisedIn }: Round): Map<string, Omit<Start, 'since'>> {
+function startsOf({ market, promisedIn, now }: Round, holders: Holders): Map<string, Omit<Start, 'since'>> {
   const found = new Map<string, Omit<Start, 'since'>>()
   for (const { number, siteKey } of sitesOf(market)) {
     const promise = promisedIn(number)
-    if (promise && promise.at < Infinity) found.set(promise.request.id, { at: promise.at, site: siteKey })
+    if (!promise || promise.at === Infinity) continue
+    const first = holders.at(siteKey).first?.at ?? 0
+    const earliest = first > now ? Math.min(first, promise.at) : promise.at
+    found.set(promise.request.id, { earliest, at: promise.at, site: siteKey })
   }
   return found
 }

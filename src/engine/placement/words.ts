@@ -36,9 +36,14 @@ export function nodes(need: Need): string {
 /** `1 node`, `4 nodes`. */
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`
 
+const joined = (items: readonly string[], word: string): string =>
+  items.length > 1 ? `${items.slice(0, -1).join(', ')} ${word} ${items.at(-1)}` : (items[0] ?? 'none')
+
 /** `a, b or c`. */
-export const either = (items: readonly string[]): string =>
-  items.length > 1 ? `${items.slice(0, -1).join(', ')} or ${items.at(-1)}` : (items[0] ?? 'none')
+export const either = (items: readonly string[]): string => joined(items, 'or')
+
+/** `a, b and c`. */
+export const all = (items: readonly string[]): string => joined(items, 'and')
 
 /** `32%`. */
 export const share = (part: number): string => `${Math.round(part * 100)}%`

@@ -72,7 +72,7 @@ test('what runs is expected to end when it would on the slowest accelerator that
     await store.apply([{ change: 'attempt', id: placed.attemptId, to: 'running', reason: '' }])
     const { leases } = await store.placement.snapshot({ now: aNow, most: 10 })
     const [attempt] = await store.workloads.attempts(id)
-    const lease = leases.find(({ id: lease }) => lease === placed.leaseId)
+    const lease = leases.find(({ id: own }) => own === placed.leaseId)
     ends.push((lease?.endsAt ?? 0) - (attempt?.startedAt ?? 0))
   }
   assert.deepEqual(ends, [4 * 3_600_000, 3_600_000])
