@@ -31,35 +31,11 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
   const homes = new Int32Array(nodes)
   for (const { number, first, count } of groups) homes.fill(number, first, first + count)
   const groupAt = (node: number) => groups[homes[node] ?? -1] ?? broken(`there is no node ${node}`)
+  const site = { groupAt, closed }
   const limits = limitsOf(terms)
   let moments = 0
   /** Jobs before this one are over, and were looked at when they were. */
   let settled = 0
-
-  function stands(record: JobRecord): void {
-    const { job, spots } = record
-    const { id, unit, amount, ranks, within } = job
-    const group = groupAt(spots[0] ?? -1)
-    let [sum, odd] = [0, 0]
-    for (let i = 0; i < spots.length; i += 2) {
-      const [node = -1, part = 0] = [spots[i], spots[i + 1]]
-      if (node < group.first || node >= group.first + group.count)
-        broken(`${id} stands in ${nameOf(group)} and on node ${node}, which is not of it`)
-      if (part <= 0) broken(`${id} has ${part} of node ${node}`)
-      if (closed[node]) broken(`${id} is on node ${node} of ${nameOf(group)}, which is out of use`)
-      if (ranks > 0 && part % (amount / ranks) !== 0) odd++
-      sum += part
-    }
-    const { domains: sizes, count } = group
-    const domain = within === 0 ? count : (sizes[within - 1] ?? sizes.at(-1) ?? 1)
-    const domains = new Set(
-      spots.filter((_, i) => i % 2 === 0).map((node) => Math.floor((node - group.first) / domain)),
-    )
-    if (domains.size > 1) broken(`${id} stands in ${domains.size} domains of ${domain} nodes: ${spots.join(' ')}`)
-    if (group.unit !== unit) broken(`${id} asks for ${unit} and is on ${nameOf(group)}, which has ${group.unit}`)
-    if (sum !== amount) broken(`${id} asks for ${amount} and has ${sum}: a gang is whole or not there`)
-    if (odd > 0) broken(`${id} asks for ${ranks} equal ranks, and has ${spots.join(' ')} (node, part, …)`)
-  }
 
   return {
     closed: (node, change) => (closed[node] = (closed[node] ?? 0) + change),
@@ -67,7 +43,7 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
     started(record) {
       const group = groupAt(record.spots[0] ?? -1)
       if (refusing[group.number]) broken(`${record.job.id} starts in ${nameOf(group)}, which takes nothing new`)
-      stands(record)
+      stands(record, site)
     },
     look(records, { now, arrived }) {
       if (moments++ % every !== 0) return
@@ -76,7 +52,7 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
       for (const record of there) {
         adds(record, now)
         if (record.state !== 'running') continue
-        stands(record)
+        stands(record, site)
         for (let i = 0; i < record.spots.length; i += 2) {
           const [node = 0, part = 0] = [record.spots[i], record.spots[i + 1]]
           used[node] = (used[node] ?? 0) + part
@@ -88,6 +64,32 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
       settled += open < 0 ? there.length : open
     },
   }
+}
+
+type Site = { groupAt: (node: number) => Fleet['groups'][number]; closed: Int16Array }
+
+/** A gang is whole, on nodes of one group that are in use, and where and as it asks to be. */
+function stands(record: JobRecord, { groupAt, closed }: Site): void {
+  const { job, spots } = record
+  const { id, unit, amount, ranks, within } = job
+  const group = groupAt(spots[0] ?? -1)
+  let [sum, odd] = [0, 0]
+  for (let i = 0; i < spots.length; i += 2) {
+    const [node = -1, part = 0] = [spots[i], spots[i + 1]]
+    if (node < group.first || node >= group.first + group.count)
+      broken(`${id} stands in ${nameOf(group)} and on node ${node}, which is not of it`)
+    if (part <= 0) broken(`${id} has ${part} of node ${node}`)
+    if (closed[node]) broken(`${id} is on node ${node} of ${nameOf(group)}, which is out of use`)
+    if (ranks > 0 && part % (amount / ranks) !== 0) odd++
+    sum += part
+  }
+  const { domains: sizes, count } = group
+  const domain = within === 0 ? count : (sizes[within - 1] ?? sizes.at(-1) ?? 1)
+  const domains = new Set(spots.filter((_, i) => i % 2 === 0).map((node) => Math.floor((node - group.first) / domain)))
+  if (domains.size > 1) broken(`${id} stands in ${domains.size} domains of ${domain} nodes: ${spots.join(' ')}`)
+  if (group.unit !== unit) broken(`${id} asks for ${unit} and is on ${nameOf(group)}, which has ${group.unit}`)
+  if (sum !== amount) broken(`${id} asks for ${amount} and has ${sum}: a gang is whole or not there`)
+  if (odd > 0) broken(`${id} asks for ${ranks} equal ranks, and has ${spots.join(' ')} (node, part, …)`)
 }
 
 const nameOf = ({ site, shape }: Fleet['groups'][number]): string => `${site} ${shape}`
