@@ -7,6 +7,7 @@ import type { Need } from '#engine/placement/need.ts'
 import { isOfKind } from '#engine/placement/slice.ts'
 import { anyAccelerators, nodes } from '#engine/placement/words.ts'
 import type { Refusal, Rejection } from '#model/plan.ts'
+import { isPart } from '#model/resources.ts'
 
 import type { Holders } from './holders.ts'
 import { rejectionOf, sayCounts, type Refused } from './rejections.ts'
@@ -74,6 +75,9 @@ const noOffers = (need: Need): Refusal => ({
 
 /** What no site could ever hold, with the most that there is of it. */
 function impossibly(need: Need, best: Rejection, refused: Refused[]): string {
+  const isOfParts = need.roles.some(({ resources }) => resources.accelerators.some(isPart))
+  if (isOfParts && best.rule === 'accelerator')
+    return `No site can give ${anyAccelerators(need)}; ${best.site}: ${best.detail}.`
   const shapes = refused.map(({ look }) => look.candidate.offer.shape)
   // When the closest lacks the accelerators, all do: those that have them come before it.
   if (best.rule !== 'accelerator') return `Waiting does not help: no offer can hold ${nodes(need)} as asked for.`

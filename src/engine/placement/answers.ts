@@ -3,6 +3,8 @@ import { holdersOf, type Holders } from '#engine/explain/holders.ts'
 import { refuse, refuseBefore } from '#engine/explain/refusal.ts'
 import { byCloseness, rejectionsOf, type Refused } from '#engine/explain/rejections.ts'
 import type { Decision as Taken, Refusal as Vain, Request } from '#engine/queue/request.ts'
+import type { Place } from '#engine/sharing/devices.ts'
+import type { LeasedRank } from '#model/lease.ts'
 import type { Decision, Refusal, Rejection, RunPrice, Start } from '#model/plan.ts'
 
 import type { Asked } from './facts.ts'
@@ -14,6 +16,7 @@ import { count, type Round } from './round.ts'
 import { chosenOf, type Queue, type Row } from './rows.ts'
 import { ruleCostsOf } from './rule-costs.ts'
 import { objectionTo } from './rules.ts'
+import type { Slice } from './slice.ts'
 
 type Started = Extract<Taken, { option: number }>
 
@@ -122,7 +125,7 @@ function placedAt(taken: Started, { asked, row, round, tried }: Placing): Decisi
   const { site, offer, ground } = candidate
   const ranks = sliceOfRanks(need, fit.look).map((slice, rank) => {
     const node = ground.names?.[taken.ranks[rank] ?? -1]
-    return { rank, ...(node !== undefined && { node }), ...slice }
+    return { rank, ...(node !== undefined && { node }), ...leased(slice, taken.devices?.[rank]) }
   })
   const { provider, name } = site.info
   const { alternatives, refused } = othersOf(row, fit, { round, tried })
@@ -148,6 +151,13 @@ function placedAt(taken: Started, { asked, row, round, tried }: Placing): Decisi
     ...(ruleCosts.length > 0 && { ruleCosts }),
     refusal: null,
   }
+}
+
+/** What a rank holds, with the accelerator that its part is of. */
+function leased({ part, ...slice }: Slice, place: Place | null | undefined): Omit<LeasedRank, 'rank' | 'node'> {
+  if (!part || !place) return slice
+  const { device, start } = place
+  return { ...slice, part: { device, ...part, ...(part.profile !== undefined && { start }) } }
 }
 
 const mostAlternatives = 3

@@ -6,6 +6,7 @@ import type { AcceleratorRequest, Shape } from '#model/resources.ts'
 import type { Node } from '#model/site.ts'
 import { slotsOf } from '#model/workload.ts'
 
+import { acceleratorsOf, amountOf, partsHold, suits } from './check-parts.ts'
 import type { Asked, SiteFacts } from './facts.ts'
 import type { PlaceInput } from './place.ts'
 
@@ -75,7 +76,11 @@ function* money({ snapshot, now }: PlaceInput, { asked, placement, project, offe
 }
 
 const dominantShare = (rank: LeasedRank, { shape, divisible }: Offer): number =>
-  divisible ? Math.max(...amounts.map((key) => (shape[key] > 0 ? rank[key] / shape[key] : 0))) : 1
+  divisible ? Math.max(...amounts.map((key) => (shape[key] > 0 ? held(rank, key) / shape[key] : 0))) : 1
+
+/** What a rank holds of something, parts of accelerators too. */
+const held = (rank: LeasedRank, key: (typeof amounts)[number]): number =>
+  key === 'accelerators' ? amountOf(rank) : rank[key]
 
 const bars = (allowed: readonly string[] | undefined, has: readonly string[]): boolean =>
   allowed !== undefined && !has.some((each) => allowed.includes(each))
@@ -119,15 +124,17 @@ function* what({ asked, placement, offer }: Placed): Iterable<string> {
   const { shape } = offer
   for (const rank of placement.ranks) {
     if (amounts.some((key) => rank[key] > shape[key])) yield 'a rank holds more than a node has'
-    if (amounts.every((key) => rank[key] === 0)) yield 'a rank holds nothing'
+    if (amounts.every((key) => held(rank, key) === 0)) yield 'a rank holds nothing'
     for (const key of ['cpuMilli', 'memoryMiB', 'diskMiB'] as const) {
       const { count, atLeast } = resources[key]
       if (rank[key] < count * tasks) yield `a rank has too little ${key}`
       if (asked.workload.kind !== 'array' && !atLeast && rank[key] !== count) yield `a rank has not exactly that ${key}`
     }
     const { accelerators } = resources
-    const suits = (request: AcceleratorRequest) => isKind(request, shape) && rank.accelerators >= request.count * tasks
-    if (accelerators.length > 0 && !accelerators.some(suits)) yield 'a rank lacks its accelerators'
+    const isGiven = accelerators.some((request) => isKind(request, shape) && suits(rank, request, tasks))
+    if (accelerators.length > 0 && !isGiven) yield 'a rank lacks its accelerators'
+    if (accelerators.length === 0 && rank.part) yield 'a rank holds a part of an accelerator that it did not ask for'
+    if (rank.part && (rank.node === undefined || !offer.divisible)) yield 'nobody knows which accelerator is shared'
   }
 }
 
@@ -150,14 +157,20 @@ function* nodesHold({ snapshot }: PlaceInput, placed: Placed[]): Iterable<string
     for (const node of site.nodes ?? []) {
       const on = (ranks: LeasedRank[]) => ranks.filter((rank) => rank.node === node.name)
       const news = here.flatMap(({ placement }) => on(placement.ranks))
-      const olds = [...leases.flatMap(({ ranks }) => on(ranks)), ...(node.foreign ? [node.foreign] : [])]
+      const olds: Omit<LeasedRank, 'rank'>[] = [
+        ...leases.flatMap(({ ranks }) => on(ranks)),
+        ...(node.foreign ? [node.foreign] : []),
+      ]
       const all = [...news, ...olds]
-      const over = amounts.filter((key) => all.reduce((sum, each) => sum + each[key], 0) > node.shape[key])
-      if (over.some((key) => news.some((each) => each[key] > 0)))
+      const used = (key: (typeof amounts)[number]) =>
+        key === 'accelerators' ? acceleratorsOf(all) : all.reduce((sum, each) => sum + each[key], 0)
+      const over = amounts.filter((key) => used(key) > node.shape[key])
+      if (over.some((key) => news.some((each) => held(each, key) > 0)))
         yield `${node.name} is overcommitted: ${over.join(', ')}`
+      if (news.some(({ part }) => part)) yield* partsHold(node, all)
       const alone = here.some(({ offer, placement }) => !offer.divisible && on(placement.ranks).length > 0)
-      const used = all.filter((each) => amounts.some((key) => each[key] > 0)).length
-      if (alone && used > 1) yield `${node.name} is given whole and to others too`
+      const users = all.filter((each) => amounts.some((key) => each[key] > 0)).length
+      if (alone && users > 1) yield `${node.name} is given whole and to others too`
     }
   }
 }
@@ -183,21 +196,23 @@ function* offersHold({ snapshot }: PlaceInput, placed: Placed[]): Iterable<strin
 function* projectsHold({ snapshot, defaults }: PlaceInput, placed: Placed[]): Iterable<string> {
   for (const project of snapshot.projects) {
     const share = project.policy.maxProviderShare ?? defaults?.maxProviderShare ?? 1
-    const held = snapshot.leases
+    const mineAndOld = snapshot.leases
       .filter((lease) => lease.project === project.name)
       .flatMap(({ provider, ranks }) => ranks.map((rank) => ({ ...rank, provider })))
     const mine = placed.filter((each) => each.project === project)
     for (const { placement } of mine) {
-      const there = held.filter(({ provider }) => provider === placement.provider).length
-      if (there >= share * (held.length + placement.ranks.length)) yield `${placement.provider} is above its share`
-      held.push(...placement.ranks.map((rank) => ({ ...rank, provider: placement.provider })))
+      const there = mineAndOld.filter(({ provider }) => provider === placement.provider).length
+      if (there >= share * (mineAndOld.length + placement.ranks.length))
+        yield `${placement.provider} is above its share`
+      mineAndOld.push(...placement.ranks.map((rank) => ({ ...rank, provider: placement.provider })))
     }
-    const sum = (key: 'cpuMilli' | 'accelerators') => held.reduce((total, rank) => total + rank[key], 0)
+    const sum = (key: 'cpuMilli' | 'accelerators') => mineAndOld.reduce((total, rank) => total + held(rank, key), 0)
     const added = (key: 'cpuMilli' | 'accelerators') =>
-      mine.some((each) => each.placement.ranks.some((rank) => rank[key] > 0))
+      mine.some((each) => each.placement.ranks.some((rank) => held(rank, key) > 0))
     const { quota } = project
     for (const key of ['cpuMilli', 'accelerators'] as const)
       if (added(key) && sum(key) > (quota[key] ?? Infinity)) yield `${project.name} is above its quota of ${key}`
-    if (mine.length > 0 && held.length > (quota.nodes ?? Infinity)) yield `${project.name} is above its quota of nodes`
+    if (mine.length > 0 && mineAndOld.length > (quota.nodes ?? Infinity))
+      yield `${project.name} is above its quota of nodes`
   }
 }

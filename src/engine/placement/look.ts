@@ -3,7 +3,8 @@ import type { Amounts } from '#engine/queue/quota.ts'
 
 import { countable, levelOf, oneUnit, type Candidate } from './market.ts'
 import type { Need } from './need.ts'
-import { choiceOf, resourceNames, sliceOf, slicePrice, type Slice } from './slice.ts'
+import { portionOf } from './part.ts'
+import { acceleratorMilliOf, choiceOf, resourceNames, sliceOf, slicePrice, type Slice } from './slice.ts'
 
 /** A candidate as seen by one need: what its ranks would get there, and for how much. */
 export type Look = {
@@ -21,9 +22,11 @@ export type Look = {
 
 export function lookAt(need: Need, candidate: Candidate): Look {
   const { offer } = candidate
-  const choices = need.roles.map(({ resources }) => choiceOf(resources, offer.shape))
+  const choices = need.roles.map(({ resources }) =>
+    choiceOf(resources, { offer, isNamed: candidate.ground.names !== null }),
+  )
   const slices = need.roles.map(({ resources }, role) =>
-    sliceOf(resources, offer, resources.accelerators[choices[role] ?? -1]?.count ?? 0),
+    sliceOf(resources, offer, resources.accelerators[choices[role] ?? -1]),
   )
   const prices = slices.map((slice) => slicePrice(offer, slice))
   return {
@@ -47,7 +50,7 @@ export function amountsOf({ roles, ranks }: Need, { slices }: Look): Amounts {
   const sum = (of: (slice: Slice) => number) =>
     roles.reduce((total, role, i) => total + role.ranks * (slices[i] ? of(slices[i]) : 0), 0)
   return {
-    accelerators: sum((slice) => slice.accelerators * 1000),
+    accelerators: sum(acceleratorMilliOf),
     nodes: ranks,
     cpuMilli: sum((slice) => slice.cpuMilli),
     memoryMiB: sum((slice) => slice.memoryMiB),
@@ -56,7 +59,7 @@ export function amountsOf({ roles, ranks }: Need, { slices }: Look): Amounts {
 
 /** Whether it would be given anything: of a node that has nothing nobody can be given a part. */
 export const isSomething = ({ slices }: Look): boolean =>
-  slices.every((slice) => resourceNames.some((name) => slice[name] > 0))
+  slices.every((slice) => slice.part || resourceNames.some((name) => slice[name] > 0))
 
 /** What is asked of the cell; with `isClose` inside one domain of the level that is only preferred. */
 export function gangOf(need: Need, look: Look, isClose: boolean): GangRequest {
@@ -65,7 +68,11 @@ export function gangOf(need: Need, look: Look, isClose: boolean): GangRequest {
   const allows = ({ shape }: { shape: string }): boolean => shape === offer.shape.name
   const roles = need.roles.map(({ ranks }, role) => {
     const slice = look.slices[role]
-    return { ranks, size: offer.divisible && slice ? { ...countable(slice), allows } : { whole: true, allows } }
+    return {
+      ranks,
+      size:
+        offer.divisible && slice ? { ...countable(slice), ...portionOf(slice.part), allows } : { whole: true, allows },
+    }
   })
   const { topology } = need.spec
   const isBound = topology && (topology.required || isClose)

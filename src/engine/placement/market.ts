@@ -76,8 +76,13 @@ function named(nodes: readonly Node[]): Omit<Ground, 'number'> {
   const classes = new Map<string, NodeClass>()
   const { plan, names } = planOf(
     nodes.map(({ name, path, shape }) => {
-      const key = [shape.name, shape.accelerators, shape.cpuMilli, shape.memoryMiB, shape.diskMiB].join(' ')
-      const nodeClass = classes.get(key) ?? { ...countable(shape), shape: shape.name, accelerator: shape.accelerator }
+      const key = JSON.stringify(shape)
+      const nodeClass = classes.get(key) ?? {
+        ...countable(shape),
+        shape: shape.name,
+        accelerator: shape.accelerator,
+        ...(shape.mig && { acceleratorMemoryMiB: shape.acceleratorMemoryMiB }),
+      }
       classes.set(key, nodeClass)
       return { name, path, nodeClass }
     }),

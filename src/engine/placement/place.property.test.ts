@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 
 import type { Decision } from '#model/plan.ts'
+import { isPart } from '#model/resources.ts'
 import type { Workload } from '#model/workload.ts'
 import { aJob, aNow, anArray, anOffer, aProject, aService, aSite, aSnapshot, someNodes } from '#test/builders.ts'
 import { check } from './check.ts'
@@ -21,6 +22,7 @@ const offer = fc.record({
   price: fc.integer({ min: 0, max: 30 }),
   tier: oneOf('committed' as const, 'spot' as const, 'on-demand' as const),
   divisible: fc.boolean(),
+  mig: fc.boolean(),
   images: fc.boolean(),
   available: fc.option(fc.nat(6), { nil: undefined }),
 })
@@ -66,6 +68,9 @@ const spec = fc.record({
     { accelerators: ['H200:8', 'H100:4'] },
     { accelerators: { any: ['80GB+:2', 'H200:1'] } },
     { accelerators: 'H100:16' },
+    { accelerators: 'H100:0.5', cpus: 2 },
+    { accelerators: { any: ['80GB+:0.3', 'H100/1g.10gb'] } },
+    { accelerators: ['H100/3g.40gb', 'H200:0.7'], memory: '10GB' },
   ),
   topology: oneOf<Words['topology']>(
     undefined,
@@ -96,8 +101,11 @@ const workload = fc
 function named(drawn: typeof workload extends fc.Arbitrary<infer T> ? T : never, id: string): Workload {
   const { words, kind, size, row } = drawn
   if (kind === 'service') return aService({ ...words, name: id, nodes: 1, replicas: size % 4 }, row)
-  if (kind === 'array') return anArray({ ...words, name: id, nodes: 1, tasks: size + 1, parallelism: size + 1 }, row)
-  return aJob({ ...words, name: id }, row)
+  const job = aJob({ ...words, name: id }, row)
+  const isOfParts = job.spec.resources.accelerators.some(isPart)
+  if (kind === 'array' && !isOfParts)
+    return anArray({ ...words, name: id, nodes: 1, tasks: size + 1, parallelism: size + 1 }, row)
+  return job
 }
 
 const project = (name: string) =>
@@ -235,7 +243,7 @@ test('a slice never costs more than its node, and slices that fill a node pay fo
     fc.property(amounts, fc.nat(10 ** 9), fc.integer({ min: 1, max: 64 }), (words, priceMicros, cpus) => {
       const node = { ...anOffer(words), priceMicros }
       const { resources } = aJob({ resources: { cpus: Math.min(cpus, words.cpus) } }).spec
-      const slice = sliceOf(resources, node, 0)
+      const slice = sliceOf(resources, node, undefined)
       const price = slicePrice(node, slice)
       assert.ok(price <= priceMicros)
       assert.ok(resourceNames.every((name) => slice[name] <= node.shape[name]))

@@ -11,6 +11,7 @@ import type { Need } from './need.ts'
 import { openPrices, type Prices } from './prices.ts'
 import { idOf } from './queue.ts'
 import { quotaNodes, type Quotas } from './quotas.ts'
+import { acceleratorMilliOf } from './slice.ts'
 
 /** One round of placement: the facts, and what was given away in it so far. Nothing of it outlives the round. */
 export type Round = Quotas & {
@@ -67,7 +68,7 @@ export function count(round: Round, lease: Counted): void {
 export function heldBy(ranks: readonly LeasedRank[], times: number) {
   const sum = (of: (rank: LeasedRank) => number) => ranks.reduce((total, rank) => total + of(rank), 0) * times
   return {
-    accelerators: sum((rank) => rank.accelerators * 1000),
+    accelerators: sum(acceleratorMilliOf),
     nodes: ranks.length * times,
     cpuMilli: sum((rank) => rank.cpuMilli),
     memoryMiB: sum((rank) => rank.memoryMiB),

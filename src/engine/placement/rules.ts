@@ -2,7 +2,7 @@ import { objectionToBlock } from '#engine/market/block.ts'
 import { rules, type Rule } from '#model/plan.ts'
 import { formatInstant } from '#kit/instant.ts'
 import { formatSizeMiB } from '#kit/size.ts'
-import type { Amount } from '#model/resources.ts'
+import { isPart, type Amount } from '#model/resources.ts'
 
 import { isSomething, type Look } from './look.ts'
 import { levelOf } from './market.ts'
@@ -56,10 +56,18 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
   image: ({ spec }, { candidate: { offer } }) =>
     spec.image === undefined || offer.images ? null : never('it runs no container images'),
 
-  accelerator: (need, { candidate: { offer }, choice }) => {
+  accelerator: (need, { candidate: { offer, ground }, choice }) => {
     if (choice !== -1) return null
     const { shape } = offer
-    const ofKind = need.roles.some(({ resources }) => resources.accelerators.some((one) => isOfKind(one, shape)))
+    const suitable = need.roles.flatMap(({ resources }) => resources.accelerators.filter((one) => isOfKind(one, shape)))
+    const ofKind = suitable.length > 0
+    if (ofKind && suitable.every(isPart)) {
+      const asked = `asked for ${say.anyAccelerators(need)}`
+      if (!offer.divisible) return never(`its nodes are had whole, ${asked}`)
+      if (!ground.names)
+        return never(`it does not tell its nodes, so nobody could say which accelerator is shared; ${asked}`)
+      return never(`its ${shape.accelerator} cannot be had in such slices, ${asked}`)
+    }
     const has = shape.accelerators === 0 ? 'no accelerator' : `${shape.accelerators} ${shape.accelerator ?? 'unnamed'}`
     const each = shape.accelerators === 0 || ofKind ? '' : ` (${formatSizeMiB(shape.acceleratorMemoryMiB)} each)`
     return never(`a node has ${has}${each}, asked for ${say.anyAccelerators(need)}`)

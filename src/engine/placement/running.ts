@@ -1,10 +1,13 @@
 import type { GangRequest } from '#engine/cell/ask.ts'
+import type { RankSize } from '#engine/cell/sizes.ts'
 import type { Line } from '#engine/queue/line.ts'
 import type { Want } from '#engine/queue/request.ts'
+import type { Place } from '#engine/sharing/devices.ts'
 
 import type { LiveLease } from './facts.ts'
 import { countable, oneUnit, type Ground, type Market } from './market.ts'
 import { heldBy, type Round } from './round.ts'
+import { portionOf } from './part.ts'
 import { resourceNames } from './slice.ts'
 
 /** A gang never counts more ranks than this. */
@@ -29,7 +32,7 @@ export function adoptAll(line: Line, { market, leases, now }: Round): void {
           amounts,
         })
         const request = { id, want, since: 0, lastsMs: Infinity }
-        line.adopt(request, { option: 0, ranks: standing.nodes, spares: [], ends }, now)
+        line.adopt(request, { option: 0, ranks: standing.nodes, spares: [], devices: standing.devices, ends }, now)
       }
 }
 
@@ -57,7 +60,7 @@ function inParts({ times = 1, ends, endsAt, ranks }: LiveLease): { times: number
   return parts
 }
 
-type Standing = { ground: Ground; gang: GangRequest; nodes: number[] }
+type Standing = { ground: Ground; gang: GangRequest; nodes: number[]; devices?: (Place | null)[] }
 
 function standingOf(
   lease: LiveLease,
@@ -81,23 +84,29 @@ const nodeOfUnit = ({ cell, unitsPerNode }: Ground, unit: number): number =>
 function onNodes(ground: Ground, { ranks }: LiveLease, times: number): Standing | null {
   const roles: GangRequest['roles'] = []
   const nodes: number[] = []
+  const devices: (Place | null)[] = []
   for (const rank of ranks) {
     const node = ground.numberOf.get(rank.node ?? '')
-    if (node === undefined || resourceNames.every((name) => rank[name] <= 0)) continue
-    const size = countable(rank)
+    const { part } = rank
+    if (node === undefined || (!part && resourceNames.every((name) => rank[name] <= 0))) continue
+    const size = { ...countable(rank), ...portionOf(part) }
     const last = roles.at(-1)
-    if (last && resourceNames.every((name) => last.size[name] === size[name])) last.ranks += times
+    if (last && isAlike(last.size, size)) last.ranks += times
     else roles.push({ size, ranks: times })
-    for (let n = 0; n < times; n++) nodes.push(node)
+    for (let n = 0; n < times; n++) {
+      nodes.push(node)
+      devices.push(part ? { device: part.device, start: part.start ?? 0 } : null)
+    }
   }
-  return roles.length > 0 ? { ground, gang: { roles }, nodes } : null
+  return roles.length > 0 ? { ground, gang: { roles }, nodes, devices } : null
 }
+
+const sizeNames = [...resourceNames, 'share', 'profile'] as const
+const isAlike = (a: RankSize, b: RankSize): boolean => sizeNames.every((name) => a[name] === b[name])
 
 /** Leases that hold the same share one want, which is made ready once. */
 function wantOf(wants: Map<string, Want>, project: string, option: Want['options'][number]): Want {
-  const sizes = option.gang.roles.map(({ size, ranks }) =>
-    [ranks, ...resourceNames.map((name) => size[name])].join(' '),
-  )
+  const sizes = option.gang.roles.map(({ size, ranks }) => [ranks, ...sizeNames.map((name) => size[name])].join(' '))
   const key = `lease ${project} ${option.cell} ${option.amounts.nodes ?? 0} ${sizes.join(', ')}`
   const known = wants.get(key) ?? { key, project, priority: 0, options: [option] }
   wants.set(key, known)

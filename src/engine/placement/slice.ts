@@ -1,13 +1,19 @@
 import type { LeasedRank } from '#model/lease.ts'
 import type { Offer } from '#model/offer.ts'
-import type { AcceleratorRequest, Resources, Shape } from '#model/resources.ts'
+import { isPart, type AcceleratorRequest, type Resources, type Shape } from '#model/resources.ts'
 
 import { oneCpu } from './need.ts'
+import { partOf, type Part } from './part.ts'
 
 /** What one rank holds of its node. */
-export type Slice = Pick<LeasedRank, 'cpuMilli' | 'memoryMiB' | 'diskMiB' | 'accelerators'>
+export type Slice = Amounts & { part?: Part }
+type Amounts = Pick<LeasedRank, 'cpuMilli' | 'memoryMiB' | 'diskMiB' | 'accelerators'>
 
-export const resourceNames = ['cpuMilli', 'memoryMiB', 'diskMiB', 'accelerators'] as const satisfies (keyof Slice)[]
+export const resourceNames = ['cpuMilli', 'memoryMiB', 'diskMiB', 'accelerators'] as const satisfies (keyof Amounts)[]
+
+/** Accelerators in thousandths, whole ones and the part of one. */
+export const acceleratorMilliOf = ({ accelerators, part }: Amounts & { part?: Part }): number =>
+  1000 * accelerators + (part?.shareMilli ?? 0)
 
 /**
  * The slice of a node of this offer that a rank gets: the whole node where it cannot be divided, else what was asked.
@@ -15,25 +21,31 @@ export const resourceNames = ['cpuMilli', 'memoryMiB', 'diskMiB', 'accelerators'
  * asked: who takes a quarter of the accelerators gets a quarter of the memory with them, and pays for a quarter either
  * way. Disk comes only as asked: what is free of it changes under our hands, and few care.
  */
-export function sliceOf(resources: Resources, offer: Offer, accelerators: number): Slice {
+export function sliceOf(resources: Resources, offer: Offer, request: AcceleratorRequest | undefined): Slice {
   const { shape } = offer
   if (!offer.divisible) return wholeNode(shape)
+  const part = request ? partOf(request, shape) : null
+  const accelerators = part ? 0 : (request?.count ?? 0)
   const asked = {
     cpuMilli: resources.cpuMilli.count,
     memoryMiB: resources.memoryMiB.count,
     diskMiB: resources.diskMiB.count,
     accelerators,
   }
-  if (resourceNames.every((name) => asked[name] === 0)) asked.cpuMilli = Math.min(oneCpu, shape.cpuMilli)
-  const largest = resourceNames.reduce((a, b) => (asked[b] * shape[a] > asked[a] * shape[b] ? b : a))
+  if (!part && resourceNames.every((name) => asked[name] === 0)) asked.cpuMilli = Math.min(oneCpu, shape.cpuMilli)
+  const [taken, has] = [
+    { ...asked, accelerators: acceleratorMilliOf({ ...asked, ...(part && { part }) }) },
+    { ...shape, accelerators: 1000 * shape.accelerators },
+  ]
+  const largest = resourceNames.reduce((a, b) => (taken[b] * has[a] > taken[a] * has[b] ? b : a))
   const given = (name: 'cpuMilli' | 'memoryMiB') =>
-    resources[name].atLeast && shape[largest] > 0
-      ? Math.max(asked[name], Math.floor((shape[name] * asked[largest]) / shape[largest]))
+    resources[name].atLeast && has[largest] > 0
+      ? Math.max(asked[name], Math.floor((has[name] * taken[largest]) / has[largest]))
       : asked[name]
-  return { ...asked, cpuMilli: given('cpuMilli'), memoryMiB: given('memoryMiB') }
+  return { ...asked, cpuMilli: given('cpuMilli'), memoryMiB: given('memoryMiB'), ...(part && { part }) }
 }
 
-const wholeNode = ({ cpuMilli, memoryMiB, diskMiB, accelerators }: Shape): Slice => ({
+const wholeNode = ({ cpuMilli, memoryMiB, diskMiB, accelerators }: Shape): Amounts => ({
   cpuMilli,
   memoryMiB,
   diskMiB,
@@ -48,22 +60,27 @@ export function slicePrice({ shape, priceMicros, divisible }: Offer, slice: Slic
   if (!divisible) return priceMicros
   const price = BigInt(priceMicros)
   const parts = resourceNames.map((name) => {
-    const [part, whole] = [BigInt(slice[name]), BigInt(shape[name])]
+    const isMilli = name === 'accelerators'
+    const part = BigInt(isMilli ? acceleratorMilliOf(slice) : slice[name])
+    const whole = BigInt(isMilli ? 1000 * shape.accelerators : shape[name])
     return whole === 0n ? 0n : (price * part + whole - 1n) / whole
   })
   return Number(parts.reduce((most, part) => (part > most ? part : most), 0n))
 }
 
 /**
- * Which of the accelerators asked for a node of this shape satisfies: the place in the list (0 when none were asked
- * for), or -1. Models compare without case.
+ * Which of the accelerators asked for a node of this offer satisfies: the place in the list (0 when none were asked
+ * for), or -1. Models compare without case. A part is of an accelerator of a node that we know, for who shares it must be
+ * told which one; and of a node that is divided.
  */
-export function choiceOf({ accelerators }: Resources, shape: Shape): number {
-  return accelerators.length === 0 ? 0 : accelerators.findIndex((request) => satisfies(request, shape))
+export function choiceOf({ accelerators }: Resources, { offer, isNamed }: { offer: Offer; isNamed: boolean }): number {
+  const { shape, divisible } = offer
+  const satisfies = (request: AcceleratorRequest): boolean =>
+    isOfKind(request, shape) &&
+    shape.accelerators >= request.count &&
+    (!isPart(request) || (divisible && isNamed && partOf(request, shape) !== null))
+  return accelerators.length === 0 ? 0 : accelerators.findIndex(satisfies)
 }
-
-const satisfies = (request: AcceleratorRequest, shape: Shape): boolean =>
-  isOfKind(request, shape) && shape.accelerators >= request.count
 
 /** Whether the accelerators of a shape are of the model, or have the memory, that is asked for. */
 export function isOfKind({ model, memoryMiB }: AcceleratorRequest, shape: Shape): boolean {
