@@ -43,7 +43,7 @@ const jobs = fc
   )
 
 const fleet = aFleet(
-  { count: 5, domains: [2, 4] },
+  { count: 5, domains: [2, 4], priceMicros: 3_600_000_000 },
   { count: 2, domains: [2], size: 4, site: 'local/there', tier: 'spot', priceMicros: 7_200_000_000 },
 )
 const [here, there] = [fleet.groups.slice(0, 1), fleet.groups.slice(1)]
@@ -55,6 +55,14 @@ const scenario: fc.Arbitrary<Partial<Scenario>> = fc.record({
     [{ groups: here, atMs: 60, forMs: 50, running: 'lost' as const }],
     [{ groups: there, atMs: 20, forMs: 90, running: 'kept' as const }],
     [{ groups: there, atMs: 30, forMs: null, running: 'lost' as const }],
+  ),
+  prices: fc.constantFrom(
+    [],
+    [{ groups: there, atMs: 40, priceMicros: 1_000_000 }],
+    [
+      { groups: [...fleet.groups], atMs: 10, priceMicros: 50_000_000_000 },
+      { groups: here, atMs: 90, priceMicros: 0 },
+    ],
   ),
   spot: fc.constantFrom(
     [],
@@ -132,13 +140,19 @@ test('every job ends, waits at the end, or was too large; what ended did all its
       for (const record of outcome.records) checkRecord(record)
       const held = outcome.records.reduce((sum, { heldMs, demand }) => sum + heldMs * demand.amount, 0)
       assert.equal(outcome.measured.usage.gpu.usedMs, held)
+      // The least that the work could have cost is a lower bound, whatever prices do.
       assert.ok(BigInt(String(figures.costBoundMicros)) <= BigInt(String(figures.costMicros)))
+      assert.equal(figures.lostHours, hoursOf(outcome.records, 'lostMs'))
       assert.ok(Number(ended) < outcome.records.length || Number(figures.makespanMs) >= Number(figures.makespanBoundMs))
     }),
     { numRuns: 300 },
   )
 })
 
+const hoursOf = (records: readonly JobRecord[], key: 'lostMs' | 'startupMs'): number =>
+  Number((records.reduce((sum, record) => sum + record[key] * record.demand.amount, 0) / 3_600_000).toFixed(3))
+
+/** All time on nodes is the work of the job, done once, and what was lost and started again. */
 function checkRecord({ state, job, doneMs, lostMs, startupMs, heldMs, endsAtMs, ...record }: JobRecord): void {
   assert.equal(heldMs, doneMs + lostMs + startupMs)
   assert.equal(record.starts - record.preemptions - record.losses, state === 'ended' ? 1 : 0)
