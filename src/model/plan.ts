@@ -99,4 +99,9 @@ export type Decision = {
   /** Rules that make it dearer, the one that costs most first. */
   ruleCosts?: RuleCost[]
   refusal: Refusal | null
+  /** Who has to leave for it: it waits until they have left, and what they leave is promised to it. */
+  preempts?: Preempted[]
 }
+
+/** Whole work that leaves for other work, by the lease that it gives up. */
+export type Preempted = { lease: string; workload: string; name: string }

@@ -50,3 +50,7 @@ export const Project = z.object({
   preemption: Preemption.prefault({}),
 })
 export type Project = z.infer<typeof Project>
+
+/** Whether other work may have to leave for that of a project. */
+export const mayPreempt = ({ preemption: { within, reclaim } }: Project): boolean =>
+  within !== 'never' || reclaim !== 'never'

@@ -59,7 +59,7 @@ function rooms(database: Database, { ids, clock }: { ids: Ids; clock: Clock }): 
     apply(on, changes, { now: clock.now(), ids })
   return {
     workloads: createWorkloads(database),
-    placement: createPlacement(database),
+    placement: createPlacement(database, ids),
     follow: createFollow(database),
     operations: createOperations(database, applyWithin),
     agents: createAgents(database),

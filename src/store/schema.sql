@@ -13,12 +13,15 @@ create table attempts (
   created_at bigint not null,
   started_at bigint,
   ended_at bigint,
+  preempted_for text,
+  preempted_at bigint,
   UNIQUE (workload, number),
   PRIMARY KEY (id),
   FOREIGN KEY (workload) REFERENCES workloads(id) ON DELETE CASCADE
 );
 CREATE INDEX attempts_ended ON public.attempts USING btree (ended_at) WHERE (ended_at IS NOT NULL);
 CREATE UNIQUE INDEX attempts_one_live ON public.attempts USING btree (workload, replica) WHERE (state = ANY (ARRAY['starting'::text, 'running'::text, 'stopping'::text]));
+CREATE INDEX attempts_preempted ON public.attempts USING btree (preempted_at) WHERE (preempted_at IS NOT NULL);
 
 create table claims (
   name text not null,

@@ -8,6 +8,7 @@ import type { Offer } from '#model/offer.ts'
 import type { Operation } from '#model/operation.ts'
 import type { Decision, Refusal, Start } from '#model/plan.ts'
 import type { TreeProblem } from '#model/project-tree.ts'
+import type { Preemption } from '#model/preemption.ts'
 import type { Project } from '#model/project.ts'
 import type { Rank } from '#model/rank.ts'
 import type { Replica } from '#model/replica.ts'
@@ -112,6 +113,9 @@ export type OccupyingLease = Pick<
   endsAt?: number | null
   endsName?: string | null
   ends?: number[] | null
+  priority?: number
+  since?: number
+  leaves?: boolean
 }
 
 /**
@@ -134,6 +138,8 @@ export type QueueSnapshot = {
   /** Live leases that occupy capacity. */
   leases: OccupyingLease[]
   projects: Project[]
+  /** Who was made to leave for whom, lately or while both are still to end. */
+  preemptions?: Preemption[]
   /** What is spent until now, by `project/<name>` and `workload/<id>`; nothing where there is no key. */
   spent: Map<string, bigint>
   /** The secret that a workload names and its project does not have, by workload. */
@@ -170,7 +176,8 @@ export type Placement = {
   nextAt(now: number): Promise<number | null>
   /**
    * One transaction, only while `claim` still holds: attempt, lease (`wanted`), ranks, launch operation and plan of each
-   * placed decision; refusals onto their workloads (written, and told as an event, only when the text changed).
+   * placed decision; refusals onto their workloads (written, and told as an event, only when the text changed). Who is to
+   * leave for somebody begins to stop, unless one of those who were to leave together is no longer there.
    */
   commit(claim: Claim, placed: Placed[], refused: Decision[], now: number): Promise<boolean>
 }

@@ -2,6 +2,7 @@ import type { Amounts } from '#engine/queue/quota.ts'
 import type { Lease } from '#model/lease.ts'
 import type { Offer } from '#model/offer.ts'
 import type { Start } from '#model/plan.ts'
+import type { Preemption } from '#model/preemption.ts'
 import type { Project } from '#model/project.ts'
 import type { Replica } from '#model/replica.ts'
 import type { Node, Site, SiteReach } from '#model/site.ts'
@@ -12,6 +13,8 @@ export type Snapshot = {
   waiting: Asked[]
   leases: LiveLease[]
   projects: Project[]
+  /** Who was made to leave for whom, lately or while both are still to end. */
+  preemptions?: Preemption[]
   /** Micro-dollars spent so far, by `project/<name>` and `workload/<id>`; nothing where there is no key. */
   spent: Map<string, bigint>
   /** The secret that a workload names and its project does not have, by workload. */
@@ -49,6 +52,10 @@ export type LiveLease = Pick<
   endsName?: string | null
   /** Of several, all ends that are known. */
   ends?: number[] | null
+  priority?: number
+  /** Since when it is there, and whether it is being retired. */
+  since?: number
+  leaves?: boolean
 }
 
 /** A site as last heard of. Without an inventory (`nodes` is null) the provider chooses the nodes. */

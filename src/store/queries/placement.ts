@@ -1,7 +1,9 @@
 import { sql } from 'kysely'
 
+import type { Ids } from '#kit/ids.ts'
 import type { NewEvent } from '#model/event.ts'
 import type { Decision, Refusal } from '#model/plan.ts'
+import { mayPreempt } from '#model/project.ts'
 import type { Workload } from '#model/workload.ts'
 import type { Database, Executor } from '#store/database.ts'
 import type { Claim, Placed, Placement, QueueSnapshot } from '#store/store.ts'
@@ -10,12 +12,13 @@ import { workloadColumns } from './columns.ts'
 import { addEvents } from './events.ts'
 import { nudge } from './nudge.ts'
 import { isOwed, owed } from './owed.ts'
+import { preempt, readPreemptions, type Preempting } from './preempt.ts'
 import { listProjects } from './projects.ts'
 import { readLeases, readQueue } from './queue.ts'
 import { listSites } from './sites.ts'
 import { readUsage } from './usage.ts'
 
-export const createPlacement = (database: Database): Placement => ({
+export const createPlacement = (database: Database, ids: Ids): Placement => ({
   snapshot: (options) => database.readAtOnce((on) => snapshot(on, options)),
   nextAt: (now) =>
     database.read(async (on) => {
@@ -25,7 +28,8 @@ export const createPlacement = (database: Database): Placement => ({
       return rows[0]?.at ?? null
     }),
   usage: ({ now, halfLifeMs }) => database.read((on) => readUsage(on, now, halfLifeMs)),
-  commit: (...[claim, placed, refused, now]) => database.write((on) => commit(on, { claim, placed, refused, now })),
+  commit: (...[claim, placed, refused, now]) =>
+    database.write((on) => commit(on, { claim, placed, refused, now, ids })),
 })
 
 type Asked = Parameters<Placement['snapshot']>[0]
@@ -36,20 +40,22 @@ async function snapshot(
 ): Promise<QueueSnapshot> {
   const { replicas, ...rest } = await readQueue(on, { now, most, asleep, after })
   if (unlessIdle && replicas.length === 0)
-    return { waiting: [], ...rest, leases: [], projects: [], spent: new Map(), sites: [] }
+    return { waiting: [], ...rest, leases: [], projects: [], preemptions: [], spent: new Map(), sites: [] }
   const ids = [...new Set(replicas.map(({ workload }) => workload))]
   const { rows: workloads } = await sql<Workload>`
     select ${workloadColumns('w')} from workloads w where w.id = any(${ids}::text[])
   `.execute(on)
   const workloadOf = new Map(workloads.map((workload) => [workload.id, workload]))
+  const projects = await listProjects(on)
   return {
     waiting: replicas.flatMap(({ need, start, ...replica }) => {
       const workload = workloadOf.get(replica.workload)
       return workload ? [{ workload, replica, need, start }] : []
     }),
     ...rest,
-    leases: await readLeases(on, ids),
-    projects: await listProjects(on),
+    leases: await readLeases(on, { apart: ids, one: projects.some(mayPreempt), now }),
+    projects,
+    preemptions: await readPreemptions(on, now),
     spent: await spentOf(on, ids, now),
     missing: await missingSecrets(on, workloads),
     sites: await listSites(on),
@@ -88,18 +94,19 @@ async function spentOf(on: Executor, workloads: string[], now: number): Promise<
   return new Map(rows.map(({ key, amount }) => [key, amount]))
 }
 
-type Commit = { claim: Claim; placed: Placed[]; refused: Decision[]; now: number }
-type Row = { id: string; name: string; project: string; attempts: number }
+type Commit = { claim: Claim; placed: Placed[]; refused: Decision[]; now: number; ids: Ids }
+type Row = { id: string; name: string; project: string; attempts: number; waits: boolean }
 
-async function commit(on: Executor, { claim, placed, refused, now }: Commit): Promise<boolean> {
+async function commit(on: Executor, { claim, placed, refused, now, ids }: Commit): Promise<boolean> {
   if (!(await holds(on, claim))) return false
+  const decisions = [...placed.map(({ decision }) => decision), ...refused]
+  const touched = decisions.flatMap(({ workload, preempts = [] }) => [workload, ...preempts.map((one) => one.workload)])
   const { rows } = await sql<Row>`
-    select id, name, project, attempts from workloads
-    where id = any(${[...placed.map(({ decision }) => decision), ...refused].map(({ workload }) => workload)}::text[])
-      and wants = 'run' and ended_at is null and state not in ('held', 'stopping')
-    order by id for no key update
+    select id, name, project, attempts, wants = 'run' and ended_at is null and state not in ('held', 'stopping') as waits
+    from workloads where id = any(${touched}::text[]) order by id for no key update
   `.execute(on)
-  const workloads = new Map(rows.map((row) => [row.id, row]))
+  const workloads = new Map(rows.filter(({ waits }) => waits).map((row) => [row.id, row]))
+  await preempt(on, preempting(refused, workloads), { now, ids })
   const events = [...(await place(on, { placed, workloads, now })), ...(await refuse(on, refused, workloads))]
   await addEvents(on, events, now)
   const launches = events.some(({ type }) => type === 'attempt.placed')
@@ -109,6 +116,13 @@ async function commit(on: Executor, { claim, placed, refused, now }: Commit): Pr
   ])
   return true
 }
+
+const preempting = (refused: Decision[], workloads: Map<string, Row>): Preempting[] =>
+  refused.flatMap(({ workload, preempts = [] }) => {
+    const row = workloads.get(workload)
+    if (!row || preempts.length === 0) return []
+    return [{ workload, project: row.project, name: row.name, leases: preempts.map(({ lease }) => lease) }]
+  })
 
 type Placing = { placed: Placed[]; workloads: Map<string, Row>; now: number }
 

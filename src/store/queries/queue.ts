@@ -105,23 +105,34 @@ export async function readQueue(on: Executor, { now, most, asleep, after }: Aske
   }
 }
 
+/** What a lease is read with: `one` where each of them may have to leave for somebody. */
+export type Reading = { apart: string[]; one: boolean; now: number }
+
 /**
  * All leases that occupy capacity; those that hold the same at the same place come as one, which are few where the
- * provider chooses the nodes. `apart` are the workloads whose own leases are told apart from all others'.
+ * provider chooses the nodes. `apart` are the workloads whose own leases are told apart from all others', and with `one`
+ * all are. What is being retired is there until its grace is over.
  */
-export async function readLeases(on: Executor, apart: string[]): Promise<OccupyingLease[]> {
-  const live = sql`l.state = any(${occupyingStates}::text[])`
+export async function readLeases(on: Executor, { apart, one, now }: Reading): Promise<OccupyingLease[]> {
+  const alone = sql`(${one}::bool or l.workload = any(${apart}::text[]))`
   const { rows } = await sql<OccupyingLease>`
+    with live as materialized (
+      select l.*, case when l.state = 'stopping'
+        then least(l.ends_at, greatest(${now}::bigint, coalesce(a.preempted_at, ${now}::bigint) + l.grace_ms))
+        else l.ends_at end as until
+      from leases l join attempts a on a.id = l.attempt where l.state = any(${occupyingStates}::text[])
+    )
     select l.id, l.workload, l.project, l.provider, l.site, l.tier, l.ranks, l.price_micros as "priceMicros", l.shape,
-      g.times, w.name, g.ends as "endsAt", v.name as "endsName", g.all_ends as ends
+      g.times, w.name, g.ends as "endsAt", v.name as "endsName", g.all_ends as ends, w.priority,
+      coalesce(l.started_at, l.created_at) as since, l.state = 'stopping' as leaves
     from (
-      select max(l.id) as id, count(*)::int as times, min(l.ends_at) as ends,
-        substr(min(lpad(l.ends_at::text, 16, '0') || l.workload), 17) as first,
-        json_agg(l.ends_at order by l.ends_at) filter (where l.ends_at is not null) as all_ends
-      from leases l where ${live} and l.workload <> all(${apart}::text[])
+      select max(l.id) as id, count(*)::int as times, min(l.until) as ends,
+        substr(min(lpad(l.until::text, 16, '0') || l.workload), 17) as first,
+        json_agg(l.until order by l.until) filter (where l.until is not null) as all_ends
+      from live l where not ${alone}
       group by l.project, l.provider, l.site, l.tier, l.shape, l.price_micros, l.ranks
       union all
-      select l.id, 1, l.ends_at, l.workload, null from leases l where ${live} and l.workload = any(${apart}::text[])
+      select l.id, 1, l.until, l.workload, null from live l where ${alone}
     ) g
     join leases l on l.id = g.id join workloads w on w.id = l.workload left join workloads v on v.id = g.first
     order by l.id
