@@ -46,6 +46,8 @@ const GeneratorFile = z.looseObject({
           nominalQuota: Quantity,
           borrowingLimit: Quantity.optional(),
           lendingLimit: Quantity.optional(),
+          reclaimWithinCohort: z.enum(['Never', 'LowerPriority', 'Any']).default('Never'),
+          withinClusterQueue: z.enum(['Never', 'LowerPriority']).default('Never'),
           workloadsSets: z.array(WorkloadSet),
         }),
       ),
@@ -55,7 +57,7 @@ const GeneratorFile = z.looseObject({
 
 /**
  * Reads the generator of Kueue's performance tests (test/performance/scheduler/configs). Each queue becomes a project,
- * `cohort-0/cq-3`, with its quotas; the n-th workload of a set comes after n intervals, and the parts of a set after one another.
+ * `cohort-0/cq-3`, with its quotas and whom it may stop; the n-th workload of a set comes after n intervals, and the parts of a set after one another.
  */
 export function readKueue(input: Input): Trace {
   const { value, wrong } = readDocument(input, GeneratorFile, "a generator of Kueue's")
@@ -70,7 +72,7 @@ export function readKueue(input: Input): Trace {
       for (const queues of cohort.queuesSets)
         for (let q = 0; q < queues.count; q++) {
           const project = `${parent}/${queues.className}-${q}`
-          projects.push(plainProject(project, { parent, ...quotasOf(queues) }))
+          projects.push(plainProject(project, { parent, ...termsOf(queues) }))
           for (const set of queues.workloadsSets) jobs.push(...jobsOf(set, project))
         }
     }
@@ -81,10 +83,17 @@ type QueueSet = z.output<typeof GeneratorFile>['cohorts'][number]['queuesSets'][
 
 const cpus = (cpuMilli: number | undefined): Quota => (cpuMilli === undefined ? {} : { cpuMilli })
 
-const quotasOf = ({ nominalQuota, borrowingLimit, lendingLimit }: QueueSet): Partial<Project> => ({
-  quota: cpus(nominalQuota),
-  borrowing: cpus(borrowingLimit),
-  lending: cpus(lendingLimit),
+const words = { Never: 'never', LowerPriority: 'lower-priority', Any: 'any' } as const
+
+const termsOf = (queues: QueueSet): Partial<Project> => ({
+  quota: cpus(queues.nominalQuota),
+  borrowing: cpus(queues.borrowingLimit),
+  lending: cpus(queues.lendingLimit),
+  preemption: {
+    within: words[queues.withinClusterQueue],
+    reclaim: words[queues.reclaimWithinCohort],
+    perHour: null,
+  },
 })
 
 const jobsPerSet = (sum: number, { count, workloadsSets }: QueueSet): number =>

@@ -173,6 +173,7 @@ test("a generator of Kueue's gives each queue its workloads, one after another",
     '        count: 3',
     '        nominalQuota: 20',
     '        borrowingLimit: 100',
+    '        reclaimWithinCohort: Any',
     '        workloadsSets:',
     '          - count: 4',
     '            creationIntervalMs: 100',
@@ -186,10 +187,12 @@ test("a generator of Kueue's gives each queue its workloads, one after another",
     [300, 1000, 2, 'cpu', 50, 'cohort-1/cq-2', 200, 1],
   )
   assert.deepEqual(
-    projects.slice(4, 6).map(({ name, parent, quota, borrowing }) => [name, parent, quota, borrowing]),
+    projects
+      .slice(4, 6)
+      .map(({ name, parent, quota, borrowing, preemption }) => [name, parent, quota, borrowing, preemption.reclaim]),
     [
-      ['cohort-1', null, {}, {}],
-      ['cohort-1/cq-0', 'cohort-1', { cpuMilli: 20_000 }, { cpuMilli: 100_000 }],
+      ['cohort-1', null, {}, {}, 'never'],
+      ['cohort-1/cq-0', 'cohort-1', { cpuMilli: 20_000 }, { cpuMilli: 100_000 }, 'any'],
     ],
   )
   const many = [
