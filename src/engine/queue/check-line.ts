@@ -10,8 +10,8 @@ export type Happened =
   | { at: number; promised: string; by: number }
   | { at: number; ended: string }
 
-type World = { plans: readonly CellPlan[]; quotas: readonly QuotaNode[]; overdueMs: number }
-type Run = { request: Request; option: Option; ranks: number[] }
+export type World = { plans: readonly CellPlan[]; quotas: readonly QuotaNode[]; overdueMs: number }
+export type Run = { request: Request; option: Option; ranks: number[] }
 
 /**
  * Looks at all that happened and tells what must not have: a node used twice, a gang not whole, a quota broken, a row not
@@ -62,7 +62,7 @@ function latest(request: Request, all: Request[], overdueMs: number): number {
   return request.since + overdueMs + 2 * (before + 2) * longest
 }
 
-function overfull(running: Run[], { plans }: World): string[] {
+export function overfull(running: Run[], { plans }: World): string[] {
   const wrong: string[] = []
   const used = new Map<string, number>()
   const alone = new Map<string, string>()
@@ -93,7 +93,7 @@ function overfull(running: Run[], { plans }: World): string[] {
 const domainOf = (plan: CellPlan | undefined, node: number, level: number): string =>
   `${level} ${level === 0 ? node : plan?.domains[level - 1]?.[node]}`
 
-function overQuota(running: Run[], quotas: readonly QuotaNode[]): string[] {
+export function overQuota(running: Run[], quotas: readonly QuotaNode[]): string[] {
   const held = (name: string) =>
     running.filter(({ request }) => request.want.project === name).map(({ option }) => option.amounts['gpu'] ?? 0)
   const children = (name: string) => quotas.filter(({ parent }) => parent === name)

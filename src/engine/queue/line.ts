@@ -1,6 +1,9 @@
 import { nodesOf } from '#engine/cell/heads.ts'
 import { adopt, refusals, release, take } from '#engine/cell/take.ts'
 
+import { Ledger } from '#engine/preemption/ledger.ts'
+import { Preemptor } from '#engine/preemption/preemptor.ts'
+import type { Preemption } from '#model/project.ts'
 import { Elders } from './elders.ts'
 import { Holders } from './holders.ts'
 import { Promises } from './promises.ts'
@@ -8,14 +11,25 @@ import { createQuotaTree } from './quota.ts'
 import { createReady, type Ready } from './ready.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { headOf } from './request.ts'
-import { mayFit, roomFor } from './room.ts'
+import { mayFit, noRoom } from './room.ts'
 import { Rows } from './rows.ts'
 import { Sleepers } from './sleepers.ts'
 
 import type { Cell } from '#engine/cell/cell.ts'
 import type { Standing } from '#engine/cell/take.ts'
 import type { Amounts, QuotaNode, QuotaTree } from './quota.ts'
-import type { Decision, Held, Lack, Refusal, Request, Reservation, Signature, Waiting, Way } from './request.ts'
+import type {
+  Decision,
+  Held,
+  Preempts,
+  Lack,
+  Refusal,
+  Request,
+  Reservation,
+  Signature,
+  Waiting,
+  Way,
+} from './request.ts'
 import type { Shares } from './share.ts'
 
 export type LineOptions = {
@@ -32,10 +46,14 @@ export type LineOptions = {
   choose?: ((request: Request, now: number) => readonly number[]) | undefined
   /** Is told each decision at once, before anybody else is asked. False ends the turn. */
   decided?: ((decision: Decision) => boolean) | undefined
+  /** Whom a project may preempt; nobody where it is not named. */
+  preemption?: ReadonlyMap<string, Preemption> | undefined
+  /** How long somebody who runs since then would have to run again if it left now; all of it when absent. */
+  losesMs?: ((request: Request, since: number, now: number) => number) | undefined
 }
 
 /** Somebody who runs already: which of its options it has, on which nodes, and when it ends (Infinity: nobody knows). */
-export type Running = Standing & { option: number; ends: number }
+export type Running = Standing & { option: number; ends: number; since?: number | undefined }
 
 /**
  * The queue over all cells. It is told of what comes, ends and changes, and decides in turns. It keeps the account of
@@ -55,9 +73,12 @@ export class Line {
   readonly #held: Holders
   readonly #sleepers: Sleepers
   readonly #promises: Promises
+  readonly #ledger = new Ledger()
+  readonly #preemptor: Preemptor | null
   #submitted = 0
 
-  constructor({ cells, quotas, shares, overdueMs, choose, decided }: LineOptions) {
+  constructor(options: LineOptions) {
+    const { cells, quotas, shares, overdueMs, choose, decided } = options
     this.#choose = choose
     this.#decided = decided
     this.#rows = new Rows(cells)
@@ -76,6 +97,8 @@ export class Line {
       rootOf,
       lost: (cell, project) => this.#sleepers.stir(cell, project),
     })
+    const [{ preemption: terms, losesMs }, quota, ledger] = [options, this.#quota, this.#ledger]
+    this.#preemptor = terms ? new Preemptor({ terms, quotas, quota, shares, ledger, losesMs }) : null
   }
 
   submit(request: Request): void {
@@ -90,12 +113,13 @@ export class Line {
   }
 
   /** Takes over somebody who runs already. Nothing is refused: more may be held than there are nodes or quota. */
-  adopt(request: Request, { option, ends, ...standing }: Running, now: number): void {
+  adopt(request: Request, { option, ends, since, ...standing }: Running, now: number): void {
     const way = this.#rows.ways(request.want)[option]
     if (!way) throw new RangeError(`${request.id} has no option ${option}`)
     this.#promises.openFence(way.cell)
     this.#promises.lose(way.cell, [...standing.ranks, ...standing.spares])
-    this.#hold({ request, way, gang: adopt(way.site, way.ask, standing), ends }, now)
+    const gang = adopt(way.site, way.ask, standing)
+    this.#hold({ request, way, gang, since: since ?? now, ends, leaves: false }, now)
   }
 
   /** Who waits does not wait any more. */
@@ -106,6 +130,7 @@ export class Line {
     const wasFirst = headOf(signature) === one
     one.gone = true
     this.#waiting.delete(id)
+    this.#ledger.forget(id)
     if (!wasFirst) return
     this.#promises.drop(signature)
     if (headOf(signature)) this.#sleepers.add(signature, null)
@@ -125,6 +150,8 @@ export class Line {
     this.#quota.remove(project, amounts)
     this.#shares.change(project, negative(amounts), now)
     this.#promises.uncount(request)
+    if (one.leaves) this.#promises.left(id)
+    else this.#ledger.forget(id)
     this.#sleepers.stir(cell, project)
   }
 
@@ -171,8 +198,10 @@ export class Line {
       this.asked++
       const outcome = this.#ask(next, head, now)
       if ('refusal' in outcome) {
-        decisions.push({ id: head.id, refused: outcome.refusal })
+        const preempts = this.#preempt(next, head, now)
+        decisions.push({ id: head.id, refused: preempts ?? outcome.refusal })
         this.#refuse(next, outcome, turn)
+        if (preempts) placed++
       } else {
         decisions.push(this.#start(next, outcome, now))
         turn.ready.add(next)
@@ -248,11 +277,42 @@ export class Line {
       }
       this.#promises.setFence(way.cell, signature, ends)
       const gang = take(way.site, way.ask)
-      if (gang >= 0) return { request: head, way, gang, ends }
+      if (gang >= 0) return { request: head, way, gang, since: now, ends, leaves: false }
       if (gang !== refusals.tooLarge) lack.room = true
     }
     if (chosen.length === 0) return { refusal: { cause: 'barred' }, lack }
-    return { refusal: lack.room ? this.#noRoom(chosen) : (missing ?? { cause: 'too-large' }), lack }
+    return {
+      refusal: lack.room ? noRoom(chosen, (cell) => this.#promises.of(cell)) : (missing ?? { cause: 'too-large' }),
+      lack,
+    }
+  }
+
+  /** Lets others leave for somebody who found no room or no quota, if it can start at once then. */
+  #preempt(signature: Signature, head: Waiting, now: number): Preempts | null {
+    if (!this.#preemptor || signature.reservation?.victims) return null
+    // Nobody knows how long the others take to leave, so it passes nobody who is promised something.
+    const ends = Infinity
+    const root = this.#sleepers.rootOf(head.want.project)
+    const holders = new Set(signature.cells.flatMap((cell) => this.#held.of(cell, root)))
+    const found = this.#preemptor.find({
+      request: head,
+      ways: this.#chosen(signature, now),
+      now,
+      holders: [...holders],
+      begin: (way) => this.#promises.rehearse(signature, way, ends),
+      hasQuota: (way, gone) => !this.#promises.quotaMissingWithout(signature, way, { ends, gone }),
+    })
+    if (!found) return null
+    const { way, nodes } = found
+    const victims = found.victims.map(({ held }) => held)
+    for (const held of victims) {
+      held.leaves = true
+      const { id, want } = held.request
+      this.#ledger.note(head.id, { id, project: want.project }, now)
+    }
+    this.#promises.claim(signature, head, { way, nodes, victims })
+    const ids = victims.map(({ request }) => request.id)
+    return { cause: 'preempts', victims: ids, option: way.number, cell: way.cell, nodes }
   }
 
   /** The ways that the first of a row may be started in now, best first. */
@@ -262,18 +322,12 @@ export class Line {
     return this.#choose && head ? this.#choose(head, now).flatMap((number) => ways[number] ?? []) : ways
   }
 
-  #noRoom(ways: readonly Way[]): Refusal {
-    const rooms = ways.map(({ number, cell, ask }) => {
-      const fence = this.#promises.of(cell)
-      const reservedFor = fence?.shut.length ? fence.request.id : null
-      return { option: number, cell, largest: roomFor(ask), needs: ask.units, reservedFor }
-    })
-    return { cause: 'room', ...rooms.reduce((a, b) => (b.largest > a.largest ? b : a)) }
-  }
-
   #refuse(signature: Signature, { refusal, lack }: Refused, { now, sleeping }: Turn): void {
     this.vain++
-    this.#sleepers.add(signature, lack)
+    const { reservation } = signature
+    // All have left, and still it cannot start: something else went wrong meanwhile.
+    if (reservation?.victims?.size === 0) this.#promises.drop(signature)
+    this.#sleepers.add(signature, reservation?.victims ? { quota: true, room: true } : lack)
     signature.hopeless ||= refusal.cause === 'too-large' || refusal.cause === 'barred'
     this.#promises.make(signature, this.#chosen(signature, now), now)
     this.#elders.add(signature)
@@ -304,7 +358,7 @@ export class Line {
     this.#sleepers.wake({
       mayHaveQuota: (signature) =>
         signature.ways.some((way) => !this.#promises.quotaMissing(signature, way, endsOf(signature, now))),
-      passes: (signature, cell) => this.#promises.isOpenTo(cell, signature, endsOf(signature, now)),
+      fenceFor: (signature, cell) => this.#promises.fenceFor(cell, signature, endsOf(signature, now)),
       mayHaveRoom: ({ cell, ask }, by) => {
         this.#promises.setFence(cell, by, endsOf(by, now))
         return mayFit(ask)

@@ -1,9 +1,10 @@
 import { createQuotaTree } from './quota.ts'
 import { headOf } from './request.ts'
-import { earliest, passes, setFence } from './reservation.ts'
+import { close, earliest, passes, setFence } from './reservation.ts'
 
+import type { Ask } from '#engine/cell/ask.ts'
 import type { Cell } from '#engine/cell/cell.ts'
-import type { QuotaNode, QuotaTree } from './quota.ts'
+import type { Amounts, QuotaNode, QuotaTree } from './quota.ts'
 import type { Holders } from './holders.ts'
 import type { Rehearsal } from './rehearsal.ts'
 import type { Held, Refusal, Request, Reservation, Signature, Way } from './request.ts'
@@ -21,43 +22,45 @@ type Options = {
 }
 
 /**
- * The starts that are promised: at most one in each cell, kept until its owner starts or leaves, also against who comes
- * later and would go before it. So a start comes never later than was said, if all end when they are known to.
+ * The starts that are promised, kept until their owner starts or leaves, also against who comes later and would go before
+ * it. In each cell one is promised to who waits, so that it comes never later than was said, if all end when they are
+ * known to; and others to those for whom somebody had to leave.
  */
 export class Promises {
   readonly #given: Options
-  readonly #promised: (Reservation | null)[]
+  readonly #onCell: readonly Reservation[][]
   /** The quotas of each tree. */
   readonly #trees: Map<string, QuotaNode[]>
 
   constructor(given: Options) {
     this.#given = given
-    this.#promised = given.cells.map(() => null)
+    this.#onCell = given.cells.map(() => [])
     this.#trees = Map.groupBy(given.quotas, ({ name }) => given.rootOf(name))
   }
 
   all(): readonly Reservation[] {
-    return this.#promised.filter((reservation) => reservation !== null)
+    return this.#onCell.flat()
   }
 
+  /** The one promise of a cell for which nobody has to leave. */
   of(cell: number): Reservation | null {
-    return this.#promised[cell] ?? null
+    return this.#onCell[cell]?.find(({ victims }) => !victims) ?? null
   }
 
   /** Promises a start in the cell without a promise where it comes first, in one of these ways. */
   make(owner: Signature, ways: readonly Way[], now: number): void {
     const head = headOf(owner)
-    const open = ways.filter(({ cell }) => !this.#promised[cell])
+    const open = ways.filter(({ cell }) => !this.of(cell))
     if (owner.reservation || owner.hopeless || !head || open.length === 0) return
     const { quota } = this.#given
     const claims = this.#claims(owner)
     for (const { request, way } of claims) quota.add(request.want.project, way.amounts)
     let best: Start | null = null
     for (const way of open) {
-      const rehearsal = this.#given.rehearsals[way.cell]
       const holders = [...this.#holders(owner, way.cell, now), ...claims]
       holders.sort((a, b) => (a.ends === b.ends ? 0 : a.ends - b.ends))
-      const start = rehearsal ? earliest({ owner, way, rehearsal, holders, quota, now }) : null
+      const ask = this.rehearse(owner, way, now + head.lastsMs)
+      const start = earliest({ owner, ask, way, holders, quota, now })
       if (start && (!best || start.at < best.at)) best = start
     }
     for (const { request, way } of claims) quota.remove(request.want.project, way.amounts)
@@ -66,13 +69,43 @@ export class Promises {
   }
 
   #promise(owner: Signature, request: Request, { start, claims, now }: Found): void {
+    this.#add({ ...this.#kept(owner, request, start), victims: null }, [...this.#holders(owner, -1, now), ...claims])
+  }
+
+  /** Keeps nodes and quota for one for whom others have to leave. */
+  claim(owner: Signature, request: Request, eviction: { way: Way; nodes: number[]; victims: readonly Held[] }): void {
+    const { way, nodes, victims } = eviction
+    this.drop(owner)
+    const stay = this.#holders(owner, -1, -Infinity).filter(({ leaves }) => !leaves)
+    const kept = this.#kept(owner, request, { at: Infinity, way, nodes })
+    // Who is promised a later start may not start before it instead, where there is no quota for both.
+    const soon = this.#claims(owner, true)
+    // … and to others their start is promised beside this one.
+    this.count({ request, way, gang: -1, since: 0, ends: Infinity, leaves: false })
+    this.#add({ ...kept, victims: new Set(victims.map((held) => held.request.id)) }, [...stay, ...soon])
+  }
+
+  #kept(owner: Signature, request: Request, start: Start) {
     const root = this.#given.rootOf(owner.want.project)
     const quota = createQuotaTree(this.#trees.get(root) ?? [])
     quota.add(owner.want.project, start.way.amounts)
-    const reservation: Reservation = { ...start, owner, request, root, quota, counted: new Map(), shut: [] }
-    for (const one of [...this.#holders(owner, -1, now), ...claims]) this.#countIn(reservation, one)
-    this.#promised[start.way.cell] = reservation
-    owner.reservation = reservation
+    return { ...start, owner, request, root, quota, counted: new Map<string, Amounts>(), shut: [] }
+  }
+
+  #add(reservation: Reservation, counted: readonly Held[]): void {
+    for (const one of counted) this.#countIn(reservation, one)
+    this.#onCell[reservation.way.cell]?.push(reservation)
+    reservation.owner.reservation = reservation
+  }
+
+  /** A copy of a cell to try on what somebody wants, where all is closed that is kept from it, also what is not free yet. */
+  rehearse(asker: Signature, way: Way, ends: number): Ask {
+    const rehearsal = this.#given.rehearsals[way.cell]
+    if (!rehearsal) throw new RangeError(`there is no cell ${way.cell}`)
+    this.setFence(way.cell, asker, ends)
+    const scratch = rehearsal.begin()
+    for (const one of this.#onCell[way.cell] ?? []) if (!isOpen(one, asker, ends)) close(scratch, one.nodes)
+    return rehearsal.ask(way)
   }
 
   /** Those who run in a cell or under the owner's quotas; of those who ran over their time nobody knows the end. */
@@ -82,24 +115,22 @@ export class Promises {
   }
 
   /** Who is promised a start under the same quotas, as if it ran already. */
-  #claims(owner: Signature): Held[] {
+  #claims(owner: Signature, onlySoon = false): Held[] {
     const root = this.#given.rootOf(owner.want.project)
     return this.all()
-      .filter((reservation) => reservation.root === root)
-      .map(({ request, at, way }) => ({ request, way, gang: -1, ends: at + request.lastsMs }))
+      .filter((reservation) => reservation.root === root && (!onlySoon || reservation.victims))
+      .map(({ request, at, way }) => ({ request, way, gang: -1, since: at, ends: at + request.lastsMs, leaves: false }))
   }
 
   drop(owner: Signature): void {
     const { reservation } = owner
     if (!reservation) return
-    const {
-      request,
-      way: { cell },
-    } = reservation
-    this.openFence(cell)
+    const { cell } = reservation.way
+    const [site, here] = [this.#given.cells[cell], this.#onCell[cell]]
+    if (site) setFence(site, reservation, true)
     owner.reservation = null
-    this.#promised[cell] = null
-    this.uncount(request)
+    here?.splice(here.indexOf(reservation), 1)
+    this.uncount(reservation.request)
     this.#given.lost(cell, owner.want.project)
   }
 
@@ -109,8 +140,8 @@ export class Promises {
     const shortage = this.#given.quota.shortage(project, amounts)
     if (shortage) return { cause: 'quota', ...shortage }
     const root = this.#given.rootOf(project)
-    const before = this.#promised.find((one) => {
-      if (!one || one.root !== root || isSame(one.owner, asker) || passes(one, ends)) return false
+    const before = this.all().find((one) => {
+      if (one.root !== root || isOpen(one, asker, ends)) return false
       const counted = asker.reservation && one.counted.get(asker.reservation.request.id)
       if (!counted) return one.quota.shortage(project, amounts) !== null
       if (counted === amounts) return false
@@ -122,24 +153,49 @@ export class Promises {
     return before ? { cause: 'reserved', until: before.at, for: before.request.id } : null
   }
 
-  isOpenTo(cell: number, asker: Signature, ends: number): boolean {
-    const reservation = this.#promised[cell]
-    return !reservation || isSame(reservation.owner, asker) || passes(reservation, ends)
+  /** The same without some who run now. */
+  quotaMissingWithout(
+    asker: Signature,
+    way: Way,
+    { ends, gone }: { ends: number; gone: readonly Held[] },
+  ): Refusal | null {
+    const each = (change: 'add' | 'remove'): void => {
+      for (const { request, way: held } of gone) {
+        const { project } = request.want
+        this.#given.quota[change](project, held.amounts)
+        for (const one of this.all()) if (one.counted.has(request.id)) one.quota[change](project, held.amounts)
+      }
+    }
+    each('remove')
+    const missing = this.quotaMissing(asker, way, ends)
+    each('add')
+    return missing
+  }
+
+  /** The same for all to whom the same is open in a cell. */
+  fenceFor(cell: number, asker: Signature, ends: number): string {
+    const here = this.#onCell[cell]
+    return here?.length ? here.map((one) => Number(isOpen(one, asker, ends))).join('') : ''
   }
 
   setFence(number: number, asker: Signature, ends: number): void {
-    const [cell, reservation] = [this.#given.cells[number], this.#promised[number]]
-    if (cell && reservation) setFence(cell, reservation, this.isOpenTo(number, asker, ends))
+    const cell = this.#given.cells[number]
+    if (cell) for (const one of this.#onCell[number] ?? []) setFence(cell, one, isOpen(one, asker, ends))
   }
 
   openFence(number: number): void {
-    const [cell, reservation] = [this.#given.cells[number], this.#promised[number]]
-    if (cell && reservation) setFence(cell, reservation, true)
+    const cell = this.#given.cells[number]
+    if (cell) for (const one of this.#onCell[number] ?? []) setFence(cell, one, true)
+  }
+
+  /** Whoever had to leave has left. */
+  left(id: string): void {
+    for (const { victims } of this.all()) victims?.delete(id)
   }
 
   /** Counts somebody who starts where it still runs when others are to start. */
   count(held: Held): void {
-    for (const reservation of this.#promised) if (reservation) this.#countIn(reservation, held)
+    for (const reservation of this.all()) this.#countIn(reservation, held)
   }
 
   #countIn(reservation: Reservation, { request, way: { amounts }, ends }: Held): void {
@@ -151,31 +207,35 @@ export class Promises {
   }
 
   uncount({ id, want }: Request): void {
-    for (const one of this.#promised) {
-      const amounts = one?.counted.get(id)
-      if (!one || !amounts) continue
-      one.counted.delete(id)
-      one.quota.remove(want.project, amounts)
+    for (const { counted, quota } of this.all()) {
+      const amounts = counted.get(id)
+      if (!amounts) continue
+      counted.delete(id)
+      quota.remove(want.project, amounts)
     }
   }
 
-  /** Drops the promise of nodes that may not be used any more. */
+  /** Drops promises of nodes that may not be used any more. */
   recheck(number: number): void {
-    const [cell, reservation] = [this.#given.cells[number], this.#promised[number]]
-    if (cell && reservation?.nodes.some((node) => cell.usable[node] === 0)) this.drop(reservation.owner)
+    const cell = this.#given.cells[number]
+    for (const { nodes, owner } of this.#onCell[number]?.slice() ?? [])
+      if (nodes.some((node) => cell?.usable[node] === 0)) this.drop(owner)
   }
 
-  /** Drops the promise of nodes that somebody has who was not asked for here. */
-  lose(number: number, nodes: readonly number[]): void {
-    const reservation = this.#promised[number]
-    if (reservation?.nodes.some((node) => nodes.includes(node))) this.drop(reservation.owner)
+  /** Drops promises of nodes that somebody has who was not asked for here. */
+  lose(number: number, taken: readonly number[]): void {
+    for (const { nodes, owner } of this.#onCell[number]?.slice() ?? [])
+      if (nodes.some((node) => taken.includes(node))) this.drop(owner)
   }
 
   /** Drops promises that were not kept because somebody ran longer than was known. */
   expire(now: number): void {
-    for (const one of this.#promised) if (one && one.at < now) this.drop(one.owner)
+    for (const { at, owner } of this.all()) if (at < now) this.drop(owner)
   }
 }
+
+const isOpen = (one: Reservation, asker: Signature, ends: number): boolean =>
+  isSame(one.owner, asker) || passes(one, ends)
 
 type Found = { start: Start; claims: Held[]; now: number }
 

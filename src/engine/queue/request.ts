@@ -47,6 +47,13 @@ export type Refusal =
   | { cause: 'too-large' }
   /** None of its options may be tried now. */
   | { cause: 'barred' }
+  | Preempts
+
+/**
+ * These have to leave for it now, whole gangs. Its nodes are kept for it until it starts, in a turn after `ended` was told
+ * of each of them; who left may be submitted again, with its first `since`.
+ */
+export type Preempts = { cause: 'preempts'; victims: string[]; option: number; cell: number; nodes: number[] }
 
 export type Decision =
   /** `option` counts from 0 in the want's options; `gang` is its number in the cell. */
@@ -96,10 +103,20 @@ export type Reservation = {
   counted: Map<string, Amounts>
   /** Nodes that are closed to others right now. */
   shut: number[]
+  /** Those who still have to leave for it; null where nobody was preempted. */
+  victims: Set<string> | null
 }
 
 /** Who runs. */
-export type Held = { request: Request; way: Way; gang: number; ends: number }
+export type Held = {
+  request: Request
+  way: Way
+  gang: number
+  since: number
+  ends: number
+  /** It was told to leave. */
+  leaves: boolean
+}
 
 /** The first of a row, or undefined when nobody waits there any more. */
 export function headOf({ row }: Signature): Waiting | undefined {

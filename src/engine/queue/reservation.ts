@@ -2,9 +2,9 @@ import { nodesOf } from '#engine/cell/heads.ts'
 import { touch } from '#engine/cell/nodes.ts'
 import { refusals, release, take } from '#engine/cell/take.ts'
 
+import type { Ask } from '#engine/cell/ask.ts'
 import type { Cell } from '#engine/cell/cell.ts'
 import type { QuotaTree } from './quota.ts'
-import type { Rehearsal } from './rehearsal.ts'
 import type { Held, Reservation, Signature, Way } from './request.ts'
 
 /** Whether who ends at `ends` is gone before the owner starts. */
@@ -26,11 +26,21 @@ export function setFence(cell: Cell, reservation: Reservation, open: boolean): v
   if (open) reservation.shut = []
 }
 
+/** Closes nodes of a copy, whoever is there. */
+export function close(scratch: Cell, nodes: readonly number[]): void {
+  for (const node of nodes) {
+    if (scratch.closedBy[node] !== 0) continue
+    scratch.closedBy[node] = reserved
+    scratch.tenants[node] = (scratch.tenants[node] ?? 0) + 1
+    touch(scratch, node)
+  }
+}
+
 type Profile = {
   owner: Signature
   way: Way
-  /** Of the cell of this way. */
-  rehearsal: Rehearsal
+  /** What it asks for, on a copy of the cell of this way. */
+  ask: Ask
   /** Who runs in this cell or under the same quotas, and who will start there, by their ends. */
   holders: readonly Held[]
   quota: QuotaTree
@@ -42,10 +52,9 @@ type Profile = {
  * then. Null: not even when all have ended. All of this is tried on a copy of the cell, on which those who run are
  * released in the order of their ends: one release and one question for each end.
  */
-export function earliest({ owner, way, rehearsal, holders, quota, now }: Profile): Start | null {
-  const scratch = rehearsal.begin()
+export function earliest({ owner, ask, way, holders, quota, now }: Profile): Start | null {
+  const scratch = ask.cell
   const { project } = owner.want
-  const ask = rehearsal.ask(way)
   let [next, at, gang] = [0, now, -1]
   for (;;) {
     gang = quota.shortage(project, way.amounts) === null ? take(scratch, ask) : refusals.full
@@ -60,13 +69,18 @@ export function earliest({ owner, way, rehearsal, holders, quota, now }: Profile
   }
   for (const { request, way: other } of holders.slice(0, next)) quota.add(request.want.project, other.amounts)
   if (gang < 0) return null
-  const { ranks, spares } = nodesOf(scratch, gang)
+  return { at, way, nodes: allNodesOf(scratch, gang, way) }
+}
+
+/** The nodes that a gang has, with those that it keeps others from. */
+export function allNodesOf(cell: Cell, gang: number, way: Way): number[] {
+  const { ranks, spares } = nodesOf(cell, gang)
   const nodes = new Set([...ranks, ...spares])
   if (way.gang.exclusive !== undefined)
-    scratch.closedBy.forEach((by, node) => {
+    cell.closedBy.forEach((by, node) => {
       if (by === gang + 1) nodes.add(node)
     })
-  return { at, way, nodes: [...nodes] }
+  return [...nodes]
 }
 
 export type Start = { at: number; way: Way; nodes: number[] }

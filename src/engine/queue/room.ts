@@ -3,6 +3,7 @@ import { catchUp } from '#engine/cell/form.ts'
 import { largestFree } from '#engine/cell/heads.ts'
 
 import type { Ask } from '#engine/cell/ask.ts'
+import type { Refusal, Reservation, Way } from './request.ts'
 
 /** Tells by counts alone whether a request may have room now; when it says no, it has none. */
 export function mayFit(ask: Ask): boolean {
@@ -23,5 +24,14 @@ function taskMayFit({ lead, need }: Ask): boolean {
   return false
 }
 
-/** The most units that one domain can take that may hold it, for an explanation. */
-export const roomFor = (ask: Ask): number => (ask.kind === 'task' ? 0 : largestFree(ask, ask.loosest))
+/** What lacks room: of these ways the one in which a domain that may hold it has the most. */
+export function noRoom(ways: readonly Way[], promisedIn: (cell: number) => Reservation | null): Refusal {
+  const rooms = ways.map(({ number, cell, ask }) => {
+    const fence = promisedIn(cell)
+    const reservedFor = fence?.shut.length ? fence.request.id : null
+    return { option: number, cell, largest: roomFor(ask), needs: ask.units, reservedFor }
+  })
+  return { cause: 'room', ...rooms.reduce((a, b) => (b.largest > a.largest ? b : a)) }
+}
+
+const roomFor = (ask: Ask): number => (ask.kind === 'task' ? 0 : largestFree(ask, ask.loosest))

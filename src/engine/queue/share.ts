@@ -15,6 +15,8 @@ export type Shares = {
    * newer times counting more, divided by its weight.
    */
   share: (name: string, now: number) => number
+  /** The largest part of all there is of a resource that amounts take. */
+  part: (amounts: Amounts) => number
   /**
    * The order in which projects are asked: at each node of the tree the child with the smaller share goes first, equal
    * shares by name. So two projects are compared where their paths part, by the shares of the groups that they are in.
@@ -92,6 +94,7 @@ export function createShares({ nodes, capacity, halfLifeMs }: Options): Shares {
         }
       }
     },
+    part: (amounts) => partOf(capacity, amounts),
     share: (name, now) => shareOf(rowOf(name), now),
     path: (name, now) => pathOf(rowOf(name), (row) => shareOf(row, now)),
     compare(a, b, now) {
@@ -115,3 +118,6 @@ function pathOf(own: Row, shareOf: (row: Row) => number): readonly Step[] {
   for (let row: Row | null = own; row; row = row.above) own.path.unshift({ name: row.name, share: shareOf(row) })
   return own.path
 }
+
+const partOf = (capacity: Amounts, amounts: Amounts): number =>
+  Math.max(0, ...Object.entries(amounts).map(([one, amount]) => amount / (capacity[one] ?? Infinity)))

@@ -3,9 +3,9 @@ import type { Lack, Signature, Way } from './request.ts'
 
 type May = {
   mayHaveQuota: (signature: Signature) => boolean
-  /** Whether the nodes that a cell keeps for somebody are open to another. */
-  passes: (signature: Signature, cell: number) => boolean
-  /** Asked once for all who need the same there, and for those who pass apart from the others. */
+  /** Equal for those to whom the same nodes are open of those that a cell keeps for others. */
+  fenceFor: (signature: Signature, cell: number) => string
+  /** Asked once for all who need the same there and to whom the same is open. */
   mayHaveRoom: (way: Way, by: Signature) => boolean
 }
 
@@ -90,24 +90,31 @@ export class Sleepers {
       for (const signature of this.#underRoot.get(root) ?? [])
         if (may.mayHaveQuota(signature)) this.add(signature, null)
     for (const cell of this.#grown)
-      // First all who do not pass, then all who do, so that nodes are closed and opened once.
-      for (const signature of [...this.#withRoom(cell, false, may), ...this.#withRoom(cell, true, may)])
-        if (signature.asleep) this.add(signature, null)
+      for (const signature of this.#withRoom(cell, may)) if (signature.asleep) this.add(signature, null)
     this.#freed.clear()
     this.#grown.clear()
   }
 
-  #withRoom(cell: number, isOpen: boolean, { passes, mayHaveRoom }: May): Signature[] {
-    const found: Signature[] = []
-    for (const same of this.#forRoom[cell]?.values() ?? []) {
-      let asked = false
+  #withRoom(cell: number, { fenceFor, mayHaveRoom }: May): Signature[] {
+    // One fence after the other, so that nodes are closed and opened once.
+    const byFence = new Map<string, Map<string, Sleeper[]>>()
+    for (const [need, same] of this.#forRoom[cell] ?? [])
       for (const [signature, way] of same) {
-        if (passes(signature, cell) !== isOpen) continue
-        if (!asked && !mayHaveRoom(way, signature)) break
-        asked = true
-        found.push(signature)
+        const fence = fenceFor(signature, cell)
+        const needs = byFence.get(fence) ?? new Map<string, Sleeper[]>()
+        byFence.set(fence, needs)
+        const alike = needs.get(need)
+        if (alike) alike.push({ signature, way })
+        else needs.set(need, [{ signature, way }])
       }
-    }
+    const found: Signature[] = []
+    for (const needs of byFence.values())
+      for (const alike of needs.values()) {
+        const [first] = alike
+        if (first && mayHaveRoom(first.way, first.signature)) for (const { signature } of alike) found.push(signature)
+      }
     return found
   }
 }
+
+type Sleeper = { signature: Signature; way: Way }

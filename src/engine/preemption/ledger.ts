@@ -1,0 +1,55 @@
+const hourMs = 3_600_000
+
+/**
+ * Who was made to leave for whom, and how often work of a project was, lately.
+ *
+ * Nobody who was preempted for somebody preempts him in turn, nor anyone for whom he was in a row of preemptions: `mayEvict`
+ * keeps the relation "was preempted for" free of circles. So without anybody new a queue comes to rest: who is at the top
+ * of the relation is never preempted and starts once; anyone else starts at most once more than those above it start
+ * together. (The number of starts of each, in the order of the relation, is the potential.)
+ */
+export class Ledger {
+  /** For each who preempted: whom. */
+  readonly #victims = new Map<string, Set<string>>()
+  /** For each who was preempted: for whom. */
+  readonly #causes = new Map<string, Set<string>>()
+  /** When work of a project was preempted. */
+  readonly #times = new Map<string, number[]>()
+
+  mayEvict(by: string, victim: string): boolean {
+    const seen = new Set<string>()
+    const left = [victim]
+    for (let at = left.pop(); at !== undefined; at = left.pop()) {
+      if (at === by) return false
+      if (seen.has(at)) continue
+      seen.add(at)
+      left.push(...(this.#victims.get(at) ?? []))
+    }
+    return true
+  }
+
+  /** How many of a project were preempted in the hour before now. */
+  lately(project: string, now: number): number {
+    const times = (this.#times.get(project) ?? []).filter((at) => at > now - hourMs)
+    this.#times.set(project, times)
+    return times.length
+  }
+
+  note(by: string, victim: { id: string; project: string }, now: number): void {
+    const victims = this.#victims.get(by) ?? new Set()
+    this.#victims.set(by, victims.add(victim.id))
+    const causes = this.#causes.get(victim.id) ?? new Set()
+    this.#causes.set(victim.id, causes.add(by))
+    const times = this.#times.get(victim.project) ?? []
+    this.#times.set(victim.project, times)
+    times.push(now)
+  }
+
+  /** Somebody has ended for good, or does not wait any more. */
+  forget(id: string): void {
+    for (const victim of this.#victims.get(id) ?? []) this.#causes.get(victim)?.delete(id)
+    for (const by of this.#causes.get(id) ?? []) this.#victims.get(by)?.delete(id)
+    this.#victims.delete(id)
+    this.#causes.delete(id)
+  }
+}

@@ -1,0 +1,154 @@
+import { findVictims, type Candidate, type Eviction } from './victims.ts'
+
+import type { Ask } from '#engine/cell/ask.ts'
+import type { QuotaNode, QuotaTree } from '#engine/queue/quota.ts'
+import type { Held, Request, Way } from '#engine/queue/request.ts'
+import type { Shares } from '#engine/queue/share.ts'
+import type { Preemption } from '#model/project.ts'
+import type { Ledger } from './ledger.ts'
+
+export type PreemptorOptions = {
+  /** Whom work of a project may make leave, and how often its own may have to; never for who is not there. */
+  terms: ReadonlyMap<string, Preemption>
+  quotas: readonly QuotaNode[]
+  quota: QuotaTree
+  shares: Shares
+  ledger: Ledger
+  /** How long somebody who runs since then would have to run again, its restart included; all of it when absent. */
+  losesMs?: ((request: Request, since: number, now: number) => number) | undefined
+}
+
+/** What the line knows of the one who asks. */
+export type Asking = {
+  request: Request
+  /** The ways that may be tried, best first. */
+  ways: readonly Way[]
+  now: number
+  /** All who run in the cells of these ways, or under the quotas of its project. */
+  holders: readonly Held[]
+  begin: (way: Way) => Ask
+  /** Whether there is quota for it, promises to others kept, when some have left. */
+  hasQuota: (way: Way, without: readonly Held[]) => boolean
+}
+
+/** Ways that are tried for one who asks. */
+const waysAtMost = 4
+
+/**
+ * Who has to leave for whom, with the rules of Kueue's cluster queues: a project may preempt its own work of lower priority
+ * (`within`), and reclaim what others of its tree borrow (`reclaim`: of lower priority, or any), but not to borrow itself.
+ * So a victim has lower priority and is of the same project, or its project holds more than its own before it leaves, while
+ * that of who preempts holds no more than its own afterwards. `Ledger` keeps it from going in circles.
+ */
+export class Preemptor {
+  readonly #given: PreemptorOptions
+  readonly #parents: ReadonlyMap<string, string | null>
+
+  constructor(given: PreemptorOptions) {
+    this.#given = given
+    this.#parents = new Map(given.quotas.map(({ name, parent }) => [name, parent]))
+  }
+
+  /** Of the ways the one with the least loss, or null; so that it can start at once when the victims have left. */
+  find(asking: Asking): Eviction | null {
+    const { terms } = this.#given
+    const { request, ways, now, holders, hasQuota } = asking
+    const { project } = request.want
+    const own = terms.get(project)
+    if (!own || (own.within === 'never' && own.reclaim === 'never')) return null
+    const rootOf = (held: Held): string | undefined => this.#whole(held.request.want.project).at(-1)
+    const root = this.#whole(project).at(-1)
+    const candidates = holders
+      .filter((held) => rootOf(held) === root && this.#isCandidate(held, request, own))
+      .map((held): Candidate => ({ held, loss: this.#lossOf(held, now) }))
+      .sort((a, b) => a.loss - b.loss)
+    let best: Eviction | null = null
+    for (const way of ways.slice(0, waysAtMost)) {
+      const search = { way, begin: () => asking.begin(way) }
+      const mayLeave = (one: Candidate, after: readonly Candidate[]) =>
+        this.#mayLeave(one, after, { way, project, now })
+      const quotaFor = (without: readonly Candidate[]) =>
+        hasQuota(
+          way,
+          without.map(({ held }) => held),
+        )
+      const ownOnly = candidates.filter(({ held }) => held.request.want.project === project)
+      const found =
+        (candidates.length > ownOnly.length
+          ? findVictims({
+              ...search,
+              candidates,
+              mayLeave,
+              hasQuota: (without) => quotaFor(without) && !this.#borrows(project, way, without),
+            })
+          : null) ??
+        (ownOnly.length > 0 ? findVictims({ ...search, candidates: ownOnly, mayLeave, hasQuota: quotaFor }) : null)
+      if (found && (!best || found.loss < best.loss)) best = found
+    }
+    return best
+  }
+
+  /** Time that is lost, times the largest part of all there is of a resource that it holds. */
+  #lossOf({ request, way, since }: Held, now: number): number {
+    const { losesMs, shares } = this.#given
+    return (losesMs?.(request, since, now) ?? now - since) * shares.part(way.amounts)
+  }
+
+  #isCandidate({ request: { id, want }, leaves }: Held, { id: by, want: wanted }: Request, own: Preemption): boolean {
+    if (leaves) return false
+    const isLower = want.priority < wanted.priority
+    const may =
+      want.project === wanted.project
+        ? own.within !== 'never' && isLower
+        : own.reclaim === 'any' || (own.reclaim === 'lower-priority' && isLower)
+    return may && this.#given.ledger.mayEvict(by, id)
+  }
+
+  #mayLeave(
+    { held }: Candidate,
+    after: readonly Candidate[],
+    { way, project, now }: { way: Way; project: string; now: number },
+  ): boolean {
+    const { terms, ledger } = this.#given
+    const victim = held.request.want.project
+    const before = after.filter((one) => one.held.request.want.project === victim).length
+    if (ledger.lately(victim, now) + before >= (terms.get(victim)?.perHour ?? Infinity)) return false
+    if (victim === project) return true
+    return this.#without(after, (quota) => {
+      const mine = new Set(this.#path(project))
+      return this.#path(victim).some((node) => !mine.has(node) && this.#isOver(quota, node, way))
+    })
+  }
+
+  #borrows(project: string, way: Way, without: readonly Candidate[]): boolean {
+    return this.#without(without, (quota) => {
+      quota.add(project, way.amounts)
+      const does = this.#path(project).some((node) => this.#isOver(quota, node, way))
+      quota.remove(project, way.amounts)
+      return does
+    })
+  }
+
+  #isOver = (quota: QuotaTree, node: string, { amounts }: Way): boolean =>
+    Object.keys(amounts).some((resource) => quota.borrowed(node, resource) > 0)
+
+  /** A project and the groups that it is in, without the root: that one owns all there is. */
+  #path(project: string): string[] {
+    const path = this.#whole(project)
+    return path.length > 1 ? path.slice(0, -1) : path
+  }
+
+  #whole(project: string): string[] {
+    const path: string[] = []
+    for (let at: string | null | undefined = project; at; at = this.#parents.get(at)) path.push(at)
+    return path
+  }
+
+  #without<T>(candidates: readonly Candidate[], look: (quota: QuotaTree) => T): T {
+    const { quota } = this.#given
+    for (const { held } of candidates) quota.remove(held.request.want.project, held.way.amounts)
+    const seen = look(quota)
+    for (const { held } of candidates) quota.add(held.request.want.project, held.way.amounts)
+    return seen
+  }
+}
