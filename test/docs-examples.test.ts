@@ -143,7 +143,15 @@ test('every fleet and scenario in the documentation is one that a simulation tak
   }
   const files = ['fleet.yaml', 'jobs.csv'].map((name) => join(root, 'examples/simulate', name))
   const scenario = ['--scenario', join(root, 'examples/simulate/bad-week.yaml')]
-  const { code, stdout, stderr } = await callMain(['simulate', ...files, ...scenario, '--policy', 'fifo,fair'])
+  const projects = ['--projects', join(root, 'examples/simulate/projects.yaml')]
+  const { code, stdout, stderr } = await callMain([
+    'simulate',
+    ...files,
+    ...scenario,
+    ...projects,
+    '--policy',
+    'fifo,isobar',
+  ])
   assert.equal(code, 0, stderr)
   assert.match(stdout, /^ended +240 +240$/m)
 })
