@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { armadaRound } from './cell/armada.ts'
 import { churn, gpuPlan, growth, mixes } from './cell/gpus.ts'
 import { kubernetes } from './cell/kubernetes.ts'
+import { preempting } from './cell/preempting.ts'
 import { churnInLine } from './cell/queue.ts'
 import { sets } from './cell/sets.ts'
 import { mixedCores, oneCore, placeTasks } from './cell/tasks.ts'
@@ -73,6 +74,8 @@ function work(): void {
   console.log('\nThe work of others. OURS ARE DECISIONS ALONE; THEIRS INCLUDE API AND BINDS')
   const share = isLeast ? 0.001 : 1
   console.table([...kubernetes(share), ...sets(share)])
+  console.log('\nWith the preemption of the queue: whole gangs leave, least lost work first, each start checked')
+  console.table(preempting(share))
 }
 
 /** The same gangs through the queue. */

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { armadaRound } from '#bench/cell/armada.ts'
 import { churn, gpuPlan, growth, mixes } from '#bench/cell/gpus.ts'
 import { kubernetes } from '#bench/cell/kubernetes.ts'
+import { preempting } from '#bench/cell/preempting.ts'
 import { churnInLine } from '#bench/cell/queue.ts'
 import { sets } from '#bench/cell/sets.ts'
 import { mixedCores, oneCore, placeTasks } from '#bench/cell/tasks.ts'
@@ -38,6 +39,11 @@ test('the work of others is placed', () => {
   const rows = [...kubernetes(0.001), ...sets(0.001)]
   const never = rows.filter(({ ranks }) => ranks === 0).map(({ work }) => work)
   assert.deepEqual(never, ['KAI scale: a gang of 513 nodes is told that it can never fit'])
+})
+
+test('work of higher priority makes others leave', () => {
+  const [one] = preempting(0.01)
+  assert.deepEqual([one?.started, one?.victims], [1, 1])
 })
 
 test('the jobs that Slurm is given are placed alone, through the queue and through the store', async () => {

@@ -7,7 +7,7 @@ import type { CellPlan } from '#engine/cell/cell.ts'
 import { measure, takeAll, takeOne, times, type Measured, type Work } from './measured.ts'
 
 /** Nodes of 4 cores and 32 GiB with one accelerator; 100 in a zone, 10 in a rack. */
-function planOf(nodes: number): CellPlan {
+export function nodesOfKubernetes(nodes: number): CellPlan {
   const all = Array.from({ length: nodes }, (_, i) => i)
   const classes = [{ shape: 'n', accelerators: 1, cpuMilli: 4000, memoryMiB: 32_768, diskMiB: 0 }]
   return { classes, classOf: all.map(() => 0), domains: [10, 100].map((size) => all.map((i) => Math.floor(i / size))) }
@@ -110,7 +110,7 @@ const workOf =
   ({ what, published, nodes = 5000, initial = 0, count, gang }: Set): Work => ({
     work: `Kubernetes ${what}`,
     published: published === none ? none : `${published}, the least in its CI`,
-    plan: planOf(nodes),
+    plan: nodesOfKubernetes(nodes),
     asked: [[Math.ceil(count * share), gang]],
     begin: (cell) => {
       const ask = askOf(cell, gang)
@@ -123,7 +123,7 @@ const workOf =
 const unschedulable = (share: number, initial: number, published: string): Work => ({
   work: `Kubernetes Unschedulable: ${initial} that fit nowhere, then 10,000`,
   published: `${published} pods/s, the least in its CI`,
-  plan: planOf(5000),
+  plan: nodesOfKubernetes(5000),
   begin: (cell) => {
     const [never, ask] = [askOf(cell, pods(1, { size: { cpuMilli: 8000 } })), askOf(cell, pods(1))]
     return takeAll([...times(Math.ceil(initial * share), never), ...times(Math.ceil(10_000 * share), ask)])
@@ -134,7 +134,7 @@ const unschedulable = (share: number, initial: number, published: string): Work 
 const preempting = (count: number, groups: number, size: number): Work => ({
   work: `Kubernetes cpg preemption, 100 nodes: 1,000 pods give way to ${count} x ${groups} x ${size}`,
   published: none,
-  plan: planOf(100),
+  plan: nodesOfKubernetes(100),
   begin: (cell) => {
     const victims: number[] = []
     const low = askOf(cell, pods(1, { size: { cpuMilli: 400 } }))
