@@ -179,6 +179,41 @@ test('a job that must not run here ends at a simulated site of sites.yaml, at it
   assert.deepEqual([attempt.site, attempt.pricePerHour.text], ['simulated/cloud', '$80.00'])
 })
 
+test('two halves see one accelerator, and who has one whole sees another', async (t) => {
+  const home = aHome(t)
+  writeFileSync(
+    join(home, 'sites.yaml'),
+    `sites:
+  - { provider: local, name: here, price: $4/h,
+      shape: { cpus: 8, memory: 2GB, accelerators: H100:2, acceleratorMemory: 80GB } }
+`,
+  )
+  const server = await aServer(t, { home, url: await aDatabase(), port: 0 })
+  const documents = ['0.5', '0.5', '1'].map(
+    (share, i) => `kind: job
+name: j-${i}
+resources: { accelerators: H100:${share}, cpus: 0.1, memory: 32MB }
+run: echo gpu $CUDA_VISIBLE_DEVICES; exec sleep 60
+`,
+  )
+  await ask(server, 'POST /v1/workloads', { text: documents.join('---\n') })
+  const seen: string[] = []
+  for (const [i] of documents.entries()) {
+    await ask(server, `GET /v1/workloads/j-${i}/wait?for=running&timeoutSeconds=20`)
+    for (let tries = 0; tries < 400 && seen.length === i; tries++) {
+      const log = (await ask(server, `GET /v1/workloads/j-${i}/logs`)).text
+      if (log.includes('gpu ')) seen.push(log.trim())
+      else await new Promise((resolve) => setTimeout(resolve, 25))
+    }
+  }
+  assert.deepEqual(new Set(seen), new Set(['gpu 0', 'gpu 1']))
+  assert.equal(seen[0], seen[1])
+  const [half] = (await ask(server, 'GET /v1/workloads/j-0')).json.attemptList
+  assert.equal(half.pricePerHour.text, '$1.00')
+  for (const [i] of documents.entries()) await ask(server, `POST /v1/workloads/j-${i}/stop`)
+  for (const [i] of documents.entries()) await ask(server, `GET /v1/workloads/j-${i}/wait?timeoutSeconds=20`)
+})
+
 test('metrics tell what waits and what is held, by kind, state, site and tier', async (t) => {
   const server = await aServer(t, { home: aHome(t), url: await aDatabase(), port: 0 })
   const texts = ['resources: { cpus: 100000 }\nrun: x', 'resources: { cpus: 0.1 }\nrun: sleep 60']

@@ -27,14 +27,18 @@ for (const [text, path] of refused)
     )
   })
 
-test('a part of an accelerator is refused, and the whole one is named', () => {
-  const read = readSpecs('kind: job\nname: a\nrun: x\nresources: {accelerators: [H100:0.5, A100/1g.5gb]}\n', 'a')
-  assert.ok('problems' in read)
+const read = (kind: string) =>
+  readSpecs(`kind: ${kind}\nname: a\nrun: x\nresources: {accelerators: [H100:0.5, A100/1g.5gb]}\n`, 'a')
+
+test('a part of an accelerator is refused for the tasks of an array alone, and the whole one is named', () => {
+  assert.ok('specs' in read('job'))
+  const array = read('array\ntasks: 8')
+  assert.ok('problems' in array)
   assert.deepEqual(
-    read.problems.map(({ message, fix }) => [message, fix]),
+    array.problems.map(({ message, fix }) => [message, fix]),
     [
-      ['a part of an accelerator cannot be had yet', 'write H100:1'],
-      ['a part of an accelerator cannot be had yet', 'write A100:1'],
+      ['tasks of an array cannot have a part of an accelerator yet', 'write H100:1'],
+      ['tasks of an array cannot have a part of an accelerator yet', 'write A100:1'],
     ],
   )
 })

@@ -28,10 +28,12 @@ export const notYet = (spec: Spec): BrokenRule[] => [
     })),
 ]
 
-/** Shares and slices of accelerators. */
-const parts = ({ resources }: Spec): BrokenRule[] =>
-  resources.accelerators.filter(isPart).map(({ shareMilli: _share, profile: _profile, ...whole }) => ({
-    path: ['resources', 'accelerators'],
-    message: 'a part of an accelerator cannot be had yet',
-    fix: `write ${formatAccelerator({ ...whole, count: 1 })}`,
-  }))
+/** Tasks that run side by side on one worker are not told apart on one accelerator. */
+const parts = ({ kind, resources }: Spec): BrokenRule[] =>
+  (kind === 'array' ? resources.accelerators.filter(isPart) : []).map(
+    ({ shareMilli: _share, profile: _profile, ...whole }) => ({
+      path: ['resources', 'accelerators'],
+      message: 'tasks of an array cannot have a part of an accelerator yet',
+      fix: `write ${formatAccelerator({ ...whole, count: 1 })}`,
+    }),
+  )

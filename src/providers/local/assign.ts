@@ -17,11 +17,27 @@ export type Assignment = {
   claims: string[]
 }
 
-/** Gives each rank a node, an address and its accelerators, or says what is not there. */
-export async function assign(
-  { folder, nodes, slices }: { folder: SiteFolder; nodes: Node[]; slices: readonly MigInstance[] },
-  order: Order,
-): Promise<Outcome<Assignment>> {
+/** Orders that wait for accelerators of a site, one behind the other. */
+const turns = new WeakMap<SiteFolder, Promise<unknown>>()
+
+/**
+ * Gives each rank a node, an address and its accelerators, or says what is not there. Who wants accelerators comes one
+ * after another, as far as this process goes: of two that claim at once both may give way.
+ */
+export async function assign(site: AssignedSite, order: Order): Promise<Outcome<Assignment>> {
+  if (!order.ranks.some(({ shape, part }) => part || shape.accelerators > 0)) return assignNow(site, order)
+  const before = turns.get(site.folder) ?? Promise.resolve()
+  const turn = before.then(() => assignNow(site, order))
+  turns.set(
+    site.folder,
+    turn.catch(() => undefined),
+  )
+  return turn
+}
+
+export type AssignedSite = { folder: SiteFolder; nodes: Node[]; slices: readonly MigInstance[] }
+
+async function assignNow({ folder, nodes, slices }: AssignedSite, order: Order): Promise<Outcome<Assignment>> {
   const hosts = fit(nodes, order)
   if (!hosts.ok) return hosts
   const claims: string[] = []
