@@ -1,4 +1,5 @@
 import type { LeasedRank } from './lease.ts'
+import type { Topology } from './spec/topology.ts'
 
 /** Why a candidate was not taken: the rule, what it says of this candidate, and how far off it was. */
 export type Rejection = { site: string; tier: string; shape: string; rule: Rule; detail: string }
@@ -17,6 +18,7 @@ export const rules = [
   'cpus',
   'memory',
   'disk',
+  'node',
   'topology',
   'price',
   'capacity-block',
@@ -45,6 +47,9 @@ export type RunPrice = {
 /** What a hard rule costs a run: the cheapest candidate that it alone refuses, and how much less the run would cost there. */
 export type RuleCost = { rule: Rule; detail: string; site: string; tier: string; shape: string; savedMicros: number }
 
+/** What a gang keeps from others beside the nodes of its ranks: domains, and nodes that stay free for it. */
+export type Beside = { exclusive?: NonNullable<Topology['exclusive']>; spares?: string[] }
+
 /** A chosen offer with its nodes. */
 export type Placement = {
   provider: string
@@ -55,6 +60,7 @@ export type Placement = {
   /** Price of the whole gang for an hour. */
   priceMicros: number
   run?: RunPrice
+  beside?: Beside
 }
 
 /** A start that was promised. Times are milliseconds since the epoch. */

@@ -5,10 +5,11 @@ import { byCloseness, rejectionsOf, type Refused } from '#engine/explain/rejecti
 import type { Decision as Taken, Refusal as Vain, Request } from '#engine/queue/request.ts'
 import type { Place } from '#engine/sharing/devices.ts'
 import type { LeasedRank } from '#model/lease.ts'
-import type { Decision, Refusal, Rejection, RunPrice, Start } from '#model/plan.ts'
+import type { Decision, Placement, Refusal, Rejection, RunPrice, Start } from '#model/plan.ts'
 
 import type { Asked } from './facts.ts'
 import { sliceOfRanks, type Look } from './look.ts'
+import type { Need } from './need.ts'
 import type { Fit } from './preference.ts'
 import { drew, runOf } from './prices.ts'
 import { idOf, isUnread } from './queue.ts'
@@ -127,12 +128,16 @@ function placedAt(taken: Started, { asked, row, round, tried }: Placing): Decisi
     const node = ground.names?.[taken.ranks[rank] ?? -1]
     return { rank, ...(node !== undefined && { node }), ...leased(slice, taken.devices?.[rank]) }
   })
+  const beside = besideOf(
+    need,
+    taken.spares.flatMap((node) => ground.names?.[node] ?? []),
+  )
   const { provider, name } = site.info
   const { alternatives, refused } = othersOf(row, fit, { round, tried })
   const ruleCosts = ruleCostsOf(row, fit.look, round)
   const { id, project } = asked.workload
   const run = runOf(need, fit.look, round.prices)
-  count(round, { workload: id, project, provider, site: name, ranks })
+  count(round, { workload: id, project, provider, site: name, ranks, beside: { ...beside.beside, spares: [] } })
   drew(round.prices, need, fit.look)
   return {
     workload: id,
@@ -145,6 +150,7 @@ function placedAt(taken: Started, { asked, row, round, tried }: Placing): Decisi
       ranks,
       priceMicros,
       ...(run && { run }),
+      ...beside,
     },
     alternatives: alternatives.map((look) => alternativeOf(look, runOf(need, look, round.prices))),
     rejections: rejectionsOf(byCloseness(refused)),
@@ -158,6 +164,12 @@ function leased({ part, ...slice }: Slice, place: Place | null | undefined): Omi
   if (!part || !place) return slice
   const { device, start } = place
   return { ...slice, part: { device, ...part, ...(part.profile !== undefined && { start }) } }
+}
+
+function besideOf({ spec }: Need, spares: string[]): Pick<Placement, 'beside'> {
+  const { exclusive } = spec.topology ?? {}
+  if (!exclusive && spares.length === 0) return {}
+  return { beside: { ...(exclusive && { exclusive }), ...(spares.length > 0 && { spares }) } }
 }
 
 const mostAlternatives = 3

@@ -3,10 +3,11 @@ import type { Offer } from '#model/offer.ts'
 import type { Decision, Placement } from '#model/plan.ts'
 import type { Project } from '#model/project.ts'
 import type { AcceleratorRequest, Shape } from '#model/resources.ts'
-import type { Node } from '#model/site.ts'
 import { slotsOf } from '#model/workload.ts'
 
 import { acceleratorsOf, amountOf, partsHold, suits } from './check-parts.ts'
+import { quotasHold } from './check-quota.ts'
+import { apart, standing, withSpares } from './check-topology.ts'
 import type { Asked, SiteFacts } from './facts.ts'
 import type { PlaceInput } from './place.ts'
 
@@ -99,30 +100,22 @@ function* where({ now, defaults }: PlaceInput, { asked, placement, project, site
   if (spec.image !== undefined && !offer.images) yield 'it runs no images'
   const most = Math.min(spec.placement.maxPriceMicros ?? Infinity, policy.maxPriceMicros ?? Infinity)
   if (placement.priceMicros > most * placement.ranks.length) yield 'a node costs too much'
-  yield* together(spec.topology, placement.ranks, site.nodes)
-}
-
-type Topology = Asked['workload']['spec']['topology']
-
-function* together(topology: Topology, ranks: LeasedRank[], nodes: Node[] | null): Iterable<string> {
-  if (!topology?.required || topology.within === 'site' || new Set(ranks.map(({ node }) => node)).size <= 1) {
-    if (topology?.required && topology.within !== 'site' && ranks.length > 1 && !nodes)
-      yield 'nobody knows whether its nodes are together'
-    return
+  const { nodeLabels = {}, tolerations = [] } = spec.placement
+  for (const rank of placement.ranks) {
+    const node = site.nodes?.find((each) => each.name === rank.node)
+    if (Object.entries(nodeLabels).some(([key, value]) => node?.labels?.[key] !== value)) yield 'a node lacks a label'
+    if (node?.taints?.some((taint) => !tolerations.includes(taint))) yield 'a node has a taint that is not tolerated'
   }
-  const level = topology.within === 'nvlink' ? 0 : 1
-  const domains = ranks.map(({ node }) => {
-    const path = nodes?.find((each) => each.name === node)?.path ?? []
-    return path.length === 0 ? `alone ${node}` : path.slice(Math.min(level, path.length - 1)).join('/')
-  })
-  if (new Set(domains).size > 1) yield `its nodes are not in one ${topology.within}`
+  yield* standing(spec, placement, site.nodes)
 }
 
 function* what({ asked, placement, offer }: Placed): Iterable<string> {
-  const { resources } = asked.workload.spec
-  const tasks = slotsOf(asked.workload.spec, asked.replica.replica)
+  const { spec } = asked.workload
+  const tasks = slotsOf(spec, asked.replica.replica)
   const { shape } = offer
+  const roles = spec.kind === 'job' ? spec.roles?.flatMap((role) => Array.from({ length: role.nodes }, () => role)) : []
   for (const rank of placement.ranks) {
+    const { resources } = roles?.[rank.rank] ?? spec
     if (amounts.some((key) => rank[key] > shape[key])) yield 'a rank holds more than a node has'
     if (amounts.every((key) => held(rank, key) === 0)) yield 'a rank holds nothing'
     for (const key of ['cpuMilli', 'memoryMiB', 'diskMiB'] as const) {
@@ -154,11 +147,15 @@ function* nodesHold({ snapshot }: PlaceInput, placed: Placed[]): Iterable<string
         if (!node?.usable || node.shape.name !== placement.shape) yield `${rank.node} is no usable node of that shape`
       }
     const leases = snapshot.leases.filter((lease) => `${lease.provider}/${lease.site}` === site.site)
+    yield* apart(site, [
+      ...here.map((each) => ({ ...each.placement, name: name(each), isNew: true })),
+      ...leases.map(({ id, ...lease }, i) => ({ ...lease, name: `${id} ${i}`, isNew: false })),
+    ])
     for (const node of site.nodes ?? []) {
       const on = (ranks: LeasedRank[]) => ranks.filter((rank) => rank.node === node.name)
-      const news = here.flatMap(({ placement }) => on(placement.ranks))
+      const news = here.flatMap(({ placement }) => on(withSpares(placement)))
       const olds: Omit<LeasedRank, 'rank'>[] = [
-        ...leases.flatMap(({ ranks }) => on(ranks)),
+        ...leases.flatMap((lease) => on(withSpares(lease))),
         ...(node.foreign ? [node.foreign] : []),
       ]
       const all = [...news, ...olds]
@@ -192,8 +189,16 @@ function* offersHold({ snapshot }: PlaceInput, placed: Placed[]): Iterable<strin
   }
 }
 
+const siteAt = ({ sites }: PlaceInput['snapshot'], { provider, site }: { provider: string; site: string }) =>
+  sites.find((each) => each.site === `${provider}/${site}`)
+
 /** Quotas hold at the end, and each gang found its provider below its share when it came. */
 function* projectsHold({ snapshot, defaults }: PlaceInput, placed: Placed[]): Iterable<string> {
+  const holdings = [
+    ...snapshot.leases.map((lease) => ({ ...lease, isNew: false, site: siteAt(snapshot, lease) })),
+    ...placed.map(({ project, site, placement }) => ({ ...placement, project: project.name, site, isNew: true })),
+  ]
+  yield* quotasHold(snapshot.projects, holdings)
   for (const project of snapshot.projects) {
     const share = project.policy.maxProviderShare ?? defaults?.maxProviderShare ?? 1
     const mineAndOld = snapshot.leases
@@ -206,13 +211,5 @@ function* projectsHold({ snapshot, defaults }: PlaceInput, placed: Placed[]): It
         yield `${placement.provider} is above its share`
       mineAndOld.push(...placement.ranks.map((rank) => ({ ...rank, provider: placement.provider })))
     }
-    const sum = (key: 'cpuMilli' | 'accelerators') => mineAndOld.reduce((total, rank) => total + held(rank, key), 0)
-    const added = (key: 'cpuMilli' | 'accelerators') =>
-      mine.some((each) => each.placement.ranks.some((rank) => held(rank, key) > 0))
-    const { quota } = project
-    for (const key of ['cpuMilli', 'accelerators'] as const)
-      if (added(key) && sum(key) > (quota[key] ?? Infinity)) yield `${project.name} is above its quota of ${key}`
-    if (mine.length > 0 && mineAndOld.length > (quota.nodes ?? Infinity))
-      yield `${project.name} is above its quota of nodes`
   }
 }

@@ -1,7 +1,7 @@
 import type { Amounts } from '#engine/queue/quota.ts'
 import type { Lease } from '#model/lease.ts'
 import type { Offer } from '#model/offer.ts'
-import type { Start } from '#model/plan.ts'
+import type { Beside, Start } from '#model/plan.ts'
 import type { Preemption } from '#model/preemption.ts'
 import type { Project } from '#model/project.ts'
 import type { Replica } from '#model/replica.ts'
@@ -56,6 +56,7 @@ export type LiveLease = Pick<
   /** Since when it is there, and whether it is being retired. */
   since?: number
   leaves?: boolean
+  beside?: Beside | null
 }
 
 /** A site as last heard of. Without an inventory (`nodes` is null) the provider chooses the nodes. */

@@ -1,9 +1,8 @@
-import type { Ask, GangRequest } from '#engine/cell/ask.ts'
+import type { Ask } from '#engine/cell/ask.ts'
 import type { Amounts } from '#engine/queue/quota.ts'
 
-import { countable, levelOf, oneUnit, type Candidate } from './market.ts'
+import type { Candidate } from './market.ts'
 import type { Need } from './need.ts'
-import { portionOf } from './part.ts'
 import { acceleratorMilliOf, choiceOf, resourceNames, sliceOf, slicePrice, type Slice } from './slice.ts'
 
 /** A candidate as seen by one need: what its ranks would get there, and for how much. */
@@ -60,21 +59,3 @@ export function amountsOf({ roles, ranks }: Need, { slices }: Look): Amounts {
 /** Whether it would be given anything: of a node that has nothing nobody can be given a part. */
 export const isSomething = ({ slices }: Look): boolean =>
   slices.every((slice) => slice.part || resourceNames.some((name) => slice[name] > 0))
-
-/** What is asked of the cell; with `isClose` inside one domain of the level that is only preferred. */
-export function gangOf(need: Need, look: Look, isClose: boolean): GangRequest {
-  const { offer, ground } = look.candidate
-  if (!ground.names) return { roles: [{ size: oneUnit, ranks: need.ranks }] }
-  const allows = ({ shape }: { shape: string }): boolean => shape === offer.shape.name
-  const roles = need.roles.map(({ ranks }, role) => {
-    const slice = look.slices[role]
-    return {
-      ranks,
-      size:
-        offer.divisible && slice ? { ...countable(slice), ...portionOf(slice.part), allows } : { whole: true, allows },
-    }
-  })
-  const { topology } = need.spec
-  const isBound = topology && (topology.required || isClose)
-  return { roles, ...(isBound && { within: { level: levelOf(ground, topology.within) } }) }
-}

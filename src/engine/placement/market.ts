@@ -75,12 +75,14 @@ export const countable = ({ accelerators, cpuMilli, memoryMiB, diskMiB }: Amount
 function named(nodes: readonly Node[]): Omit<Ground, 'number'> {
   const classes = new Map<string, NodeClass>()
   const { plan, names } = planOf(
-    nodes.map(({ name, path, shape }) => {
-      const key = JSON.stringify(shape)
+    nodes.map(({ name, path, shape, labels, taints }) => {
+      const key = JSON.stringify([shape, labels, taints])
       const nodeClass = classes.get(key) ?? {
         ...countable(shape),
         shape: shape.name,
         accelerator: shape.accelerator,
+        labels,
+        taints,
         ...(shape.mig && { acceleratorMemoryMiB: shape.acceleratorMemoryMiB }),
       }
       classes.set(key, nodeClass)
@@ -117,7 +119,7 @@ const unitsOf = (cpuMilli: number): NodeClass => ({ shape: '', accelerators: 0, 
 /** What a rank takes of nodes without names. */
 export const oneUnit = { cpuMilli: 1 }
 
-type Level = 'node' | 'nvlink' | 'block' | 'site'
+export type Level = 'node' | 'nvlink' | 'block' | 'site'
 
 /** The level of a cell that a word of the spec means; the loosest below the site where nodes tell fewer. */
 export function levelOf({ cell }: Ground, level: Level): number {

@@ -2,6 +2,7 @@ import type { Policy } from '#model/policy.ts'
 import type { Project } from '#model/project.ts'
 import type { Replica } from '#model/replica.ts'
 import type { Amount, Resources } from '#model/resources.ts'
+import { rolesOf } from '#model/spec/roles.ts'
 import type { Spec } from '#model/spec/spec.ts'
 import { slotsOf, type Workload } from '#model/workload.ts'
 
@@ -42,13 +43,15 @@ export function needOf(
     project,
     policy: { ...defaults, ...project.policy },
     ranks: spec.nodes,
-    roles: [{ ranks: spec.nodes, resources: resourcesOf(spec, replica.replica) }],
+    roles: rolesIn(spec, replica.replica),
   }
 }
 
-/** For a worker of an array, enough for all tasks that it runs side by side. */
-const resourcesOf = (spec: Spec, replica: number): Resources =>
-  spec.kind === 'array' ? sideBySide(spec.resources, slotsOf(spec, replica)) : spec.resources
+/** A worker of an array has enough for all tasks that it runs side by side. */
+const rolesIn = (spec: Spec, replica: number): Need['roles'] =>
+  spec.kind === 'array'
+    ? [{ ranks: spec.nodes, resources: sideBySide(spec.resources, slotsOf(spec, replica)) }]
+    : rolesOf(spec).map(({ nodes, resources }) => ({ ranks: nodes, resources }))
 
 /** The resources of `tasks` tasks on one node. A roomier node does as well: a worker is not a task. */
 function sideBySide(one: Resources, tasks: number): Resources {

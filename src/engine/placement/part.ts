@@ -1,3 +1,4 @@
+import type { RankSize } from '#engine/cell/sizes.ts'
 import { computeSlices, memorySlices, migProfiles, type MigCut } from '#engine/sharing/mig-cuts.ts'
 import type { AcceleratorPart, AcceleratorRequest, Shape } from '#model/resources.ts'
 
@@ -20,6 +21,9 @@ function cutOf(profile: string, { mig, accelerator, acceleratorMemoryMiB }: Shap
 /** The larger of its shares of compute and of memory: what is taken of either nobody else can have. */
 const milliOf = ({ compute, memory }: MigCut): number =>
   Math.ceil(1000 * Math.max(compute / computeSlices, memory / memorySlices))
+
+export const sizeNames = ['cpuMilli', 'memoryMiB', 'diskMiB', 'accelerators', 'share', 'profile'] as const
+export const isAlike = (a: RankSize, b: RankSize): boolean => sizeNames.every((name) => a[name] === b[name])
 
 /** The part in the words of a cell. */
 export const portionOf = (part: Part | undefined): { share?: number; profile?: string } =>

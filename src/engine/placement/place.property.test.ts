@@ -6,6 +6,7 @@ import * as fc from 'fast-check'
 import type { Decision } from '#model/plan.ts'
 import { isPart } from '#model/resources.ts'
 import type { Workload } from '#model/workload.ts'
+import { topologyRules } from '#model/spec/topology-rules.ts'
 import { aJob, aNow, anArray, anOffer, aProject, aService, aSite, aSnapshot, someNodes } from '#test/builders.ts'
 import { check } from './check.ts'
 import type { Snapshot } from './facts.ts'
@@ -55,7 +56,7 @@ const site = fc
 
 type Words = NonNullable<Parameters<typeof aJob>[0]>
 
-const spec = fc.record({
+const anySpec = fc.record({
   project: oneOf('red', 'blue'),
   priority: oneOf(0, 0, 1),
   nodes: oneOf(1, 1, 2, 3, 5),
@@ -77,6 +78,14 @@ const spec = fc.record({
     { within: 'nvlink' },
     { within: 'block' },
     { within: 'block' as const, required: false },
+    { slices: { ranks: 1, within: 'nvlink' } },
+    { spread: { within: 'node', most: 1 } },
+    { spread: { within: 'nvlink', most: 2 } },
+    { balanced: 'nvlink' },
+    { exclusive: 'node' },
+    { exclusive: 'nvlink' },
+    { spares: { count: 1, within: 'nvlink' } },
+    { within: 'block', exclusive: 'nvlink', spares: { count: 1, within: 'block' } },
   ),
   placement: oneOf<NonNullable<Words['placement']>>(
     {},
@@ -89,6 +98,9 @@ const spec = fc.record({
   image: oneOf<string | undefined>(undefined, undefined, undefined, 'an/image'),
 })
 
+/** Those that a spec may ask for: who has a part of an accelerator knows no other topology than `within`. */
+const spec = anySpec.filter((words) => topologyRules(aJob(words).spec).length === 0)
+
 const workload = fc
   .tuple(spec, oneOf('job', 'service', 'array'), fc.nat(5), fc.nat(12))
   .map(([words, kind, age, size]) => ({
@@ -100,29 +112,37 @@ const workload = fc
 
 function named(drawn: typeof workload extends fc.Arbitrary<infer T> ? T : never, id: string): Workload {
   const { words, kind, size, row } = drawn
-  if (kind === 'service') return aService({ ...words, name: id, nodes: 1, replicas: size % 4 }, row)
   const job = aJob({ ...words, name: id }, row)
   const isOfParts = job.spec.resources.accelerators.some(isPart)
+  if (kind === 'service') return aService({ ...words, name: id, nodes: 1, replicas: size % 4 }, row)
   if (kind === 'array' && !isOfParts)
     return anArray({ ...words, name: id, nodes: 1, tasks: size + 1, parallelism: size + 1 }, row)
   return job
 }
 
-const project = (name: string) =>
+const project = (name: string, parent: string | null) =>
   fc
     .record({
       quota: fc.record({
         accelerators: fc.option(fc.nat(20), { nil: undefined }),
         cpuMilli: fc.option(fc.integer({ min: 0, max: 200_000 }), { nil: undefined }),
         nodes: fc.option(fc.nat(10), { nil: undefined }),
+        domains: oneOf<{ nvlink?: number; block?: number } | undefined>(
+          undefined,
+          undefined,
+          { nvlink: 2 },
+          { block: 1 },
+        ),
       }),
+      borrowing: oneOf({}, {}, { nodes: 2 }, { accelerators: 0 }, { domains: { nvlink: 1 } }),
+      lending: oneOf({}, {}, { nodes: 1 }, { cpuMilli: 10_000 }),
       policy: fc.record({
         maxProviderShare: oneOf<number | undefined>(undefined, undefined, 0.5, 0.7),
         maxPriceMicros: oneOf<number | undefined>(undefined, undefined, 20_000_000),
         jurisdictions: oneOf<string[] | undefined>(undefined, undefined, ['EU']),
       }),
     })
-    .map((words) => aProject({ name, ...words }))
+    .map((words) => aProject({ name, parent, ...words }))
 
 const sites = fc.uniqueArray(site, { maxLength: 5, selector: (each) => each.site })
 
@@ -130,7 +150,11 @@ const sites = fc.uniqueArray(site, { maxLength: 5, selector: (each) => each.site
 const snapshot = fc
   .record({
     sites,
-    projects: fc.tuple(project('red'), project('blue')),
+    projects: fc.oneof(
+      fc.tuple(project('red', null), project('blue', null)),
+      fc.tuple(project('red', 'all'), project('blue', 'all'), project('all', null)),
+      fc.tuple(project('red', null), project('blue', 'red')),
+    ),
     before: fc.array(workload, { maxLength: 5 }),
     waiting: fc.array(workload, { maxLength: 10 }),
   })

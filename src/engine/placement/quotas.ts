@@ -1,8 +1,10 @@
 import type { Amounts, QuotaNode, QuotaTree } from '#engine/queue/quota.ts'
 import type { Project, Quota } from '#model/project.ts'
 
-import { amountsOf, type Look } from './look.ts'
+import { domainResource, domainsHeld, oneDomain } from './domains.ts'
+import { amountsOf, sliceOfRanks, type Look } from './look.ts'
 import type { Need } from './need.ts'
+import { dominantShare } from './slice.ts'
 import * as say from './words.ts'
 
 /** What a quota speaks of, how much of it counts as one for people, and what they call that. */
@@ -10,15 +12,18 @@ const units = {
   accelerators: { size: 1000, noun: 'accelerator' },
   nodes: { size: 1, noun: 'node' },
   cpuMilli: { size: 1000, noun: 'CPU' },
-} as const
-type Resource = keyof typeof units
-const isResource = (name: string): name is Resource => name in units
+  [domainResource('nvlink')]: { size: oneDomain, noun: 'NVLink domain' },
+  [domainResource('block')]: { size: oneDomain, noun: 'block' },
+}
+const inUnits = (amount: number, size: number): number => Math.round((amount / size) * 1000) / 1000
 
-/** Accelerators are counted in thousandths, for some take only a part of one. */
-const scaled = ({ accelerators, cpuMilli, nodes }: Quota): Amounts => ({
+/** Accelerators are counted in thousandths, for some take only a part of one; domains in millionths. */
+const scaled = ({ accelerators, cpuMilli, nodes, domains = {} }: Quota): Amounts => ({
   ...(accelerators !== undefined && { accelerators: accelerators * units.accelerators.size }),
   ...(cpuMilli !== undefined && { cpuMilli }),
   ...(nodes !== undefined && { nodes }),
+  ...(domains.nvlink !== undefined && { [domainResource('nvlink')]: domains.nvlink * oneDomain }),
+  ...(domains.block !== undefined && { [domainResource('block')]: domains.block * oneDomain }),
 })
 
 /** The quotas of all projects, and of those that are no more but of which something still runs: these have none. */
@@ -36,28 +41,46 @@ export function quotaNodes(projects: readonly Project[], running: Iterable<strin
   return [...nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-/** The limits, and what of them is used by leases and by those that were placed in this round. */
-export type Quotas = { quotaOf: Map<string, QuotaNode>; quota: QuotaTree }
+/** Whether anybody has a quota of domains: they are not worth counting otherwise. */
+export const countsDomains = (projects: readonly Project[]): boolean =>
+  projects.some(({ quota, borrowing, lending }) => [quota, borrowing, lending].some(({ domains }) => domains))
+
+/**
+ * The limits, and what of them is used by leases and by those that were placed in this round; whether domains are counted.
+ */
+export type Quotas = { quotaOf: Map<string, QuotaNode>; quota: QuotaTree; domains: boolean }
+
+/** What a gang would count against quotas where it looks. */
+export function amountsAt(need: Need, look: Look, { domains }: Quotas): Amounts {
+  const amounts = amountsOf(need, look)
+  if (!domains) return amounts
+  const { ground, offer } = look.candidate
+  // Where nodes have no names a rank is told a node, whatever it takes of it.
+  const shares = sliceOfRanks(need, look).map((slice) => (ground.names ? dominantShare(slice, offer.shape) : 1))
+  const nodes = shares.reduce((sum, share) => sum + share, 0)
+  return { ...amounts, ...domainsHeld(ground, nodes, need.spec.topology?.exclusive) }
+}
 
 /** What of a quota stands in the way, in words, and whether no end of others could change it. */
-export function quotaLack(
-  need: Need,
-  look: Look,
-  { quota, quotaOf }: Quotas,
-): { detail: string; isForGood: boolean } | null {
+export function quotaLack(need: Need, look: Look, quotas: Quotas): { detail: string; isForGood: boolean } | null {
   const { name } = need.project
-  const amounts = amountsOf(need, look)
+  const { quota, quotaOf } = quotas
+  const amounts = amountsAt(need, look, quotas)
   const short = quota.shortage(name, amounts)
-  if (!short || !isResource(short.resource)) return null
-  const { size, noun } = units[short.resource]
+  const unit = short && Object.entries(units).find(([resource]) => resource === short.resource)?.[1]
+  if (!unit) return null
+  const { size, noun } = unit
   const wants = amounts[short.resource] ?? 0
-  const needs = `needs ${say.count(wants / size, noun)}`
+  const needs = `needs ${say.count(inUnits(wants, size), noun)}`
   const isForGood = quota.potential(name, short.resource) < wants
   const node = quotaOf.get(name)
   if (!node?.parent) {
     const [allowed, used] = [node?.nominal[short.resource] ?? 0, quota.used(name, short.resource)]
-    return { detail: `${needs}; project ${name} may hold ${allowed / size} and holds ${used / size}`, isForGood }
+    return {
+      detail: `${needs}; project ${name} may hold ${inUnits(allowed, size)} and holds ${inUnits(used, size)}`,
+      isForGood,
+    }
   }
   const whose = short.limit === 'borrowing' ? `what ${short.at} may borrow` : `the quota of ${short.at}`
-  return { detail: `${needs}; ${whose} leaves ${Math.floor(short.free / size)} to project ${name}`, isForGood }
+  return { detail: `${needs}; ${whose} leaves ${inUnits(short.free, size)} to project ${name}`, isForGood }
 }

@@ -4,7 +4,8 @@ import { slotsWhenEmpty } from '#engine/cell/nodes.ts'
 import { nodeForTask } from '#engine/cell/tasks.ts'
 import { askOf, type Ask } from '#engine/cell/ask.ts'
 
-import { gangOf, type Look } from './look.ts'
+import { gangOf } from './gang.ts'
+import type { Look } from './look.ts'
 import type { Need } from './need.ts'
 
 /** What is asked of the cell, made ready once a round. */

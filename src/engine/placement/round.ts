@@ -1,17 +1,18 @@
 import type { SteeringPlan } from '#engine/market/steer.ts'
 import { passes } from '#engine/queue/reservation.ts'
-import { createQuotaTree } from '#engine/queue/quota.ts'
+import { createQuotaTree, type Amounts } from '#engine/queue/quota.ts'
 import type { Reservation } from '#engine/queue/request.ts'
 import type { LeasedRank } from '#model/lease.ts'
 
+import { domainsHeld } from './domains.ts'
 import type { LiveLease, Snapshot } from './facts.ts'
 import type { Look } from './look.ts'
 import { marketOf, type Market } from './market.ts'
 import type { Need } from './need.ts'
 import { openPrices, type Prices } from './prices.ts'
 import { idOf } from './queue.ts'
-import { quotaNodes, type Quotas } from './quotas.ts'
-import { acceleratorMilliOf } from './slice.ts'
+import { countsDomains, quotaNodes, type Quotas } from './quotas.ts'
+import { acceleratorMilliOf, dominantShare } from './slice.ts'
 
 /** One round of placement: the facts, and what was given away in it so far. Nothing of it outlives the round. */
 export type Round = Quotas & {
@@ -46,13 +47,14 @@ export function openRound(snapshot: Snapshot, now: number, plan?: SteeringPlan):
     copies: new Map(),
     prices: openPrices(snapshot, plan, now),
     promisedIn: () => null,
+    domains: countsDomains(snapshot.projects),
     names: new Map(snapshot.waiting.map((asked) => [idOf(asked), asked.workload.name])),
   }
   for (const lease of round.leases) count(round, lease)
   return round
 }
 
-type Counted = Pick<LiveLease, 'workload' | 'project' | 'provider' | 'site' | 'ranks' | 'times'>
+type Counted = Pick<LiveLease, 'workload' | 'project' | 'provider' | 'site' | 'ranks' | 'times' | 'beside'>
 
 /** Counts what a lease holds, or somebody who was placed. */
 export function count(round: Round, lease: Counted): void {
@@ -61,18 +63,34 @@ export function count(round: Round, lease: Counted): void {
   use.nodes += ranks.length * times
   add(use.nodesAt, provider, ranks.length * times)
   for (const place of [`${provider}/${site}`, provider]) add(round.copies, `${workload} ${place}`, times)
-  round.quota.add(project, heldBy(ranks, times))
+  round.quota.add(project, heldBy(lease, round))
 }
 
-/** What ranks hold together, against quotas and shares. */
-export function heldBy(ranks: readonly LeasedRank[], times: number) {
+/** What a lease holds, its spare nodes among it, against quotas and shares. */
+export function heldBy(lease: Omit<Counted, 'workload' | 'project'>, { market, domains }: Round): Amounts {
+  const { provider, site, times = 1, beside } = lease
+  const ranks = withSpares(lease)
   const sum = (of: (rank: LeasedRank) => number) => ranks.reduce((total, rank) => total + of(rank), 0) * times
-  return {
+  const amounts = {
     accelerators: sum(acceleratorMilliOf),
     nodes: ranks.length * times,
     cpuMilli: sum((rank) => rank.cpuMilli),
     memoryMiB: sum((rank) => rank.memoryMiB),
   }
+  if (!domains) return amounts
+  const ground = market.namedAt.get(`${provider}/${site}`) ?? market.elsewhere
+  const shares = ranks.map((rank) => {
+    const nodeClass = ground.cell.classes[ground.cell.classOf[ground.numberOf.get(rank.node ?? '') ?? -1] ?? -1]
+    return nodeClass ? dominantShare(rank, nodeClass) : 1
+  })
+  const nodes = shares.reduce((total, share) => total + share, 0) * times
+  return { ...amounts, ...domainsHeld(ground, nodes, beside?.exclusive) }
+}
+
+/** Its ranks, and as many more on the nodes that are kept for one of them. */
+function withSpares({ ranks, beside }: Pick<Counted, 'ranks' | 'beside'>): LeasedRank[] {
+  const [first] = ranks
+  return [...ranks, ...(beside?.spares ?? []).flatMap((node) => (first ? [{ ...first, node }] : []))]
 }
 
 const add = (counts: Map<string, number>, key: string, more: number) => counts.set(key, (counts.get(key) ?? 0) + more)

@@ -5,9 +5,11 @@ import { slotsOf } from '#model/workload.ts'
 
 import type { Bar } from './bars.ts'
 import type { Asked } from './facts.ts'
-import { amountsOf, gangOf, lookAt, type Look } from './look.ts'
+import { gangOf } from './gang.ts'
+import { lookAt, type Look } from './look.ts'
 import type { Need } from './need.ts'
 import { byPreference, inOrderOfNow, type Fit } from './preference.ts'
+import { amountsAt } from './quotas.ts'
 import { isWithinShare, type Round } from './round.ts'
 import { fixedObjection, isBeyond, type Objection } from './rules.ts'
 
@@ -40,6 +42,7 @@ export function keysOf({ workload, replica, need }: Asked, now: number): { key: 
   const avoid = Object.keys(replica.avoid).filter((site) => (replica.avoid[site] ?? 0) > now)
   const { nodes, resources, topology, placement, image, data, duration, objective, throughput } = spec
   const checkpoints = hasCheckpoints(spec) ? (spec.checkpoint.everyMs ?? true) : false
+  const roles = spec.kind === 'job' && spec.roles?.map((role) => [role.nodes, role.resources])
   const family =
     need ??
     JSON.stringify([
@@ -47,6 +50,7 @@ export function keysOf({ workload, replica, need }: Asked, now: number): { key: 
       priority,
       nodes,
       resources,
+      roles,
       topology,
       placement,
       image,
@@ -74,7 +78,7 @@ export function rowFor(need: Need, round: Round): Row {
   const options = fits.map(({ look, isClose }) => ({
     cell: look.candidate.ground.number,
     gang: gangOf(need, look, isClose),
-    amounts: amountsOf(need, look),
+    amounts: amountsAt(need, look, round),
   }))
   const { key, family, project, workload } = need
   const want = { key, family, project: project.name, priority: workload.priority, options }

@@ -127,7 +127,33 @@ const examples: Record<Rule, Example[]> = {
   disk: [
     { job: { resources: { disk: '2TB+' } }, says: 'a node has 1TB of disk, asked for 2TB of disk', impossible: true },
   ],
+  node: [
+    {
+      job: { placement: { nodeLabels: { rack: 'r1' } } },
+      site: { nodes: someNodes(2, { labels: { rack: 'r2' } }) },
+      says: 'no node has rack=r1',
+      impossible: true,
+    },
+    {
+      job: { placement: { nodeLabels: { rack: 'r1' } } },
+      site: { offers: [{}] },
+      says: 'it does not tell the labels of its nodes',
+      impossible: true,
+    },
+    {
+      job: { placement: { tolerations: ['old'] } },
+      site: { nodes: someNodes(2, { taints: ['debug-only'] }) },
+      says: 'all its nodes have taints: debug-only; the spec tolerates old',
+      impossible: true,
+    },
+  ],
   topology: [
+    {
+      job: { nodes: 4, topology: { slices: { ranks: 2, within: 'nvlink' } } },
+      site: { offers: [{}] },
+      says: 'it does not tell how its nodes are connected, asked for in slices of 2, each in one nvlink',
+      impossible: true,
+    },
     {
       job: { nodes: 2, topology: { within: 'block' } },
       says: 'it does not tell how its nodes are connected, asked for one block',

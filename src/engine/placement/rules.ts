@@ -5,6 +5,7 @@ import { formatSizeMiB } from '#kit/size.ts'
 import { isPart, type Amount } from '#model/resources.ts'
 
 import { isSomething, type Look } from './look.ts'
+import { suits } from './gang.ts'
 import { levelOf } from './market.ts'
 import type { Need } from './need.ts'
 import { quotaLack } from './quotas.ts'
@@ -93,15 +94,34 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
       say: (n) => `${formatSizeMiB(n)} of disk`,
     }),
 
+  node: (need, { candidate: { site, offer } }) => {
+    const { nodeLabels } = need.spec.placement
+    if (!site.nodes) return nodeLabels ? never('it does not tell the labels of its nodes') : null
+    const nodes = site.nodes.filter(({ shape }) => shape.name === offer.shape.name)
+    if (nodes.length === 0 || nodes.some((node) => suits(need, node))) return null
+    const labelled = nodes.filter((node) => suits(need, { labels: node.labels }))
+    if (labelled.length === 0) return never(`no node has ${say.labels(nodeLabels ?? {})}`)
+    const taints = new Set(labelled.flatMap((node) => node.taints ?? []))
+    return never(
+      `all its nodes have taints: ${[...taints].sort().slice(0, 5).join(', ')}; the spec tolerates ${say.either(need.spec.placement.tolerations ?? [])}`,
+    )
+  },
+
   topology: (need, look) => {
     const { topology } = need.spec
-    if (!topology?.required || topology.within === 'site' || need.ranks === 1) return null
     const { ground } = look.candidate
-    if (!ground.names) return never(`it does not tell how its nodes are connected, asked for one ${topology.within}`)
-    const most = roomWhenEmpty(askAt(need, look), levelOf(ground, topology.within))
-    return most >= need.ranks
-      ? null
-      : never(`needs ${say.nodes(need)} in one ${topology.within}; the largest holds ${most} when all is free`)
+    const asked = topology && say.together(topology, need.ranks)
+    if (!topology || !asked) return null
+    if (!ground.names) return never(`it does not tell how its nodes are connected, asked for ${asked}`)
+    if (topology.spares && levelOf(ground, topology.spares.within) === 0)
+      return never(`it does not tell its domains of ${topology.spares.within}, asked for ${asked}`)
+    const ask = askAt(need, look)
+    const most = roomWhenEmpty(ask, ask.loosest)
+    if (most >= need.ranks) return null
+    const needs = `needs ${say.nodes(need)}`
+    return topology.required && topology.within !== 'site'
+      ? never(`${needs} in one ${topology.within}; the largest holds ${most} when all is free`)
+      : never(`${needs}; there ${are(most)} ${most} when all is free`)
   },
 
   price: ({ spec, policy, project }, { nodePriceMicros }) => {

@@ -1,13 +1,12 @@
 import type { GangRequest } from '#engine/cell/ask.ts'
-import type { RankSize } from '#engine/cell/sizes.ts'
 import type { Line } from '#engine/queue/line.ts'
 import type { Want } from '#engine/queue/request.ts'
 import type { Place } from '#engine/sharing/devices.ts'
 
 import type { LiveLease } from './facts.ts'
-import { countable, oneUnit, type Ground, type Market } from './market.ts'
+import { countable, levelOf, oneUnit, type Ground, type Market } from './market.ts'
 import { heldBy, type Round } from './round.ts'
-import { portionOf } from './part.ts'
+import { isAlike, portionOf, sizeNames } from './part.ts'
 import { resourceNames } from './slice.ts'
 
 /** A gang never counts more ranks than this. */
@@ -17,7 +16,8 @@ const ranksAtMost = 1_000_000
  * Tells the line of all leases: rank by rank on the nodes that they are on, also where these no longer hold as much. What
  * is on nodes that the site does not tell of counts against quotas and shares only.
  */
-export function adoptAll(line: Line, { market, leases, now }: Round): void {
+export function adoptAll(line: Line, round: Round): void {
+  const { market, leases, now } = round
   const wants = new Map<string, Want>()
   for (const lease of leases)
     for (const [i, ground] of groundsOf(lease, market).entries())
@@ -25,14 +25,15 @@ export function adoptAll(line: Line, { market, leases, now }: Round): void {
         const id = `lease ${lease.id} ${i} ${j}`
         const standing = standingOf(lease, times, { ground, elsewhere: market.elsewhere })
         // What counts against every offer of a site counts once for its project.
-        const amounts = i === 0 ? heldBy(lease.ranks, times) : {}
+        const amounts = i === 0 ? heldBy({ ...lease, times }, round) : {}
         const want = wantOf(wants, lease.project, {
           cell: standing.ground.number,
           gang: standing.gang,
           amounts,
         })
         const request = { id, want, since: 0, lastsMs: Infinity }
-        line.adopt(request, { option: 0, ranks: standing.nodes, spares: [], devices: standing.devices, ends }, now)
+        const { nodes, spares, devices } = standing
+        line.adopt(request, { option: 0, ranks: nodes, spares, devices, ends }, now)
       }
 }
 
@@ -60,7 +61,7 @@ function inParts({ times = 1, ends, endsAt, ranks }: LiveLease): { times: number
   return parts
 }
 
-type Standing = { ground: Ground; gang: GangRequest; nodes: number[]; devices?: (Place | null)[] }
+type Standing = { ground: Ground; gang: GangRequest; nodes: number[]; spares: number[]; devices?: (Place | null)[] }
 
 function standingOf(
   lease: LiveLease,
@@ -73,7 +74,7 @@ function standingOf(
   const ranks = Math.max(1, lease.ranks.length * times)
   const nodes = Array.from({ length: ranks }, (_, i) => nodeOfUnit(at, at.taken + i))
   at.taken += ranks
-  return { ground: at, gang: { roles: [{ size: oneUnit, ranks }] }, nodes }
+  return { ground: at, gang: { roles: [{ size: oneUnit, ranks }] }, nodes, spares: [] }
 }
 
 /** Nodes without names are filled one after another; what is more than there is stands on the last one. */
@@ -81,7 +82,7 @@ const nodeOfUnit = ({ cell, unitsPerNode }: Ground, unit: number): number =>
   Math.min(cell.classOf.length - 1, Math.floor(unit / unitsPerNode))
 
 /** Null where it stands on no node that the site tells of. */
-function onNodes(ground: Ground, { ranks }: LiveLease, times: number): Standing | null {
+function onNodes(ground: Ground, { ranks, beside }: LiveLease, times: number): Standing | null {
   const roles: GangRequest['roles'] = []
   const nodes: number[] = []
   const devices: (Place | null)[] = []
@@ -98,16 +99,18 @@ function onNodes(ground: Ground, { ranks }: LiveLease, times: number): Standing 
       devices.push(part ? { device: part.device, start: part.start ?? 0 } : null)
     }
   }
-  return roles.length > 0 ? { ground, gang: { roles }, nodes, devices } : null
+  if (roles.length === 0) return null
+  const spares = (beside?.spares ?? []).flatMap((name) => ground.numberOf.get(name) ?? [])
+  const exclusive = beside?.exclusive && levelOf(ground, beside.exclusive)
+  // Several roles with domains of their own stand in one of them.
+  const gang = { roles, ...(exclusive !== undefined && { exclusive, within: { level: exclusive } }) }
+  return { ground, gang, nodes, spares, devices }
 }
-
-const sizeNames = [...resourceNames, 'share', 'profile'] as const
-const isAlike = (a: RankSize, b: RankSize): boolean => sizeNames.every((name) => a[name] === b[name])
 
 /** Leases that hold the same share one want, which is made ready once. */
 function wantOf(wants: Map<string, Want>, project: string, option: Want['options'][number]): Want {
   const sizes = option.gang.roles.map(({ size, ranks }) => [ranks, ...sizeNames.map((name) => size[name])].join(' '))
-  const key = `lease ${project} ${option.cell} ${option.amounts.nodes ?? 0} ${sizes.join(', ')}`
+  const key = `lease ${project} ${option.cell} ${option.amounts.nodes ?? 0} ${option.gang.exclusive ?? ''} ${sizes.join(', ')}`
   const known = wants.get(key) ?? { key, project, priority: 0, options: [option] }
   wants.set(key, known)
   return known

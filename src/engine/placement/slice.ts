@@ -91,3 +91,12 @@ export function isOfKind({ model, memoryMiB }: AcceleratorRequest, shape: Shape)
   const enough = shape.acceleratorMemoryMiB * 100 >= memoryMiB.count * 93
   return enough && (memoryMiB.atLeast || shape.acceleratorMemoryMiB <= memoryMiB.count)
 }
+
+/** The largest part of a node that a slice takes of any of its resources. */
+export function dominantShare(slice: Slice, node: Omit<Slice, 'part'>): number {
+  const shares = resourceNames.map((name) => {
+    const amount = name === 'accelerators' ? acceleratorMilliOf(slice) / 1000 : slice[name]
+    return node[name] > 0 ? amount / node[name] : 0
+  })
+  return Math.min(1, Math.max(...shares))
+}

@@ -2,6 +2,8 @@ import { formatMoney } from '#kit/money.ts'
 import { formatSizeMiB } from '#kit/size.ts'
 import type { AcceleratorRequest, Amount } from '#model/resources.ts'
 
+import type { Topology } from '#model/spec/topology.ts'
+
 import type { Need } from './need.ts'
 
 /**
@@ -30,11 +32,35 @@ const size = (amount: Amount): string => orMore(amount, formatSizeMiB(amount.cou
 
 const orMore = ({ atLeast }: Amount, text: string): string => (atLeast ? `${text} or more` : `exactly ${text}`)
 
-/** `1 node`, `2 nodes with 8 H100`: what a gang is. */
+/** `1 node`, `2 nodes with 8 H100`, `8 nodes in slices of 4, each in one nvlink`: what a gang is. */
 export function nodes(need: Need): string {
   const each = anyAccelerators(need)
-  return each === '' ? count(need.ranks, 'node') : `${count(need.ranks, 'node')} with ${each}`
+  const rules = need.spec.topology ? rulesOf(need.spec.topology, need.ranks) : []
+  return [count(need.ranks, 'node') + (each === '' ? '' : ` with ${each}`), ...rules].join(', ')
 }
+
+/** What a topology asks for, in words; empty where it asks for nothing that a site could lack. */
+export function together(topology: Topology, ranks: number): string {
+  const { within, required } = topology
+  const isBound = required && within !== 'site' && ranks > 1
+  return [...(isBound ? [`one ${within}`] : []), ...rulesOf(topology, ranks)].join(', ')
+}
+
+function rulesOf({ slices, balanced, spread, exclusive, spares }: Topology, ranks: number): string[] {
+  return [
+    ...(slices && slices.ranks > 1 ? [`in slices of ${slices.ranks}, each in one ${slices.within}`] : []),
+    ...(balanced && ranks > 1 ? [`evenly over as few of ${balanced} as can be`] : []),
+    ...(spread && spread.most < ranks ? [`at most ${spread.most} in one ${spread.within}`] : []),
+    ...(exclusive ? [`with no others in one ${exclusive}`] : []),
+    ...(spares ? [`and ${count(spares.count, 'spare')} in each ${spares.within}`] : []),
+  ]
+}
+
+/** `rack=r1 and zone=a` */
+export const labels = (wanted: Record<string, string>): string =>
+  Object.entries(wanted)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(' and ')
 
 /** `1 node`, `4 nodes`. */
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`

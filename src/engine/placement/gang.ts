@@ -1,0 +1,55 @@
+import type { GangRequest } from '#engine/cell/ask.ts'
+import type { NodeClass } from '#engine/cell/cell.ts'
+import type { RankSize } from '#engine/cell/sizes.ts'
+
+import type { Look } from './look.ts'
+import { countable, levelOf, oneUnit, type Ground } from './market.ts'
+import type { Need } from './need.ts'
+import { isAlike, portionOf } from './part.ts'
+
+type Rules = Omit<GangRequest, 'roles'>
+
+/** What is asked of the cell; with `isClose` inside one domain of the level that is only preferred. */
+export function gangOf(need: Need, look: Look, isClose: boolean): GangRequest {
+  const { ground } = look.candidate
+  if (!ground.names) return { roles: [{ size: oneUnit, ranks: need.ranks }] }
+  return { roles: rolesAt(need, look), ...rulesAt(need, ground, isClose) }
+}
+
+/** Roles that take the same of a node are one to the cell: then there is nothing to pack. */
+function rolesAt(need: Need, { candidate: { offer }, slices }: Look): GangRequest['roles'] {
+  const allows = (node: NodeClass): boolean => node.shape === offer.shape.name && suits(need, node)
+  const roles: GangRequest['roles'] = []
+  for (const [i, { ranks }] of need.roles.entries()) {
+    const slice = slices[i]
+    const size: RankSize =
+      offer.divisible && slice ? { ...countable(slice), ...portionOf(slice.part), allows } : { whole: true, allows }
+    const last = roles.at(-1)
+    if (last && isAlike(last.size, size)) last.ranks += ranks
+    else roles.push({ size, ranks })
+  }
+  return roles
+}
+
+/** Whether a node has the labels that are asked for, and no taint that is not tolerated. */
+export function suits({ spec }: Need, { labels = {}, taints = [] }: Pick<NodeClass, 'labels' | 'taints'>): boolean {
+  const { nodeLabels = {}, tolerations = [] } = spec.placement
+  return (
+    Object.entries(nodeLabels).every(([key, value]) => labels[key] === value) &&
+    taints.every((taint) => tolerations.includes(taint))
+  )
+}
+
+function rulesAt({ spec: { topology } }: Need, ground: Ground, isClose: boolean): Rules {
+  if (!topology) return {}
+  const { within, required, slices, balanced, spread, exclusive, spares } = topology
+  return {
+    ...((required || isClose) && { within: { level: levelOf(ground, within) } }),
+    ...(slices && { slices: { ...slices, level: levelOf(ground, slices.within) } }),
+    ...(balanced && { balanced: levelOf(ground, balanced) }),
+    ...(spread && { spread: { ...spread, level: levelOf(ground, spread.within) } }),
+    ...(exclusive && { exclusive: levelOf(ground, exclusive) }),
+    ...(spares &&
+      levelOf(ground, spares.within) > 0 && { spares: { ...spares, level: levelOf(ground, spares.within) } }),
+  }
+}
