@@ -1,8 +1,10 @@
 import { formatMoney } from '#kit/money.ts'
 import type { Event } from '#model/event.ts'
+import { costlyRules, sayRuleCost } from '#engine/explain/rule-costs.ts'
 import { whyWaits } from '#engine/explain/waiting.ts'
-import type { Decision, Placement, Refusal } from '#model/plan.ts'
-import type { EventView, MoneyView, PlacementView, RefusalView } from './views.ts'
+import type { Decision, Placement, Refusal, RunPrice } from '#model/plan.ts'
+import type { MoneyView, RunView } from './run-views.ts'
+import type { EventView, PlacementView, RefusalView } from './views.ts'
 
 /** Whole micro-dollars as the API shows them. */
 export const money = (micros: bigint | number): MoneyView => {
@@ -20,13 +22,32 @@ const placementView = (placement: Placement): PlacementView => ({
   shape: placement.shape,
   nodes: placement.ranks.length,
   pricePerHour: money(placement.priceMicros),
+  ...(placement.run && { run: runView(placement.run) }),
+})
+
+const runView = (run: RunPrice): RunView => ({
+  cost: money(run.costMicros),
+  egress: money(run.egressMicros),
+  losses: money(run.lossMicros),
+  scarcity: money(run.scarcityMicros),
+  lastsMs: run.lastsMs,
+  isHour: run.isHour,
+  usesCommitment: run.usesCommitment,
 })
 
 /** What a decision says, with its money as the API shows it. */
-export const decisionView = ({ placement, alternatives, rejections, refusal }: Decision) => ({
+export const decisionView = ({ placement, alternatives, rejections, ruleCosts = [], refusal }: Decision) => ({
   placement: placement ? placementView(placement) : null,
-  alternatives: alternatives.map(({ priceMicros, ...rest }) => ({ ...rest, pricePerHour: money(priceMicros) })),
+  alternatives: alternatives.map(({ priceMicros, run, ...rest }) => ({
+    ...rest,
+    pricePerHour: money(priceMicros),
+    ...(run && { run: runView(run) }),
+  })),
   rejections,
+  ruleCosts: costlyRules(ruleCosts).map((cost) => {
+    const { savedMicros, ...rest } = cost
+    return { ...rest, saved: money(savedMicros), text: sayRuleCost(cost) }
+  }),
   refusal: refusal && refusalView(refusal),
 })
 

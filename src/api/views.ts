@@ -6,20 +6,14 @@ import { Preemption, Quota } from '#model/project.ts'
 import { Shape } from '#model/resources.ts'
 import { Wants, WorkloadState } from '#model/workload.ts'
 
+import { candidate, MoneyView, RuleCostView, RunView } from './run-views.ts'
+
 // Everything that the API takes and gives. Programs rely on it: fields are added, never renamed or taken away.
 
 const time = z.iso.datetime({ offset: true }).meta({ description: 'RFC 3339.' })
 const kind = z.enum(['job', 'service', 'array'])
 const leaseState = z.enum(['wanted', 'starting', 'held', 'stopping', 'lost', 'gone', 'refused'])
 const listOf = <T extends z.ZodType>(item: T, id: string) => z.object({ items: z.array(item) }).meta({ id })
-
-export const MoneyView = z
-  .object({
-    micros: z.string().meta({ description: 'Millionths of a US dollar, as a decimal string: it may be beyond 2^53.' }),
-    text: z.string().meta({ description: 'For people, such as $1.25.' }),
-  })
-  .meta({ id: 'Money', description: 'An exact amount of US dollars.' })
-export type MoneyView = z.infer<typeof MoneyView>
 
 /** What is wrong at one place of a spec file. */
 export const SpecProblemView = z
@@ -196,7 +190,6 @@ export type ValidateView = z.infer<typeof ValidateView>
 export const SubmittedView = z.object({ workloads: z.array(WorkloadView) }).meta({ id: 'Submitted' })
 export type SubmittedView = z.infer<typeof SubmittedView>
 
-const candidate = { site: z.string(), tier: z.string(), shape: z.string() }
 export const RejectionView = z.object({ ...candidate, rule: z.string(), detail: z.string() }).meta({ id: 'Rejection' })
 export type RejectionView = z.infer<typeof RejectionView>
 export const RefusalView = z
@@ -227,6 +220,7 @@ export const PlacementView = z
     shape: z.string(),
     nodes: z.int(),
     pricePerHour: MoneyView,
+    run: RunView.optional(),
   })
   .meta({ id: 'Placement' })
 export type PlacementView = z.infer<typeof PlacementView>
@@ -240,8 +234,9 @@ export const PlanDocumentView = z
     replicas: z.int(),
     placed: z.int().meta({ description: 'Replicas that have a place now.' }),
     placement: PlacementView.nullable().meta({ description: 'Of the first replica.' }),
-    alternatives: z.array(z.object({ ...candidate, pricePerHour: MoneyView })),
+    alternatives: z.array(z.object({ ...candidate, pricePerHour: MoneyView, run: RunView.optional() })),
     rejections: z.array(RejectionView),
+    ruleCosts: z.array(RuleCostView).meta({ description: 'What each rule costs the run, the dearest first.' }),
     refusal: RefusalView.nullable(),
     pricePerHour: MoneyView.meta({ description: 'Of all replicas that have a place.' }),
     expectedCost: MoneyView.nullable().meta({ description: 'Null without an expected or maximum duration.' }),
@@ -268,7 +263,13 @@ export type PlanView = z.infer<typeof PlanView>
 export const PriorityRequest = z.strictObject({ priority: z.int().min(-1000).max(1000) })
 export type PriorityRequest = z.input<typeof PriorityRequest>
 
-const DecisionView = PlanDocumentView.pick({ placement: true, alternatives: true, rejections: true, refusal: true })
+const DecisionView = PlanDocumentView.pick({
+  placement: true,
+  alternatives: true,
+  rejections: true,
+  ruleCosts: true,
+  refusal: true,
+})
 export const WhyView = z
   .object({
     text: z.string().meta({ description: 'The whole answer for people, several lines.' }),

@@ -47,11 +47,15 @@ export function planText(call: Call, plan: PlanView, stream: 'stdout' | 'stderr'
     refusal ? refusal.lines.map((line) => `  ${name}: ${plain(line)}\n`) : [],
   )
   const refused = [...refusals, ...(wide ? plan.documents.flatMap(rejectionLines) : [])]
+  const rules = plan.documents.flatMap(({ name, ruleCosts }) =>
+    ruleCosts.map(({ text }) => `  ${name}: ${plain(text)}\n`),
+  )
   const placed = plan.documents.some(({ placement }) => placement)
   const unbound = call.text('max-cost') === undefined && plan.documents.some((one) => one.placed < one.replicas)
   return [
     table,
     ...refused,
+    ...rules,
     ...(placed ? [`in all ${plan.pricePerHour.text}/h${expected}\n`] : []),
     ...(unbound ? ['what waits has no price yet: --max-cost bounds what it may take later\n'] : []),
     ...skipped,

@@ -1,4 +1,5 @@
-import type { MoneyView, WorkloadView } from '#api/views.ts'
+import type { MoneyView } from '#api/run-views.ts'
+import type { WorkloadView } from '#api/views.ts'
 import type { Paint } from '#cli/io.ts'
 import { roundDuration } from '#kit/duration.ts'
 

@@ -2,7 +2,7 @@ import type { Decision, Placement } from '#model/plan.ts'
 import { count, hourly, share } from '#engine/placement/words.ts'
 
 import { sayCounts } from './rejections.ts'
-import { sayOver, sayRuleCosts, sayRun } from './rule-costs.ts'
+import { costlyRules, sayOver, sayRuleCost, sayRun } from './rule-costs.ts'
 
 /** Why a replica went where it went, in a few sentences; nothing for a decision that placed it nowhere. */
 export function whyPlaced({ placement, alternatives, rejections, ruleCosts }: Decision): string {
@@ -11,7 +11,10 @@ export function whyPlaced({ placement, alternatives, rejections, ruleCosts }: De
   const nodes = count(placement.ranks.length, 'node')
   const opening = `${where} takes ${nodes} for ${hourly(placement.priceMicros)}: ${comparison(placement, alternatives)}.`
   const ruled = rejections.length === 0 ? '' : ` Ruled out: ${ruledOut(rejections)}.`
-  return `${opening}${sayRun(placement.run)}${ruled}${sayRuleCosts(ruleCosts)}`
+  const costs = costlyRules(ruleCosts)
+    .map((cost) => ` ${sayRuleCost(cost)}`)
+    .join('')
+  return `${opening}${sayRun(placement.run)}${ruled}${costs}`
 }
 
 function comparison({ priceMicros: price, run }: Placement, [next]: Decision['alternatives']): string {

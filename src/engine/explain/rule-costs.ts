@@ -7,15 +7,14 @@ const mostRules = 3
 
 const money = (micros: number): string => formatMoney(BigInt(Math.round(micros / 10_000)) * 10_000n)
 
-/** `jurisdiction costs $12.40 more than aws/east (spot, p5) would: it is US; the spec allows only EU`; empty if none does. */
-export function sayRuleCosts(costs: readonly RuleCost[] = []): string {
-  const told = costs.filter(({ savedMicros }) => savedMicros >= 10_000).slice(0, mostRules)
-  return told
-    .map(({ rule, detail, site, tier, shape, savedMicros }) => {
-      const why = detail === '' ? '' : `: ${detail}`
-      return ` The rule ${rule} costs ${money(savedMicros)}, for ${site} (${tier}, ${shape}) would do it for so much less${why}.`
-    })
-    .join('')
+/** Rules that make a run dearer by a cent at least, the dearest first. */
+export const costlyRules = (costs: readonly RuleCost[] = []): RuleCost[] =>
+  costs.filter(({ savedMicros }) => savedMicros >= 10_000).slice(0, mostRules)
+
+/** `The rule jurisdiction costs $12.40: aws/east (spot, p5) would do it for so much less (it is US; the spec allows only EU).` */
+export function sayRuleCost({ rule, detail, site, tier, shape, savedMicros }: RuleCost): string {
+  const why = detail === '' ? '' : ` (${detail})`
+  return `The rule ${rule} costs ${money(savedMicros)}: ${site} (${tier}, ${shape}) would do it for so much less${why}.`
 }
 
 /** `The whole run of 3h is expected to cost $96.00, of which $3.20 for egress`; empty where nothing is known but the hour. */

@@ -97,7 +97,7 @@ test('it says what the run costs, and what each rule that alone stood in the way
   ])
   const text = decision ? whyPlaced(decision) : ''
   assert.match(text, /The whole run of 10h is expected to cost \$300\.00\./)
-  assert.match(text, /The rule jurisdiction costs \$100\.00, for local\/there .* so much less: it is US/)
+  assert.match(text, /The rule jurisdiction costs \$100\.00: local\/there .* so much less \(it is US/)
 })
 
 test('a share of providers costs what the cheaper provider would save', () => {
