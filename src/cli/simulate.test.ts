@@ -82,7 +82,7 @@ test('quotas of a file of projects are tried, and what is wrong with it is told 
   write('projects.yaml', 'name: default\nquota: { accelerators: 8 }\n')
   write('pairs.csv', 'arrival,duration,gpus\n0,1h,8\n0,1h,8\n')
   const waits = async (...argv: string[]) => {
-    const { stdout } = await isobar('fleet.yaml', 'pairs.csv', '--policy', 'line', '-o', 'json', ...argv)
+    const { stdout } = await isobar('fleet.yaml', 'pairs.csv', '--policy', 'isobar', '-o', 'json', ...argv)
     return reportOf(stdout).runs.map(({ figures }) => figures.waitMeanMs)
   }
   assert.deepEqual(await waits(), [0])

@@ -12,13 +12,13 @@ export const simulate: readonly CommandSpec[] = [
       {
         flags: '--policy <names>',
         description:
-          'one or several of fifo, sjf, srtf, srsf, las, fair, isobar, line, and modules of your own, such as fifo,./mine.js',
+          'one or several of fifo, sjf, srtf, srsf, las, fair, isobar, and modules of your own, such as fifo,./mine.js',
         default: 'fifo',
       },
       { flags: '--scenario <file>', description: 'what happens meanwhile: faults, outages, spot markets, prices' },
       {
         flags: '--projects <file>',
-        description: 'quotas, weights and trees of projects, as for isobar projects set; line keeps to them',
+        description: 'quotas, weights and trees of projects, as for isobar projects set; isobar keeps to them',
       },
       { flags: '--seed <n>', description: 'of all that is drawn at random', default: '1' },
       { flags: '--against <file>', description: 'compare with what an earlier simulation wrote with -o json' },

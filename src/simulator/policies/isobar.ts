@@ -1,230 +1,204 @@
-import type { Asked, LiveLease, SiteFacts } from '#engine/placement/facts.ts'
-import { place } from '#engine/placement/place.ts'
-import type { LeasedRank } from '#model/lease.ts'
-import type { Placement } from '#model/plan.ts'
-import type { Offer } from '#model/offer.ts'
+import type { GangRequest } from '#engine/cell/ask.ts'
+import { createCell, type Cell, type CellPlan } from '#engine/cell/cell.ts'
+import { setUsable } from '#engine/cell/nodes.ts'
+import type { RankSize } from '#engine/cell/sizes.ts'
+import { Line } from '#engine/queue/line.ts'
+import type { Decision, Want } from '#engine/queue/request.ts'
+import { createShares } from '#engine/queue/share.ts'
 import type { Project } from '#model/project.ts'
-import type { Shape } from '#model/resources.ts'
-import { Spec } from '#model/spec/spec.ts'
-import type { Floor, Spots } from '#simulator/replay/floor.ts'
+import type { Demand, Floor, Spots } from '#simulator/replay/floor.ts'
+import { remainingMs, type JobRecord } from '#simulator/replay/job-record.ts'
 import type { Act, MakeScheduler, Scheduler } from '#simulator/replay/scheduler.ts'
-import type { JobRecord } from '#simulator/replay/job-record.ts'
 import type { NodeGroup } from '#simulator/scenario/fleet.ts'
 
+import { LineHistory } from './line-history.ts'
+import { mayStandIn, quotaNodes, shareNodes } from './terms.ts'
+
+const day = 86_400_000
+
 /**
- * The engine of the control plane, with the code that decides in production: a snapshot goes in, and its decisions come
- * out. As there, of many that need the same only the first few are looked at, and only one while nobody with that need
- * found room: the others would fare alike. It looks at all nodes each time, which suits fleets of some hundred.
+ * As the control plane decides, by the very code of its engine: the queue over its cells, a cell for each group of nodes: projects with their quotas and weights, use
+ * counts half after a day, and the oldest that has waited for four weeks goes first. It knows how long jobs run.
  */
-export const isobarScheduler =
-  (firstOfNeed = 16): MakeScheduler =>
-  (floor, _projects, terms) =>
-    new IsobarScheduler(floor, terms, firstOfNeed)
-
-/** Those of a project and priority that wait for the same, in the order of the queue. */
-type Line = { waiting: JobRecord[]; asleep: boolean }
-
-/** A whole node of a group; each group is a shape of its own, so that its price and its tier are. */
-const shapeOf = ({ shape, number, unit, size }: NodeGroup): Shape => ({
-  name: `${shape}#${number}`,
-  ...(unit === 'gpu' && { accelerator: shape }),
-  accelerators: unit === 'gpu' ? size : 0,
-  acceleratorMemoryMiB: unit === 'gpu' ? 1024 : 0,
-  cpuMilli: unit === 'gpu' ? 0 : size, // here work that asks for cores alone goes to nodes without accelerators
-  memoryMiB: 1024,
-  diskMiB: 1024,
-})
+export const isobarScheduler: MakeScheduler = (floor, _projects, terms) => new IsobarScheduler(floor, terms)
 
 class IsobarScheduler implements Scheduler {
   readonly name = 'isobar'
+  readonly keepsQuotas = true
   readonly #floor: Floor
-  readonly #firstOfNeed: number
-  readonly #lines = new Map<string, Line>()
-  readonly #asked = new Map<JobRecord, Asked>()
-  readonly #leases = new Map<JobRecord, LiveLease>()
+  readonly #terms: ReadonlyMap<string, Project>
+  readonly #cells: Cell[]
+  readonly #line: Line
+  /** Of all who wait or run. */
   readonly #records = new Map<string, JobRecord>()
-  readonly #projects: Project[]
-  #gains = -1
+  readonly #wants = new Map<string, Want>()
+  readonly #refused: boolean[]
+  readonly #history: LineHistory
+  #toggled = 0
 
-  constructor(floor: Floor, terms: readonly Project[], firstOfNeed: number) {
+  constructor(floor: Floor, terms: readonly Project[]) {
+    const { groups } = floor.fleet
+    const total = (unit: string) => groups.reduce((sum, one) => sum + (one.unit === unit ? one.size * one.count : 0), 0)
     this.#floor = floor
-    this.#projects = [...terms]
-    this.#firstOfNeed = firstOfNeed
+    this.#terms = new Map(terms.map((project) => [project.name, project]))
+    this.#refused = groups.map(() => false)
+    const [plans, quotas, overdueMs] = [groups.map(planOf), quotaNodes(terms), 28 * day]
+    const preemption = new Map(terms.map((project) => [project.name, project.preemption]))
+    this.#cells = plans.map(createCell)
+    this.#history = new LineHistory({ plans, quotas, overdueMs, terms: preemption })
+    this.#line = new Line({
+      cells: this.#cells,
+      quotas,
+      shares: createShares({
+        nodes: shareNodes(terms),
+        capacity: { gpu: total('gpu'), cpu: total('cpu') },
+        halfLifeMs: day,
+      }),
+      overdueMs,
+      preemption,
+      // Who is stopped is told before, and saves its work.
+      losesMs: ({ id }) => this.#records.get(id)?.restartMs ?? 0,
+    })
   }
 
-  waits(record: JobRecord): void {
-    const asked = askedOf(record, largestNode(this.#floor, record))
-    this.#asked.set(record, asked)
-    this.#records.set(asked.workload.id, record)
-    const { waiting } = this.#lineOf(record)
-    // Who lost its nodes comes back to its old place.
-    const after = waiting.findLastIndex(({ index }) => index < record.index)
-    waiting.splice(after + 1, 0, record)
+  waits(record: JobRecord, now: number): void {
+    const lastsMs = remainingMs(record, now) + (record.starts > 0 ? record.restartMs : 0)
+    this.#records.set(idOf(record), record)
+    const want = this.#wantOf(record, lastsMs)
+    const request = { id: idOf(record), want, since: record.job.arrivalMs, lastsMs }
+    this.#history.note({ at: now, submitted: request })
+    this.#line.submit(request)
   }
 
-  left(record: JobRecord): void {
-    this.#leases.delete(record)
+  left(record: JobRecord, now: number): void {
+    const id = idOf(record)
+    this.#history.note({ at: now, ended: id })
+    this.#line.ended(id, now)
+    this.#records.delete(id)
+  }
+
+  ends(): void {
+    this.#history.close()
   }
 
   decide(now: number, act: Act): undefined {
-    if (this.#gains !== this.#floor.gains) for (const line of this.#lines.values()) line.asleep = false
-    while (this.#round(now, act));
-    this.#gains = this.#floor.gains
+    this.#follow()
+    for (let goesOn = true; goesOn;) {
+      const decisions = this.#line.turn(now)
+      for (const decision of decisions) this.#carryOut(decision, now, act)
+      if (this.#history.isOpen)
+        for (const { request, at, victims } of this.#line.reservations())
+          if (!victims) this.#history.note({ at: now, promised: request.id, by: at })
+      // Who was stopped has left at once: the one for whom it did starts in a turn of this moment.
+      goesOn = decisions.some((decision) => 'refused' in decision && decision.refused.cause === 'preempts')
+    }
   }
 
-  #lineOf({ job, demand }: JobRecord): Line {
-    const key = [job.project, job.priority, demand.unit, demand.amount, demand.ranks, demand.within].join(' ')
-    const line = this.#lines.get(key) ?? { waiting: [], asleep: false }
-    this.#lines.set(key, line)
-    return line
-  }
-
-  /** Decides once; true when more may be placed that was not looked at. */
-  #round(now: number, act: Act): boolean {
-    const lines = [...this.#lines.values()].filter(({ waiting }) => waiting.length > 0)
-    if (lines.every(({ asleep }) => asleep)) return false
-    const seen = lines.flatMap((line) => line.waiting.slice(0, line.asleep ? 1 : this.#firstOfNeed))
-    const decisions = place({
-      now,
-      snapshot: {
-        waiting: seen.flatMap((record) => this.#asked.get(record) ?? []),
-        leases: [...this.#leases.values()],
-        projects: this.#projects,
-        spent: new Map(),
-        sites: sitesOf(this.#floor),
-      },
-    })
-    const left = new Map(lines.map((line) => [line, Math.min(line.waiting.length, this.#firstOfNeed)]))
-    for (const { workload, placement } of decisions) {
-      const record = this.#records.get(workload)
-      if (!record) continue
-      const line = this.#lineOf(record)
-      if (!placement) {
-        line.asleep = true
-        continue
+  #carryOut(decision: Decision, now: number, act: Act): void {
+    const record = this.#records.get(decision.id)
+    if (!record) return
+    if (!('refused' in decision)) {
+      const { id, option, ranks } = decision
+      this.#history.note({ at: now, started: id, option, ranks })
+      const group = this.#floor.fleet.groups[decision.cell]
+      if (group) act.start(record, spotsOf(ranks, record, group))
+    } else if (decision.refused.cause === 'preempts') {
+      const { victims, option } = decision.refused
+      this.#history.note({ at: now, preempts: decision.id, option, victims })
+      for (const victim of victims.flatMap((id) => this.#records.get(id) ?? [])) {
+        act.preempt(victim)
+        this.left(victim, now)
+        this.waits(victim, now)
       }
-      this.#start(record, placement, act)
-      left.set(line, (left.get(line) ?? 0) - 1)
-      // Those of its line that were not looked at come before who follows in the queue.
-      if (left.get(line) === 0 && line.waiting.length > 0) return true
     }
-    return false
   }
 
-  #start(record: JobRecord, placement: Placement, act: Act): void {
-    act.start(record, spotsOf(placement.ranks, record))
-    const id = this.#asked.get(record)?.workload.id ?? ''
-    const { waiting } = this.#lineOf(record)
-    waiting.splice(waiting.indexOf(record), 1)
-    this.#asked.delete(record)
-    this.#leases.set(record, { id, workload: id, project: record.job.project, ...placement })
+  /** Tells the cells which nodes went out of use or came back, and which groups start nothing now. */
+  #follow(): void {
+    const { fleet, toggled } = this.#floor
+    const changed = new Set<number>()
+    const set = ({ number, first }: NodeGroup, node: number): void => {
+      const cell = this.#cells[number]
+      const usable = this.#floor.usable(node) && !this.#refused[number]
+      if (cell) setUsable(cell, { first: node - first, end: node - first + 1, usable })
+      changed.add(number)
+    }
+    for (; this.#toggled < toggled.length; this.#toggled++) {
+      const node = toggled[this.#toggled] ?? 0
+      set(this.#floor.groupOf(node), node)
+    }
+    for (const group of fleet.groups) {
+      const refuses = this.#floor.refuses(group.number)
+      if (refuses === this.#refused[group.number]) continue
+      this.#refused[group.number] = refuses
+      for (let i = 0; i < group.count; i++) set(group, group.first + i)
+    }
+    if (changed.size > 0) this.#history.close()
+    for (const cell of changed) this.#line.changed(cell)
+  }
+
+  /** Jobs that last about as long stand in one row, so that a long one does not keep short ones from passing. */
+  #wantOf({ demand, job }: JobRecord, lastsMs: number): Want {
+    const { unit, amount, ranks, within } = demand
+    const key = [unit, amount, ranks, within, job.priority, 32 - Math.clz32(lastsMs / 1000), job.project].join(' ')
+    const known = this.#wants.get(key)
+    if (known) return known
+    const project = this.#terms.get(job.project)
+    const options = this.#floor
+      .groupsFor(unit)
+      .filter((group) => !project || mayStandIn(project, group))
+      .map((group) => {
+        const gang = gangOf(group, demand)
+        const nodes = gang.roles.reduce((sum, role) => sum + role.ranks, 0)
+        return { cell: group.number, gang, amounts: { [unit]: amount, nodes } }
+      })
+    const want = { key, project: job.project, priority: job.priority, options }
+    this.#wants.set(key, want)
+    return want
   }
 }
 
-const nodeName = (node: number): string => `n${node}`
+const idOf = ({ index }: JobRecord): string => String(index)
 
-function spotsOf(ranks: readonly LeasedRank[], { demand }: JobRecord): Spots {
-  const amounts = new Map<number, number>()
-  for (const { node = '', accelerators, cpuMilli } of ranks) {
-    const number = Number(node.slice(1))
-    amounts.set(number, (amounts.get(number) ?? 0) + (demand.unit === 'gpu' ? accelerators : cpuMilli))
-  }
-  return [...amounts].flat()
-}
-
-/** The size of the largest nodes that such work may run on. */
-const largestNode = (floor: Floor, { demand }: JobRecord): number =>
-  floor.groupsFor(demand.unit).reduce((most, { size }) => Math.max(most, size), 1)
-
-/** A gang of equal ranks: those that were asked for, or as few as can be. */
-function ranksOf({ demand }: JobRecord, nodeSize: number): number {
-  if (demand.ranks > 0) return demand.ranks
-  let ranks = Math.ceil(demand.amount / nodeSize)
-  while (demand.amount % ranks !== 0) ranks++
-  return ranks
-}
-
-const blank = Spec.parse({ kind: 'job', name: 'any', run: 'true' })
-const none = { count: 0, atLeast: false }
-
-function askedOf(record: JobRecord, nodeSize: number): Asked {
-  const { job, demand, index } = record
-  const nodes = ranksOf(record, nodeSize)
-  const each = demand.amount / nodes
-  const isGpu = demand.unit === 'gpu'
-  const resources = {
-    accelerators: isGpu ? [{ memoryMiB: { count: 1, atLeast: true }, count: each }] : [],
-    ordered: false,
-    cpuMilli: isGpu ? none : { count: each, atLeast: false },
-    memoryMiB: none,
-    diskMiB: none,
-  }
-  const id = `w-${String(index).padStart(9, '0')}`
+function planOf({ shape, unit, size, count, domains }: NodeGroup): CellPlan {
+  const amounts = { accelerators: unit === 'gpu' ? size : 0, cpuMilli: unit === 'cpu' ? size : 0 }
   return {
-    replica: { workload: id, replica: 0, state: 'waiting', losses: 0, failures: 0, notBefore: 0, avoid: {} },
-    workload: {
-      id,
-      name: job.id,
-      project: job.project,
-      kind: 'job',
-      spec: {
-        ...blank,
-        nodes,
-        resources,
-        ...(demand.within > 0 && { topology: { within: demand.within === 1 ? 'nvlink' : 'block', required: true } }),
-        project: job.project,
-        duration: { expectedMs: job.durationMs, maximumMs: undefined },
-      },
-      bundle: null,
-      priority: job.priority,
-      wants: 'run',
-      state: 'queued',
-      exitCode: null,
-      reason: '',
-      attempts: record.starts,
-      submittedBy: '',
-      createdAt: job.arrivalMs,
-      startedAt: null,
-      endedAt: null,
-    },
+    classes: [{ shape, ...amounts, memoryMiB: 0, diskMiB: 0 }],
+    classOf: new Uint16Array(count),
+    domains: domains.map((nodes) => Int32Array.from({ length: count }, (_, node) => Math.floor(node / nodes))),
   }
 }
 
-function sitesOf(floor: Floor): SiteFacts[] {
-  return [...Map.groupBy(floor.fleet.groups, ({ site }) => site)].map(([site, groups]) => {
-    const [{ provider, jurisdictions } = { provider: 'local' as const, jurisdictions: [] }] = groups
-    const name = site.slice(provider.length + 1)
-    const open = groups.filter(({ number }) => !floor.refuses(number))
-    return {
-      site,
-      reach: 'reachable',
-      since: 0,
-      detail: '',
-      info: { provider, name, jurisdictions, patienceMs: 0 },
-      offers: open.map((group) => offerOf(group, { name, priceMicros: floor.marginalMicros(group.number) })),
-      nodes: open.flatMap((group) => nodesOf(group, floor)),
-    }
-  })
+/** How much each rank takes of a node: equal parts, or whole nodes and what is left. */
+function partsOf({ size }: NodeGroup, amount: number, ranks: number): { each: number; ranks: number }[] {
+  if (ranks > 0) return [{ each: amount / ranks, ranks }]
+  const rest = amount % size
+  const whole = { each: size, ranks: (amount - rest) / size }
+  return [whole, { each: rest, ranks: 1 }].filter((part) => part.each > 0 && part.ranks > 0)
 }
 
-const offerOf = (group: NodeGroup, { name, priceMicros }: { name: string; priceMicros: number }): Offer => ({
-  provider: group.provider,
-  site: name,
-  tier: group.tier,
-  shape: shapeOf(group),
-  divisible: true,
-  priceMicros,
-  images: true,
-  source: 'fleet',
-  asOf: 0,
+const gangOf = (group: NodeGroup, { amount, ranks, within }: Demand): GangRequest => ({
+  ...(within > 0 && { within: { level: Math.min(within, group.domains.length) } }),
+  roles: partsOf(group, amount, ranks).map((part) => ({
+    size: sizeOf(group, part.each),
+    ranks: part.ranks,
+  })),
 })
 
-function nodesOf(group: NodeGroup, floor: Floor): NonNullable<SiteFacts['nodes']> {
-  const shape = shapeOf(group)
-  return Array.from({ length: group.count }, (_, i) => ({
-    name: nodeName(group.first + i),
-    shape,
-    path: group.domains.map((size, level) => `${group.number}-${level}-${Math.floor(i / size)}`),
-    usable: floor.usable(group.first + i),
-  }))
+/** Whole nodes are found faster when they are asked for as such. */
+const sizeOf = ({ unit, size }: NodeGroup, each: number): RankSize =>
+  each === size ? { whole: true } : unit === 'gpu' ? { accelerators: each } : { cpuMilli: each }
+
+/** Ranks on one node follow each other. */
+function spotsOf(nodes: readonly number[], { demand }: JobRecord, group: NodeGroup): Spots {
+  const spots: number[] = []
+  let at = 0
+  for (const { each, ranks } of partsOf(group, demand.amount, demand.ranks))
+    for (const end = at + ranks; at < end; at++) {
+      const node = group.first + (nodes[at] ?? 0)
+      const last = spots.length - 2
+      if (at > 0 && spots[last] === node) spots[last + 1] = (spots[last + 1] ?? 0) + each
+      else spots.push(node, each)
+    }
+  return spots
 }

@@ -7,7 +7,7 @@ import { LineHistory } from './line-history.ts'
 
 const node = { shape: 'x8', accelerators: 8, cpuMilli: 0, memoryMiB: 0, diskMiB: 0 }
 const quotas = ['a', 'b'].map((name) => ({ name, parent: null, nominal: {}, borrowing: {}, lending: {} }))
-const world = { plans: [{ classes: [node], classOf: [0, 0], domains: [] }], quotas, overdueMs: 1000 }
+const world = { plans: [{ classes: [node], classOf: [0, 0], domains: [] }], quotas, overdueMs: 1000, terms: new Map() }
 
 const request = (id: string, accelerators: number): Request => ({
   id,
@@ -49,4 +49,10 @@ test('it is checked by itself when there is as much as can be checked in no time
     }
   }, /^BrokenRule: .*three/)
   assert.doesNotThrow(() => history.note({ at: 0, started: 'three', option: 0, ranks: [0] }))
+})
+
+test('who is preempted has to run, and the rules have to allow it', () => {
+  const history = begun()
+  history.note({ at: 1, preempts: 'two', option: 0, victims: ['one'] })
+  assert.throws(() => history.close(), /^BrokenRule: two may not preempt one of its own project$/)
 })

@@ -1,8 +1,9 @@
+import { checkPreemption, type Event } from '#engine/preemption/check-preemption.ts'
 import { checkLine, type Happened } from '#engine/queue/check-line.ts'
 import type { QuotaNode } from '#engine/queue/quota.ts'
 import { broken } from '#simulator/replay/broken-rule.ts'
 
-type World = Parameters<typeof checkLine>[1]
+type World = Parameters<typeof checkLine>[1] & Parameters<typeof checkPreemption>[1]
 
 /** Of how many ranks the checker may look at where they stand: it looks at all who run at each start. */
 const mostRanks = 50_000
@@ -13,7 +14,7 @@ const mostRanks = 50_000
  */
 export class LineHistory {
   readonly #world: World
-  readonly #happened: Happened[] = []
+  readonly #happened: (Happened | Event)[] = []
   readonly #ranks = new Map<string, number>()
   #standing = 0
   #left = mostRanks
@@ -26,7 +27,8 @@ export class LineHistory {
     return this.#left > 0
   }
 
-  note(event: Happened): void {
+  note(event: Happened | Event): void {
+    if ('preempts' in event && !isKnown(this.#world.quotas)) this.close()
     if (!this.isOpen) return
     this.#happened.push(event)
     if ('started' in event) {
@@ -45,11 +47,27 @@ export class LineHistory {
     this.#check()
   }
 
+  /** Promises, and the order of a row, hold until somebody is preempted. */
   #check(): void {
-    const [fact] = checkLine(this.#happened, this.#world)
+    const before: Happened[] = []
+    for (const event of this.#happened) {
+      if ('preempts' in event) break
+      before.push(event)
+    }
+    const all: Event[] = this.#happened.flatMap((event) => ('promised' in event ? [] : [event]))
+    const [fact] = [...checkLine(before, this.#world), ...checkPreemption(all, this.#world)]
     if (fact !== undefined) broken(fact)
     this.#happened.length = 0
   }
+}
+
+/** The checker of preemption knows of accelerators, in trees of two levels. */
+function isKnown(quotas: readonly QuotaNode[]): boolean {
+  const roots = new Set(quotas.filter(({ parent }) => parent === null).map(({ name }) => name))
+  return quotas.every(
+    ({ nominal, parent }) =>
+      Object.keys(nominal).every((resource) => resource === 'gpu') && (parent === null || roots.has(parent)),
+  )
 }
 
 /** The trees in which anybody has a quota of accelerators; to the checker, who has none of them may have none. */

@@ -40,10 +40,10 @@ const tree = [
 ]
 const [a, b] = [{ project: 'a' }, { project: 'b' }]
 
-test('line keeps to quotas, borrowing and weights, and lets nobody stand where its policy forbids', () => {
+test('isobar keeps to quotas, borrowing and weights, and lets nobody stand where its policy forbids', () => {
   const fleet = aFleet({ count: 3 }, { count: 1, site: 'aws/eu', provider: 'aws', jurisdictions: ['EU'] })
   const begins = (jobs: Parameters<typeof someJobs>, projects: typeof tree) => {
-    const { replay } = aReplay({ fleet, jobs: someJobs(...jobs), policy: 'line', projects })
+    const { replay } = aReplay({ fleet, jobs: someJobs(...jobs), policy: 'isobar', projects })
     while (replay.step());
     return replay.records.map(({ firstStartMs }) => firstStartMs)
   }
