@@ -37,7 +37,13 @@ function solve({ program, seconds, whole }: Question): Reply {
   model.options.set({ output_flag: false, time_limit: seconds, mip_rel_gap: wholeGap })
   if (!whole) model.options.set({ solver: 'ipm', run_crossover: 'off' })
   model.run()
-  const status = model.getModelStatus()
+  let status = model.getModelStatus()
+  // On some programs the interior point comes near an answer and no nearer.
+  if (!whole && status === highs.constants.modelStatus.unknown) {
+    model.options.set({ solver: 'simplex' })
+    model.run()
+    status = model.getModelStatus()
+  }
   if (status !== highs.constants.modelStatus.optimal) return { problem: `the solver ended with status ${status}` }
   const { colValue, rowDual } = model.getSolution()
   const cost = costs.reduce((sum, each, column) => sum + each * (colValue[column] ?? 0), 0)
