@@ -24,6 +24,8 @@ export function checkPreemption(history: readonly Event[], world: Rules): string
   /** For whom each of those who have to leave does, and for how many each of these still waits. */
   const leaving = new Map<string, string>()
   const due = new Map<string, number>()
+  /** Who is to start when others have left for it. */
+  const coming = new Map<string, Run>()
   const edges = new Map<string, Set<string>>()
   const times: { project: string; at: number }[] = []
   for (const event of history) {
@@ -34,7 +36,12 @@ export function checkPreemption(history: readonly Event[], world: Rules): string
       const request = requests.get(event.started)
       const option = request?.want.options[event.option]
       if (!request || !option) continue
-      due.delete(event.started)
+      // Who came first of those who want the same may have it instead.
+      for (const id of coming.keys())
+        if (requests.get(id)?.want.key === request.want.key) {
+          due.delete(id)
+          coming.delete(id)
+        }
       running.set(event.started, { request, option, ranks: event.ranks })
       wrong.push(...overfull([...running.values()], { ...world, overdueMs: 0 }))
       wrong.push(...overQuota([...running.values()], world.quotas))
@@ -47,13 +54,13 @@ export function checkPreemption(history: readonly Event[], world: Rules): string
     } else {
       const request = requests.get(event.preempts)
       const option = request?.want.options[event.option]
+      const stay = [...running.values()].filter((run) => !leaving.has(run.request.id))
+      const soon = [...stay, ...coming.values()]
       const victims = event.victims.flatMap((id) => running.get(id) ?? [])
       if (!request || !option || victims.length < event.victims.length || victims.length === 0)
         wrong.push(`${event.preempts} preempts somebody who does not run`)
-      else
-        wrong.push(
-          ...brokenRules({ request, option, ranks: [] }, victims, { ...world, running: [...running.values()] }),
-        )
+      else wrong.push(...brokenRules({ request, option, ranks: [] }, victims, { ...world, running: soon }))
+      if (request && option) coming.set(request.id, { request, option, ranks: [] })
       for (const { request: victim } of victims) {
         if (leaving.has(victim.id)) wrong.push(`${victim.id} was told twice to leave`)
         leaving.set(victim.id, event.preempts)

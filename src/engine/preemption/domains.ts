@@ -3,7 +3,10 @@ import { domainAt } from '#engine/cell/tree.ts'
 
 import type { Ask } from '#engine/cell/ask.ts'
 import type { Cell } from '#engine/cell/cell.ts'
-import type { Candidate } from './victims.ts'
+import type { Held } from '#engine/queue/request.ts'
+
+/** Somebody who runs and may have to leave, and the work that would be lost. */
+export type Candidate = { held: Held; loss: number }
 
 type Domain = { free: number; freed: number; loss: number; candidates: Candidate[] }
 

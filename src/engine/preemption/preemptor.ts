@@ -1,10 +1,11 @@
-import { findVictims, type Candidate, type Eviction } from './victims.ts'
+import { findVictims, type Eviction } from './victims.ts'
 
 import type { Ask } from '#engine/cell/ask.ts'
 import type { QuotaNode, QuotaTree } from '#engine/queue/quota.ts'
 import type { Held, Request, Way } from '#engine/queue/request.ts'
 import type { Shares } from '#engine/queue/share.ts'
 import type { Preemption } from '#model/project.ts'
+import type { Candidate } from './domains.ts'
 import type { Ledger } from './ledger.ts'
 
 export type PreemptorOptions = {
@@ -26,6 +27,8 @@ export type Asking = {
   now: number
   /** All who run in the cells of these ways, or under the quotas of its project. */
   holders: readonly Held[]
+  /** Those for whom others were told to leave before, as if they ran already. */
+  coming: readonly Held[]
   begin: (way: Way) => Ask
   /** Whether there is quota for it, promises to others kept, when some have left. */
   hasQuota: (way: Way, without: readonly Held[]) => boolean
@@ -52,7 +55,8 @@ export class Preemptor {
   /** Of the ways the one with the least loss, or null; so that it can start at once when the victims have left. */
   find(asking: Asking): Eviction | null {
     const { terms } = this.#given
-    const { request, ways, now, holders, hasQuota } = asking
+    const { request, ways, now, holders, coming, hasQuota } = asking
+    const soon = { gone: holders.filter(({ leaves }) => leaves), coming }
     const { project } = request.want
     const own = terms.get(project)
     if (!own || (own.within === 'never' && own.reclaim === 'never')) return null
@@ -66,7 +70,7 @@ export class Preemptor {
     for (const way of ways.slice(0, waysAtMost)) {
       const search = { way, begin: () => asking.begin(way) }
       const mayLeave = (one: Candidate, after: readonly Candidate[]) =>
-        this.#mayLeave(one, after, { way, project, now })
+        this.#mayLeave(one, after, { way, project, now, soon })
       const quotaFor = (without: readonly Candidate[]) =>
         hasQuota(
           way,
@@ -79,7 +83,7 @@ export class Preemptor {
               ...search,
               candidates,
               mayLeave,
-              hasQuota: (without) => quotaFor(without) && !this.#borrows(project, way, without),
+              hasQuota: (without) => quotaFor(without) && !this.#borrows({ way, project, now, soon }, without),
             })
           : null) ??
         (ownOnly.length > 0 ? findVictims({ ...search, candidates: ownOnly, mayLeave, hasQuota: quotaFor }) : null)
@@ -104,24 +108,20 @@ export class Preemptor {
     return may && this.#given.ledger.mayEvict(by, id)
   }
 
-  #mayLeave(
-    { held }: Candidate,
-    after: readonly Candidate[],
-    { way, project, now }: { way: Way; project: string; now: number },
-  ): boolean {
+  #mayLeave({ held }: Candidate, after: readonly Candidate[], { way, project, now, soon }: Case): boolean {
     const { terms, ledger } = this.#given
     const victim = held.request.want.project
     const before = after.filter((one) => one.held.request.want.project === victim).length
     if (ledger.lately(victim, now) + before >= (terms.get(victim)?.perHour ?? Infinity)) return false
     if (victim === project) return true
-    return this.#without(after, (quota) => {
+    return this.#without(after, soon, (quota) => {
       const mine = new Set(this.#path(project))
       return this.#path(victim).some((node) => !mine.has(node) && this.#isOver(quota, node, way))
     })
   }
 
-  #borrows(project: string, way: Way, without: readonly Candidate[]): boolean {
-    return this.#without(without, (quota) => {
+  #borrows({ way, project, soon }: Case, without: readonly Candidate[]): boolean {
+    return this.#without(without, soon, (quota) => {
       quota.add(project, way.amounts)
       const does = this.#path(project).some((node) => this.#isOver(quota, node, way))
       quota.remove(project, way.amounts)
@@ -144,11 +144,18 @@ export class Preemptor {
     return path
   }
 
-  #without<T>(candidates: readonly Candidate[], look: (quota: QuotaTree) => T): T {
+  /** Looks at the quotas as they are when some have left, and all have left and started who are to anyway. */
+  #without<T>(candidates: readonly Candidate[], { gone, coming }: Soon, look: (quota: QuotaTree) => T): T {
     const { quota } = this.#given
-    for (const { held } of candidates) quota.remove(held.request.want.project, held.way.amounts)
+    const leaving = [...candidates.map(({ held }) => held), ...gone]
+    for (const { request, way } of leaving) quota.remove(request.want.project, way.amounts)
+    for (const { request, way } of coming) quota.add(request.want.project, way.amounts)
     const seen = look(quota)
-    for (const { held } of candidates) quota.add(held.request.want.project, held.way.amounts)
+    for (const { request, way } of coming) quota.remove(request.want.project, way.amounts)
+    for (const { request, way } of leaving) quota.add(request.want.project, way.amounts)
     return seen
   }
 }
+
+type Soon = { gone: readonly Held[]; coming: readonly Held[] }
+type Case = { way: Way; project: string; now: number; soon: Soon }

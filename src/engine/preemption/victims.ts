@@ -1,13 +1,10 @@
 import { refusals, release, take } from '#engine/cell/take.ts'
 import { allNodesOf } from '#engine/queue/reservation.ts'
 
-import { domainsByLoss } from './domains.ts'
+import { domainsByLoss, type Candidate } from './domains.ts'
 
 import type { Ask } from '#engine/cell/ask.ts'
-import type { Held, Way } from '#engine/queue/request.ts'
-
-/** Somebody who runs and may have to leave, and the work that would be lost. */
-export type Candidate = { held: Held; loss: number }
+import type { Way } from '#engine/queue/request.ts'
 
 export type Search = {
   /** How the one who asks would start. */

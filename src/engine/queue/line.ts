@@ -299,6 +299,7 @@ export class Line {
       ways: this.#chosen(signature, now),
       now,
       holders: [...holders],
+      coming: this.#promises.claims(signature, true),
       begin: (way) => this.#promises.rehearse(signature, way, ends),
       hasQuota: (way, gone) => !this.#promises.quotaMissingWithout(signature, way, { ends, gone }),
     })

@@ -53,7 +53,7 @@ export class Promises {
     const open = ways.filter(({ cell }) => !this.of(cell))
     if (owner.reservation || owner.hopeless || !head || open.length === 0) return
     const { quota } = this.#given
-    const claims = this.#claims(owner)
+    const claims = this.claims(owner)
     for (const { request, way } of claims) quota.add(request.want.project, way.amounts)
     let best: Start | null = null
     for (const way of open) {
@@ -79,7 +79,7 @@ export class Promises {
     const stay = this.#holders(owner, -1, -Infinity).filter(({ leaves }) => !leaves)
     const kept = this.#kept(owner, request, { at: Infinity, way, nodes })
     // Who is promised a later start may not start before it instead, where there is no quota for both.
-    const soon = this.#claims(owner, true)
+    const soon = this.claims(owner, true)
     // … and to others their start is promised beside this one.
     this.count({ request, way, gang: -1, since: 0, ends: Infinity, leaves: false })
     this.#add({ ...kept, victims: new Set(victims.map((held) => held.request.id)) }, [...stay, ...soon])
@@ -115,7 +115,7 @@ export class Promises {
   }
 
   /** Who is promised a start under the same quotas, as if it ran already. */
-  #claims(owner: Signature, onlySoon = false): Held[] {
+  claims(owner: Signature, onlySoon = false): Held[] {
     const root = this.#given.rootOf(owner.want.project)
     return this.all()
       .filter((reservation) => reservation.root === root && (!onlySoon || reservation.victims))
@@ -144,7 +144,8 @@ export class Promises {
       if (one.root !== root || isOpen(one, asker, ends)) return false
       const counted = asker.reservation && one.counted.get(asker.reservation.request.id)
       if (!counted) return one.quota.shortage(project, amounts) !== null
-      if (counted === amounts) return false
+      // As long as not all have left for it, it may take no more than if they stayed.
+      if (counted === amounts && !asker.reservation?.victims?.size) return false
       one.quota.remove(project, counted)
       const isMissing = one.quota.shortage(project, amounts) !== null
       one.quota.add(project, counted)
