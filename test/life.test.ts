@@ -12,6 +12,7 @@ import { aHouse, type TestHouse } from '#rigs/house.ts'
 const shape = 'shape: { cpus: 1, memory: 256MB }'
 const sites = `sites:
   - { provider: local, name: wide, price: $0.10/h, patience: 60s, nodes: 16, ${shape} }
+  - { provider: local, name: racks, price: $0.10/h, patience: 60s, nodes: 4, topology: [2, 4], labels: { hall: b }, taints: [racks-only], ${shape} }
   - { provider: local, name: one, price: $0.10/h, patience: 60s, nodes: 1, ${shape} }
   - { provider: local, name: two, price: $0.10/h, patience: 60s, nodes: 2, ${shape} }
   - { provider: local, name: three, price: $0.10/h, patience: 60s, nodes: 2, ${shape} }
@@ -45,6 +46,47 @@ const savedOf = (id: string): string[] =>
 const linesOf = (file: string): string[] => (existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : [])
 
 describe('life', { concurrency: 12 }, () => {
+  test('a leader and its workers start together, each with the commands, variables and resources of its role', async () => {
+    const said = `$ISOBAR_RANK of $ISOBAR_NODES is a $ISOBAR_ROLE, $PACE`
+    const spec = aJob('crew', `echo "${said}" > $ISOBAR_CHECKPOINT_DIR/$ISOBAR_RANK`, {
+      env: { PACE: 'fast' },
+      roles: [
+        {
+          name: 'leader',
+          run: `until [ "$(ls $ISOBAR_CHECKPOINT_DIR | wc -l)" = 3 ]; do sleep 0.05; done
+            cat $ISOBAR_CHECKPOINT_DIR/*; echo "${said}"`,
+          env: { PACE: 'calm' },
+          resources: { cpus: 0.5, memory: '64MB' },
+        },
+        { name: 'worker', nodes: 3 },
+      ],
+    })
+    const { code, stdout, stderr } = await house.run(spec)
+    assert.equal(code, 0, stderr)
+    assert.deepEqual(stdout.match(/\d of 4 is a .*/g), [
+      ...[1, 2, 3].map((rank) => `${rank} of 4 is a worker, fast`),
+      '0 of 4 is a leader, calm',
+    ])
+    const [attempt] = (await house.look('crew')).attemptList
+    assert.deepEqual(
+      attempt?.ranks.map(({ role }) => role),
+      ['leader', 'worker', 'worker', 'worker'],
+    )
+    assert.equal(attempt?.pricePerHour.text, '$0.35') // half a node, and three whole ones at $0.10
+  })
+
+  test('who has a domain to itself keeps others out of it, and those come when it has ended', async () => {
+    const placement = { sites: ['local/racks'], nodeLabels: { hall: 'b' }, tolerations: ['racks-only'] }
+    const id = await house.start(aJob('alone', untilTold, { placement, topology: { exclusive: 'nvlink' } }))
+    await house.until(id, 'running', isRunning)
+    const kept = await house.run(aJob('untolerated', 'true', { placement: { sites: ['local/racks'] }, expiry: '1s' }))
+    assert.match(kept.stderr, /all its nodes have taints: racks-only/)
+    const rest = await house.start(aJob('rest', 'true', { placement, nodes: 3 }))
+    await house.until(rest, 'told why it waits', ({ reason }) => /needs 3 nodes; 2 are free/.test(reason))
+    await house.say('stop', id)
+    assert.equal((await house.until(rest, 'at its end', isOver)).state, 'succeeded')
+  })
+
   test('what still waits at its expiry ends, was told so at its start, and says what to do', async () => {
     const spec = aJob('stale', 'true', { resources: { cpus: 64 }, expiry: '2s' })
     const { code, stdout, stderr } = await house.run(spec)

@@ -13,6 +13,8 @@ test('a project that cannot be is refused with the reason and the next command',
     ['x', { quota: { domains: { rack: 1 } } }, 400, /rack/, /./],
     ['x', { preemption: { reclaim: 'all' } }, 400, /reclaim/, /./],
     ['x', { borrowing: { nodes: 1 } }, 400, /"x" has no parent, so there is nobody to borrow from/, /projects show x/],
+    ['x', { parent: 'nobody' }, 404, /no project "nobody" that could be the parent of "x"/, /projects set nobody/],
+    ['labs', { parent: 'research' }, 409, /research is part of labs is part of research/, /projects list/],
     ['research', { parent: null }, 400, /remove borrowing and lending/, /projects show research/],
   ]
   for (const [name, body, status, detail, next] of told) {
@@ -26,8 +28,6 @@ test('a project that cannot be is refused with the reason and the next command',
 test('what nothing honours yet is refused by its name', async () => {
   await using api = await anApi()
   const wishes: [body: object, detail: RegExp][] = [
-    [{ parent: 'default' }, /parent cannot be honoured yet/],
-    [{ quota: { domains: { nvlink: 4 } } }, /quota\.domains cannot be honoured yet/],
     [{ preemption: { within: 'lower-priority' } }, /preemption cannot be honoured yet/],
   ]
   for (const [body, detail] of wishes) {

@@ -2,8 +2,6 @@ import type { Project } from './project.ts'
 
 /** What a project may say and nothing honours yet: refused, never ignored; who honours it takes it out. */
 const wishes: Record<string, (project: Project) => boolean> = {
-  parent: ({ parent }) => parent !== null,
-  'quota.domains': ({ quota }) => Object.keys(quota.domains ?? {}).length > 0,
   preemption: ({ preemption: { within, reclaim, perHour } }) =>
     within !== 'never' || reclaim !== 'never' || perHour !== null,
 }

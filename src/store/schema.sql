@@ -105,6 +105,7 @@ create table leases (
   ended_at bigint,
   metered_until bigint,
   ends_at bigint,
+  beside jsonb,
   PRIMARY KEY (id),
   FOREIGN KEY (attempt) REFERENCES attempts(id) ON DELETE CASCADE
 );

@@ -6,7 +6,7 @@ import type { Event, NewEvent } from '#model/event.ts'
 import type { Lease } from '#model/lease.ts'
 import type { Offer } from '#model/offer.ts'
 import type { Operation } from '#model/operation.ts'
-import type { Decision, Refusal, Start } from '#model/plan.ts'
+import type { Beside, Decision, Refusal, Start } from '#model/plan.ts'
 import type { TreeProblem } from '#model/project-tree.ts'
 import type { Preemption } from '#model/preemption.ts'
 import type { Project } from '#model/project.ts'
@@ -109,6 +109,7 @@ export type OccupyingLease = Pick<
 > & {
   shape?: string
   times?: number
+  beside?: Beside | null
   name?: string
   endsAt?: number | null
   endsName?: string | null

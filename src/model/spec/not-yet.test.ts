@@ -5,14 +5,6 @@ import { readSpecs } from './read.ts'
 
 /** What is written below a job, and where it is refused. */
 const refused: [text: string, path: string][] = [
-  ['topology: {slices: {ranks: 1, within: nvlink}}', 'topology.slices'],
-  ['topology: {balanced: block}', 'topology.balanced'],
-  ['topology: {spread: {within: node, most: 1}}', 'topology.spread'],
-  ['topology: {exclusive: nvlink}', 'topology.exclusive'],
-  ['topology: {spares: {count: 1, within: nvlink}}', 'topology.spares'],
-  ['roles: [{name: leader}, {name: worker, nodes: 3}]', 'roles'],
-  ['placement: {nodeLabels: {rack: r1}}', 'placement.nodeLabels'],
-  ['placement: {tolerations: [debug-only]}', 'placement.tolerations'],
   ['objective: finish', 'objective'],
   ['throughput: {H100: 1, A100: 0.45}', 'throughput'],
 ]

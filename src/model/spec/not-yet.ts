@@ -5,14 +5,6 @@ import type { Spec } from './spec.ts'
 
 /** What the schema has a word for and nothing honours yet. It is refused, never ignored; who honours it takes it out. */
 const wishes: { path: string[]; isAsked: (spec: Spec) => boolean }[] = [
-  { path: ['topology', 'slices'], isAsked: ({ topology }) => topology?.slices !== undefined },
-  { path: ['topology', 'balanced'], isAsked: ({ topology }) => topology?.balanced !== undefined },
-  { path: ['topology', 'spread'], isAsked: ({ topology }) => topology?.spread !== undefined },
-  { path: ['topology', 'exclusive'], isAsked: ({ topology }) => topology?.exclusive !== undefined },
-  { path: ['topology', 'spares'], isAsked: ({ topology }) => topology?.spares !== undefined },
-  { path: ['roles'], isAsked: (spec) => spec.kind === 'job' && spec.roles !== undefined },
-  { path: ['placement', 'nodeLabels'], isAsked: ({ placement }) => placement.nodeLabels !== undefined },
-  { path: ['placement', 'tolerations'], isAsked: ({ placement }) => placement.tolerations !== undefined },
   { path: ['objective'], isAsked: ({ objective }) => objective !== 'cost' },
   { path: ['throughput'], isAsked: ({ throughput }) => Object.keys(throughput).length > 0 },
 ]

@@ -55,6 +55,14 @@ test('nodes stand in the domains that a site declares', () => {
   )
 })
 
+test('declared nodes have the labels and taints of their site', () => {
+  const marks = { labels: { rack: 'r1' }, taints: ['debug-only'] }
+  const site = { name: 'a', shape: { cpus: 1, memory: '1GB' }, ...marks }
+  const [declared] = localSites(LocalConfig.parse({ sites: [site] }), '/home')
+  assert.deepEqual([declared?.nodes?.[0]?.labels, declared?.nodes?.[0]?.taints], [marks.labels, marks.taints])
+  assert.match(problems({ taints: ['debug-only'] })?.[0] ?? '', /^sites\.0\.shape: declared nodes need a shape/)
+})
+
 test('without a declaration there is this machine, at the price of its vCPUs elsewhere, in no known country', () => {
   assert.deepEqual(defaultSites('/home'), [
     {
@@ -76,7 +84,7 @@ const problems = (site: object) =>
 
 test('what cannot be meant is refused with its place and what to write', () => {
   const shape = { cpus: 1, memory: '1GB' }
-  assert.match(problems({ nodes: 3 })?.[0] ?? '', /^sites\.0\.shape: several nodes need a shape/)
+  assert.match(problems({ nodes: 3 })?.[0] ?? '', /^sites\.0\.shape: declared nodes need a shape/)
   assert.match(
     problems({ shape: { ...shape, cpus: 'many' } })?.[0] ?? '',
     /^sites\.0\.shape\.cpus: .*write for example/,

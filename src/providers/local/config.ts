@@ -44,10 +44,22 @@ const LocalSiteField = z
         description: 'Nodes in a domain, the tightest level first; without it each node stands alone.',
         examples: [[2, 4]],
       }),
+    labels: z
+      .record(z.string().min(1).max(317), z.string().max(200))
+      .optional()
+      .meta({ description: 'Labels of its nodes, which a spec may ask for.', examples: [{ rack: 'r1' }] }),
+    taints: z
+      .array(z.string().min(1).max(317))
+      .max(50)
+      .optional()
+      .meta({
+        description: 'Taints of its nodes: only who tolerates all of them comes there.',
+        examples: [['debug-only']],
+      }),
   })
-  .refine(({ nodes, shape }) => shape !== undefined || nodes === 1, {
+  .refine(({ nodes, labels, taints, shape }) => shape !== undefined || (nodes === 1 && !labels && !taints), {
     path: ['shape'],
-    message: 'several nodes need a shape: say what each of them has, such as {cpus: 2, memory: 4GB}',
+    message: 'declared nodes need a shape: say what each of them has, such as {cpus: 2, memory: 4GB}',
   })
   .refine(({ topology = [] }) => topology.every((size, level) => size % (topology[level - 1] ?? 1) === 0), {
     path: ['topology'],
@@ -60,13 +72,13 @@ export type LocalConfig = z.output<typeof LocalConfig>
 
 /** The sites that a file declares; `home` is the folder for those that name no root. */
 export const localSites = (config: LocalConfig, home: string): LocalSite[] =>
-  config.sites.map(({ name, root, patience, price, nodes, shape, topology, ...rest }) => ({
+  config.sites.map(({ name, root, patience, price, nodes, shape, topology, labels, taints, ...rest }) => ({
     ...rest,
     name,
     root: root ?? `${home}/${name}`,
     patienceMs: patience,
     priceMicros: price,
-    ...(shape ? { nodes: declaredNodes({ site: name, count: nodes, shape, topology }) } : {}),
+    ...(shape ? { nodes: declaredNodes({ site: name, count: nodes, shape, topology, labels, taints }) } : {}),
   }))
 
 /** What there is when nothing is declared: this machine, at what its vCPUs would cost elsewhere. */
@@ -77,12 +89,16 @@ export const defaultSites = (home: string): LocalSite[] =>
     priceSource: referenceSource,
   }))
 
-type Declared = { site: string; count: number; shape: Shape; topology?: number[] | undefined }
+type Declared = { site: string; count: number; shape: Shape; topology?: number[] | undefined } & Pick<
+  Node,
+  'labels' | 'taints'
+>
 
-function declaredNodes({ site, count, shape, topology }: Declared): Node[] {
+function declaredNodes({ site, count, shape, topology, labels, taints }: Declared): Node[] {
   return Array.from({ length: count }, (_, index) => {
     const name = `${site}-${index}`
     const domains = topology?.map((size, level) => `${site}-${level}-${Math.floor(index / size)}`) ?? [name]
-    return { name, shape, path: [...domains, site], usable: true }
+    const marks = { ...(labels && { labels }), ...(taints && { taints }) }
+    return { name, shape, path: [...domains, site], usable: true, ...marks }
   })
 }

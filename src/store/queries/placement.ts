@@ -170,7 +170,7 @@ type PlacedRow = Placed & {
 async function insertPlaced(on: Executor, rows: PlacedRow[], now: number): Promise<void> {
   const x = sql`json_to_recordset(${JSON.stringify(rows.map(({ decision, ...row }) => ({ ...row, decisions: [decision] })))}::json) as x (
     "attemptId" text, "leaseId" text, "operationId" text, "planId" text, "graceMs" int, workload text, replica int,
-    project text, number int, provider text, site text, tier text, shape text, "priceMicros" bigint, ranks jsonb, decisions jsonb
+    project text, number int, provider text, site text, tier text, shape text, "priceMicros" bigint, ranks jsonb, beside jsonb, decisions jsonb
   )`
   await sql`
     insert into plans (id, workload, decisions, created_at) select x."planId", x.workload, x.decisions, ${now}::bigint from ${x}
@@ -180,8 +180,8 @@ async function insertPlaced(on: Executor, rows: PlacedRow[], now: number): Promi
     select x."attemptId", x.workload, x.replica, x.number, x."planId", ${now}::bigint from ${x}
   `.execute(on)
   await sql`
-    insert into leases (id, attempt, workload, project, provider, site, tier, shape, price_micros, ranks, grace_ms, created_at)
-    select x."leaseId", x."attemptId", x.workload, x.project, x.provider, x.site, x.tier, x.shape, x."priceMicros", x.ranks,
+    insert into leases (id, attempt, workload, project, provider, site, tier, shape, price_micros, ranks, beside, grace_ms, created_at)
+    select x."leaseId", x."attemptId", x.workload, x.project, x.provider, x.site, x.tier, x.shape, x."priceMicros", x.ranks, x.beside,
       x."graceMs", ${now}::bigint
     from ${x}
   `.execute(on)

@@ -122,7 +122,7 @@ export async function readLeases(on: Executor, { apart, one, now }: Reading): Pr
         else l.ends_at end as until
       from leases l join attempts a on a.id = l.attempt where l.state = any(${occupyingStates}::text[])
     )
-    select l.id, l.workload, l.project, l.provider, l.site, l.tier, l.ranks, l.price_micros as "priceMicros", l.shape,
+    select l.id, l.workload, l.project, l.provider, l.site, l.tier, l.ranks, l.price_micros as "priceMicros", l.shape, l.beside,
       g.times, w.name, g.ends as "endsAt", v.name as "endsName", g.all_ends as ends, w.priority,
       coalesce(l.started_at, l.created_at) as since, l.state = 'stopping' as leaves
     from (
@@ -130,7 +130,7 @@ export async function readLeases(on: Executor, { apart, one, now }: Reading): Pr
         substr(min(lpad(l.until::text, 16, '0') || l.workload), 17) as first,
         json_agg(l.until order by l.until) filter (where l.until is not null) as all_ends
       from live l where not ${alone}
-      group by l.project, l.provider, l.site, l.tier, l.shape, l.price_micros, l.ranks
+      group by l.project, l.provider, l.site, l.tier, l.shape, l.price_micros, l.ranks, l.beside
       union all
       select l.id, 1, l.until, l.workload, null from live l where ${alone}
     ) g
