@@ -134,7 +134,7 @@ test('why tells attempts that fared alike only once, however many there are', ()
 })
 
 test('why says who is ahead, and when it is expected to start', () => {
-  const start = { earliest: aNow, at: aNow + 60_000, site: 'local/west', since: aNow }
+  const start = { earliest: aNow, at: aNow + 60_000, site: 'local/west', order: 0 }
   const waits = { ...refusal, ahead: ['big', 'bigger'], start }
   const { text, refusal: shown } = whyOf({ row: aRow({ state: 'queued' }), attempts: [], plans: [], refusal: waits })
   assert.deepEqual(text.split('\n').slice(1), [

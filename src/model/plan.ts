@@ -69,10 +69,11 @@ export type Start = {
   earliest: number
   /** … and then at the latest, if all who run there end when they are known to. */
   at: number
-  /** Where. */
+  /** Where; and of which offer, where the provider chooses the nodes. */
   site: string
-  /** When it was promised: of several promises the older one holds. */
-  since: number
+  offer?: string
+  /** A later promise counts on earlier ones: in the next round they are made again in this order. */
+  order: number
 }
 
 /** Why nothing was placed: one dominant cause, the evidence, and the command that helps. */

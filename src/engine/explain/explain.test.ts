@@ -38,7 +38,7 @@ test('a refusal names the closest candidate, what it lacks, what frees it and th
     },
     frees: 'sweep, expected to end at 2026-01-01T01:30:00Z.',
     next: ['isobar offers --gpu H100', 'isobar stop sweep'],
-    start: { earliest: aNow + 5_400_000, at: aNow + 5_400_000, site: 'local/west', since: aNow },
+    start: { earliest: aNow + 5_400_000, at: aNow + 5_400_000, site: 'local/west', order: 0 },
   })
 })
 

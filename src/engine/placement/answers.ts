@@ -9,6 +9,7 @@ import type { Decision, Placement, Refusal, Rejection, RunPrice, Start } from '#
 
 import type { Asked } from './facts.ts'
 import { sliceOfRanks, type Look } from './look.ts'
+import { nameOf } from './market.ts'
 import type { Need } from './need.ts'
 import type { Fit } from './preference.ts'
 import { drew, runOf } from './prices.ts'
@@ -82,7 +83,7 @@ export function createAnswers(round: Round, queue: Queue): Answers {
         const refusal = {
           ...why.refusal,
           ...(names.length > 0 && { ahead: names }),
-          ...(start && { start: { ...start, since: asked.start?.since ?? round.now } }),
+          ...(start && { start }),
         }
         return [{ ...nowhere(asked, refusal), rejections: why.rejections }]
       })
@@ -217,20 +218,15 @@ const alternativeOf = (
 })
 
 /** The starts that are promised and whose time is known, by who has them. */
-function startsOf({ market, promisedIn, now }: Round, holders: Holders): Map<string, Omit<Start, 'since'>> {
-  const found = new Map<string, Omit<Start, 'since'>>()
-  for (const { number, siteKey } of sitesOf(market)) {
-    const promise = promisedIn(number)
-    if (!promise || promise.at === Infinity) continue
+function startsOf({ market, promisedIn, now }: Round, holders: Holders): Map<string, Start> {
+  const found = new Map<string, Start>()
+  for (const { ground, siteKey, offer } of market.candidates) {
+    const promise = promisedIn(ground.number)
+    if (!promise || promise.at === Infinity || found.has(promise.request.id)) continue
     const first = holders.at(siteKey).first?.at ?? 0
     const earliest = first > now ? Math.min(first, promise.at) : promise.at
-    found.set(promise.request.id, { earliest, at: promise.at, site: siteKey })
+    const apart = ground.names ? {} : { offer: nameOf(offer) }
+    found.set(promise.request.id, { earliest, at: promise.at, site: siteKey, ...apart, order: promise.number })
   }
   return found
 }
-
-const sitesOf = ({ candidates }: Round['market']) =>
-  [...new Map(candidates.map(({ ground, siteKey }) => [ground.number, siteKey]))].map(([number, siteKey]) => ({
-    number,
-    siteKey,
-  }))

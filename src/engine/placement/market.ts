@@ -2,6 +2,7 @@ import { amountAtMost, createCell, type Amounts, type Cell, type NodeClass } fro
 import { setForeign, setUsable } from '#engine/cell/nodes.ts'
 import { planOf } from '#engine/cell/plan.ts'
 import type { Offer } from '#model/offer.ts'
+import type { Start } from '#model/plan.ts'
 import { siteKey, type Node } from '#model/site.ts'
 
 import type { SiteFacts } from './facts.ts'
@@ -57,7 +58,8 @@ export function marketOf(sites: readonly SiteFacts[]): Market {
   return { candidates, grounds, namedAt, elsewhere: add(unnamed(undefined)) }
 }
 
-const nameOf = ({ tier, shape }: Offer): string => `${tier} ${shape.name}`
+/** An offer among those of its site. */
+export const nameOf = ({ tier, shape }: Offer): string => `${tier} ${shape.name}`
 
 const inOrder = (offers: readonly Offer[]): Offer[] =>
   offers.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : nameOf(a) > nameOf(b) ? 1 : a.priceMicros - b.priceMicros))
@@ -115,6 +117,12 @@ function unnamed(available = amountAtMost): Omit<Ground, 'number'> {
 
 /** Nodes without names are counted in a resource that all have. */
 const unitsOf = (cpuMilli: number): NodeClass => ({ shape: '', accelerators: 0, cpuMilli, memoryMiB: 0, diskMiB: 0 })
+
+/** The ground that a promise of an earlier round speaks of, if it is still there. */
+export const groundOf = ({ namedAt, candidates }: Market, { site, offer }: Pick<Start, 'site' | 'offer'>) =>
+  offer === undefined
+    ? namedAt.get(site)
+    : candidates.find((one) => one.siteKey === site && nameOf(one.offer) === offer)?.ground
 
 /** What a rank takes of nodes without names. */
 export const oneUnit = { cpuMilli: 1 }

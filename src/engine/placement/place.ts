@@ -8,6 +8,7 @@ import { barTo } from './bars.ts'
 import type { Snapshot } from './facts.ts'
 import { needOf } from './need.ts'
 import { idOf, inQueueOrder, unreadId } from './queue.ts'
+import { groundOf } from './market.ts'
 import { openRound, type Round } from './round.ts'
 import { keysOf, rowFor, type Queue, type Row } from './rows.ts'
 import { adoptAll } from './running.ts'
@@ -57,7 +58,10 @@ export function place({ snapshot, now, defaults = {}, plan }: PlaceInput): Decis
   round.promisedIn = (cell) => line.promisedIn(cell)
   adoptAll(line, round)
   submitAll(line, snapshot, queue)
-  for (const asked of promisedBefore(queue)) line.promise(idOf(asked), now)
+  for (const asked of promisedBefore(queue)) {
+    const ground = asked.start && groundOf(round.market, asked.start)
+    if (ground) line.promise(idOf(asked), ground.number, now)
+  }
   line.turn(now)
   return answers.all()
 }
@@ -100,4 +104,4 @@ function submitAll(line: Line, { unread }: Snapshot, { waiting, rowOf }: Queue):
 const promisedBefore = ({ waiting, rowOf }: Queue) =>
   waiting
     .filter((asked) => asked.start && rowOf.has(idOf(asked)))
-    .sort((a, b) => (a.start?.since ?? 0) - (b.start?.since ?? 0) || (idOf(a) < idOf(b) ? -1 : 1))
+    .sort((a, b) => (a.start?.order ?? 0) - (b.start?.order ?? 0) || (idOf(a) < idOf(b) ? -1 : 1))

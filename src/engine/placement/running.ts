@@ -110,7 +110,7 @@ function onNodes(ground: Ground, { ranks, beside }: LiveLease, times: number): S
 /** Leases that hold the same share one want, which is made ready once. */
 function wantOf(wants: Map<string, Want>, project: string, option: Want['options'][number]): Want {
   const sizes = option.gang.roles.map(({ size, ranks }) => [ranks, ...sizeNames.map((name) => size[name])].join(' '))
-  const key = `lease ${project} ${option.cell} ${option.amounts.nodes ?? 0} ${option.gang.exclusive ?? ''} ${sizes.join(', ')}`
+  const key = `lease ${project} ${option.cell} ${JSON.stringify(option.amounts)} ${option.gang.exclusive ?? ''} ${sizes.join(', ')}`
   const known = wants.get(key) ?? { key, project, priority: 0, options: [option] }
   wants.set(key, known)
   return known

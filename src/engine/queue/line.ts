@@ -216,11 +216,19 @@ export class Line {
     return decisions
   }
 
-  /** Promises a start to the first of the row of `id` before anybody is asked, where nobody has a promise yet. */
-  promise(id: string, now: number): void {
+  /**
+   * Promises a start in a cell to the first of the row of `id` before anybody is asked, as it had been promised before.
+   * Where its time is not known any more, nothing is promised.
+   */
+  promise(id: string, cell: number, now: number): void {
     const one = this.#waiting.get(id)
     const signature = one && this.#rows.get(one.want.key)
-    if (signature) this.#promises.make(signature, this.#chosen(signature, now), now)
+    if (!signature) return
+    const ways = this.#chosen(signature, now).filter((way) => way.cell === cell)
+    this.#promises.make(signature, ways, now)
+    if (signature.reservation?.at === Infinity) this.#promises.drop(signature)
+    // There are other cells.
+    if (!signature.reservation) signature.hopeless = false
   }
 
   /** Who was promised which nodes, and when. */

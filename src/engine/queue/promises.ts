@@ -29,6 +29,7 @@ type Options = {
 export class Promises {
   readonly #given: Options
   readonly #onCell: readonly Reservation[][]
+  #made = 0
   /** The quotas of each tree. */
   readonly #trees: Map<string, QuotaNode[]>
 
@@ -89,7 +90,16 @@ export class Promises {
     const root = this.#given.rootOf(owner.want.project)
     const quota = createQuotaTree(this.#trees.get(root) ?? [])
     quota.add(owner.want.project, start.way.amounts)
-    return { ...start, owner, request, root, quota, counted: new Map<string, Amounts>(), shut: [] }
+    return {
+      ...start,
+      owner,
+      request,
+      root,
+      quota,
+      counted: new Map<string, Amounts>(),
+      shut: [],
+      number: this.#made++,
+    }
   }
 
   #add(reservation: Reservation, counted: readonly Held[]): void {

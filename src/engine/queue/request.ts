@@ -95,6 +95,8 @@ export type Reservation = {
   /** Infinity where it waits for somebody whose end nobody knows: then nobody passes. */
   at: number
   nodes: number[]
+  /** Promises count what was promised before them: those with smaller numbers. */
+  number: number
   /** The tree of the owner's quotas. */
   root: string
   /** Quotas as they will be at `at`: with the owner, and with all that will still run then. */

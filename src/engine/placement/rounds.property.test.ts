@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import * as fc from 'fast-check'
+
+import type { Decision, Start } from '#model/plan.ts'
+import type { Workload } from '#model/workload.ts'
+import { aJob, aNow, aProject, aSite, aSnapshot, someNodes } from '#test/builders.ts'
+import { check } from './check.ts'
+import type { LiveLease, Snapshot } from './facts.ts'
+import { place } from './place.ts'
+
+// Rounds that follow each other: what is placed runs until it ends, and what was promised is brought back.
+
+const minute = 60_000
+
+/** What comes, when, how long it runs, and whether it says so. */
+type Work = { job: Workload; at: number; runs: number; isTold: boolean }
+
+const work = fc.record({
+  at: fc.nat(12),
+  nodes: fc.integer({ min: 1, max: 4 }),
+  accelerators: fc.constantFrom(1, 4, 8),
+  runs: fc.integer({ min: 1, max: 15 }),
+  isTold: fc.boolean(),
+  project: fc.constantFrom('red', 'blue'),
+  priority: fc.constantFrom(0, 0, 0, 1),
+})
+
+const history = fc.record({
+  works: fc.array(work, { minLength: 3, maxLength: 12 }),
+  sites: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 2 }),
+  unnamed: fc.option(fc.integer({ min: 4, max: 6 })),
+  quota: fc.option(fc.integer({ min: 8, max: 32 }), { nil: undefined }),
+})
+
+type History = typeof history extends fc.Arbitrary<infer T> ? T : never
+
+const worksOf = ({ works }: History): Work[] =>
+  works.map(({ at, nodes, accelerators, runs, isTold, project, priority }, i) => ({
+    at: aNow + at * minute,
+    runs: runs * minute,
+    isTold,
+    job: aJob(
+      {
+        name: `w${i}`,
+        project,
+        priority,
+        nodes,
+        resources: { accelerators: `H100:${accelerators}` },
+        ...(isTold && { duration: { maximum: `${runs}m` } }),
+      },
+      { createdAt: aNow + at * minute },
+    ),
+  }))
+
+function sitesOf({ sites, unnamed }: History): Snapshot['sites'] {
+  const named = sites.map((count, i) =>
+    aSite({ name: `s${i}`, nodes: someNodes(count, { gpus: 8 }, [2]), offers: [{ gpus: 8, price: i + 1 }] }),
+  )
+  return unnamed === null
+    ? named
+    : [...named, aSite({ name: 'z', offers: [{ gpus: 8, price: 9, available: unnamed }] })]
+}
+
+type Seen = { now: number; snapshot: Snapshot; decisions: Decision[] }
+
+/** Plays a history and tells of each round: one whenever somebody comes or ends, or a promised start is there. */
+function* play(given: History): Iterable<Seen> {
+  const works = worksOf(given)
+  const [sites, leases] = [sitesOf(given), new Map<string, LiveLease & { until: number }>()]
+  const starts = new Map<string, Start>()
+  const projects = ['red', 'blue'].map((name) =>
+    aProject({ name, quota: given.quota === undefined ? {} : { accelerators: given.quota } }),
+  )
+  const started = new Set<string>()
+  for (let now = aNow; now < Infinity; now = nextAt(now, { works, leases, starts })) {
+    for (const [id, { until }] of leases) if (until <= now) leases.delete(id)
+    const waiting = works.filter(({ job, at }) => at <= now && !started.has(job.id)).map(({ job }) => job)
+    const plain = aSnapshot({ waiting, sites, projects, leases: [...leases.values()] })
+    const snapshot = {
+      ...plain,
+      waiting: plain.waiting.map((asked) => ({ ...asked, start: starts.get(asked.workload.id) ?? null })),
+    }
+    const decisions = place({ snapshot, now })
+    yield { now, snapshot, decisions }
+    for (const { workload, placement, refusal } of decisions) {
+      starts.delete(workload)
+      if (refusal?.start) starts.set(workload, refusal.start)
+      const one = works.find(({ job }) => job.id === workload)
+      if (!placement || !one) continue
+      started.add(workload)
+      const until = now + one.runs
+      const known = { name: one.job.name, endsAt: one.isTold ? until : null, until }
+      leases.set(workload, { ...placement, ...known, id: `l-${workload}`, workload, project: one.job.project })
+    }
+  }
+}
+
+type Next = { works: Work[]; leases: Map<string, { until: number }>; starts: Map<string, Start> }
+
+/** When somebody comes or ends next, or a promised start is there. */
+const nextAt = (now: number, { works, leases, starts }: Next): number =>
+  [
+    ...works.map(({ at }) => at),
+    ...[...leases.values()].map(({ until }) => until),
+    ...[...starts.values()].map(({ at }) => at),
+  ].reduce((next, at) => (at > now && at < next ? at : next), Infinity)
+
+test('a promised start only comes nearer from round to round, and is kept', () => {
+  fc.assert(
+    fc.property(history, (given) => {
+      const promised = new Map<string, number>()
+      for (const { now, snapshot, decisions } of play(given)) {
+        assert.deepEqual(check({ snapshot, now }, decisions), [])
+        for (const { workload, placement, refusal } of decisions) {
+          const at = promised.get(workload) ?? Infinity
+          if (placement) {
+            assert.ok(now <= at, `${workload} was to start by ${at - aNow}, and started at ${now - aNow}`)
+            promised.delete(workload)
+          } else {
+            assert.ok(at > now, `${workload} was to start by ${at - aNow}, and waits`)
+            const next = refusal?.start?.at
+            if (at < Infinity) assert.ok(next !== undefined && next <= at, `${workload}: ${at - aNow} became ${next}`)
+            if (next !== undefined) promised.set(workload, next)
+          }
+        }
+      }
+    }),
+    { numRuns: 80 },
+  )
+})
+
+test('everybody who can be placed is placed in the end', () => {
+  fc.assert(
+    fc.property(history, (given) => {
+      let last: Decision[] = []
+      for (const { decisions } of play(given)) last = decisions
+      for (const { refusal } of last) assert.equal(refusal?.impossible, true, refusal?.text)
+    }),
+    { numRuns: 80 },
+  )
+})
