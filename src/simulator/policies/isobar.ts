@@ -2,8 +2,9 @@ import type { GangRequest } from '#engine/cell/ask.ts'
 import { createCell, type Cell, type CellPlan } from '#engine/cell/cell.ts'
 import { setUsable } from '#engine/cell/nodes.ts'
 import type { RankSize } from '#engine/cell/sizes.ts'
+import { overdueMs } from '#engine/placement/place.ts'
 import { Line } from '#engine/queue/line.ts'
-import type { Decision, Want } from '#engine/queue/request.ts'
+import type { Decision, Request, Want } from '#engine/queue/request.ts'
 import { createShares } from '#engine/queue/share.ts'
 import type { Project } from '#model/project.ts'
 import type { Demand, Floor, Spots } from '#simulator/replay/floor.ts'
@@ -17,8 +18,9 @@ import { mayStandIn, quotaNodes, shareNodes } from './terms.ts'
 const day = 86_400_000
 
 /**
- * As the control plane decides, by the very code of its engine: the queue over its cells, a cell for each group of nodes: projects with their quotas and weights, use
- * counts half after a day, and the oldest that has waited for four weeks goes first. It knows how long jobs run.
+ * As the control plane decides, with the very queue of its engine, which here lives on instead of being built for each
+ * round: a cell for each group of nodes, the cheapest first; projects with their quotas, weights and preemption; use counts
+ * half after a day. It knows how long jobs run.
  */
 export const isobarScheduler: MakeScheduler = (floor, _projects, terms) => new IsobarScheduler(floor, terms)
 
@@ -35,6 +37,7 @@ class IsobarScheduler implements Scheduler {
   readonly #refused: boolean[]
   readonly #history: LineHistory
   #toggled = 0
+  #repriced = 0
 
   constructor(floor: Floor, terms: readonly Project[]) {
     const { groups } = floor.fleet
@@ -42,7 +45,7 @@ class IsobarScheduler implements Scheduler {
     this.#floor = floor
     this.#terms = new Map(terms.map((project) => [project.name, project]))
     this.#refused = groups.map(() => false)
-    const [plans, quotas, overdueMs] = [groups.map(planOf), quotaNodes(terms), 28 * day]
+    const [plans, quotas] = [groups.map(planOf), quotaNodes(terms)]
     const preemption = new Map(terms.map((project) => [project.name, project.preemption]))
     this.#cells = plans.map(createCell)
     this.#history = new LineHistory({ plans, quotas, overdueMs, terms: preemption })
@@ -62,12 +65,15 @@ class IsobarScheduler implements Scheduler {
   }
 
   waits(record: JobRecord, now: number): void {
-    const lastsMs = remainingMs(record, now) + (record.starts > 0 ? record.restartMs : 0)
     this.#records.set(idOf(record), record)
-    const want = this.#wantOf(record, lastsMs)
-    const request = { id: idOf(record), want, since: record.job.arrivalMs, lastsMs }
+    const request = this.#requestOf(record, now)
     this.#history.note({ at: now, submitted: request })
     this.#line.submit(request)
+  }
+
+  #requestOf(record: JobRecord, now: number): Request {
+    const lastsMs = remainingMs(record, now) + (record.starts > 0 ? record.restartMs : 0)
+    return { id: idOf(record), want: this.#wantOf(record, lastsMs), since: record.job.arrivalMs, lastsMs }
   }
 
   left(record: JobRecord, now: number): void {
@@ -83,6 +89,7 @@ class IsobarScheduler implements Scheduler {
 
   decide(now: number, act: Act): undefined {
     this.#follow()
+    if (this.#repriced !== this.#floor.repriced) this.#reorder(now)
     for (let goesOn = true; goesOn;) {
       const decisions = this.#line.turn(now)
       for (const decision of decisions) this.#carryOut(decision, now, act)
@@ -92,6 +99,16 @@ class IsobarScheduler implements Scheduler {
       // Who was stopped has left at once: the one for whom it did starts in a turn of this moment.
       goesOn = decisions.some((decision) => 'refused' in decision && decision.refused.cause === 'preempts')
     }
+  }
+
+  /** Other groups are the cheapest now: all who wait ask anew. */
+  #reorder(now: number): void {
+    this.#repriced = this.#floor.repriced
+    this.#history.close()
+    this.#wants.clear()
+    const waiting = [...this.#records.values()].filter(({ state }) => state === 'waiting')
+    for (const record of waiting) this.#line.withdraw(idOf(record))
+    for (const record of waiting) this.#line.submit(this.#requestOf(record, now))
   }
 
   #carryOut(decision: Decision, now: number, act: Act): void {

@@ -55,6 +55,8 @@ export type Floor = {
   refuses(group: number): boolean
   /** Goes up whenever there may be more room than before. */
   readonly gains: number
+  /** How often prices have changed. */
+  readonly repriced: number
   /** Nodes in the order in which they went out of use or came back. */
   readonly toggled: readonly number[]
   groupOf(node: number): NodeGroup
@@ -74,6 +76,7 @@ export class FloorKeeper implements Floor {
   readonly fleet: Fleet
   readonly tallies = { gpu: tally(), cpu: tally() }
   gains = 0
+  repriced = 0
   readonly toggled: number[] = []
   readonly #free: Int32Array
   readonly #closed: Uint8Array
@@ -229,6 +232,7 @@ export class FloorKeeper implements Floor {
 
   setPrice(group: number, priceMicros: number): void {
     this.#prices[group] = priceMicros
+    this.repriced++
     this.#sortGroups()
   }
 

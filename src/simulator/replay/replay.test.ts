@@ -3,6 +3,7 @@ import { test } from 'node:test'
 
 import { aFleet, aReplay, ran, someJobs } from '#simulator/builders.ts'
 import type { Scenario } from '#simulator/scenario/scenario.ts'
+import type { Job } from '#simulator/traces/job.ts'
 
 const site = aFleet({ count: 2 })
 const outageOf = (running: 'lost' | 'kept', forMs: number | null): Partial<Scenario> => ({
@@ -103,6 +104,23 @@ test('isobar takes the cheapest first and gangs whole, and nobody passes who wou
     records.map(({ state }) => state),
     Array.from(records, () => 'ended'),
   )
+})
+
+/** The first node of each job, in the order of their starts. */
+const stood = (count: number, jobs: Job[], policy: string) => {
+  const fleet = aFleet({ count, priceMicros: 10 }, { count, priceMicros: 20, site: 'aws/there', provider: 'aws' })
+  const prices = [{ groups: fleet.groups.slice(0, 1), atMs: 5, priceMicros: 30 }]
+  const { replay } = aReplay({ fleet, jobs, policy, scenario: { prices } })
+  const spots = new Map<string, number | undefined>()
+  while (replay.step()) for (const one of replay.records) if (one.spots.length > 0) spots.set(one.job.id, one.spots[0])
+  return [...spots.values()]
+}
+
+test('steps of prices change what is cheapest, for who comes later and for who waits', () => {
+  for (const policy of ['fifo', 'isobar']) {
+    assert.deepEqual(stood(2, someJobs([0, 8, 50], [2, 8, 10], [6, 8, 10]), policy), [0, 1, 2], policy)
+    assert.deepEqual(stood(1, someJobs([0, 8, 50], [0, 8, 50], [2, 8, 9]), policy), [0, 1, 1], policy)
+  }
 })
 
 test('ranks are equal parts, and without them a gang takes whole nodes and the remainder', () => {
