@@ -29,9 +29,9 @@ test('a simulation without a server tells its figures, kinds and digest, and nee
   const { code, stdout, stderr } = await isobar('fleet.yaml', 'jobs.csv')
   assert.equal(code, 0, stderr)
   assert.equal(stderr, '')
-  assert.match(stdout, /^FIGURE +FIFO\njobs +3\nended +3\n/)
-  assert.match(stdout, /fifo: waits by kind\nKIND +JOBS +MEAN[^\n]*\ntest +1 +1\.83h/)
-  assert.match(stdout, /\nDecisions, seed 1\nfifo +[0-9a-f]{32}\n$/)
+  assert.match(stdout, /^FIGURE +ISOBAR\njobs +3\nended +3\n/)
+  assert.match(stdout, /isobar: waits by kind\nKIND +JOBS +MEAN[^\n]*\ntest +1 +0ms/)
+  assert.match(stdout, /\nDecisions, seed 1\nisobar +[0-9a-f]{32}\n$/)
 })
 
 test('several policies stand side by side, and a scenario changes what happens', async () => {
@@ -60,7 +60,7 @@ test('several policies stand side by side, and a scenario changes what happens',
 })
 
 test('an earlier simulation is compared with, and a page is written', async () => {
-  write('before.json', (await isobar('fleet.yaml', 'jobs.csv', '-o', 'json')).stdout)
+  write('before.json', (await isobar('fleet.yaml', 'jobs.csv', '--policy', 'fifo', '-o', 'json')).stdout)
   const { code, stdout, stderr } = await isobar(
     'fleet.yaml',
     'jobs.csv',
@@ -96,7 +96,7 @@ test('quotas of a file of projects are tried, and what is wrong with it is told 
 test('a page that cannot be written costs nobody the figures', async () => {
   const { code, stdout, stderr } = await isobar('fleet.yaml', 'jobs.csv', '--html', 'none/page.html')
   assert.equal(code, 1)
-  assert.match(stdout, /^FIGURE +FIFO\njobs +3\n/)
+  assert.match(stdout, /^FIGURE +ISOBAR\njobs +3\n/)
   assert.match(stderr, /^error: the page none\/page\.html cannot be written\n.*ENOENT.*\nnext: ls -ld none\n$/)
 })
 

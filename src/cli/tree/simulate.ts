@@ -12,8 +12,8 @@ export const simulate: readonly CommandSpec[] = [
       {
         flags: '--policy <names>',
         description:
-          'one or several of fifo, sjf, srtf, srsf, las, fair, isobar, and modules of your own, such as fifo,./mine.js',
-        default: 'fifo',
+          'one or several of isobar (the engine of the control plane), fifo, sjf, srtf, srsf, las, fair, and modules of your own',
+        default: 'isobar',
       },
       { flags: '--scenario <file>', description: 'what happens meanwhile: faults, outages, spot markets, prices' },
       {
@@ -28,7 +28,7 @@ export const simulate: readonly CommandSpec[] = [
       { flags: '--muri', description: "the arguments are traces of Muri's, and the rules those of its simulator" },
     ],
     examples: [
-      'isobar simulate fleet.yaml jobs.csv --policy fifo,srtf,fair',
+      'isobar simulate fleet.yaml jobs.csv --policy isobar,fair,./mine.js',
       'isobar simulate fleet.yaml jobs.csv --scenario bad-week.yaml --html report.html',
       'isobar simulate fleet.yaml jobs.csv -o json > before.json',
       'isobar simulate fleet.yaml jobs.csv --policy sjf --against before.json',
