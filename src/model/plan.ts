@@ -20,6 +20,7 @@ export const rules = [
   'disk',
   'node',
   'topology',
+  'deadline',
   'price',
   'capacity-block',
   'quota',

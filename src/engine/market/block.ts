@@ -2,7 +2,7 @@ import { formatDuration } from '#kit/duration.ts'
 import { formatInstant } from '#kit/instant.ts'
 import type { Offer } from '#model/offer.ts'
 import type { Spec } from '#model/spec/spec.ts'
-import { speedPermille } from '#model/spec/throughput.ts'
+import { expectedMsOn } from '#model/spec/throughput.ts'
 
 /** Whether it goes on from a checkpoint when its nodes are taken away: its spec says where they go, or how often. */
 export const hasCheckpoints = ({ checkpoint }: Pick<Spec, 'checkpoint'>): boolean =>
@@ -38,6 +38,5 @@ const never = (detail: string) => ({ detail, passing: false })
 /** How long it runs on such accelerators: as expected, or as it may at the most, whatever the speed. */
 function longest(spec: Spec, model: string | undefined): number | undefined {
   if (spec.kind === 'service') return Infinity
-  const { expectedMs, maximumMs } = spec.duration
-  return expectedMs === undefined ? maximumMs : Math.ceil((expectedMs * 1000) / speedPermille(spec, model))
+  return expectedMsOn(spec, model) ?? spec.duration.maximumMs
 }

@@ -1,4 +1,5 @@
 import type { Project } from '#model/project.ts'
+import { expectedMsAtLeast } from '#model/spec/throughput.ts'
 import type { Workload } from '#model/workload.ts'
 
 import type { Snapshot } from './facts.ts'
@@ -20,8 +21,8 @@ export function barTo(
   const { spec } = workload
   const name = missing?.get(workload.id)
   if (name !== undefined) return { cause: 'secret', name }
-  const { deadline, duration } = spec
-  const expectedMs = duration.expectedMs ?? 0
+  const { deadline } = spec
+  const expectedMs = expectedMsAtLeast(spec) ?? 0
   if (deadline !== undefined && now + expectedMs > deadline) return { cause: 'deadline', deadline, expectedMs }
   const budgets = [
     { of: 'workload' as const, limit: spec.budget?.limitMicros, spent: spent.get(`workload/${workload.id}`) },

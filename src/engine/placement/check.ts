@@ -66,7 +66,10 @@ function* money({ snapshot, now }: PlaceInput, { asked, placement, project, offe
   const { spec } = workload
   const spent = (key: string) => snapshot.spent.get(key) ?? 0n
   if (workload.wants !== 'run' || replica.notBefore > now) yield 'it is not to be placed now'
-  if (spec.deadline !== undefined && now + (spec.duration.expectedMs ?? 0) > spec.deadline)
+  const named = Object.entries(spec.throughput)
+  const model = offer.shape.accelerator?.toLowerCase()
+  const speed = named.find(([each]) => each.toLowerCase() === model)?.[1] ?? 1
+  if (spec.deadline !== undefined && now + (spec.duration.expectedMs ?? 0) / speed > spec.deadline)
     yield 'it misses its deadline'
   if (spec.budget && spent(`workload/${workload.id}`) >= BigInt(spec.budget.limitMicros)) yield 'its budget is used up'
   if (project.budgetMicros !== null && spent(`project/${project.name}`) >= BigInt(project.budgetMicros))

@@ -4,6 +4,7 @@ import type { Replica } from '#model/replica.ts'
 import type { Amount, Resources } from '#model/resources.ts'
 import { rolesOf } from '#model/spec/roles.ts'
 import type { Spec } from '#model/spec/spec.ts'
+import { expectedMsAtMost } from '#model/spec/throughput.ts'
 import { slotsOf, type Workload } from '#model/workload.ts'
 
 import type { Asked } from './facts.ts'
@@ -36,7 +37,7 @@ export function needOf(
   const { spec } = workload
   return {
     ...keys,
-    lastsMs: spec.kind === 'service' ? Infinity : (spec.duration.maximumMs ?? spec.duration.expectedMs ?? Infinity),
+    lastsMs: spec.kind === 'service' ? Infinity : (spec.duration.maximumMs ?? expectedMsAtMost(spec) ?? Infinity),
     workload,
     replica,
     spec,

@@ -166,6 +166,19 @@ const examples: Record<Rule, Example[]> = {
       impossible: true,
     },
   ],
+  deadline: [
+    {
+      job: {
+        resources: { accelerators: { any: ['H100:1', 'B200:1'] } },
+        duration: { expected: '2h' },
+        throughput: { B200: 2 },
+        deadline: '2026-01-01T01:30:00Z',
+      },
+      site: eightGpus,
+      says: 'on H100 it would run for 2h, beyond its deadline',
+      impossible: true,
+    },
+  ],
   price: [
     {
       job: { placement: { maxPrice: '$0.05/h' } },

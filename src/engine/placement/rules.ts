@@ -1,8 +1,10 @@
 import { objectionToBlock } from '#engine/market/block.ts'
 import { rules, type Rule } from '#model/plan.ts'
+import { formatDuration } from '#kit/duration.ts'
 import { formatInstant } from '#kit/instant.ts'
 import { formatSizeMiB } from '#kit/size.ts'
 import { isPart, type Amount } from '#model/resources.ts'
+import { expectedMsOn } from '#model/spec/throughput.ts'
 
 import { isSomething, type Look } from './look.ts'
 import { suits } from './gang.ts'
@@ -122,6 +124,13 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
     return topology.required && topology.within !== 'site'
       ? never(`${needs} in one ${topology.within}; the largest holds ${most} when all is free`)
       : never(`${needs}; there ${are(most)} ${most} when all is free`)
+  },
+
+  deadline: ({ spec }, { candidate: { offer } }, { now }) => {
+    const lastsMs = expectedMsOn(spec, offer.shape.accelerator) ?? 0
+    return spec.deadline !== undefined && now + lastsMs > spec.deadline
+      ? never(`on ${offer.shape.accelerator ?? 'it'} it would run for ${formatDuration(lastsMs)}, beyond its deadline`)
+      : null
   },
 
   price: ({ spec, policy, project }, { nodePriceMicros }) => {
