@@ -277,6 +277,8 @@ const seeds = [
     readFileSync(`${examples}${file}`, 'utf8'),
   ),
   `${service}${job.replace(/.*\n.*\n.*\n/, '')}replicas: {min: 2, max: 2}\nreadiness: {path: /x}\nplacement: {tiers: [spot]}\n`,
+  `${job}topology: {slices: {ranks: 1, within: nvlink}, spread: {within: node, most: 1}}\nthroughput: {H100: 1}\n`,
+  `${job}roles: [{name: a, nodes: 2, resources: {accelerators: H100:0.5}}, {name: b, run: y, env: {A: 1}}]\n`,
   `${job}resources: {accelerators: {any: [H100:8]}}\ndata: [{name: a, location: s3://x, jurisdictions: [EU]}]\nenv: &e {A: 1}\n`,
 ]
 
@@ -330,6 +332,9 @@ test('any JSON value in any field is taken or explained', () => {
     'retry',
     'data',
     'ports',
+    'topology',
+    'roles',
+    'throughput',
   ]
   fc.assert(
     fc.property(
