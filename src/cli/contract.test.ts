@@ -135,6 +135,11 @@ test('what is shown of a project is a file that makes it again, and a wrong one 
   assert.equal((await isobar('projects', 'set', '--file', 'projects.yaml', '-o', 'name')).stdout, 'vision\n')
   assert.equal((await isobar('projects', 'show', 'vision')).stdout, text)
   assert.equal((await isobar('projects', 'show', 'nobody')).code, 3)
+  // A parent may stand behind what is part of it; what would close a circle is refused.
+  writeFileSync(file, `name: video\nparent: vision\n---\n${text}`)
+  assert.equal((await isobar('projects', 'set', '--file', 'projects.yaml', '-o', 'name')).stdout, 'vision\nvideo\n')
+  const circle = await isobar('projects', 'set', 'vision', '--parent', 'video')
+  assert.deepEqual([circle.code, /video is part of vision is part of video/.test(circle.stderr)], [5, true])
   writeFileSync(file, `${text}---\nname: b\nquotas: {}\n`)
   const { code, stderr } = await isobar('projects', 'set', '--file', 'projects.yaml')
   assert.equal(code, 2)
