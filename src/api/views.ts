@@ -1,6 +1,7 @@
 import { z } from 'zod'
 
 import { Name, ProviderName, Tier } from '#model/names.ts'
+import { OfferTerms } from '#model/offer.ts'
 import { Policy } from '#model/policy.ts'
 import { Preemption, Quota } from '#model/project.ts'
 import { Shape } from '#model/resources.ts'
@@ -311,6 +312,7 @@ export const OfferView = z
     jurisdictions: z.array(z.string()),
     reach: z.enum(['reachable', 'unreachable', 'denied']),
     source: z.string(),
+    terms: OfferTerms,
     asOf: time,
   })
   .meta({ id: 'Offer' })

@@ -2,6 +2,7 @@ import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
 
 import { ProviderName, Tier } from '#model/names.ts'
+import { OfferTerms } from '#model/offer.ts'
 import { siteKey } from '#model/site.ts'
 import type { ApiHouse } from '#api/house.ts'
 import { answers, type Api } from '#api/openapi.ts'
@@ -79,6 +80,7 @@ async function allOffers(house: ApiHouse): Promise<OfferView[]> {
       jurisdictions: info.jurisdictions,
       reach,
       source: offer.source,
+      terms: OfferTerms.parse(offer),
       asOf: time(offer.asOf),
     }))
 }

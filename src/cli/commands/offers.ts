@@ -1,8 +1,8 @@
-import type { OfferList, SiteList } from '#api/views.ts'
+import type { OfferList, OfferView, SiteList } from '#api/views.ts'
 import type { Call } from '#cli/call.ts'
 import { showList } from '#cli/output/show.ts'
 import { ago, count, paintOf } from '#cli/output/words.ts'
-import { roundDuration } from '#kit/duration.ts'
+import { formatDuration, roundDuration } from '#kit/duration.ts'
 
 /** Whole gigabytes where there are many; the exact size is in the data. */
 const gigabytes = (sizeMiB: number): string => `${Number((sizeMiB / 1024).toFixed(sizeMiB < 10_240 ? 1 : 0))}GB`
@@ -32,11 +32,25 @@ export async function offers(call: Call): Promise<void> {
       { title: 'REACH', cell: ({ reach }) => reach, paint: ({ reach }) => paintOf(reach), spare: 2 },
       { title: 'AGE', cell: ({ asOf }) => ago(asOf, now), right: true, spare: 1 },
       { title: 'DISK', cell: ({ shape }) => gigabytes(shape.diskMiB), right: true, wide: true },
+      { title: 'TERMS', cell: termsOf, wide: true },
       { title: 'SOURCE', cell: ({ source }) => source, wide: true },
     ],
     name: ({ site, tier, shape }) => `${site}/${tier}/${shape.name}`,
     empty: 'There are no offers. next: isobar sites',
   })
+}
+
+const day = (at: number): string => new Date(at).toISOString().slice(0, 10)
+
+/** What an offer binds to beside its price, in a few words. */
+function termsOf({ terms: { commitment, from, until, takenPpm } }: OfferView): string {
+  return [
+    ...(commitment?.nodes === undefined ? [] : [`${commitment.nodes} paid for`]),
+    ...(commitment?.nodeMs === undefined ? [] : [`${formatDuration(commitment.nodeMs)} paid for`]),
+    ...(from === undefined ? [] : [`from ${day(from)}`]),
+    ...(until === undefined ? [] : [`until ${day(until)}`]),
+    ...(takenPpm === undefined ? [] : [`${takenPpm / 10_000}%/h taken`]),
+  ].join(', ')
 }
 
 /** `isobar sites` */

@@ -5,6 +5,7 @@ import type { Project } from '#model/project.ts'
 import type { AcceleratorRequest, Shape } from '#model/resources.ts'
 import { slotsOf } from '#model/workload.ts'
 
+import { insideBlock } from './check-block.ts'
 import { acceleratorsOf, amountOf, partsHold, suits } from './check-parts.ts'
 import { quotasHold } from './check-quota.ts'
 import { apart, standing, withSpares } from './check-topology.ts'
@@ -33,12 +34,14 @@ export function check(given: PlaceInput, decisions: Decision[]): string[] {
   const keys = decisions.map(({ workload, replica }) => `${workload}/${replica}`)
   if (new Set(keys).size < keys.length) wrong.push('a replica is decided twice')
   const one = placed.flatMap((each) =>
-    [...whole(each), ...money(input, each), ...where(input, each), ...what(each)].map(
+    [...whole(each), ...money(input, each), ...where(input, each), ...block(input, each), ...what(each)].map(
       (text) => `${name(each)}: ${text}`,
     ),
   )
   return [...wrong, ...one, ...nodesHold(input, placed), ...offersHold(input, placed), ...projectsHold(input, placed)]
 }
+
+const block = ({ now }: PlaceInput, { asked, offer }: Placed) => insideBlock(asked.workload.spec, offer, now)
 
 const name = ({ asked }: Placed): string => `${asked.workload.id}/${asked.replica.replica}`
 

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import * as fc from 'fast-check'
+
 import { whyPlaced } from '#engine/explain/placed.ts'
 import { planPatienceMs, type SteeringPlan } from '#engine/market/steer.ts'
 import { aJob, aLease, aNow, aProject, anOffer, aSite, aSnapshot } from '#test/builders.ts'
@@ -143,4 +145,41 @@ test('of places that cost the same all in all, the plan says how many go where',
   const plan: SteeringPlan = { asOf: aNow, gangs, paidMicros: new Map(), nodeMicros: new Map() }
   assert.deepEqual(sitesOf(snapshot), { a: 'one', b: 'one', c: 'one' })
   assert.deepEqual(Object.values(sitesOf(snapshot, { plan })).sort(), ['one', 'two', 'two'])
+})
+
+const someOffer = fc.record({
+  price: fc.integer({ min: 1, max: 50 }),
+  tier: fc.constantFrom('committed' as const, 'spot' as const, 'on-demand' as const),
+  takenPpm: fc.constantFrom(0, 5_000, 90_000),
+  gpu: fc.constantFrom('H100', 'A100'),
+  paid: fc.constantFrom(0, 0, 1, 3),
+  hours: fc.constantFrom(2, 8, 1000),
+  egress: fc.constantFrom(0, 20_000, 90_000),
+})
+
+test('who waits alone goes where its run costs least, whatever the terms; and a cheaper offer never makes it dearer', () => {
+  const offers = fc.array(someOffer, { minLength: 1, maxLength: 5 })
+  fc.assert(
+    fc.property(offers, fc.nat(), fc.constantFrom('1h', '6h'), (all, cheaper, expected) => {
+      const run = (given: typeof all) => {
+        const sites = given.map(({ paid, hours, egress, price, ...offer }, at) =>
+          site(`s${at}`, price, {
+            egress: [{ to: '*', steps: [{ untilGB: 100, microsPerGB: egress }, { microsPerGB: egress / 2 }] }],
+            offer: { ...offer, until: aNow + hours * 3_600_000, ...(paid > 0 && { commitment: { nodes: paid } }) },
+          }),
+        )
+        const data = [{ name: 'corpus', location: 's3://c', site: 'local/s0', size: '300GB' }]
+        const spec = { nodes: 2, duration: { expected }, throughput: { A100: 0.5 }, data }
+        const [decision] = decide({ sites, waiting: [job('one', spec)] })
+        const others = decision?.alternatives.flatMap(({ run: other }) => (other ? [other.costMicros] : [])) ?? []
+        const cost = decision?.placement?.run?.costMicros ?? Infinity
+        assert.ok(others.every((other) => other >= cost))
+        return cost
+      }
+      const less = all.map((one, at) =>
+        at === cheaper % all.length ? { ...one, price: Math.ceil(one.price / 2) } : one,
+      )
+      assert.ok(run(less) <= run(all))
+    }),
+  )
 })

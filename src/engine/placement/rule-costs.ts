@@ -47,6 +47,7 @@ export function ruleCostsOf(row: Row, taken: Look, round: Round): RuleCost[] {
 /** Of each rule the candidates that it alone refuses, the cheapest first; worked out once a row, but for provider shares. */
 function barredIn(row: Row, round: Round): Map<Rule, Look[]> {
   row.barred ??= byRule(row, round)
+  if (row.need.policy.maxProviderShare === undefined) return row.barred
   const beyondShare = [...new Set(row.fits.map(({ look }) => look))].filter(
     (look) => !isWithinShare(row.need, look, round),
   )
