@@ -14,9 +14,10 @@ import { readKueue } from '#simulator/traces/kueue.ts'
 
 /**
  * The three performance configurations of Kueue (test/performance/scheduler/configs): its generators, its quotas with
- * borrowing in cohorts, its priorities, and its topology in the second. Our queue decides in simulated time, so that its
- * times are those of the schedule alone; beside them stand the means that Kueue's CI measures in real time with an API
- * server behind it (comments of its rangespec.yaml). Kueue may also preempt here, which our queue does not do yet.
+ * borrowing in cohorts, its priorities and preemption (withinClusterQueue LowerPriority, reclaimWithinCohort Any), and its
+ * topology in the second. Our queue decides in simulated time, so that its times are those of the schedule alone; beside
+ * them stand the means that Kueue's CI measures in real time with an API server behind it (comments of its
+ * rangespec.yaml). A wait is the time until the last start: who is preempted begins anew.
  *
  *     node bench/kueue.ts
  */
@@ -28,6 +29,7 @@ const configs = [
 /** Cores that each queue has of its own in all three, and may borrow of its cohort. */
 const [nominal, borrowing] = [20, 100]
 const classes = ['large', 'medium', 'small']
+const terms = { within: 'lower-priority', reclaim: 'any', perHour: null } as const
 const folder = join(process.env.ISOBAR_DATA ?? '../shared/data', 'kueue')
 const box = { shape: 'box', accelerators: 0, memoryMiB: 0, diskMiB: 0 }
 if (existsSync(folder)) console.table(configs.flatMap(rowsOf))
@@ -36,17 +38,15 @@ else console.log(`skipped: there is no ${folder}; set ISOBAR_DATA to the folder 
 function rowsOf({ name, published }: (typeof configs)[number]) {
   const path = join(folder, name, 'generator.yaml')
   const { jobs } = readKueue(readInput(path))
-  const { wallMs, waits, line, seconds, most } = play(jobs, name === 'tas')
-  const wait = (kind: string) => {
-    const own = waits.get(kind) ?? []
-    return (own.reduce((sum, ms) => sum + ms, 0) / own.length / 1000).toFixed(1)
-  }
   const [wall, ...means] = published
-  const columns = (values: (string | number | undefined)[]) =>
-    Object.fromEntries(classes.map((kind, i) => [`${kind}: mean wait s`, values[i]]))
-  return [
-    {
-      who: `${name}: line`,
+  const rowOf = (preempts: boolean) => {
+    const { wallMs, waitsOf, line, seconds, most, preempted } = play(jobs, { hasTopology: name === 'tas', preempts })
+    const wait = (kind: string) => {
+      const own = waitsOf(kind)
+      return (own.reduce((sum, ms) => sum + ms, 0) / own.length / 1000).toFixed(1)
+    }
+    return {
+      who: `${name}: line${preempts ? ', preempting' : ''}`,
       workloads: jobs.length,
       'wall s': (wallMs / 1000).toFixed(1),
       'work bound s': boundSeconds(jobs).toFixed(1),
@@ -54,9 +54,14 @@ function rowsOf({ name, published }: (typeof configs)[number]) {
       'largest part of a quota used': most.toFixed(2),
       'decided in s': seconds.toFixed(2),
       'asked, in vain': `${line.asked}, ${line.vain}`,
-    },
-    { who: `${name}: Kueue's CI`, 'wall s': wall, ...columns(means) },
-  ]
+      preempted,
+    }
+  }
+  return [rowOf(false), rowOf(true), { who: `${name}: Kueue's CI`, 'wall s': wall, ...columns(means) }]
+}
+
+function columns(values: (string | number | undefined)[]) {
+  return Object.fromEntries(classes.map((kind, i) => [`${kind}: mean wait s`, values[i]]))
 }
 
 function cohortOf(project: string): string {
@@ -73,7 +78,7 @@ function boundSeconds(jobs: readonly Job[]): number {
   return Math.max(...seconds)
 }
 
-function play(jobs: readonly Job[], hasTopology: boolean) {
+function play(jobs: readonly Job[], { hasTopology, preempts }: { hasTopology: boolean; preempts: boolean }) {
   const projects = [...new Set(jobs.map(({ project }) => project))]
   const cohorts = [...new Set(projects.map(cohortOf))]
   const quotas = quotasOf(projects, cohorts)
@@ -84,7 +89,8 @@ function play(jobs: readonly Job[], hasTopology: boolean) {
     halfLifeMs: 60_000,
   })
   const cells = hasTopology ? [racks()] : cohorts.map(() => cores((nominal * projects.length) / cohorts.length))
-  const line = new Line({ cells, quotas, shares, overdueMs: 600_000 })
+  const preemption = new Map(projects.map((name) => [name, terms]))
+  const line = new Line({ cells, quotas, shares, overdueMs: 600_000, preemption: preempts ? preemption : undefined })
   const wants = new Map<string, Want>()
   const wantOf = (job: Job): Want => {
     const key = `${job.project} ${job.kind}`
@@ -98,37 +104,64 @@ function play(jobs: readonly Job[], hasTopology: boolean) {
     }
     return wants.get(key) ?? wants.set(key, want).get(key) ?? want
   }
-  const ends = createHeap<{ at: number; index: number }>((a, b) => a.at < b.at || (a.at === b.at && a.index < b.index))
-  const waits = new Map<string, number[]>(classes.map((kind) => [kind, []]))
+  const ends = createHeap<{ at: number; index: number; run: number }>(
+    (a, b) => a.at < b.at || (a.at === b.at && a.index < b.index),
+  )
+  const runs = jobs.map(() => 0)
+  const startedAt = jobs.map(() => 0)
   const used = new Map<string, number>()
-  let [next, now, most] = [0, 0, 0]
+  let [next, now, most, preempted] = [0, 0, 0, 0]
   const use = ({ project, amount }: Job, sign: number): void => {
     const cohort = cohortOf(project)
     used.set(cohort, (used.get(cohort) ?? 0) + sign * amount)
     most = Math.max(most, ((used.get(cohort) ?? 0) * cohorts.length) / total.cpu)
+  }
+  const submit = (index: number): void => {
+    const job = jobs[index]
+    if (job) line.submit({ id: String(index), want: wantOf(job), since: job.arrivalMs, lastsMs: job.durationMs })
+  }
+  /** Somebody leaves, by itself or for others. */
+  const leave = (index: number): void => {
+    const job = jobs[index]
+    runs[index] = (runs[index] ?? 0) + 1
+    line.ended(String(index), now)
+    if (job) use(job, -1)
+  }
+  /** Victims leave at once; so who preempted starts in the same moment. */
+  const decide = (): void => {
+    const victims: number[] = []
+    for (const decision of line.turn(now)) {
+      const index = Number(decision.id)
+      const job = jobs[index]
+      if ('refused' in decision) {
+        if (decision.refused.cause === 'preempts') victims.push(...decision.refused.victims.map(Number))
+      } else if (job) {
+        startedAt[index] = now
+        ends.push({ at: now + job.durationMs, index, run: runs[index] ?? 0 })
+        use(job, 1)
+      }
+    }
+    if (victims.length === 0) return
+    preempted += victims.length
+    victims.forEach(leave)
+    victims.forEach(submit)
+    decide()
   }
   const begun = performance.now()
   while (next < jobs.length || ends.size > 0) {
     now = Math.min(jobs[next]?.arrivalMs ?? Infinity, ends.peek()?.at ?? Infinity)
     for (let end = ends.peek(); end && end.at <= now; end = ends.peek()) {
       ends.pop()
-      line.ended(String(end.index), now)
-      const job = jobs[end.index]
-      if (job) use(job, -1)
+      if (end.run === runs[end.index]) leave(end.index)
     }
-    for (let job = jobs[next]; job && job.arrivalMs <= now; job = jobs[++next])
-      line.submit({ id: String(next), want: wantOf(job), since: job.arrivalMs, lastsMs: job.durationMs })
-    for (const decision of line.turn(now)) {
-      const job = jobs[Number(decision.id)]
-      if ('refused' in decision || !job) continue
-      waits.get(job.kind.split('-')[0] ?? '')?.push(now - job.arrivalMs)
-      ends.push({ at: now + job.durationMs, index: Number(decision.id) })
-      use(job, 1)
-    }
+    for (let job = jobs[next]; job && job.arrivalMs <= now; job = jobs[++next]) submit(next)
+    decide()
   }
-  const placed = [...waits.values()].reduce((sum, { length }) => sum + length, 0)
+  const waits = Map.groupBy(jobs.keys(), (index) => jobs[index]?.kind.split('-')[0] ?? '')
+  const placed = runs.filter((count) => count > 0).length
   if (placed !== jobs.length) throw new Error(`only ${placed} of ${jobs.length} ran`)
-  return { wallMs: now, waits, line, most, seconds: (performance.now() - begun) / 1000 }
+  const waitsOf = (kind: string) => (waits.get(kind) ?? []).map((i) => (startedAt[i] ?? 0) - (jobs[i]?.arrivalMs ?? 0))
+  return { wallMs: now, waitsOf, line, most, preempted, seconds: (performance.now() - begun) / 1000 }
 }
 
 function quotasOf(projects: string[], cohorts: string[]): QuotaNode[] {

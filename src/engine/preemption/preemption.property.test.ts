@@ -139,9 +139,9 @@ test('only whole gangs leave that the rules allow, who preempts starts when they
       assert.deepEqual(checkPreemption(history, { plans, quotas, terms: own }), [])
       preempted += history.filter((event) => 'preempts' in event).length
     }),
-    { seed: 21, numRuns: 500, endOnFailure: true },
+    { seed: 21, numRuns: 250, endOnFailure: true },
   )
-  assert.ok(preempted > 400, `only ${preempted} preemptions were tried`)
+  assert.ok(preempted > 200, `only ${preempted} preemptions were tried`)
 })
 
 test('the same queue decides the same again', () => {

@@ -233,7 +233,7 @@ export class Line {
 
   /** Who was promised which nodes, and when. */
   reservations(): readonly Reservation[] {
-    return this.#promises.all()
+    return [...this.#promises.all()]
   }
 
   promisedIn(cell: number): Reservation | null {
@@ -241,7 +241,10 @@ export class Line {
   }
 
   #order(now: number, isIn: (signature: Signature) => boolean): Ready {
-    return createReady({ now, shares: this.#shares, elders: this.#elders, isIn })
+    const borrows = ({ want, ways: [way] }: Signature): boolean =>
+      way !== undefined && this.#quota.wouldBorrow(want.project, way.amounts)
+    const rules = { now, shares: this.#shares, elders: this.#elders, isIn }
+    return createReady(this.#preemptor ? { ...rules, borrows } : rules)
   }
 
   /** Promises a start to those who sleep and go before `next`, where nobody has a promise yet. */

@@ -28,6 +28,7 @@ type Options = {
  */
 export class Promises {
   readonly #given: Options
+  readonly #all: Reservation[] = []
   readonly #onCell: readonly Reservation[][]
   #made = 0
   /** The quotas of each tree. */
@@ -40,7 +41,7 @@ export class Promises {
   }
 
   all(): readonly Reservation[] {
-    return this.#onCell.flat()
+    return this.#all
   }
 
   /** The one promise of a cell for which nobody has to leave. */
@@ -104,6 +105,7 @@ export class Promises {
 
   #add(reservation: Reservation, counted: readonly Held[]): void {
     for (const one of counted) this.#countIn(reservation, one)
+    this.#all.push(reservation)
     this.#onCell[reservation.way.cell]?.push(reservation)
     reservation.owner.reservation = reservation
   }
@@ -140,6 +142,7 @@ export class Promises {
     if (site) setFence(site, reservation, true)
     owner.reservation = null
     here?.splice(here.indexOf(reservation), 1)
+    this.#all.splice(this.#all.indexOf(reservation), 1)
     this.uncount(reservation.request)
     this.#given.lost(cell, owner.want.project)
   }
@@ -241,7 +244,7 @@ export class Promises {
 
   /** Drops promises that were not kept because somebody ran longer than was known. */
   expire(now: number): void {
-    for (const { at, owner } of this.all()) if (at < now) this.drop(owner)
+    for (const { at, owner } of this.#all.slice()) if (at < now) this.drop(owner)
   }
 }
 

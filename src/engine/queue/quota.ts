@@ -37,6 +37,8 @@ export type QuotaTree = {
   used: (name: string, resource: string) => number
   /** How much above its own quota a node is; 0 where it borrows nothing. */
   borrowed: (name: string, resource: string) => number
+  /** Whether it would use more than its own if it took all of `amounts`. */
+  wouldBorrow: (name: string, amounts: Amounts) => boolean
 }
 
 type Row = { name: string; parent: Row | null; children: Row[]; of: Map<string, Account> }
@@ -70,6 +72,14 @@ export function createQuotaTree(nodes: readonly QuotaNode[]): QuotaTree {
     add: (name, amounts) => change(rowOf(name), amounts, add),
     remove: (name, amounts) => change(rowOf(name), amounts, remove),
     used: (name, resource) => account(name, resource)?.used ?? 0,
+    wouldBorrow(name, amounts) {
+      const { of } = rowOf(name)
+      if (of.size === 0) return false
+      return Object.entries(amounts).some(([resource, amount]) => {
+        const found = of.get(resource)
+        return found !== undefined && amount > 0 && found.used + amount > found.subtree
+      })
+    },
     borrowed(name, resource) {
       const found = account(name, resource)
       return found ? Math.max(0, found.used - found.subtree) : 0

@@ -8,7 +8,7 @@ import type { Shares } from './share.ts'
 
 /**
  * Some of those who wait, in the order in which they are asked: who has waited too long before all others (`Elders`), the
- * oldest first; then by priority, then the project with the smaller share, then who has waited longest for how long it
+ * oldest first; then, where what is borrowed may be taken back, who borrows nothing; then by priority, then the project with the smaller share, then who has waited longest for how long it
  * runs (highest response ratio next: Brinch Hansen 1971), then who came first. No two are equal.
  */
 export type Ready = {
@@ -26,6 +26,8 @@ type Rules = {
   now: number
   shares: Shares
   elders: Elders
+  /** Whether somebody would borrow; absent where it does not matter. */
+  borrows?: ((signature: Signature) => boolean) | undefined
   /** Whether somebody is still among these. */
   isIn: (signature: Signature) => boolean
 }
@@ -35,6 +37,7 @@ type Place = {
   signature: Signature
   head: Waiting
   isElder: boolean
+  borrows: boolean
   priority: number
   path: readonly Step[]
   ratio: number
@@ -49,13 +52,22 @@ const unknownMs = 86_400_000
  * unless somebody is added again: who is first, and whose place is still right, goes before all others, and of these none
  * has to be looked at again.
  */
-export function createReady({ now, shares, elders, isIn }: Rules): Ready {
+export function createReady({ now, shares, elders, borrows, isIn }: Rules): Ready {
   const places = createHeap<Place>((a, b) => compare(a, b) < 0)
   const placeOf = (signature: Signature, head: Waiting): Place => {
     const { project, priority } = head.want
-    if (elders.is(signature, now)) return { signature, head, isElder: true, priority: 0, path: [], ratio: 0 }
+    if (elders.is(signature, now))
+      return { signature, head, isElder: true, borrows: false, priority: 0, path: [], ratio: 0 }
     const ratio = (now - head.since) / (head.lastsMs < Infinity ? Math.max(1, head.lastsMs) : unknownMs)
-    return { signature, head, isElder: false, priority, path: shares.path(project, now), ratio }
+    return {
+      signature,
+      head,
+      isElder: false,
+      borrows: borrows?.(signature) ?? false,
+      priority,
+      path: shares.path(project, now),
+      ratio,
+    }
   }
   function add(signature: Signature): void {
     const head = headOf(signature)
@@ -65,7 +77,8 @@ export function createReady({ now, shares, elders, isIn }: Rules): Ready {
     for (let place = places.peek(); place; place = places.peek()) {
       const { signature, head, isElder, path } = place
       const isHere = isIn(signature) && headOf(signature) === head
-      if (isHere && (isElder || comparePaths(path, shares.path(head.want.project, now)) === 0)) return signature
+      const isSame = isElder || comparePaths(path, shares.path(head.want.project, now)) === 0
+      if (isHere && isSame && (isElder || !borrows || borrows(signature) === place.borrows)) return signature
       places.pop()
       if (isHere) add(signature)
     }
@@ -88,6 +101,7 @@ export function createReady({ now, shares, elders, isIn }: Rules): Ready {
 
 function compare(a: Place, b: Place): number {
   if (a.isElder !== b.isElder) return a.isElder ? -1 : 1
+  if (a.borrows !== b.borrows) return a.borrows ? 1 : -1
   if (a.priority !== b.priority) return b.priority - a.priority
   return comparePaths(a.path, b.path) || b.ratio - a.ratio || (isOlder(a.head, b.head) ? -1 : 1)
 }
