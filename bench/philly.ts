@@ -17,8 +17,7 @@ import { readPhilly } from '#simulator/traces/philly.ts'
  *     node bench/philly.ts [nodes] [policy]
  */
 const nodes = Number(process.argv[2] ?? 64)
-// The first engine looks at all nodes for each decision; that would take hours here.
-const names = process.argv[3] ? [process.argv[3]] : [...policies.keys()].filter((name) => name !== 'isobar')
+const names = process.argv[3] ? [process.argv[3]] : [...policies.keys()]
 const path = join(process.env.ISOBAR_DATA ?? '../shared/data', 'philly/philly.csv.gz')
 if (existsSync(path)) show()
 else console.log(`skipped: there is no ${path}; set ISOBAR_DATA to the folder that holds philly/`)

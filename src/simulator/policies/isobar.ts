@@ -13,7 +13,7 @@ import type { Act, MakeScheduler, Scheduler } from '#simulator/replay/scheduler.
 import type { NodeGroup } from '#simulator/scenario/fleet.ts'
 
 import { LineHistory } from './line-history.ts'
-import { mayStandIn, quotaNodes, shareNodes } from './terms.ts'
+import { mayStandIn, mayStop, quotaNodes, shareNodes } from './terms.ts'
 
 const day = 86_400_000
 
@@ -58,7 +58,8 @@ class IsobarScheduler implements Scheduler {
         halfLifeMs: day,
       }),
       overdueMs,
-      preemption,
+      // Nobody is looked for where nobody may be stopped.
+      preemption: terms.some(mayStop) ? preemption : undefined,
       // Who is stopped is told before, and saves its work.
       losesMs: ({ id }) => this.#records.get(id)?.restartMs ?? 0,
     })

@@ -56,3 +56,9 @@ test('who is preempted has to run, and the rules have to allow it', () => {
   history.note({ at: 1, preempts: 'two', option: 0, victims: ['one'] })
   assert.throws(() => history.close(), /^BrokenRule: two may not preempt one of its own project$/)
 })
+
+test('what the checker of preemption does not know is checked until somebody is preempted', () => {
+  const history = new LineHistory({ ...world, quotas: quotas.map((one) => ({ ...one, nominal: { cpu: 9 } })) })
+  history.note({ at: 0, preempts: 'two', option: 0, victims: ['one'] })
+  assert.ok(!history.isOpen)
+})

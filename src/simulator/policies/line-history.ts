@@ -14,6 +14,7 @@ const mostRanks = 50_000
  */
 export class LineHistory {
   readonly #world: World
+  readonly #knowsPreemption: boolean
   readonly #happened: (Happened | Event)[] = []
   readonly #ranks = new Map<string, number>()
   #standing = 0
@@ -21,6 +22,7 @@ export class LineHistory {
 
   constructor(world: World) {
     this.#world = { ...world, quotas: limited(world.quotas) }
+    this.#knowsPreemption = isKnown(world.quotas)
   }
 
   get isOpen(): boolean {
@@ -28,7 +30,7 @@ export class LineHistory {
   }
 
   note(event: Happened | Event): void {
-    if ('preempts' in event && !isKnown(this.#world.quotas)) this.close()
+    if ('preempts' in event && !this.#knowsPreemption) this.close()
     if (!this.isOpen) return
     this.#happened.push(event)
     if ('started' in event) {

@@ -29,3 +29,7 @@ export function mayStandIn({ policy }: Project, { provider, jurisdictions }: Nod
   const isThere = policy.jurisdictions === undefined || jurisdictions.some((one) => policy.jurisdictions?.includes(one))
   return isThere && (policy.providers === undefined || policy.providers.includes(provider))
 }
+
+/** Whether anybody may have to leave for work of a project. */
+export const mayStop = ({ preemption }: Project): boolean =>
+  preemption.within !== 'never' || preemption.reclaim !== 'never'
