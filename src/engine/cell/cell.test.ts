@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { askOf } from './ask.ts'
 import { createCell } from './cell.ts'
 import { largestEmpty, largestFree, levelOf, nodesOf } from './heads.ts'
-import { setUsable } from './nodes.ts'
+import { setForeign, setUsable } from './nodes.ts'
 import { planOf } from './plan.ts'
 import { replace } from './replace.ts'
 import { refusals, release, take } from './take.ts'
@@ -207,4 +207,15 @@ test('a request that makes no sense is refused before anything is looked for', (
   ]
   for (const [request, message] of wrong) assert.throws(() => askOf(cell, request), message)
   assert.throws(() => release(cell, 0), /no gang 0 is held/)
+})
+
+test('one task has room beside others who use too much of what it does not need, as several have', () => {
+  const cell = createCell({ classes: [box], classOf: [0], domains: [] })
+  const tasks = (size: GangRequest['roles'][number]['size'], ranks: number) =>
+    take(cell, askOf(cell, { roles: [{ size, ranks }] }))
+  tasks({ cpuMilli: 64_000 }, 1)
+  setForeign(cell, 0, { accelerators: 0, cpuMilli: 1000, memoryMiB: 0, diskMiB: 0 })
+  assert.ok(tasks({ memoryMiB: 1000 }, 1) >= 0)
+  assert.ok(tasks({ memoryMiB: 1000 }, 2) >= 0)
+  assert.equal(tasks({ cpuMilli: 1 }, 1), refusals.full)
 })

@@ -38,18 +38,17 @@ function timesIn(cell: Cell, size: number, { amounts, at }: { amounts: Int32Arra
   return times < 0 ? 0 : times
 }
 
-/** Whether one more rank of a size has room on a node that may take it. */
+/** Whether one more rank of a size has room on a node that may take it. What it does not need may be overdrawn. */
 export function hasRoom(cell: Cell, node: number, size: number): boolean {
   const { amounts } = cell.sizes
   const { free } = cell
   const at = 4 * node
-  const need = 4 * size
-  return (
-    (free[at] ?? 0) >= (amounts[need] ?? 0) &&
-    (free[at + 1] ?? 0) >= (amounts[need + 1] ?? 0) &&
-    (free[at + 2] ?? 0) >= (amounts[need + 2] ?? 0) &&
-    (free[at + 3] ?? 0) >= (amounts[need + 3] ?? 0)
-  )
+  const of = 4 * size
+  for (let i = 0; i < 4; i++) {
+    const need = amounts[of + i] ?? 0
+    if ((free[at + i] ?? 0) < need && need !== 0) return false
+  }
+  return true
 }
 
 /** Puts one rank of a size on a node. The caller notes the change. */
