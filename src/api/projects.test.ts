@@ -24,15 +24,3 @@ test('a project that cannot be is refused with the reason and the next command',
     assert.match(json.next[0], next)
   }
 })
-
-test('what nothing honours yet is refused by its name', async () => {
-  await using api = await anApi()
-  const wishes: [body: object, detail: RegExp][] = [
-    [{ preemption: { within: 'lower-priority' } }, /preemption cannot be honoured yet/],
-  ]
-  for (const [body, detail] of wishes) {
-    const { status, json } = await api.call('PUT /v1/projects/x', body)
-    assert.equal(status, 400)
-    assert.match(json.detail, detail)
-  }
-})

@@ -115,7 +115,9 @@ export type OccupyingLease = Pick<
   endsName?: string | null
   ends?: number[] | null
   priority?: number
+  kind?: Workload['kind']
   since?: number
+  graceMs?: number
   leaves?: boolean
 }
 

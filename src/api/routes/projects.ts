@@ -2,7 +2,6 @@ import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
 
 import { Name } from '#model/names.ts'
-import { notYet } from '#model/project-not-yet.ts'
 import { mostLevels, type TreeProblem } from '#model/project-tree.ts'
 import { Project as ProjectRow, type Project } from '#model/project.ts'
 import type { ApiHouse } from '#api/house.ts'
@@ -57,9 +56,6 @@ function refuseWrong(project: Project): void {
       `Project "${name}" has no parent, so there is nobody to borrow from or to lend to. Give it one, or remove borrowing and lending.`,
       { next },
     )
-  const wish = notYet(project)
-  if (wish !== null)
-    throw new Problem('usage', `Project "${name}": ${wish} cannot be honoured yet. Remove it.`, { next })
 }
 
 function noTree(problem: TreeProblem): Problem {

@@ -5,7 +5,7 @@ import { byCloseness, rejectionsOf, type Refused } from '#engine/explain/rejecti
 import type { Decision as Taken, Refusal as Vain, Request } from '#engine/queue/request.ts'
 import type { Place } from '#engine/sharing/devices.ts'
 import type { LeasedRank } from '#model/lease.ts'
-import type { Decision, Placement, Refusal, Rejection, RunPrice, Start } from '#model/plan.ts'
+import type { Decision, Placement, Refusal, Rejection, RunPrice, Start, Preempted } from '#model/plan.ts'
 
 import type { Asked } from './facts.ts'
 import { sliceOfRanks, type Look } from './look.ts'
@@ -13,6 +13,7 @@ import { nameOf } from './market.ts'
 import type { Need } from './need.ts'
 import type { Fit } from './preference.ts'
 import { drew, runOf } from './prices.ts'
+import { goneAt, makingRoom, victimsOf } from './preempting.ts'
 import { idOf, isUnread } from './queue.ts'
 import { count, type Round } from './round.ts'
 import { chosenOf, type Queue, type Row } from './rows.ts'
@@ -42,6 +43,7 @@ export function createAnswers(round: Round, queue: Queue): Answers {
   const ahead = createAhead()
   const placed = new Map<string, Decision>()
   const waits = new Map<Row, Waits>()
+  const making = new Map<string, Preempted[]>()
   let tried: readonly number[] = []
   const refuseRow = (row: Row, vain?: Vain): void => {
     const refused = byCloseness(refusedOf(row, round, vain))
@@ -61,14 +63,16 @@ export function createAnswers(round: Round, queue: Queue): Answers {
     decided(taken) {
       const asked = askedOf.get(taken.id)
       const row = asked && queue.rowOf.get(taken.id)
-      if (!row) return !(isUnread(taken.id) && 'option' in taken)
+      const preempts = 'refused' in taken && taken.refused.cause === 'preempts' ? taken.refused : null
+      if (!row) return !(isUnread(taken.id) && ('option' in taken || preempts))
+      if (preempts) making.set(taken.id, victimsOf(preempts, round))
       if ('refused' in taken) refuseRow(row, taken.refused)
       else placed.set(taken.id, placedAt(taken, { asked, row, round, tried }))
       return true
     },
     all() {
       for (const row of rowOf.values()) if (row.fits.length === 0) refuseRow(row)
-      const starts = startsOf(round, known.holders)
+      const starts = startsOf(round, { holders: known.holders, making })
       return queue.waiting.flatMap((asked) => {
         const id = idOf(asked)
         const bar = queue.barred.get(id)
@@ -77,15 +81,15 @@ export function createAnswers(round: Round, queue: Queue): Answers {
         const why = row && waits.get(row)
         const found = placed.get(id)
         if (found || !row || !why) return found ?? []
-        const start = starts.get(id)
+        const [start, preempts] = [starts.get(id), making.get(id)]
         why.firsts ??= row.members.filter((one) => !placed.has(idOf(one))).slice(0, mostAhead + 1)
         const names = ahead.inRow(asked, why.ahead, why.firsts)
         const refusal = {
-          ...why.refusal,
+          ...(preempts ? makingRoom(preempts) : why.refusal),
           ...(names.length > 0 && { ahead: names }),
           ...(start && { start }),
         }
-        return [{ ...nowhere(asked, refusal), rejections: why.rejections }]
+        return [{ ...nowhere(asked, refusal), rejections: why.rejections, ...(preempts && { preempts }) }]
       })
     },
   }
@@ -217,16 +221,22 @@ const alternativeOf = (
   ...(run && { run }),
 })
 
+type Making = { holders: Holders; making: ReadonlyMap<string, Preempted[]> }
+
 /** The starts that are promised and whose time is known, by who has them. */
-function startsOf({ market, promisedIn, now }: Round, holders: Holders): Map<string, Start> {
+function startsOf(round: Round, { holders, making }: Making): Map<string, Start> {
+  const { market, promisedIn, now } = round
   const found = new Map<string, Start>()
   for (const { ground, siteKey, offer } of market.candidates) {
     const promise = promisedIn(ground.number)
-    if (!promise || promise.at === Infinity || found.has(promise.request.id)) continue
+    if (!promise || found.has(promise.request.id)) continue
+    const victims = making.get(promise.request.id)
+    const at = victims ? goneAt(victims, round) : promise.at
+    if (at === Infinity) continue
     const first = holders.at(siteKey).first?.at ?? 0
-    const earliest = first > now ? Math.min(first, promise.at) : promise.at
+    const earliest = first > now ? Math.min(first, at) : at
     const apart = ground.names ? {} : { offer: nameOf(offer) }
-    found.set(promise.request.id, { earliest, at: promise.at, site: siteKey, ...apart, order: promise.number })
+    found.set(promise.request.id, { earliest, at, site: siteKey, ...apart, order: promise.number })
   }
   return found
 }

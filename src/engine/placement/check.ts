@@ -7,6 +7,7 @@ import { slotsOf } from '#model/workload.ts'
 
 import { insideBlock } from './check-block.ts'
 import { acceleratorsOf, amountOf, partsHold, suits } from './check-parts.ts'
+import { preemptsHold } from './check-preempting.ts'
 import { quotasHold } from './check-quota.ts'
 import { apart, standing, withSpares } from './check-topology.ts'
 import type { Asked, SiteFacts } from './facts.ts'
@@ -38,7 +39,14 @@ export function check(given: PlaceInput, decisions: Decision[]): string[] {
       (text) => `${name(each)}: ${text}`,
     ),
   )
-  return [...wrong, ...one, ...nodesHold(input, placed), ...offersHold(input, placed), ...projectsHold(input, placed)]
+  return [
+    ...wrong,
+    ...one,
+    ...nodesHold(input, placed),
+    ...offersHold(input, placed),
+    ...projectsHold(input, placed),
+    ...preemptsHold(input, decisions),
+  ]
 }
 
 const block = ({ now }: PlaceInput, { asked, offer }: Placed) => insideBlock(asked.workload.spec, offer, now)

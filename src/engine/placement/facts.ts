@@ -53,8 +53,10 @@ export type LiveLease = Pick<
   /** Of several, all ends that are known. */
   ends?: number[] | null
   priority?: number
-  /** Since when it is there, and whether it is being retired. */
+  kind?: Workload['kind']
+  /** Since when it is there, how long it may take to leave, and whether it is being retired. */
   since?: number
+  graceMs?: number
   leaves?: boolean
   beside?: Beside | null
 }

@@ -9,6 +9,7 @@ import type { Snapshot } from './facts.ts'
 import { needOf } from './need.ts'
 import { idOf, inQueueOrder, unreadId } from './queue.ts'
 import { groundOf } from './market.ts'
+import { preemptionOf } from './preempting.ts'
 import { openRound, type Round } from './round.ts'
 import { keysOf, rowFor, type Queue, type Row } from './rows.ts'
 import { adoptAll } from './running.ts'
@@ -52,6 +53,7 @@ export function place({ snapshot, now, defaults = {}, plan }: PlaceInput): Decis
     quotas: [...round.quotaOf.values()],
     shares: sharesOf(snapshot, round),
     overdueMs,
+    ...preemptionOf(snapshot, round),
     choose: answers.choose,
     decided: answers.decided,
   })
@@ -95,7 +97,7 @@ function submitAll(line: Line, { unread }: Snapshot, { waiting, rowOf }: Queue):
     if (asked.need !== undefined && count !== undefined) left.set(asked.need, count - 1)
     if (!row || row.fits.length === 0) continue
     const request = { want: row.want, since: asked.workload.createdAt, lastsMs: row.need.lastsMs }
-    line.submit({ ...request, id: idOf(asked) })
+    line.submit({ ...request, id: idOf(asked), work: asked.workload.id })
     if (count === 1 && asked.need !== undefined) line.submit({ ...request, id: unreadId(asked.need) })
   }
 }

@@ -5,6 +5,7 @@ import type { Place } from '#engine/sharing/devices.ts'
 
 import type { LiveLease } from './facts.ts'
 import { countable, levelOf, oneUnit, type Ground, type Market } from './market.ts'
+import { heldId } from './preempting.ts'
 import { heldBy, type Round } from './round.ts'
 import { isAlike, portionOf, sizeNames } from './part.ts'
 import { resourceNames } from './slice.ts'
@@ -22,18 +23,18 @@ export function adoptAll(line: Line, round: Round): void {
   for (const lease of leases)
     for (const [i, ground] of groundsOf(lease, market).entries())
       for (const [j, { times, ends }] of inParts(lease).entries()) {
-        const id = `lease ${lease.id} ${i} ${j}`
         const standing = standingOf(lease, times, { ground, elsewhere: market.elsewhere })
         // What counts against every offer of a site counts once for its project.
         const amounts = i === 0 ? heldBy({ ...lease, times }, round) : {}
-        const want = wantOf(wants, lease.project, {
+        const want = wantOf(wants, lease, {
           cell: standing.ground.number,
           gang: standing.gang,
           amounts,
         })
-        const request = { id, want, since: 0, lastsMs: Infinity }
+        const request = { id: heldId(lease, i, j), want, since: 0, lastsMs: Infinity, work: lease.workload }
         const { nodes, spares, devices } = standing
-        line.adopt(request, { option: 0, ranks: nodes, spares, devices, ends }, now)
+        const { since, leaves } = lease
+        line.adopt(request, { option: 0, ranks: nodes, spares, devices, ends, since, leaves }, now)
       }
 }
 
@@ -108,10 +109,10 @@ function onNodes(ground: Ground, { ranks, beside }: LiveLease, times: number): S
 }
 
 /** Leases that hold the same share one want, which is made ready once. */
-function wantOf(wants: Map<string, Want>, project: string, option: Want['options'][number]): Want {
+function wantOf(wants: Map<string, Want>, { project, priority = 0 }: LiveLease, option: Want['options'][number]): Want {
   const sizes = option.gang.roles.map(({ size, ranks }) => [ranks, ...sizeNames.map((name) => size[name])].join(' '))
-  const key = `lease ${project} ${option.cell} ${JSON.stringify(option.amounts)} ${option.gang.exclusive ?? ''} ${sizes.join(', ')}`
-  const known = wants.get(key) ?? { key, project, priority: 0, options: [option] }
+  const key = `lease ${project} ${priority} ${option.cell} ${JSON.stringify(option.amounts)} ${option.gang.exclusive ?? ''} ${sizes.join(', ')}`
+  const known = wants.get(key) ?? { key, project, priority, options: [option] }
   wants.set(key, known)
   return known
 }

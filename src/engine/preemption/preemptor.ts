@@ -1,8 +1,10 @@
+import { take } from '#engine/cell/take.ts'
+
 import { findVictims, type Eviction } from './victims.ts'
 
 import type { Ask } from '#engine/cell/ask.ts'
 import type { QuotaNode, QuotaTree } from '#engine/queue/quota.ts'
-import type { Held, Request, Way } from '#engine/queue/request.ts'
+import { workOf, type Held, type Request, type Way } from '#engine/queue/request.ts'
 import type { Shares } from '#engine/queue/share.ts'
 import type { Preemption } from '#model/project.ts'
 import type { Candidate } from './domains.ts'
@@ -29,10 +31,13 @@ export type Asking = {
   holders: readonly Held[]
   /** Those for whom others were told to leave before, as if they ran already. */
   coming: readonly Held[]
+  /** What it asks for where those who leave anyway have left … */
   begin: (way: Way) => Ask
-  /** Whether there is quota for it, promises to others kept, when some have left. */
+  /** … and whether there is quota for it then, promises to others kept, when some more have left. */
   hasQuota: (way: Way, without: readonly Held[]) => boolean
 }
+
+const hasRoom = (ask: Ask): boolean => take(ask.cell, ask) >= 0
 
 /** Ways that are tried for one who asks. */
 const waysAtMost = 4
@@ -66,6 +71,8 @@ export class Preemptor {
       .filter((held) => rootOf(held) === root && this.#isCandidate(held, request, own))
       .map((held): Candidate => ({ held, loss: this.#lossOf(held, now) }))
       .sort((a, b) => a.loss - b.loss)
+    // Where it is enough that some leave anyway, nobody else has to.
+    if (soon.gone.length > 0 && ways.some((way) => hasRoom(asking.begin(way)) && hasQuota(way, []))) return null
     let best: Eviction | null = null
     for (const way of ways.slice(0, waysAtMost)) {
       const search = { way, begin: () => asking.begin(way) }
@@ -98,14 +105,15 @@ export class Preemptor {
     return (losesMs?.(request, since, now) ?? now - since) * shares.part(way.amounts)
   }
 
-  #isCandidate({ request: { id, want }, leaves }: Held, { id: by, want: wanted }: Request, own: Preemption): boolean {
+  #isCandidate({ request, leaves }: Held, by: Request, own: Preemption): boolean {
     if (leaves) return false
+    const [{ want }, { want: wanted }] = [request, by]
     const isLower = want.priority < wanted.priority
     const may =
       want.project === wanted.project
         ? own.within !== 'never' && isLower
         : own.reclaim === 'any' || (own.reclaim === 'lower-priority' && isLower)
-    return may && this.#given.ledger.mayEvict(by, id)
+    return may && this.#given.ledger.mayEvict(workOf(by), workOf(request))
   }
 
   #mayLeave({ held }: Candidate, after: readonly Candidate[], { way, project, now, soon }: Case): boolean {

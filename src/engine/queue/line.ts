@@ -10,13 +10,12 @@ import { Promises } from './promises.ts'
 import { createQuotaTree } from './quota.ts'
 import { createReady, type Ready } from './ready.ts'
 import { Rehearsal } from './rehearsal.ts'
-import { headOf } from './request.ts'
+import { endsOf, headOf, mayBePromised, workOf } from './request.ts'
 import { mayFit, noRoom } from './room.ts'
 import { Rows } from './rows.ts'
 import { Sleepers } from './sleepers.ts'
 
 import type { Cell } from '#engine/cell/cell.ts'
-import type { Standing } from '#engine/cell/take.ts'
 import type { Amounts, QuotaNode, QuotaTree } from './quota.ts'
 import type {
   Decision,
@@ -26,6 +25,7 @@ import type {
   Refusal,
   Request,
   Reservation,
+  Running,
   Signature,
   Waiting,
   Way,
@@ -48,12 +48,11 @@ export type LineOptions = {
   decided?: ((decision: Decision) => boolean) | undefined
   /** Whom a project may preempt; nobody where it is not named. */
   preemption?: ReadonlyMap<string, Preemption> | undefined
+  /** Who had to leave for whom before. */
+  ledger?: Ledger | undefined
   /** How long somebody who runs since then would have to run again if it left now; all of it when absent. */
   losesMs?: ((request: Request, since: number, now: number) => number) | undefined
 }
-
-/** Somebody who runs already: which of its options it has, on which nodes, and when it ends (Infinity: nobody knows). */
-export type Running = Standing & { option: number; ends: number; since?: number | undefined }
 
 /**
  * The queue over all cells. It is told of what comes, ends and changes, and decides in turns. It keeps the account of
@@ -73,7 +72,7 @@ export class Line {
   readonly #held: Holders
   readonly #sleepers: Sleepers
   readonly #promises: Promises
-  readonly #ledger = new Ledger()
+  readonly #ledger: Ledger
   readonly #preemptor: Preemptor | null
   #submitted = 0
 
@@ -97,7 +96,8 @@ export class Line {
       rootOf,
       lost: (cell, project) => this.#sleepers.stir(cell, project),
     })
-    const [{ preemption: terms, losesMs }, quota, ledger] = [options, this.#quota, this.#ledger]
+    const [{ preemption: terms, losesMs, ledger = new Ledger() }, quota] = [options, this.#quota]
+    this.#ledger = ledger
     this.#preemptor = terms ? new Preemptor({ terms, quotas, quota, shares, ledger, losesMs }) : null
   }
 
@@ -113,13 +113,13 @@ export class Line {
   }
 
   /** Takes over somebody who runs already. Nothing is refused: more may be held than there are nodes or quota. */
-  adopt(request: Request, { option, ends, since, ...standing }: Running, now: number): void {
+  adopt(request: Request, { option, ends, since, leaves = false, ...standing }: Running, now: number): void {
     const way = this.#rows.ways(request.want)[option]
     if (!way) throw new RangeError(`${request.id} has no option ${option}`)
     this.#promises.openFence(way.cell)
     this.#promises.lose(way.cell, [...standing.ranks, ...standing.spares])
     const gang = adopt(way.site, way.ask, standing)
-    this.#hold({ request, way, gang, since: since ?? now, ends, leaves: false }, now)
+    this.#hold({ request, way, gang, since: since ?? now, ends, leaves }, now)
   }
 
   /** Who waits does not wait any more. */
@@ -130,7 +130,7 @@ export class Line {
     const wasFirst = headOf(signature) === one
     one.gone = true
     this.#waiting.delete(id)
-    this.#ledger.forget(id)
+    this.#ledger.forget(workOf(one))
     if (!wasFirst) return
     this.#promises.drop(signature)
     if (headOf(signature)) this.#sleepers.add(signature, null)
@@ -151,7 +151,7 @@ export class Line {
     this.#shares.change(project, negative(amounts), now)
     this.#promises.uncount(request)
     if (one.leaves) this.#promises.left(id)
-    else this.#ledger.forget(id)
+    else this.#ledger.forget(workOf(request))
     this.#sleepers.stir(cell, project)
   }
 
@@ -304,23 +304,28 @@ export class Line {
     // Nobody knows how long the others take to leave, so it passes nobody who is promised something.
     const ends = Infinity
     const root = this.#sleepers.rootOf(head.want.project)
-    const holders = new Set(signature.cells.flatMap((cell) => this.#held.of(cell, root)))
+    const holders = [...new Set(signature.cells.flatMap((cell) => this.#held.of(cell, root)))]
+    const leaving = holders.filter(({ leaves }) => leaves)
     const found = this.#preemptor.find({
       request: head,
       ways: this.#chosen(signature, now),
       now,
-      holders: [...holders],
+      holders,
       coming: this.#promises.claims(signature, true),
-      begin: (way) => this.#promises.rehearse(signature, way, ends),
-      hasQuota: (way, gone) => !this.#promises.quotaMissingWithout(signature, way, { ends, gone }),
+      begin: (way) => {
+        const ask = this.#promises.rehearse(signature, way, ends)
+        for (const held of leaving) if (held.way.cell === way.cell) release(ask.cell, held.gang)
+        return ask
+      },
+      hasQuota: (way, some) =>
+        !this.#promises.quotaMissingWithout(signature, way, { ends, gone: [...leaving, ...some] }),
     })
     if (!found) return null
     const { way, nodes } = found
     const victims = found.victims.map(({ held }) => held)
     for (const held of victims) {
       held.leaves = true
-      const { id, want } = held.request
-      this.#ledger.note(head.id, { id, project: want.project }, now)
+      this.#ledger.note(workOf(head), { id: workOf(held.request), project: held.request.want.project }, now)
     }
     this.#promises.claim(signature, head, { way, nodes, victims })
     const ids = victims.map(({ request }) => request.id)
@@ -388,12 +393,7 @@ export class Line {
 /** A turn: those who are to be asked, and where it was needed those who sleep on a cell and have no promise. */
 type Turn = { now: number; ready: Ready; sleeping: Map<number, Ready> }
 
-const mayBePromised = ({ asleep, reservation, hopeless }: Signature): boolean =>
-  asleep !== null && !reservation && !hopeless
-
 type Refused = { refusal: Refusal; lack: Lack }
-
-const endsOf = (signature: Signature, now: number): number => now + (headOf(signature)?.lastsMs ?? 0)
 
 const negative = (amounts: Amounts): Amounts =>
   Object.fromEntries(Object.entries(amounts).map(([resource, amount]) => [resource, -amount]))

@@ -34,7 +34,11 @@ export type Request = {
   since: number
   /** It has ended so long after its start; Infinity if nobody knows. */
   lastsMs: number
+  /** By this it is remembered for whom it had to leave; its id when absent. */
+  work?: string | undefined
 }
+
+export const workOf = ({ id, work }: Request): string => work ?? id
 
 /** Why a request was not placed when it was asked for; a program can read it. */
 export type Refusal =
@@ -125,3 +129,18 @@ export function headOf({ row }: Signature): Waiting | undefined {
   while (row.peek()?.gone) row.pop()
   return row.peek()
 }
+
+/** Somebody who runs already: which of its options it has, on which nodes, and when it ends (Infinity: nobody knows). */
+export type Running = Standing & {
+  option: number
+  ends: number
+  since?: number | undefined
+  /** It is on its way out, for whatever reason. */
+  leaves?: boolean | undefined
+}
+
+/** Whether a start may be promised to somebody who sleeps. */
+export const mayBePromised = ({ asleep, reservation, hopeless }: Signature): boolean =>
+  asleep !== null && !reservation && !hopeless
+
+export const endsOf = (signature: Signature, now: number): number => now + (headOf(signature)?.lastsMs ?? 0)

@@ -123,8 +123,8 @@ export async function readLeases(on: Executor, { apart, one, now }: Reading): Pr
       from leases l join attempts a on a.id = l.attempt where l.state = any(${occupyingStates}::text[])
     )
     select l.id, l.workload, l.project, l.provider, l.site, l.tier, l.ranks, l.price_micros as "priceMicros", l.shape, l.beside,
-      g.times, w.name, g.ends as "endsAt", v.name as "endsName", g.all_ends as ends, w.priority,
-      coalesce(l.started_at, l.created_at) as since, l.state = 'stopping' as leaves
+      g.times, w.name, g.ends as "endsAt", v.name as "endsName", g.all_ends as ends, w.priority, w.kind,
+      coalesce(l.started_at, l.created_at) as since, l.grace_ms as "graceMs", l.state = 'stopping' as leaves
     from (
       select max(l.id) as id, count(*)::int as times, min(l.until) as ends,
         substr(min(lpad(l.until::text, 16, '0') || l.workload), 17) as first,

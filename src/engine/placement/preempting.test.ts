@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { array, assert as holds, constantFrom, integer, property, record } from 'fast-check'
+
+import type { Decision, Start } from '#model/plan.ts'
+import type { Workload } from '#model/workload.ts'
+import { aJob, aLease, aNow, aProject, aSite, aSnapshot, someNodes } from '#test/builders.ts'
+
+import { check } from './check.ts'
+import type { LiveLease, Snapshot } from './facts.ts'
+import { place } from './place.ts'
+
+const grace = 30_000
+
+function decided(snapshot: Snapshot, now = aNow): Decision[] {
+  const decisions = place({ snapshot, now })
+  assert.deepEqual(check({ snapshot, now }, decisions), [])
+  return decisions
+}
+
+const gpus = (count: number, row: Partial<Workload> = {}, nodes = 1): Workload =>
+  aJob({ nodes, resources: { accelerators: `H100:${count}` } }, row)
+
+const held = (id: string, fields: Partial<LiveLease> & { gpus: number; node: string }): LiveLease => {
+  const { gpus: accelerators, node, ...rest } = fields
+  const rank = { rank: 0, node, cpuMilli: 1000, memoryMiB: 1024, diskMiB: 0, accelerators }
+  const lease = { id: `l-${id}`, workload: `w-${id}`, name: id, ranks: [rank], since: aNow - 3_600_000, priority: 0 }
+  return aLease({ ...lease, kind: 'job', leaves: false, ...rest })
+}
+
+const lower = { within: 'lower-priority', reclaim: 'never', perHour: null } as const
+const one = aSite({ nodes: someNodes(1, { gpus: 8 }) })
+
+test('work of lower priority leaves, least lost work first, and what it holds is kept', () => {
+  const high = gpus(4, { id: 'w-high', name: 'high', priority: 5 })
+  const leases = [
+    held('old', { gpus: 4, node: 'n0', since: aNow - 7_200_000 }),
+    held('young', { gpus: 4, node: 'n0', since: aNow - 60_000 }),
+  ]
+  const projects = [aProject({ preemption: lower })]
+  const [decision] = decided(aSnapshot({ waiting: [high], leases, projects, sites: [one] }))
+  assert.deepEqual(decision?.preempts, [{ lease: 'l-young', workload: 'w-young', name: 'young' }])
+  assert.match(decision.refusal?.text ?? '', /^Room is made for it: young has to leave/)
+  const leaving = leases.map((lease) =>
+    lease.id === 'l-young' ? { ...lease, leaves: true, endsAt: aNow + grace } : lease,
+  )
+  const [later] = decided(aSnapshot({ waiting: [high], leases: leaving, projects, sites: [one] }), aNow + 1000)
+  assert.equal(later?.preempts, undefined, 'nobody else has to leave while one is leaving')
+  assert.equal(later?.refusal?.start?.at, aNow + grace)
+  const small = gpus(4, { id: 'w-small', priority: 1, createdAt: aNow - 5 })
+  const gone = decided(aSnapshot({ waiting: [small, high], leases: leaving.slice(0, 1), projects, sites: [one] }))
+  assert.deepEqual(
+    gone.map(({ workload, placement }) => [workload, placement !== null]),
+    [
+      ['w-high', true],
+      ['w-small', false],
+    ],
+  )
+})
+
+test('nobody leaves where no project says so, for equal priority, or for one for whom that one had to leave', () => {
+  const leases = [held('low', { gpus: 8, node: 'n0' })]
+  const at = (priority: number, fields: Partial<Snapshot> = {}) =>
+    decided(aSnapshot({ waiting: [gpus(8, { id: 'w-it', priority })], leases, sites: [one], ...fields }))[0]?.preempts
+  assert.equal(at(9), undefined)
+  const projects = [aProject({ preemption: lower })]
+  assert.equal(at(0, { projects }), undefined)
+  assert.equal(at(9, { projects })?.length, 1)
+  const preemptions = [{ by: 'w-low', victim: 'w-it', project: 'default', at: aNow - 1 }]
+  assert.equal(at(9, { projects, preemptions }), undefined)
+})
+
+test('what others of its tree borrow is reclaimed, and no oftener than their project allows', () => {
+  const quota = { accelerators: 4 }
+  const reclaim = { within: 'never', reclaim: 'any', perHour: null } as const
+  const projects = (perHour: number | null) => [
+    aProject({ name: 'lab' }),
+    aProject({ name: 'a', parent: 'lab', quota, preemption: reclaim }),
+    aProject({ name: 'b', parent: 'lab', quota, preemption: { within: 'never', reclaim: 'never', perHour } }),
+  ]
+  const leases = ['one', 'two'].map((id) => held(id, { gpus: 4, node: 'n0', project: 'b' }))
+  const waiting = [gpus(4, { id: 'w-it', project: 'a' })]
+  const facts = { waiting, leases, sites: [one] }
+  assert.equal(decided(aSnapshot({ ...facts, projects: projects(null) }))[0]?.preempts?.length, 1)
+  assert.equal(decided(aSnapshot({ ...facts, projects: projects(0) }))[0]?.preempts, undefined)
+  const within = leases.slice(0, 1)
+  const [decision] = decided(aSnapshot({ ...facts, leases: within, projects: projects(null) }))
+  assert.notEqual(decision?.placement, null, 'there is room')
+})
+
+test('from round to round all come to rest: nobody is made to leave without end, and all run in the end', () => {
+  const job = record({
+    project: constantFrom('a', 'b', 'c'),
+    priority: integer({ min: 0, max: 5 }),
+    gpus: constantFrom(1, 2, 4),
+    nodes: integer({ min: 1, max: 2 }),
+    round: integer({ min: 0, max: 6 }),
+    lasts: integer({ min: 4, max: 20 }),
+  })
+  const preemption = record({
+    within: constantFrom('never' as const, 'lower-priority' as const),
+    reclaim: constantFrom('never' as const, 'lower-priority' as const, 'any' as const),
+    perHour: constantFrom(null, 3),
+  })
+  holds(property(array(job, { minLength: 4, maxLength: 10 }), array(preemption, { minLength: 3, maxLength: 3 }), run), {
+    numRuns: 50,
+    seed: 4,
+    endOnFailure: true,
+  })
+  assert.ok(left > 10, `${left} had to leave in all`)
+})
+
+let left = 0
+
+type Story = { project: string; priority: number; gpus: number; nodes: number; round: number; lasts: number }
+type Terms = Snapshot['projects'][number]['preemption']
+
+/** Runs rounds as the control plane would: who is placed holds a lease, who has to leave does so two rounds later. */
+function run(stories: Story[], terms: Terms[]): void {
+  const projects = [
+    aProject({ name: 'root' }),
+    ...['a', 'b', 'c'].map((name, i) =>
+      aProject({ name, parent: 'root', quota: { accelerators: 4 }, ...(terms[i] && { preemption: terms[i] }) }),
+    ),
+  ]
+  const sites = [aSite({ nodes: someNodes(2, { gpus: 6 }) })]
+  const waiting = new Map<string, Workload>()
+  const leases = new Map<string, LiveLease & { left: number; round: number }>()
+  const starts = new Map<string, Start | null>()
+  const preemptions: NonNullable<Snapshot['preemptions']> = []
+  const bound = stories.length * stories.length
+  for (let round = 0; round < 200; round++) {
+    const now = aNow + round * 10_000
+    for (const [i, story] of stories.entries())
+      if (story.round === round) {
+        const { project, priority, gpus: count, nodes } = story
+        waiting.set(`w-${i}`, gpus(count, { id: `w-${i}`, project, priority, createdAt: now + i }, nodes))
+      }
+    const snapshot = aSnapshot({
+      waiting: [...waiting.values()],
+      leases: [...leases.values()],
+      projects,
+      sites,
+      preemptions,
+    })
+    const rests = snapshot.waiting.map((asked) => ({ ...asked, start: starts.get(asked.workload.id) ?? null }))
+    for (const { workload, placement, refusal, preempts = [] } of decided({ ...snapshot, waiting: rests }, now)) {
+      starts.set(workload, refusal?.start ?? null)
+      const asked = waiting.get(workload)
+      const story = stories[Number(workload.slice(2))]
+      if (placement && asked && story) {
+        waiting.delete(workload)
+        const { project, priority } = asked
+        const { provider, site, tier, ranks } = placement
+        const lease = { id: `l-${workload}-${round}`, workload, project, provider, site, tier, ranks, priority }
+        leases.set(workload, {
+          ...aLease(lease),
+          kind: 'job',
+          since: now,
+          leaves: false,
+          graceMs: 20_000,
+          left: story.lasts,
+          round,
+        })
+      }
+      for (const { workload: victim } of preempts) {
+        const lease = leases.get(victim)
+        if (!lease) continue
+        leases.set(victim, { ...lease, leaves: true, left: 2, endsAt: now + 20_000 })
+        preemptions.push({ by: workload, victim, project: lease.project, at: now })
+      }
+    }
+    for (const [id, lease] of leases) {
+      if (--lease.left > 0) continue
+      leases.delete(id)
+      const story = stories[Number(id.slice(2))]
+      if (lease.leaves && story)
+        waiting.set(
+          id,
+          gpus(story.gpus, { id, project: story.project, priority: story.priority, createdAt: aNow }, story.nodes),
+        )
+    }
+    assert.ok(preemptions.length <= bound, `${preemptions.length} had to leave`)
+    if (round > 6 && waiting.size + leases.size === 0) break
+  }
+  assert.deepEqual([...waiting.keys()], [], 'all run in the end')
+  left += preemptions.length
+}
