@@ -5,9 +5,7 @@ import type { Api } from '#cli/client.ts'
 import { showList, showOne } from '#cli/output/show.ts'
 import { readSpec } from '#cli/submission.ts'
 import { parseMoney } from '#kit/money.ts'
-import { readProjects, writtenProject } from '#model/project-document.ts'
-import { Project } from '#model/project.ts'
-import { renderProblems } from '#model/spec/problem.ts'
+import type { Project } from '#model/project.ts'
 
 /** `isobar projects` */
 export async function list(call: Call): Promise<void> {
@@ -23,6 +21,7 @@ export async function show(call: Call): Promise<void> {
   const found = (await api.get<ProjectList>('/v1/projects')).items.find((one) => one.name === name)
   if (!found) throw new CliFault(`there is no project ${name}`, { code: exitCodes.notFound, next: ['isobar projects'] })
   const { stringify } = await import('yaml')
+  const { writtenProject } = await import('#model/project-document.ts')
   await showOne(call, {
     data: found,
     name: () => name,
@@ -30,8 +29,10 @@ export async function show(call: Call): Promise<void> {
   })
 }
 
-const projectOf = ({ budget, ...view }: ProjectView): Project =>
-  Project.parse({ ...view, budgetMicros: budget && Number(budget.micros) })
+const projectOf = ({ budget, spent: _, ...view }: ProjectView): Project => ({
+  ...view,
+  budgetMicros: budget && Number(budget.micros),
+})
 
 /** `isobar projects set`: of a project by its name, what is not named stays as it is; a file says all of its projects. */
 export async function set(call: Call): Promise<void> {
@@ -57,6 +58,8 @@ export async function set(call: Call): Promise<void> {
 async function setAll(call: Call, file: string): Promise<void> {
   const also = [...call.args, ...valued.filter((option) => call.text(option) !== undefined).map((one) => `--${one}`)]
   if (also.length > 0) throw wrong(`the file says all of its projects, and ${also.join(', ')} stands beside it`)
+  const { readProjects } = await import('#model/project-document.ts')
+  const { renderProblems } = await import('#model/spec/problem.ts')
   const { text, filename } = await readSpec(call.io, file)
   const read = readProjects(text, filename)
   if ('problems' in read)
