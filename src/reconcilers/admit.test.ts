@@ -151,3 +151,35 @@ test('another priority, and a site that is left alone for a while, make another 
   assert.equal(await stateOf(store, first), 'queued')
   assert.equal(await stateOf(store, third), 'starting')
 })
+
+test('a plan over sites steers, and is told what was placed', async (t) => {
+  const { store, house, clock } = await aQueue(t)
+  const nodes = { gpus: 8, divisible: false, available: 4 }
+  for (const [name, price] of [
+    ['cheap', 10],
+    ['dear', 12],
+  ] as const) {
+    await store.sites.put(aSite({ name }).info, clock.now())
+    await store.sites.offered(`local/${name}`, [anOffer({ ...nodes, price, site: name })], null, clock.now())
+  }
+  const key = (name: string) => `local/${name} on-demand ${anOffer(nodes).shape.name}`
+  const told: { key: string; candidate: string }[] = []
+  const nodeMicros = new Map([[key('cheap'), 90_000_000]])
+  house.steering = {
+    plan: () => ({ asOf: clock.now(), gangs: new Map(), paidMicros: new Map(), nodeMicros }),
+    placed: (gangs) => void told.push(...gangs),
+  }
+  const siteOf = async (name: string) => {
+    const [id = ''] = await submitted(store, [aJob({ ...whole, name })], clock.now())
+    await turns(house)
+    return (await store.workloads.get(id))?.sites
+  }
+  assert.deepEqual(await siteOf('steered'), ['local/dear'])
+  assert.deepEqual(
+    told.map(({ candidate }) => candidate),
+    [key('dear')],
+  )
+  nodeMicros.set(key('cheap'), 1_000_000)
+  nodeMicros.set(key('dear'), 0)
+  assert.deepEqual(await siteOf('priced'), ['local/cheap'], 'a dollar less is not worth two')
+})

@@ -77,6 +77,14 @@ test('who reads much data stays where it is, until the nodes elsewhere are cheap
   })
 })
 
+test('what has left a site in the month counts: the next data pays the step after it', () => {
+  const egress = [{ to: '*', steps: [{ untilGB: 2_000, microsPerGB: 0 }, { microsPerGB: 90_000 }] }]
+  const sites = [site('home', 30, { egress }), site('away', 25)]
+  const waiting = [job('reads', reads('1TB'))]
+  assert.deepEqual(sitesOf({ sites, waiting }), { reads: 'away' })
+  assert.deepEqual(sitesOf({ sites, waiting, sent: new Map([['local/home', 2_000_000_000_000n]]) }), { reads: 'home' })
+})
+
 test('it says what the run costs, and what each rule that alone stood in the way costs', () => {
   const sites = [
     site('here', 30, { jurisdictions: ['DE', 'EU'] }),
