@@ -1,5 +1,5 @@
 import { Ledger } from '#engine/preemption/ledger.ts'
-import type { LineOptions } from '#engine/queue/line.ts'
+import type { LineOptions } from '#engine/queue/line-options.ts'
 import type { Preempts } from '#engine/queue/request.ts'
 import type { Preempted, Refusal } from '#model/plan.ts'
 import { mayPreempt } from '#model/project.ts'

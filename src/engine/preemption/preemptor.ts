@@ -18,6 +18,7 @@ export type PreemptorOptions = {
   shares: Shares
   ledger: Ledger
   /** How long somebody who runs since then would have to run again, its restart included; all of it when absent. */
+  movesPerHour: number
   losesMs?: ((request: Request, since: number, now: number) => number) | undefined
 }
 
@@ -33,11 +34,19 @@ export type Asking = {
   coming: readonly Held[]
   /** What it asks for where those who leave anyway have left … */
   begin: (way: Way) => Ask
+  /** What somebody asks for on the copy that was begun last. */
+  again: (way: Way) => Ask
   /** … and whether there is quota for it then, promises to others kept, when some more have left. */
   hasQuota: (way: Way, without: readonly Held[]) => boolean
 }
 
 const hasRoom = (ask: Ask): boolean => take(ask.cell, ask) >= 0
+
+export type Found = Eviction & { isMove: boolean }
+
+/** Under this name, which no project has, moves are counted. */
+const moved = ' moved'
+const movesAtMost = 8
 
 /** Ways that are tried for one who asks. */
 const waysAtMost = 4
@@ -58,7 +67,7 @@ export class Preemptor {
   }
 
   /** Of the ways the one with the least loss, or null; so that it can start at once when the victims have left. */
-  find(asking: Asking): Eviction | null {
+  find(asking: Asking): Found | null {
     const { terms } = this.#given
     const { request, ways, now, holders, coming, hasQuota } = asking
     const soon = { gone: holders.filter(({ leaves }) => leaves), coming }
@@ -67,13 +76,11 @@ export class Preemptor {
     if (!own || (own.within === 'never' && own.reclaim === 'never')) return null
     const rootOf = (held: Held): string | undefined => this.#whole(held.request.want.project).at(-1)
     const root = this.#whole(project).at(-1)
-    const candidates = holders
-      .filter((held) => rootOf(held) === root && this.#isCandidate(held, request, own))
-      .map((held): Candidate => ({ held, loss: this.#lossOf(held, now) }))
-      .sort((a, b) => a.loss - b.loss)
+    const may = holders.filter((held) => rootOf(held) === root && this.#isCandidate(held, request, own))
+    const candidates = this.#byLoss(may, now)
     // Where it is enough that some leave anyway, nobody else has to.
     if (soon.gone.length > 0 && ways.some((way) => hasRoom(asking.begin(way)) && hasQuota(way, []))) return null
-    let best: Eviction | null = null
+    let best: Found | null = null
     for (const way of ways.slice(0, waysAtMost)) {
       const search = { way, begin: () => asking.begin(way) }
       const mayLeave = (one: Candidate, after: readonly Candidate[]) =>
@@ -94,9 +101,49 @@ export class Preemptor {
             })
           : null) ??
         (ownOnly.length > 0 ? findVictims({ ...search, candidates: ownOnly, mayLeave, hasQuota: quotaFor }) : null)
-      if (found && (!best || found.loss < best.loss)) best = found
+      if (found && (!best || found.loss < best.loss)) best = { ...found, isMove: false }
     }
     return best
+  }
+
+  /**
+   * Frees a domain for a gang by moving others: those with the least loss that have room elsewhere when it has its own, as
+   * tried on a copy of the cell. It needs no right to preempt them, since they only start anew; so few of them may be moved.
+   * This is tried when somebody is asked; who sleeps is not woken because others could be moved now (`Line.reconsider`).
+   */
+  findMoves(asking: Asking): Found | null {
+    const { ledger, movesPerHour } = this.#given
+    const { request, ways, now, holders, again, hasQuota } = asking
+    const left = Math.min(movesAtMost, movesPerHour - ledger.lately(moved, now))
+    const movable = holders.filter((held) => !held.leaves && ledger.mayEvict(workOf(request), workOf(held.request)))
+    const candidates = this.#byLoss(movable, now)
+    for (const way of left > 0 ? ways.slice(0, waysAtMost) : []) {
+      if (!hasQuota(way, [])) continue
+      const found = findVictims({
+        way,
+        begin: () => asking.begin(way),
+        candidates: candidates.filter(({ held }) => held.way.cell === way.cell),
+        mayLeave: (_, after) => after.length < left,
+        hasQuota: () => true,
+        // The largest first: they are the hardest to place.
+        haveRoom: (victims) =>
+          victims
+            .toSorted((a, b) => b.held.way.ask.ranks - a.held.way.ask.ranks)
+            .every(({ held }) => take(again(held.way).cell, again(held.way)) >= 0),
+      })
+      if (found) return { ...found, isMove: true }
+    }
+    return null
+  }
+
+  /** Writes down that somebody was told to leave. */
+  note(by: Request, victim: Request, { isMove, now }: { isMove: boolean; now: number }): void {
+    const project = isMove ? moved : victim.want.project
+    this.#given.ledger.note(workOf(by), { id: workOf(victim), project }, now)
+  }
+
+  #byLoss(holders: readonly Held[], now: number): Candidate[] {
+    return holders.map((held) => ({ held, loss: this.#lossOf(held, now) })).sort((a, b) => a.loss - b.loss)
   }
 
   /** Time that is lost, times the largest part of all there is of a resource that it holds. */

@@ -17,6 +17,8 @@ export type Search = {
   hasQuota: (without: readonly Candidate[]) => boolean
   /** Whether somebody may have to leave after some others. */
   mayLeave: (candidate: Candidate, after: readonly Candidate[]) => boolean
+  /** Whether those who left have room elsewhere, once it has its own on this copy; when absent they need none. */
+  haveRoom?: ((victims: readonly Candidate[]) => boolean) | undefined
 }
 
 /** Whole gangs that leave, and the nodes that the one for whom they leave has then. */
@@ -82,11 +84,12 @@ function grow(search: Search, inDomain: readonly Candidate[]): Eviction | null {
 }
 
 /** The nodes that it has when some have left, or null. */
-function nodesWithout({ way, begin }: Search, victims: readonly Candidate[]): number[] | null {
+function nodesWithout({ way, begin, haveRoom }: Search, victims: readonly Candidate[]): number[] | null {
   const ask = begin()
   const scratch = ask.cell
   for (const { held } of victims) if (held.way.cell === way.cell) release(scratch, held.gang)
   const gang = take(scratch, ask)
   if (gang < 0) return null
-  return allNodesOf(scratch, gang, way)
+  const nodes = allNodesOf(scratch, gang, way)
+  return haveRoom?.(victims) === false ? null : nodes
 }

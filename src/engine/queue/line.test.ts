@@ -5,9 +5,10 @@ import { createCell } from '#engine/cell/cell.ts'
 import { setUsable } from '#engine/cell/nodes.ts'
 import { planOf } from '#engine/cell/plan.ts'
 
-import { Line, type LineOptions } from './line.ts'
+import { Line } from './line.ts'
 import { createShares } from './share.ts'
 
+import type { LineOptions } from './line-options.ts'
 import type { QuotaNode } from './quota.ts'
 import type { Want } from './request.ts'
 

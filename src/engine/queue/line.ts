@@ -1,9 +1,9 @@
 import { nodesOf } from '#engine/cell/heads.ts'
+import { replace } from '#engine/cell/replace.ts'
 import { adopt, refusals, release, take } from '#engine/cell/take.ts'
 
 import { Ledger } from '#engine/preemption/ledger.ts'
 import { Preemptor } from '#engine/preemption/preemptor.ts'
-import type { Preemption } from '#model/project.ts'
 import { Elders } from './elders.ts'
 import { Holders } from './holders.ts'
 import { Promises } from './promises.ts'
@@ -15,8 +15,8 @@ import { mayFit, noRoom } from './room.ts'
 import { Rows } from './rows.ts'
 import { Sleepers } from './sleepers.ts'
 
-import type { Cell } from '#engine/cell/cell.ts'
-import type { Amounts, QuotaNode, QuotaTree } from './quota.ts'
+import type { Amounts, QuotaTree } from './quota.ts'
+import type { LineOptions } from './line-options.ts'
 import type {
   Decision,
   Held,
@@ -31,28 +31,6 @@ import type {
   Way,
 } from './request.ts'
 import type { Shares } from './share.ts'
-
-export type LineOptions = {
-  cells: readonly Cell[]
-  /** Projects; each one that asks must be there. */
-  quotas: readonly QuotaNode[]
-  shares: Shares
-  /** The oldest in each cell goes before all others once it has waited so long. */
-  overdueMs: number
-  /**
-   * Which options of somebody who asks may be tried now, by their numbers, best first; all in their order when absent. If
-   * its answer grows for other reasons than the line knows of, `reconsider` has to be called.
-   */
-  choose?: ((request: Request, now: number) => readonly number[]) | undefined
-  /** Is told each decision at once, before anybody else is asked. False ends the turn. */
-  decided?: ((decision: Decision) => boolean) | undefined
-  /** Whom a project may preempt; nobody where it is not named. */
-  preemption?: ReadonlyMap<string, Preemption> | undefined
-  /** Who had to leave for whom before. */
-  ledger?: Ledger | undefined
-  /** How long somebody who runs since then would have to run again if it left now; all of it when absent. */
-  losesMs?: ((request: Request, since: number, now: number) => number) | undefined
-}
 
 /**
  * The queue over all cells. It is told of what comes, ends and changes, and decides in turns. It keeps the account of
@@ -74,6 +52,7 @@ export class Line {
   readonly #promises: Promises
   readonly #ledger: Ledger
   readonly #preemptor: Preemptor | null
+  readonly #takesBack: boolean
   #submitted = 0
 
   constructor(options: LineOptions) {
@@ -96,9 +75,11 @@ export class Line {
       rootOf,
       lost: (cell, project) => this.#sleepers.stir(cell, project),
     })
-    const [{ preemption: terms, losesMs, ledger = new Ledger() }, quota] = [options, this.#quota]
+    const { preemption: terms, losesMs, movesPerHour = 0, ledger = new Ledger() } = options
+    const given = { terms: terms ?? new Map(), quotas, quota: this.#quota, shares, ledger, losesMs, movesPerHour }
     this.#ledger = ledger
-    this.#preemptor = terms ? new Preemptor({ terms, quotas, quota, shares, ledger, losesMs }) : null
+    this.#takesBack = terms !== undefined
+    this.#preemptor = terms || movesPerHour > 0 ? new Preemptor(given) : null
   }
 
   submit(request: Request): void {
@@ -153,6 +134,20 @@ export class Line {
     if (one.leaves) this.#promises.left(id)
     else this.#ledger.forget(workOf(request))
     this.#sleepers.stir(cell, project)
+  }
+
+  /**
+   * Takes what somebody runs on one node to another one under the rules of its gang, where nothing is promised to others:
+   * its spare ones first, then the tightest domain around. The other node, or null.
+   */
+  repair(id: string, node: number): number | null {
+    const held = this.#held.get(id)
+    if (!held) return null
+    const { cell, site } = held.way
+    this.#promises.closeFence(cell)
+    const other = replace(site, held.gang, node)
+    if (other >= 0) this.#sleepers.stir(cell, null)
+    return other >= 0 ? other : null
   }
 
   /** Nodes of a cell may be used again, or not any more. */
@@ -244,7 +239,7 @@ export class Line {
     const borrows = ({ want, ways: [way] }: Signature): boolean =>
       way !== undefined && this.#quota.wouldBorrow(want.project, way.amounts)
     const rules = { now, shares: this.#shares, elders: this.#elders, isIn }
-    return createReady(this.#preemptor ? { ...rules, borrows } : rules)
+    return createReady(this.#takesBack ? { ...rules, borrows } : rules)
   }
 
   /** Promises a start to those who sleep and go before `next`, where nobody has a promise yet. */
@@ -306,30 +301,32 @@ export class Line {
     const root = this.#sleepers.rootOf(head.want.project)
     const holders = [...new Set(signature.cells.flatMap((cell) => this.#held.of(cell, root)))]
     const leaving = holders.filter(({ leaves }) => leaves)
-    const found = this.#preemptor.find({
+    const asking = {
       request: head,
       ways: this.#chosen(signature, now),
       now,
       holders,
       coming: this.#promises.claims(signature, true),
-      begin: (way) => {
+      begin: (way: Way) => {
         const ask = this.#promises.rehearse(signature, way, ends)
         for (const held of leaving) if (held.way.cell === way.cell) release(ask.cell, held.gang)
         return ask
       },
-      hasQuota: (way, some) =>
+      again: (way: Way) => this.#promises.askOnCopy(way),
+      hasQuota: (way: Way, some: readonly Held[]) =>
         !this.#promises.quotaMissingWithout(signature, way, { ends, gone: [...leaving, ...some] }),
-    })
+    }
+    const found = this.#preemptor.find(asking) ?? this.#preemptor.findMoves(asking)
     if (!found) return null
     const { way, nodes } = found
     const victims = found.victims.map(({ held }) => held)
     for (const held of victims) {
       held.leaves = true
-      this.#ledger.note(workOf(head), { id: workOf(held.request), project: held.request.want.project }, now)
+      this.#preemptor.note(head, held.request, { isMove: found.isMove, now })
     }
     this.#promises.claim(signature, head, { way, nodes, victims })
     const ids = victims.map(({ request }) => request.id)
-    return { cause: 'preempts', victims: ids, option: way.number, cell: way.cell, nodes }
+    return { cause: found.isMove ? 'moves' : 'preempts', victims: ids, option: way.number, cell: way.cell, nodes }
   }
 
   /** The ways that the first of a row may be started in now, best first. */

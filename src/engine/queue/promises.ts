@@ -112,11 +112,16 @@ export class Promises {
 
   /** A copy of a cell to try on what somebody wants, where all is closed that is kept from it, also what is not free yet. */
   rehearse(asker: Signature, way: Way, ends: number): Ask {
+    this.setFence(way.cell, asker, ends)
+    const scratch = this.#given.rehearsals[way.cell]?.begin()
+    for (const one of this.#onCell[way.cell] ?? []) if (scratch && !isOpen(one, asker, ends)) close(scratch, one.nodes)
+    return this.askOnCopy(way)
+  }
+
+  /** The same for somebody else, on the copy that was made last. */
+  askOnCopy(way: Way): Ask {
     const rehearsal = this.#given.rehearsals[way.cell]
     if (!rehearsal) throw new RangeError(`there is no cell ${way.cell}`)
-    this.setFence(way.cell, asker, ends)
-    const scratch = rehearsal.begin()
-    for (const one of this.#onCell[way.cell] ?? []) if (!isOpen(one, asker, ends)) close(scratch, one.nodes)
     return rehearsal.ask(way)
   }
 
@@ -195,6 +200,12 @@ export class Promises {
   setFence(number: number, asker: Signature, ends: number): void {
     const cell = this.#given.cells[number]
     if (cell) for (const one of this.#onCell[number] ?? []) setFence(cell, one, isOpen(one, asker, ends))
+  }
+
+  /** Closes to all what is kept for anybody. */
+  closeFence(number: number): void {
+    const cell = this.#given.cells[number]
+    if (cell) for (const one of this.#onCell[number] ?? []) setFence(cell, one, false)
   }
 
   openFence(number: number): void {

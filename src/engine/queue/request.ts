@@ -54,10 +54,11 @@ export type Refusal =
   | Preempts
 
 /**
- * These have to leave for it now, whole gangs. Its nodes are kept for it until it starts, in a turn after `ended` was told
+ * These have to leave for it now, whole gangs; those that `moves` names only to start elsewhere, where they have room. Its
+ * nodes are kept for it until it starts, in a turn after `ended` was told
  * of each of them; who left may be submitted again, with its first `since`.
  */
-export type Preempts = { cause: 'preempts'; victims: string[]; option: number; cell: number; nodes: number[] }
+export type Preempts = { cause: 'preempts' | 'moves'; victims: string[]; option: number; cell: number; nodes: number[] }
 
 export type Decision =
   /** `option` counts from 0 in the want's options; `gang` is its number in the cell. */

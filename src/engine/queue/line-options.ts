@@ -1,0 +1,30 @@
+import type { Cell } from '#engine/cell/cell.ts'
+import type { Ledger } from '#engine/preemption/ledger.ts'
+import type { Preemption } from '#model/project.ts'
+import type { QuotaNode } from './quota.ts'
+import type { Decision, Request } from './request.ts'
+import type { Shares } from './share.ts'
+
+export type LineOptions = {
+  cells: readonly Cell[]
+  /** Projects; each one that asks must be there. */
+  quotas: readonly QuotaNode[]
+  shares: Shares
+  /** The oldest in each cell goes before all others once it has waited so long. */
+  overdueMs: number
+  /**
+   * Which options of somebody who asks may be tried now, by their numbers, best first; all in their order when absent. If
+   * its answer grows for other reasons than the line knows of, `reconsider` has to be called.
+   */
+  choose?: ((request: Request, now: number) => readonly number[]) | undefined
+  /** Is told each decision at once, before anybody else is asked. False ends the turn. */
+  decided?: ((decision: Decision) => boolean) | undefined
+  /** Whom a project may preempt; nobody where it is not named. */
+  preemption?: ReadonlyMap<string, Preemption> | undefined
+  /** Who had to leave for whom before. */
+  ledger?: Ledger | undefined
+  /** So many may be moved in an hour to free a domain for others; nobody when absent. */
+  movesPerHour?: number | undefined
+  /** How long somebody who runs since then would have to run again if it left now; all of it when absent. */
+  losesMs?: ((request: Request, since: number, now: number) => number) | undefined
+}
