@@ -301,3 +301,18 @@ test('leases that are alike and come as one count as many', () => {
     assert.equal(one?.placement?.site ?? null, count === 6 ? 'west' : count === 7 ? 'east' : null)
   }
 })
+
+test('who only lacks quota keeps free nodes from nobody', () => {
+  const west = aSite({ nodes: someNodes(2, { gpus: 8 }) })
+  const ranks = [{ rank: 0, node: 'n1', cpuMilli: 1000, memoryMiB: 1, diskMiB: 1, accelerators: 8 }]
+  const decisions = placed({
+    waiting: [
+      aJob({ name: 'more', project: 'full', resources: { accelerators: 'H100:8' } }, { createdAt: aNow - 9 }),
+      aJob({ name: 'other', project: 'other', priority: -1, resources: { accelerators: 'H100:8' } }),
+    ],
+    sites: [west],
+    leases: [aLease({ project: 'full', ranks })],
+    projects: [aProject({ name: 'full', quota: { accelerators: 8 } }), aProject({ name: 'other' })],
+  })
+  assert.deepEqual(namesOf(decisions), ['w-other'])
+})

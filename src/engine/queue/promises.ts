@@ -44,14 +44,16 @@ export class Promises {
     return this.#all
   }
 
-  /** The one promise of a cell for which nobody has to leave. */
+  /** The one promise of nodes of a cell for which nobody has to leave. */
   of(cell: number): Reservation | null {
-    return this.#onCell[cell]?.find(({ victims }) => !victims) ?? null
+    return this.#onCell[cell]?.find(({ victims, nodes }) => !victims && nodes.length > 0) ?? null
   }
 
   /** Promises a start in the cell without a promise where it comes first, in one of these ways. */
   make(owner: Signature, ways: readonly Way[], now: number): void {
     const head = headOf(owner)
+    // Who has quota now and lacks room must not keep it from those who have the room.
+    if (owner.reservation?.nodes.length === 0 && owner.asleep?.room) this.drop(owner)
     const open = ways.filter(({ cell }) => !this.of(cell))
     if (owner.reservation || owner.hopeless || !head || open.length === 0) return
     const { quota } = this.#given
@@ -66,6 +68,8 @@ export class Promises {
       if (start && (!best || start.at < best.at)) best = start
     }
     for (const { request, way } of claims) quota.remove(request.want.project, way.amounts)
+    // Who lacks nothing but quota, and for nobody knows how long, keeps the quota alone, and no nodes from others.
+    if (best?.at === Infinity && owner.asleep?.room === false) best = { ...best, nodes: [] }
     if (best) this.#promise(owner, head, { start: best, claims, now })
     else owner.hopeless = open.length === ways.length
   }
