@@ -23,6 +23,7 @@ const placementView = (placement: Placement): PlacementView => ({
   nodes: placement.ranks.length,
   pricePerHour: money(placement.priceMicros),
   ...(placement.run && { run: runView(placement.run) }),
+  ...(placement.beside && { beside: placement.beside }),
 })
 
 const runView = (run: RunPrice): RunView => ({

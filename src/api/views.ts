@@ -222,6 +222,13 @@ export const PlacementView = z
     nodes: z.int(),
     pricePerHour: MoneyView,
     run: RunView.optional(),
+    beside: z
+      .object({
+        exclusive: z.enum(['node', 'nvlink', 'block']).optional(),
+        spares: z.array(z.string()).optional(),
+      })
+      .optional()
+      .meta({ description: 'What is kept from others: domains of a level, and nodes that stay free.' }),
   })
   .meta({ id: 'Placement' })
 export type PlacementView = z.infer<typeof PlacementView>

@@ -9,12 +9,18 @@ export function whyPlaced({ placement, alternatives, rejections, ruleCosts }: De
   if (!placement) return ''
   const where = `${placement.provider}/${placement.site} (${placement.tier}, ${placement.shape})`
   const nodes = count(placement.ranks.length, 'node')
-  const opening = `${where} takes ${nodes} for ${hourly(placement.priceMicros)}: ${comparison(placement, alternatives)}.`
+  const opening = `${where} takes ${nodes}${beside(placement)} for ${hourly(placement.priceMicros)}: ${comparison(placement, alternatives)}.`
   const ruled = rejections.length === 0 ? '' : ` Ruled out: ${ruledOut(rejections)}.`
   const costs = costlyRules(ruleCosts)
     .map((cost) => ` ${sayRuleCost(cost)}`)
     .join('')
   return `${opening}${sayRun(placement.run)}${ruled}${costs}`
+}
+
+/** What it keeps from others beside its nodes. */
+function beside({ beside: { exclusive, spares = [] } = {} }: Placement): string {
+  const alone = exclusive === undefined ? '' : `, with no others in the same ${exclusive},`
+  return spares.length > 0 ? `${alone} and keeps ${count(spares.length, 'spare node')} free` : alone
 }
 
 function comparison({ priceMicros: price, run }: Placement, [next]: Decision['alternatives']): string {

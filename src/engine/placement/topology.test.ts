@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { whyPlaced } from '#engine/explain/placed.ts'
 import type { Decision } from '#model/plan.ts'
 import { aJob, aLease, aNow, aSite, aSnapshot, someNodes } from '#test/builders.ts'
 
@@ -62,6 +63,7 @@ test('who has domains to itself comes where nobody is, and nobody comes to it', 
   assert.equal(placed(alone, [on('a'), on('e')]), 'ij')
   const [decision] = decide({ waiting: waits(alone), leases: [on('a'), on('e')] })
   assert.deepEqual(decision?.placement?.beside, { exclusive: 'nvlink' })
+  assert.match(whyPlaced(decision), /takes 2 nodes, with no others in the same nvlink, for /)
   const lease = on('i', { beside: { exclusive: 'nvlink' } })
   assert.equal(placed({ nodes: 8 }, [lease]), 'abcdefgh')
   assert.match(placed({ nodes: 9 }, [lease]), /needs 9 nodes with 8 H100; 8 are free/)
@@ -72,6 +74,7 @@ test('spares stay free in each domain that is used, in later rounds too', () => 
   const [decision] = decide({ waiting: waits(job) })
   assert.equal(told(decision), 'abcef')
   assert.deepEqual(decision?.placement?.beside, { spares: ['d', 'g'] })
+  assert.match(whyPlaced(decision), /takes 5 nodes and keeps 2 spare nodes free for \$5\.00\/h/)
   const lease = { ...on('a'), ...decision.placement, times: 1 }
   assert.equal(placed({ nodes: 5 }, [lease]), 'hijkl')
 })
