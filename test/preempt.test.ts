@@ -58,7 +58,7 @@ test('work of lower priority is stopped with its grace for work of higher priori
   assert.match(logs, /n 4 by 2\nn 5 by 2\n$/, 'it goes on from its checkpoint')
   assert.doesNotMatch(logs, /n [123] by 2/)
   const [ran] = done.attemptList
-  assert.ok(Date.parse(ran?.startedAt ?? '') >= Date.parse(first?.endedAt ?? ''), 'one after the other')
+  assert.ok((ran?.startedAt ?? '') >= (first?.endedAt ?? '9'), 'one after the other')
   const told = (await house.events({ workload: high })).filter(({ type }) => type === 'workload.waits')
   assert.match(told[0]?.message ?? '', /^Room is made for it: low has to leave, and what it holds is kept for it\.$/)
 })

@@ -2,6 +2,7 @@ import { gangsPlaced } from '#engine/placement/demand.ts'
 import { place } from '#engine/placement/place.ts'
 import type { Decision } from '#model/plan.ts'
 import type { Claim, Placed, QueueSnapshot, Usage } from '#store/store.ts'
+import { doubt } from './doubt.ts'
 import { memory } from './memory.ts'
 import type { House, Reconciler } from './reconciler.ts'
 import { resting } from './resting.ts'
@@ -52,7 +53,9 @@ async function admitRound(house: House, claim: Claim): Promise<{ waiting: number
   const graceOf = new Map(snapshot.waiting.map(({ workload }) => [workload.id, workload.spec.checkpoint.graceMs]))
   const plan = house.steering?.plan()
   const facts = { ...snapshot, usage: await usageOf(house, now), ...(await sentFor(house, snapshot, now)) }
-  const decisions = place({ snapshot: facts, now, ...(plan && { plan }) })
+  const input = { snapshot: facts, now, ...(plan && { plan }) }
+  const decisions = place(input)
+  doubt(house, input, decisions)
   const placed = decisions
     .filter((decision) => decision.placement !== null)
     .map((decision): Placed => {

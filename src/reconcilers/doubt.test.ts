@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { place } from '#engine/placement/place.ts'
+import { aJob, aNow, aSite, aSnapshot, someNodes } from '#test/builders.ts'
+import { doubt } from './doubt.ts'
+import type { House } from './reconciler.ts'
+
+const input = {
+  snapshot: aSnapshot({ waiting: [aJob()], sites: [aSite({ nodes: someNodes(1, { cpus: 4 }) })] }),
+  now: aNow,
+}
+const right = place(input)
+const wrong = right.map((decision) => ({
+  ...decision,
+  placement: decision.placement && { ...decision.placement, ranks: [] },
+}))
+const aHouse = () => ({}) as House // only what it remembers of it is used
+
+test('what the checker refuses is not carried out, and the next round is looked at again', () => {
+  const house = aHouse()
+  assert.throws(() => doubt(house, input, wrong), /not carried out: .*the gang is not whole/)
+  doubt(house, input, right)
+  doubt(house, input, wrong)
+})
+
+test('what is told twice in a row is let through, for the checker may be wrong', () => {
+  const house = aHouse()
+  assert.throws(() => doubt(house, input, wrong))
+  doubt(house, input, wrong)
+})
+
+test('one round in 32 is looked at', () => {
+  const house = aHouse()
+  for (let round = 0; round < 32; round++) doubt(house, input, right)
+  assert.throws(() => doubt(house, input, wrong))
+})

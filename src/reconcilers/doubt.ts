@@ -1,0 +1,30 @@
+import { check } from '#engine/placement/check.ts'
+import type { PlaceInput } from '#engine/placement/place.ts'
+import type { Decision } from '#model/plan.ts'
+import { memory } from './memory.ts'
+import type { House } from './reconciler.ts'
+
+/** One round in so many is looked at, where it is not too large: the checker is simple, and slow. */
+const everyRounds = 32
+const mostFacts = 1_000
+
+const doubts = memory(() => ({ rounds: 0, told: '' }))
+
+/**
+ * Holds what the engine decided against its checker, for a sample of the rounds. Throws at what is wrong, so that it is
+ * told and nothing of the round is carried out; the round after it is looked at again. What is told twice is let through:
+ * a checker that is wrong must not stop a house.
+ */
+export function doubt(house: House, input: PlaceInput, decisions: Decision[]): void {
+  const state = doubts(house)
+  const before = state.told
+  if (state.rounds++ % everyRounds !== 0 && before === '') return
+  state.told = ''
+  const { leases, waiting, sites } = input.snapshot
+  const facts = [leases, waiting, ...sites.map(({ nodes }) => nodes ?? [])].reduce((sum, { length }) => sum + length, 0)
+  if (facts > mostFacts) return
+  const [first] = check(input, decisions)
+  if (first === undefined || first === before) return
+  state.told = first
+  throw new Error(`The engine decided what its checker refuses, so it is not carried out: ${first}`)
+}
