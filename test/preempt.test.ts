@@ -59,8 +59,8 @@ test('work of lower priority is stopped with its grace for work of higher priori
   assert.doesNotMatch(logs, /n [123] by 2/)
   const [ran] = done.attemptList
   assert.ok((ran?.startedAt ?? '') >= (first?.endedAt ?? '9'), 'one after the other')
-  const told = (await house.events({ workload: high })).filter(({ type }) => type === 'workload.waits')
-  assert.match(told[0]?.message ?? '', /^Room is made for it: low has to leave, and what it holds is kept for it\.$/)
+  const told = (await house.events({ workload: high })).find(({ type }) => type === 'workload.waits')
+  assert.match(told?.message ?? '', /^Room is made for it: low has to leave, and what it holds is kept for it\.$/)
 })
 
 test('a project takes back what another borrows of it, and nobody has to leave twice for the same', async () => {
