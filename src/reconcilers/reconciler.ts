@@ -14,8 +14,11 @@ export type Reconciler = {
   turn(house: House, signal: AbortSignal): Promise<Turn>
 }
 
-/** What a turn found: `more` asks for the next turn at once, `at` for one at that time. */
-export type Turn = { status: string; more?: boolean; at?: number }
+/**
+ * What a turn found: `more` asks for the next turn at once, `at` for one at that time. After a `useful` one no loop rests:
+ * the next may be as well.
+ */
+export type Turn = { status: string; more?: boolean; at?: number; useful?: boolean }
 
 /** What every loop is given. */
 export type House = {

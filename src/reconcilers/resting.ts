@@ -8,7 +8,7 @@ type Rest = {
   times: number
 }
 
-/** Lets a loop rest after each turn, however often it is nudged. A turn that asks for `more` is followed at once. */
+/** Lets a loop rest after each turn that was of no use, however often it is nudged. One that asks for `more` is followed at once. */
 export function resting({ leastMs, times }: Rest, turn: Reconciler['turn']): Reconciler['turn'] {
   const remembered = memory(() => ({ until: -Infinity }))
   return async (house, signal) => {
@@ -17,7 +17,7 @@ export function resting({ leastMs, times }: Rest, turn: Reconciler['turn']): Rec
     if (began < rest.until) return { status: 'rested', at: rest.until }
     const found = await turn(house, signal)
     const now = house.clock.now()
-    if (!found.more) rest.until = Math.max(began + leastMs, now + (now - began) * times)
+    if (!found.more && !found.useful) rest.until = Math.max(began + leastMs, now + (now - began) * times)
     return found
   }
 }

@@ -191,9 +191,19 @@ create table replicas (
   failures integer not null default 0,
   not_before bigint not null default 0,
   avoid jsonb not null default '{}'::jsonb,
+  need text not null default ''::text,
+  priority integer not null default 0,
+  created_at bigint not null default 0,
+  told boolean not null default false,
+  promised boolean not null default false,
   PRIMARY KEY (workload, replica),
   FOREIGN KEY (workload) REFERENCES workloads(id) ON DELETE CASCADE
 );
+CREATE INDEX replicas_avoiding ON public.replicas USING btree (workload) WHERE ((state = 'waiting'::text) AND (avoid <> '{}'::jsonb));
+CREATE INDEX replicas_later ON public.replicas USING btree (not_before) WHERE ((state = 'waiting'::text) AND (not_before > 0));
+CREATE INDEX replicas_line ON public.replicas USING btree (need, created_at, workload, replica) WHERE ((state = 'waiting'::text) AND (avoid = '{}'::jsonb));
+CREATE INDEX replicas_promised ON public.replicas USING btree (workload) WHERE ((state = 'waiting'::text) AND promised);
+CREATE INDEX replicas_untold ON public.replicas USING btree (priority DESC, created_at, workload, replica) WHERE ((state = 'waiting'::text) AND (NOT told));
 CREATE INDEX replicas_waiting ON public.replicas USING btree (workload, replica) WHERE (state = 'waiting'::text);
 
 create table secrets (

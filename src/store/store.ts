@@ -161,7 +161,7 @@ export type Placed = {
 
 export type Placement = {
   /**
-   * The first of each need, and more of each, up to `most`. Of needs that are `asleep` only the first few are read, so that
+   * The first of each need, and more of each, up to `most`. Of needs that are `asleep` only the first so many are read, so that
    * a long line of those who find no room hides nobody; with them those that were never told why they wait, those to whom a
    * start is promised, and some `after` a workload.
    * With `unlessIdle` all is empty when nothing waits: what is in the way is much in a large house.
@@ -169,8 +169,8 @@ export type Placement = {
   snapshot(options: {
     now: number
     most: number
-    asleep?: string[]
-    after?: string
+    asleep?: Map<string, number>
+    after?: string | null
     unlessIdle?: boolean
   }): Promise<QueueSnapshot>
   /** What each project held of late, on average with a half-life, accelerators in thousandths; none that held nothing. */

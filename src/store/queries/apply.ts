@@ -107,7 +107,8 @@ async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<v
       returning l.id, w.name, l.workload, l.project, l.provider || '/' || l.site as site
     `.execute(on)
     applying.count += rows.length
-    if (rows.length > 0) applying.nudges.add('agents').add('admit')
+    if (rows.length > 0) applying.nudges.add('agents')
+    if (rows.length > 0 && over) applying.nudges.add('admit')
     if (to === 'held' || to === 'gone') await closeLaunches(on, rows, to)
     // One that its provider took while it was being stopped is billed all the same, until nothing is left of it.
     if (to === 'starting')
@@ -286,7 +287,9 @@ async function moveWorkloads(applying: Applying, changes: Of<'workload'>[]): Pro
     `.execute(on)
     applying.count += rows.length
     if (over) await leaveQueue(on, rows)
-    if (rows.length > 0) applying.nudges.add('agents').add('admit')
+    if (rows.length > 0) applying.nudges.add('agents')
+    // Who starts or runs has left the queue already.
+    if (rows.length > 0 && to !== 'starting' && to !== 'running') applying.nudges.add('admit')
     for (const { name, workload, project, reason } of rows)
       applying.events.push({
         type: `workload.${to}`,

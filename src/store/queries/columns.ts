@@ -3,9 +3,10 @@ import { type RawBuilder, sql } from 'kysely'
 /** The columns of a noun, named as its type in the model names them, from the table that goes by `alias`. */
 const columns =
   (names: Record<string, string>) =>
-  (alias: string): RawBuilder<unknown> =>
+  (alias: string, { but }: { but?: string } = {}): RawBuilder<unknown> =>
     sql.raw(
       Object.entries(names)
+        .filter(([property]) => property !== but)
         .map(([property, column]) => `${alias}.${column} as "${property}"`)
         .join(', '),
     )

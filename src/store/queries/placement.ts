@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import type { Ids } from '#kit/ids.ts'
 import type { NewEvent } from '#model/event.ts'
 import type { Decision, Refusal } from '#model/plan.ts'
-import { mayPreempt } from '#model/project.ts'
+import { mayPreempt, type Project } from '#model/project.ts'
 import type { Workload } from '#model/workload.ts'
 import type { Database, Executor } from '#store/database.ts'
 import type { Claim, Placed, Placement, QueueSnapshot } from '#store/store.ts'
@@ -18,12 +18,12 @@ import { readLeases, readQueue } from './queue.ts'
 import { listSites } from './sites.ts'
 import { readUsage } from './usage.ts'
 
-export const createPlacement = (database: Database, ids: Ids): Placement => ({
-  snapshot: (options) => database.readAtOnce((on) => snapshot(on, options)),
+export const createPlacement = (database: Database, ids: Ids, specs: Specs = new Map()): Placement => ({
+  snapshot: (options) => database.readAtOnce((on) => snapshot(on, { ...options, specs })),
   nextAt: (now) =>
     database.read(async (on) => {
       const { rows } = await sql<{ at: number | null }>`
-        select min(not_before) as at from replicas where state = 'waiting' and not_before > ${now}::bigint
+        select min(not_before) as at from replicas where state = 'waiting' and not_before > 0 and not_before > ${now}::bigint
       `.execute(on)
       return rows[0]?.at ?? null
     }),
@@ -32,19 +32,21 @@ export const createPlacement = (database: Database, ids: Ids): Placement => ({
     database.write((on) => commit(on, { claim, placed, refused, now, ids })),
 })
 
-type Asked = Parameters<Placement['snapshot']>[0]
+/** Specs of those that waited when it was last looked. None ever changes, and each is much to send and to read. */
+type Specs = Map<string, Workload['spec']>
+const mostSpecs = 4_000
+
+type Asked = Parameters<Placement['snapshot']>[0] & { specs: Specs }
 
 async function snapshot(
   on: Executor,
-  { now, most, asleep = [], after = '', unlessIdle }: Asked,
+  { now, most, asleep = new Map(), after = '', unlessIdle, specs }: Asked,
 ): Promise<QueueSnapshot> {
   const { replicas, ...rest } = await readQueue(on, { now, most, asleep, after })
   if (unlessIdle && replicas.length === 0)
     return { waiting: [], ...rest, leases: [], projects: [], preemptions: [], spent: new Map(), sites: [] }
   const ids = [...new Set(replicas.map(({ workload }) => workload))]
-  const { rows: workloads } = await sql<Workload>`
-    select ${workloadColumns('w')} from workloads w where w.id = any(${ids}::text[])
-  `.execute(on)
+  const workloads = await readWorkloads(on, ids, specs)
   const workloadOf = new Map(workloads.map((workload) => [workload.id, workload]))
   const projects = await listProjects(on)
   return {
@@ -56,10 +58,25 @@ async function snapshot(
     leases: await readLeases(on, { apart: ids, one: projects.some(mayPreempt), now }),
     projects,
     preemptions: await readPreemptions(on, now),
-    spent: await spentOf(on, ids, now),
+    spent: await spentOf(on, { projects, workloads, now }),
     missing: await missingSecrets(on, workloads),
     sites: await listSites(on),
   }
+}
+
+async function readWorkloads(on: Executor, ids: string[], specs: Specs): Promise<Workload[]> {
+  const { rows } = await sql<Workload & { spec: Workload['spec'] | null }>`
+    select ${workloadColumns('w', { but: 'spec' })},
+      case when w.id = any(${ids.filter((id) => !specs.has(id))}::text[]) then w.spec end as spec
+    from workloads w where w.id = any(${ids}::text[])
+  `.execute(on)
+  const workloads = rows.flatMap((row): Workload[] => {
+    const spec = row.spec ?? specs.get(row.id)
+    return spec ? [{ ...row, spec }] : []
+  })
+  specs.clear()
+  for (const { id, spec } of workloads.slice(0, mostSpecs)) specs.set(id, spec)
+  return workloads
 }
 
 /** A secret that was removed after the submit: to start without it would fail later, and cost. */
@@ -78,17 +95,21 @@ async function missingSecrets(on: Executor, workloads: Workload[]): Promise<Map<
   )
 }
 
-/** With what the ledger does not have yet, where there is a budget to compare it with. */
-async function spentOf(on: Executor, workloads: string[], now: number): Promise<Map<string, bigint>> {
-  const waiting = sql`any(${workloads}::text[])`
+type Budgeted = { projects: Project[]; workloads: Workload[]; now: number }
+
+/** Of those that have a budget; with what the ledger does not have yet. */
+async function spentOf(on: Executor, { projects, workloads, now }: Budgeted): Promise<Map<string, bigint>> {
+  const limited = projects.filter(({ budgetMicros }) => budgetMicros !== null).map(({ name }) => name)
+  const waiting = workloads.filter(({ spec }) => spec.budget !== undefined).map(({ id }) => id)
+  if (limited.length + waiting.length === 0) return new Map()
+  const isLimited = sql`any(${limited}::text[])`
+  const isWaiting = sql`any(${waiting}::text[])`
   const { rows } = await sql<{ key: string; amount: bigint }>`
     select kind || '/' || name as key, sum(micros) as amount from (
       select kind, name, amount_micros as micros from spent
-      where kind = 'project' or (kind = 'workload' and name = ${waiting})
-      union all select 'project', l.project, ${owed(now)} from leases l join projects p on p.name = l.project
-      where p.budget_micros is not null and ${isOwed}
-      union all select 'workload', l.workload, ${owed(now)} from leases l join workloads w on w.id = l.workload
-      where w.id = ${waiting} and w.spec ? 'budget' and ${isOwed}
+      where (kind = 'project' and name = ${isLimited}) or (kind = 'workload' and name = ${isWaiting})
+      union all select 'project', l.project, ${owed(now)} from leases l where l.project = ${isLimited} and ${isOwed}
+      union all select 'workload', l.workload, ${owed(now)} from leases l where l.workload = ${isWaiting} and ${isOwed}
     ) x group by kind, name
   `.execute(on)
   return new Map(rows.map(({ key, amount }) => [key, amount]))
@@ -130,7 +151,7 @@ type Placing = { placed: Placed[]; workloads: Map<string, Row>; now: number }
 async function place(on: Executor, { placed: all, workloads, now }: Placing): Promise<NewEvent[]> {
   const placed = all.filter(({ decision }) => decision.placement !== null)
   const { rows: taken } = await sql<{ workload: string; replica: number }>`
-    update replicas r set state = 'placed'
+    update replicas r set state = 'placed', told = false, promised = false
     from unnest(
       ${placed.map(({ decision }) => decision.workload)}::text[], ${placed.map(({ decision }) => decision.replica)}::int[]
     ) as x (workload, replica)
@@ -217,6 +238,9 @@ async function refuse(on: Executor, refused: Decision[], workloads: Map<string, 
       update workloads w set refusal = x.refusal,
         reason = case when w.state = 'queued' then x.refusal ->> 'text' else w.reason end
       from x where w.id = x.id
+    ), marked as (
+      update replicas r set told = true, promised = x.refusal ? 'start' from x
+      where r.workload = x.id and r.state = 'waiting' and (not r.told or r.promised <> (x.refusal ? 'start'))
     )
     select id from x where news order by id
   `.execute(on)

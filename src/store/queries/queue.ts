@@ -21,16 +21,19 @@ export const needOf = (spec: RawBuilder<unknown>, id: RawBuilder<unknown>): RawB
       then 'checkpoints ' || coalesce(${spec} #>> '{checkpoint,everyMs}', '') else '' end)
 `
 
+/** The line in which the replicas of a workload `w` stand: of its project and priority, and with those who need the same. */
+export const lineOf = sql`concat_ws(' ', w.project, w.priority, coalesce(w.need, w.id))`
+
 /** So many of each need are read before more of any other is. */
 const firstOfNeed = 64
 
-/** Of needs that are asleep no more than the first are read, and of all of them together so many. */
+/** Of all needs that are asleep no more than so many are read together. */
 const mostAsleep = 4_000
 
 /** Of all others that sleep so many are read again, in turn, so that what they are told stays true. */
 const nextInTurn = 100
 
-type Asked = { now: number; most: number; asleep: string[]; after: string }
+type Asked = { now: number; most: number; asleep: Map<string, number>; after: string | null }
 type Read = 'awake' | 'asleep' | 'untold' | 'promised' | 'turn'
 type Row = Replica & { need: string; start: Start | null; reads: Read[]; inLine: number }
 export type Queue = {
@@ -44,65 +47,85 @@ export type Queue = {
  * Replicas that may be placed, in the order of the queue: the first few of each need (which is of one project and
  * priority, so that nobody hides anybody), then more of each, up to `most`; of needs that are asleep the first few alone.
  * Beside them those that were never told why they wait, those to whom a start is promised, and some of the others `after` a
- * workload.
+ * workload. What it costs grows with the needs, not with those who wait.
  */
-export async function readQueue(on: Executor, { now, most, asleep, after }: Asked): Promise<Queue> {
-  const { rows } = await sql<Row>`
-    with queue as materialized (
-      select r.workload, r.replica, w.priority, w.created_at, w.refusal is not null as told,
-        w.refusal ? 'start' as promised, concat_ws(' ',
-        w.project, w.priority, coalesce(w.need, w.id), case when r.avoid <> '{}' then (
-          select string_agg(key, ' ' order by key) from jsonb_each_text(r.avoid) where value::bigint > ${now}::bigint
-        ) end
-      ) as need
-      from replicas r join workloads w on w.id = r.workload
-      where r.state = 'waiting' and r.not_before <= ${now}::bigint
-        and w.wants = 'run' and w.state in ('queued', 'starting', 'running')
-    ), line as (
-      select q.*, need in (select unnest(${asleep}::text[])) as sleeps, count(*) over (partition by need) as in_line,
-        row_number() over (partition by need order by created_at, workload, replica) as place
-      from queue q
-    ), chosen as (
-      (
-        select workload, replica, need, 'awake' as read, in_line from line where not sleeps
-        order by (place - 1) / ${firstOfNeed}, priority desc, created_at, workload, replica limit ${most}
-      ) union all (
-        select workload, replica, need, 'asleep', in_line from line where sleeps and place <= ${firstOfNeed}
-        order by place, priority desc, created_at limit ${mostAsleep}
-      ) union all (
-        select workload, replica, need, 'untold', 0 from line where sleeps and not told
-        order by priority desc, created_at, workload, replica limit ${most}
-      ) union all (
-        select workload, replica, need, 'promised', 0 from line where promised
-        order by place, priority desc, created_at limit ${mostAsleep}
-      ) union all (
-        select workload, replica, need, 'turn', 0 from line
-        where sleeps and place > ${firstOfNeed} and workload > ${after}
-        order by workload, replica limit ${nextInTurn}
-      )
-    )
-    select ${replicaColumns('r')}, c.need, w.refusal -> 'start' as start, c.reads, c.in_line as "inLine"
-    from (
-      select workload, replica, need, array_agg(read) as reads, max(in_line) as in_line
-      from chosen group by workload, replica, need
-    ) c
-    join replicas r on r.workload = c.workload and r.replica = c.replica join workloads w on w.id = r.workload
-    order by w.priority desc, w.created_at, w.id, r.replica
-  `.execute(on)
-  const isFirst = ({ reads }: Row): boolean => reads.includes('awake') || reads.includes('asleep')
-  const count = (read: Read): number => rows.filter(({ reads }) => reads.includes(read)).length
+export async function readQueue(on: Executor, asked: Asked): Promise<Queue> {
+  const { most } = asked
+  const rows = await readRows(on, asked)
+  const having = (read: Read): Row[] => rows.filter(({ reads }) => reads.includes(read))
   const firsts = Map.groupBy(rows.filter(isFirst), ({ need }) => need)
-  const inTurn = rows.filter(({ reads }) => reads.every((read) => read === 'turn')).map(({ workload }) => workload)
+  const inTurn = having('turn').map(({ workload }) => workload)
   return {
     replicas: rows.map(({ reads: _r, inLine: _l, ...replica }) => replica),
-    more: count('awake') >= most || count('untold') >= most,
+    more: having('awake').length >= most || having('untold').length >= most,
     unread: new Map(
       [...firsts].flatMap(([need, some]) =>
         some.some(({ inLine }) => inLine > some.length) ? [[need, some.length]] : [],
       ),
     ),
-    after: inTurn.reduce((last, workload) => (workload > last ? workload : last), ''),
+    after: inTurn.length < nextInTurn ? '' : inTurn.reduce((last, workload) => (workload > last ? workload : last), ''),
   }
+}
+
+const isFirst = ({ reads }: Row): boolean => reads.includes('awake') || reads.includes('asleep')
+
+async function readRows(on: Executor, { now, most, asleep, after }: Asked): Promise<Row[]> {
+  const waiting = sql`
+    from replicas r join workloads w on w.id = r.workload where r.state = 'waiting' and r.not_before <= ${now}::bigint
+      and w.wants = 'run' and w.state in ('queued', 'starting', 'running')`
+  // Who avoids a site for a while has another need meanwhile.
+  const need = sql`case when r.avoid = '{}' then r.need else concat_ws(' ', r.need, (
+    select string_agg(key, ' ' order by key) from jsonb_each_text(r.avoid) where value::bigint > ${now}::bigint
+  )) end`
+  const sleeps = asleep.size > 0 ? sql`${need} in (select need from asleep)` : sql`false`
+  const first = sql`r.state = 'waiting' and r.avoid = '{}'`
+  const { rows } = await sql<Row>`
+    with recursive needs (need) as (
+      (select r.need from replicas r where ${first} order by r.need limit 1)
+      union all
+      select (select r.need from replicas r where ${first} and r.need > n.need order by r.need limit 1)
+      from needs n where n.need is not null
+    ), asleep as (
+      select * from unnest(${[...asleep.keys()]}::text[], ${[...asleep.values()]}::int[]) as x (need, depth)
+    ), line as (
+      select q.*, n.need, a.depth from needs n left join asleep a using (need) cross join lateral (
+        select r.workload, r.replica, r.priority, r.created_at,
+          row_number() over (order by r.created_at, r.workload, r.replica) as place
+        ${waiting} and r.avoid = '{}' and r.need = n.need
+        order by r.created_at, r.workload, r.replica limit coalesce(a.depth, ${most}::int) + 1
+      ) q
+      union all
+      select q.workload, q.replica, q.priority, q.created_at,
+        row_number() over (partition by q.needs order by q.created_at, q.workload, q.replica), q.needs, a.depth
+      from (select r.*, ${need} as needs ${waiting} and r.avoid <> '{}') q left join asleep a on a.need = q.needs
+    ), chosen as (
+      (
+        select workload, replica, need, 'awake' as read from line where depth is null
+        order by (place - 1) / ${firstOfNeed}, priority desc, created_at, workload, replica limit ${most}
+      ) union all (
+        select workload, replica, need, 'asleep' from line where place <= depth
+        order by place, priority desc, created_at limit ${mostAsleep}
+      ) union all (
+        select r.workload, r.replica, ${need}, 'untold' ${waiting} and not r.told
+          and ${sleeps}
+        order by r.priority desc, r.created_at, r.workload, r.replica limit ${most}
+      ) union all (
+        select r.workload, r.replica, ${need}, 'promised' ${waiting} and r.promised
+        order by r.priority desc, r.created_at limit ${mostAsleep}
+      ) union all (
+        select r.workload, r.replica, ${need}, 'turn' ${waiting} and r.workload > ${after} and ${sleeps}
+        order by r.workload, r.replica limit ${nextInTurn}
+      )
+    )
+    select ${replicaColumns('r')}, c.need, w.refusal -> 'start' as start, c.reads, coalesce(l.in_line, 0) as "inLine"
+    from (
+      select workload, replica, need, array_agg(read) as reads from chosen group by workload, replica, need
+    ) c
+    left join (select need, count(*) as in_line from line group by need) l on l.need = c.need
+    join replicas r on r.workload = c.workload and r.replica = c.replica join workloads w on w.id = r.workload
+    order by w.priority desc, w.created_at, w.id, r.replica
+  `.execute(on)
+  return rows
 }
 
 /** What a lease is read with: `one` where each of them may have to leave for somebody. */

@@ -10,7 +10,7 @@ import type { ListedWorkload, NewWorkload, Page, WorkloadFilter, Workloads } fro
 import { attemptColumns, leaseColumns, rankColumns, workloadColumns } from './columns.ts'
 import { addEvents } from './events.ts'
 import { nudge } from './nudge.ts'
-import { needOf } from './queue.ts'
+import { lineOf, needOf } from './queue.ts'
 import { expired, forget } from './prune.ts'
 
 export const createWorkloads = (database: Database): Workloads => ({
@@ -87,10 +87,10 @@ async function submit(on: Executor, workloads: NewWorkload[], now: number): Prom
     )
   `.execute(on)
   await sql`
-    insert into replicas (workload, replica)
-    select x.id, generate_series(0, x.replicas - 1)
+    insert into replicas (workload, replica, need, priority, created_at)
+    select x.id, generate_series(0, x.replicas - 1), ${lineOf}, w.priority, w.created_at
     from unnest(${workloads.map(({ id }) => id)}::text[], ${workloads.map(({ spec }) => wantedReplicas(spec))}::int[])
-      as x (id, replicas)
+      as x (id, replicas) join workloads w on w.id = x.id
   `.execute(on)
   const events = workloads.map(({ id, name, project, kind, submittedBy }) => ({
     type: 'workload.submitted',
@@ -183,6 +183,9 @@ async function prioritise(on: Executor, { id, priority, who, now }: Asked & { pr
   `.execute(on)
   const [row] = rows
   if (!row) return false
+  await sql`
+    update replicas r set priority = w.priority, need = ${lineOf} from workloads w where w.id = ${id} and r.workload = w.id
+  `.execute(on)
   const message = `${row.name} was given priority ${priority} by ${who}`
   const event = {
     type: 'workload.prioritised',

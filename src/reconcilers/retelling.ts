@@ -1,0 +1,47 @@
+import type { Decision } from '#model/plan.ts'
+import { memory } from './memory.ts'
+
+/**
+ * Who waits is told at once why, and at once when the cause is another, a start was promised or others are to leave. Within
+ * a cause the reason names what is free and who is ahead, which changes with every round: that is told again after so long.
+ */
+const againMs = 2_000
+
+type Told = { at: number; what: string; text: string }
+const lately = memory(() => new Map<string, Told>())
+
+export type Retelling = {
+  /** The refusals that are to be told now. */
+  news: Decision[]
+  /** When the others have something new to be told of, if they do. */
+  at: number | null
+  /** To be called when the news are written. */
+  written(placed: readonly Decision[]): void
+}
+
+/** Of all refusals of a round those that are to be told now: most of a long queue is refused again and again. */
+export function retelling(house: Parameters<typeof lately>[0], refused: readonly Decision[], now: number): Retelling {
+  const told = lately(house)
+  for (const [key, { at }] of told) if (at + againMs <= now) told.delete(key)
+  const news: Decision[] = []
+  let soonest = Infinity
+  for (const decision of refused) {
+    const before = told.get(keyOf(decision))
+    if (before?.what !== whatOf(decision) || decision.preempts) news.push(decision)
+    else if (before.text !== decision.refusal?.text) soonest = Math.min(soonest, before.at + againMs)
+  }
+  return {
+    news,
+    at: soonest < Infinity ? soonest : null,
+    written(placed) {
+      for (const decision of placed) told.delete(keyOf(decision))
+      for (const decision of news)
+        told.set(keyOf(decision), { at: now, what: whatOf(decision), text: decision.refusal?.text ?? '' })
+    },
+  }
+}
+
+const keyOf = ({ workload, replica }: Decision): string => `${workload} ${replica}`
+
+const whatOf = ({ refusal }: Decision): string =>
+  `${refusal?.cause} ${refusal?.start ? `${refusal.start.site} ${refusal.start.offer} ${refusal.start.order}` : ''}`
