@@ -17,7 +17,10 @@ export type PlanKeeper = {
 
 type Gang = { key: string; candidate: string }
 
-/** How often a plan is made; sooner when sites or their offers have changed, which is looked at so often. */
+/**
+ * How often a plan is made; sooner when sites or their offers have changed, which is looked at so often. One site alone is
+ * looked at seldom.
+ */
 const everyMs = 30_000
 const lookMs = 5_000
 const solveSeconds = 25
@@ -52,10 +55,11 @@ export function keepPlan({ store, clock, solver, failed }: Using): PlanKeeper {
   }
 
   const running = (async () => {
-    let [madeAt, version] = [-Infinity, '']
+    let [madeAt, version, restMs] = [-Infinity, '', lookMs]
     while (!stop.signal.aborted) {
       try {
         const sites = await store.market.sites()
+        restMs = sites.count < 2 ? everyMs : lookMs
         if (sites.count < 2) plan = undefined
         else if (sites.version !== version || clock.now() - madeAt >= everyMs) {
           version = sites.version
@@ -65,7 +69,7 @@ export function keepPlan({ store, clock, solver, failed }: Using): PlanKeeper {
       } catch (error) {
         failed(error)
       }
-      await clock.sleep(lookMs, stop.signal)
+      await clock.sleep(restMs, stop.signal)
     }
   })()
   return {
