@@ -17,6 +17,7 @@ export class Ledger {
   readonly #times = new Map<string, number[]>()
 
   mayEvict(by: string, victim: string): boolean {
+    if (by === victim || !this.#victims.has(victim)) return by !== victim
     const seen = new Set<string>()
     const left = [victim]
     for (let at = left.pop(); at !== undefined; at = left.pop()) {

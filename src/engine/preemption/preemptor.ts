@@ -60,6 +60,8 @@ const waysAtMost = 4
 export class Preemptor {
   readonly #given: PreemptorOptions
   readonly #parents: ReadonlyMap<string, string | null>
+  readonly #parts = new WeakMap<Way, number>()
+  readonly #paths = new Map<string, readonly string[]>()
 
   constructor(given: PreemptorOptions) {
     this.#given = given
@@ -76,7 +78,21 @@ export class Preemptor {
     if (!own || (own.within === 'never' && own.reclaim === 'never')) return null
     const rootOf = (held: Held): string | undefined => this.#whole(held.request.want.project).at(-1)
     const root = this.#whole(project).at(-1)
-    const may = holders.filter((held) => rootOf(held) === root && this.#isCandidate(held, request, own))
+    const owners = new Map<string, boolean>()
+    const isOver = (victim: string): boolean => {
+      const known = owners.get(victim)
+      if (known !== undefined) return known
+      const is = ways.some((way) => this.#isReclaimable(victim, [], { way, project, now, soon }))
+      owners.set(victim, is)
+      return is
+    }
+    const may = holders.filter(
+      (held) =>
+        this.#isCandidate(held, request, own) &&
+        rootOf(held) === root &&
+        (held.request.want.project === project || isOver(held.request.want.project)),
+    )
+    if (may.length === 0) return null
     const candidates = this.#byLoss(may, now)
     // Where it is enough that some leave anyway, nobody else has to.
     if (soon.gone.length > 0 && ways.some((way) => hasRoom(asking.begin(way)) && hasQuota(way, []))) return null
@@ -114,10 +130,11 @@ export class Preemptor {
   findMoves(asking: Asking): Found | null {
     const { ledger, movesPerHour } = this.#given
     const { request, ways, now, holders, again, hasQuota } = asking
-    const left = Math.min(movesAtMost, movesPerHour - ledger.lately(moved, now))
+    const left = movesPerHour > 0 ? Math.min(movesAtMost, movesPerHour - ledger.lately(moved, now)) : 0
+    if (left <= 0) return null
     const movable = holders.filter((held) => !held.leaves && ledger.mayEvict(workOf(request), workOf(held.request)))
     const candidates = this.#byLoss(movable, now)
-    for (const way of left > 0 ? ways.slice(0, waysAtMost) : []) {
+    for (const way of ways.slice(0, waysAtMost)) {
       if (!hasQuota(way, [])) continue
       const found = findVictims({
         way,
@@ -149,7 +166,9 @@ export class Preemptor {
   /** Time that is lost, times the largest part of all there is of a resource that it holds. */
   #lossOf({ request, way, since }: Held, now: number): number {
     const { losesMs, shares } = this.#given
-    return (losesMs?.(request, since, now) ?? now - since) * shares.part(way.amounts)
+    const part = this.#parts.get(way) ?? shares.part(way.amounts)
+    this.#parts.set(way, part)
+    return (losesMs?.(request, since, now) ?? now - since) * part
   }
 
   #isCandidate({ request, leaves }: Held, by: Request, own: Preemption): boolean {
@@ -168,7 +187,11 @@ export class Preemptor {
     const victim = held.request.want.project
     const before = after.filter((one) => one.held.request.want.project === victim).length
     if (ledger.lately(victim, now) + before >= (terms.get(victim)?.perHour ?? Infinity)) return false
-    if (victim === project) return true
+    return victim === project || this.#isReclaimable(victim, after, { way, project, now, soon })
+  }
+
+  /** Whether a project, or a group that it is in without the one who asks, holds more than its own. */
+  #isReclaimable(victim: string, after: readonly Candidate[], { way, project, soon }: Case): boolean {
     return this.#without(after, soon, (quota) => {
       const mine = new Set(this.#path(project))
       return this.#path(victim).some((node) => !mine.has(node) && this.#isOver(quota, node, way))
@@ -188,14 +211,17 @@ export class Preemptor {
     Object.keys(amounts).some((resource) => quota.borrowed(node, resource) > 0)
 
   /** A project and the groups that it is in, without the root: that one owns all there is. */
-  #path(project: string): string[] {
+  #path(project: string): readonly string[] {
     const path = this.#whole(project)
     return path.length > 1 ? path.slice(0, -1) : path
   }
 
-  #whole(project: string): string[] {
+  #whole(project: string): readonly string[] {
+    const known = this.#paths.get(project)
+    if (known) return known
     const path: string[] = []
     for (let at: string | null | undefined = project; at; at = this.#parents.get(at)) path.push(at)
+    this.#paths.set(project, path)
     return path
   }
 
