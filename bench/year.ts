@@ -19,7 +19,7 @@ import { readPhilly } from '#simulator/traces/philly.ts'
  *     node bench/year.ts [nodes] [sizeScale] [policy]
  */
 const [nodes = 62_500, sizeScale = 256] = process.argv.slice(2, 4).map(Number)
-const policyName = process.argv[4] ?? 'fair'
+const policyName = process.argv[4] ?? 'isobar'
 const load = 0.85
 const year = 365 * 86_400_000
 const path = join(process.env.ISOBAR_DATA ?? '../shared/data', 'philly/philly.csv.gz')
