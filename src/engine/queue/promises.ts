@@ -197,8 +197,9 @@ export class Promises {
 
   /** The same for all to whom the same is open in a cell. */
   fenceFor(cell: number, asker: Signature, ends: number): string {
-    const here = this.#onCell[cell]
-    return here?.length ? here.map((one) => Number(isOpen(one, asker, ends))).join('') : ''
+    let fence = ''
+    for (const one of this.#onCell[cell] ?? []) fence += isOpen(one, asker, ends) ? '1' : '0'
+    return fence
   }
 
   setFence(number: number, asker: Signature, ends: number): void {

@@ -95,26 +95,22 @@ export class Sleepers {
     this.#grown.clear()
   }
 
-  #withRoom(cell: number, { fenceFor, mayHaveRoom }: May): Signature[] {
-    // One fence after the other, so that nodes are closed and opened once.
-    const byFence = new Map<string, Map<string, Sleeper[]>>()
-    for (const [need, same] of this.#forRoom[cell] ?? [])
-      for (const [signature, way] of same) {
-        const fence = fenceFor(signature, cell)
-        const needs = byFence.get(fence) ?? new Map<string, Sleeper[]>()
-        byFence.set(fence, needs)
-        const alike = needs.get(need)
-        if (alike) alike.push({ signature, way })
-        else needs.set(need, [{ signature, way }])
-      }
+  #withRoom(cell: number, may: May): Signature[] {
+    const needs = [...(this.#forRoom[cell]?.values() ?? [])]
+    const fences = new Set<string>()
+    for (const same of needs) for (const signature of same.keys()) fences.add(may.fenceFor(signature, cell))
     const found: Signature[] = []
-    for (const needs of byFence.values())
-      for (const alike of needs.values()) {
-        const [first] = alike
-        if (first && mayHaveRoom(first.way, first.signature)) for (const { signature } of alike) found.push(signature)
+    // One fence after the other, so that nodes are closed and opened once.
+    for (const fence of fences)
+      for (const same of needs) {
+        let isAsked = false
+        for (const [signature, way] of same) {
+          if (fences.size > 1 && may.fenceFor(signature, cell) !== fence) continue
+          if (!isAsked && !may.mayHaveRoom(way, signature)) break
+          isAsked = true
+          found.push(signature)
+        }
       }
     return found
   }
 }
-
-type Sleeper = { signature: Signature; way: Way }
