@@ -117,13 +117,14 @@ async function readRows(on: Executor, { now, most, asleep, after }: Asked): Prom
         order by r.workload, r.replica limit ${nextInTurn}
       )
     )
-    select ${replicaColumns('r')}, c.need, w.refusal -> 'start' as start, c.reads, coalesce(l.in_line, 0) as "inLine"
+    select ${replicaColumns('r')}, c.need, c.reads, coalesce(l.in_line, 0) as "inLine",
+      case when r.promised then (select w.refusal -> 'start' from workloads w where w.id = r.workload) end as start
     from (
       select workload, replica, need, array_agg(read) as reads from chosen group by workload, replica, need
     ) c
     left join (select need, count(*) as in_line from line group by need) l on l.need = c.need
-    join replicas r on r.workload = c.workload and r.replica = c.replica join workloads w on w.id = r.workload
-    order by w.priority desc, w.created_at, w.id, r.replica
+    join replicas r on r.workload = c.workload and r.replica = c.replica
+    order by r.priority desc, r.created_at, r.workload, r.replica
   `.execute(on)
   return rows
 }
