@@ -8,8 +8,12 @@ import { preempting } from '#bench/cell/preempting.ts'
 import { churnInLine } from '#bench/cell/queue.ts'
 import { sets } from '#bench/cell/sets.ts'
 import { mixedCores, oneCore, placeTasks } from '#bench/cell/tasks.ts'
+import { boundSeconds } from '#bench/kueue/configurations.ts'
+import { playDurably } from '#bench/kueue/live.ts'
 import { decideDurably } from '#bench/slurm/durable.ts'
 import { decideAlone, decideQueued, planOf, type Jobs } from '#bench/slurm/memory.ts'
+import { jobOf } from '#simulator/traces/job.ts'
+import { aProject, aSite } from '#test/builders.ts'
 
 /** The benches of the engine with a thousandth of their work: they run, and place what they are to place. */
 
@@ -56,4 +60,16 @@ test('the jobs that Slurm is given are placed alone, through the queue and throu
   assert.equal(decideAlone(jobs, planOf(tree)).placed, 6)
   assert.equal(decideQueued(jobs, planOf(tree)).placed, 6)
   assert.equal((await decideDurably([1, 1, 1, 8, 8, 64], tree)).placed, 6)
+})
+
+test('the work of a queue is played in real time through the store, those of a cohort borrowing of each other', async () => {
+  const terms = { parent: 'cohort', quota: { cpuMilli: 4000 }, borrowing: { cpuMilli: 4000 } }
+  const projects = [aProject({ name: 'cohort' }), ...['a', 'b'].map((name) => aProject({ ...terms, name }))]
+  const like = { amount: 4000, unit: 'cpu', ranks: 1, durationMs: 50, project: 'a' } as const
+  const jobs = ['large-1', 'large-2', 'small-1'].map((id) =>
+    jobOf({ ...like, id, kind: id.split('-')[0] ?? '', arrivalMs: id === 'small-1' ? 30 : 0 }),
+  )
+  const played = await playDurably({ jobs, projects, site: aSite({ offers: [{ cpus: 96 }] }) })
+  assert.deepEqual([played.commits, played.waits.get('large')?.length, played.waits.get('small')?.length], [3, 2, 1])
+  assert.ok(played.wallMs >= boundSeconds(jobs, projects) * 1000)
 })
