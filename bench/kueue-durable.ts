@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 
 import { boundSeconds, classes, configurationOf, folder, type Name, published } from './kueue/configurations.ts'
-import { playDurably } from './kueue/live.ts'
+import { insertSeconds, playDurably } from './kueue/live.ts'
 
 /**
  * The three performance configurations of Kueue in real time through the durable store: PostgreSQL that waits for the
@@ -23,6 +23,7 @@ process.exit(0)
 async function show(name: Name): Promise<void> {
   const whole = configurationOf(name)
   const jobs = whole.jobs.filter(({ arrivalMs }) => arrivalMs < Number(values.minutes) * 60_000)
+  const inserts = await insertSeconds(jobs)
   const used = process.cpuUsage()
   const played = await playDurably({ ...whole, jobs })
   const { user, system } = process.cpuUsage(used)
@@ -40,6 +41,7 @@ async function show(name: Name): Promise<void> {
       workloads: jobs.length,
       'wall s': wall.toFixed(1),
       'work bound s': bound.toFixed(1),
+      'bound: inserts alone s': inserts.toFixed(1),
       ratio: (wall / bound).toFixed(3),
       "Kueue's wall s": theirs.wall,
       ...Object.fromEntries(waits),

@@ -65,6 +65,18 @@ export async function playDurably({ jobs, projects, site }: Configuration): Prom
   return played
 }
 
+/** How long the store takes to insert all of it, with nothing beside: who submits so much cannot be done sooner. */
+export async function insertSeconds(jobs: readonly Job[]): Promise<number> {
+  await withPostgres({ durable: true })
+  await using store = await aStore()
+  const workloadOf = createWorkloads()
+  const rows = jobs.map((job) => ({ ...workloadOf(job), id: someIds('w') }))
+  const begun = performance.now()
+  for (let i = 0; i < rows.length; i += mostAtOnce)
+    await store.workloads.submit(rows.slice(i, i + mostAtOnce), Date.now())
+  return (performance.now() - begun) / 1000
+}
+
 const none = () => ({
   wallMs: 0,
   rounds: 0,
