@@ -96,10 +96,11 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
       say: (n) => `${formatSizeMiB(n)} of disk`,
     }),
 
-  node: (need, { candidate: { site, offer } }) => {
+  node: (need, { candidate: { site, offer, ground } }) => {
     const { nodeLabels } = need.spec.placement
     if (!site.nodes) return nodeLabels ? never('it does not tell the labels of its nodes') : null
-    const nodes = site.nodes.filter(({ shape }) => shape.name === offer.shape.name)
+    // Nodes that are alike are one class of the cell.
+    const nodes = ground.cell.classes.filter(({ shape }) => shape === offer.shape.name)
     if (nodes.length === 0 || nodes.some((node) => suits(need, node))) return null
     const labelled = nodes.filter((node) => suits(need, { labels: node.labels }))
     if (labelled.length === 0) return never(`no node has ${say.labels(nodeLabels ?? {})}`)

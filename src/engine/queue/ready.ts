@@ -1,4 +1,4 @@
-import { createHeap } from '#kit/heap.ts'
+import { createHeap, type Heap } from '#kit/heap.ts'
 
 import { isOlder } from './order.ts'
 import { headOf, type Signature, type Waiting } from './request.ts'
@@ -47,64 +47,95 @@ type Step = ReturnType<Shares['path']>[number]
 /** Who does not say how long it runs stands beside those who run for a day. */
 const unknownMs = 86_400_000
 
+/** Those of one project and priority: among these nothing but their age and how long they run decides. */
+type Group = Rank & { members: Heap<Place>; isListed: boolean }
+type Rank = Pick<Place, 'isElder' | 'borrows' | 'priority'> & { path: readonly Step[] }
+
 /**
- * While a turn lasts, shares only grow, since it lets others start and ends nobody. So a place may only become worse,
- * unless somebody is added again: who is first, and whose place is still right, goes before all others, and of these none
- * has to be looked at again.
+ * While a turn lasts, shares only grow, since it lets others start and ends nobody. So a group may only become worse,
+ * unless somebody is added again: which is first, and whose place is still right, goes before all others, and of these
+ * none has to be looked at again.
  */
-export function createReady({ now, shares, elders, borrows, isIn }: Rules): Ready {
-  const places = createHeap<Place>((a, b) => compare(a, b) < 0)
-  const placeOf = (signature: Signature, head: Waiting): Place => {
-    const { project, priority } = head.want
-    if (elders.is(signature, now))
-      return { signature, head, isElder: true, borrows: false, priority: 0, path: [], ratio: 0 }
-    const ratio = (now - head.since) / (head.lastsMs < Infinity ? Math.max(1, head.lastsMs) : unknownMs)
-    return {
-      signature,
-      head,
-      isElder: false,
-      borrows: borrows?.(signature) ?? false,
-      priority,
-      path: shares.path(project, now),
-      ratio,
-    }
-  }
+export function createReady(rules: Rules): Ready {
+  const { now, shares, borrows, isIn } = rules
+  const groups = new Map<string, Group>()
+  const order = createHeap<Group>((a, b) => compareGroups(a, b) < 0)
   function add(signature: Signature): void {
     const head = headOf(signature)
-    if (head) places.push(placeOf(signature, head))
+    if (!head) return
+    const place = placeIn(rules, signature, head)
+    const key = place.isElder ? '' : `${place.borrows} ${place.priority} ${head.want.project}`
+    const group = groups.get(key) ?? groupOf(place)
+    groups.set(key, group)
+    group.members.push(place)
+    if (!group.isListed) list(group, place.path)
   }
-  function peek(): Signature | null {
-    for (let place = places.peek(); place; place = places.peek()) {
-      const { signature, head, isElder, path } = place
+  function list(group: Group, path: readonly Step[]): void {
+    group.path = path
+    group.isListed = true
+    order.push(group)
+  }
+  function first(): { group: Group; place: Place } | null {
+    for (let group = order.peek(); group; group = order.peek()) {
+      const place = group.members.peek()
+      const path = place && !group.isElder ? shares.path(place.head.want.project, now) : group.path
+      if (!place || comparePaths(path, group.path) !== 0) {
+        order.pop()
+        group.isListed = false
+        if (place) list(group, path)
+        continue
+      }
+      const { signature, head, isElder } = place
       const isHere = isIn(signature) && headOf(signature) === head
-      const isSame = isElder || comparePaths(path, shares.path(head.want.project, now)) === 0
-      if (isHere && isSame && (isElder || !borrows || borrows(signature) === place.borrows)) return signature
-      places.pop()
+      if (isHere && (isElder || !borrows || borrows(signature) === place.borrows)) return { group, place }
+      group.members.pop()
       if (isHere) add(signature)
     }
     return null
   }
+  const peek = (): Signature | null => first()?.place.signature ?? null
   return {
     add,
     peek,
     next() {
-      const first = peek()
-      places.pop()
-      return first
+      const next = first()
+      next?.group.members.pop()
+      return next?.place.signature ?? null
     },
     isBefore(a, b) {
       const [head, other] = [headOf(a), headOf(b)]
-      return !!head && (!other || compare(placeOf(a, head), placeOf(b, other)) < 0)
+      return !!head && (!other || compare(placeIn(rules, a, head), placeIn(rules, b, other)) < 0)
     },
   }
 }
 
-function compare(a: Place, b: Place): number {
+function placeIn({ now, shares, elders, borrows }: Rules, signature: Signature, head: Waiting): Place {
+  const { project, priority } = head.want
+  if (elders.is(signature, now))
+    return { signature, head, isElder: true, borrows: false, priority: 0, path: [], ratio: 0 }
+  const ratio = (now - head.since) / (head.lastsMs < Infinity ? Math.max(1, head.lastsMs) : unknownMs)
+  const isBorrower = borrows?.(signature) ?? false
+  return { signature, head, isElder: false, borrows: isBorrower, priority, path: shares.path(project, now), ratio }
+}
+
+const compare = (a: Place, b: Place): number => compareGroups(a, b) || compareMembers(a, b)
+
+function compareGroups(a: Rank, b: Rank): number {
   if (a.isElder !== b.isElder) return a.isElder ? -1 : 1
   if (a.borrows !== b.borrows) return a.borrows ? 1 : -1
-  if (a.priority !== b.priority) return b.priority - a.priority
-  return comparePaths(a.path, b.path) || b.ratio - a.ratio || (isOlder(a.head, b.head) ? -1 : 1)
+  return b.priority - a.priority || comparePaths(a.path, b.path)
 }
+
+const groupOf = ({ isElder, borrows, priority, path }: Place): Group => ({
+  isElder,
+  borrows,
+  priority,
+  path,
+  members: createHeap<Place>((a, b) => compareMembers(a, b) < 0),
+  isListed: false,
+})
+
+const compareMembers = (a: Place, b: Place): number => b.ratio - a.ratio || (isOlder(a.head, b.head) ? -1 : 1)
 
 /** From the root on; work of a group itself goes before that of its parts. */
 function comparePaths(a: readonly Step[], b: readonly Step[]): number {
