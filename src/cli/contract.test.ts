@@ -12,14 +12,13 @@ import {
   EventPage,
   OfferList,
   PlanView,
-  ProjectList,
-  ProjectView,
   SiteList,
   SubmittedView,
   WhyView,
   WorkloadDetail,
   WorkloadPage,
 } from '#api/views.ts'
+import { ProjectList, ProjectView } from '#api/project-views.ts'
 import { callMain, openHouse, type Captured, type House } from './captured.ts'
 import { tree } from './tree.ts'
 

@@ -8,7 +8,7 @@ import type { ApiHouse } from '#api/house.ts'
 import { answers, jsonBody, type Api } from '#api/openapi.ts'
 import { notFound, Problem } from '#api/problem.ts'
 import { money } from '#api/show.ts'
-import { ProjectList, ProjectRequest, ProjectView } from '#api/views.ts'
+import { ProjectList, ProjectRequest, ProjectView } from '#api/project-views.ts'
 
 const list = createRoute({
   method: 'get',

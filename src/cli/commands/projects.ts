@@ -1,4 +1,4 @@
-import type { ProjectList, ProjectRequest, ProjectView } from '#api/views.ts'
+import type { ProjectList, ProjectRequest, ProjectView } from '#api/project-views.ts'
 import type { Call } from '#cli/call.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
 import type { Api } from '#cli/client.ts'
@@ -29,7 +29,7 @@ export async function show(call: Call): Promise<void> {
   })
 }
 
-const projectOf = ({ budget, spent: _, ...view }: ProjectView): Project => ({
+const projectOf = ({ budget, spent: _spent, ...view }: ProjectView): Project => ({
   ...view,
   budgetMicros: budget && Number(budget.micros),
 })
