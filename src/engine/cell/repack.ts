@@ -97,6 +97,8 @@ function nextBest(cell: Cell, { size, node }: Standing): number {
 /** What it costs on a node if somebody leaves it and a rank of another size comes. */
 function costOfSwap(cell: Cell, leaves: Standing, comes: number): number {
   if (!isSharing(cell)) return 0
+  // What is remembered of either is brought up to date first: with one away it would be wrong ever after.
+  for (const size of [comes, leaves.size]) costOn(cell, size, leaves.node)
   shift(cell, leaves, 1)
   const cost = costAfresh(cell, comes, leaves.node) - costAfresh(cell, leaves.size, leaves.node)
   shift(cell, leaves, -1)
