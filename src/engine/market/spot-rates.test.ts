@@ -13,6 +13,12 @@ function watched(...zones: boolean[][]) {
   return watch
 }
 
+/** The chance that what it would take now is taken away in a tick. */
+function taken(watch: ReturnType<typeof watchSpot>): number {
+  const { held, idle } = watch.rates()
+  return 1 - (held[watch.state() - idle] ?? []).reduce((sum, chance) => sum + chance, 0)
+}
+
 /** Short runs and a long one, again and again: what has lasted for a while lasts. */
 const heavy = zoneOf(...Array.from({ length: 40 }, () => [1, 2, 1, 2, 2, 3, 60, 2]).flat())
 
@@ -22,10 +28,6 @@ test('capacity that has lasted is likelier to last, and is taken before what is 
   const fresh = watched([...heavy, ...zoneOf(0, 39, 1)])
   const old = watched([...heavy, ...zoneOf(40)])
   assert.ok(old.state() < fresh.state(), 'a lower grade is likelier to last')
-  const taken = (watch: ReturnType<typeof watchSpot>) => {
-    const { held, idle } = watch.rates()
-    return 1 - (held[watch.state() - idle] ?? []).reduce((sum, chance) => sum + chance, 0)
-  }
   assert.ok(taken(old) < taken(fresh) / 4, `${taken(old)} ${taken(fresh)}`)
 })
 
