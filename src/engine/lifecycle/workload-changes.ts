@@ -53,6 +53,8 @@ function arrayEnd({ tasks, workload }: WorkloadFacts): Aim {
 
 function arrived({ facts, judged }: Round, ending: Ending): Aim {
   if (ending.as === 'held' && facts.workload.wants === 'run') return { to: 'queued', reason: '' }
+  // It has arrived before, and was told then what may be left of it.
+  if (facts.workload.state === ending.as && judged.length === 0) return stay(facts)
   const fenced = judged.find(({ verdict }) => verdict.is === 'over' && verdict.fence)?.verdict
   const left = fenced?.is === 'over' ? `; ${fenced.reason}` : ''
   const { as: to, exitCode } = ending
