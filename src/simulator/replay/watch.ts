@@ -23,7 +23,7 @@ type Options = {
 
 /**
  * It shares no code with the floor or with any policy, and counts everything anew whenever it looks: at every moment, or
- * at about every `every`-th one, for looking takes as long as there are jobs.
+ * at about every `every`-th one, for looking takes as long as there are jobs that are not over.
  */
 export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options): Watch {
   const closed = new Int16Array(nodes)
@@ -34,8 +34,9 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
   const site = { groupAt, closed }
   const limits = limitsOf(terms)
   let moments = 0
-  /** Jobs before this one are over, and were looked at when they were. */
-  let settled = 0
+  /** So many had arrived at the last look, and of these were open then: who is over is looked at once after its end. */
+  let seen = 0
+  let open: readonly JobRecord[] = []
 
   return {
     closed: (node, change) => (closed[node] = (closed[node] ?? 0) + change),
@@ -48,7 +49,7 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
     look(records, { now, arrived }) {
       if (moments++ % every !== 0) return
       const used = new Float64Array(nodes)
-      const there = records.slice(settled, arrived)
+      const there = [...open, ...records.slice(seen, arrived)]
       for (const record of there) {
         adds(record, now)
         if (record.state !== 'running') continue
@@ -60,8 +61,8 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
         }
       }
       if (limits.length > 0) quotasHold(there, limits)
-      const open = there.findIndex(({ state }) => state !== 'ended' && state !== 'refused')
-      settled += open < 0 ? there.length : open
+      seen = arrived
+      open = there.filter(({ state }) => state !== 'ended' && state !== 'refused')
     },
   }
 }
