@@ -232,7 +232,7 @@ export class Replay {
     for (let i = 0; i < spots.length; i += 2) {
       const tenants = this.#tenants[spots[i] ?? 0] ?? []
       let at = tenants.length - 1
-      while (at >= 0 && tenants[at]?.spots !== spots) at--
+      while (at >= 0 && tenants[at] !== record) at--
       tenants[at] = tenants.at(-1) ?? broken(`${record.job.id} leaves node ${spots[i]}, on which it is not`)
       tenants.pop()
     }
@@ -267,7 +267,7 @@ export class Replay {
   }
 }
 
-/** A look takes as long as there are jobs, and there are about two moments a job: so few looks cost next to nothing. */
+/** A look takes as long as there are jobs that are not over; with a backlog of all of them, so few still cost little. */
 const jobsALook = 32
 
 const ranked = (coming: Coming): number => ('record' in coming ? 0 : 1)
@@ -278,34 +278,41 @@ function amountOf(spots: Spots): number {
   return sum
 }
 
+/** Gives equal demands as one object; among those of one amount there are few. */
+function createDemands(): (job: Job) => Demand {
+  const demands = new Map<number, Demand[]>()
+  return ({ unit, amount, ranks, within }) => {
+    const same = demands.get(amount) ?? []
+    const known = same.find((one) => one.unit === unit && one.ranks === ranks && one.within === within)
+    if (known) return known
+    const demand = { unit, amount, ranks, within }
+    demands.set(amount, [...same, demand])
+    return demand
+  }
+}
+
 function recordsOf(jobs: readonly Job[], projects: readonly string[], scenario: Scenario): JobRecord[] {
   const numbers = new Map(projects.map((name, number) => [name, number]))
-  const demands = new Map<string, Demand>()
-  return jobs.map((job, index): JobRecord => {
-    const { unit, amount, ranks, within } = job
-    const key = `${unit} ${amount} ${ranks} ${within}`
-    const demand = demands.get(key) ?? { unit, amount, ranks, within }
-    demands.set(key, demand)
-    return {
-      index,
-      job,
-      demand,
-      project: numbers.get(job.project) ?? 0,
-      checkpointMs: job.checkpointMs ?? scenario.checkpointMs,
-      restartMs: job.restartMs ?? scenario.restartMs,
-      state: 'coming',
-      doneMs: 0,
-      lostMs: 0,
-      startupMs: 0,
-      heldMs: 0,
-      starts: 0,
-      preemptions: 0,
-      losses: 0,
-      firstStartMs: -1,
-      startedAtMs: 0,
-      runStartupMs: 0,
-      endsAtMs: 0,
-      spots: noSpots,
-    }
-  })
+  const demandOf = createDemands()
+  return jobs.map((job, index): JobRecord => ({
+    index,
+    job,
+    demand: demandOf(job),
+    project: numbers.get(job.project) ?? 0,
+    checkpointMs: job.checkpointMs ?? scenario.checkpointMs,
+    restartMs: job.restartMs ?? scenario.restartMs,
+    state: 'coming',
+    doneMs: 0,
+    lostMs: 0,
+    startupMs: 0,
+    heldMs: 0,
+    starts: 0,
+    preemptions: 0,
+    losses: 0,
+    firstStartMs: -1,
+    startedAtMs: 0,
+    runStartupMs: 0,
+    endsAtMs: 0,
+    spots: noSpots,
+  }))
 }
