@@ -8,23 +8,28 @@ import type { House } from './reconciler.ts'
 const everyRounds = 32
 const mostFacts = 1_000
 
-const doubts = memory(() => ({ rounds: 0, told: '' }))
+/** So many rounds in a row are refused, whatever is told of them: what it tells may be another thing each time. */
+const mostRefused = 3
+
+const doubts = memory(() => ({ rounds: 0, told: '', refused: 0 }))
 
 /**
  * Holds what the engine decided against its checker, for a sample of the rounds. Throws at what is wrong, so that it is
- * told and nothing of the round is carried out; the round after it is looked at again. What is told twice is let through:
- * a checker that is wrong must not stop a house.
+ * told and nothing of the round is carried out; the round after it is looked at again. What is told twice, and what
+ * comes after three such rounds in a row, is let through: a checker that is wrong must not stop a house.
  */
 export function doubt(house: House, input: PlaceInput, decisions: Decision[]): void {
   const state = doubts(house)
   const before = state.told
   if (state.rounds++ % everyRounds !== 0 && before === '') return
+  const refused = before === '' ? 0 : state.refused
   state.told = ''
   const { leases, waiting, sites } = input.snapshot
   const facts = [leases, waiting, ...sites.map(({ nodes }) => nodes ?? [])].reduce((sum, { length }) => sum + length, 0)
   if (facts > mostFacts) return
   const [first] = check(input, decisions)
-  if (first === undefined || first === before) return
+  if (first === undefined || first === before || refused >= mostRefused) return
   state.told = first
+  state.refused = refused + 1
   throw new Error(`The engine decided what its checker refuses, so it is not carried out: ${first}`)
 }
