@@ -61,6 +61,21 @@ test('where one of those who were to leave together has left, nobody is stopped'
   assert.equal((await store.workloads.attempts(one))[0]?.state, 'starting')
 })
 
+test('whose attempt is stopping leaves anyway, so that nobody is asked to leave with it in vain', async () => {
+  await using store = await aStore()
+  await store.projects.put(Project.parse({ name: 'default', preemption: { within: 'lower-priority' } }))
+  const { victims, two } = await aFullHouse(store)
+  const [attempt] = await store.workloads.attempts(two)
+  await store.apply([{ change: 'attempt', id: attempt?.id ?? '', to: 'stopping', reason: '' }])
+  const { leases } = await store.placement.snapshot({ now: aNow, most: 9 })
+  const leaving = leases.filter(({ leaves }) => leaves)
+  assert.deepEqual(
+    leaving.map(({ id }) => id),
+    [victims[1]?.leaseId],
+  )
+  assert.equal(leaving[0]?.endsAt, aNow + 30_000)
+})
+
 test('nobody leaves for work that does not want to run any more', async () => {
   await using store = await aStore()
   const { victims, high, one } = await aFullHouse(store)

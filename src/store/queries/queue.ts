@@ -135,28 +135,30 @@ export type Reading = { apart: string[]; one: boolean; now: number }
 /**
  * All leases that occupy capacity; those that hold the same at the same place come as one, which are few where the
  * provider chooses the nodes. `apart` are the workloads whose own leases are told apart from all others', and with `one`
- * all are. What is being retired is there until its grace is over.
+ * all are. What is being retired, or whose attempt is stopping, is there until its grace is over: nobody can be made to leave
+ * who leaves anyway.
  */
 export async function readLeases(on: Executor, { apart, one, now }: Reading): Promise<OccupyingLease[]> {
   const alone = sql`(${one}::bool or l.workload = any(${apart}::text[]))`
   const { rows } = await sql<OccupyingLease>`
     with live as materialized (
-      select l.*, case when l.state = 'stopping'
+      select l.*, (l.state = 'stopping' or a.state not in ('starting', 'running')) as leaves,
+        case when l.state = 'stopping' or a.state not in ('starting', 'running')
         then least(l.ends_at, greatest(${now}::bigint, coalesce(a.preempted_at, ${now}::bigint) + l.grace_ms))
         else l.ends_at end as until
       from leases l join attempts a on a.id = l.attempt where l.state = any(${occupyingStates}::text[])
     )
     select l.id, l.workload, l.project, l.provider, l.site, l.tier, l.ranks, l.price_micros as "priceMicros", l.shape, l.beside,
       g.times, w.name, g.ends as "endsAt", v.name as "endsName", g.all_ends as ends, w.priority, w.kind,
-      coalesce(l.started_at, l.created_at) as since, l.grace_ms as "graceMs", l.state = 'stopping' as leaves
+      coalesce(l.started_at, l.created_at) as since, l.grace_ms as "graceMs", g.leaves
     from (
-      select max(l.id) as id, count(*)::int as times, min(l.until) as ends,
+      select max(l.id) as id, bool_and(l.leaves) as leaves, count(*)::int as times, min(l.until) as ends,
         substr(min(lpad(l.until::text, 16, '0') || l.workload), 17) as first,
         json_agg(l.until order by l.until) filter (where l.until is not null) as all_ends
       from live l where not ${alone}
       group by l.project, l.provider, l.site, l.tier, l.shape, l.price_micros, l.ranks, l.beside
       union all
-      select l.id, 1, l.until, l.workload, null from live l where ${alone}
+      select l.id, l.leaves, 1, l.until, l.workload, null from live l where ${alone}
     ) g
     join leases l on l.id = g.id join workloads w on w.id = l.workload left join workloads v on v.id = g.first
     order by l.id
