@@ -124,6 +124,42 @@ test('a refusal is written, and told only when its text is another', async () =>
   )
 })
 
+test('a replica that waits again is told by the refusal that its workload has already', async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aService({ replicas: 2 })])
+  const claim = await aClaim(store)
+  const refused = (replica: number) => ({
+    ...aPlacing(id, { replica }).decision,
+    placement: null,
+    refusal: { cause: 'capacity' as const, text: 'no room', next: [] },
+  })
+  const placed = aPlacing(id, { replica: 1 })
+  await store.placement.commit(claim, [placed], [refused(0)], aNow)
+  await store.apply([
+    { change: 'attempt', id: placed.attemptId, to: 'lost', reason: 'gone' },
+    { change: 'replica-waits', workload: id, replica: 1, losses: 1, failures: 0, notBefore: 0, avoid: {} },
+  ])
+  await store.placement.commit(claim, [], [refused(0), refused(1)], aNow)
+  const asked = { now: aNow, most: 9, after: null, asleep: new Map<string, number>() }
+  const { waiting } = await store.placement.snapshot(asked)
+  const asleep = new Map(waiting.map(({ need }) => [need ?? '', 0]))
+  assert.equal(waiting.length, 2)
+  assert.deepEqual((await store.placement.snapshot({ ...asked, asleep })).waiting, [])
+})
+
+test('a start that is promised to any replica is kept for its workload', async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aService({ replicas: 2 })])
+  const start = { earliest: aNow + 1, at: aNow + 2, site: 'local/west', order: 1 }
+  const refused = [0, 1].map((replica) => ({
+    ...aPlacing(id, { replica }).decision,
+    placement: null,
+    refusal: { cause: 'capacity' as const, text: 'no room', next: [], ...(replica === 1 && { start }) },
+  }))
+  await store.placement.commit(await aClaim(store), [], refused, aNow)
+  assert.deepEqual((await store.workloads.refusal(id))?.start, start)
+})
+
 test('leases that hold the same at the same place come as one, but for those of who waits', async () => {
   await using store = await aStore()
   const long = await submitted(store, [aJob({ name: 'long', duration: { expected: '2h' } })])

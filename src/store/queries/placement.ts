@@ -225,19 +225,22 @@ async function insertPlaced(on: Executor, rows: PlacedRow[], now: number): Promi
 /** Writes why these wait, and tells it, when the text is another than before. */
 async function refuse(on: Executor, refused: Decision[], workloads: Map<string, Row>): Promise<NewEvent[]> {
   const first = new Map<string, Refusal>()
-  for (const { workload, refusal } of refused)
-    if (refusal && workloads.has(workload) && !first.has(workload)) first.set(workload, refusal)
+  for (const { workload, refusal } of refused) {
+    const before = first.get(workload)
+    // A start that is promised to any of its replicas is kept.
+    if (refusal && workloads.has(workload) && (!before || (refusal.start && !before.start)))
+      first.set(workload, refusal)
+  }
   if (first.size === 0) return []
   const texts = [...first].map(([id, refusal]) => ({ id, refusal }))
   const { rows } = await sql<{ id: string }>`
     with x as (
       select x.id, x.refusal, (w.refusal ->> 'text') is distinct from (x.refusal ->> 'text') as news
       from json_to_recordset(${JSON.stringify(texts)}::json) as x (id text, refusal jsonb) join workloads w on w.id = x.id
-      where w.refusal is distinct from x.refusal
     ), written as (
       update workloads w set refusal = x.refusal,
         reason = case when w.state = 'queued' then x.refusal ->> 'text' else w.reason end
-      from x where w.id = x.id
+      from x where w.id = x.id and w.refusal is distinct from x.refusal
     ), marked as (
       update replicas r set told = true, promised = x.refusal ? 'start' from x
       where r.workload = x.id and r.state = 'waiting' and (not r.told or r.promised <> (x.refusal ? 'start'))
