@@ -57,9 +57,8 @@ async function admitRound(house: House, claim: Claim): Promise<Admitted> {
       const graceMs = graceOf.get(decision.workload) ?? 0
       return { decision, attemptId: ids('a'), leaseId: ids('l'), operationId: ids('o'), planId: ids('p'), graceMs }
     })
-  const refused = decisions.filter((decision) => decision.placement === null)
   // False: somebody else has the claim by now, and decides on newer facts than these.
-  const telling = retelling(house, refused, now)
+  const telling = retelling(house, decisions, now)
   if (!(await store.placement.commit(claim, placed, telling.news, now)))
     return { waiting: snapshot.waiting.length, placed: 0, more: false, tellAt: null }
   telling.written(placed.map(({ decision }) => decision))

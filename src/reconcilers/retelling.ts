@@ -19,16 +19,23 @@ export type Retelling = {
   written(placed: readonly Decision[]): void
 }
 
-/** Of all refusals of a round those that are to be told now: most of a long queue is refused again and again. */
-export function retelling(house: Parameters<typeof lately>[0], refused: readonly Decision[], now: number): Retelling {
+/**
+ * Of all refusals of a round those that are to be told now: most of a long queue is refused again and again. A workload has
+ * one refusal for all its replicas, which is gone when one of them is placed: so all that wait are told together.
+ */
+export function retelling(house: Parameters<typeof lately>[0], decisions: readonly Decision[], now: number): Retelling {
   const told = lately(house)
   for (const [key, { at }] of told) if (at + againMs <= now) told.delete(key)
+  const isNew = (one: Decision): boolean =>
+    one.placement !== null || one.preempts !== undefined || told.get(keyOf(one))?.what !== whatOf(one)
+  const anew = new Set(decisions.filter(isNew).map(({ workload }) => workload))
   const news: Decision[] = []
   let soonest = Infinity
-  for (const decision of refused) {
+  for (const decision of decisions) {
+    if (decision.placement !== null) continue
     const before = told.get(keyOf(decision))
-    if (before?.what !== whatOf(decision) || decision.preempts) news.push(decision)
-    else if (before.text !== decision.refusal?.text) soonest = Math.min(soonest, before.at + againMs)
+    if (anew.has(decision.workload)) news.push(decision)
+    else if (before && before.text !== decision.refusal?.text) soonest = Math.min(soonest, before.at + againMs)
   }
   return {
     news,

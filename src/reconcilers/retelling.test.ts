@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import type { Decision } from '#model/plan.ts'
+import type { House } from './reconciler.ts'
+import { retelling } from './retelling.ts'
+
+const aHouse = () => ({}) as House // only what it remembers of it is used
+const start = { earliest: 1, at: 2, site: 'local/west', order: 1 }
+const refused = (replica: number, refusal: Partial<Decision['refusal'] & object> = {}): Decision => ({
+  workload: 'w',
+  replica,
+  placement: null,
+  alternatives: [],
+  rejections: [],
+  refusal: { cause: 'capacity', text: 'no room', next: [], ...refusal },
+})
+
+function round(house: House, decisions: Decision[], now: number): number[] {
+  const telling = retelling(house, decisions, now)
+  telling.written(decisions.filter(({ placement }) => placement !== null))
+  return telling.news.map(({ replica }) => replica)
+}
+
+test('what one replica is told never hides the start that another of its workload is promised', () => {
+  const house = aHouse()
+  assert.deepEqual(round(house, [refused(0, { start })], 0), [0])
+  assert.deepEqual(round(house, [refused(0, { start })], 1), [])
+  assert.deepEqual(round(house, [refused(0, { start }), refused(1)], 2), [0, 1])
+})
+
+test('who still waits is told again when another replica was placed, for the refusal is gone then', () => {
+  const house = aHouse()
+  const placement = { provider: 'local', site: 'west', tier: 'on-demand', shape: '1cpu', ranks: [], priceMicros: 1 }
+  round(house, [refused(0), refused(1)], 0)
+  assert.deepEqual(round(house, [{ ...refused(0), placement, refusal: null }, refused(1)], 1), [1])
+})
