@@ -59,10 +59,13 @@ const hourMs = 3_600_000
 export async function readPreemptions(on: Executor, now: number): Promise<Preemption[]> {
   const { rows } = await sql<Preemption>`
     select v.id as victim, v.project, a.preempted_for as by, a.preempted_at as at
-    from attempts a join workloads v on v.id = a.workload
-    where a.preempted_at is not null and (a.preempted_at > ${now - hourMs}::bigint
-      or (v.ended_at is null and exists (select 1 from workloads b where b.id = a.preempted_for and b.ended_at is null)))
-    order by a.preempted_at, a.id
+    from attempts a join workloads v on v.id = a.workload where a.preempted_at > ${now - hourMs}::bigint
+    union all
+    -- Apart, and from those that are still to end: all that were ever preempted are many.
+    select v.id, v.project, a.preempted_for, a.preempted_at
+    from workloads v join attempts a on a.workload = v.id join workloads b on b.id = a.preempted_for
+    where v.ended_at is null and b.ended_at is null and a.preempted_at <= ${now - hourMs}::bigint
+    order by at, victim
   `.execute(on)
   return rows
 }
