@@ -13,6 +13,7 @@ import { type Demand, FloorKeeper, type Spots } from './floor.ts'
 import { createMeter, mainUnit, type Measured } from './meter.ts'
 import type { Act, MakeScheduler, Scheduler } from './scheduler.ts'
 import { endRun, noSpots, type JobRecord } from './job-record.ts'
+import { Tenants } from './tenants.ts'
 import { createWatch, type Watch } from './watch.ts'
 
 export type ReplayOptions = {
@@ -64,7 +65,7 @@ export class Replay {
       a.atMs < b.atMs ||
       (a.atMs === b.atMs && (ranked(a) < ranked(b) || (ranked(a) === ranked(b) && a.order < b.order))),
   )
-  readonly #tenants: (JobRecord[] | undefined)[]
+  readonly #tenants: Tenants
   readonly #possible = new Map<Demand, boolean>()
   readonly #digest = createDigest()
   readonly #meter
@@ -87,7 +88,7 @@ export class Replay {
     const { fleet, jobs, scenario, seed } = options
     this.#unit = mainUnit(fleet.groups, jobs)
     this.#floor = new FloorKeeper(fleet)
-    this.#tenants = Array.from({ length: fleet.nodes })
+    this.#tenants = new Tenants(fleet.nodes)
     this.#meter = createMeter(this.#floor, this.#unit)
     this.#projects = [...new Set(jobs.map(({ project }) => project))].sort()
     const terms = termsOf(this.#projects, options.projects ?? [])
@@ -203,7 +204,7 @@ export class Replay {
     if (record.starts++ === 0) record.firstStartMs = this.now
     this.#wait(record, -1)
     this.#use(record, 1)
-    for (let i = 0; i < spots.length; i += 2) (this.#tenants[spots[i] ?? 0] ??= []).push(record)
+    for (let i = 0; i < spots.length; i += 2) this.#tenants.add(spots[i] ?? 0, record.index)
     this.#coming.push({ atMs: record.endsAtMs, order: this.#order++, record, run: record.starts })
     this.#digest.note('start', record, this.now)
     this.#watch.started(record)
@@ -229,13 +230,9 @@ export class Replay {
   /** Gives back what a running job holds. */
   #leave(record: JobRecord): void {
     const { spots } = record
-    for (let i = 0; i < spots.length; i += 2) {
-      const tenants = this.#tenants[spots[i] ?? 0] ?? []
-      let at = tenants.length - 1
-      while (at >= 0 && tenants[at] !== record) at--
-      tenants[at] = tenants.at(-1) ?? broken(`${record.job.id} leaves node ${spots[i]}, on which it is not`)
-      tenants.pop()
-    }
+    for (let i = 0; i < spots.length; i += 2)
+      if (!this.#tenants.remove(spots[i] ?? 0, record.index))
+        broken(`${record.job.id} leaves node ${spots[i]}, on which it is not`)
     this.#floor.give(spots)
     this.#use(record, -1)
   }
@@ -243,7 +240,8 @@ export class Replay {
   #worldOf(): World {
     return {
       close: (node) => {
-        for (let record = this.#tenants[node]?.at(-1); record; record = this.#tenants[node]?.at(-1)) {
+        const last = () => this.records[this.#tenants.last(node)]
+        for (let record = last(); record; record = last()) {
           this.#stop(record, 'lost')
           this.#scheduler.left(record, this.now)
           this.#scheduler.waits(record, this.now)
