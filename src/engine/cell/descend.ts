@@ -69,10 +69,16 @@ function visit(
 
 /** Nodes that are taken whole are alike: the first free ones of a domain are as good as any. */
 function firstFree({ cell, form }: Ask, { first, end, need, written }: Need & { written: number }): number {
-  const [units, chosen] = [form.layers[0]?.units ?? new Int32Array(), cell.chosen]
+  const { units, buckets } = form.layers[0] ?? { units: new Int32Array(), buckets: null }
+  const { chosen } = cell
   const enough = written + need
   let at = written
-  for (let node = first; node < end && at < enough; node++) if (units[node] === 1) chosen[at++] = node
+  if (buckets)
+    for (let node = nextMember(buckets, 1, first); node >= 0 && node < end && at < enough;) {
+      chosen[at++] = node
+      node = nextMember(buckets, 1, node + 1)
+    }
+  else for (let node = first; node < end && at < enough; node++) if (units[node] === 1) chosen[at++] = node
   if (at < enough) throw new Error('a domain was counted larger than its parts')
   return at
 }
