@@ -59,6 +59,22 @@ test('work of lower priority leaves, least lost work first, and what it holds is
   )
 })
 
+test('nobody has to leave at a site that does not answer, where nobody knows when they have left', () => {
+  const high = gpus(4, { id: 'w-high', name: 'high', priority: 5 })
+  const away = aSite({ reach: 'unreachable', nodes: someNodes(1, { gpus: 8 }) })
+  const sites = [one, { ...away, info: { ...away.info, name: 'east' } }]
+  const leases = [
+    held('old', { gpus: 4, node: 'n0', since: aNow - 7_200_000 }),
+    held('young', { gpus: 4, node: 'n0', since: aNow - 60_000, site: 'east' }),
+  ]
+  const projects = [aProject({ quota: { accelerators: 8 }, preemption: lower })]
+  const [decision] = decided(aSnapshot({ waiting: [high], leases, projects, sites }))
+  assert.deepEqual(
+    decision?.preempts?.map(({ name }) => name),
+    ['old'],
+  )
+})
+
 test('nobody leaves where no project says so, for equal priority, or for one for whom that one had to leave', () => {
   const leases = [held('low', { gpus: 8, node: 'n0' })]
   const at = (priority: number, fields: Partial<Snapshot> = {}) =>

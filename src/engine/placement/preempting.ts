@@ -3,6 +3,7 @@ import type { LineOptions } from '#engine/queue/line-options.ts'
 import type { Preempts } from '#engine/queue/request.ts'
 import type { Preempted, Refusal } from '#model/plan.ts'
 import { mayPreempt } from '#model/project.ts'
+import { siteKey } from '#model/site.ts'
 
 import type { LiveLease, Snapshot } from './facts.ts'
 import type { Round } from './round.ts'
@@ -12,17 +13,21 @@ const mostLostMs = 60_000
 
 /** What the line goes by when work is to leave for other work; nothing where no project may ask for that. */
 export function preemptionOf(
-  { projects, preemptions = [] }: Snapshot,
+  { projects, sites, preemptions = [] }: Snapshot,
   { leases }: Round,
 ): Pick<LineOptions, 'preemption' | 'ledger' | 'losesMs'> {
   if (!projects.some(mayPreempt)) return {}
   const ledger = new Ledger()
   for (const { by, victim, project, at } of preemptions) ledger.note(by, { id: victim, project }, at)
   const workers = new Set(leases.filter(({ kind }) => kind !== 'job').map(({ id }) => id))
+  const reachable = new Set(sites.filter(({ reach }) => reach === 'reachable').map(({ info }) => siteKey(info)))
+  // What is told to a site that does not answer is done nobody knows when, and for so long nobody else would leave.
+  const away = new Set(leases.filter((lease) => !reachable.has(`${lease.provider}/${lease.site}`)).map(({ id }) => id))
   return {
     preemption: new Map(projects.map(({ name, preemption }) => [name, preemption])),
     ledger,
-    losesMs: ({ id }, since, now) => Math.min(now - since, workers.has(leaseOf(id)) ? mostLostMs : Infinity),
+    losesMs: ({ id }, since, now) =>
+      away.has(leaseOf(id)) ? Infinity : Math.min(now - since, workers.has(leaseOf(id)) ? mostLostMs : Infinity),
   }
 }
 

@@ -17,7 +17,7 @@ export type PreemptorOptions = {
   quota: QuotaTree
   shares: Shares
   ledger: Ledger
-  /** How long somebody who runs since then would have to run again, its restart included; all of it when absent. */
+  /** How long somebody who runs since then would have to run again, its restart included; all of it when absent; without end for who cannot leave now. */
   movesPerHour: number
   losesMs?: ((request: Request, since: number, now: number) => number) | undefined
 }
@@ -160,7 +160,10 @@ export class Preemptor {
   }
 
   #byLoss(holders: readonly Held[], now: number): Candidate[] {
-    return holders.map((held) => ({ held, loss: this.#lossOf(held, now) })).sort((a, b) => a.loss - b.loss)
+    return holders
+      .map((held) => ({ held, loss: this.#lossOf(held, now) }))
+      .filter(({ loss }) => loss < Infinity)
+      .sort((a, b) => a.loss - b.loss)
   }
 
   /** Time that is lost, times the largest part of all there is of a resource that it holds. */
