@@ -56,8 +56,12 @@ export function nodesOf(cell: Cell, gang: number): Standing {
   if (gangs.size[gang] !== pooled) return { ranks: [at], spares: [] }
   const first = nodesAt(gangs, at)
   const end = first + (gangs.pool[at + word.ranks] ?? 0)
-  const spares = gangs.pool.subarray(end, end + (gangs.pool[at + word.spares] ?? 0))
-  const nodes = { ranks: Array.from(gangs.pool.subarray(first, end)), spares: Array.from(spares) }
+  const last = end + (gangs.pool[at + word.spares] ?? 0)
+  // Without an iterator, as Array.from would use: gangs have thousands of ranks.
+  const [ranks, spares]: [number[], number[]] = [[], []]
+  for (let i = first; i < end; i++) ranks.push(gangs.pool[i] ?? 0)
+  for (let i = end; i < last; i++) spares.push(gangs.pool[i] ?? 0)
+  const nodes = { ranks, spares }
   return hasPlaces(cell, at) ? { ...nodes, devices: placesOf(cell, at) } : nodes
 }
 
