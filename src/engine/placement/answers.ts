@@ -225,14 +225,13 @@ type Making = { holders: Holders; making: ReadonlyMap<string, Preempted[]> }
 
 /** The starts that are promised and whose time is known, by who has them. */
 function startsOf(round: Round, { holders, making }: Making): Map<string, Start> {
-  const { market, promisedIn, now } = round
+  const { market, promises, now } = round
   const found = new Map<string, Start>()
-  for (const { ground, siteKey, offer } of market.candidates) {
-    const promise = promisedIn(ground.number)
-    if (!promise || found.has(promise.request.id)) continue
+  for (const promise of promises()) {
+    const { ground, siteKey, offer } = market.candidates.find((one) => one.ground.number === promise.way.cell) ?? {}
     const victims = making.get(promise.request.id)
     const at = victims ? goneAt(victims, round) : promise.at
-    if (at === Infinity) continue
+    if (!ground || !offer || siteKey === undefined || at === Infinity) continue
     const first = holders.at(siteKey).first?.at ?? 0
     const earliest = first > now ? Math.min(first, at) : at
     const apart = ground.names ? {} : { offer: nameOf(offer) }

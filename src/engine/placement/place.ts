@@ -61,6 +61,7 @@ export function place({ snapshot, now, defaults = {}, plan }: PlaceInput): Decis
     decided: answers.decided,
   })
   round.promisedIn = (cell) => line.promisedIn(cell)
+  round.promises = () => line.reservations()
   adoptAll(line, round)
   submitAll(line, snapshot, queue)
   for (const asked of promisedBefore(queue)) {

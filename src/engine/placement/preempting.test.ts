@@ -75,6 +75,33 @@ test('nobody has to leave at a site that does not answer, where nobody knows whe
   )
 })
 
+test('what others leave is kept for the one for whom they left, whoever comes first of those that come later', () => {
+  const high = gpus(4, { id: 'w-high', name: 'high', priority: 5, createdAt: aNow - 1000 })
+  const older = gpus(3, { id: 'w-older', name: 'older', priority: 5, createdAt: aNow - 5000 })
+  const stays = held('stays', { gpus: 4, node: 'n0', priority: 9 })
+  const leaves = held('leaves', { gpus: 4, node: 'n0', graceMs: grace })
+  const projects = [aProject({ preemption: lower })]
+  const facts = { projects, sites: [one] }
+  const [first] = decided(aSnapshot({ ...facts, waiting: [high], leases: [stays, leaves] }))
+  assert.equal(first?.refusal?.start?.at, aNow + grace)
+  const preemptions = [{ by: 'w-high', victim: 'w-leaves', project: 'default', at: aNow }]
+  const both = (start: Start | undefined, leases: LiveLease[], now: number): Decision[] => {
+    const snapshot = aSnapshot({ ...facts, waiting: [high, older], leases, preemptions })
+    const waiting = snapshot.waiting.map((asked) =>
+      asked.workload === high ? { ...asked, start: start ?? null } : asked,
+    )
+    return decided({ ...snapshot, waiting }, now)
+  }
+  const leaving = both(first.refusal.start, [stays, { ...leaves, leaves: true, endsAt: aNow + grace }], aNow + 1000)
+  const kept = leaving.find(({ workload }) => workload === 'w-high')?.refusal?.start
+  assert.equal(kept?.at, aNow + grace)
+  const gone = both(kept, [stays], aNow + grace)
+  assert.deepEqual(
+    gone.filter(({ placement }) => placement).map(({ workload }) => workload),
+    ['w-high'],
+  )
+})
+
 test('nobody leaves where no project says so, for equal priority, or for one for whom that one had to leave', () => {
   const leases = [held('low', { gpus: 8, node: 'n0' })]
   const at = (priority: number, fields: Partial<Snapshot> = {}) =>

@@ -26,6 +26,8 @@ export type Round = Quotas & {
   prices: Prices
   /** The start that is promised in a cell. */
   promisedIn: (cell: number) => Reservation | null
+  /** All starts that are promised, with those for whom others have to leave. */
+  promises: () => readonly Reservation[]
   /** Those who wait, by what they go by in the round. */
   names: Map<string, string>
 }
@@ -47,6 +49,7 @@ export function openRound(snapshot: Snapshot, now: number, plan?: SteeringPlan):
     copies: new Map(),
     prices: openPrices(snapshot, plan, now),
     promisedIn: () => null,
+    promises: () => [],
     domains: countsDomains(snapshot.projects),
     names: new Map(snapshot.waiting.map((asked) => [idOf(asked), asked.workload.name])),
   }
