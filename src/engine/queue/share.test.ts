@@ -71,3 +71,9 @@ test('the order of projects is a strict order, whatever they held and whenever',
     { seed: 2 },
   )
 })
+
+test('what nobody has is no part of it', () => {
+  const { part } = createShares({ nodes: [], capacity: { cpu: 4, gpu: 0 }, halfLifeMs: 0 })
+  assert.equal(part({ cpu: 1, gpu: 0, other: 3 }), 0.25)
+  assert.equal(part({ gpu: 2 }), 0)
+})

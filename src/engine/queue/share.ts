@@ -120,4 +120,7 @@ function pathOf(own: Row, shareOf: (row: Row) => number): readonly Step[] {
 }
 
 const partOf = (capacity: Amounts, amounts: Amounts): number =>
-  Math.max(0, ...Object.entries(amounts).map(([one, amount]) => amount / (capacity[one] ?? Infinity)))
+  Math.max(
+    0,
+    ...Object.entries(amounts).map(([one, amount]) => (amount > 0 ? amount / (capacity[one] || Infinity) : 0)),
+  )
