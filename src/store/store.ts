@@ -4,9 +4,10 @@ import type { Change } from '#model/change.ts'
 import type { Entry } from '#model/entry.ts'
 import type { Event, NewEvent } from '#model/event.ts'
 import type { Lease } from '#model/lease.ts'
+import type { LiveLease } from '#model/live-lease.ts'
 import type { Offer } from '#model/offer.ts'
 import type { Operation } from '#model/operation.ts'
-import type { Beside, Decision, Refusal, Start } from '#model/plan.ts'
+import type { Decision, Refusal, Start } from '#model/plan.ts'
 import type { TreeProblem } from '#model/project-tree.ts'
 import type { Preemption } from '#model/preemption.ts'
 import type { Project } from '#model/project.ts'
@@ -100,28 +101,6 @@ export type Workloads = {
 }
 
 /**
- * A lease that occupies capacity, with the shape of its offer and, for people, its workload's name and known end; or
- * `times` of them that hold the same at the same place (engine/placement/facts.ts).
- */
-export type OccupyingLease = Pick<
-  Lease,
-  'id' | 'workload' | 'project' | 'provider' | 'site' | 'tier' | 'ranks' | 'priceMicros'
-> & {
-  shape?: string
-  times?: number
-  beside?: Beside | null
-  name?: string
-  endsAt?: number | null
-  endsName?: string | null
-  ends?: number[] | null
-  priority?: number
-  kind?: Workload['kind']
-  since?: number
-  graceMs?: number
-  leaves?: boolean
-}
-
-/**
  * `need`: who has the same is refused by the same, and is placed in the order of the queue. `start` is what it was
  * promised in the round before.
  */
@@ -139,7 +118,7 @@ export type QueueSnapshot = {
   /** Where those asleep are read on from in the next round. */
   after: string
   /** Live leases that occupy capacity. */
-  leases: OccupyingLease[]
+  leases: LiveLease[]
   projects: Project[]
   /** Who was made to leave for whom, lately or while both are still to end. */
   preemptions?: Preemption[]

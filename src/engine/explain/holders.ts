@@ -1,4 +1,4 @@
-import type { LiveLease } from '#engine/placement/facts.ts'
+import type { LiveLease } from '#model/live-lease.ts'
 
 /** Who of a set of leases ends first, as far as that is known, and whose is the youngest. */
 type Some = { first: { name: string; at: number } | null; youngest: { name: string; workload: string }[] }

@@ -1,7 +1,8 @@
 import type { Decision } from '#model/plan.ts'
 import type { Project } from '#model/project.ts'
 
-import type { Asked, LiveLease } from './facts.ts'
+import type { LiveLease } from '#model/live-lease.ts'
+import type { Asked } from './facts.ts'
 import type { PlaceInput } from './place.ts'
 
 const hourMs = 3_600_000

@@ -1,7 +1,7 @@
 import type { Amounts } from '#engine/queue/quota.ts'
-import type { Lease } from '#model/lease.ts'
+import type { LiveLease } from '#model/live-lease.ts'
 import type { Offer } from '#model/offer.ts'
-import type { Beside, Start } from '#model/plan.ts'
+import type { Start } from '#model/plan.ts'
 import type { Preemption } from '#model/preemption.ts'
 import type { Project } from '#model/project.ts'
 import type { Replica } from '#model/replica.ts'
@@ -33,33 +33,6 @@ export type Snapshot = {
  * of the queue; without it, it is worked out. `start` is what it was promised in an earlier round.
  */
 export type Asked = { workload: Workload; replica: Replica; need?: string; start?: Start | null }
-
-/**
- * A lease that occupies capacity, or `times` leases that hold the same at the same place: then id, workload and name are
- * those of the youngest, and workloads that wait are never taken together with others. Without `shape` it counts against
- * every offer of its site and tier.
- */
-export type LiveLease = Pick<
-  Lease,
-  'id' | 'workload' | 'project' | 'provider' | 'site' | 'tier' | 'ranks' | 'priceMicros'
-> & {
-  shape?: string
-  times?: number
-  /** The workload's name, for people. */
-  name?: string
-  /** When it, or the first of them, is known to end; and that one's name, if it is another. */
-  endsAt?: number | null
-  endsName?: string | null
-  /** Of several, all ends that are known. */
-  ends?: number[] | null
-  priority?: number
-  kind?: Workload['kind']
-  /** Since when it is there, how long it may take to leave, and whether it is being retired. */
-  since?: number
-  graceMs?: number
-  leaves?: boolean
-  beside?: Beside | null
-}
 
 /** A site as last heard of. Without an inventory (`nodes` is null) the provider chooses the nodes. */
 export type SiteFacts = SiteReach & { offers: Offer[]; nodes: Node[] | null; info: Site }

@@ -8,7 +8,8 @@ import type { Workload } from '#model/workload.ts'
 import { aJob, aLease, aNow, aProject, aSite, aSnapshot, someNodes } from '#test/builders.ts'
 
 import { check } from './check.ts'
-import type { LiveLease, Snapshot } from './facts.ts'
+import type { LiveLease } from '#model/live-lease.ts'
+import type { Snapshot } from './facts.ts'
 import { place } from './place.ts'
 
 const grace = 30_000

@@ -5,7 +5,8 @@ import type { Preempted, Refusal } from '#model/plan.ts'
 import { mayPreempt } from '#model/project.ts'
 import { siteKey } from '#model/site.ts'
 
-import type { LiveLease, Snapshot } from './facts.ts'
+import type { LiveLease } from '#model/live-lease.ts'
+import type { Snapshot } from './facts.ts'
 import type { Round } from './round.ts'
 
 /** A worker of an array or a copy of a service loses no more than the work that it is at. */

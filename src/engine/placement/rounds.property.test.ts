@@ -7,7 +7,8 @@ import type { Decision, Start } from '#model/plan.ts'
 import type { Workload } from '#model/workload.ts'
 import { aJob, aNow, aProject, aSite, aSnapshot, someNodes } from '#test/builders.ts'
 import { check } from './check.ts'
-import type { LiveLease, Snapshot } from './facts.ts'
+import type { LiveLease } from '#model/live-lease.ts'
+import type { Snapshot } from './facts.ts'
 import { place } from './place.ts'
 
 // Rounds that follow each other: what is placed runs until it ends, and what was promised is brought back.

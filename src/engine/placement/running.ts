@@ -3,7 +3,7 @@ import type { Line } from '#engine/queue/line.ts'
 import type { Want } from '#engine/queue/request.ts'
 import type { Place } from '#engine/sharing/devices.ts'
 
-import type { LiveLease } from './facts.ts'
+import type { LiveLease } from '#model/live-lease.ts'
 import { countable, levelOf, oneUnit, type Ground, type Market } from './market.ts'
 import { heldId } from './preempting.ts'
 import { heldBy, type Round } from './round.ts'

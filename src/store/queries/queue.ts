@@ -4,7 +4,7 @@ import { occupyingStates } from '#model/lease.ts'
 import type { Start } from '#model/plan.ts'
 import type { Replica } from '#model/replica.ts'
 import type { Executor } from '#store/database.ts'
-import type { OccupyingLease } from '#store/store.ts'
+import type { LiveLease } from '#model/live-lease.ts'
 import { replicaColumns } from './columns.ts'
 
 /** What of a spec has no say in where it may be placed. */
@@ -138,9 +138,9 @@ export type Reading = { apart: string[]; one: boolean; now: number }
  * all are. What is being retired, or whose attempt is stopping, is there until its grace is over: nobody can be made to leave
  * who leaves anyway.
  */
-export async function readLeases(on: Executor, { apart, one, now }: Reading): Promise<OccupyingLease[]> {
+export async function readLeases(on: Executor, { apart, one, now }: Reading): Promise<LiveLease[]> {
   const alone = sql`(${one}::bool or l.workload = any(${apart}::text[]))`
-  const { rows } = await sql<OccupyingLease>`
+  const { rows } = await sql<LiveLease>`
     with live as materialized (
       select l.*, (l.state = 'stopping' or a.state not in ('starting', 'running')) as leaves,
         case when l.state = 'stopping' or a.state not in ('starting', 'running')
