@@ -16,7 +16,7 @@ const mostLostMs = 60_000
 export function preemptionOf(
   { projects, sites, preemptions = [] }: Snapshot,
   { leases }: Round,
-): Pick<LineOptions, 'preemption' | 'ledger' | 'losesMs'> {
+): Pick<LineOptions, 'preemption' | 'ledger' | 'losesOf'> {
   if (!projects.some(mayPreempt)) return {}
   const ledger = new Ledger()
   for (const { by, victim, project, at } of preemptions) ledger.note(by, { id: victim, project }, at)
@@ -27,8 +27,8 @@ export function preemptionOf(
   return {
     preemption: new Map(projects.map(({ name, preemption }) => [name, preemption])),
     ledger,
-    losesMs: ({ id }, since, now) =>
-      away.has(leaseOf(id)) ? Infinity : Math.min(now - since, workers.has(leaseOf(id)) ? mostLostMs : Infinity),
+    losesOf: ({ id }) =>
+      away.has(leaseOf(id)) ? null : { mostMs: workers.has(leaseOf(id)) ? mostLostMs : Infinity, restartMs: 0 },
   }
 }
 

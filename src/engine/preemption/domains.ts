@@ -3,64 +3,110 @@ import { domainAt } from '#engine/cell/tree.ts'
 
 import type { Ask } from '#engine/cell/ask.ts'
 import type { Cell } from '#engine/cell/cell.ts'
-import type { Held } from '#engine/queue/request.ts'
+import type { Candidate } from './candidates.ts'
 
-/** Somebody who runs and may have to leave, and the work that would be lost. */
-export type Candidate = { held: Held; loss: number }
-
-type Domain = { free: number; freed: number; loss: number; candidates: Candidate[] }
+/** A domain that may hold what is asked for. */
+export type Domain = {
+  free: number
+  freed: number
+  /** What those lose who are needed, and how many they are; 0 as long as all that are known are not enough. */
+  loss: number
+  enough: number
+  /** Those on its nodes that were read so far, the least loss first. */
+  candidates: Candidate[]
+}
 
 type Options = {
   cell: Cell
   ask: Ask
-  /** The number of the cell; who is elsewhere makes no room. */
-  number: number
-  /** The least loss first. */
-  candidates: readonly Candidate[]
+  /** Those who may have to leave in this cell, the least loss first. */
+  next: () => Candidate | null
 }
 
 /**
- * The candidates of each domain that may hold what is asked for, those domains first where the first few that leave give
- * enough of its scarcest resource with the least loss. Domains in which all together do not give enough are left out.
+ * The domains that may hold what is asked for, by what is lost when so many leave there that there is enough of its scarcest
+ * resource. Candidates are read in their order, and no further than is needed.
  */
-export function domainsByLoss({ cell, ask, number, candidates }: Options): Candidate[][] {
-  const { tree } = cell
-  const level = ask.ranks === 1 ? 0 : ask.loosest
-  const { resource, needed } = scarcest(ask)
-  const domains = new Map<number, Domain>()
-  const domainOf = (node: number): Domain => {
-    const at = domainAt(tree, node, level)
-    const known = domains.get(at)
+export class Domains {
+  readonly #given: Options
+  readonly #level: number
+  readonly #resource: number
+  readonly #needed: number
+  readonly #all = new Map<number, Domain>()
+  readonly #enough: Domain[] = []
+
+  constructor(given: Options) {
+    const { resource, needed } = scarcest(given.ask)
+    this.#given = given
+    this.#level = given.ask.ranks === 1 ? 0 : given.ask.loosest
+    this.#resource = resource
+    this.#needed = needed
+  }
+
+  /** So many with the least loss, those first. Who comes later loses more, so that no other can have less. */
+  best(most: number): Domain[] {
+    let limit = Infinity
+    for (let [seen, last] = [-1, this.#read()]; last && last.loss < limit; last = this.#read()) {
+      if (this.#enough.length === seen || this.#enough.length < most) continue
+      seen = this.#enough.length
+      limit = this.#enough.map(({ loss }) => loss).sort((a, b) => a - b)[most - 1] ?? Infinity
+    }
+    return this.#enough.toSorted((a, b) => a.loss - b.loss).slice(0, most)
+  }
+
+  /** One of those on the nodes of a domain, counted in the order of their loss. */
+  candidate({ candidates }: Domain, number: number): Candidate | null {
+    while (candidates.length <= number && this.#read());
+    return candidates[number] ?? null
+  }
+
+  #read(): Candidate | null {
+    const { cell, next } = this.#given
+    const candidate = next()
+    if (!candidate) return null
+    const { way, gang } = candidate.held
+    const { ranks, spares } = nodesOf(cell, gang)
+    const { roles } = way.ask
+    let [role, left] = [0, roles[0]?.ranks ?? 0]
+    for (const nodes of [ranks, spares])
+      for (const node of nodes) {
+        while (left === 0 && role + 1 < roles.length) left = roles[++role]?.ranks ?? 0
+        left--
+        this.#frees(node, roles[nodes === ranks ? role : 0]?.size ?? 0, candidate)
+      }
+    return candidate
+  }
+
+  #frees(node: number, size: number, candidate: Candidate): void {
+    const { sizes, capacity, classOf } = this.#given.cell
+    const domain = this.#domainOf(node)
+    const wasEnough = domain.free + domain.freed >= this.#needed
+    if (domain.candidates.at(-1) !== candidate) {
+      domain.candidates.push(candidate)
+      if (!wasEnough) domain.loss += candidate.loss
+    }
+    // Who shares an accelerator counts as if it had all of it.
+    const isWhole = sizes.whole[size] === 1 || sizes.share[size] !== 0
+    domain.freed += isWhole
+      ? (capacity[4 * (classOf[node] ?? 0) + this.#resource] ?? 0)
+      : (sizes.amounts[4 * size + this.#resource] ?? 0)
+    if (domain.enough > 0 || domain.free + domain.freed < this.#needed) return
+    domain.enough = domain.candidates.length
+    this.#enough.push(domain)
+  }
+
+  #domainOf(node: number): Domain {
+    const { cell } = this.#given
+    const at = domainAt(cell.tree, node, this.#level)
+    const known = this.#all.get(at)
     if (known) return known
-    const domain: Domain = { free: 0, freed: 0, loss: 0, candidates: [] }
-    for (let one = tree.nodes[level]?.[at] ?? 0; one < (tree.nodes[level]?.[at + 1] ?? 0); one++)
-      if (cell.usable[one] === 1) domain.free += Math.max(0, cell.free[4 * one + resource] ?? 0)
-    domains.set(at, domain)
+    const domain: Domain = { free: 0, freed: 0, loss: 0, enough: 0, candidates: [] }
+    const starts = cell.tree.nodes[this.#level]
+    for (let one = starts?.[at] ?? 0; one < (starts?.[at + 1] ?? 0); one++)
+      if (cell.usable[one] === 1) domain.free += Math.max(0, cell.free[4 * one + this.#resource] ?? 0)
+    this.#all.set(at, domain)
     return domain
   }
-  for (const candidate of candidates) {
-    const { way, gang } = candidate.held
-    if (way.cell !== number) continue
-    const sizes = way.ask.roles.flatMap(({ size, ranks }) => Array.from({ length: ranks }, () => size))
-    const { ranks, spares } = nodesOf(cell, gang)
-    for (const [i, node] of [...ranks, ...spares].entries()) {
-      const domain = domainOf(node)
-      if (domain.candidates.at(-1) !== candidate) {
-        domain.candidates.push(candidate)
-        if (domain.free + domain.freed < needed) domain.loss += candidate.loss
-      }
-      const size = sizes[i] ?? sizes[0] ?? 0
-      // Who shares an accelerator counts as if it had all of it.
-      const isWhole = cell.sizes.whole[size] === 1 || cell.sizes.share[size] !== 0
-      domain.freed += isWhole
-        ? (cell.capacity[4 * (cell.classOf[node] ?? 0) + resource] ?? 0)
-        : (cell.sizes.amounts[4 * size + resource] ?? 0)
-    }
-  }
-  return [...domains.values()]
-    .filter(({ free, freed }) => free + freed >= needed)
-    .sort((a, b) => a.loss - b.loss)
-    .map((domain) => domain.candidates)
 }
 
 /** The first resource that all roles take some of, and how much at least; a whole node is at least as large as the smallest. */

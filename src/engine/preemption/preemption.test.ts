@@ -80,11 +80,11 @@ test('a project takes back what others borrow of it, but makes nobody leave to b
   assert.deepEqual(told(line.turn(11)), ['quota'])
   line.withdraw('large')
   comes('own', gangOf(2, 4), { project: 'b', since: 12 })
-  assert.deepEqual(told(line.turn(12)), [{ own: ['a0', 'a1'] }])
+  assert.deepEqual(told(line.turn(12)), [{ own: ['a3', 'a2'] }])
   comes('more', gangOf(1, 4), { project: 'b', since: 13 })
-  line.ended('a0', 14)
+  line.ended('a3', 14)
   assert.deepEqual(told(line.turn(14)), ['reserved'])
-  line.ended('a1', 15)
+  line.ended('a2', 15)
   assert.deepEqual(told(line.turn(15)), ['own'])
 })
 
@@ -109,13 +109,13 @@ test('not more of a project is preempted in an hour than it allows', () => {
   line.turn(0)
   comes('urgent', gangOf(1, 4), { priority: 1, since: 1 })
   comes('too', gangOf(1, 4), { priority: 1, since: 2 })
-  assert.deepEqual(told(line.turn(2)), [{ urgent: ['one'] }, 'quota'])
-  line.ended('one', 3)
+  assert.deepEqual(told(line.turn(2)), [{ urgent: ['two'] }, 'quota'])
+  line.ended('two', 3)
   assert.deepEqual(told(line.turn(3)), ['urgent'])
   line.reconsider('too')
   assert.deepEqual(told(line.turn(3_600_001)), ['quota'])
   line.reconsider('too')
-  assert.deepEqual(told(line.turn(3_600_002)), [{ too: ['two'] }])
+  assert.deepEqual(told(line.turn(3_600_002)), [{ too: ['one'] }])
 })
 
 test('nobody leaves where that would not let the other start at once', () => {
@@ -126,4 +126,20 @@ test('nobody leaves where that would not let the other start at once', () => {
   line.changed(0)
   comes('pair', gangOf(2, 4, 1), { priority: 1, since: 1 })
   assert.deepEqual(told(line.turn(1)), ['room'])
+})
+
+test('thousands leave for a gang that needs all they have, and for the quota of one that needs that', () => {
+  const { line, comes } = aLine([500, 500], { a: { within: 'lower-priority' }, b: { reclaim: 'any' } })
+  for (let i = 0; i < 4000; i++) comes(`low${i}`, gangOf(1, 1), { since: i })
+  assert.equal(line.turn(4000).length, 4000)
+  comes('large', gangOf(490, 4, 1), { project: 'b', since: 4001 })
+  const [large] = line.turn(4001)
+  const refused = large && 'refused' in large ? large.refused : null
+  const victims = refused?.cause === 'preempts' ? refused.victims : []
+  assert.equal(victims.length, 4 * 490)
+  for (const id of victims) line.ended(id, 4002)
+  assert.deepEqual(told(line.turn(4002)), ['large'])
+  comes('all', gangOf(500, 4), { priority: 1, since: 4003 })
+  const [all] = line.turn(4003)
+  assert.equal(all && 'refused' in all && all.refused.cause === 'preempts' && all.refused.victims.length, 2000)
 })

@@ -11,7 +11,7 @@ import type { Way } from '#engine/queue/request.ts'
 
 import { findVictims } from './victims.ts'
 
-import type { Candidate } from './domains.ts'
+import type { Candidate } from './candidates.ts'
 
 const racks = [2, 2]
 const nodes = 4
@@ -62,7 +62,7 @@ test('victims are found if there are any that are enough, none of them is needle
           const request = { id: String(i), want, since: 0, lastsMs: 1 }
           return { held: { request, way, gang, since: 0, ends: 1, leaves: false }, loss: run.loss }
         })
-        .sort((a, b) => a.loss - b.loss)
+        .toSorted((a, b) => a.loss - b.loss)
       const gang = { roles: [{ size: { accelerators }, ranks }], ...(isClose && { within: { level: 1 } }) }
       const way = wayOf(gang)
       const rehearsal = new Rehearsal(cell)
@@ -83,7 +83,20 @@ test('victims are found if there are any that are enough, none of them is needle
         const gone = new Set(set)
         return enough(gone) ? [[...gone].reduce((sum, i) => sum + (held[i]?.loss ?? 0), 0)] : []
       })
-      const eviction = findVictims({ way, begin, candidates, hasQuota: () => true, mayLeave: () => true })
+      const eviction = findVictims({
+        way,
+        begin,
+        again: (other) => rehearsal.ask(other),
+        order: () => {
+          const left = candidates.values()
+          return () => left.next().value ?? null
+        },
+        mayLeave: () => true,
+        leave: () => {},
+        stay: () => {},
+        isRight: () => true,
+        most: Infinity,
+      })
       const best = costs.length > 0 ? Math.min(...costs) : null
       // Nobody has to leave for one who has room.
       assert.equal(eviction === null, best === null || best === 0)

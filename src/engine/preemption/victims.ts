@@ -1,32 +1,41 @@
-import { refusals, release, take } from '#engine/cell/take.ts'
+import { nodesOf } from '#engine/cell/heads.ts'
+import { adopt, refusals, release, take } from '#engine/cell/take.ts'
 import { allNodesOf } from '#engine/queue/reservation.ts'
 
-import { domainsByLoss, type Candidate } from './domains.ts'
+import { Domains, type Domain } from './domains.ts'
 
 import type { Ask } from '#engine/cell/ask.ts'
-import type { Way } from '#engine/queue/request.ts'
+import type { Held, Way } from '#engine/queue/request.ts'
+import type { Candidate } from './candidates.ts'
 
 export type Search = {
   /** How the one who asks would start. */
   way: Way
   /** What it asks for on a fresh copy of its cell, where all is closed that is kept from it. */
   begin: () => Ask
-  /** Those who may have to leave, in any cell, the least loss first. */
-  candidates: readonly Candidate[]
-  /** Whether there is quota when some have left. */
-  hasQuota: (without: readonly Candidate[]) => boolean
-  /** Whether somebody may have to leave after some others. */
-  mayLeave: (candidate: Candidate, after: readonly Candidate[]) => boolean
+  /** What somebody asks for on that copy. */
+  again: (way: Way) => Ask
+  /** Those who may have to leave, here or in any cell, the least loss first, from the first one on. */
+  order: (where: 'here' | 'anywhere') => () => Candidate | null
+  /** Whether somebody may have to leave after those who did. */
+  mayLeave: (candidate: Candidate) => boolean
+  /** Counts somebody out of the quotas, or in again. */
+  leave: (candidate: Candidate) => void
+  stay: (candidate: Candidate) => void
+  /** Whether there is quota for it without those who left, and the right to make them leave. */
+  isRight: () => boolean
   /** Whether those who left have room elsewhere, once it has its own on this copy; when absent they need none. */
-  haveRoom?: ((victims: readonly Candidate[]) => boolean) | undefined
+  haveRoom?: ((victims: readonly Held[]) => boolean) | undefined
+  /** No more than so many may leave. */
+  most: number
 }
 
 /** Whole gangs that leave, and the nodes that the one for whom they leave has then. */
 export type Eviction = { way: Way; victims: readonly Candidate[]; nodes: number[]; loss: number }
 
-/** Domains that are tried, and candidates in each of them: to look for victims takes no longer than that. */
+/** Domains that are tried, and how many are taken off copies in all of them: to look for victims takes no longer than that. */
 const domainsAtMost = 8
-const candidatesAtMost = 256
+const triedAtMost = 100_000
 
 /**
  * Who has to leave so that a gang can start at once. In each domain that may hold it, those with the least loss are taken
@@ -35,61 +44,119 @@ const candidatesAtMost = 256
  *
  * So in no domain is there a way that spares the dearest victim without a dearer one, nobody is preempted without need,
  * and all that is lost is at most so many times the least possible as there are victims (where not more domains and
- * candidates come into question than are looked at). To find the least would be a covering problem.
+ * candidates come into question than are looked at). To find the least would be a covering problem. Each candidate is taken
+ * off once, put back once at the most, and each time one question is asked: the work grows with those who leave.
  */
 export function findVictims(search: Search): Eviction | null {
-  const { way, candidates } = search
-  const ask = search.begin()
-  if (take(ask.cell, ask) >= 0) return grow(search, [])
+  const { way, begin, order, most } = search
+  const ask = begin()
+  const budget = { left: triedAtMost }
+  const now = take(ask.cell, ask)
+  if (now === refusals.tooLarge) return null
+  if (now >= 0) return new Trial(search, budget).find(null)
+  const domains = new Domains({ cell: way.site, ask: way.ask, next: order('here') })
   let best: Eviction | null = null
-  for (const inDomain of domainsByLoss({ cell: way.site, ask: way.ask, number: way.cell, candidates }).slice(
-    0,
-    domainsAtMost,
-  )) {
-    const found = grow(search, inDomain.slice(0, candidatesAtMost))
+  for (const domain of domains.best(domainsAtMost)) {
+    if (domain.enough > most || budget.left <= 0) continue
+    const found = new Trial(search, budget).find({ domain, domains })
     if (found && (!best || found.loss < best.loss)) best = found
   }
   return best
 }
 
-/** Adds victims of a domain until there is room, and any until there is quota; then leaves out who is not needed. */
-function grow(search: Search, inDomain: readonly Candidate[]): Eviction | null {
-  const { way, begin, candidates, hasQuota, mayLeave } = search
-  const chosen: Candidate[] = []
-  const ask = begin()
-  const scratch = ask.cell
-  let gang = take(scratch, ask)
-  for (const candidate of inDomain) {
-    if (gang >= 0 || gang === refusals.tooLarge) break
-    if (!mayLeave(candidate, chosen)) continue
+/** A copy of a cell, and the quotas, without some who run. */
+class Trial {
+  readonly #search: Search
+  readonly #budget: { left: number }
+  readonly #ask: Ask
+  readonly #gone = new Set<Held>()
+
+  constructor(search: Search, budget: { left: number }) {
+    this.#search = search
+    this.#budget = budget
+    this.#ask = search.begin()
+  }
+
+  /** Lets some leave until there is room and quota; then whoever is not needed stays. The quotas are as before. */
+  find(place: Place | null): Eviction | null {
+    const { way, stay } = this.#search
+    const chosen: Candidate[] = []
+    const isEnough = this.#makeRoom(place, chosen) && this.#makeRight(chosen)
+    const kept = isEnough ? this.#needed(chosen) : chosen
+    const gang = isEnough && kept.length > 0 ? this.#take(kept) : refusals.full
+    for (const one of kept) stay(one)
+    if (gang < 0) return null
+    const loss = kept.reduce((sum, one) => sum + one.loss, 0)
+    return { way, victims: kept, nodes: allNodesOf(this.#ask.cell, gang, way), loss }
+  }
+
+  #makeRoom(place: Place | null, chosen: Candidate[]): boolean {
+    const { mayLeave, most } = this.#search
+    let gang: number = place ? refusals.full : take(this.#ask.cell, this.#ask)
+    for (let at = 0; gang < 0 && chosen.length < most && this.#budget.left > 0; at++) {
+      const candidate = place?.domains.candidate(place.domain, at)
+      if (!place || !candidate) break
+      this.#budget.left--
+      if (!mayLeave(candidate)) continue
+      this.#leave(candidate, chosen)
+      if (at + 1 >= place.domain.enough) gang = take(this.#ask.cell, this.#ask)
+    }
+    if (gang >= 0) release(this.#ask.cell, gang)
+    return gang >= 0
+  }
+
+  #makeRight(chosen: Candidate[]): boolean {
+    const { order, isRight, mayLeave, most } = this.#search
+    if (isRight()) return true
+    const next = order('anywhere')
+    for (let one = next(); one && chosen.length < most && this.#budget.left > 0; one = next()) {
+      this.#budget.left--
+      if (this.#gone.has(one.held) || !mayLeave(one)) continue
+      this.#leave(one, chosen)
+      if (isRight()) return true
+    }
+    return false
+  }
+
+  /** Those of them who are needed; the others stay, the largest loss first. */
+  #needed(chosen: readonly Candidate[]): Candidate[] {
+    const { way, again, leave, stay, isRight } = this.#search
+    const { cell } = this.#ask
+    for (const one of chosen.toSorted((a, b) => b.loss - a.loss)) {
+      const { held } = one
+      const isHere = held.way.cell === way.cell
+      stay(one)
+      this.#gone.delete(held)
+      if (isRight()) {
+        const number = isHere ? adopt(cell, again(held.way), nodesOf(way.site, held.gang)) : 0
+        const gang = this.#take(this.#gone)
+        if (gang >= 0) release(cell, gang)
+        if (gang >= 0) continue
+        if (isHere) release(cell, number)
+      }
+      leave(one)
+      this.#gone.add(held)
+    }
+    return chosen.filter(({ held }) => this.#gone.has(held))
+  }
+
+  #leave(candidate: Candidate, chosen: Candidate[]): void {
+    const { held } = candidate
     chosen.push(candidate)
-    release(scratch, candidate.held.gang)
-    gang = take(scratch, ask)
+    this.#gone.add(held)
+    this.#search.leave(candidate)
+    if (held.way.cell === this.#search.way.cell) release(this.#ask.cell, held.gang)
   }
-  if (gang < 0) return null
-  for (const candidate of candidates.slice(0, candidatesAtMost)) {
-    if (hasQuota(chosen)) break
-    if (!chosen.includes(candidate) && mayLeave(candidate, chosen)) chosen.push(candidate)
+
+  /** Takes its nodes on the copy, where those who left have room elsewhere. */
+  #take(victims: Iterable<Candidate | Held>): number {
+    const { haveRoom } = this.#search
+    const gang = take(this.#ask.cell, this.#ask)
+    const held = haveRoom && gang >= 0 ? Array.from(victims, (one) => ('held' in one ? one.held : one)) : []
+    if (gang < 0 || !haveRoom || haveRoom(held)) return gang
+    release(this.#ask.cell, gang)
+    return refusals.full
   }
-  if (chosen.length === 0 || !hasQuota(chosen)) return null
-  let kept = chosen
-  for (const one of chosen.toSorted((a, b) => b.loss - a.loss)) {
-    const fewer = kept.filter((other) => other !== one)
-    if (hasQuota(fewer) && nodesWithout(search, fewer)) kept = fewer
-  }
-  const nodes = nodesWithout(search, kept)
-  return nodes && kept.length > 0
-    ? { way, victims: kept, nodes, loss: kept.reduce((sum, { loss }) => sum + loss, 0) }
-    : null
 }
 
-/** The nodes that it has when some have left, or null. */
-function nodesWithout({ way, begin, haveRoom }: Search, victims: readonly Candidate[]): number[] | null {
-  const ask = begin()
-  const scratch = ask.cell
-  for (const { held } of victims) if (held.way.cell === way.cell) release(scratch, held.gang)
-  const gang = take(scratch, ask)
-  if (gang < 0) return null
-  const nodes = allNodesOf(scratch, gang, way)
-  return haveRoom?.(victims) === false ? null : nodes
-}
+type Place = { domain: Domain; domains: Domains }

@@ -1,4 +1,5 @@
 import type { Cell } from '#engine/cell/cell.ts'
+import type { Loses } from '#engine/preemption/candidates.ts'
 import type { Ledger } from '#engine/preemption/ledger.ts'
 import type { Preemption } from '#model/project.ts'
 import type { QuotaNode } from './quota.ts'
@@ -25,6 +26,6 @@ export type LineOptions = {
   ledger?: Ledger | undefined
   /** So many may be moved in an hour to free a domain for others; nobody when absent. */
   movesPerHour?: number | undefined
-  /** How long somebody who runs since then would have to run again if it left now; all of it when absent. */
-  losesMs?: ((request: Request, since: number, now: number) => number) | undefined
+  /** What somebody who runs would lose if it left; all since its start when absent, and null for who cannot leave now. */
+  losesOf?: ((request: Request) => Loses | null) | undefined
 }

@@ -75,11 +75,11 @@ export class Line {
       rootOf,
       lost: (cell, project) => this.#sleepers.stir(cell, project),
     })
-    const { preemption: terms, losesMs, movesPerHour = 0, ledger = new Ledger() } = options
-    const given = { terms: terms ?? new Map(), quotas, quota: this.#quota, shares, ledger, losesMs, movesPerHour }
+    const { preemption: terms, losesOf, movesPerHour = 0, ledger = new Ledger() } = options
+    const given = { quotas, quota: this.#quota, shares, ledger, losesOf, movesPerHour, cells: cells.length }
     this.#ledger = ledger
     this.#takesBack = terms !== undefined
-    this.#preemptor = terms || movesPerHour > 0 ? new Preemptor(given) : null
+    this.#preemptor = terms || movesPerHour > 0 ? new Preemptor({ ...given, terms: terms ?? new Map() }) : null
   }
 
   submit(request: Request): void {
@@ -128,6 +128,7 @@ export class Line {
     this.#promises.openFence(cell)
     release(site, gang)
     this.#held.remove(one)
+    this.#preemptor?.ended(one)
     this.#quota.remove(project, amounts)
     this.#shares.change(project, negative(amounts), now)
     this.#promises.uncount(request)
@@ -298,31 +299,23 @@ export class Line {
     if (!this.#preemptor || signature.reservation?.victims) return null
     // Nobody knows how long the others take to leave, so it passes nobody who is promised something.
     const ends = Infinity
-    const root = this.#sleepers.rootOf(head.want.project)
-    const holders = [...new Set(signature.cells.flatMap((cell) => this.#held.of(cell, root)))]
-    const leaving = holders.filter(({ leaves }) => leaves)
-    const asking = {
+    const found = this.#preemptor.find({
       request: head,
       ways: this.#chosen(signature, now),
       now,
-      holders,
       coming: this.#promises.claims(signature, true),
-      begin: (way: Way) => {
-        const ask = this.#promises.rehearse(signature, way, ends)
-        for (const held of leaving) if (held.way.cell === way.cell) release(ask.cell, held.gang)
-        return ask
-      },
-      again: (way: Way) => this.#promises.askOnCopy(way),
-      hasQuota: (way: Way, some: readonly Held[]) =>
-        !this.#promises.quotaMissingWithout(signature, way, { ends, gone: [...leaving, ...some] }),
-    }
-    const found = this.#preemptor.find(asking) ?? this.#preemptor.findMoves(asking)
+      begin: (way) => this.#promises.rehearse(signature, way, ends),
+      again: (way) => this.#promises.askOnCopy(way),
+      leave: (held) => this.#promises.leave(held),
+      stay: (held) => this.#promises.stay(held),
+      hasQuota: (way) => !this.#promises.quotaMissing(signature, way, ends),
+    })
     if (!found) return null
     const { way, nodes } = found
     const victims = found.victims.map(({ held }) => held)
     for (const held of victims) {
       held.leaves = true
-      this.#preemptor.note(head, held.request, { isMove: found.isMove, now })
+      this.#preemptor.note(head, held, { isMove: found.isMove, now })
     }
     this.#promises.claim(signature, head, { way, nodes, victims })
     const ids = victims.map(({ request }) => request.id)
@@ -362,6 +355,7 @@ export class Line {
     const { request, way } = held
     const { project } = request.want
     this.#held.add(held)
+    this.#preemptor?.runs(held)
     this.#quota.add(project, way.amounts)
     this.#shares.change(project, way.amounts, now)
     this.#promises.count(held)

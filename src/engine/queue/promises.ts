@@ -176,23 +176,19 @@ export class Promises {
     return before ? { cause: 'reserved', until: before.at, for: before.request.id } : null
   }
 
-  /** The same without some who run now. */
-  quotaMissingWithout(
-    asker: Signature,
-    way: Way,
-    { ends, gone }: { ends: number; gone: readonly Held[] },
-  ): Refusal | null {
-    const each = (change: 'add' | 'remove'): void => {
-      for (const { request, way: held } of gone) {
-        const { project } = request.want
-        this.#given.quota[change](project, held.amounts)
-        for (const one of this.all()) if (one.counted.has(request.id)) one.quota[change](project, held.amounts)
-      }
-    }
-    each('remove')
-    const missing = this.quotaMissing(asker, way, ends)
-    each('add')
-    return missing
+  /** Counts somebody who runs out of all quotas, as if it had ended, … */
+  leave(held: Held): void {
+    this.#countAgain(held, 'remove')
+  }
+
+  /** … or in again. */
+  stay(held: Held): void {
+    this.#countAgain(held, 'add')
+  }
+
+  #countAgain({ request: { id, want }, way: { amounts } }: Held, change: 'add' | 'remove'): void {
+    this.#given.quota[change](want.project, amounts)
+    for (const { counted, quota } of this.#all) if (counted.has(id)) quota[change](want.project, amounts)
   }
 
   /** The same for all to whom the same is open in a cell. */

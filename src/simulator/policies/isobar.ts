@@ -61,7 +61,7 @@ class IsobarScheduler implements Scheduler {
       // Nobody is looked for where nobody may be stopped.
       preemption: terms.some(mayStop) ? preemption : undefined,
       // Who is stopped is told before, and saves its work.
-      losesMs: ({ id }) => this.#records.get(id)?.restartMs ?? 0,
+      losesOf: ({ id }) => ({ mostMs: 0, restartMs: this.#records.get(id)?.restartMs ?? 0 }),
     })
   }
 
