@@ -65,8 +65,8 @@ async function admitRound(house: House, claim: Claim): Promise<Admitted> {
   if (plan) house.steering?.placed(gangsPlaced(decisions, snapshot.waiting, now))
   // The engine decides no further than it knows who comes next.
   const more = snapshot.more || decisions.length < snapshot.waiting.length
-  noteRound(house, { snapshot, decisions, more, now })
-  return { waiting: snapshot.waiting.length, placed: placed.length, more, tellAt: telling.at }
+  const isCut = noteRound(house, { snapshot, decisions, more, now })
+  return { waiting: snapshot.waiting.length, placed: placed.length, more: more || isCut, tellAt: telling.at }
 }
 
 async function usageOf(house: House, now: number): Promise<Map<string, Usage>> {

@@ -24,8 +24,11 @@ export function toRead(house: House, now: number): { asleep: Map<string, number>
 
 type Round = { snapshot: QueueSnapshot; decisions: Decision[]; more: boolean; now: number }
 
-/** Remembers what a round has found; `more`: not all that was read was decided. */
-export function noteRound(house: House, { snapshot, decisions, more, now }: Round): void {
+/**
+ * Remembers what a round has found; `more`: not all that was read was decided. Whether more is to be read at once: not
+ * all of a need was, and all that was has found room.
+ */
+export function noteRound(house: House, { snapshot, decisions, more, now }: Round): boolean {
   const kept = memories(house)
   const needs = new Map(
     snapshot.waiting.map(({ workload, replica, need }) => [`${workload.id} ${replica.replica}`, need]),
@@ -34,14 +37,19 @@ export function noteRound(house: House, { snapshot, decisions, more, now }: Roun
   const refused = new Set(decisions.filter(({ placement }) => placement === null).map(needOf))
   const placed = new Set(decisions.filter(({ placement }) => placement !== null).map(needOf))
   const next = new Map([...refused].map((need) => [need, shallow]))
+  let isCut = false
   for (const [need, depth] of kept.needs) {
     if (refused.has(need)) continue
     if (!placed.has(need)) {
       if (more) next.set(need, depth)
-    } else if (snapshot.unread.has(need)) next.set(need, Math.min(deepest, depth * 8))
+    } else if (snapshot.unread.has(need)) {
+      next.set(need, Math.min(deepest, depth * 8))
+      isCut = true
+    }
   }
   kept.needs = next
-  if (now < kept.turnAt) return
+  if (now < kept.turnAt) return isCut
   kept.after = snapshot.after
   kept.turnAt = now + turnMs
+  return isCut
 }
