@@ -54,10 +54,11 @@ const waysAtMost = 4
 const whole: Loses = { mostMs: Infinity, restartMs: 0 }
 
 /**
- * Who has to leave for whom, with the rules of Kueue's cluster queues: a project may preempt its own work of lower priority
- * (`within`), and reclaim what others of its tree borrow (`reclaim`: of lower priority, or any), but not to borrow itself.
- * So a victim has lower priority and is of the same project, or its project holds more than its own before it leaves, while
- * that of who preempts holds no more than its own afterwards. `Ledger` keeps it from going in circles.
+ * Who has to leave for whom, with the rules of Kueue's cluster queues and hierarchical cohorts: a project may preempt its own
+ * work of lower priority (`within`), and reclaim what others of its tree borrow (`reclaim`: of lower priority, or any), but
+ * not to borrow itself. So a victim has lower priority and is of the same project; or its project, and each group that it is
+ * in below the one in which both are, holds more than its own before it leaves, while on the other side one of them, the
+ * project that preempts or a group of it, holds no more than its own afterwards. `Ledger` keeps it from going in circles.
  */
 export class Preemptor {
   readonly #given: PreemptorOptions
@@ -117,7 +118,6 @@ export class Preemptor {
   /** Of the ways the one with the least loss. */
   #findVictims(known: Case): Found | null {
     const { request, ways, begin, hasQuota } = known
-    const { project } = request.want
     const own = this.#ownPiles(request)
     const others = this.#othersPiles(known)
     if (own.length + others.length === 0) return null
@@ -125,15 +125,29 @@ export class Preemptor {
     if (known.gone && ways.some((way) => hasRoom(begin(way)) && hasQuota(way))) return null
     let best: Found | null = null
     for (const way of ways.slice(0, waysAtMost)) {
-      const found =
-        (others.length > 0 ? this.#search(known, { way, piles: [...own, ...others], keeps: project }) : null) ??
-        (own.length > 0 ? this.#search(known, { way, piles: own, keeps: null }) : null)
+      const found = this.#reclaim(known, { way, own, others }) ?? this.#search(known, { way, piles: own, keeps: null })
       if (found && (!best || found.loss < best.loss)) best = { ...found, isMove: false }
     }
     return best
   }
 
+  /** The project first, then its groups: whichever holds no more than its own may take back from who is outside of it. */
+  #reclaim(known: Case, { way, own, others }: { way: Way; own: Pile[]; others: Pile[] }): Eviction | null {
+    const mine = this.#whole(known.request.want.project)
+    for (let level = 0; level < Math.max(1, mine.length - 1); level++) {
+      const keeps = mine[level]
+      const outside = others.filter(({ project }) => Math.max(1, this.#meet(project, mine)) > level)
+      if (keeps === undefined || outside.length === 0) break
+      // Where none of its own leaves, nothing changes that.
+      if (own.length === 0 && this.#borrows(keeps, way, known)) continue
+      const found = this.#search(known, { way, piles: [...own, ...outside], keeps })
+      if (found) return found
+    }
+    return null
+  }
+
   #search(known: Case, { way, piles, keeps }: Choice): Eviction | null {
+    if (piles.length === 0) return null
     const { request, now, begin, again, leave, stay, hasQuota } = known
     const { ledger, terms } = this.#given
     const here = piles.filter(({ cell }) => cell === way.cell)
@@ -218,27 +232,29 @@ export class Preemptor {
     )
   }
 
-  /** Whether a project, or a group that it is in without the one who asks, holds more than its own. */
+  /** Whether a project, and each group that it is in without the one who asks, holds more than its own. */
   #isReclaimable(victim: string, way: Way, { request, coming }: Case): boolean {
-    const mine = this.#path(request.want.project)
-    return this.#soon(coming, (quota) =>
-      this.#path(victim).some((node) => !mine.includes(node) && isOver(quota, node, way)),
-    )
+    const mine = this.#whole(request.want.project)
+    const theirs = this.#whole(victim)
+    const apart = theirs.slice(0, theirs.indexOf(mine[this.#meet(victim, mine)] ?? ''))
+    return apart.length > 0 && this.#soon(coming, (quota) => apart.every((node) => isOver(quota, node, way)))
   }
 
-  #borrows(project: string, way: Way, { coming }: Case): boolean {
+  /** How far up a path those of another project are in the same group. */
+  #meet(project: string, path: readonly string[]): number {
+    const other = this.#whole(project)
+    return path.findIndex((node) => other.includes(node))
+  }
+
+  /** Whether a project that starts something, or a group of it, holds more than its own then. */
+  #borrows(node: string, way: Way, { request, coming }: Case): boolean {
+    const { project } = request.want
     return this.#soon(coming, (quota) => {
       quota.add(project, way.amounts)
-      const does = this.#path(project).some((node) => isOver(quota, node, way))
+      const does = isOver(quota, node, way)
       quota.remove(project, way.amounts)
       return does
     })
-  }
-
-  /** A project and the groups that it is in, without the root: that one owns all there is. */
-  #path(project: string): readonly string[] {
-    const path = this.#whole(project)
-    return path.length > 1 ? path.slice(0, -1) : path
   }
 
   #rootOf(project: string): string {
@@ -267,7 +283,7 @@ export class Preemptor {
 /** `gone`: some leave anyway, and are counted as if they had. `owners`: which projects hold more than their own. */
 type Case = Asking & { gone: boolean; owners: Map<string, boolean> }
 
-/** Who may have to leave, and the project that may not borrow then. */
+/** Who may have to leave, and the project or group that may not borrow then. */
 type Choice = { way: Way; piles: readonly Pile[]; keeps: string | null }
 
 const isOver = (quota: QuotaTree, node: string, { amounts }: Way): boolean =>
