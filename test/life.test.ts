@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test'
 
 import type { WorkloadDetail } from '#api/views.ts'
 import { signal, taggedProcesses } from '#kit/processes.ts'
-import { aHouse, type TestHouse } from '#rigs/house.ts'
+import { aHouse, aWrittenJob, type TestHouse } from '#rigs/house.ts'
 
 // The ends that a spec or a person sets, and what is tried again, on a real server with real processes.
 
@@ -17,15 +17,8 @@ const sites = `sites:
   - { provider: local, name: two, price: $0.10/h, patience: 60s, nodes: 2, ${shape} }
   - { provider: local, name: three, price: $0.10/h, patience: 60s, nodes: 2, ${shape} }
 `
-const aJob = (name: string, run: string, more: object = {}) => ({
-  kind: 'job',
-  name,
-  resources: { cpus: 1, memory: '64MB' },
-  placement: { sites: ['local/wide'] },
-  checkpoint: { grace: '5s' },
-  run,
-  ...more,
-})
+const aJob = (name: string, run: string, more: object = {}) =>
+  aWrittenJob(name, run, { placement: { sites: ['local/wide'] }, ...more })
 /** Runs until it is told to stop, and then saves what it has. */
 const untilTold = `
   trap 'echo saved by $ISOBAR_ATTEMPT > $ISOBAR_CHECKPOINT_DIR/state; exit 0' TERM

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
 import type { WorkloadDetail } from '#api/views.ts'
-import { aHouse, type TestHouse } from '#rigs/house.ts'
+import { aHouse, aWrittenJob as aJob, type TestHouse } from '#rigs/house.ts'
 
 // Work that leaves for other work, on a real server with real processes.
 
@@ -12,14 +12,6 @@ const sites = `sites:
   - { provider: local, name: one, price: $0.10/h, patience: 60s, nodes: 1, shape: { cpus: 1, memory: 256MB } }
   - { provider: local, name: two, price: $0.10/h, patience: 60s, nodes: 2, shape: { cpus: 1, memory: 256MB } }
 `
-const aJob = (name: string, run: string, more: object = {}) => ({
-  kind: 'job',
-  name,
-  resources: { cpus: 1, memory: '64MB' },
-  checkpoint: { grace: '5s' },
-  run,
-  ...more,
-})
 /** Counts on from its checkpoint to 5; when it is told to stop it saves where it is, and takes a moment for that. */
 const counts = `
   n=$(cat $ISOBAR_RESUME_DIR/n 2>/dev/null || echo 0)

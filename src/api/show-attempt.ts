@@ -25,7 +25,8 @@ export const attemptView = (attempt: ShownAttempt, spec: Spec, now: number): Att
   endedAt: timeOrNull(attempt.endedAt),
   ranks: attempt.ranks.map(({ rank, state, address, exitCode }) => {
     const role = rank < spec.nodes ? roleOfRank(spec, rank).name : ''
-    return { rank, state, address, exitCode, role: role === '' ? null : role }
+    const node = attempt.lease?.ranks.find((one) => one.rank === rank)?.node ?? null
+    return { rank, state, address, exitCode, role: role === '' ? null : role, node }
   }),
   lease: attempt.lease && { id: attempt.lease.id, state: attempt.lease.state },
 })

@@ -84,6 +84,7 @@ export const RankView = z
     address: z.string().nullable(),
     exitCode: z.int().nullable(),
     role: z.string().nullable().meta({ description: 'What it does; null where the workload has no roles.' }),
+    node: z.string().nullable().meta({ description: 'The node that it is on; null where the provider chooses it.' }),
   })
   .meta({ id: 'Rank' })
 

@@ -1,6 +1,7 @@
 import type { AttemptState } from './attempt.ts'
 import type { NewEvent } from './event.ts'
 import type { LeaseState } from './lease.ts'
+import type { Kept } from './replica.ts'
 import type { WorkloadState } from './workload.ts'
 
 /**
@@ -28,6 +29,8 @@ export type Change =
       failures: number
       notBefore: number
       avoid: Record<string, number>
+      /** Nothing is kept for it where this is absent. */
+      kept?: Kept
     }
   | { change: 'replica-done'; workload: string; replica: number }
   /** Give the unfinished tasks that a dead attempt held back to the queue. */

@@ -27,4 +27,9 @@ export type LiveLease = Pick<
   graceMs?: number
   leaves?: boolean
   beside?: Beside | null
+  /** Nobody else may have its nodes: this replica of its workload lost some ranks there and comes back to the others. */
+  keptFor?: KeptFor | null
 }
+
+/** `isGone`: nothing runs there any more, so that the replica may start. */
+export type KeptFor = { replica: number; lost: number[]; isGone: boolean }

@@ -109,7 +109,20 @@ export type Decision = {
   refusal: Refusal | null
   /** Who has to leave for it: it waits until they have left, and what they leave is promised to it. */
   preempts?: Preempted[]
+  /** How it comes back to the nodes that were kept for it: now, or when what is left there has ended. */
+  repair?: Repair
+  /** The lease whose nodes need not be kept for it any more: it does not come back to them. */
+  lets?: string
 }
+
+/** A gang comes back to its nodes: how many were kept, and what took the place of the others. */
+export type Repair = { kept: number; replaced: { from: string; to: string }[] }
 
 /** Whole work that leaves for other work, by the lease that it gives up. */
 export type Preempted = { lease: string; workload: string; name: string }
+
+/** `keeps 3 of its nodes; west-7 takes the place of west-1`. */
+export function sayRepair({ kept, replaced }: Repair): string {
+  const places = replaced.map(({ from, to }) => `${to} takes the place of ${from}`)
+  return `keeps ${kept === 0 ? 'none' : kept} of its nodes; ${places.join(', ')}`
+}

@@ -22,4 +22,9 @@ export type Replica = {
   notBefore: number
   /** Offers that refused it lately, and until when to leave them alone: `{"local/west": 1767225600000}`. */
   avoid: Record<string, number>
+  /** While it waits after a loss: the nodes that are its own until it is decided whether it comes back to them. */
+  kept?: Kept | null
 }
+
+/** The nodes of a lease that has ended or will, but for those of the ranks that were lost. */
+export type Kept = { lease: string; lost: number[] }

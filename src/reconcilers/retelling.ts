@@ -27,7 +27,10 @@ export function retelling(house: Parameters<typeof lately>[0], decisions: readon
   const told = lately(house)
   for (const [key, { at }] of told) if (at + againMs <= now) told.delete(key)
   const isNew = (one: Decision): boolean =>
-    one.placement !== null || one.preempts !== undefined || told.get(keyOf(one))?.what !== whatOf(one)
+    one.placement !== null ||
+    one.preempts !== undefined ||
+    one.lets !== undefined ||
+    told.get(keyOf(one))?.what !== whatOf(one)
   const anew = new Set(decisions.filter(isNew).map(({ workload }) => workload))
   const news: Decision[] = []
   let soonest = Infinity

@@ -196,10 +196,12 @@ create table replicas (
   created_at bigint not null default 0,
   told boolean not null default false,
   promised boolean not null default false,
+  kept jsonb,
   PRIMARY KEY (workload, replica),
   FOREIGN KEY (workload) REFERENCES workloads(id) ON DELETE CASCADE
 );
 CREATE INDEX replicas_avoiding ON public.replicas USING btree (workload) WHERE ((state = 'waiting'::text) AND (avoid <> '{}'::jsonb));
+CREATE INDEX replicas_kept ON public.replicas USING btree (workload) WHERE ((state = 'waiting'::text) AND (kept IS NOT NULL));
 CREATE INDEX replicas_later ON public.replicas USING btree (not_before) WHERE ((state = 'waiting'::text) AND (not_before > 0));
 CREATE INDEX replicas_line ON public.replicas USING btree (need, created_at, workload, replica) WHERE ((state = 'waiting'::text) AND (avoid = '{}'::jsonb));
 CREATE INDEX replicas_promised ON public.replicas USING btree (workload) WHERE ((state = 'waiting'::text) AND promised);

@@ -7,6 +7,16 @@ import { callMain, openHouse, type Captured } from '#cli/captured.ts'
 
 export type TestHouse = Awaited<ReturnType<typeof aHouse>>
 
+/** A job of one node with one CPU, as a person writes it. Not the `aJob` of the builders, which is a row of the store. */
+export const aWrittenJob = (name: string, run: string, more: object = {}) => ({
+  kind: 'job',
+  name,
+  resources: { cpus: 1, memory: '64MB' },
+  checkpoint: { grace: '5s' },
+  run,
+  ...more,
+})
+
 /** A whole server with the real local provider and real processes, used as a person does: through the command line. */
 export async function aHouse(sites: string) {
   const house = await openHouse(sites)

@@ -123,6 +123,7 @@ function ranks(attempt: AttemptView | undefined, style: Style): string {
       { title: 'RANK', cell: ({ rank }) => String(rank), right: true },
       ...(shown.some(({ role }) => role) ? [{ title: 'ROLE', cell: (one: RankView) => one.role ?? '' }] : []),
       { title: 'STATE', cell: ({ state }) => state, paint: ({ state }) => paintOf(state) },
+      ...(shown.some(({ node }) => node) ? [{ title: 'NODE', cell: (one: RankView) => one.node ?? '' }] : []),
       { title: 'ADDRESS', cell: ({ address }) => address ?? '' },
       { title: 'EXIT', cell: ({ exitCode }) => (exitCode === null ? '' : String(exitCode)), right: true },
     ],

@@ -200,6 +200,27 @@ test('a gang with a lost rank is lost as a whole and waits again at once', () =>
   ])
 })
 
+/** What a gang on these nodes keeps whose ranks are these. */
+function keeps(ranks: Partial<Rank>[], nodes: string[], losses = 0) {
+  const job = aJob({ nodes: ranks.length })
+  const facts = running(job, ranks, { replicas: [aReplica(job, { state: 'placed', losses })] })
+  const slice = { cpuMilli: 1000, memoryMiB: 1024, diskMiB: 0, accelerators: 0 }
+  for (const { lease } of facts.attempts)
+    lease.ranks = ranks.map((_, rank) => ({ rank, ...slice, ...(nodes[rank] && { node: nodes[rank] }) }))
+  return conclude(facts, aNow).find((change) => change.change === 'replica-waits')?.kept
+}
+
+test('a gang keeps the nodes that it did not lose, where the engine chose them', () => {
+  const lost = { state: 'lost', heardAt: aNow - 30_000 } as const
+  const named = ['n0', 'n1', 'n2']
+  assert.deepEqual(keeps([{}, lost, {}], named), { lease: 'l-1', lost: [1] })
+  assert.deepEqual(keeps([{}, lost, { ...lost, heardAt: aNow - 1 }], named), { lease: 'l-1', lost: [1, 2] })
+  assert.equal(keeps([lost, lost, lost], named), undefined)
+  assert.equal(keeps([{}, lost], ['n0', 'n0']), undefined, 'both were on the node that is lost')
+  assert.equal(keeps([{}, lost, {}], []), undefined)
+  assert.equal(keeps([{}, lost, {}], named, 3), undefined, 'it is lost there again and again')
+})
+
 test('a provider alone is not believed while the agent still reports', () => {
   const facts = running(aJob(), [{ state: 'lost', heardAt: aNow - 1000 }])
   const [look, ...others] = conclude(facts, aNow)

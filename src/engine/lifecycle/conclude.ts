@@ -59,8 +59,8 @@ function replicaChanges({ attempt, next }: Judged): Change[] {
 }
 
 function waits(workload: string, replica: number, next: Extract<NextTry, { next: 'waits' }>): Change {
-  const { losses, failures, notBefore, avoid } = next
-  return { change: 'replica-waits', workload, replica, losses, failures, notBefore, avoid }
+  const { losses, failures, notBefore, avoid, kept } = next
+  return { change: 'replica-waits', workload, replica, losses, failures, notBefore, avoid, ...(kept && { kept }) }
 }
 
 /** Leases of ended attempts are retired; one that is out of reach beyond patience stops counting as used. */

@@ -6,8 +6,8 @@ import { failurePauseMs, orderPatienceMs, silenceMs, startingPatienceMs } from '
 /** What has become of an attempt. */
 export type Verdict =
   | { is: 'live'; up: boolean; running: boolean; ready: boolean }
-  /** `fence`: its capacity may still be there, out of reach; it must be retired when the site is back. */
-  | { is: 'over'; state: EndState; exitCode?: number; reason: string; fence: boolean }
+  /** `lost`: its site answers and shows these ranks as lost, and no others. `fence`: its capacity may still be there, out of reach; it must be retired when the site is back. */
+  | { is: 'over'; state: EndState; exitCode?: number; reason: string; lost?: number[]; fence: boolean }
 
 type EndState = Extract<AttemptState, 'succeeded' | 'failed' | 'stopped' | 'refused' | 'lost'>
 type Over = Omit<Extract<Verdict, { is: 'over' }>, 'fence'>
@@ -69,8 +69,10 @@ function gone(attempt: LiveAttempt, site: SiteFacts | undefined, now: number): O
   if (attempt.lease.state === 'refused') return { is: 'over', state: 'refused', reason: `${name} did not take it` }
   if (attempt.lease.state === 'gone' || attempt.lease.state === 'lost')
     return { is: 'over', state: 'lost', reason: `${name} took its capacity away` }
-  const lost = attempt.ranks.find((rank) => rank.state === 'lost' && silent(rank, now))
-  if (lost) return { is: 'over', state: 'lost', reason: `${name} lost rank ${lost.rank}` }
+  const shown = attempt.ranks.filter((rank) => rank.state === 'lost')
+  const lost = shown.map(({ rank }) => rank)
+  const first = shown.find((rank) => silent(rank, now))
+  if (first) return { is: 'over', state: 'lost', reason: `${name} lost rank ${first.rank}`, lost }
   if (attempt.lease.state === 'wanted' || !outOfPatience(site, now) || !allSilent(attempt, now)) return null
   const reason = `${name} has not answered since ${timeOf(site.since)}, longer than its patience, and its agents are silent`
   return { is: 'over', state: 'lost', reason }

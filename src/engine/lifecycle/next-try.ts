@@ -1,5 +1,6 @@
 import { backoffMs } from '#kit/backoff.ts'
-import type { Replica } from '#model/replica.ts'
+import type { Kept, Replica } from '#model/replica.ts'
+import type { Workload } from '#model/workload.ts'
 import { allTasksEnded, siteOf, type LiveAttempt, type WorkloadFacts } from './facts.ts'
 import type { Verdict } from './judge.ts'
 import { avoiding } from './patience.ts'
@@ -7,9 +8,11 @@ import { avoiding } from './patience.ts'
 /** What follows for a replica once its attempt is over. */
 export type NextTry =
   | { next: 'done' }
-  | { next: 'waits'; reason: string; losses: number; failures: number; notBefore: number; avoid: Replica['avoid'] }
+  | ({ next: 'waits'; reason: string } & Waits)
   /** The whole workload has failed with it. */
   | { next: 'give-up'; reason: string; exitCode: number }
+
+type Waits = Pick<Replica, 'losses' | 'failures' | 'notBefore' | 'avoid'> & { kept?: Kept }
 
 /** An attempt with what has become of it, and what follows for its replica. */
 export type Judged = { attempt: LiveAttempt; verdict: Verdict; next: NextTry | null }
@@ -72,7 +75,19 @@ function afterLoss(ended: Ended, { workload }: WorkloadFacts, now: number): Next
   const notBefore = often ? now + pause(ended.attempt, losses - freeLosses) : now
   const flapping = often || ended.verdict.fence
   const avoid = flapping ? avoiding(ended.replica.avoid, siteOf(ended.attempt.lease), now) : ended.replica.avoid
-  return { next: 'waits', ...again(ended, now), losses, notBefore, avoid }
+  const kept = flapping ? null : keptOf(ended, workload)
+  return { next: 'waits', ...again(ended, now), losses, notBefore, avoid, ...(kept && { kept }) }
+}
+
+/**
+ * What a gang keeps that lost some of its nodes: the others, as long as the engine chose them, and its spare ones. What
+ * has parts of accelerators keeps none.
+ */
+function keptOf({ attempt: { lease }, verdict: { lost = [] } }: Ended, { spec }: Workload): Kept | null {
+  const gone = new Set(lease.ranks.filter(({ rank }) => lost.includes(rank)).map(({ node }) => node))
+  const isKnown = lease.ranks.every(({ node, part }) => node !== undefined && !part)
+  const keeps = spec.topology?.spares !== undefined || lease.ranks.some(({ node }) => !gone.has(node))
+  return isKnown && gone.size > 0 && keeps ? { lease: lease.id, lost } : null
 }
 
 const again = ({ replica, verdict }: Ended, now: number) => ({

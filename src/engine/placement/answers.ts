@@ -15,7 +15,8 @@ import type { Fit } from './preference.ts'
 import { drew, runOf } from './prices.ts'
 import { goneAt, makingRoom, victimsOf } from './preempting.ts'
 import { idOf, isUnread } from './queue.ts'
-import { count, type Round } from './round.ts'
+import { comingBack, startsAnew, type Comeback, type Repaired } from './repairing.ts'
+import { count, uncount, type Round } from './round.ts'
 import { chosenOf, type Queue, type Row } from './rows.ts'
 import { ruleCostsOf } from './rule-costs.ts'
 import { objectionTo } from './rules.ts'
@@ -29,6 +30,8 @@ export type Answers = {
   choose: (request: Request) => readonly number[]
   /** False when the round is over. */
   decided: (taken: Taken) => boolean
+  /** Whether somebody comes back to its nodes, and how it stands there then. */
+  comesBack: (comeback: Comeback, repaired: Repaired | null) => void
   /** All decisions, in the order of the queue. */
   all: () => Decision[]
 }
@@ -41,7 +44,8 @@ export function createAnswers(round: Round, queue: Queue): Answers {
   const rowOf = new Map([...queue.rowOf.values()].map((row) => [row.want.key, row]))
   const known = { holders: holdersOf(round.leases), now: round.now }
   const ahead = createAhead()
-  const placed = new Map<string, Decision>()
+  /** Who was placed, or comes back to its nodes. */
+  const settled = new Map<string, Decision>()
   const waits = new Map<Row, Waits>()
   const making = new Map<string, Preempted[]>()
   let tried: readonly number[] = []
@@ -51,7 +55,7 @@ export function createAnswers(round: Round, queue: Queue): Answers {
     waits.set(row, { refusal, rejections: rejectionsOf(refused), ahead: ahead.of(row, refused[0]) })
     ahead.add(
       row,
-      row.members.find((asked) => !placed.has(idOf(asked))),
+      row.members.find((asked) => !settled.has(idOf(asked))),
     )
   }
   return {
@@ -67,22 +71,23 @@ export function createAnswers(round: Round, queue: Queue): Answers {
       if (!row) return !(isUnread(taken.id) && ('option' in taken || preempts))
       if (preempts) making.set(taken.id, victimsOf(preempts, round))
       if ('refused' in taken) refuseRow(row, taken.refused)
-      else placed.set(taken.id, placedAt(taken, { asked, row, round, tried }))
+      else settled.set(taken.id, placedAt(taken, { asked, row, round, tried }))
       return true
+    },
+    comesBack(comeback, repaired) {
+      if (repaired) settled.set(idOf(comeback.asked), backAt(comeback, repaired, round))
     },
     all() {
       for (const row of rowOf.values()) if (row.fits.length === 0) refuseRow(row)
       const starts = startsOf(round, { holders: known.holders, making })
       return queue.waiting.flatMap((asked) => {
         const id = idOf(asked)
-        const bar = queue.barred.get(id)
-        if (bar) return [nowhere(asked, refuseBefore(asked, bar))]
         const row = queue.rowOf.get(id)
         const why = row && waits.get(row)
-        const found = placed.get(id)
+        const found = settled.get(id) ?? ofUnasked(asked, queue)
         if (found || !row || !why) return found ?? []
         const [start, preempts] = [starts.get(id), making.get(id)]
-        why.firsts ??= row.members.filter((one) => !placed.has(idOf(one))).slice(0, mostAhead + 1)
+        why.firsts ??= row.members.filter((one) => !settled.has(idOf(one))).slice(0, mostAhead + 1)
         const names = ahead.inRow(asked, why.ahead, why.firsts)
         const refusal = {
           ...(preempts ? makingRoom(preempts) : why.refusal),
@@ -119,6 +124,25 @@ function claimed({ names }: Round, vain?: Vain): Refused['objection'] {
     return { rule: 'capacity', detail: 'no way was found to fit all its nodes together', passing: true }
   const first = names.get(vain.for) ?? 'another'
   return { rule: 'quota', detail: `${first} came first and waits for what is left of the quota`, passing: true }
+}
+
+/** Who may not be placed whatever there is, and who does not come back to its nodes, were not asked. */
+function ofUnasked(asked: Asked, { barred }: Queue): Decision | null {
+  const bar = barred.get(idOf(asked))
+  const { kept } = asked.replica
+  if (!bar && !kept) return null
+  return { ...nowhere(asked, bar ? refuseBefore(asked, bar) : startsAnew(asked)), ...(kept && { lets: kept.lease }) }
+}
+
+/** Who comes back starts where it stood, and counts as it did; or waits until nothing of it is left there. */
+function backAt(comeback: Comeback, repaired: Repaired, round: Round): Decision {
+  const { asked, row, lease, option, ground } = comeback
+  const { ranks, spares, repair } = repaired
+  if (!lease.keptFor.isGone) return { ...nowhere(asked, comingBack(comeback, repaired, round.now)), repair }
+  uncount(round, lease)
+  const taken = { id: idOf(asked), option, cell: ground.number, gang: -1, ranks, spares }
+  // Nothing else was looked at.
+  return { ...placedAt(taken, { asked, row, round, tried: [] }), rejections: [], repair }
 }
 
 type Placing = { asked: Asked; row: Row; round: Round; tried: readonly number[] }

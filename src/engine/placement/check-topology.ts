@@ -22,7 +22,7 @@ const countBy = (names: readonly string[]): number[] =>
 export function* standing(
   { topology, nodes: size }: Spec,
   placement: Placement,
-  nodes: Node[] | null,
+  { nodes, isBack }: { nodes: Node[] | null; isBack: boolean },
 ): Iterable<string> {
   if (!topology) return
   const { within, required, slices, spread, exclusive, spares } = topology
@@ -47,10 +47,11 @@ export function* standing(
   if (spares) {
     const used = new Set(at(spares.within))
     const kept = (beside.spares ?? []).map((name) => domainOf(nodes, name, spares.within))
+    // Who comes back has used some of them up.
     if (
-      kept.length !== used.size * spares.count ||
+      (isBack ? kept.length > used.size * spares.count : kept.length !== used.size * spares.count) ||
       kept.some((domain) => !used.has(domain)) ||
-      countBy(kept).some((count) => count !== spares.count)
+      countBy(kept).some((count) => (isBack ? count > spares.count : count !== spares.count))
     )
       yield 'it has not its spares in each domain'
   }

@@ -9,12 +9,21 @@ import { insideBlock } from './check-block.ts'
 import { acceleratorsOf, amountOf, partsHold, suits } from './check-parts.ts'
 import { preemptsHold } from './check-preempting.ts'
 import { quotasHold } from './check-quota.ts'
+import { leasesAfter, repairsHold } from './check-repair.ts'
 import { apart, standing, withSpares } from './check-topology.ts'
 import type { Asked, SiteFacts } from './facts.ts'
 import type { PlaceInput } from './place.ts'
 
 /** A decision that placed something, with all that it speaks of. */
-type Placed = { asked: Asked; placement: Placement; project: Project; site: SiteFacts; offer: Offer }
+type Placed = {
+  asked: Asked
+  placement: Placement
+  project: Project
+  site: SiteFacts
+  offer: Offer
+  /** It comes back to what was its own. */
+  isBack: boolean
+}
 
 const amounts = ['cpuMilli', 'memoryMiB', 'diskMiB', 'accelerators'] as const
 
@@ -23,7 +32,8 @@ const amounts = ['cpuMilli', 'memoryMiB', 'diskMiB', 'accelerators'] as const
  * no code with the engine and takes its time, so that it can judge any engine.
  */
 export function check(given: PlaceInput, decisions: Decision[]): string[] {
-  const leases = given.snapshot.leases.flatMap((lease) => Array.from({ length: lease.times ?? 1 }, () => lease))
+  const there = leasesAfter(given.snapshot.leases, decisions)
+  const leases = there.flatMap((lease) => Array.from({ length: lease.times ?? 1 }, () => lease))
   const input = { ...given, snapshot: { ...given.snapshot, leases } }
   const placed: Placed[] = []
   const wrong: string[] = []
@@ -46,6 +56,7 @@ export function check(given: PlaceInput, decisions: Decision[]): string[] {
     ...offersHold(input, placed),
     ...projectsHold(input, placed),
     ...preemptsHold(input, decisions),
+    ...repairsHold(given, decisions),
   ]
 }
 
@@ -64,7 +75,7 @@ function resolve({ snapshot }: PlaceInput, decision: Decision): Placed | string 
   const site = snapshot.sites.find((each) => each.site === `${placement.provider}/${placement.site}`)
   const offer = site?.offers.find((each) => each.tier === placement.tier && each.shape.name === placement.shape)
   if (!project || !site || !offer) return `${workload}/${replica} goes where nothing is offered, or has no project`
-  return { asked, placement, project, site, offer }
+  return { asked, placement, project, site, offer, isBack: decision.repair !== undefined }
 }
 
 function* whole({ asked, placement }: Placed): Iterable<string> {
@@ -100,7 +111,8 @@ const held = (rank: LeasedRank, key: (typeof amounts)[number]): number =>
 const bars = (allowed: readonly string[] | undefined, has: readonly string[]): boolean =>
   allowed !== undefined && !has.some((each) => allowed.includes(each))
 
-function* where({ now, defaults }: PlaceInput, { asked, placement, project, site, offer }: Placed): Iterable<string> {
+function* where({ now, defaults }: PlaceInput, placed: Placed): Iterable<string> {
+  const { asked, placement, project, site, offer, isBack } = placed
   const { spec } = asked.workload
   const policy = { ...defaults, ...project.policy }
   if (site.reach !== 'reachable') yield 'the site is not reachable'
@@ -120,7 +132,7 @@ function* where({ now, defaults }: PlaceInput, { asked, placement, project, site
     if (Object.entries(nodeLabels).some(([key, value]) => node?.labels?.[key] !== value)) yield 'a node lacks a label'
     if (node?.taints?.some((taint) => !tolerations.includes(taint))) yield 'a node has a taint that is not tolerated'
   }
-  yield* standing(spec, placement, site.nodes)
+  yield* standing(spec, placement, { nodes: site.nodes, isBack })
 }
 
 function* what({ asked, placement, offer }: Placed): Iterable<string> {
@@ -210,7 +222,12 @@ const siteAt = ({ sites }: PlaceInput['snapshot'], { provider, site }: { provide
 function* projectsHold({ snapshot, defaults }: PlaceInput, placed: Placed[]): Iterable<string> {
   const holdings = [
     ...snapshot.leases.map((lease) => ({ ...lease, isNew: false, site: siteAt(snapshot, lease) })),
-    ...placed.map(({ project, site, placement }) => ({ ...placement, project: project.name, site, isNew: true })),
+    ...placed.map(({ project, site, placement, isBack }) => ({
+      ...placement,
+      project: project.name,
+      site,
+      isNew: !isBack,
+    })),
   ]
   yield* quotasHold(snapshot.projects, holdings)
   for (const project of snapshot.projects) {
@@ -219,9 +236,9 @@ function* projectsHold({ snapshot, defaults }: PlaceInput, placed: Placed[]): It
       .filter((lease) => lease.project === project.name)
       .flatMap(({ provider, ranks }) => ranks.map((rank) => ({ ...rank, provider })))
     const mine = placed.filter((each) => each.project === project)
-    for (const { placement } of mine) {
+    for (const { placement, isBack } of mine) {
       const there = mineAndOld.filter(({ provider }) => provider === placement.provider).length
-      if (there >= share * (mineAndOld.length + placement.ranks.length))
+      if (!isBack && there >= share * (mineAndOld.length + placement.ranks.length))
         yield `${placement.provider} is above its share`
       mineAndOld.push(...placement.ranks.map((rank) => ({ ...rank, provider: placement.provider })))
     }

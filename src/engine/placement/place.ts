@@ -10,6 +10,7 @@ import { needOf } from './need.ts'
 import { idOf, inQueueOrder, unreadId } from './queue.ts'
 import { groundOf } from './market.ts'
 import { preemptionOf } from './preempting.ts'
+import { comebacksOf, holdKept, repair, withLostNodes } from './repairing.ts'
 import { openRound, type Round } from './round.ts'
 import { keysOf, rowFor, type Queue, type Row } from './rows.ts'
 import { adoptAll } from './running.ts'
@@ -48,8 +49,9 @@ export const overdueMs = 28 * 86_400_000
  * refusal explains itself.
  */
 export function place({ snapshot, now, defaults = {}, plan }: PlaceInput): Decision[] {
-  const round = openRound(snapshot, now, plan)
+  const round = openRound({ ...snapshot, sites: withLostNodes(snapshot) }, now, plan)
   const queue = openQueue(snapshot, { round, defaults })
+  const comebacks = comebacksOf(round.leases, round.market, queue)
   const answers = createAnswers(round, queue)
   const line = new Line({
     cells: round.market.grounds.map(({ cell }) => cell),
@@ -62,12 +64,20 @@ export function place({ snapshot, now, defaults = {}, plan }: PlaceInput): Decis
   })
   round.promisedIn = (cell) => line.promisedIn(cell)
   round.promises = () => line.reservations()
-  adoptAll(line, round)
+  adoptAll(line, round, new Set([...comebacks.values()].map(({ lease }) => lease)))
+  for (const comeback of comebacks.values()) holdKept(line, comeback, now)
   submitAll(line, snapshot, queue)
+  const comeBack = (isTold: boolean): void => {
+    for (const comeback of comebacks.values())
+      if (isTold === Boolean(comeback.asked.start)) answers.comesBack(comeback, repair(line, comeback))
+  }
+  // Who was told already which nodes it gets goes before promises, and others after them.
+  comeBack(true)
   for (const asked of promisedBefore(queue)) {
     const ground = asked.start && groundOf(round.market, asked.start)
     if (ground) line.promise(idOf(asked), ground.number, now)
   }
+  comeBack(false)
   line.turn(now)
   return answers.all()
 }
@@ -99,7 +109,7 @@ function submitAll(line: Line, { unread }: Snapshot, { waiting, rowOf }: Queue):
     const row = rowOf.get(idOf(asked))
     const count = left.get(asked.need ?? '')
     if (asked.need !== undefined && count !== undefined) left.set(asked.need, count - 1)
-    if (!row || row.fits.length === 0) continue
+    if (!row || row.fits.length === 0 || asked.replica.kept) continue
     const request = { want: row.want, since: asked.workload.createdAt, lastsMs: row.need.lastsMs }
     line.submit({ ...request, id: idOf(asked), work: asked.workload.id })
     if (count === 1 && asked.need !== undefined) line.submit({ ...request, id: unreadId(asked.need) })

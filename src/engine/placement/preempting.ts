@@ -22,8 +22,11 @@ export function preemptionOf(
   for (const { by, victim, project, at } of preemptions) ledger.note(by, { id: victim, project }, at)
   const workers = new Set(leases.filter(({ kind }) => kind !== 'job').map(({ id }) => id))
   const reachable = new Set(sites.filter(({ reach }) => reach === 'reachable').map(({ info }) => siteKey(info)))
-  // What is told to a site that does not answer is done nobody knows when, and for so long nobody else would leave.
-  const away = new Set(leases.filter((lease) => !reachable.has(`${lease.provider}/${lease.site}`)).map(({ id }) => id))
+  // What is told to a site that does not answer is done nobody knows when, and for so long nobody else would leave; and
+  // who comes back to its nodes does not run there now.
+  const away = new Set(
+    leases.filter((one) => one.keptFor || !reachable.has(`${one.provider}/${one.site}`)).map(({ id }) => id),
+  )
   return {
     preemption: new Map(projects.map(({ name, preemption }) => [name, preemption])),
     ledger,

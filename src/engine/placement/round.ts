@@ -70,6 +70,16 @@ export function count(round: Round, lease: Counted): void {
   round.quota.add(project, heldBy(lease, round))
 }
 
+/** What was counted of a lease holds somebody else from now on. */
+export function uncount(round: Round, lease: LiveLease): void {
+  const { workload, project, provider, site, ranks, times = 1 } = lease
+  const use = useOf(round, project)
+  use.nodes -= ranks.length * times
+  add(use.nodesAt, provider, -ranks.length * times)
+  for (const place of [`${provider}/${site}`, provider]) add(round.copies, `${workload} ${place}`, -times)
+  round.quota.remove(project, heldBy(lease, round))
+}
+
 /** What a lease holds, its spare nodes among it, against quotas and shares. */
 export function heldBy(lease: Omit<Counted, 'workload' | 'project'>, { market, domains }: Round): Amounts {
   const { provider, site, times = 1, beside } = lease

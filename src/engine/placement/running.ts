@@ -15,12 +15,12 @@ const ranksAtMost = 1_000_000
 
 /**
  * Tells the line of all leases: rank by rank on the nodes that they are on, also where these no longer hold as much. What
- * is on nodes that the site does not tell of counts against quotas and shares only.
+ * is on nodes that the site does not tell of counts against quotas and shares only. Those `apart` are told by others.
  */
-export function adoptAll(line: Line, round: Round): void {
+export function adoptAll(line: Line, round: Round, apart: ReadonlySet<LiveLease> = new Set()): void {
   const { market, leases, now } = round
   const wants = new Map<string, Want>()
-  for (const lease of leases)
+  for (const lease of leases.filter((one) => !apart.has(one)))
     for (const [i, ground] of groundsOf(lease, market).entries())
       for (const [j, { times, ends }] of inParts(lease).entries()) {
         const standing = standingOf(lease, times, { ground, elsewhere: market.elsewhere })

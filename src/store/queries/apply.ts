@@ -249,9 +249,9 @@ async function requeue(applying: Applying, changes: Of<'replica-waits'>[]): Prom
     // While an attempt of it lives the decision was made on old facts: somebody else queued and placed it already.
     const { rows } = await sql`
       update replicas r set state = 'waiting', losses = x.losses, failures = x.failures,
-        not_before = x."notBefore", avoid = x.avoid
+        not_before = x."notBefore", avoid = x.avoid, kept = x.kept
       from json_to_recordset(${JSON.stringify(round)}::json) as x (
-        workload text, replica int, losses int, failures int, "notBefore" bigint, avoid jsonb
+        workload text, replica int, losses int, failures int, "notBefore" bigint, avoid jsonb, kept jsonb
       )
       where r.workload = x.workload and r.replica = x.replica and not exists (
         select 1 from attempts a where a.workload = r.workload and a.replica = r.replica
@@ -287,6 +287,7 @@ async function moveWorkloads(applying: Applying, changes: Of<'workload'>[]): Pro
     `.execute(on)
     applying.count += rows.length
     if (over) await leaveQueue(on, rows)
+    if (to === 'held') await keepNothing(on, rows)
     if (rows.length > 0) applying.nudges.add('agents')
     // Who starts or runs has left the queue already.
     if (rows.length > 0 && to !== 'starting' && to !== 'running') applying.nudges.add('admit')
@@ -315,6 +316,13 @@ async function explain(applying: Applying, changes: Of<'reason'>[]): Promise<voi
 async function leaveQueue(on: Executor, ended: { id: string }[]): Promise<void> {
   await sql`
     update replicas set state = 'done' where workload = any(${ended.map(({ id }) => id)}::text[]) and state = 'waiting'
+  `.execute(on)
+}
+
+/** Who is held back has no claim to the nodes that it had. */
+async function keepNothing(on: Executor, held: { id: string }[]): Promise<void> {
+  await sql`
+    update replicas set kept = null where workload = any(${held.map(({ id }) => id)}::text[]) and kept is not null
   `.execute(on)
 }
 

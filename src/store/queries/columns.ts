@@ -38,6 +38,7 @@ export const replicaColumns = columns({
   failures: 'failures',
   notBefore: 'not_before',
   avoid: 'avoid',
+  kept: 'kept',
 })
 
 export const attemptColumns = columns({

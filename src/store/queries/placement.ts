@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 
 import type { Ids } from '#kit/ids.ts'
 import type { NewEvent } from '#model/event.ts'
-import type { Decision, Refusal } from '#model/plan.ts'
+import { sayRepair, type Decision, type Refusal } from '#model/plan.ts'
 import { mayPreempt, type Project } from '#model/project.ts'
 import type { Workload } from '#model/workload.ts'
 import type { Database, Executor } from '#store/database.ts'
@@ -131,11 +131,25 @@ async function commit(on: Executor, { claim, placed, refused, now, ids }: Commit
   const events = [...(await place(on, { placed, workloads, now })), ...(await refuse(on, refused, workloads))]
   await addEvents(on, events, now)
   const launches = events.some(({ type }) => type === 'attempt.placed')
+  const lets = refused.filter((one) => one.lets !== undefined)
+  await letGo(on, lets)
   await nudge(on, [
+    ...(lets.length > 0 ? (['admit'] as const) : []),
     ...(launches ? (['launch', 'follow'] as const) : []),
     ...(events.length > 0 ? (['events'] as const) : []),
   ])
   return true
+}
+
+/** What was kept for these is kept no more. */
+async function letGo(on: Executor, lets: Decision[]): Promise<void> {
+  if (lets.length === 0) return
+  const rows = lets.map(({ workload, replica, lets: lease }) => ({ workload, replica, lease }))
+  await sql`
+    update replicas r set kept = null
+    from json_to_recordset(${JSON.stringify(rows)}::json) as x (workload text, replica int, lease text)
+    where r.workload = x.workload and r.replica = x.replica and r.kept ->> 'lease' = x.lease
+  `.execute(on)
 }
 
 const preempting = (refused: Decision[], workloads: Map<string, Row>): Preempting[] =>
@@ -151,7 +165,7 @@ type Placing = { placed: Placed[]; workloads: Map<string, Row>; now: number }
 async function place(on: Executor, { placed: all, workloads, now }: Placing): Promise<NewEvent[]> {
   const placed = all.filter(({ decision }) => decision.placement !== null)
   const { rows: taken } = await sql<{ workload: string; replica: number }>`
-    update replicas r set state = 'placed', told = false, promised = false
+    update replicas r set state = 'placed', told = false, promised = false, kept = null
     from unnest(
       ${placed.map(({ decision }) => decision.workload)}::text[], ${placed.map(({ decision }) => decision.replica)}::int[]
     ) as x (workload, replica)
@@ -171,16 +185,38 @@ async function place(on: Executor, { placed: all, workloads, now }: Placing): Pr
   })
   if (rows.length === 0) return []
   await insertPlaced(on, rows, now)
-  return rows.map(({ workload, project, name, number, provider, site, tier, ranks, priceMicros, attemptId }) => ({
+  return rows.map(placedEvent)
+}
+
+function placedEvent(row: PlacedRow): NewEvent {
+  const { workload, project, name, number, provider, site, tier, ranks, priceMicros, attemptId, decision } = row
+  const { repair } = decision
+  const nodes = ranks.length === 1 ? '1 node' : `${ranks.length} nodes`
+  const how = repair ? `; it ${sayRepair(repair)}` : ''
+  return {
     type: 'attempt.placed',
     workload,
     project,
-    message: `attempt ${number} of ${name} was placed at ${provider}/${site}, ${tier}, ${ranks.length === 1 ? '1 node' : `${ranks.length} nodes`}`,
-    data: { attempt: attemptId, number, provider, site, tier, nodes: ranks.length, priceMicros },
-  }))
+    message: `attempt ${number} of ${name} was placed at ${provider}/${site}, ${tier}, ${nodes}${how}`,
+    data: {
+      attempt: attemptId,
+      number,
+      provider,
+      site,
+      tier,
+      nodes: ranks.length,
+      priceMicros,
+      ...(repair && { kept: repair.kept, replaced: repair.replaced }),
+    },
+  }
 }
 
 type PlacedRow = Placed & {
+  name: string
+  provider: string
+  site: string
+  tier: string
+  priceMicros: number
   workload: string
   replica: number
   project: string

@@ -133,32 +133,40 @@ async function readRows(on: Executor, { now, most, asleep, after }: Asked): Prom
 export type Reading = { apart: string[]; one: boolean; now: number }
 
 /**
- * All leases that occupy capacity; those that hold the same at the same place come as one, which are few where the
- * provider chooses the nodes. `apart` are the workloads whose own leases are told apart from all others', and with `one`
- * all are. What is being retired, or whose attempt is stopping, is there until its grace is over: nobody can be made to leave
- * who leaves anyway.
+ * All leases that occupy capacity, and those that are kept for a replica that waits, though nothing may run there any
+ * more. Those that hold the same at the same place come as one, which are few where the provider chooses the nodes.
+ * `apart` are the workloads whose own leases are told apart from all others', and with `one` all are. What is being
+ * retired, or whose attempt is stopping, is there until its grace is over: nobody can be made to leave who leaves anyway.
  */
 export async function readLeases(on: Executor, { apart, one, now }: Reading): Promise<LiveLease[]> {
-  const alone = sql`(${one}::bool or l.workload = any(${apart}::text[]))`
+  const alone = sql`(${one}::bool or l.workload = any(${apart}::text[]) or l.kept_for is not null)`
+  const leaving = sql`(k.lease is null and (l.state = 'stopping' or a.state not in ('starting', 'running')))`
   const { rows } = await sql<LiveLease>`
-    with live as materialized (
-      select l.*, (l.state = 'stopping' or a.state not in ('starting', 'running')) as leaves,
-        case when l.state = 'stopping' or a.state not in ('starting', 'running')
+    with kept as materialized (
+      select r.kept ->> 'lease' as lease, r.replica, r.kept -> 'lost' as lost
+      from replicas r where r.state = 'waiting' and r.kept is not null
+    ), held as (
+      select l.* from leases l where l.state = any(${occupyingStates}::text[])
+      union all select l.* from kept k join leases l on l.id = k.lease where l.state = 'gone'
+    ), live as materialized (
+      select l.*, ${leaving} as leaves, case when k.lease is not null then
+        json_build_object('replica', k.replica, 'lost', k.lost, 'isGone', l.state = 'gone')::jsonb end as kept_for,
+        case when ${leaving}
         then least(l.ends_at, greatest(${now}::bigint, coalesce(a.preempted_at, ${now}::bigint) + l.grace_ms))
-        else l.ends_at end as until
-      from leases l join attempts a on a.id = l.attempt where l.state = any(${occupyingStates}::text[])
+        when k.lease is null then l.ends_at end as until
+      from held l join attempts a on a.id = l.attempt left join kept k on k.lease = l.id
     )
     select l.id, l.workload, l.project, l.provider, l.site, l.tier, l.ranks, l.price_micros as "priceMicros", l.shape, l.beside,
       g.times, w.name, g.ends as "endsAt", v.name as "endsName", g.all_ends as ends, w.priority, w.kind,
-      coalesce(l.started_at, l.created_at) as since, l.grace_ms as "graceMs", g.leaves
+      coalesce(l.started_at, l.created_at) as since, l.grace_ms as "graceMs", g.leaves, g.kept_for as "keptFor"
     from (
       select max(l.id) as id, bool_and(l.leaves) as leaves, count(*)::int as times, min(l.until) as ends,
         substr(min(lpad(l.until::text, 16, '0') || l.workload), 17) as first,
-        json_agg(l.until order by l.until) filter (where l.until is not null) as all_ends
+        json_agg(l.until order by l.until) filter (where l.until is not null) as all_ends, null::jsonb as kept_for
       from live l where not ${alone}
       group by l.project, l.provider, l.site, l.tier, l.shape, l.price_micros, l.ranks, l.beside
       union all
-      select l.id, l.leaves, 1, l.until, l.workload, null from live l where ${alone}
+      select l.id, l.leaves, 1, l.until, l.workload, null, l.kept_for from live l where ${alone}
     ) g
     join leases l on l.id = g.id join workloads w on w.id = l.workload left join workloads v on v.id = g.first
     order by l.id
