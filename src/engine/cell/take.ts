@@ -85,7 +85,8 @@ function judgedNode(cell: Cell, ask: Ask): number {
   return cheapest(cell, ask.size, { first: 0, end: cell.classOf.length })
 }
 
-function refusalOf(ask: Ask): number {
+/** Why somebody who has no room was refused. */
+export function refusalOf(ask: Ask): number {
   if (ask.isImpossible) return refusals.tooLarge
   const levels = ask.kind === 'task' ? 1 : ask.cell.tree.levels
   const level = ask.kind === 'task' ? 0 : ask.loosest

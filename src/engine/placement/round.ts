@@ -1,5 +1,5 @@
 import type { SteeringPlan } from '#engine/market/steer.ts'
-import { passes } from '#engine/queue/reservation.ts'
+import { passes } from '#engine/queue/request.ts'
 import { createQuotaTree, type Amounts } from '#engine/queue/quota.ts'
 import type { Reservation } from '#engine/queue/request.ts'
 import type { LeasedRank } from '#model/lease.ts'

@@ -14,6 +14,8 @@ export class Elders {
   readonly #overdueMs: number
   readonly #young = createHeap<Elder>((a, b) => isOlder(a.head, b.head))
   readonly #old: readonly Heap[]
+  /** How many there are in all of these. */
+  #listed = 0
 
   constructor(cells: number, overdueMs: number) {
     this.#overdueMs = overdueMs
@@ -37,18 +39,26 @@ export class Elders {
   }
 
   is(signature: Signature, now: number): boolean {
-    return signature.cells.some((cell) => this.of(cell, now) === signature)
+    this.#grow(now)
+    return this.#listed > 0 && signature.cells.some((cell) => this.of(cell, now) === signature)
+  }
+
+  #grow(now: number): void {
+    for (let next = this.#young.peek(); next && next.head.since + this.#overdueMs <= now; next = this.#young.peek()) {
+      this.#young.pop()
+      if (!isIn(next)) continue
+      for (const number of next.signature.cells) this.#old[number]?.push(next)
+      this.#listed += next.signature.cells.length
+    }
   }
 
   of(cell: number, now: number): Signature | null {
-    for (let next = this.#young.peek(); next && next.head.since + this.#overdueMs <= now; next = this.#young.peek()) {
-      this.#young.pop()
-      if (isIn(next)) for (const number of next.signature.cells) this.#old[number]?.push(next)
-    }
+    this.#grow(now)
     const old = this.#old[cell]
     for (let first = old?.peek(); first; first = old?.peek()) {
       if (isIn(first)) return first.signature
       old?.pop()
+      this.#listed--
     }
     return null
   }

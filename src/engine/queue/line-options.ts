@@ -20,6 +20,8 @@ export type LineOptions = {
   choose?: ((request: Request, now: number) => readonly number[]) | undefined
   /** Is told each decision at once, before anybody else is asked. False ends the turn. */
   decided?: ((decision: Decision) => boolean) | undefined
+  /** False where nobody reads how much room there was for who found too little: then it is not counted. */
+  saysRoom?: boolean | undefined
   /** Whom a project may preempt; nobody where it is not named. */
   preemption?: ReadonlyMap<string, Preemption> | undefined
   /** Who had to leave for whom before. */

@@ -80,19 +80,23 @@ type Waits = {
 }
 
 /** Plays all that comes until everybody has run. Those whose end nobody knows end after 30. */
-function played(all: Made[], look: (waits: Waits) => void = () => {}): { history: Happened[]; line: Line } {
+function played(
+  all: Made[],
+  look: (waits: Waits) => void = () => {},
+  saysRoom = true,
+): { history: Happened[]; line: Line } {
   const shares = createShares({
     nodes: quotas.map((node) => ({ ...node, weight: 1 })),
     capacity: { gpu: 28 },
     halfLifeMs: 50,
   })
-  const line = new Line({ cells: plans.map(createCell), quotas, shares, overdueMs })
+  const line = new Line({ cells: plans.map(createCell), quotas, shares, overdueMs, saysRoom })
   const history: Happened[] = []
   const ends = createHeap<{ at: number; id: string }>((a, b) => a.at < b.at || (a.at === b.at && a.id < b.id))
   const [waiting, running] = [new Map<string, Request>(), new Map<string, Waits['running'][number]>()]
   let arrival = 0
   const coming = all.map(({ wait, project, priority, gang, cells, other, lastsMs }, i): Request => {
-    const key = [project, priority, gangs.indexOf(gang), cells, other && gangs.indexOf(other), lastsMs > 20].join(' ')
+    const key = JSON.stringify([project, priority, gang, cells, other, lastsMs > 20])
     const options = cells.map((cell) => optionOf(gang, cell))
     if (other) options.push(optionOf(other, 0))
     const want = { key, project, priority, options }
@@ -137,6 +141,16 @@ test('no node is used twice, gangs are whole, quotas, rows and promises are kept
       assert.equal(history.filter((event) => 'started' in event).length, all.length)
     }),
     { seed: 6, numRuns: 400 },
+  )
+})
+
+test('who is refused without a word of the room there is starts, and is promised, where and when it would be with one', () => {
+  const whole = [1, 2, 3].map((ranks): GangRequest => ({ roles: [{ size: { whole: true }, ranks }] }))
+  fc.assert(
+    fc.property(made([...gangs, ...whole, lonely]), (all) => {
+      assert.deepEqual(played(all, () => {}, false).history, played(all).history)
+    }),
+    { seed: 9, numRuns: 300 },
   )
 })
 

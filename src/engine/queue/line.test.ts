@@ -207,3 +207,33 @@ test('who runs already holds its nodes and its quota, also more than there is, u
   line.ended('short', 50)
   assert.deepEqual(starts(50), ['same', 'wide'])
 })
+
+const wide = (id: string) => {
+  const options = [0, 1].map((cell) => ({ cell, gang: gangOf(2), amounts: {} }))
+  return { id, want: { key: id, project: 'a', priority: 0, options }, since: 0, lastsMs: 100 }
+}
+
+test('no start is promised where no nodes are, and again one is once they are back', () => {
+  const cells = [0, 1].map(() => createCell(planOf(['m', 'n'].map((name) => ({ name, path: [], nodeClass }))).plan))
+  const shares = createShares({ nodes: quotas.map((one) => ({ ...one, weight: 1 })), capacity: {}, halfLifeMs: 0 })
+  const line = new Line({ cells, quotas: quotas.map((one) => ({ ...one, nominal: {} })), shares, overdueMs: 1e9 })
+  const promised = () => line.reservations().map(({ request, way, at }) => `${request.id} in ${way.cell} at ${at}`)
+  const [first, second] = cells
+  if (!first || !second) throw new Error('there are two cells')
+  const turnAll = (usable: boolean) => {
+    setUsable(second, { first: 0, end: 2, usable })
+    line.changed(1)
+  }
+  turnAll(false)
+  for (const id of ['runs', 'waits', 'hopes']) line.submit(wide(id))
+  line.turn(0)
+  assert.deepEqual(promised(), ['waits in 0 at 100'])
+  line.submit(wide('hopes too'))
+  line.turn(1)
+  assert.deepEqual(promised(), ['waits in 0 at 100'])
+  turnAll(true)
+  line.adopt(wide('moved'), { option: 1, ranks: [0, 1], spares: [], ends: 50 }, 1)
+  line.submit(wide('comes'))
+  line.turn(2)
+  assert.deepEqual(promised(), ['waits in 0 at 100', 'hopes in 1 at 50'])
+})

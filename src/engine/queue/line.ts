@@ -1,21 +1,22 @@
 import { nodesOf } from '#engine/cell/heads.ts'
 import { replace } from '#engine/cell/replace.ts'
-import { adopt, refusals, release, take } from '#engine/cell/take.ts'
+import { adopt, refusalOf, refusals, release, take } from '#engine/cell/take.ts'
 
 import { Ledger } from '#engine/preemption/ledger.ts'
 import { Preemptor } from '#engine/preemption/preemptor.ts'
 import { Elders } from './elders.ts'
+import { Fences } from './fences.ts'
 import { Holders } from './holders.ts'
 import { Promises } from './promises.ts'
-import { createQuotaTree } from './quota.ts'
+import { createQuotaTree, negative } from './quota.ts'
 import { createReady, type Ready } from './ready.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { endsOf, headOf, mayBePromised, workOf } from './request.ts'
-import { mayFit, noRoom } from './room.ts'
+import { noRoom } from './room.ts'
 import { Rows } from './rows.ts'
 import { Sleepers } from './sleepers.ts'
 
-import type { Amounts, QuotaTree } from './quota.ts'
+import type { QuotaTree } from './quota.ts'
 import type { LineOptions } from './line-options.ts'
 import type {
   Decision,
@@ -50,6 +51,8 @@ export class Line {
   readonly #held: Holders
   readonly #sleepers: Sleepers
   readonly #promises: Promises
+  readonly #fences: Fences
+  readonly #saysRoom: boolean
   readonly #ledger: Ledger
   readonly #preemptor: Preemptor | null
   readonly #takesBack: boolean
@@ -66,8 +69,10 @@ export class Line {
     this.#sleepers = new Sleepers(cells.length, quotas)
     const rootOf = (project: string): string => this.#sleepers.rootOf(project)
     this.#held = new Holders(cells.length, rootOf)
+    this.#fences = new Fences(cells)
     this.#promises = new Promises({
       cells,
+      fences: this.#fences,
       quotas,
       quota: this.#quota,
       rehearsals: cells.map((cell) => new Rehearsal(cell)),
@@ -79,6 +84,7 @@ export class Line {
     const given = { quotas, quota: this.#quota, shares, ledger, losesOf, movesPerHour, cells: cells.length }
     this.#ledger = ledger
     this.#takesBack = terms !== undefined
+    this.#saysRoom = options.saysRoom ?? true
     this.#preemptor = terms || movesPerHour > 0 ? new Preemptor({ ...given, terms: terms ?? new Map() }) : null
   }
 
@@ -97,7 +103,7 @@ export class Line {
   adopt(request: Request, { option, ends, since, leaves = false, ...standing }: Running, now: number): void {
     const way = this.#rows.ways(request.want)[option]
     if (!way) throw new RangeError(`${request.id} has no option ${option}`)
-    this.#promises.openFence(way.cell)
+    this.#fences.setAll(way.cell, true)
     this.#promises.lose(way.cell, [...standing.ranks, ...standing.spares])
     const gang = adopt(way.site, way.ask, standing)
     this.#hold({ request, way, gang, since: since ?? now, ends, leaves }, now)
@@ -125,7 +131,8 @@ export class Line {
     const { request, way, gang } = one
     const { cell, site, amounts } = way
     const { project } = request.want
-    this.#promises.openFence(cell)
+    // It may have kept nodes from others that are promised to them.
+    if (way.gang.exclusive !== undefined) this.#fences.setAll(cell, true)
     release(site, gang)
     this.#held.remove(one)
     this.#preemptor?.ended(one)
@@ -145,7 +152,7 @@ export class Line {
     const held = this.#held.get(id)
     if (!held) return null
     const { cell, site } = held.way
-    this.#promises.closeFence(cell)
+    this.#fences.setAll(cell, false)
     const other = replace(site, held.gang, node)
     if (other >= 0) this.#sleepers.stir(cell, null)
     return other >= 0 ? other : null
@@ -180,7 +187,7 @@ export class Line {
     this.#promises.expire(now)
     this.#wake(now)
     if (this.#sleepers.awake.size === 0) return decisions
-    const turn = { now, ready: this.#order(now, ({ asleep }) => asleep === null), sleeping: new Map<number, Ready>() }
+    const turn = { now, ready: this.#order(now, ({ asleep }) => asleep === null) }
     this.#elders.addOverdue(this.#sleepers.awake, now)
     for (const signature of this.#sleepers.awake) turn.ready.add(signature)
     this.#sleepers.whenAwake(turn.ready.add)
@@ -233,7 +240,7 @@ export class Line {
   }
 
   promisedIn(cell: number): Reservation | null {
-    return this.#promises.of(cell)
+    return this.#fences.of(cell)
   }
 
   #order(now: number, isIn: (signature: Signature) => boolean): Ready {
@@ -244,29 +251,26 @@ export class Line {
   }
 
   /** Promises a start to those who sleep and go before `next`, where nobody has a promise yet. */
-  #promiseBefore(next: Signature, { now, ready, sleeping }: Turn): void {
+  #promiseBefore(next: Signature, { now, ready }: Turn): void {
     for (const cell of next.cells) {
-      if (this.#promises.of(cell) || this.#sleepers.on(cell).size === 0) continue
-      const known = sleeping.get(cell)
-      const order = known ?? this.#order(now, mayBePromised)
-      if (!known) {
-        sleeping.set(cell, order)
-        for (const signature of this.#sleepers.on(cell)) if (mayBePromised(signature)) order.add(signature)
-      }
+      if (this.#fences.of(cell)) continue
+      const asleep = this.#sleepers.on(cell, (one) => this.#promises.canMake(one))
+      if (asleep.length === 0) continue
+      const order = this.#order(now, mayBePromised)
+      for (const signature of asleep) order.add(signature)
       for (let first = order.peek(); first && ready.isBefore(first, next); first = order.peek()) {
         order.next()
         this.#promises.make(first, this.#chosen(first, now), now)
-        if (this.#promises.of(cell)) break
+        if (this.#fences.of(cell)) break
       }
     }
   }
 
   /** Whoever is now the oldest in a cell of one that was it has a better place than before. */
-  #nextElders({ cells }: Signature, { now, ready, sleeping }: Turn): void {
+  #nextElders({ cells }: Signature, { now, ready }: Turn): void {
     for (const cell of cells) {
       const elder = this.#elders.of(cell, now)
       if (elder?.asleep === null) ready.add(elder)
-      else if (elder) for (const number of elder.cells) sleeping.get(number)?.add(elder)
     }
   }
 
@@ -282,16 +286,20 @@ export class Line {
         missing ??= quota
         continue
       }
-      this.#promises.setFence(way.cell, signature, ends)
-      const gang = take(way.site, way.ask)
+      const gang = this.#take(way, signature, ends)
       if (gang >= 0) return { request: head, way, gang, since: now, ends, leaves: false }
       if (gang !== refusals.tooLarge) lack.room = true
     }
     if (chosen.length === 0) return { refusal: { cause: 'barred' }, lack }
-    return {
-      refusal: lack.room ? noRoom(chosen, (cell) => this.#promises.of(cell)) : (missing ?? { cause: 'too-large' }),
-      lack,
-    }
+    if (!lack.room) return { refusal: missing ?? { cause: 'too-large' }, lack }
+    const refusal = this.#saysRoom ? noRoom(chosen, (cell) => this.#fences.of(cell)) : ({ cause: 'full' } as const)
+    return { refusal, lack }
+  }
+
+  #take(way: Way, signature: Signature, ends: number): number {
+    if (!this.#saysRoom && !this.#fences.mayHaveRoom(way, signature, ends)) return refusalOf(way.ask)
+    this.#fences.set(way.cell, signature, ends)
+    return take(way.site, way.ask)
   }
 
   /** Lets others leave for somebody who found no room or no quota, if it can start at once then. */
@@ -329,7 +337,7 @@ export class Line {
     return this.#choose && head ? this.#choose(head, now).flatMap((number) => ways[number] ?? []) : ways
   }
 
-  #refuse(signature: Signature, { refusal, lack }: Refused, { now, sleeping }: Turn): void {
+  #refuse(signature: Signature, { refusal, lack }: Refused, { now }: Turn): void {
     this.vain++
     const { reservation } = signature
     // All have left, and still it cannot start: something else went wrong meanwhile.
@@ -338,7 +346,6 @@ export class Line {
     signature.hopeless ||= refusal.cause === 'too-large' || refusal.cause === 'barred'
     this.#promises.make(signature, this.#chosen(signature, now), now)
     this.#elders.add(signature)
-    if (mayBePromised(signature)) for (const cell of signature.cells) sleeping.get(cell)?.add(signature)
   }
 
   #start(signature: Signature, started: Held, now: number): Decision {
@@ -366,11 +373,8 @@ export class Line {
     this.#sleepers.wake({
       mayHaveQuota: (signature) =>
         signature.ways.some((way) => !this.#promises.quotaMissing(signature, way, endsOf(signature, now))),
-      fenceFor: (signature, cell) => this.#promises.fenceFor(cell, signature, endsOf(signature, now)),
-      mayHaveRoom: ({ cell, ask }, by) => {
-        this.#promises.setFence(cell, by, endsOf(by, now))
-        return mayFit(ask)
-      },
+      fenceFor: (signature, cell) => this.#fences.keyFor(cell, signature, endsOf(signature, now)),
+      mayHaveRoom: (way, by) => this.#fences.hasRoom(way, by, endsOf(by, now)),
     })
   }
 
@@ -381,10 +385,7 @@ export class Line {
   }
 }
 
-/** A turn: those who are to be asked, and where it was needed those who sleep on a cell and have no promise. */
-type Turn = { now: number; ready: Ready; sleeping: Map<number, Ready> }
+/** A turn: those who are to be asked. */
+type Turn = { now: number; ready: Ready }
 
 type Refused = { refusal: Refusal; lack: Lack }
-
-const negative = (amounts: Amounts): Amounts =>
-  Object.fromEntries(Object.entries(amounts).map(([resource, amount]) => [resource, -amount]))

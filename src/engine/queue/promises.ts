@@ -1,9 +1,10 @@
 import { createQuotaTree } from './quota.ts'
-import { headOf } from './request.ts'
-import { close, earliest, passes, setFence } from './reservation.ts'
+import { headOf, isOpen, mayBePromised, passes } from './request.ts'
+import { close, earliest } from './reservation.ts'
 
 import type { Ask } from '#engine/cell/ask.ts'
 import type { Cell } from '#engine/cell/cell.ts'
+import type { Fences } from './fences.ts'
 import type { Amounts, QuotaNode, QuotaTree } from './quota.ts'
 import type { Holders } from './holders.ts'
 import type { Rehearsal } from './rehearsal.ts'
@@ -14,6 +15,7 @@ type Options = {
   cells: readonly Cell[]
   quotas: readonly QuotaNode[]
   quota: QuotaTree
+  fences: Fences
   rehearsals: readonly Rehearsal[]
   holders: Holders
   rootOf: (project: string) => string
@@ -29,14 +31,15 @@ type Options = {
 export class Promises {
   readonly #given: Options
   readonly #all: Reservation[] = []
-  readonly #onCell: readonly Reservation[][]
+  /** For each cell those who could not start there if all who run had ended, until its nodes change. */
+  readonly #never: WeakSet<Way>[]
   #made = 0
   /** The quotas of each tree. */
   readonly #trees: Map<string, QuotaNode[]>
 
   constructor(given: Options) {
     this.#given = given
-    this.#onCell = given.cells.map(() => [])
+    this.#never = given.cells.map(() => new WeakSet())
     this.#trees = Map.groupBy(given.quotas, ({ name }) => given.rootOf(name))
   }
 
@@ -44,9 +47,17 @@ export class Promises {
     return this.#all
   }
 
-  /** The one promise of nodes of a cell for which nobody has to leave. */
-  of(cell: number): Reservation | null {
-    return this.#onCell[cell]?.find(({ victims, nodes }) => !victims && nodes.length > 0) ?? null
+  /** Whether anything comes of it if a start is to be promised to somebody who sleeps. */
+  canMake(owner: Signature): boolean {
+    if (!mayBePromised(owner)) return false
+    const { fences } = this.#given
+    let open = 0
+    for (const way of owner.ways) {
+      if (fences.of(way.cell)) continue
+      if (!this.#never[way.cell]?.has(way)) return true
+      open++
+    }
+    return open > 0 && open === owner.ways.length
   }
 
   /** Promises a start in the cell without a promise where it comes first, in one of these ways. */
@@ -54,18 +65,25 @@ export class Promises {
     const head = headOf(owner)
     // Who has quota now and lacks room must not keep it from those who have the room.
     if (owner.reservation?.nodes.length === 0 && owner.asleep?.room) this.drop(owner)
-    const open = ways.filter(({ cell }) => !this.of(cell))
+    const open = ways.filter(({ cell }) => !this.#given.fences.of(cell))
     if (owner.reservation || owner.hopeless || !head || open.length === 0) return
     const { quota } = this.#given
+    const possible = open.filter((way) => !this.#never[way.cell]?.has(way))
+    if (possible.length === 0) {
+      owner.hopeless = open.length === ways.length
+      return
+    }
     const claims = this.claims(owner)
     for (const { request, way } of claims) quota.add(request.want.project, way.amounts)
     let best: Start | null = null
-    for (const way of open) {
+    for (const way of possible) {
       const holders = [...this.#holders(owner, way.cell, now), ...claims]
       holders.sort((a, b) => (a.ends === b.ends ? 0 : a.ends - b.ends))
       const ask = this.rehearse(owner, way, now + head.lastsMs)
       const start = earliest({ owner, ask, way, holders, quota, now })
       if (start && (!best || start.at < best.at)) best = start
+      // All have left the copy: this will not change before nodes do, unless some are kept for others.
+      if (!start && this.#given.fences.on(way.cell).length === 0) this.#never[way.cell]?.add(way)
     }
     for (const { request, way } of claims) quota.remove(request.want.project, way.amounts)
     // Who lacks nothing but quota, and for nobody knows how long, keeps the quota alone, and no nodes from others.
@@ -103,6 +121,8 @@ export class Promises {
       quota,
       counted: new Map<string, Amounts>(),
       shut: [],
+      empty: 0,
+      emptyAt: -1,
       number: this.#made++,
     }
   }
@@ -110,15 +130,16 @@ export class Promises {
   #add(reservation: Reservation, counted: readonly Held[]): void {
     for (const one of counted) this.#countIn(reservation, one)
     this.#all.push(reservation)
-    this.#onCell[reservation.way.cell]?.push(reservation)
+    this.#given.fences.add(reservation)
     reservation.owner.reservation = reservation
   }
 
   /** A copy of a cell to try on what somebody wants, where all is closed that is kept from it, also what is not free yet. */
   rehearse(asker: Signature, way: Way, ends: number): Ask {
-    this.setFence(way.cell, asker, ends)
-    const scratch = this.#given.rehearsals[way.cell]?.begin()
-    for (const one of this.#onCell[way.cell] ?? []) if (scratch && !isOpen(one, asker, ends)) close(scratch, one.nodes)
+    const { fences, rehearsals } = this.#given
+    fences.set(way.cell, asker, ends)
+    const scratch = rehearsals[way.cell]?.begin()
+    for (const one of fences.on(way.cell)) if (scratch && !isOpen(one, asker, ends)) close(scratch, one.nodes)
     return this.askOnCopy(way)
   }
 
@@ -146,14 +167,11 @@ export class Promises {
   drop(owner: Signature): void {
     const { reservation } = owner
     if (!reservation) return
-    const { cell } = reservation.way
-    const [site, here] = [this.#given.cells[cell], this.#onCell[cell]]
-    if (site) setFence(site, reservation, true)
     owner.reservation = null
-    here?.splice(here.indexOf(reservation), 1)
+    this.#given.fences.remove(reservation)
     this.#all.splice(this.#all.indexOf(reservation), 1)
     this.uncount(reservation.request)
-    this.#given.lost(cell, owner.want.project)
+    this.#given.lost(reservation.way.cell, owner.want.project)
   }
 
   /** What of quotas stands in the way now, or when those start to whom it is promised. */
@@ -191,29 +209,6 @@ export class Promises {
     for (const { counted, quota } of this.#all) if (counted.has(id)) quota[change](want.project, amounts)
   }
 
-  /** The same for all to whom the same is open in a cell. */
-  fenceFor(cell: number, asker: Signature, ends: number): string {
-    let fence = ''
-    for (const one of this.#onCell[cell] ?? []) fence += isOpen(one, asker, ends) ? '1' : '0'
-    return fence
-  }
-
-  setFence(number: number, asker: Signature, ends: number): void {
-    const cell = this.#given.cells[number]
-    if (cell) for (const one of this.#onCell[number] ?? []) setFence(cell, one, isOpen(one, asker, ends))
-  }
-
-  /** Closes to all what is kept for anybody. */
-  closeFence(number: number): void {
-    const cell = this.#given.cells[number]
-    if (cell) for (const one of this.#onCell[number] ?? []) setFence(cell, one, false)
-  }
-
-  openFence(number: number): void {
-    const cell = this.#given.cells[number]
-    if (cell) for (const one of this.#onCell[number] ?? []) setFence(cell, one, true)
-  }
-
   /** Whoever had to leave has left. */
   left(id: string): void {
     for (const { victims } of this.all()) victims?.delete(id)
@@ -244,13 +239,14 @@ export class Promises {
   /** Drops promises of nodes that may not be used any more. */
   recheck(number: number): void {
     const cell = this.#given.cells[number]
-    for (const { nodes, owner } of this.#onCell[number]?.slice() ?? [])
+    this.#never[number] = new WeakSet()
+    for (const { nodes, owner } of this.#given.fences.on(number).slice())
       if (nodes.some((node) => cell?.usable[node] === 0)) this.drop(owner)
   }
 
   /** Drops promises of nodes that somebody has who was not asked for here. */
   lose(number: number, taken: readonly number[]): void {
-    for (const { nodes, owner } of this.#onCell[number]?.slice() ?? [])
+    for (const { nodes, owner } of this.#given.fences.on(number).slice())
       if (nodes.some((node) => taken.includes(node))) this.drop(owner)
   }
 
@@ -260,10 +256,4 @@ export class Promises {
   }
 }
 
-const isOpen = (one: Reservation, asker: Signature, ends: number): boolean =>
-  isSame(one.owner, asker) || passes(one, ends)
-
 type Found = { start: Start; claims: Held[]; now: number }
-
-const isSame = (a: Signature, b: Signature): boolean =>
-  a === b || (a.want.family !== undefined && a.want.family === b.want.family)

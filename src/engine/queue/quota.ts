@@ -22,6 +22,9 @@ export type QuotaNode = {
 
 export type Amounts = Readonly<Record<string, number>>
 
+export const negative = (amounts: Amounts): Amounts =>
+  Object.fromEntries(Object.entries(amounts).map(([resource, amount]) => [resource, -amount]))
+
 /** Where a request did not fit: the node whose limit binds, and what is left there for the one who asked. */
 export type Shortage = { resource: string; at: string; limit: 'quota' | 'borrowing'; free: number }
 

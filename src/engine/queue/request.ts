@@ -47,6 +47,8 @@ export type Refusal =
   | { cause: 'reserved'; until: number; for: string }
   /** None of its options has room. Of these, the one with the most: units that one domain can take, and units needed. */
   | { cause: 'room'; option: number; cell: number; largest: number; needs: number; reservedFor: string | null }
+  /** None of its options has room, and nobody reads how much there is. */
+  | { cause: 'full' }
   /** It would have no room in any of its cells if nobody else were there. */
   | { cause: 'too-large' }
   /** None of its options may be tried now. */
@@ -110,9 +112,22 @@ export type Reservation = {
   counted: Map<string, Amounts>
   /** Nodes that are closed to others right now. */
   shut: number[]
+  /** Of these, those on which nobody was when so much had changed in the cell. */
+  empty: number
+  emptyAt: number
   /** Those who still have to leave for it; null where nobody was preempted. */
   victims: Set<string> | null
 }
+
+/** Whether who ends at `ends` is gone before the owner starts. */
+export const passes = ({ at }: Reservation, ends: number): boolean => at < Infinity && ends <= at
+
+/** Whether what is kept for a promise is open to somebody who would end at `ends`. */
+export const isOpen = (one: Reservation, asker: Signature, ends: number): boolean =>
+  isSame(one.owner, asker) || passes(one, ends)
+
+const isSame = (a: Signature, b: Signature): boolean =>
+  a === b || (a.want.family !== undefined && a.want.family === b.want.family)
 
 /** Who runs. */
 export type Held = {

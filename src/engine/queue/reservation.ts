@@ -7,9 +7,6 @@ import type { Cell } from '#engine/cell/cell.ts'
 import type { QuotaTree } from './quota.ts'
 import type { Held, Reservation, Signature, Way } from './request.ts'
 
-/** Whether who ends at `ends` is gone before the owner starts. */
-export const passes = ({ at }: Reservation, ends: number): boolean => at < Infinity && ends <= at
-
 /** No gang has this number. */
 const reserved = 2 ** 31 - 1
 

@@ -5,12 +5,23 @@ import { largestFree } from '#engine/cell/heads.ts'
 import type { Ask } from '#engine/cell/ask.ts'
 import type { Refusal, Reservation, Way } from './request.ts'
 
-/** Tells by counts alone whether a request may have room now; when it says no, it has none. */
-export function mayFit(ask: Ask): boolean {
+/**
+ * Tells by counts alone whether a request may have room now, or would have it if so many nodes more were free; when it says
+ * no, it has none.
+ */
+export function mayFit(ask: Ask, more = 0): boolean {
   if (ask.isImpossible) return false
-  if (ask.kind === 'task') return taskMayFit(ask)
-  if (ask.kind === 'gang') return largestFree(ask, ask.loosest) >= ask.units
-  return ask.roles.every(({ form, ranks }) => largestFree({ ...ask, form }, ask.loosest) >= ranks)
+  if (ask.kind === 'task') return more > 0 || taskMayFit(ask)
+  if (ask.kind === 'gang') return mayHold(ask, ask.units, more)
+  return ask.roles.every(({ form, ranks }) => mayHold({ ...ask, form }, ranks, more))
+}
+
+function mayHold(ask: Ask, needs: number, more: number): boolean {
+  const { form, kind, loosest } = ask
+  const free = largestFree(ask, loosest)
+  if (free >= needs || more === 0) return free >= needs
+  // One node may open a whole domain where rules hold, or where accelerators are shared.
+  return form.isRuled || kind === 'shared' || free + more * (form.layers[0]?.most ?? 0) >= needs
 }
 
 /** By the scarcest resource that it needs: single tasks have no counts for each of their sizes. */

@@ -40,9 +40,11 @@ export class Sleepers {
     return root
   }
 
-  /** All who sleep and could stand in a cell. */
-  on(cell: number): ReadonlySet<Signature> {
-    return this.#onCell[cell] ?? new Set()
+  /** Those who sleep and could stand in a cell, if more holds for them. */
+  on(cell: number, holds: (signature: Signature) => boolean = () => true): Signature[] {
+    const found: Signature[] = []
+    for (const signature of this.#onCell[cell] ?? []) if (holds(signature)) found.push(signature)
+    return found
   }
 
   /** Puts somebody among those who sleep for what they lack, or with null among those who are to be asked. */
@@ -96,21 +98,16 @@ export class Sleepers {
   }
 
   #withRoom(cell: number, may: May): Signature[] {
-    const needs = [...(this.#forRoom[cell]?.values() ?? [])]
-    const fences = new Set<string>()
-    for (const same of needs) for (const signature of same.keys()) fences.add(may.fenceFor(signature, cell))
     const found: Signature[] = []
-    // One fence after the other, so that nodes are closed and opened once.
-    for (const fence of fences)
-      for (const same of needs) {
-        let isAsked = false
-        for (const [signature, way] of same) {
-          if (fences.size > 1 && may.fenceFor(signature, cell) !== fence) continue
-          if (!isAsked && !may.mayHaveRoom(way, signature)) break
-          isAsked = true
-          found.push(signature)
-        }
+    for (const same of this.#forRoom[cell]?.values() ?? []) {
+      const known = new Map<string, boolean>()
+      for (const [signature, way] of same) {
+        const fence = may.fenceFor(signature, cell)
+        const hasRoom = known.get(fence) ?? may.mayHaveRoom(way, signature)
+        known.set(fence, hasRoom)
+        if (hasRoom) found.push(signature)
       }
+    }
     return found
   }
 }

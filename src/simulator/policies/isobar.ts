@@ -58,6 +58,7 @@ class IsobarScheduler implements Scheduler {
         halfLifeMs: day,
       }),
       overdueMs,
+      saysRoom: false,
       // Nobody is looked for where nobody may be stopped.
       preemption: terms.some(mayStop) ? preemption : undefined,
       // Who is stopped is told before, and saves its work.
