@@ -15,6 +15,8 @@ export class Ledger {
   readonly #causes = new Map<string, Set<string>>()
   /** When work of a project was preempted. */
   readonly #times = new Map<string, number[]>()
+  /** All of that, the oldest first. */
+  readonly #noted: { project: string; at: number }[] = []
 
   mayEvict(by: string, victim: string): boolean {
     if (by === victim || !this.#victims.has(victim)) return by !== victim
@@ -36,6 +38,12 @@ export class Ledger {
     return times.length
   }
 
+  /** Those of which something was preempted an hour ago, each time told once. */
+  expired(now: number): string[] {
+    const still = this.#noted.findIndex(({ at }) => at > now - hourMs)
+    return this.#noted.splice(0, still < 0 ? this.#noted.length : still).map(({ project }) => project)
+  }
+
   note(by: string, victim: { id: string; project: string }, now: number): void {
     const victims = this.#victims.get(by) ?? new Set()
     this.#victims.set(by, victims.add(victim.id))
@@ -44,6 +52,7 @@ export class Ledger {
     const times = this.#times.get(victim.project) ?? []
     this.#times.set(victim.project, times)
     times.push(now)
+    this.#noted.push({ project: victim.project, at: now })
   }
 
   /** Somebody has ended for good, or does not wait any more. */

@@ -62,14 +62,30 @@ const anyTerms = fc.record({
 })
 type Made = typeof made extends fc.Arbitrary<infer T> ? T : never
 
+type Playing = {
+  terms: ReadonlyMap<string, Preemption>
+  graceMs: number
+  movesPerHour?: number
+  /** Is told of those who wait after each turn; true ends it. */
+  look?: (line: Line, now: number, waiting: Iterable<string>) => boolean
+}
+
 /** Plays all that comes until everybody has run; who is preempted leaves `graceMs` later, and begins anew. */
-function played(all: Made, terms: ReadonlyMap<string, Preemption>, graceMs: number): { history: Event[]; line: Line } {
+function played(all: Made, { terms, graceMs, movesPerHour = 0, look }: Playing): { history: Event[]; line: Line } {
   const shares = createShares({
     nodes: quotas.map((one) => ({ ...one, weight: 1 })),
     capacity: { gpu: 24 },
     halfLifeMs: 50,
   })
-  const line = new Line({ cells: plans.map(createCell), quotas, shares, overdueMs: 500, preemption: terms })
+  const line = new Line({
+    cells: plans.map(createCell),
+    quotas,
+    shares,
+    overdueMs: 500,
+    preemption: terms,
+    movesPerHour,
+  })
+  const waiting = new Set<string>()
   const history: Event[] = []
   const ends = createHeap<{ at: number; id: string; run: number; leaves: boolean }>((a, b) =>
     a.at === b.at ? a.id < b.id : a.at < b.at,
@@ -85,6 +101,7 @@ function played(all: Made, terms: ReadonlyMap<string, Preemption>, graceMs: numb
   })
   const submit = (request: Request, at: number): void => {
     line.submit(request)
+    waiting.add(request.id)
     history.push({ at, submitted: request })
   }
   for (let moments = 0; over < coming.length; moments++) {
@@ -108,9 +125,10 @@ function played(all: Made, terms: ReadonlyMap<string, Preemption>, graceMs: numb
     for (const decision of line.turn(now)) {
       const { id } = decision
       if (!('refused' in decision)) {
+        waiting.delete(id)
         history.push({ at: now, started: id, option: decision.option, ranks: decision.ranks })
         ends.push({ at: now + (requests.get(id)?.takesMs ?? 0), id, run: runs.get(id) ?? 0, leaves: false })
-      } else if (decision.refused.cause === 'preempts') {
+      } else if (decision.refused.cause === 'preempts' || decision.refused.cause === 'moves') {
         const { victims, option } = decision.refused
         history.push({ at: now, preempts: id, option, victims })
         // Whoever ends by itself before the grace is over has ended.
@@ -118,6 +136,7 @@ function played(all: Made, terms: ReadonlyMap<string, Preemption>, graceMs: numb
           ends.push({ at: now + graceMs, id: victim, run: runs.get(victim) ?? 0, leaves: true })
       }
     }
+    if (look?.(line, now, waiting)) break
   }
   return { history, line }
 }
@@ -135,7 +154,7 @@ test('only whole gangs leave that the rules allow, who preempts starts when they
   let preempted = 0
   fc.assert(
     fc.property(made, all3, fc.constantFrom(1, 3), (jobs, own, graceMs) => {
-      const { history } = played(jobs, own, graceMs)
+      const { history } = played(jobs, { terms: own, graceMs })
       assert.deepEqual(checkPreemption(history, { plans, quotas, terms: own }), [])
       preempted += history.filter((event) => 'preempts' in event).length
     }),
@@ -147,8 +166,31 @@ test('only whole gangs leave that the rules allow, who preempts starts when they
 test('the same queue decides the same again', () => {
   fc.assert(
     fc.property(made, all3, (jobs, own) =>
-      assert.deepEqual(played(jobs, own, 2).history, played(jobs, own, 2).history),
+      assert.deepEqual(
+        played(jobs, { terms: own, graceMs: 2 }).history,
+        played(jobs, { terms: own, graceMs: 2 }).history,
+      ),
     ),
     { seed: 22, numRuns: 40 },
   )
+})
+
+test('after a turn nobody sleeps who would be placed, or make others leave or move, if everybody was asked', () => {
+  const [moments, moves] = [fc.nat({ max: 60 }), fc.constantFrom(0, 0, 4)]
+  let asleep = 0
+  fc.assert(
+    fc.property(made, all3, fc.tuple(fc.constantFrom(1, 3), moments, moves), (jobs, own, [graceMs, moment, most]) => {
+      let left = moment
+      const look: Playing['look'] = (line, now, waiting) => {
+        if (left-- > 0) return false
+        asleep += Array.from(waiting, (id) => line.reconsider(id)).length
+        const found = line.turn(now).filter((one) => !('refused' in one) || 'victims' in one.refused)
+        assert.deepEqual(found, [])
+        return true
+      }
+      played(jobs, { terms: own, graceMs, movesPerHour: most, look })
+    }),
+    { seed: 23, numRuns: 500 },
+  )
+  assert.ok(asleep > 1000, `only ${asleep} were asked again`)
 })

@@ -5,7 +5,7 @@ import { findVictims, type Eviction } from './victims.ts'
 
 import type { Ask } from '#engine/cell/ask.ts'
 import type { QuotaNode, QuotaTree } from '#engine/queue/quota.ts'
-import { workOf, type Held, type Request, type Way } from '#engine/queue/request.ts'
+import { workOf, type Held, type Request, type Want, type Way } from '#engine/queue/request.ts'
 import type { Shares } from '#engine/queue/share.ts'
 import type { Preemption } from '#model/project.ts'
 import type { Ledger } from './ledger.ts'
@@ -72,7 +72,7 @@ export class Preemptor {
     this.#parents = new Map(quotas.map(({ name, parent }) => [name, parent]))
     this.#candidates = new Candidates({
       cells,
-      rootOf: (project) => this.#rootOf(project),
+      rootOf: (project) => this.rootOf(project),
       partOf: ({ amounts }) => shares.part(amounts),
       losesOf: ({ request }) => (losesOf ? losesOf(request) : whole),
     })
@@ -88,19 +88,54 @@ export class Preemptor {
     this.#candidates.remove(held)
   }
 
+  /** Whether somebody has a right to make others leave, whoever runs; what it holds and what it borrows decide. */
+  mayAsk(one: Rights): boolean {
+    const { terms, movesPerHour } = this.#given
+    const { project } = one.want
+    if (movesPerHour > 0 || this.#ownPiles(one.want).length > 0) return true
+    if ((terms.get(project)?.reclaim ?? 'never') === 'never') return false
+    const mine = this.#whole(project)
+    // Who leaves already is still counted, and a root borrows when anybody does.
+    if (this.#candidates.leaving.size > 0 || mine.length === 1) return true
+    return one.ways.some((way) => mine.slice(0, -1).some((node) => !this.#borrows(node, way, one)))
+  }
+
+  /** Whether it is not out of the question that `find` finds somebody for one who has a right. */
+  mayFind(one: Rights & { now: number }): boolean {
+    const { ledger, movesPerHour } = this.#given
+    const mayLeave = ({ project }: Pile): boolean => this.#left(project, one.now) > 0
+    return (
+      movesPerHour > ledger.lately(moved, one.now) ||
+      this.#ownPiles(one.want).some(mayLeave) ||
+      this.#othersPiles({ ...one, owners: new Map() }).some(mayLeave)
+    )
+  }
+
+  /** How often work of a project may have to leave in this hour. */
+  #left(project: string, now: number): number {
+    const { perHour = null } = this.#given.terms.get(project) ?? {}
+    return perHour === null ? Infinity : perHour - this.#given.ledger.lately(project, now)
+  }
+
+  /** Those whose work may leave again, as it is an hour since some of it had to; null for all who may be moved. */
+  mayLeaveAgain(now: number): (string | null)[] {
+    return this.#given.ledger.expired(now).map((project) => (project === moved ? null : project))
+  }
+
   /** Who has to leave so that somebody can start at once: whom it may preempt, or else whom it may move. Null: nobody. */
   find(asking: Asking): Found | null {
-    const root = this.#rootOf(asking.request.want.project)
+    const root = this.rootOf(asking.request.want.project)
     const cells = new Set(asking.ways.map(({ cell }) => cell))
     const gone = [...this.#candidates.leaving].filter(
-      ({ request, way }) => cells.has(way.cell) || this.#rootOf(request.want.project) === root,
+      ({ request, way }) => cells.has(way.cell) || this.rootOf(request.want.project) === root,
     )
     const begin = (way: Way): Ask => {
       const ask = asking.begin(way)
       for (const held of gone) if (held.way.cell === way.cell) release(ask.cell, held.gang)
       return ask
     }
-    const known: Case = { ...asking, begin, gone: gone.length > 0, owners: new Map() }
+    const { want } = asking.request
+    const known: Case = { ...asking, want, begin, gone: gone.length > 0, owners: new Map() }
     for (const held of gone) asking.leave(held)
     const found = this.#findVictims(known) ?? this.#findMoves(known)
     for (const held of gone) asking.stay(held)
@@ -118,7 +153,7 @@ export class Preemptor {
   /** Of the ways the one with the least loss. */
   #findVictims(known: Case): Found | null {
     const { request, ways, begin, hasQuota } = known
-    const own = this.#ownPiles(request)
+    const own = this.#ownPiles(request.want)
     const others = this.#othersPiles(known)
     if (own.length + others.length === 0) return null
     // Where it is enough that some leave anyway, nobody else has to.
@@ -149,11 +184,11 @@ export class Preemptor {
   #search(known: Case, { way, piles, keeps }: Choice): Eviction | null {
     if (piles.length === 0) return null
     const { request, now, begin, again, leave, stay, hasQuota } = known
-    const { ledger, terms } = this.#given
+    const { ledger } = this.#given
     const here = piles.filter(({ cell }) => cell === way.cell)
     const left = new Map<string, number>()
     const count = (project: string, by: number): number => {
-      const before = left.get(project) ?? (terms.get(project)?.perHour ?? Infinity) - ledger.lately(project, now)
+      const before = left.get(project) ?? this.#left(project, now)
       left.set(project, before + by)
       return before + by
     }
@@ -213,13 +248,13 @@ export class Preemptor {
     return null
   }
 
-  #ownPiles({ want }: Request): Pile[] {
+  #ownPiles(want: Want): Pile[] {
     if ((this.#given.terms.get(want.project)?.within ?? 'never') === 'never') return []
     return [...this.#candidates.ofProject(want.project)].filter(({ priority }) => priority < want.priority)
   }
 
-  #othersPiles(known: Case): Pile[] {
-    const { want } = known.request
+  #othersPiles(known: Rights & Pick<Case, 'owners'>): Pile[] {
+    const { want } = known
     const reclaim = this.#given.terms.get(want.project)?.reclaim ?? 'never'
     if (reclaim === 'never') return []
     const isOver = ({ project }: Pile): boolean => {
@@ -227,14 +262,14 @@ export class Preemptor {
       known.owners.set(project, is)
       return is
     }
-    return [...this.#candidates.underRoot(this.#rootOf(want.project))].filter(
+    return [...this.#candidates.underRoot(this.rootOf(want.project))].filter(
       (pile) => pile.project !== want.project && (reclaim === 'any' || pile.priority < want.priority) && isOver(pile),
     )
   }
 
   /** Whether a project, and each group that it is in without the one who asks, holds more than its own. */
-  #isReclaimable(victim: string, way: Way, { request, coming }: Case): boolean {
-    const mine = this.#whole(request.want.project)
+  #isReclaimable(victim: string, way: Way, { want, coming }: Rights): boolean {
+    const mine = this.#whole(want.project)
     const theirs = this.#whole(victim)
     const apart = theirs.slice(0, theirs.indexOf(mine[this.#meet(victim, mine)] ?? ''))
     return apart.length > 0 && this.#soon(coming, (quota) => apart.every((node) => isOver(quota, node, way)))
@@ -247,8 +282,8 @@ export class Preemptor {
   }
 
   /** Whether a project that starts something, or a group of it, holds more than its own then. */
-  #borrows(node: string, way: Way, { request, coming }: Case): boolean {
-    const { project } = request.want
+  #borrows(node: string, way: Way, { want, coming }: Rights): boolean {
+    const { project } = want
     return this.#soon(coming, (quota) => {
       quota.add(project, way.amounts)
       const does = isOver(quota, node, way)
@@ -257,8 +292,14 @@ export class Preemptor {
     })
   }
 
-  #rootOf(project: string): string {
+  /** The tree of quotas that a project is in … */
+  rootOf(project: string): string {
     return this.#whole(project).at(-1) ?? project
+  }
+
+  /** … and its branch below the root. */
+  branchOf(project: string): string {
+    return this.#whole(project).at(-2) ?? project
   }
 
   #whole(project: string): readonly string[] {
@@ -280,8 +321,11 @@ export class Preemptor {
   }
 }
 
+/** What decides whether somebody may make others leave. */
+type Rights = Pick<Asking, 'ways' | 'coming'> & { want: Want }
+
 /** `gone`: some leave anyway, and are counted as if they had. `owners`: which projects hold more than their own. */
-type Case = Asking & { gone: boolean; owners: Map<string, boolean> }
+type Case = Asking & { want: Want; gone: boolean; owners: Map<string, boolean> }
 
 /** Who may have to leave, and the project or group that may not borrow then. */
 type Choice = { way: Way; piles: readonly Pile[]; keeps: string | null }

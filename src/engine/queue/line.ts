@@ -4,6 +4,7 @@ import { adopt, refusalOf, refusals, release, take } from '#engine/cell/take.ts'
 
 import { Ledger } from '#engine/preemption/ledger.ts'
 import { Preemptor } from '#engine/preemption/preemptor.ts'
+import { Askers } from './askers.ts'
 import { Elders } from './elders.ts'
 import { Fences } from './fences.ts'
 import { Holders } from './holders.ts'
@@ -66,7 +67,14 @@ export class Line {
     this.#shares = shares
     this.#elders = new Elders(cells.length, overdueMs)
     this.#quota = createQuotaTree(quotas)
-    this.#sleepers = new Sleepers(cells.length, quotas)
+    const { preemption: terms, losesOf, movesPerHour = 0, ledger = new Ledger() } = options
+    const given = { quotas, quota: this.#quota, shares, ledger, losesOf, movesPerHour, cells: cells.length }
+    this.#ledger = ledger
+    this.#takesBack = terms !== undefined
+    this.#preemptor = terms || movesPerHour > 0 ? new Preemptor({ ...given, terms: terms ?? new Map() }) : null
+    const coming = (signature: Signature): Held[] => this.#promises.claims(signature, true)
+    const askers = this.#preemptor && new Askers({ preemptor: this.#preemptor, coming })
+    this.#sleepers = new Sleepers(cells.length, quotas, askers)
     const rootOf = (project: string): string => this.#sleepers.rootOf(project)
     this.#held = new Holders(cells.length, rootOf)
     this.#fences = new Fences(cells)
@@ -80,12 +88,7 @@ export class Line {
       rootOf,
       lost: (cell, project) => this.#sleepers.stir(cell, project),
     })
-    const { preemption: terms, losesOf, movesPerHour = 0, ledger = new Ledger() } = options
-    const given = { quotas, quota: this.#quota, shares, ledger, losesOf, movesPerHour, cells: cells.length }
-    this.#ledger = ledger
-    this.#takesBack = terms !== undefined
     this.#saysRoom = options.saysRoom ?? true
-    this.#preemptor = terms || movesPerHour > 0 ? new Preemptor({ ...given, terms: terms ?? new Map() }) : null
   }
 
   submit(request: Request): void {
@@ -118,6 +121,7 @@ export class Line {
     one.gone = true
     this.#waiting.delete(id)
     this.#ledger.forget(workOf(one))
+    this.#sleepers.mayLeave(null, one.want.project)
     if (!wasFirst) return
     this.#promises.drop(signature)
     if (headOf(signature)) this.#sleepers.add(signature, null)
@@ -186,30 +190,31 @@ export class Line {
     const decisions: Decision[] = []
     this.#promises.expire(now)
     this.#wake(now)
+    this.#sleepers.wakeAskers(now)
     if (this.#sleepers.awake.size === 0) return decisions
     const turn = { now, ready: this.#order(now, ({ asleep }) => asleep === null) }
     this.#elders.addOverdue(this.#sleepers.awake, now)
     for (const signature of this.#sleepers.awake) turn.ready.add(signature)
     this.#sleepers.whenAwake(turn.ready.add)
-    for (let placed = 0; placed < most;) {
+    for (let [placed, quiet] = [0, 0]; placed < most;) {
       this.#wake(now)
       const next = turn.ready.next()
       const head = next && headOf(next)
+      if (!head && quiet++ < quietAtMost && this.#sleepers.wakeAskers(now)) continue
       if (!head) break
       const wasElder = this.#elders.is(next, now)
       this.#promiseBefore(next, turn)
       this.asked++
       const outcome = this.#ask(next, head, now)
+      const preempts = 'refusal' in outcome ? this.#preempt(next, head, now) : null
       if ('refusal' in outcome) {
-        const preempts = this.#preempt(next, head, now)
         decisions.push({ id: head.id, refused: preempts ?? outcome.refusal })
         this.#refuse(next, outcome, turn)
-        if (preempts) placed++
       } else {
         decisions.push(this.#start(next, outcome, now))
         turn.ready.add(next)
-        placed++
       }
+      if (preempts || !('refusal' in outcome)) [placed, quiet] = [placed + 1, 0]
       if (wasElder) this.#nextElders(next, turn)
       const last = decisions.at(-1)
       if (last && this.#decided?.(last) === false) break
@@ -321,8 +326,10 @@ export class Line {
     if (!found) return null
     const { way, nodes } = found
     const victims = found.victims.map(({ held }) => held)
+    this.#sleepers.mayLeave(way.cell, head.want.project)
     for (const held of victims) {
       held.leaves = true
+      this.#sleepers.mayLeave(held.way.cell, held.request.want.project)
       this.#preemptor.note(head, held, { isMove: found.isMove, now })
     }
     this.#promises.claim(signature, head, { way, nodes, victims })
@@ -363,6 +370,7 @@ export class Line {
     const { project } = request.want
     this.#held.add(held)
     this.#preemptor?.runs(held)
+    this.#sleepers.mayLeave(way.cell, project)
     this.#quota.add(project, way.amounts)
     this.#shares.change(project, way.amounts, now)
     this.#promises.count(held)
@@ -387,5 +395,8 @@ export class Line {
 
 /** A turn: those who are to be asked. */
 type Turn = { now: number; ready: Ready }
+
+/** Where nobody starts, those who might have others leave are asked again so often in a turn. */
+const quietAtMost = 2
 
 type Refused = { refusal: Refusal; lack: Lack }

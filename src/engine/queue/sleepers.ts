@@ -1,3 +1,4 @@
+import type { Askers } from './askers.ts'
 import type { QuotaNode } from './quota.ts'
 import type { Lack, Signature, Way } from './request.ts'
 
@@ -21,8 +22,10 @@ export class Sleepers {
   readonly #grown = new Set<number>()
   readonly #freed = new Set<string>()
   readonly #parents: ReadonlyMap<string, string | null>
+  readonly #askers: Askers | null
 
-  constructor(cells: number, quotas: readonly QuotaNode[]) {
+  constructor(cells: number, quotas: readonly QuotaNode[], askers: Askers | null) {
+    this.#askers = askers
     this.#onCell = Array.from({ length: cells }, () => new Set())
     this.#forRoom = Array.from({ length: cells }, () => new Map())
     this.#parents = new Map(quotas.map(({ name, parent }) => [name, parent]))
@@ -62,6 +65,7 @@ export class Sleepers {
         const same = this.#forRoom[way.cell]?.get(way.need) ?? new Map<Signature, Way>()
         this.#forRoom[way.cell]?.set(way.need, same.set(signature, way))
       }
+    if (!signature.reservation?.victims) this.#askers?.add(signature)
     if (!lack.quota) return
     const root = this.rootOf(signature.want.project)
     const same = this.#underRoot.get(root) ?? new Set()
@@ -70,6 +74,7 @@ export class Sleepers {
 
   remove(signature: Signature): void {
     if (this.awake.delete(signature) || signature.asleep === null) return
+    this.#askers?.remove(signature)
     for (const cell of signature.cells) this.#onCell[cell]?.delete(signature)
     if (signature.asleep.room)
       for (const { cell, need } of signature.ways) {
@@ -84,6 +89,19 @@ export class Sleepers {
   stir(cell: number, project: string | null): void {
     this.#grown.add(cell)
     if (project !== null) this.#freed.add(this.rootOf(project))
+    this.#askers?.stir(cell, project)
+  }
+
+  /** There may be somebody else in a cell, or of a project, who could leave for others. */
+  mayLeave(cell: number | null, project: string | null): void {
+    this.#askers?.stir(cell, project)
+  }
+
+  /** Wakes those for whom somebody might leave now; whether there are any. */
+  wakeAskers(now: number): boolean {
+    const awoken = this.#askers?.awoken(now) ?? []
+    for (const signature of awoken) this.add(signature, null)
+    return awoken.length > 0
   }
 
   /** Asks about all for whom something was stirred up, and wakes them. */
