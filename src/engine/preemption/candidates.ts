@@ -85,6 +85,7 @@ export class Candidates {
 
   leaves(held: Held): void {
     this.remove(held)
+    held.leaves = true
     this.leaving.add(held)
   }
 

@@ -328,7 +328,6 @@ export class Line {
     const victims = found.victims.map(({ held }) => held)
     this.#sleepers.mayLeave(way.cell, head.want.project)
     for (const held of victims) {
-      held.leaves = true
       this.#sleepers.mayLeave(held.way.cell, held.request.want.project)
       this.#preemptor.note(head, held, { isMove: found.isMove, now })
     }
