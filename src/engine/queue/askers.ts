@@ -1,39 +1,36 @@
 import type { Preemptor } from '#engine/preemption/preemptor.ts'
 import type { Held, Signature } from './request.ts'
 
-type Options = {
-  preemptor: Preemptor
-  /** Those for whom others leave already under the same quotas, as if they ran. */
-  coming: (signature: Signature) => Held[]
-}
-
 /**
  * Those who sleep and would have others leave for them if only somebody could. Nobody of them is asked again for nothing:
  * who has no right to make anybody leave may only get one when something of its own branch of the quotas changes (it has
  * work of lower priority that runs, or borrows less); all others when something changes in their tree or in their cells.
  */
 export class Askers {
-  readonly #given: Options
+  readonly #preemptor: Preemptor
+  readonly #coming: (signature: Signature) => Held[]
   readonly #ofBranch = new Map<string, Set<Signature>>()
   /** Who had a right when it was looked at last. */
   readonly #able = new Set<Signature>()
   readonly #stirred = { branches: new Set<string>(), roots: new Set<string>(), cells: new Set<number>() }
   #isAllStirred = false
 
-  constructor(given: Options) {
-    this.#given = given
+  /** `coming` tells for whom others leave already under the same quotas, as if they ran. */
+  constructor(preemptor: Preemptor, coming: (signature: Signature) => Held[]) {
+    this.#preemptor = preemptor
+    this.#coming = coming
   }
 
   /** Somebody falls asleep. */
   add(signature: Signature): void {
-    const branch = this.#given.preemptor.branchOf(signature.want.project)
+    const branch = this.#preemptor.branchOf(signature.want.project)
     const same = this.#ofBranch.get(branch) ?? new Set()
     this.#ofBranch.set(branch, same.add(signature))
     this.#look(signature)
   }
 
   remove(signature: Signature): void {
-    this.#ofBranch.get(this.#given.preemptor.branchOf(signature.want.project))?.delete(signature)
+    this.#ofBranch.get(this.#preemptor.branchOf(signature.want.project))?.delete(signature)
     this.#able.delete(signature)
   }
 
@@ -43,21 +40,21 @@ export class Askers {
     if (cell !== null) cells.add(cell)
     this.#isAllStirred ||= cell === null && project === null
     if (project === null) return
-    branches.add(this.#given.preemptor.branchOf(project))
-    roots.add(this.#given.preemptor.rootOf(project))
+    branches.add(this.#preemptor.branchOf(project))
+    roots.add(this.#preemptor.rootOf(project))
   }
 
   /** Those of all whom a change may have helped for whom somebody may be found now. */
   awoken(now: number): Signature[] {
-    const { preemptor, coming } = this.#given
-    for (const project of preemptor.mayLeaveAgain(now)) this.stir(null, project)
+    for (const project of this.#preemptor.mayLeaveAgain(now)) this.stir(null, project)
     const { branches, roots, cells } = this.#stirred
     if (roots.size + cells.size === 0 && !this.#isAllStirred) return []
     for (const branch of branches) for (const signature of this.#ofBranch.get(branch) ?? []) this.#look(signature)
     const isStirred = ({ want, cells: own }: Signature): boolean =>
-      this.#isAllStirred || roots.has(preemptor.rootOf(want.project)) || own.some((cell) => cells.has(cell))
+      this.#isAllStirred || roots.has(this.#preemptor.rootOf(want.project)) || own.some((cell) => cells.has(cell))
     const found = [...this.#able].filter(
-      (signature) => isStirred(signature) && preemptor.mayFind({ ...signature, coming: coming(signature), now }),
+      (signature) =>
+        isStirred(signature) && this.#preemptor.mayFind({ ...signature, coming: this.#coming(signature), now }),
     )
     for (const set of [branches, roots, cells]) set.clear()
     this.#isAllStirred = false
@@ -65,8 +62,7 @@ export class Askers {
   }
 
   #look(signature: Signature): void {
-    const { preemptor, coming } = this.#given
-    if (preemptor.mayAsk({ ...signature, coming: coming(signature) })) this.#able.add(signature)
+    if (this.#preemptor.mayAsk({ ...signature, coming: this.#coming(signature) })) this.#able.add(signature)
     else this.#able.delete(signature)
   }
 }

@@ -72,8 +72,7 @@ export class Line {
     this.#ledger = ledger
     this.#takesBack = terms !== undefined
     this.#preemptor = terms || movesPerHour > 0 ? new Preemptor({ ...given, terms: terms ?? new Map() }) : null
-    const coming = (signature: Signature): Held[] => this.#promises.claims(signature, true)
-    const askers = this.#preemptor && new Askers({ preemptor: this.#preemptor, coming })
+    const askers = this.#preemptor && new Askers(this.#preemptor, (one) => this.#promises.claims(one, true))
     this.#sleepers = new Sleepers(cells.length, quotas, askers)
     const rootOf = (project: string): string => this.#sleepers.rootOf(project)
     this.#held = new Holders(cells.length, rootOf)
