@@ -7,6 +7,7 @@ import type { Decision, Start } from '#model/plan.ts'
 import type { Workload } from '#model/workload.ts'
 import { aJob, aLease, aNow, aProject, aSite, aSnapshot, someNodes } from '#test/builders.ts'
 
+import { checkRounds, type Seen } from './check-rounds.ts'
 import { check } from './check.ts'
 import type { LiveLease } from '#model/live-lease.ts'
 import type { Snapshot } from './facts.ts'
@@ -133,6 +134,28 @@ test('what others of its tree borrow is reclaimed, and no oftener than their pro
   assert.notEqual(decision?.placement, null, 'there is room')
 })
 
+test('nobody has to leave in the round in which it is placed, though it is asked before one who may make it leave', () => {
+  const projects = [
+    aProject({ name: 'lab' }),
+    aProject({ name: 'a', parent: 'lab', quota: { accelerators: 4 } }),
+    aProject({ name: 'b', parent: 'lab', quota: { accelerators: 4 }, preemption: lower }),
+  ]
+  const waiting = [
+    gpus(4, { id: 'w-borrows', project: 'b', priority: 1 }),
+    gpus(2, { id: 'w-low', project: 'b', priority: 0 }),
+  ]
+  const leases = [held('stays', { gpus: 2, node: 'n0', project: 'b', priority: 5 })]
+  const sites = [aSite({ nodes: someNodes(1, { gpus: 6 }) })]
+  const decisions = decided(aSnapshot({ waiting, leases, projects, sites }))
+  assert.deepEqual(
+    decisions.map(({ workload, placement, preempts }) => [workload, placement !== null, preempts]),
+    [
+      ['w-borrows', false, undefined],
+      ['w-low', true, undefined],
+    ],
+  )
+})
+
 test('from round to round all come to rest: nobody is made to leave without end, and all run in the end', () => {
   const job = record({
     project: constantFrom('a', 'b', 'c'),
@@ -174,6 +197,7 @@ function run(stories: Story[], terms: Terms[]): void {
   const starts = new Map<string, Start | null>()
   const preemptions: NonNullable<Snapshot['preemptions']> = []
   const bound = stories.length * stories.length
+  const seen: Seen[] = []
   for (let round = 0; round < 200; round++) {
     const now = aNow + round * 10_000
     for (const [i, story] of stories.entries())
@@ -189,7 +213,10 @@ function run(stories: Story[], terms: Terms[]): void {
       preemptions,
     })
     const rests = snapshot.waiting.map((asked) => ({ ...asked, start: starts.get(asked.workload.id) ?? null }))
-    for (const { workload, placement, refusal, preempts = [] } of decided({ ...snapshot, waiting: rests }, now)) {
+    const input = { snapshot: { ...snapshot, preemptions: [...preemptions], waiting: rests }, now }
+    const decisions = decided(input.snapshot, now)
+    seen.push({ input, decisions })
+    for (const { workload, placement, refusal, preempts = [] } of decisions) {
       starts.set(workload, refusal?.start ?? null)
       const asked = waiting.get(workload)
       const story = stories[Number(workload.slice(2))]
@@ -229,5 +256,6 @@ function run(stories: Story[], terms: Terms[]): void {
     if (round > 6 && waiting.size + leases.size === 0) break
   }
   assert.deepEqual([...waiting.keys()], [], 'all run in the end')
+  assert.deepEqual(checkRounds(seen, 200_000), [])
   left += preemptions.length
 }

@@ -30,14 +30,18 @@ export function preemptionOf(
   return {
     preemption: new Map(projects.map(({ name, preemption }) => [name, preemption])),
     ledger,
-    losesOf: ({ id }) =>
-      away.has(leaseOf(id)) ? null : { mostMs: workers.has(leaseOf(id)) ? mostLostMs : Infinity, restartMs: 0 },
+    losesOf({ id }) {
+      // Who is placed in this very round cannot be told to leave in it.
+      if (!isLease(id) || away.has(leaseOf(id))) return null
+      return { mostMs: workers.has(leaseOf(id)) ? mostLostMs : Infinity, restartMs: 0 }
+    },
   }
 }
 
 /** What a lease, or a part of one, goes by in a round. */
 export const heldId = (lease: LiveLease, ground: number, part: number): string => `lease ${lease.id} ${ground} ${part}`
 
+const isLease = (id: string): boolean => id.startsWith('lease ')
 const leaseOf = (id: string): string => id.split(' ')[1] ?? ''
 
 /** Those who leave, each once. */

@@ -6,7 +6,7 @@ import * as fc from 'fast-check'
 import type { Decision, Start } from '#model/plan.ts'
 import type { Workload } from '#model/workload.ts'
 import { aJob, aNow, aProject, aSite, aSnapshot, someNodes } from '#test/builders.ts'
-import { check } from './check.ts'
+import { checkRounds } from './check-rounds.ts'
 import type { LiveLease } from '#model/live-lease.ts'
 import type { Snapshot } from './facts.ts'
 import { place } from './place.ts'
@@ -14,9 +14,27 @@ import { place } from './place.ts'
 // Rounds that follow each other: what is placed runs until it ends, and what was promised is brought back.
 
 const minute = 60_000
+const day = 86_400_000
 
 /** What comes, when, how long it runs, and whether it says so. */
 type Work = { job: Workload; at: number; runs: number; isTold: boolean }
+
+/** All that happens; times are told in `unit`s. */
+type History = {
+  works: {
+    at: number
+    nodes: number
+    accelerators: number
+    runs: number
+    isTold: boolean
+    project: string
+    priority: number
+  }[]
+  sites: number[]
+  unnamed: number | null
+  quota: number | undefined
+  unit: number
+}
 
 const work = fc.record({
   at: fc.nat(12),
@@ -28,19 +46,18 @@ const work = fc.record({
   priority: fc.constantFrom(0, 0, 0, 1),
 })
 
-const history = fc.record({
+const history: fc.Arbitrary<History> = fc.record({
   works: fc.array(work, { minLength: 3, maxLength: 12 }),
   sites: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 2 }),
   unnamed: fc.option(fc.integer({ min: 4, max: 6 })),
   quota: fc.option(fc.integer({ min: 8, max: 32 }), { nil: undefined }),
+  unit: fc.constant(minute),
 })
 
-type History = typeof history extends fc.Arbitrary<infer T> ? T : never
-
-const worksOf = ({ works }: History): Work[] =>
+const worksOf = ({ works, unit }: History): Work[] =>
   works.map(({ at, nodes, accelerators, runs, isTold, project, priority }, i) => ({
-    at: aNow + at * minute,
-    runs: runs * minute,
+    at: aNow + at * unit,
+    runs: runs * unit,
     isTold,
     job: aJob(
       {
@@ -49,9 +66,9 @@ const worksOf = ({ works }: History): Work[] =>
         priority,
         nodes,
         resources: { accelerators: `H100:${accelerators}` },
-        ...(isTold && { duration: { maximum: `${runs}m` } }),
+        ...(isTold && { duration: { maximum: `${(runs * unit) / minute}m` } }),
       },
-      { createdAt: aNow + at * minute },
+      { createdAt: aNow + at * unit },
     ),
   }))
 
@@ -111,24 +128,51 @@ const nextAt = (now: number, { works, leases, starts }: Next): number =>
 test('a promised start only comes nearer from round to round, and is kept', () => {
   fc.assert(
     fc.property(history, (given) => {
-      const promised = new Map<string, number>()
-      for (const { now, snapshot, decisions } of play(given)) {
-        assert.deepEqual(check({ snapshot, now }, decisions), [])
-        for (const { workload, placement, refusal } of decisions) {
-          const at = promised.get(workload) ?? Infinity
-          if (placement) {
-            assert.ok(now <= at, `${workload} was to start by ${at - aNow}, and started at ${now - aNow}`)
-            promised.delete(workload)
-          } else {
-            assert.ok(at > now, `${workload} was to start by ${at - aNow}, and waits`)
-            const next = refusal?.start?.at
-            if (at < Infinity) assert.ok(next !== undefined && next <= at, `${workload}: ${at - aNow} became ${next}`)
-            if (next !== undefined) promised.set(workload, next)
-          }
-        }
-      }
+      const seen = [...play(given)].map(({ now, snapshot, decisions }) => ({ input: { snapshot, now }, decisions }))
+      assert.deepEqual(checkRounds(seen, 15 * minute), [])
     }),
     { numRuns: 80 },
+  )
+})
+
+/** Some wait for several nodes while single ones of higher priority come all the time, for months. */
+const flood: fc.Arbitrary<History> = fc.record({
+  works: fc
+    .tuple(
+      fc.array(fc.record({ nodes: fc.integer({ min: 2, max: 3 }), at: fc.nat(5), isTold: fc.boolean() }), {
+        minLength: 1,
+        maxLength: 3,
+      }),
+      fc.record({
+        every: fc.integer({ min: 1, max: 3 }),
+        nodes: fc.integer({ min: 1, max: 2 }),
+        runs: fc.integer({ min: 2, max: 8 }),
+        isTold: fc.boolean(),
+      }),
+    )
+    .map(([gangs, { every, ...one }]) => [
+      ...gangs.map((gang) => ({ ...gang, accelerators: 8, runs: 3, project: 'red', priority: 0 })),
+      ...Array.from({ length: 50 }, (_, i) => ({
+        ...one,
+        at: i * every,
+        accelerators: 8,
+        project: i % 3 === 0 ? 'red' : 'blue',
+        priority: 1,
+      })),
+    ]),
+  sites: fc.constantFrom<number[][]>([3], [3, 1]),
+  unnamed: fc.constant(null),
+  quota: fc.option(fc.constant(24), { nil: undefined }),
+  unit: fc.constant(day),
+})
+
+test('nobody waits without end for room that others take as soon as it is free, whatever their priority', () => {
+  fc.assert(
+    fc.property(flood, (given) => {
+      const seen = [...play(given)].map(({ now, snapshot, decisions }) => ({ input: { snapshot, now }, decisions }))
+      assert.deepEqual(checkRounds(seen, 8 * day), [])
+    }),
+    { numRuns: 15 },
   )
 })
 
