@@ -44,3 +44,14 @@ test('one round in 32 is looked at', () => {
   for (let round = 0; round < 32; round++) doubt(house, input, right)
   assert.throws(() => doubt(house, input, wrong))
 })
+
+test('each round that is looked at is counted, and all that is wrong in it', () => {
+  const found: number[] = []
+  const house = { checked: (violations: number) => found.push(violations) } as unknown as House
+  doubt(house, input, right)
+  for (let round = 1; round <= 32; round++) doubt(house, input, right)
+  assert.deepEqual(found, [0, 0])
+  const other = { checked: house.checked } as unknown as House
+  assert.throws(() => doubt(other, input, wrong))
+  assert.ok((found[2] ?? 0) > 0)
+})

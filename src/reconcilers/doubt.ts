@@ -27,7 +27,9 @@ export function doubt(house: House, input: PlaceInput, decisions: Decision[]): v
   const { leases, waiting, sites } = input.snapshot
   const facts = [leases, waiting, ...sites.map(({ nodes }) => nodes ?? [])].reduce((sum, { length }) => sum + length, 0)
   if (facts > mostFacts) return
-  const [first] = check(input, decisions)
+  const wrong = check(input, decisions)
+  house.checked?.(wrong.length)
+  const [first] = wrong
   if (first === undefined || first === before || refused >= mostRefused) return
   state.told = first
   state.refused = refused + 1

@@ -35,6 +35,8 @@ export type House = {
   credential(token: string): string
   /** Keeps the logs of an ended attempt. */
   archive: Archive
+  /** Is told of each round of placement that was held against its checker, and how much that found wrong. */
+  checked?(violations: number): void
   /** The plan over aggregates, where there is one, and who is told what was placed since. */
   steering?: Steering
 }

@@ -31,6 +31,7 @@ export function startLoops(base: Base, others: Pick<House, 'controlPlanes'> & { 
     ...others,
     credential: (token: string) => credentialOf(base.keys.credentials, token),
     archive,
+    checked: metrics.checked,
   }
   const looked = Promise.withResolvers<void>()
   const loops = all.map((loop) => measured(loop, metrics, loop === observe ? looked.resolve : () => {}))

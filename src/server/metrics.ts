@@ -6,6 +6,8 @@ import type { Figures } from '#store/queries/figures.ts'
 /** All figures of a control plane. */
 export type Metrics = ApiCounts & {
   turn(facts: { loop: string; seconds: number; failed: boolean }): void
+  /** A round of placement was held against its checker. */
+  checked(violations: number): void
   providerCall(facts: { provider: string; call: string; outcome: string; seconds: number }): void
 }
 
@@ -41,17 +43,20 @@ export function createMetrics(source: Source): Metrics {
     buckets: seconds,
     registers,
   })
-  const counted = new Counter({
-    name: 'isobar_loop_faults_total',
-    help: 'Turns that threw.',
-    labelNames: ['loop'],
-    registers,
-  })
+  const counter = <L extends string>(name: string, help: string, labelNames: L[]) =>
+    new Counter({ name, help, labelNames, registers })
+  const counted = counter('isobar_loop_faults_total', 'Turns that threw.', ['loop'])
+  const rounds = counter('isobar_placement_checked_total', 'Rounds of placement held against the checker.', [])
+  const wrong = counter('isobar_placement_violations_total', 'What the checker found wrong in them.', [])
   return {
     request: ({ method, route, status, seconds: took }) => requests.observe({ method, route, status }, took),
     turn({ loop, seconds: took, failed }) {
       turns.observe({ loop, failed: String(failed) }, took)
       if (failed) counted.inc({ loop })
+    },
+    checked(violations) {
+      rounds.inc()
+      wrong.inc(violations)
     },
     providerCall: ({ provider, call, outcome, seconds: took }) => calls.observe({ provider, call, outcome }, took),
     async text() {

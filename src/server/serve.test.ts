@@ -228,6 +228,8 @@ test('metrics tell what waits and what is held, by kind, state, site and tier', 
   assert.ok(Number(value('isobar_price_dollars_per_hour{site="local/here",tier="on-demand",state="held"}')) > 0)
   assert.equal(value('isobar_site_reachable{site="local/here"}'), '1')
   assert.ok(Number(value('isobar_oldest_queued_seconds')) >= 0)
+  assert.ok(Number(value('isobar_placement_checked_total')) > 0)
+  assert.equal(value('isobar_placement_violations_total'), '0')
   assert.ok(Number(value('process_resident_memory_bytes')) > 0)
   await ask(server, 'POST /v1/workloads/j-1/stop')
   await ask(server, 'GET /v1/workloads/j-1/wait?timeoutSeconds=20')
