@@ -4,22 +4,51 @@ import { memory } from './memory.ts'
 import type { House } from './reconciler.ts'
 
 /**
- * Needs that were refused in the last round, and how many of each are read. Who has the same need as one that was
+ * Needs that were refused when they were read last, and how many of each are read. Who has the same need as one that was
  * refused would be refused as well, so of these only the first few are read again: however long the line of those who
  * find no room is, it is no longer to read than what they want is manifold. Where all that was read of one is placed,
  * more of it is read at once.
+ *
+ * Of very many needs half of a round goes to the most urgent and half to those that were read the longest ago. So whatever
+ * changes, each need is asked again after so many rounds, at the latest, as it takes to read all of them in halves.
  */
-const memories = memory(() => ({ needs: new Map<string, number>(), after: '', turnAt: Number.NEGATIVE_INFINITY }))
+const memories = memory(() => ({
+  /** Those that were read the longest ago first. */
+  needs: new Map<string, Need>(),
+  /** Those of them that are read in this round. */
+  read: new Set<string>(),
+  after: '',
+  turnAt: Number.NEGATIVE_INFINITY,
+}))
+
+type Need = { depth: number; priority: number; createdAt: number }
 
 const [shallow, deepest] = [8, 4_096]
+
+/** So many needs that sleep are read in one round, as the store reads no more of them together. */
+export const needsAtMost = 4_000
 
 /** Some of those further behind are read again so often, so that what they are told stays true. */
 const turnMs = 1_000
 
-/** What of the queue is to be read in this round. */
+/** What of the queue is to be read in this round; of a need that sleeps and is not to be read, none. */
 export function toRead(house: House, now: number): { asleep: Map<string, number>; after: string | null } {
-  const { needs, after, turnAt } = memories(house)
-  return { asleep: needs, after: now < turnAt ? null : after }
+  const kept = memories(house)
+  const { needs, after, turnAt } = kept
+  kept.read = inThisRound(needs)
+  const asleep = new Map([...needs].map(([need, { depth }]) => [need, kept.read.has(need) ? depth : 0]))
+  return { asleep, after: now < turnAt ? null : after }
+}
+
+function inThisRound(needs: ReadonlyMap<string, Need>): Set<string> {
+  if (needs.size <= needsAtMost) return new Set(needs.keys())
+  const urgent = [...needs].sort(([, a], [, b]) => b.priority - a.priority || a.createdAt - b.createdAt)
+  const chosen = new Set(urgent.slice(0, needsAtMost / 2).map(([need]) => need))
+  for (const need of needs.keys()) {
+    if (chosen.size === needsAtMost) break
+    chosen.add(need)
+  }
+  return chosen
 }
 
 type Round = { snapshot: QueueSnapshot; decisions: Decision[]; more: boolean; now: number }
@@ -30,23 +59,29 @@ type Round = { snapshot: QueueSnapshot; decisions: Decision[]; more: boolean; no
  */
 export function noteRound(house: House, { snapshot, decisions, more, now }: Round): boolean {
   const kept = memories(house)
-  const needs = new Map(
-    snapshot.waiting.map(({ workload, replica, need }) => [`${workload.id} ${replica.replica}`, need]),
-  )
-  const needOf = ({ workload, replica }: Decision): string => needs.get(`${workload} ${replica}`) ?? ''
-  const refused = new Set(decisions.filter(({ placement }) => placement === null).map(needOf))
+  const asked = new Map(snapshot.waiting.map((one) => [`${one.workload.id} ${one.replica.replica}`, one]))
+  const needOf = ({ workload, replica }: Decision): string => asked.get(`${workload} ${replica}`)?.need ?? ''
   const placed = new Set(decisions.filter(({ placement }) => placement !== null).map(needOf))
-  const next = new Map([...refused].map((need) => [need, shallow]))
+  const refused = new Map<string, Need>()
+  for (const { workload, replica, placement } of decisions) {
+    const one = asked.get(`${workload} ${replica}`)
+    if (!one || placement !== null || refused.has(one.need)) continue
+    const { priority, createdAt } = one.workload
+    refused.set(one.need, { depth: shallow, priority, createdAt })
+  }
+  const next = new Map<string, Need>()
   let isCut = false
-  for (const [need, depth] of kept.needs) {
+  for (const [need, known] of kept.needs) {
     if (refused.has(need)) continue
     if (!placed.has(need)) {
-      if (more) next.set(need, depth)
+      // It was not read, or the round was over before it; else nobody waits for it any more.
+      if (more || !kept.read.has(need)) next.set(need, known)
     } else if (snapshot.unread.has(need)) {
-      next.set(need, Math.min(deepest, depth * 8))
+      next.set(need, { ...known, depth: Math.min(deepest, known.depth * 8) })
       isCut = true
     }
   }
+  for (const [need, known] of refused) next.set(need, known)
   kept.needs = next
   if (now < kept.turnAt) return isCut
   kept.after = snapshot.after

@@ -147,6 +147,33 @@ test('a replica that waits again is told by the refusal that its workload has al
   assert.deepEqual((await store.placement.snapshot({ ...asked, asleep })).waiting, [])
 })
 
+test('those asleep are read in turn replica by replica, however many an array has, and a need that is to rest is not', async () => {
+  await using store = await aStore()
+  const [array = ''] = await submitted(store, [aService({ replicas: 250 })])
+  const [job = ''] = await submitted(store, [aJob()], aNow + 1)
+  const asked = { now: aNow + 1, most: 999, after: null as string | null }
+  const { waiting } = await store.placement.snapshot({ ...asked, asleep: new Map() })
+  const refused = waiting.map(({ workload, replica: { replica } }) => ({
+    ...aPlacing(workload.id, { replica }).decision,
+    placement: null,
+    refusal: { cause: 'capacity' as const, text: 'no room', next: [] },
+  }))
+  await store.placement.commit(await aClaim(store), [], refused, aNow)
+  const asleep = new Map(waiting.map(({ need }) => [need, 0]))
+  const read = new Set<string>()
+  for (let [rounds, after] = [0, '']; rounds < 3; rounds++) {
+    const found = await store.placement.snapshot({ ...asked, asleep, after })
+    for (const { workload, replica } of found.waiting) read.add(`${workload.id} ${replica.replica}`)
+    after = found.after
+    assert.equal(after === '', rounds === 2)
+  }
+  assert.equal(read.size, 251)
+  assert.deepEqual((await store.placement.snapshot({ ...asked, asleep })).waiting, [])
+  const some = new Map([...asleep].map(([need], i) => [need, i]))
+  assert.equal((await store.placement.snapshot({ ...asked, asleep: some })).waiting.length, 1)
+  assert.ok(read.has(`${job} 0`) && read.has(`${array} 249`))
+})
+
 test('a start that is promised to any replica is kept for its workload', async () => {
   await using store = await aStore()
   const [id = ''] = await submitted(store, [aService({ replicas: 2 })])

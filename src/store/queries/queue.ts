@@ -54,7 +54,7 @@ export async function readQueue(on: Executor, asked: Asked): Promise<Queue> {
   const rows = await readRows(on, asked)
   const having = (read: Read): Row[] => rows.filter(({ reads }) => reads.includes(read))
   const firsts = Map.groupBy(rows.filter(isFirst), ({ need }) => need)
-  const inTurn = having('turn').map(({ workload }) => workload)
+  const inTurn = having('turn').map(placeOf).sort(comparePlaces)
   return {
     replicas: rows.map(({ reads: _r, inLine: _l, ...replica }) => replica),
     more: having('awake').length >= most || having('untold').length >= most,
@@ -63,9 +63,14 @@ export async function readQueue(on: Executor, asked: Asked): Promise<Queue> {
         some.some(({ inLine }) => inLine > some.length) ? [[need, some.length]] : [],
       ),
     ),
-    after: inTurn.length < nextInTurn ? '' : inTurn.reduce((last, workload) => (workload > last ? workload : last), ''),
+    after: inTurn.length < nextInTurn ? '' : (inTurn.at(-1)?.join(' ') ?? ''),
   }
 }
+
+/** A replica in the order in which those asleep are read in turn: an array may have more than are read at once. */
+type Place = [workload: string, replica: number]
+const placeOf = ({ workload, replica }: Row): Place => [workload, replica]
+const comparePlaces = ([a, i]: Place, [b, j]: Place): number => (a === b ? i - j : a < b ? -1 : 1)
 
 const isFirst = ({ reads }: Row): boolean => reads.includes('awake') || reads.includes('asleep')
 
@@ -78,6 +83,7 @@ async function readRows(on: Executor, { now, most, asleep, after }: Asked): Prom
     select string_agg(key, ' ' order by key) from jsonb_each_text(r.avoid) where value::bigint > ${now}::bigint
   )) end`
   const sleeps = asleep.size > 0 ? sql`${need} in (select need from asleep)` : sql`false`
+  const [workload = null, replica = -1] = after?.split(' ') ?? []
   const first = sql`r.state = 'waiting' and r.avoid = '{}'`
   const { rows } = await sql<Row>`
     with recursive needs (need) as (
@@ -113,7 +119,8 @@ async function readRows(on: Executor, { now, most, asleep, after }: Asked): Prom
         select r.workload, r.replica, ${need}, 'promised' ${waiting} and r.promised
         order by r.priority desc, r.created_at limit ${mostAsleep}
       ) union all (
-        select r.workload, r.replica, ${need}, 'turn' ${waiting} and r.workload > ${after} and ${sleeps}
+        select r.workload, r.replica, ${need}, 'turn' ${waiting}
+          and (r.workload, r.replica) > (${workload}::text, ${Number(replica)}::int) and ${sleeps}
         order by r.workload, r.replica limit ${nextInTurn}
       )
     )
