@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, constants, openSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { promisify } from 'node:util'
 
 import { createLogWriter } from '#kit/bounded-log.ts'
 import { agentFiles } from '#model/agent-folder.ts'
@@ -27,7 +26,9 @@ export async function openOutput(): Promise<Output> {
   const pipe = 'pipe'
   // The first report leaves before a process is forked for this: others may be waiting for it.
   await new Promise(setImmediate)
-  await promisify(execFile)('mkfifo', ['-m', '600', pipe])
+  const making = spawn('mkfifo', ['-m', '600', pipe], { stdio: 'ignore' })
+  const [code] = await once(making, 'exit')
+  if (code !== 0) throw new Error(`mkfifo ended with ${code}: no pipe can be made in ${process.cwd()}`)
   const reading = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
   const descriptor = openSync(pipe, constants.O_WRONLY)
   const log = createLogWriter(agentFiles.output, mostBytes)

@@ -10,7 +10,7 @@ export const createClaims = (database: Database): Claims => ({
     database.claim(async (on) => {
       const { rows } = await sql<Claim>`
         insert into claims as c (name, holder, epoch, expires_at)
-        values (${name}, ${holder}, 1, clock_timestamp() + make_interval(secs => ${seconds}))
+        select ${name}, ${holder}, 1, clock_timestamp() + make_interval(secs => ${seconds}) from ${unhurried}
         on conflict (name) do update set
           holder = excluded.holder,
           -- Renewed in time it stays the same claim; after a pause somebody else may have had it in between.
@@ -50,6 +50,13 @@ export const createClaims = (database: Database): Claims => ({
       await sql`delete from control_planes where id = ${id}`.execute(on)
     }),
 })
+
+/**
+ * In the `from` of a statement that claims: it does not wait for the disk. A claim that a crash of the database takes back
+ * was never held by whoever commits next: what is done under a claim is written only where that is still there, and what
+ * is written so has waited for the disk, with all that came before it.
+ */
+export const unhurried = sql`set_config('synchronous_commit', 'off', true)`
 
 /** Whether the claim still holds, and keeps it from changing hands until the transaction ends. */
 export async function holds(on: Executor, { name, holder, epoch }: Claim): Promise<boolean> {

@@ -8,6 +8,7 @@ import type { Workload } from '#model/workload.ts'
 import type { Database, Executor } from '#store/database.ts'
 import type { Facts, Follow } from '#store/store.ts'
 import { attemptColumns, leaseColumns, rankColumns, replicaColumns, workloadColumns } from './columns.ts'
+import { unhurried } from './claims.ts'
 import { isOwed, owed } from './owed.ts'
 
 export const createFollow = (database: Database): Follow => ({
@@ -28,7 +29,7 @@ export const createFollow = (database: Database): Follow => ({
 async function claimDue(on: Executor, options: { now: number; most: number; claimMs: number }): Promise<string[]> {
   const until = options.now + options.claimMs
   const { rows } = await sql<{ id: string }>`
-    update workloads set due_at = ${until}::bigint, claimed_until = ${until}::bigint
+    update workloads set due_at = ${until}::bigint, claimed_until = ${until}::bigint from ${unhurried}
     where id in (
       select id from workloads where due_at <= ${options.now}::bigint
       order by due_at limit ${options.most} for no key update skip locked

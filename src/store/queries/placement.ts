@@ -224,37 +224,36 @@ type PlacedRow = Placed & {
   ranks: { rank: number }[]
 }
 
+/** One statement, so that what is much to send is read once, and the rows do not wait for each other. */
 async function insertPlaced(on: Executor, rows: PlacedRow[], now: number): Promise<void> {
-  const x = sql`json_to_recordset(${JSON.stringify(rows.map(({ decision, ...row }) => ({ ...row, decisions: [decision] })))}::json) as x (
-    "attemptId" text, "leaseId" text, "operationId" text, "planId" text, "graceMs" int, workload text, replica int,
-    project text, number int, provider text, site text, tier text, shape text, "priceMicros" bigint, ranks jsonb, beside jsonb, decisions jsonb
-  )`
+  const sent = JSON.stringify(rows.map(({ decision, ...row }) => ({ ...row, decisions: [decision] })))
   await sql`
-    insert into plans (id, workload, decisions, created_at) select x."planId", x.workload, x.decisions, ${now}::bigint from ${x}
-  `.execute(on)
-  await sql`
-    insert into attempts (id, workload, replica, number, plan, created_at)
-    select x."attemptId", x.workload, x.replica, x.number, x."planId", ${now}::bigint from ${x}
-  `.execute(on)
-  await sql`
-    insert into leases (id, attempt, workload, project, provider, site, tier, shape, price_micros, ranks, beside, grace_ms, created_at)
-    select x."leaseId", x."attemptId", x.workload, x.project, x.provider, x.site, x.tier, x.shape, x."priceMicros", x.ranks, x.beside,
-      x."graceMs", ${now}::bigint
-    from ${x}
-  `.execute(on)
-  await sql`
-    insert into ranks (lease, rank)
-    select x."leaseId", (r ->> 'rank')::int from ${x}, jsonb_array_elements(x.ranks) r
-  `.execute(on)
-  await sql`
-    insert into operations (id, lease, kind, site, token, not_before)
-    select x."operationId", x."leaseId", 'launch', x.provider || '/' || x.site, x."leaseId", ${now}::bigint from ${x}
-  `.execute(on)
-  await sql`
-    update workloads w set attempts = x.attempts, refusal = null, due_at = least(w.due_at, ${now}::bigint),
+    with x as materialized (
+      select * from json_to_recordset(${sent}::json) as x (
+        "attemptId" text, "leaseId" text, "operationId" text, "planId" text, "graceMs" int, workload text, replica int,
+        project text, number int, provider text, site text, tier text, shape text, "priceMicros" bigint, ranks jsonb,
+        beside jsonb, decisions jsonb
+      )
+    ), planned as (
+      insert into plans (id, workload, decisions, created_at) select "planId", workload, decisions, ${now}::bigint from x
+    ), attempted as (
+      insert into attempts (id, workload, replica, number, plan, created_at)
+      select "attemptId", workload, replica, number, "planId", ${now}::bigint from x
+    ), leased as (
+      insert into leases (id, attempt, workload, project, provider, site, tier, shape, price_micros, ranks, beside, grace_ms, created_at)
+      select "leaseId", "attemptId", workload, project, provider, site, tier, shape, "priceMicros", ranks, beside, "graceMs",
+        ${now}::bigint
+      from x
+    ), ranked as (
+      insert into ranks (lease, rank) select "leaseId", (r ->> 'rank')::int from x, jsonb_array_elements(ranks) r
+    ), ordered as (
+      insert into operations (id, lease, kind, site, token, not_before)
+      select "operationId", "leaseId", 'launch', provider || '/' || site, "leaseId", ${now}::bigint from x
+    )
+    update workloads w set attempts = y.attempts, refusal = null, due_at = least(w.due_at, ${now}::bigint),
       state = case when w.state = 'queued' then 'starting' else w.state end,
       reason = case when w.state = 'queued' then '' else w.reason end
-    from (select workload, max(number) as attempts from ${x} group by workload) x where w.id = x.workload
+    from (select workload, max(number) as attempts from x group by workload) y where w.id = y.workload
   `.execute(on)
 }
 

@@ -74,14 +74,38 @@ const comparePlaces = ([a, i]: Place, [b, j]: Place): number => (a === b ? i - j
 
 const isFirst = ({ reads }: Row): boolean => reads.includes('awake') || reads.includes('asleep')
 
-async function readRows(on: Executor, { now, most, asleep, after }: Asked): Promise<Row[]> {
+/** Of a replica `r` that waits and its workload `w`. */
+const mayStartAt = (now: number) => sql`(
+  r.not_before <= ${now}::bigint and w.wants = 'run' and w.state in ('queued', 'starting', 'running'))`
+
+/** Who avoids a site for a while has another need meanwhile. */
+const needAt = (now: number) => sql`case when r.avoid = '{}' then r.need else concat_ws(' ', r.need, (
+  select string_agg(key, ' ' order by key) from jsonb_each_text(r.avoid) where value::bigint > ${now}::bigint
+)) end`
+
+/** A promise is read with the replica that has it. */
+const promisedStart = sql`
+  case when r.promised then (select w.refusal -> 'start' from workloads w where w.id = r.workload) end as start`
+
+const inOrder = sql`order by r.priority desc, r.created_at, r.workload, r.replica`
+
+/** Where no more than so many wait they are all read at once: to choose among them takes longer to plan than to do. */
+const few = 64
+
+async function readRows(on: Executor, asked: Asked): Promise<Row[]> {
+  const { rows } = await sql<Row & { mayStart: boolean }>`
+    select ${replicaColumns('r')}, ${needAt(asked.now)} as need, array['awake'] as reads, 0 as "inLine", ${promisedStart},
+      ${mayStartAt(asked.now)} as "mayStart"
+    from (select * from replicas where state = 'waiting' limit ${few + 1}) r join workloads w on w.id = r.workload ${inOrder}
+  `.execute(on)
+  if (rows.length > Math.min(few, asked.most)) return readSome(on, asked)
+  return rows.flatMap(({ mayStart, ...row }) => (mayStart ? [row] : []))
+}
+
+async function readSome(on: Executor, { now, most, asleep, after }: Asked): Promise<Row[]> {
   const waiting = sql`
-    from replicas r join workloads w on w.id = r.workload where r.state = 'waiting' and r.not_before <= ${now}::bigint
-      and w.wants = 'run' and w.state in ('queued', 'starting', 'running')`
-  // Who avoids a site for a while has another need meanwhile.
-  const need = sql`case when r.avoid = '{}' then r.need else concat_ws(' ', r.need, (
-    select string_agg(key, ' ' order by key) from jsonb_each_text(r.avoid) where value::bigint > ${now}::bigint
-  )) end`
+    from replicas r join workloads w on w.id = r.workload where r.state = 'waiting' and ${mayStartAt(now)}`
+  const need = needAt(now)
   const sleeps = asleep.size > 0 ? sql`${need} in (select need from asleep)` : sql`false`
   const [workload = null, replica = -1] = after?.split(' ') ?? []
   const first = sql`r.state = 'waiting' and r.avoid = '{}'`
@@ -124,14 +148,12 @@ async function readRows(on: Executor, { now, most, asleep, after }: Asked): Prom
         order by r.workload, r.replica limit ${nextInTurn}
       )
     )
-    select ${replicaColumns('r')}, c.need, c.reads, coalesce(l.in_line, 0) as "inLine",
-      case when r.promised then (select w.refusal -> 'start' from workloads w where w.id = r.workload) end as start
+    select ${replicaColumns('r')}, c.need, c.reads, coalesce(l.in_line, 0) as "inLine", ${promisedStart}
     from (
       select workload, replica, need, array_agg(read) as reads from chosen group by workload, replica, need
     ) c
     left join (select need, count(*) as in_line from line group by need) l on l.need = c.need
-    join replicas r on r.workload = c.workload and r.replica = c.replica
-    order by r.priority desc, r.created_at, r.workload, r.replica
+    join replicas r on r.workload = c.workload and r.replica = c.replica ${inOrder}
   `.execute(on)
   return rows
 }
