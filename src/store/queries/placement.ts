@@ -267,11 +267,16 @@ async function refuse(on: Executor, refused: Decision[], workloads: Map<string, 
       first.set(workload, refusal)
   }
   if (first.size === 0) return []
-  const texts = [...first].map(([id, refusal]) => ({ id, refusal }))
+  // Of a long queue most wait for the same: each text is sent once.
+  const texts = [...Map.groupBy(first.keys(), (id) => JSON.stringify(first.get(id)))].map(([refusal, ids]) => ({
+    ids,
+    refusal,
+  }))
   const { rows } = await sql<{ id: string }>`
     with x as (
-      select x.id, x.refusal, (w.refusal ->> 'text') is distinct from (x.refusal ->> 'text') as news
-      from json_to_recordset(${JSON.stringify(texts)}::json) as x (id text, refusal jsonb) join workloads w on w.id = x.id
+      select w.id, x.refusal, (w.refusal ->> 'text') is distinct from (x.refusal ->> 'text') as news
+      from (select ids, refusal::jsonb from json_to_recordset(${JSON.stringify(texts)}::json) as t (ids text[], refusal text)) x
+      cross join unnest(x.ids) as y (id) join workloads w on w.id = y.id
     ), written as (
       update workloads w set refusal = x.refusal,
         reason = case when w.state = 'queued' then x.refusal ->> 'text' else w.reason end
