@@ -29,22 +29,28 @@ export const createClaims = (database: Database): Claims => ({
         where name = ${name} and holder = ${holder} and epoch = ${epoch}
       `.execute(on)
     }),
-  announce: (id, url) =>
-    database.write(async (on) => {
-      const { rows: here } = await sql<{ isNew: boolean }>`
-        insert into control_planes (id, url, heard_at) values (${id}, ${url}, clock_timestamp())
-        on conflict (id) do update set url = excluded.url, heard_at = excluded.heard_at returning xmax = 0 as "isNew"
-      `.execute(on)
-      if (here[0]?.isNew) {
-        // The others must tell their agents of it before one of them dies.
+  async announce(id, url) {
+    type Row = { id: string; url: string; isNew: boolean }
+    const { rows } = await database.claim((on) =>
+      sql<Row>`
+        with me as (
+          insert into control_planes as c (id, url, heard_at) select ${id}, ${url}, clock_timestamp() from ${unhurried}
+          on conflict (id) do update set url = excluded.url, heard_at = excluded.heard_at
+          returning c.id, c.url, xmax = 0 as "isNew"
+        )
+        select * from me union all
+        select c.id, c.url, me."isNew" from control_planes c, me
+        where c.id <> me.id and c.heard_at > clock_timestamp() - interval '15 s' order by id
+      `.execute(on),
+    )
+    // The others must tell their agents of it before one of them dies.
+    if (rows[0]?.isNew)
+      await database.write(async (on) => {
         await nudge(on, ['planes'])
         await sql`delete from control_planes where heard_at < clock_timestamp() - interval '1 day'`.execute(on)
-      }
-      const { rows } = await sql<{ id: string; url: string }>`
-        select id, url from control_planes where heard_at > clock_timestamp() - interval '15 s' order by id
-      `.execute(on)
-      return rows
-    }),
+      })
+    return rows.map(({ isNew: _, ...plane }) => plane)
+  },
   withdraw: (id) =>
     database.write(async (on) => {
       await sql`delete from control_planes where id = ${id}`.execute(on)
