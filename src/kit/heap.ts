@@ -6,40 +6,59 @@ export type Heap<T> = {
   pop(): T | undefined
 }
 
-export function createHeap<T>(before: (a: T, b: T) => boolean): Heap<T> {
-  const items: T[] = []
-  const above = (a: number, b: number): boolean => {
-    const [first, second] = [items[a], items[b]]
-    return first !== undefined && (second === undefined || before(first, second))
+export const createHeap = <T>(before: (a: T, b: T) => boolean): Heap<T> => new BinaryHeap(before)
+
+/** A class, since many heaps live only for a moment: none has functions of its own. */
+class BinaryHeap<T> implements Heap<T> {
+  readonly #before: (a: T, b: T) => boolean
+  readonly #items: T[] = []
+
+  constructor(before: (a: T, b: T) => boolean) {
+    this.#before = before
   }
-  const swap = (a: number, b: number): void => {
-    const [first, second] = [items[a], items[b]]
-    if (first !== undefined && second !== undefined) [items[a], items[b]] = [second, first]
+
+  get size(): number {
+    return this.#items.length
   }
-  return {
-    get size() {
-      return items.length
-    },
-    peek: () => items[0],
-    push(item) {
-      items.push(item)
-      for (let at = items.length - 1; at > 0;) {
-        const parent = (at - 1) >> 1
-        if (!above(at, parent)) break
-        swap(at, parent)
-        at = parent
+
+  peek(): T | undefined {
+    return this.#items[0]
+  }
+
+  push(item: T): void {
+    const items = this.#items
+    let at = items.length
+    items.push(item)
+    while (at > 0) {
+      const parent = (at - 1) >> 1
+      const above = items[parent]
+      if (above === undefined || !this.#before(item, above)) break
+      items[at] = above
+      at = parent
+    }
+    items[at] = item
+  }
+
+  pop(): T | undefined {
+    const items = this.#items
+    const first = items[0]
+    const last = items.pop()
+    if (last === undefined || items.length === 0) return first
+    let at = 0
+    for (;;) {
+      let child = 2 * at + 1
+      let below = items[child]
+      if (below === undefined) break
+      const right = items[child + 1]
+      if (right !== undefined && this.#before(right, below)) {
+        child++
+        below = right
       }
-    },
-    pop() {
-      swap(0, items.length - 1)
-      const first = items.pop()
-      for (let at = 0; ;) {
-        const child = above(2 * at + 2, 2 * at + 1) ? 2 * at + 2 : 2 * at + 1
-        if (child >= items.length || !above(child, at)) break
-        swap(at, child)
-        at = child
-      }
-      return first
-    },
+      if (!this.#before(below, last)) break
+      items[at] = below
+      at = child
+    }
+    items[at] = last
+    return first
   }
 }

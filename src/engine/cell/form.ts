@@ -47,9 +47,10 @@ export function catchUp(form: Form, levels: number): void {
   const behind = cell.logged - form.cursor
   if (form.layers.length < levels) return rebuild(form, levels)
   if (behind === 0) return
-  if (behind > cell.log.length / 2) return rebuild(form, form.layers.length)
-  if (form.isWhole && !form.isRuled) followWhole(form)
-  else follow(form)
+  // Where much has changed, to look at each node once costs less than to read how it went.
+  const all = behind > cell.log.length / 2
+  if (form.isWhole && !form.isRuled) followWhole(form, all)
+  else follow(form, all)
   for (let level = 1; level < form.layers.length; level++) settle(form, level)
   form.cursor = cell.logged
 }
@@ -58,17 +59,18 @@ function slotsNow(form: Form, node: number): number {
   return Math.min(slotsOf(form.cell, node, form.size), form.slotsAtMost)
 }
 
-/** Counts again the nodes that changed. What that changes above them waits until a node of another domain changes. */
-function follow(form: Form): void {
+/** Counts again the nodes that changed, or all of them. What that changes above them waits until a node of another domain changes. */
+function follow(form: Form, all: boolean): void {
   const { cell, allowed, isRuled } = form
   const { log, classOf } = cell
+  const [first, end] = all ? [0, classOf.length] : [form.cursor, cell.logged]
   const bottom = form.layers[0]
   const parents = form.layers.length > 1 ? cell.tree.parents[0] : null
   if (!bottom) return
   const { units } = bottom
   let [parent, change] = [-1, 0]
-  for (let i = form.cursor; i < cell.logged; i++) {
-    const node = log[i & (log.length - 1)] ?? 0
+  for (let i = first; i < end; i++) {
+    const node = all ? i : (log[i & (log.length - 1)] ?? 0)
     if (!isRuled && allowed[classOf[node] ?? 0] === 0) continue // it never had room, and never will
     const before = units[node] ?? 0
     if (isRuled) recount(form, 0, node)
@@ -93,17 +95,18 @@ function follow(form: Form): void {
  * The same for whole nodes, of which large gangs are made. A node has room or has none, so that all arrays can be held
  * in variables and no function is called but where a node leaves or enters the index: half the time of `follow`.
  */
-function followWhole(form: Form): void {
+function followWhole(form: Form, all: boolean): void {
   const { cell, allowed } = form
-  const { log, classOf, tenants, usable, closedBy, logged } = cell
+  const { log, classOf, tenants, usable, closedBy } = cell
+  const [first, end] = all ? [0, classOf.length] : [form.cursor, cell.logged]
   const bottom = form.layers[0]
   if (!bottom) return
   const { units, buckets } = bottom
   const parents = form.layers.length > 1 ? cell.tree.parents[0] : null
   const mask = log.length - 1
   let [parent, change] = [-1, 0]
-  for (let i = form.cursor; i < logged; i++) {
-    const node = log[i & mask] ?? 0
+  for (let i = first; i < end; i++) {
+    const node = all ? i : (log[i & mask] ?? 0)
     if (allowed[classOf[node] ?? 0] === 0) continue // it never had room, and never will
     const after = tenants[node] === 0 && usable[node] === 1 && closedBy[node] === 0 ? 1 : 0
     if (units[node] === after) continue

@@ -57,12 +57,16 @@ export function nodesOf(cell: Cell, gang: number): Standing {
   const first = nodesAt(gangs, at)
   const end = first + (gangs.pool[at + word.ranks] ?? 0)
   const last = end + (gangs.pool[at + word.spares] ?? 0)
-  // Without an iterator, as Array.from would use: gangs have thousands of ranks.
-  const [ranks, spares]: [number[], number[]] = [[], []]
-  for (let i = first; i < end; i++) ranks.push(gangs.pool[i] ?? 0)
-  for (let i = end; i < last; i++) spares.push(gangs.pool[i] ?? 0)
-  const nodes = { ranks, spares }
+  const nodes = { ranks: copied(gangs.pool, first, end), spares: copied(gangs.pool, end, last) }
   return hasPlaces(cell, at) ? { ...nodes, devices: placesOf(cell, at) } : nodes
+}
+
+/** Gangs have thousands of ranks: without an iterator, as Array.from would use, and without an array that grows. */
+function copied(pool: Int32Array, first: number, end: number): number[] {
+  const nodes: number[] = []
+  nodes.length = end - first
+  for (let i = first; i < end; i++) nodes[i - first] = pool[i] ?? 0
+  return nodes
 }
 
 /** The level of the domain that a gang was given: the tightest that held it then. */

@@ -94,7 +94,8 @@ export class Line {
     const { want } = request
     const signature = this.#rows.open(want)
     const before = headOf(signature)
-    const one = { ...request, order: this.#submitted++, gone: false }
+    const { id, since, lastsMs, work } = request
+    const one = { id, want, since, lastsMs, work, order: this.#submitted++, gone: false }
     this.#waiting.set(request.id, one)
     signature.row.push(one)
     // Who is now first may end earlier, and pass where the one before could not.
@@ -376,6 +377,7 @@ export class Line {
 
   /** Wakes who may find now what it did not find before. */
   #wake(now: number): void {
+    if (!this.#sleepers.areStirred) return
     this.#sleepers.wake({
       mayHaveQuota: (signature) =>
         signature.ways.some((way) => !this.#promises.quotaMissing(signature, way, endsOf(signature, now))),

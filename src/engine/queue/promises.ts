@@ -252,6 +252,7 @@ export class Promises {
 
   /** Drops promises that were not kept because somebody ran longer than was known. */
   expire(now: number): void {
+    if (this.#all.length === 0) return
     for (const { at, owner } of this.#all.slice()) if (at < now) this.drop(owner)
   }
 }

@@ -12,7 +12,7 @@ export class Rows {
   readonly #open = new Map<string, Signature>()
   /** What was made of a want once, and is used again: most rows are empty most of the time. */
   readonly #ways = new WeakMap<Want, readonly Way[]>()
-  readonly #idle = new WeakMap<Want, Signature>()
+  readonly #signatures = new WeakMap<Want, Signature>()
 
   constructor(cells: readonly Cell[]) {
     this.#cells = cells
@@ -23,7 +23,9 @@ export class Rows {
   }
 
   open(want: Want): Signature {
-    const signature = this.#open.get(want.key) ?? this.#idle.get(want) ?? this.#create(want)
+    const open = this.#open.get(want.key)
+    if (open) return open
+    const signature = this.#signatures.get(want) ?? this.#create(want)
     this.#open.set(want.key, signature)
     return signature
   }
@@ -34,7 +36,6 @@ export class Rows {
     signature.asleep = null
     signature.hopeless = false
     signature.aged = null
-    this.#idle.set(signature.want, signature)
   }
 
   ways(want: Want): readonly Way[] {
@@ -51,7 +52,7 @@ export class Rows {
 
   #create(want: Want): Signature {
     const ways = this.ways(want)
-    return {
+    const signature: Signature = {
       want,
       ways,
       cells: [...new Set(ways.map(({ cell }) => cell))],
@@ -61,5 +62,7 @@ export class Rows {
       hopeless: false,
       aged: null,
     }
+    this.#signatures.set(want, signature)
+    return signature
   }
 }

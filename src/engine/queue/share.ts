@@ -56,15 +56,8 @@ export function createShares({ nodes, capacity, halfLifeMs }: Options): Shares {
     const node = byName.get(name)
     if (!node) throw new Error(`There is no project ${name} in this tree of shares.`)
     const above = node.parent === null ? null : rowOf(node.parent)
-    const row: Row = {
-      ...node,
-      above,
-      depth: above ? above.depth + 1 : 0,
-      of: new Map(),
-      askedAt: -1,
-      share: 0,
-      path: [],
-    }
+    const depth = above ? above.depth + 1 : 0
+    const row: Row = { ...node, above, depth, of: new Map(), askedAt: -1, share: 0, path: [] }
     rows.set(name, row)
     return row
   }
@@ -88,9 +81,11 @@ export function createShares({ nodes, capacity, halfLifeMs }: Options): Shares {
     change(name, by, now) {
       for (let row: Row | null = rowOf(name); row; row = row.above) {
         row.askedAt = -1
-        for (const [resource, amount] of Object.entries(by)) {
-          const use = row.of.get(resource) ?? { holds: 0, average: 0, since: now }
-          row.of.set(resource, { holds: use.holds + amount, average: averageAt(use, now), since: now })
+        for (const resource of Object.keys(by)) {
+          const use = useOf(row, resource, now)
+          use.average = averageAt(use, now)
+          use.holds += by[resource] ?? 0
+          use.since = now
         }
       }
     },
@@ -108,6 +103,14 @@ export function createShares({ nodes, capacity, halfLifeMs }: Options): Shares {
       return shareOf(left, now) - shareOf(right, now) || (left.name < right.name ? -1 : 1)
     },
   }
+}
+
+function useOf({ of }: Row, resource: string, now: number): Average {
+  const known = of.get(resource)
+  if (known) return known
+  const use = { holds: 0, average: 0, since: now }
+  of.set(resource, use)
+  return use
 }
 
 function pathOf(own: Row, shareOf: (row: Row) => number): readonly Step[] {

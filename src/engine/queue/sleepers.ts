@@ -10,6 +10,8 @@ type May = {
   mayHaveRoom: (way: Way, by: Signature) => boolean
 }
 
+const nobody: ReadonlySet<Signature> = new Set()
+
 /** Who is to be asked, and who sleeps until that may change for which nobody looks before. */
 export class Sleepers {
   /** Who is to be asked. */
@@ -19,8 +21,8 @@ export class Sleepers {
   /** For each cell those who lack room there, by what they need: where one has no room, the others have none. */
   readonly #forRoom: readonly Map<string, Map<Signature, Way>>[]
   readonly #underRoot = new Map<string, Set<Signature>>()
-  readonly #grown = new Set<number>()
-  readonly #freed = new Set<string>()
+  readonly #grown: number[] = []
+  readonly #freed: string[] = []
   readonly #parents: ReadonlyMap<string, string | null>
   readonly #askers: Askers | null
 
@@ -87,9 +89,16 @@ export class Sleepers {
 
   /** There may be more room in a cell, and more quota in the tree of a project. */
   stir(cell: number, project: string | null): void {
-    this.#grown.add(cell)
-    if (project !== null) this.#freed.add(this.rootOf(project))
     this.#askers?.stir(cell, project)
+    if (!this.#grown.includes(cell)) this.#grown.push(cell)
+    if (project === null) return
+    const root = this.rootOf(project)
+    if (!this.#freed.includes(root)) this.#freed.push(root)
+  }
+
+  /** Whether there is anybody to be asked about. */
+  get areStirred(): boolean {
+    return this.#grown.length > 0
   }
 
   /** There may be somebody else in a cell, or of a project, who could leave for others. */
@@ -107,17 +116,19 @@ export class Sleepers {
   /** Asks about all for whom something was stirred up, and wakes them. */
   wake(may: May): void {
     for (const root of this.#freed)
-      for (const signature of this.#underRoot.get(root) ?? [])
+      for (const signature of this.#underRoot.get(root) ?? nobody)
         if (may.mayHaveQuota(signature)) this.add(signature, null)
     for (const cell of this.#grown)
       for (const signature of this.#withRoom(cell, may)) if (signature.asleep) this.add(signature, null)
-    this.#freed.clear()
-    this.#grown.clear()
+    this.#freed.length = 0
+    this.#grown.length = 0
   }
 
   #withRoom(cell: number, may: May): Signature[] {
     const found: Signature[] = []
-    for (const same of this.#forRoom[cell]?.values() ?? []) {
+    const needs = this.#forRoom[cell]
+    if (!needs || needs.size === 0) return found
+    for (const same of needs.values()) {
       const known = new Map<string, boolean>()
       for (const [signature, way] of same) {
         const fence = may.fenceFor(signature, cell)

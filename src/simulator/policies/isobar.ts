@@ -22,27 +22,31 @@ const day = 86_400_000
  * round: a cell for each group of nodes, the cheapest first; projects with their quotas, weights and preemption; use counts
  * half after a day. It knows how long jobs run.
  */
-export const isobarScheduler: MakeScheduler = (floor, _projects, terms) => new IsobarScheduler(floor, terms)
+export const isobarScheduler: MakeScheduler = (floor, projects, terms) =>
+  new IsobarScheduler(floor, projects.length, terms)
 
 class IsobarScheduler implements Scheduler {
   readonly name = 'isobar'
   readonly keepsQuotas = true
   readonly #floor: Floor
+  readonly #projects: number
   readonly #terms: ReadonlyMap<string, Project>
   readonly #cells: Cell[]
   readonly #line: Line
   /** Of all who wait or run. */
   readonly #records = new Map<string, JobRecord>()
-  readonly #wants = new Map<string, Want>()
+  /** By demand, then by what else makes a row. */
+  readonly #wants = new Map<Demand, Map<number, Want>>()
   readonly #refused: boolean[]
   readonly #history: LineHistory
   #toggled = 0
   #repriced = 0
 
-  constructor(floor: Floor, terms: readonly Project[]) {
+  constructor(floor: Floor, projects: number, terms: readonly Project[]) {
     const { groups } = floor.fleet
     const total = (unit: string) => groups.reduce((sum, one) => sum + (one.unit === unit ? one.size * one.count : 0), 0)
     this.#floor = floor
+    this.#projects = projects
     this.#terms = new Map(terms.map((project) => [project.name, project]))
     this.#refused = groups.map(() => false)
     const [plans, quotas] = [groups.map(planOf), quotaNodes(terms)]
@@ -135,6 +139,7 @@ class IsobarScheduler implements Scheduler {
   /** Tells the cells which nodes went out of use or came back, and which groups start nothing now. */
   #follow(): void {
     const { fleet, toggled } = this.#floor
+    if (this.#toggled === toggled.length && fleet.groups.every(({ number }) => this.#isAsKnown(number))) return
     const changed = new Set<number>()
     const set = ({ number, first }: NodeGroup, node: number): void => {
       const cell = this.#cells[number]
@@ -147,32 +152,39 @@ class IsobarScheduler implements Scheduler {
       set(this.#floor.groupOf(node), node)
     }
     for (const group of fleet.groups) {
-      const refuses = this.#floor.refuses(group.number)
-      if (refuses === this.#refused[group.number]) continue
-      this.#refused[group.number] = refuses
+      if (this.#isAsKnown(group.number)) continue
+      this.#refused[group.number] = this.#floor.refuses(group.number)
       for (let i = 0; i < group.count; i++) set(group, group.first + i)
     }
     if (changed.size > 0) this.#history.close()
     for (const cell of changed) this.#line.changed(cell)
   }
 
+  #isAsKnown(group: number): boolean {
+    return this.#floor.refuses(group) === this.#refused[group]
+  }
+
   /** Jobs that last about as long stand in one row, so that a long one does not keep short ones from passing. */
-  #wantOf({ demand, job }: JobRecord, lastsMs: number): Want {
-    const { unit, amount, ranks, within } = demand
-    const key = [unit, amount, ranks, within, job.priority, 32 - Math.clz32(lastsMs / 1000), job.project].join(' ')
-    const known = this.#wants.get(key)
+  #wantOf({ demand, job, project }: JobRecord, lastsMs: number): Want {
+    const lasts = 32 - Math.clz32(lastsMs / 1000)
+    const number = (job.priority * this.#projects + project) * 64 + lasts
+    const same = this.#wants.get(demand)
+    const known = same?.get(number)
     if (known) return known
-    const project = this.#terms.get(job.project)
+    const { unit, amount, ranks, within } = demand
+    const key = [unit, amount, ranks, within, job.priority, lasts, job.project].join(' ')
+    const terms = this.#terms.get(job.project)
     const options = this.#floor
       .groupsFor(unit)
-      .filter((group) => !project || mayStandIn(project, group))
+      .filter((group) => !terms || mayStandIn(terms, group))
       .map((group) => {
         const gang = gangOf(group, demand)
         const nodes = gang.roles.reduce((sum, role) => sum + role.ranks, 0)
         return { cell: group.number, gang, amounts: { [unit]: amount, nodes } }
       })
     const want = { key, project: job.project, priority: job.priority, options }
-    this.#wants.set(key, want)
+    if (same) same.set(number, want)
+    else this.#wants.set(demand, new Map([[number, want]]))
     return want
   }
 }
@@ -211,13 +223,17 @@ const sizeOf = ({ unit, size }: NodeGroup, each: number): RankSize =>
 /** Ranks on one node follow each other. */
 function spotsOf(nodes: readonly number[], { demand }: JobRecord, group: NodeGroup): Spots {
   const spots: number[] = []
-  let at = 0
+  spots.length = 2 * nodes.length // so that it need not grow
+  let [at, end] = [0, 0]
   for (const { each, ranks } of partsOf(group, demand.amount, demand.ranks))
-    for (const end = at + ranks; at < end; at++) {
+    for (const last = at + ranks; at < last; at++) {
       const node = group.first + (nodes[at] ?? 0)
-      const last = spots.length - 2
-      if (at > 0 && spots[last] === node) spots[last + 1] = (spots[last + 1] ?? 0) + each
-      else spots.push(node, each)
+      if (at > 0 && spots[end - 2] === node) spots[end - 1] = (spots[end - 1] ?? 0) + each
+      else {
+        spots[end++] = node
+        spots[end++] = each
+      }
     }
+  spots.length = end
   return spots
 }

@@ -4,17 +4,40 @@
  */
 export function fairShares(asked: Float64Array, capacity: number): Float64Array<ArrayBuffer> {
   const shares = new Float64Array(asked.length)
-  const ascending = asked.toSorted()
+  divide({ asked, ascending: asked.toSorted(), shares }, capacity)
+  return shares
+}
+
+type Division = { asked: Float64Array; ascending: Float64Array; shares: Float64Array }
+
+function divide({ asked, ascending, shares }: Division, capacity: number): void {
   let left = capacity
   let most = Number.POSITIVE_INFINITY
-  for (const [passed, one] of ascending.entries()) {
+  for (let passed = 0; passed < ascending.length; passed++) {
+    const one = ascending[passed] ?? 0
     most = left / (ascending.length - passed)
     if (one > most) break // this one and all that ask for more get as much
     left -= one
     most = one
   }
-  for (const [project, one] of asked.entries()) shares[project] = Math.min(one, most)
-  return shares
+  for (let project = 0; project < asked.length; project++) shares[project] = Math.min(asked[project] ?? 0, most)
+}
+
+/** So few are sorted faster by insertion. */
+const few = 32
+
+function sort(values: Float64Array): void {
+  if (values.length > few) values.sort()
+  else insert(values)
+}
+
+function insert(values: Float64Array): void {
+  for (let i = 1; i < values.length; i++) {
+    const value = values[i] ?? 0
+    let at = i
+    for (; at > 0 && (values[at - 1] ?? 0) > value; at--) values[at] = values[at - 1] ?? 0
+    values[at] = value
+  }
 }
 
 /** How projects fared against max-min fair shares. */
@@ -39,9 +62,10 @@ export function createFairnessWatch(projects: number): FairnessWatch {
   const uses = new Float64Array(projects)
   const entitledMs = new Float64Array(projects)
   const asked = new Float64Array(projects)
+  const ascending = new Float64Array(projects)
   /** Many projects are looked at less often: the figures are sums over time of what was seen last. */
   const stride = Math.max(1, Math.floor(projects / 4))
-  let shares = new Float64Array(projects)
+  const shares = new Float64Array(projects)
   let [error, errorMs, timeMs, at, looks] = [0, 0, 0, 0, 0]
   let changed = true
   const change = (amounts: Float64Array, project: number, by: number): void => {
@@ -63,7 +87,9 @@ export function createFairnessWatch(projects: number): FairnessWatch {
         entitledMs[i] = (entitledMs[i] ?? 0) + (shares[i] ?? 0) * ms
         asked[i] = (waits[i] ?? 0) + (uses[i] ?? 0)
       }
-      shares = fairShares(asked, capacity)
+      ascending.set(asked)
+      sort(ascending)
+      divide({ asked, ascending, shares }, capacity)
       for (let i = 0; i < projects; i++) wrong += Math.max(0, (shares[i] ?? 0) - (uses[i] ?? 0))
       error = capacity > 0 ? wrong / capacity : 0
     },

@@ -87,7 +87,8 @@ export class FloorKeeper implements Floor {
   readonly #empty: Int32Array
   readonly #room: Float64Array
   readonly #prices: number[]
-  readonly #trees: MaxTree[]
+  /** Made when somebody looks for room here for the first time, and kept up from then on. */
+  readonly #trees: (MaxTree | undefined)[]
   #order = new Map<Unit, NodeGroup[]>()
 
   constructor(fleet: Fleet) {
@@ -101,7 +102,7 @@ export class FloorKeeper implements Floor {
     this.#empty = Int32Array.from(groups, ({ count }) => count)
     this.#room = Float64Array.from(groups, ({ count, size }) => count * size)
     this.#prices = groups.map(({ priceMicros }) => priceMicros)
-    this.#trees = groups.map(({ count, size }) => createMaxTree(count, size))
+    this.#trees = groups.map(() => undefined)
     for (const { number, first, count, size, unit } of groups) {
       this.#free.fill(size, first, first + count)
       this.#homes.fill(number, first, first + count)
@@ -147,8 +148,8 @@ export class FloorKeeper implements Floor {
 
   fit(demand: Demand): Spots | undefined {
     for (const group of this.groupsFor(demand.unit)) {
-      const tree = this.#trees[group.number]
-      if (!tree || this.refuses(group.number) || !this.#mayHold(group, demand)) continue
+      if (this.refuses(group.number) || !this.#mayHold(group, demand)) continue
+      const tree = this.#treeOf(group)
       for (const { first, end } of domainsOf(group, demand.within)) {
         const spots = fitIn({ size: group.size, first, count: end - first }, demand, {
           first: (least, from) => {
@@ -161,6 +162,15 @@ export class FloorKeeper implements Floor {
       }
     }
     return undefined
+  }
+
+  #treeOf({ number, first, count, size }: NodeGroup): MaxTree {
+    const known = this.#trees[number]
+    if (known) return known
+    const tree = createMaxTree(count, size)
+    for (let i = 0; i < count; i++) tree.set(i, this.free(first + i))
+    this.#trees[number] = tree
+    return tree
   }
 
   mayFit(demand: Demand): boolean {
@@ -185,9 +195,9 @@ export class FloorKeeper implements Floor {
     for (let i = 0; i < spots.length; i += 2) {
       const node = spots[i] ?? 0
       const amount = spots[i + 1] ?? 0
-      const left = this.free(node) - amount
-      if (left < 0 || amount <= 0) broken(`node ${node} has ${this.free(node)} free, and ${amount} of it are given`)
-      this.#setFree(node, left)
+      const free = this.free(node)
+      if (free < amount || amount <= 0) broken(`node ${node} has ${free} free, and ${amount} of it are given`)
+      this.#setFree(node, free - amount)
     }
   }
 

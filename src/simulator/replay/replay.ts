@@ -44,8 +44,10 @@ export type Outcome = {
   digest: string
 }
 
-/** Ends come before what a scenario does, and both before what arrives. */
-type Coming = { atMs: number; order: number } & ({ record: JobRecord; run: number } | { disturbance: Disturbance })
+/** Ends come before what a scenario does (`rank`), and both before what arrives. */
+type Coming =
+  | { atMs: number; rank: 0; order: number; record: JobRecord; run: number }
+  | { atMs: number; rank: 1; order: number; disturbance: Disturbance }
 
 /**
  * Replays jobs on a fleet under a scheduler: simulated time in whole milliseconds, from one moment at which anything
@@ -61,9 +63,7 @@ export class Replay {
   readonly #floor: FloorKeeper
   readonly #scheduler: Scheduler
   readonly #coming = createHeap<Coming>(
-    (a, b) =>
-      a.atMs < b.atMs ||
-      (a.atMs === b.atMs && (ranked(a) < ranked(b) || (ranked(a) === ranked(b) && a.order < b.order))),
+    (a, b) => a.atMs < b.atMs || (a.atMs === b.atMs && (a.rank < b.rank || (a.rank === b.rank && a.order < b.order))),
   )
   readonly #tenants: Tenants
   readonly #possible = new Map<Demand, boolean>()
@@ -126,7 +126,7 @@ export class Replay {
     this.moments++
     for (let next = this.#coming.peek(); next && next.atMs <= at; next = this.#coming.peek()) {
       this.#coming.pop()
-      if ('record' in next) this.#end(next.record, next.run)
+      if (next.rank === 0) this.#end(next.record, next.run)
       else this.#happen(next.disturbance)
     }
     for (
@@ -159,7 +159,7 @@ export class Replay {
 
   #expect(disturbance: Disturbance): void {
     if (!disturbance.endless) this.#lasting++
-    this.#coming.push({ atMs: disturbance.atMs, order: this.#order++, disturbance })
+    this.#coming.push({ atMs: disturbance.atMs, rank: 1, order: this.#order++, disturbance })
   }
 
   #happen(disturbance: Disturbance): void {
@@ -205,7 +205,7 @@ export class Replay {
     this.#wait(record, -1)
     this.#use(record, 1)
     for (let i = 0; i < spots.length; i += 2) this.#tenants.add(spots[i] ?? 0, record.index)
-    this.#coming.push({ atMs: record.endsAtMs, order: this.#order++, record, run: record.starts })
+    this.#coming.push({ atMs: record.endsAtMs, rank: 0, order: this.#order++, record, run: record.starts })
     this.#digest.note('start', record, this.now)
     this.#watch.started(record)
   }
@@ -267,8 +267,6 @@ export class Replay {
 
 /** A look takes as long as there are jobs that are not over; with a backlog of all of them, so few still cost little. */
 const jobsALook = 32
-
-const ranked = (coming: Coming): number => ('record' in coming ? 0 : 1)
 
 function amountOf(spots: Spots): number {
   let sum = 0

@@ -55,8 +55,8 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
         if (record.state !== 'running') continue
         stands(record, site)
         for (let i = 0; i < record.spots.length; i += 2) {
-          const [node = 0, part = 0] = [record.spots[i], record.spots[i + 1]]
-          used[node] = (used[node] ?? 0) + part
+          const node = record.spots[i] ?? 0
+          used[node] = (used[node] ?? 0) + (record.spots[i + 1] ?? 0)
           if ((used[node] ?? 0) > groupAt(node).size) broken(twice(there, node, groupAt(node)))
         }
       }
@@ -76,7 +76,8 @@ function stands(record: JobRecord, { groupAt, closed }: Site): void {
   const group = groupAt(spots[0] ?? -1)
   let [sum, odd] = [0, 0]
   for (let i = 0; i < spots.length; i += 2) {
-    const [node = -1, part = 0] = [spots[i], spots[i + 1]]
+    const node = spots[i] ?? -1
+    const part = spots[i + 1] ?? 0
     if (node < group.first || node >= group.first + group.count)
       broken(`${id} stands in ${nameOf(group)} and on node ${node}, which is not of it`)
     if (part <= 0) broken(`${id} has ${part} of node ${node}`)
@@ -84,13 +85,24 @@ function stands(record: JobRecord, { groupAt, closed }: Site): void {
     if (ranks > 0 && part % (amount / ranks) !== 0) odd++
     sum += part
   }
-  const { domains: sizes, count } = group
-  const domain = within === 0 ? count : (sizes[within - 1] ?? sizes.at(-1) ?? 1)
-  const domains = new Set(spots.filter((_, i) => i % 2 === 0).map((node) => Math.floor((node - group.first) / domain)))
-  if (domains.size > 1) broken(`${id} stands in ${domains.size} domains of ${domain} nodes: ${spots.join(' ')}`)
+  if (!isInOneDomain(spots, group, within))
+    broken(`${id} stands in several domains of ${domainOf(group, within)} nodes: ${spots.join(' ')}`)
   if (group.unit !== unit) broken(`${id} asks for ${unit} and is on ${nameOf(group)}, which has ${group.unit}`)
   if (sum !== amount) broken(`${id} asks for ${amount} and has ${sum}: a gang is whole or not there`)
   if (odd > 0) broken(`${id} asks for ${ranks} equal ranks, and has ${spots.join(' ')} (node, part, …)`)
+}
+
+const domainOf = ({ domains, count }: Fleet['groups'][number], within: number): number =>
+  within === 0 ? count : (domains[within - 1] ?? domains.at(-1) ?? 1)
+
+function isInOneDomain(spots: JobRecord['spots'], group: Fleet['groups'][number], within: number): boolean {
+  const size = domainOf(group, within)
+  const start = group.first + Math.floor(((spots[0] ?? 0) - group.first) / size) * size
+  for (let i = 0; i < spots.length; i += 2) {
+    const node = spots[i] ?? 0
+    if (node < start || node >= start + size) return false
+  }
+  return true
 }
 
 const nameOf = ({ site, shape }: Fleet['groups'][number]): string => `${site} ${shape}`
