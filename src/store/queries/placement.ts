@@ -127,8 +127,10 @@ async function commit(on: Executor, { claim, placed, refused, now, ids }: Commit
     from workloads where id = any(${touched}::text[]) order by id for no key update
   `.execute(on)
   const workloads = new Map(rows.filter(({ waits }) => waits).map((row) => [row.id, row]))
-  await preempt(on, preempting(refused, workloads), { now, ids })
-  const events = [...(await place(on, { placed, workloads, now })), ...(await refuse(on, refused, workloads))]
+  const vain = await preempt(on, preempting(refused, workloads), { now, ids })
+  // Where nobody leaves any more, nothing is told of it: the next round knows who does.
+  const stands = refused.filter(({ workload, preempts = [] }) => preempts.length === 0 || !vain.has(workload))
+  const events = [...(await place(on, { placed, workloads, now })), ...(await refuse(on, stands, workloads))]
   await addEvents(on, events, now)
   const launches = events.some(({ type }) => type === 'attempt.placed')
   const lets = refused.filter((one) => one.lets !== undefined)

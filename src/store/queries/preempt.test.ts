@@ -52,13 +52,17 @@ test('who has to leave for somebody stops with the reason, is retired, and is re
   assert.deepEqual(ends, [aNow + 30_000, aNow + 30_000], 'they are there until their grace is over')
 })
 
-test('where one of those who were to leave together has left, nobody is stopped', async () => {
+test('where one of those who were to leave together has left, nobody is stopped, and nobody is told that they leave', async () => {
   await using store = await aStore()
   const { victims, high, one, two } = await aFullHouse(store)
   const [attempt] = await store.workloads.attempts(two)
   await store.apply([{ change: 'attempt', id: attempt?.id ?? '', to: 'succeeded', reason: '' }])
   assert.ok(await commit(store, preempting(high, victims)))
   assert.equal((await store.workloads.attempts(one))[0]?.state, 'starting')
+  assert.equal(await store.workloads.refusal(high), null)
+  assert.equal((await store.workloads.get(high))?.reason, '')
+  assert.ok(await commit(store, preempting(high, victims.slice(0, 1))))
+  assert.equal((await store.workloads.get(high))?.reason, 'it waits until others have left')
 })
 
 test('whose attempt is stopping leaves anyway, so that nobody is asked to leave with it in vain', async () => {

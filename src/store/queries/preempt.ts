@@ -13,14 +13,16 @@ type Victim = { lease: string; attempt: string; site: string; state: 'wanted' | 
 
 /**
  * Stops the attempts that are to leave for somebody: all of them, or none where one of them is no longer there, for then
- * others may have to leave. They are retired like attempts that are stopped, and their replicas wait again.
+ * others may have to leave. They are retired like attempts that are stopped, and their replicas wait again. Returns the
+ * workloads for which nobody leaves.
  */
 export async function preempt(
   on: Executor,
   preempting: Preempting[],
   { now, ids }: { now: number; ids: Ids },
-): Promise<void> {
-  if (preempting.length === 0) return
+): Promise<Set<string>> {
+  const vain = new Set(preempting.map(({ workload }) => workload))
+  if (preempting.length === 0) return vain
   const { rows } = await sql<Victim>`
     select l.id as lease, a.id as attempt, l.provider || '/' || l.site as site, l.state
     from leases l join attempts a on a.id = l.attempt
@@ -31,6 +33,7 @@ export async function preempt(
   for (const { workload, project, name, leases } of preempting) {
     const victims = leases.flatMap((lease) => there.get(lease) ?? [])
     if (victims.length < leases.length) continue
+    vain.delete(workload)
     for (const lease of leases) there.delete(lease)
     const reason = `preempted for ${name} of project ${project}`
     await apply(
@@ -43,6 +46,7 @@ export async function preempt(
       where id = any(${victims.map(({ attempt }) => attempt)}::text[])
     `.execute(on)
   }
+  return vain
 }
 
 const leave = ({ lease, attempt, site }: Victim, reason: string): Change[] => [
