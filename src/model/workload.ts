@@ -1,5 +1,6 @@
 import { z } from 'zod'
 
+import { isPart } from './resources.ts'
 import type { Spec } from './spec/spec.ts'
 
 /**
@@ -48,17 +49,21 @@ export type Workload = {
   endedAt: number | null
 }
 
-/** Tasks of an array that one worker runs side by side at the most; a worker is one node. */
-export const slotsPerWorker = 8
+/**
+ * Tasks of an array that one worker runs side by side at the most; a worker is one node. Who has a part of an accelerator
+ * has a worker to itself: so each stands where there is room for it, and sees its own part alone.
+ */
+const slotsPerWorker = ({ resources }: Spec): number => (resources.accelerators.some(isPart) ? 1 : 8)
 
 /** How many copies of a workload are placed, each as a whole: a job has one, an array one for each worker. */
 export function wantedReplicas(spec: Spec): number {
   if (spec.kind === 'service') return spec.replicas.min
-  return spec.kind === 'array' ? Math.ceil(Math.min(spec.parallelism, spec.tasks) / slotsPerWorker) : 1
+  return spec.kind === 'array' ? Math.ceil(Math.min(spec.parallelism, spec.tasks) / slotsPerWorker(spec)) : 1
 }
 
 /** Tasks that worker `replica` of an array runs side by side; together they make up the parallelism. */
 export function slotsOf(spec: Spec, replica: number): number {
   if (spec.kind !== 'array') return 1
-  return Math.min(slotsPerWorker, Math.min(spec.parallelism, spec.tasks) - replica * slotsPerWorker)
+  const most = slotsPerWorker(spec)
+  return Math.min(most, Math.min(spec.parallelism, spec.tasks) - replica * most)
 }

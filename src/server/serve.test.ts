@@ -214,6 +214,39 @@ run: echo gpu $CUDA_VISIBLE_DEVICES; exec sleep 60
   for (const [i] of documents.entries()) await ask(server, `GET /v1/workloads/j-${i}/wait?timeoutSeconds=20`)
 })
 
+test('tasks of an array with half an accelerator each see one, two of them the same', async (t) => {
+  const home = aHome(t)
+  writeFileSync(
+    join(home, 'sites.yaml'),
+    `sites:
+  - { provider: local, name: here, price: $4/h,
+      shape: { cpus: 8, memory: 2GB, accelerators: H100:2, acceleratorMemory: 80GB } }
+`,
+  )
+  const server = await aServer(t, { home, url: await aDatabase(), port: 0 })
+  const text = `kind: array
+name: halves
+tasks: 24
+parallelism: 4
+resources: { accelerators: H100:0.5, cpus: 0.1, memory: 32MB }
+run: echo task $ISOBAR_TASK_INDEX on gpu $CUDA_VISIBLE_DEVICES; sleep 0.3
+`
+  await ask(server, 'POST /v1/workloads', { text })
+  const ended = (await ask(server, 'GET /v1/workloads/halves/wait?timeoutSeconds=60')).json
+  assert.deepEqual([ended.state, ended.exitCode], ['succeeded', 0])
+  const logs = await Promise.all(
+    [0, 1, 2, 3].map(async (replica) => (await ask(server, `GET /v1/workloads/halves/logs?replica=${replica}`)).text),
+  )
+  const seen = logs.map((log) => new Set([...log.matchAll(/on gpu (\d)$/gm)].map(([, gpu]) => gpu)))
+  assert.deepEqual(seen.flatMap((gpus) => [...gpus]).toSorted(), ['0', '0', '1', '1'], 'each worker sees one')
+  assert.equal(logs.join('').match(/^task \d/gm)?.length, 24)
+  const { attemptList } = (await ask(server, 'GET /v1/workloads/halves')).json
+  assert.deepEqual(
+    new Set(attemptList.map((one: { pricePerHour: { text: string } }) => one.pricePerHour.text)),
+    new Set(['$1.00']),
+  )
+})
+
 test('metrics tell what waits and what is held, by kind, state, site and tier', async (t) => {
   const server = await aServer(t, { home: aHome(t), url: await aDatabase(), port: 0 })
   const texts = ['resources: { cpus: 100000 }\nrun: x', 'resources: { cpus: 0.1 }\nrun: sleep 60']

@@ -5,7 +5,7 @@ import * as fc from 'fast-check'
 
 import type { Decision } from '#model/plan.ts'
 import type { AcceleratorPart } from '#model/resources.ts'
-import { aJob, aLease, aNow, aProject, aSite, aSnapshot, someNodes } from '#test/builders.ts'
+import { aJob, anArray, aLease, aNow, aProject, aSite, aSnapshot, someNodes } from '#test/builders.ts'
 import { check } from './check.ts'
 import type { Snapshot } from './facts.ts'
 import { place } from './place.ts'
@@ -126,6 +126,17 @@ test('a quota of accelerators counts their parts', () => {
   )
 })
 
+test('each task of an array with a part has a worker to itself, and stands where there is room for it', () => {
+  const array = anArray({ tasks: 9, parallelism: 5, resources: { accelerators: 'H100:0.5', cpus: 1, memory: '1GB' } })
+  const leases = [aPart({ device: 1, shareMilli: 400 })]
+  const decisions = decide(aSnapshot({ waiting: [array], sites: [site(1)], leases }))
+  assert.deepEqual(places(decisions).slice(0, 3).toSorted(), ['n0/0', 'n0/0', 'n0/1'])
+  assert.deepEqual(places(decisions).slice(3), [null, null])
+  const cut = anArray({ tasks: 8, resources: { accelerators: 'H100/3g.40gb' } })
+  const slices = places(decide(aSnapshot({ waiting: [cut], sites: [site(2, { mig: true })] })))
+  assert.deepEqual(slices.toSorted(), ['n0/0', 'n0/0', 'n0/1', 'n0/1', 'n1/0', 'n1/0', 'n1/1', 'n1/1'])
+})
+
 const refusalAt = (accelerators: string, at: Snapshot['sites'][number]): string =>
   decide(aSnapshot({ waiting: jobs(1, accelerators), sites: [at] }))[0]?.refusal?.text ?? 'placed'
 
@@ -153,9 +164,16 @@ const wishes = [
 ]
 const rounds = fc.array(
   fc.record({
-    come: fc.array(fc.record({ accelerators: fc.constantFrom(...wishes), nodes: fc.integer({ min: 1, max: 3 }) }), {
-      maxLength: 5,
-    }),
+    come: fc.array(
+      fc.record({
+        accelerators: fc.constantFrom(...wishes),
+        nodes: fc.integer({ min: 1, max: 3 }),
+        isArray: fc.boolean(),
+      }),
+      {
+        maxLength: 5,
+      },
+    ),
     end: fc.array(fc.nat(), { maxLength: 3 }),
   }),
   { maxLength: 6 },
@@ -168,10 +186,14 @@ test('round after round, what was given before is known, and nothing is given tw
       let leases: Snapshot['leases'] = []
       for (const [round, { come, end }] of all.entries()) {
         for (const number of end) leases = leases.filter((_, i) => i !== number % leases.length)
-        const waiting = come.map((wish, i) => jobs(1, wish.accelerators, { name: `r${round}-${i}`, nodes: wish.nodes }))
+        const waiting = come.map(({ accelerators, nodes: count, isArray }, i) => {
+          const name = `r${round}-${i}`
+          if (!isArray) return jobs(1, accelerators, { name, nodes: count })
+          return [anArray({ name, tasks: count, resources: { accelerators, cpus: 1, memory: '1GB' } })]
+        })
         const decisions = decide(aSnapshot({ waiting: waiting.flat(), sites, leases }))
-        for (const { workload, placement } of decisions)
-          if (placement) leases.push(aLease({ ...placement, id: `l-${workload}`, workload }))
+        for (const { workload, replica, placement } of decisions)
+          if (placement) leases.push(aLease({ ...placement, id: `l-${workload}-${replica}`, workload }))
       }
     }),
     { numRuns: 200 },

@@ -166,6 +166,7 @@ const told: [text: string, expected: RegExp][] = [
   [`${service}replicas: {min: 3, max: 1}`, /^5:11 replicas \| min must not be above max/],
   ['kind: service\nname: a\nrun: x\nports: [80, 80]', /^4:13 ports\[1\] \| 80 is there twice/],
   [`${service}readiness: {timeout: 0s}`, /^5:22 readiness\.timeout \| this is too short/],
+  [`${array}parallelism: 200000\nresources: {accelerators: "H100:0.5"}`, /^5:14 parallelism \| .*have a worker each/],
   [`${array}nodes: 2`, /^5:8 nodes \| each task of an array runs on one node/],
   [`${job}run: z`, /^4:1 run \| run is there twice/],
   [`${job}? [a]\n: b`, /\| a key must be text/],

@@ -1,5 +1,5 @@
+import { isPart } from '#model/resources.ts'
 import { pathText } from './explain.ts'
-import { notYet } from './not-yet.ts'
 import type { BrokenRule } from './problem.ts'
 import { roleRules } from './roles.ts'
 import type { Kind } from './schema-walk.ts'
@@ -24,7 +24,6 @@ export const brokenRules = (spec: Spec): BrokenRule[] => [
   ...topologyRules(spec),
   ...ofService(spec),
   ...ofArray(spec),
-  ...notYet(spec),
 ]
 
 function durations({ duration, checkpoint, expiry }: Spec): BrokenRule[] {
@@ -115,8 +114,19 @@ function ofService(spec: Spec): BrokenRule[] {
   return broken
 }
 
+/** Workers of one array at the most. */
+const mostWorkers = 125_000
+
 function ofArray(spec: Spec): BrokenRule[] {
-  if (spec.kind !== 'array' || spec.nodes === 1) return []
-  const message = 'each task of an array runs on one node'
-  return [{ path: ['nodes'], message, fix: 'remove nodes, or write kind: job for a gang' }]
+  if (spec.kind !== 'array') return []
+  const broken: BrokenRule[] = []
+  if (spec.nodes > 1) {
+    const message = 'each task of an array runs on one node'
+    broken.push({ path: ['nodes'], message, fix: 'remove nodes, or write kind: job for a gang' })
+  }
+  if (spec.resources.accelerators.some(isPart) && spec.parallelism > mostWorkers) {
+    const message = 'tasks with a part of an accelerator have a worker each, and these are too many'
+    broken.push({ path: ['parallelism'], message, fix: `write ${mostWorkers} or less` })
+  }
+  return broken
 }

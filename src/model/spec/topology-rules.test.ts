@@ -56,7 +56,8 @@ test('a rule wider than what ranks are balanced over is refused', () => {
 test('parts of accelerators do not go with what is counted in whole ones', () => {
   const resources = { accelerators: 'H100:0.5' }
   assert.deepEqual(topologyRules(written({ within: 'nvlink' }, 8, { resources })), [])
-  assert.match(told({ exclusive: 'node' }, 8, { resources }), /^topology\.exclusive \| .* know only topology\.within/)
+  assert.match(told({ exclusive: 'node' }, 8, { resources }), /^topology\.exclusive \| .* is had beside others/)
+  assert.match(told({ balanced: 'nvlink' }, 8, { resources }), /^topology\.balanced \| .* know only topology\.within/)
 })
 
 test('several roles stand in one domain together, and know no rule that counts ranks of one kind', () => {

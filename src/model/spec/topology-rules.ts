@@ -70,14 +70,22 @@ function* tooLoose({ balanced, slices, spread, exclusive, spares }: Topology): I
       }
 }
 
-/** What cannot be counted in parts of an accelerator. */
+/** What ranks that stand one after another, each where it wastes the least, do not know; and what contradicts a part. */
+const notOfParts = {
+  slices: 'ranks with a part of an accelerator know only topology.within',
+  balanced: 'ranks with a part of an accelerator know only topology.within',
+  spread: 'ranks with a part of an accelerator know only topology.within',
+  exclusive: 'a part of an accelerator is had beside others, and these may not be in the domain',
+  spares: 'spare nodes are kept whole, and ranks with a part of an accelerator share theirs',
+} as const
+
 function* notInParts(topology: Topology, spec: Spec): Iterable<BrokenRule> {
   if (!rolesOf(spec).some(({ resources }) => resources.accelerators.some(isPart))) return
   for (const field of ['slices', 'balanced', 'spread', 'exclusive', 'spares'] as const)
     if (topology[field])
       yield {
         path: [field],
-        message: 'ranks with a part of an accelerator know only topology.within',
+        message: notOfParts[field],
         fix: `remove topology.${field}, or ask for whole accelerators`,
       }
 }
