@@ -55,11 +55,11 @@ export type House = {
   close(): Promise<void>
 }
 
-/** Starts a real server on a state directory of its own. For tests. */
-export async function openHouse(declared = sites): Promise<House> {
+/** Starts a real server on a state directory of its own, with options from its environment. For tests. */
+export async function openHouse(declared = sites, more: Record<string, string> = {}): Promise<House> {
   const home = mkdtempSync(join(tmpdir(), 'isobar-cli-'))
   writeFileSync(join(home, 'sites.yaml'), declared)
-  const env = { ...process.env, ISOBAR_HOME: home, ISOBAR_PORT: '0', ISOBAR_SERVER: '', DATABASE_URL: '' }
+  const env = { ...process.env, ISOBAR_HOME: home, ISOBAR_PORT: '0', ISOBAR_SERVER: '', DATABASE_URL: '', ...more }
   const isobar = (...argv: string[]) => callMain(argv, { env, cwd: home })
   const started = await isobar('server', 'start')
   if (started.code !== 0) throw new Error(started.stderr)

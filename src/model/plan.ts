@@ -109,6 +109,8 @@ export type Decision = {
   refusal: Refusal | null
   /** Who has to leave for it: it waits until they have left, and what they leave is promised to it. */
   preempts?: Preempted[]
+  /** They are moved: they have room elsewhere, and may not be preempted. */
+  moves?: boolean
   /** How it comes back to the nodes that were kept for it: now, or when what is left there has ended. */
   repair?: Repair
   /** The lease whose nodes need not be kept for it any more: it does not come back to them. */

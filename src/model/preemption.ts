@@ -5,6 +5,8 @@ export type Preemption = {
   project: string
   /** The workload for which it left. */
   by: string
+  /** It was moved: made to leave only to start elsewhere. */
+  isMove?: boolean
   /** Milliseconds since the epoch. */
   at: number
 }

@@ -52,5 +52,5 @@ export const Project = z.object({
 export type Project = z.infer<typeof Project>
 
 /** Whether other work may have to leave for that of a project. */
-export const mayPreempt = ({ preemption: { within, reclaim } }: Project): boolean =>
+export const mayPreempt = ({ preemption: { within, reclaim } }: Pick<Project, 'preemption'>): boolean =>
   within !== 'never' || reclaim !== 'never'

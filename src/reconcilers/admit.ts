@@ -41,14 +41,20 @@ export const admit: Reconciler = {
 type Admitted = { waiting: number; placed: number; more: boolean; tellAt: number | null }
 
 async function admitRound(house: House, claim: Claim): Promise<Admitted> {
-  const { store, clock, ids } = house
+  const { store, clock, ids, movesPerHour = 0 } = house
   const now = clock.now()
-  const snapshot = await store.placement.snapshot({ now, most: batch, ...toRead(house, now), unlessIdle: true })
+  const snapshot = await store.placement.snapshot({
+    now,
+    most: batch,
+    ...toRead(house, now),
+    moves: movesPerHour > 0,
+    unlessIdle: true,
+  })
   if (snapshot.waiting.length === 0) return { waiting: 0, placed: 0, more: false, tellAt: null }
   const graceOf = new Map(snapshot.waiting.map(({ workload }) => [workload.id, workload.spec.checkpoint.graceMs]))
   const plan = house.steering?.plan()
   const facts = { ...snapshot, usage: await usageOf(house, now), ...(await sentFor(house, snapshot, now)) }
-  const input = { snapshot: facts, now, ...(plan && { plan }) }
+  const input = { snapshot: facts, now, movesPerHour, ...(plan && { plan }) }
   const decisions = place(input)
   doubt(house, input, decisions)
   const placed = decisions

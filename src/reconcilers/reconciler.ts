@@ -39,6 +39,8 @@ export type House = {
   checked?(violations: number): void
   /** The plan over aggregates, where there is one, and who is told what was placed since. */
   steering?: Steering
+  /** So many may be moved in an hour so that a domain is whole again for somebody; nobody when absent. */
+  movesPerHour?: number
 }
 
 /** What steers placement; it may be forgotten at any time. */

@@ -20,7 +20,10 @@ export type Loops = ReturnType<typeof run> & {
 const all: readonly Reconciler[] = [observe, admit, launch, follow, retire, meter, sweep]
 
 /** Starts the loops; `controlPlanes` are the addresses that agents are given. */
-export function startLoops(base: Base, others: Pick<House, 'controlPlanes'> & { steering: Steering }): Loops {
+export function startLoops(
+  base: Base,
+  others: Pick<House, 'controlPlanes' | 'movesPerHour'> & { steering: Steering },
+): Loops {
   const { store, clock, ids, archive, log, metrics } = base
   const house = {
     store,

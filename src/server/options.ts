@@ -67,6 +67,13 @@ export const serverOptions = {
     schema: z.coerce.number().int().min(1).max(36_500).default(90),
     description: 'How long ended workloads are kept, with their logs and checkpoints. The ledger is kept for ever.',
   },
+  movesPerHour: {
+    env: 'ISOBAR_MOVES_PER_HOUR',
+    flag: '--moves-per-hour <count>',
+    schema: z.coerce.number().int().min(0).max(1_000_000).default(0),
+    description:
+      'How many workloads may be stopped and started elsewhere in an hour, so that a gang finds room in one domain.',
+  },
   token: {
     env: 'ISOBAR_TOKEN',
     schema: z.string().min(32, 'must have 32 characters at least').max(500).optional(),

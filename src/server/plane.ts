@@ -67,7 +67,7 @@ export function openPlane(
 export async function startWork(
   base: Base,
   plane: Plane,
-  { stack, keepDays }: { stack: AsyncDisposableStack; keepDays: number },
+  { stack, keepDays, movesPerHour }: Pick<ServerOptions, 'keepDays' | 'movesPerHour'> & { stack: AsyncDisposableStack },
 ): Promise<void> {
   const { id, store, clock, log } = base
   const failed = (what: string) => (error: unknown) => log.error({ error }, what)
@@ -81,7 +81,7 @@ export async function startWork(
   const keeper = keepPlan({ store, clock, solver: createSolver(), failed: failed('could not plan over sites') })
   stack.defer(() => keeper.stop())
   plane.keeper = keeper
-  const loops = startLoops(base, { controlPlanes: addresses, steering: keeper })
+  const loops = startLoops(base, { controlPlanes: addresses, steering: keeper, movesPerHour })
   stack.defer(() => loops.stop())
   plane.loops = loops
   const housekeeping = keepHouse({ ...base, keepDays, holder: id, failed: failed('could not tidy up') })

@@ -42,7 +42,7 @@ export async function serve(options: ServerOptions): Promise<RunningServer> {
   const { server, url } = await listen(options, (request) => plane.api.app.fetch(request))
   stack.defer(() => drain(server))
   plane.url = options.advertise ?? url
-  await startWork(base, plane, { stack, keepDays: options.keepDays })
+  await startWork(base, plane, { stack, ...options })
   // Whoever asks at once for sites or offers is to see those that are declared, not none, nor those of last time.
   await Promise.race([plane.loops?.looked, sleep(firstLookMs, undefined, { ref: false })])
   stack.defer(announceFile(options.home, { url, startedAt: base.clock.now() }))

@@ -15,6 +15,7 @@ create table attempts (
   ended_at bigint,
   preempted_for text,
   preempted_at bigint,
+  moved boolean not null default false,
   UNIQUE (workload, number),
   PRIMARY KEY (id),
   FOREIGN KEY (workload) REFERENCES workloads(id) ON DELETE CASCADE

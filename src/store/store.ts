@@ -143,6 +143,7 @@ export type Placement = {
    * The first of each need, and more of each, up to `most`. Of needs that are `asleep` only the first so many are read, so that
    * a long line of those who find no room hides nobody; with them those that were never told why they wait, those to whom a
    * start is promised, and some `after` a workload.
+   * With `moves` it is told of each lease whether it may be moved.
    * With `unlessIdle` all is empty when nothing waits: what is in the way is much in a large house.
    */
   snapshot(options: {
@@ -151,6 +152,7 @@ export type Placement = {
     asleep?: Map<string, number>
     after?: string | null
     unlessIdle?: boolean
+    moves?: boolean
   }): Promise<QueueSnapshot>
   /** What each project held of late, on average with a half-life, accelerators in thousandths; none that held nothing. */
   usage(options: { now: number; halfLifeMs: number }): Promise<Map<string, Usage>>

@@ -18,8 +18,8 @@ export const aWrittenJob = (name: string, run: string, more: object = {}) => ({
 })
 
 /** A whole server with the real local provider and real processes, used as a person does: through the command line. */
-export async function aHouse(sites: string) {
-  const house = await openHouse(sites)
+export async function aHouse(sites: string, environment: Record<string, string> = {}) {
+  const house = await openHouse(sites, environment)
   const { home, env, isobar, close } = house
 
   /** Runs a command that must succeed, and gives what it says. */

@@ -29,6 +29,7 @@ function given(call: Call): Record<string, unknown> {
     advertise: call.text('advertise'),
     keyFile: call.text('key-file'),
     keepDays: call.text('keep-days'),
+    movesPerHour: call.text('moves-per-hour'),
     logLevel: call.text('log-level'),
   }
   return { home: homeOf(call.io), ...texts, ...flags }

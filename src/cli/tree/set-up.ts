@@ -47,6 +47,10 @@ const servers: readonly CommandSpec[] = [
       { flags: '--advertise <url>', description: 'the address that agents dial, where it is another one' },
       { flags: '--key-file <path>', description: 'the key of secrets, shared by all control planes of one database' },
       { flags: '--keep-days <days>', description: 'how long ended workloads, logs and checkpoints are kept; 90' },
+      {
+        flags: '--moves-per-hour <count>',
+        description: 'how many workloads may be moved so that a gang finds room; 0',
+      },
       { flags: '--log-level <level>', description: 'trace, debug, info, warn, error or silent' },
       { flags: '--detached', description: 'log to the state directory and not to standard error' },
     ],

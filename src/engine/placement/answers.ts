@@ -5,7 +5,7 @@ import { byCloseness, rejectionsOf, type Refused } from '#engine/explain/rejecti
 import type { Decision as Taken, Refusal as Vain, Request } from '#engine/queue/request.ts'
 import type { Place } from '#engine/sharing/devices.ts'
 import type { LeasedRank } from '#model/lease.ts'
-import type { Decision, Placement, Refusal, Rejection, RunPrice, Start, Preempted } from '#model/plan.ts'
+import type { Decision, Placement, Refusal, Rejection, RunPrice, Start } from '#model/plan.ts'
 
 import type { Asked } from './facts.ts'
 import { sliceOfRanks, type Look } from './look.ts'
@@ -13,7 +13,7 @@ import { nameOf } from './market.ts'
 import type { Need } from './need.ts'
 import type { Fit } from './preference.ts'
 import { drew, runOf } from './prices.ts'
-import { goneAt, makingRoom, victimsOf } from './preempting.ts'
+import { goneAt, makingOf, makingRoom, type Making } from './preempting.ts'
 import { idOf, isUnread } from './queue.ts'
 import { comingBack, startsAnew, type Comeback, type Repaired } from './repairing.ts'
 import { count, uncount, type Round } from './round.ts'
@@ -47,7 +47,7 @@ export function createAnswers(round: Round, queue: Queue): Answers {
   /** Who was placed, or comes back to its nodes. */
   const settled = new Map<string, Decision>()
   const waits = new Map<Row, Waits>()
-  const making = new Map<string, Preempted[]>()
+  const making = new Map<string, Making>()
   let tried: readonly number[] = []
   const refuseRow = (row: Row, vain?: Vain): void => {
     const refused = byCloseness(refusedOf(row, round, vain))
@@ -67,9 +67,9 @@ export function createAnswers(round: Round, queue: Queue): Answers {
     decided(taken) {
       const asked = askedOf.get(taken.id)
       const row = asked && queue.rowOf.get(taken.id)
-      const preempts = 'refused' in taken && taken.refused.cause === 'preempts' ? taken.refused : null
+      const preempts = 'refused' in taken && 'victims' in taken.refused ? taken.refused : null
       if (!row) return !(isUnread(taken.id) && ('option' in taken || preempts))
-      if (preempts) making.set(taken.id, victimsOf(preempts, round))
+      if (preempts) making.set(taken.id, makingOf(preempts, round))
       if ('refused' in taken) refuseRow(row, taken.refused)
       else settled.set(taken.id, placedAt(taken, { asked, row, round, tried }))
       return true
@@ -86,15 +86,16 @@ export function createAnswers(round: Round, queue: Queue): Answers {
         const why = row && waits.get(row)
         const found = settled.get(id) ?? ofUnasked(asked, queue)
         if (found || !row || !why) return found ?? []
-        const [start, preempts] = [starts.get(id), making.get(id)]
+        const [start, made] = [starts.get(id), making.get(id)]
         why.firsts ??= row.members.filter((one) => !settled.has(idOf(one))).slice(0, mostAhead + 1)
         const names = ahead.inRow(asked, why.ahead, why.firsts)
         const refusal = {
-          ...(preempts ? makingRoom(preempts) : why.refusal),
+          ...(made ? makingRoom(made) : why.refusal),
           ...(names.length > 0 && { ahead: names }),
           ...(start && { start }),
         }
-        return [{ ...nowhere(asked, refusal), rejections: why.rejections, ...(preempts && { preempts }) }]
+        const leave = made && { preempts: made.victims, ...(made.isMove && { moves: true }) }
+        return [{ ...nowhere(asked, refusal), rejections: why.rejections, ...leave }]
       })
     },
   }
@@ -245,16 +246,16 @@ const alternativeOf = (
   ...(run && { run }),
 })
 
-type Making = { holders: Holders; making: ReadonlyMap<string, Preempted[]> }
+type Starting = { holders: Holders; making: ReadonlyMap<string, Making> }
 
 /** The starts that are promised and whose time is known, by who has them. */
-function startsOf(round: Round, { holders, making }: Making): Map<string, Start> {
+function startsOf(round: Round, { holders, making }: Starting): Map<string, Start> {
   const { market, promises, now } = round
   const found = new Map<string, Start>()
   for (const promise of promises()) {
     const { ground, siteKey, offer } = market.candidates.find((one) => one.ground.number === promise.way.cell) ?? {}
-    const victims = making.get(promise.request.id)
-    const at = victims ? goneAt(victims, round) : promise.at
+    const made = making.get(promise.request.id)
+    const at = made ? goneAt(made.victims, round) : promise.at
     if (!ground || !offer || siteKey === undefined || at === Infinity) continue
     const first = holders.at(siteKey).first?.at ?? 0
     const earliest = first > now ? Math.min(first, at) : at

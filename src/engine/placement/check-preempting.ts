@@ -10,16 +10,22 @@ const hourMs = 3_600_000
 /**
  * Who has to leave for whom: whole leases that are there and are not leaving already, each for one only; of lower priority
  * in the same project, or of another project of the same tree from which the project may reclaim; not so often in an hour
- * that their project says no; and nobody for whom the one that asks had to leave itself, in one step or several.
+ * that their project says no; and nobody for whom the one that asks had to leave itself, in one step or several. Who only
+ * moves may be anybody who is no more urgent, saves its work, and did not have to leave in this hour.
  */
-export function* preemptsHold({ snapshot, now }: PlaceInput, decisions: Decision[]): Iterable<string> {
+export function* preemptsHold(
+  { snapshot, now, movesPerHour = 0 }: PlaceInput,
+  decisions: Decision[],
+): Iterable<string> {
   const { leases, waiting, projects, preemptions = [] } = snapshot
   const projectOf = new Map(projects.map((project) => [project.name, project]))
   const pairs = preemptions.map(({ by, victim }) => ({ by, victim }))
   const lately = new Map<string, number>()
-  for (const { project, at } of preemptions) if (at > now - hourMs) lately.set(project, (lately.get(project) ?? 0) + 1)
+  const recent = preemptions.filter(({ at }) => at > now - hourMs)
+  for (const { project } of recent) lately.set(project, (lately.get(project) ?? 0) + 1)
+  let moves = recent.filter(({ isMove }) => isMove).length
   const gone = new Set<string>()
-  for (const { workload, replica, preempts = [], placement } of decisions) {
+  for (const { workload, replica, preempts = [], placement, moves: areMoved = false } of decisions) {
     if (preempts.length === 0) continue
     const by = waiting.find((each) => each.workload.id === workload && each.replica.replica === replica)
     const name = `${workload}/${replica}`
@@ -29,7 +35,12 @@ export function* preemptsHold({ snapshot, now }: PlaceInput, decisions: Decision
       if (!lease || lease.leaves || gone.has(id)) yield `${name} preempts ${id}, which is not there or leaves already`
       gone.add(id)
       if (!lease || !by) continue
-      if (!mayLeaveFor(by, lease, projectOf)) yield `${name} may not preempt ${id}`
+      if (areMoved) {
+        const isDisturbed = recent.some(({ victim }) => victim === lease.workload)
+        if (++moves > movesPerHour) yield `${id} is moved, and too many were in this hour`
+        if (!lease.movable || isDisturbed || (lease.priority ?? 0) > by.workload.priority)
+          yield `${id} may not be moved for ${name}`
+      } else if (!mayLeaveFor(by, lease, projectOf)) yield `${name} may not preempt ${id}`
       if (leadsTo(pairs, { from: lease.workload, to: workload }))
         yield `${name} preempts ${id} for which it had to leave`
       pairs.push({ by: workload, victim: lease.workload })

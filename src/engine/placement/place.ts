@@ -24,6 +24,8 @@ export type PlaceInput = {
   defaults?: Policy
   /** The plan over aggregates, where there is one: it steers where there is a choice, and bars nothing. */
   plan?: SteeringPlan
+  /** So many may be moved in an hour to free a domain for others; nobody when absent. */
+  movesPerHour?: number
 }
 
 /**
@@ -48,7 +50,7 @@ export const overdueMs = 28 * 86_400_000
  * a decision for each replica that may be placed now, up to the first that waits behind somebody who was not read; every
  * refusal explains itself.
  */
-export function place({ snapshot, now, defaults = {}, plan }: PlaceInput): Decision[] {
+export function place({ snapshot, now, defaults = {}, plan, movesPerHour = 0 }: PlaceInput): Decision[] {
   const round = openRound({ ...snapshot, sites: withLostNodes(snapshot) }, now, plan)
   const queue = openQueue(snapshot, { round, defaults })
   const comebacks = comebacksOf(round.leases, round.market, queue)
@@ -58,13 +60,14 @@ export function place({ snapshot, now, defaults = {}, plan }: PlaceInput): Decis
     quotas: [...round.quotaOf.values()],
     shares: sharesOf(snapshot, round),
     overdueMs,
-    ...preemptionOf(snapshot, round),
+    ...preemptionOf(snapshot, round, movesPerHour),
     choose: answers.choose,
     decided: answers.decided,
   })
   round.promisedIn = (cell) => line.promisedIn(cell)
   round.promises = () => line.reservations()
-  adoptAll(line, round, new Set([...comebacks.values()].map(({ lease }) => lease)))
+  const apart = new Set([...comebacks.values()].map(({ lease }) => lease))
+  adoptAll(line, round, { apart, asTheyStand: movesPerHour > 0 })
   for (const comeback of comebacks.values()) holdKept(line, comeback, now)
   submitAll(line, snapshot, queue)
   const comeBack = (isTold: boolean): void => {

@@ -12,14 +12,27 @@ import type { Round } from './round.ts'
 /** A worker of an array or a copy of a service loses no more than the work that it is at. */
 const mostLostMs = 60_000
 
-/** What the line goes by when work is to leave for other work; nothing where no project may ask for that. */
+const hourMs = 3_600_000
+
+type Leaving = Pick<LineOptions, 'preemption' | 'ledger' | 'losesOf' | 'movesPerHour' | 'mayMove'>
+
+/** What the line goes by when work is to leave for other work; nothing where no project may ask for that, and nobody is moved. */
 export function preemptionOf(
   { projects, sites, preemptions = [] }: Snapshot,
-  { leases }: Round,
-): Pick<LineOptions, 'preemption' | 'ledger' | 'losesOf'> {
-  if (!projects.some(mayPreempt)) return {}
+  { leases, now }: Round,
+  movesPerHour: number,
+): Leaving {
+  if (movesPerHour === 0 && !projects.some(mayPreempt)) return {}
   const ledger = new Ledger()
-  for (const { by, victim, project, at } of preemptions) ledger.note(by, { id: victim, project }, at)
+  for (const { by, victim, project, at, isMove } of preemptions) {
+    ledger.note(by, { id: victim, project }, at)
+    if (isMove) ledger.noteMove(at)
+  }
+  // Nobody is moved who had to leave an hour ago or less.
+  const disturbed = new Set(preemptions.filter(({ at }) => at > now - hourMs).map(({ victim }) => victim))
+  const movable = new Set(
+    leases.filter((one) => one.movable && !one.beside?.spares && !disturbed.has(one.workload)).map(({ id }) => id),
+  )
   const workers = new Set(leases.filter(({ kind }) => kind !== 'job').map(({ id }) => id))
   const reachable = new Set(sites.filter(({ reach }) => reach === 'reachable').map(({ info }) => siteKey(info)))
   // What is told to a site that does not answer is done nobody knows when, and for so long nobody else would leave; and
@@ -35,6 +48,8 @@ export function preemptionOf(
       if (!isLease(id) || away.has(leaseOf(id))) return null
       return { mostMs: workers.has(leaseOf(id)) ? mostLostMs : Infinity, restartMs: 0 }
     },
+    movesPerHour,
+    mayMove: ({ id }) => isLease(id) && movable.has(leaseOf(id)),
   }
 }
 
@@ -45,11 +60,13 @@ const isLease = (id: string): boolean => id.startsWith('lease ')
 const leaseOf = (id: string): string => id.split(' ')[1] ?? ''
 
 /** Those who leave, each once. */
-export function victimsOf({ victims }: Preempts, { leases }: Round): Preempted[] {
+export function makingOf({ victims, cause }: Preempts, { leases }: Round): Making {
   const ids = new Set(victims.map(leaseOf))
-  return leases
-    .filter(({ id }) => ids.has(id))
-    .map(({ id, workload, name = workload }) => ({ lease: id, workload, name }))
+  const leaving = leases.filter(({ id }) => ids.has(id))
+  return {
+    victims: leaving.map(({ id, workload, name = workload }) => ({ lease: id, workload, name })),
+    isMove: cause === 'moves',
+  }
 }
 
 /** When all of them have left, if each takes the grace that it has. */
@@ -60,14 +77,18 @@ export function goneAt(victims: readonly Preempted[], { leases, now }: Round): n
 
 const mostNames = 3
 
+/** Those who leave for somebody: for good, or to start elsewhere. */
+export type Making = { victims: Preempted[]; isMove: boolean }
+
 /** What somebody is told for whom others have to leave. */
-export function makingRoom(victims: readonly Preempted[]): Refusal {
+export function makingRoom({ victims, isMove }: Making): Refusal {
   const names = [...new Set(victims.map(({ name }) => name))]
   const others = names.length > mostNames ? ` and ${names.length - mostNames} more` : ''
   const one = names.length === 1
+  const leave = isMove ? (one ? 'moves elsewhere' : 'move elsewhere') : `${one ? 'has' : 'have'} to leave`
   return {
-    cause: 'preempting',
-    text: `Room is made for it: ${names.slice(0, mostNames).join(', ')}${others} ${one ? 'has' : 'have'} to leave, and what ${one ? 'it holds' : 'they hold'} is kept for it.`,
+    cause: isMove ? 'moving' : 'preempting',
+    text: `Room is made for it: ${names.slice(0, mostNames).join(', ')}${others} ${leave}, and what ${one ? 'it holds' : 'they hold'} is kept for it.`,
     frees: `${names[0]} ending within its grace.`,
     next: [`isobar describe ${names[0]}`],
   }

@@ -1,5 +1,8 @@
 import type { GangRequest } from '#engine/cell/ask.ts'
+import type { NodeClass } from '#engine/cell/cell.ts'
+import { domainAt } from '#engine/cell/tree.ts'
 import type { Line } from '#engine/queue/line.ts'
+import type { Amounts } from '#engine/queue/quota.ts'
 import type { Want } from '#engine/queue/request.ts'
 import type { Place } from '#engine/sharing/devices.ts'
 
@@ -14,23 +17,25 @@ import { resourceNames } from './slice.ts'
 const ranksAtMost = 1_000_000
 
 /**
- * Tells the line of all leases: rank by rank on the nodes that they are on, also where these no longer hold as much. What
- * is on nodes that the site does not tell of counts against quotas and shares only. Those `apart` are told by others.
+ * Those `apart` are told by others. `asTheyStand`: who is moved must find nodes of the same kind, and as close together.
  */
-export function adoptAll(line: Line, round: Round, apart: ReadonlySet<LiveLease> = new Set()): void {
+type Adopting = { apart: ReadonlySet<LiveLease>; asTheyStand: boolean }
+
+/**
+ * Tells the line of all leases: rank by rank on the nodes that they are on, also where these no longer hold as much. What
+ * is on nodes that the site does not tell of counts against quotas and shares only.
+ */
+export function adoptAll(line: Line, round: Round, { apart, asTheyStand }: Adopting): void {
   const { market, leases, now } = round
   const wants = new Map<string, Want>()
   for (const lease of leases.filter((one) => !apart.has(one)))
     for (const [i, ground] of groundsOf(lease, market).entries())
       for (const [j, { times, ends }] of inParts(lease).entries()) {
-        const standing = standingOf(lease, times, { ground, elsewhere: market.elsewhere })
+        const found = standingOf(lease, times, { ground, elsewhere: market.elsewhere })
+        const standing = asTheyStand ? asItStands(found) : found
         // What counts against every offer of a site counts once for its project.
         const amounts = i === 0 ? heldBy({ ...lease, times }, round) : {}
-        const want = wantOf(wants, lease, {
-          cell: standing.ground.number,
-          gang: standing.gang,
-          amounts,
-        })
+        const want = wantOf(wants, lease, { ...standing, amounts })
         const request = { id: heldId(lease, i, j), want, since: 0, lastsMs: Infinity, work: lease.workload }
         const { nodes, spares, devices } = standing
         const { since, leaves } = lease
@@ -108,11 +113,34 @@ function onNodes(ground: Ground, { ranks, beside }: LiveLease, times: number): S
   return { ground, gang, nodes, spares, devices }
 }
 
+/** What it asks for if it had to start elsewhere in its cell: nobody reads the specs of all that runs. */
+function asItStands(standing: Standing): Standing {
+  const { gang, nodes, ground } = standing
+  const { tree, classes, classOf } = ground.cell
+  let level = 0
+  while (new Set(nodes.map((node) => domainAt(tree, node, level))).size > 1) level++
+  let rank = 0
+  const roles = gang.roles.map(({ size, ranks }) => {
+    const own = nodes.slice(rank, (rank += ranks))
+    const kinds = new Set(own.map((node) => classes[classOf[node] ?? 0]))
+    return { size: { ...size, allows: (node: NodeClass) => kinds.has(node) }, ranks }
+  })
+  return { ...standing, gang: { ...gang, roles, within: { level: Math.max(level, gang.within?.level ?? 0) } } }
+}
+
 /** Leases that hold the same share one want, which is made ready once. */
-function wantOf(wants: Map<string, Want>, { project, priority = 0 }: LiveLease, option: Want['options'][number]): Want {
-  const sizes = option.gang.roles.map(({ size, ranks }) => [ranks, ...sizeNames.map((name) => size[name])].join(' '))
-  const key = `lease ${project} ${priority} ${option.cell} ${JSON.stringify(option.amounts)} ${option.gang.exclusive ?? ''} ${sizes.join(', ')}`
-  const known = wants.get(key) ?? { key, project, priority, options: [option] }
+function wantOf(
+  wants: Map<string, Want>,
+  { project, priority = 0 }: LiveLease,
+  { ground, gang, amounts }: Pick<Standing, 'ground' | 'gang'> & { amounts: Amounts },
+): Want {
+  const { number: cell, cell: site } = ground
+  const sizes = gang.roles.map(({ size, ranks }) =>
+    [ranks, ...sizeNames.map((name) => size[name]), ...(size.allows ? site.classes.map(size.allows) : [])].join(' '),
+  )
+  const rules = `${gang.exclusive ?? ''} ${gang.within?.level ?? ''}`
+  const key = `lease ${project} ${priority} ${cell} ${JSON.stringify(amounts)} ${rules} ${sizes.join(', ')}`
+  const known = wants.get(key) ?? { key, project, priority, options: [{ cell, gang, amounts }] }
   wants.set(key, known)
   return known
 }

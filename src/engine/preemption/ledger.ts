@@ -1,5 +1,8 @@
 const hourMs = 3_600_000
 
+/** Under this name, which no project has, moves are counted. */
+export const moved = ' moved'
+
 /**
  * Who was made to leave for whom, and how often work of a project was, lately.
  *
@@ -13,7 +16,7 @@ export class Ledger {
   readonly #victims = new Map<string, Set<string>>()
   /** For each who was preempted: for whom. */
   readonly #causes = new Map<string, Set<string>>()
-  /** When work of a project was preempted. */
+  /** When work of a project was preempted or moved; and under `moved` when any was moved. */
   readonly #times = new Map<string, number[]>()
   /** All of that, the oldest first. */
   readonly #noted: { project: string; at: number }[] = []
@@ -49,10 +52,19 @@ export class Ledger {
     this.#victims.set(by, victims.add(victim.id))
     const causes = this.#causes.get(victim.id) ?? new Set()
     this.#causes.set(victim.id, causes.add(by))
-    const times = this.#times.get(victim.project) ?? []
-    this.#times.set(victim.project, times)
+    this.#count(victim.project, now)
+  }
+
+  /** Whoever was noted last only had to move. */
+  noteMove(now: number): void {
+    this.#count(moved, now)
+  }
+
+  #count(project: string, now: number): void {
+    const times = this.#times.get(project) ?? []
+    this.#times.set(project, times)
     times.push(now)
-    this.#noted.push({ project: victim.project, at: now })
+    this.#noted.push({ project, at: now })
   }
 
   /** Somebody has ended for good, or does not wait any more. */

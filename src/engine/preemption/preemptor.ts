@@ -7,8 +7,8 @@ import type { Ask } from '#engine/cell/ask.ts'
 import type { QuotaNode, QuotaTree } from '#engine/queue/quota.ts'
 import { workOf, type Held, type Request, type Want, type Way } from '#engine/queue/request.ts'
 import type { Shares } from '#engine/queue/share.ts'
-import type { Preemption } from '#model/project.ts'
-import type { Ledger } from './ledger.ts'
+import { mayPreempt, type Preemption } from '#model/project.ts'
+import { moved, type Ledger } from './ledger.ts'
 
 export type PreemptorOptions = {
   cells: number
@@ -19,6 +19,8 @@ export type PreemptorOptions = {
   shares: Shares
   ledger: Ledger
   movesPerHour: number
+  /** Whether somebody may be moved at all; everybody when absent. */
+  mayMove?: ((request: Request) => boolean) | undefined
   /** What somebody who runs would lose; all since its start when absent, and null for who cannot leave now. */
   losesOf?: ((request: Request) => Loses | null) | undefined
 }
@@ -44,8 +46,6 @@ export type Asking = {
 
 export type Found = Eviction & { isMove: boolean }
 
-/** Under this name, which no project has, moves are counted. */
-const moved = ' moved'
 const movesAtMost = 8
 
 /** Ways that are tried for one who asks. */
@@ -61,14 +61,17 @@ const whole: Loses = { mostMs: Infinity, restartMs: 0 }
  * project that preempts or a group of it, holds no more than its own afterwards. `Ledger` keeps it from going in circles.
  */
 export class Preemptor {
+  /** Whether anybody may make others leave; where nobody is but moved, who borrows is asked in turn like all others. */
+  readonly takesBack: boolean
   readonly #given: PreemptorOptions
   readonly #parents: ReadonlyMap<string, string | null>
   readonly #paths = new Map<string, readonly string[]>()
   readonly #candidates: Candidates
 
   constructor(given: PreemptorOptions) {
-    const { cells, quotas, shares, losesOf } = given
+    const { cells, terms, quotas, shares, losesOf } = given
     this.#given = given
+    this.takesBack = [...terms.values()].some((preemption) => mayPreempt({ preemption }))
     this.#parents = new Map(quotas.map(({ name, parent }) => [name, parent]))
     this.#candidates = new Candidates({
       cells,
@@ -145,9 +148,10 @@ export class Preemptor {
   /** Writes down that somebody was told to leave. */
   note(by: Request, victim: Held, { isMove, now }: { isMove: boolean; now: number }): void {
     const { request } = victim
-    const project = isMove ? moved : request.want.project
+    const { project } = request.want
     this.#candidates.leaves(victim)
     this.#given.ledger.note(workOf(by), { id: workOf(request), project }, now)
+    if (isMove) this.#given.ledger.noteMove(now)
   }
 
   /** Of the ways the one with the least loss. */
@@ -186,12 +190,7 @@ export class Preemptor {
     const { request, now, begin, again, leave, stay, hasQuota } = known
     const { ledger } = this.#given
     const here = piles.filter(({ cell }) => cell === way.cell)
-    const left = new Map<string, number>()
-    const count = (project: string, by: number): number => {
-      const before = left.get(project) ?? this.#left(project, now)
-      left.set(project, before + by)
-      return before + by
-    }
+    const count = this.#budgets(now)
     const { project } = request.want
     return findVictims({
       way,
@@ -221,24 +220,40 @@ export class Preemptor {
     })
   }
 
+  /** How many of each project may still have to leave in this hour, as some are chosen. */
+  #budgets(now: number): (project: string, by: number) => number {
+    const left = new Map<string, number>()
+    return (project, by) => {
+      const before = left.get(project) ?? this.#left(project, now)
+      left.set(project, before + by)
+      return before + by
+    }
+  }
+
   /**
    * Frees a domain for a gang by moving others: those with the least loss that have room elsewhere when it has its own, as
-   * tried on a copy of the cell. It needs no right to preempt them, since they only start anew; so few of them may be moved.
+   * tried on a copy of the cell. It needs no right to preempt them, since they only start anew; so few of them may be moved,
+   * and nobody for who is less urgent.
    */
   #findMoves({ request, ways, now, begin, again, hasQuota }: Case): Found | null {
-    const { ledger, movesPerHour } = this.#given
+    const { ledger, movesPerHour, mayMove } = this.#given
     const most = movesPerHour > 0 ? Math.min(movesAtMost, movesPerHour - ledger.lately(moved, now)) : 0
     if (most <= 0) return null
     for (const way of ways.slice(0, waysAtMost)) {
       if (!hasQuota(way)) continue
+      const count = this.#budgets(now)
       const found = findVictims({
         way,
         begin: () => begin(way),
         again,
         order: () => byLoss(this.#candidates.inCell(way.cell), now),
-        mayLeave: ({ held }) => ledger.mayEvict(workOf(request), workOf(held.request)),
-        leave: () => {},
-        stay: () => {},
+        mayLeave: ({ held: { request: other } }) =>
+          other.want.priority <= request.want.priority &&
+          count(other.want.project, 0) > 0 &&
+          mayMove?.(other) !== false &&
+          ledger.mayEvict(workOf(request), workOf(other)),
+        leave: ({ held }) => void count(held.request.want.project, -1),
+        stay: ({ held }) => void count(held.request.want.project, 1),
         isRight: () => true,
         haveRoom: (victims) => haveRoom(victims, again),
         most,

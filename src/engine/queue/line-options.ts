@@ -28,6 +28,8 @@ export type LineOptions = {
   ledger?: Ledger | undefined
   /** So many may be moved in an hour to free a domain for others; nobody when absent. */
   movesPerHour?: number | undefined
+  /** Whether somebody who runs may be moved; everybody when absent. */
+  mayMove?: ((request: Request) => boolean) | undefined
   /** What somebody who runs would lose if it left; all since its start when absent, and null for who cannot leave now. */
   losesOf?: ((request: Request) => Loses | null) | undefined
 }

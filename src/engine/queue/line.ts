@@ -56,7 +56,6 @@ export class Line {
   readonly #saysRoom: boolean
   readonly #ledger: Ledger
   readonly #preemptor: Preemptor | null
-  readonly #takesBack: boolean
   #submitted = 0
 
   constructor(options: LineOptions) {
@@ -67,10 +66,9 @@ export class Line {
     this.#shares = shares
     this.#elders = new Elders(cells.length, overdueMs)
     this.#quota = createQuotaTree(quotas)
-    const { preemption: terms, losesOf, movesPerHour = 0, ledger = new Ledger() } = options
-    const given = { quotas, quota: this.#quota, shares, ledger, losesOf, movesPerHour, cells: cells.length }
+    const { preemption: terms, losesOf, movesPerHour = 0, mayMove, ledger = new Ledger() } = options
+    const given = { quotas, quota: this.#quota, shares, ledger, losesOf, movesPerHour, mayMove, cells: cells.length }
     this.#ledger = ledger
-    this.#takesBack = terms !== undefined
     this.#preemptor = terms || movesPerHour > 0 ? new Preemptor({ ...given, terms: terms ?? new Map() }) : null
     const askers = this.#preemptor && new Askers(this.#preemptor, (one) => this.#promises.claims(one, true))
     this.#sleepers = new Sleepers(cells.length, quotas, askers)
@@ -252,7 +250,7 @@ export class Line {
     const borrows = ({ want, ways: [way] }: Signature): boolean =>
       way !== undefined && this.#quota.wouldBorrow(want.project, way.amounts)
     const rules = { now, shares: this.#shares, elders: this.#elders, isIn }
-    return createReady(this.#takesBack ? { ...rules, borrows } : rules)
+    return createReady(this.#preemptor?.takesBack ? { ...rules, borrows } : rules)
   }
 
   /** Promises a start to those who sleep and go before `next`, where nobody has a promise yet. */

@@ -40,7 +40,7 @@ type Asked = Parameters<Placement['snapshot']>[0] & { specs: Specs }
 
 async function snapshot(
   on: Executor,
-  { now, most, asleep = new Map(), after = '', unlessIdle, specs }: Asked,
+  { now, most, asleep = new Map(), after = '', unlessIdle, moves = false, specs }: Asked,
 ): Promise<QueueSnapshot> {
   const { replicas, ...rest } = await readQueue(on, { now, most, asleep, after })
   if (unlessIdle && replicas.length === 0)
@@ -55,7 +55,7 @@ async function snapshot(
       return workload ? [{ workload, replica, need, start }] : []
     }),
     ...rest,
-    leases: await readLeases(on, { apart: ids, one: projects.some(mayPreempt), now }),
+    leases: await readLeases(on, { apart: ids, one: moves || projects.some(mayPreempt), moves, now }),
     projects,
     preemptions: await readPreemptions(on, now),
     spent: await spentOf(on, { projects, workloads, now }),
@@ -155,10 +155,12 @@ async function letGo(on: Executor, lets: Decision[]): Promise<void> {
 }
 
 const preempting = (refused: Decision[], workloads: Map<string, Row>): Preempting[] =>
-  refused.flatMap(({ workload, preempts = [] }) => {
+  refused.flatMap(({ workload, preempts = [], moves = false }) => {
     const row = workloads.get(workload)
     if (!row || preempts.length === 0) return []
-    return [{ workload, project: row.project, name: row.name, leases: preempts.map(({ lease }) => lease) }]
+    return [
+      { workload, project: row.project, name: row.name, leases: preempts.map(({ lease }) => lease), isMove: moves },
+    ]
   })
 
 type Placing = { placed: Placed[]; workloads: Map<string, Row>; now: number }

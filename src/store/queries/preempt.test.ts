@@ -6,7 +6,7 @@ import { Project } from '#model/project.ts'
 import { aStore } from '#rigs/postgres.ts'
 import { aClaim, aPlacing, held, submitted } from '#rigs/story.ts'
 import type { Store } from '#store/store.ts'
-import { aJob, aNow } from '#test/builders.ts'
+import { aJob, anArray, aNow, aService } from '#test/builders.ts'
 
 const preempting = (workload: string, victims: { leaseId: string; workload: string }[]): Decision => ({
   workload,
@@ -116,5 +116,37 @@ test('leases are read one by one where somebody may have to leave', async () => 
       [1, 0, 'number', false],
       [1, 0, 'number', false],
     ],
+  )
+})
+
+test('who is moved is told so, and moves are remembered apart', async () => {
+  await using store = await aStore()
+  const { victims, high, one, two } = await aFullHouse(store)
+  const [first, second] = victims
+  assert.ok(first && second)
+  await commit(store, { ...preempting(high, [first]), moves: true })
+  await commit(store, preempting(high, [second]))
+  assert.equal((await store.workloads.attempts(one))[0]?.reason, 'moved to make room for high of project default')
+  const { preemptions = [] } = await store.placement.snapshot({ now: aNow, most: 9 })
+  assert.deepEqual(
+    new Map(preemptions.map(({ victim, isMove }) => [victim, isMove])),
+    new Map([
+      [one, true],
+      [two, false],
+    ]),
+  )
+})
+
+test('who saves its work may be moved, and is told of when that is asked for', async () => {
+  await using store = await aStore()
+  const ids = await submitted(store, [aJob(), aJob({ checkpoint: { every: '10m' } }), anArray(), aService()])
+  await held(
+    store,
+    ids.map((id) => aPlacing(id)),
+  )
+  const { leases } = await store.placement.snapshot({ now: aNow, most: 9, moves: true })
+  assert.deepEqual(
+    ids.map((id) => leases.find(({ workload }) => workload === id)?.movable),
+    [false, true, true, false],
   )
 })

@@ -7,7 +7,7 @@ import type { Executor } from '#store/database.ts'
 import { apply } from './apply.ts'
 
 /** Somebody for whom others are to leave. */
-export type Preempting = { workload: string; project: string; name: string; leases: string[] }
+export type Preempting = { workload: string; project: string; name: string; leases: string[]; isMove: boolean }
 
 type Victim = { lease: string; attempt: string; site: string; state: 'wanted' | 'starting' | 'held' }
 
@@ -30,19 +30,19 @@ export async function preempt(
       and l.state in ('wanted', 'starting', 'held') and a.state in ('starting', 'running')
   `.execute(on)
   const there = new Map(rows.map((victim) => [victim.lease, victim]))
-  for (const { workload, project, name, leases } of preempting) {
+  for (const { workload, project, name, leases, isMove } of preempting) {
     const victims = leases.flatMap((lease) => there.get(lease) ?? [])
     if (victims.length < leases.length) continue
     vain.delete(workload)
     for (const lease of leases) there.delete(lease)
-    const reason = `preempted for ${name} of project ${project}`
+    const reason = `${isMove ? 'moved to make room' : 'preempted'} for ${name} of project ${project}`
     await apply(
       on,
       victims.flatMap((victim) => leave(victim, reason)),
       { now, ids },
     )
     await sql`
-      update attempts set preempted_for = ${workload}, preempted_at = ${now}::bigint
+      update attempts set preempted_for = ${workload}, preempted_at = ${now}::bigint, moved = ${isMove}
       where id = any(${victims.map(({ attempt }) => attempt)}::text[])
     `.execute(on)
   }
@@ -62,11 +62,11 @@ const hourMs = 3_600_000
 /** Who was preempted for whom in the last hour, or both of whom are still to end. */
 export async function readPreemptions(on: Executor, now: number): Promise<Preemption[]> {
   const { rows } = await sql<Preemption>`
-    select v.id as victim, v.project, a.preempted_for as by, a.preempted_at as at
+    select v.id as victim, v.project, a.preempted_for as by, a.preempted_at as at, a.moved as "isMove"
     from attempts a join workloads v on v.id = a.workload where a.preempted_at > ${now - hourMs}::bigint
     union all
     -- Apart, and from those that are still to end: all that were ever preempted are many.
-    select v.id, v.project, a.preempted_for, a.preempted_at
+    select v.id, v.project, a.preempted_for, a.preempted_at, a.moved
     from workloads v join attempts a on a.workload = v.id join workloads b on b.id = a.preempted_for
     where v.ended_at is null and b.ended_at is null and a.preempted_at <= ${now - hourMs}::bigint
     order by at, victim

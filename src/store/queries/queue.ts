@@ -158,8 +158,11 @@ async function readSome(on: Executor, { now, most, asleep, after }: Asked): Prom
   return rows
 }
 
-/** What a lease is read with: `one` where each of them may have to leave for somebody. */
-export type Reading = { apart: string[]; one: boolean; now: number }
+/** What a lease is read with: `one` where each of them may have to leave for somebody, `moves` where that may be to move. */
+export type Reading = { apart: string[]; one: boolean; moves: boolean; now: number }
+
+/** Who says that it saves its work, and an array, which has tasks to begin anew and nothing else, may be moved. */
+const isMovable = sql`(w.kind = 'array' or w.kind = 'job' and w.spec -> 'checkpoint' ?| '{everyMs,directory}')`
 
 /**
  * All leases that occupy capacity, and those that are kept for a replica that waits, though nothing may run there any
@@ -167,7 +170,7 @@ export type Reading = { apart: string[]; one: boolean; now: number }
  * `apart` are the workloads whose own leases are told apart from all others', and with `one` all are. What is being
  * retired, or whose attempt is stopping, is there until its grace is over: nobody can be made to leave who leaves anyway.
  */
-export async function readLeases(on: Executor, { apart, one, now }: Reading): Promise<LiveLease[]> {
+export async function readLeases(on: Executor, { apart, one, moves, now }: Reading): Promise<LiveLease[]> {
   const alone = sql`(${one}::bool or l.workload = any(${apart}::text[]) or l.kept_for is not null)`
   const leaving = sql`(k.lease is null and (l.state = 'stopping' or a.state not in ('starting', 'running')))`
   const { rows } = await sql<LiveLease>`
@@ -187,7 +190,8 @@ export async function readLeases(on: Executor, { apart, one, now }: Reading): Pr
     )
     select l.id, l.workload, l.project, l.provider, l.site, l.tier, l.ranks, l.price_micros as "priceMicros", l.shape, l.beside,
       g.times, w.name, g.ends as "endsAt", v.name as "endsName", g.all_ends as ends, w.priority, w.kind,
-      coalesce(l.started_at, l.created_at) as since, l.grace_ms as "graceMs", g.leaves, g.kept_for as "keptFor"
+      coalesce(l.started_at, l.created_at) as since, l.grace_ms as "graceMs", g.leaves, g.kept_for as "keptFor",
+      case when ${moves} then ${isMovable} end as movable
     from (
       select max(l.id) as id, bool_and(l.leaves) as leaves, count(*)::int as times, min(l.until) as ends,
         substr(min(lpad(l.until::text, 16, '0') || l.workload), 17) as first,
