@@ -10,12 +10,8 @@ import type { Snapshot } from '#engine/placement/facts.ts'
 import { place } from '#engine/placement/place.ts'
 import { createRandom } from '#kit/random.ts'
 import type { ProviderName } from '#model/names.ts'
-import { planMarket } from '#server/market/plan-market.ts'
-import { createSolver } from '#server/market/solver.ts'
+import { overMarkets, type Given } from '#bench/cost/markets.ts'
 import { aJob, aNow, aSite, aSnapshot } from '#test/builders.ts'
-
-const instances = Number(process.argv[2] ?? 5)
-const solver = createSolver()
 
 const providers: readonly ProviderName[] = ['aws', 'azure', 'gcp', 'oci', 'coreweave']
 const zones = ['US', 'EU', 'AP']
@@ -105,13 +101,12 @@ function waitingFor(random: Random, sites: Snapshot['sites'], load: number) {
   return jobs
 }
 
-async function measure(seed: string, load: number, siteNodes: number) {
+async function measure(seed: string, { load, siteNodes, plan: planOf }: Given) {
   const random = createRandom(seed)
   const sites = sitesOf(random, siteNodes)
   const snapshot = aSnapshot({ sites, waiting: waitingFor(random, sites, load) })
   const demand = demandOf({ snapshot, now: aNow })
-  const found = await planMarket(demand.market, solver, 60)
-  if ('problem' in found) throw new Error(found.problem)
+  const found = await planOf(demand.market)
   const cost = (plan?: SteeringPlan) => {
     const input = { snapshot, now: aNow, ...(plan && { plan }) }
     const decisions = place(input)
@@ -136,25 +131,16 @@ async function measure(seed: string, load: number, siteNodes: number) {
   }
 }
 
-const rows: Record<string, string | number>[] = []
-for (const siteNodes of [64, 256])
-  for (const load of [0.5, 0.75, 0.9]) {
-    const found: Awaited<ReturnType<typeof measure>>[] = []
-    for (let seed = 0; seed < instances; seed++) found.push(await measure(`place-${seed}`, load, siteNodes))
-    const mean = (of: (each: (typeof found)[number]) => number) =>
-      found.reduce((sum, each) => sum + of(each), 0) / found.length
-    rows.push({
-      'nodes of a site': `${siteNodes} to ${8 * siteNodes}`,
-      load,
-      instances,
-      gangs: Math.round(mean(({ gangs }) => gangs)),
-      'alone / LP': mean(({ alone }) => alone.ratio).toFixed(3),
-      'whole / LP': mean(({ whole }) => whole).toFixed(4),
-      'place() / LP': mean(({ steered }) => steered.ratio).toFixed(4),
-      goal: '1.0300',
-      'waiting alone': mean(({ alone }) => alone.waits).toFixed(1),
-      'waiting steered': mean(({ steered }) => steered.waits).toFixed(1),
-    })
-  }
-await solver.close()
-console.table(rows)
+await overMarkets({
+  name: 'place',
+  instances: 5,
+  measure,
+  columns: ({ mean }) => ({
+    'alone / LP': mean(({ alone }) => alone.ratio).toFixed(3),
+    'whole / LP': mean(({ whole }) => whole).toFixed(4),
+    'place() / LP': mean(({ steered }) => steered.ratio).toFixed(4),
+    goal: '1.0300',
+    'waiting alone': mean(({ alone }) => alone.waits).toFixed(1),
+    'waiting steered': mean(({ steered }) => steered.waits).toFixed(1),
+  }),
+})

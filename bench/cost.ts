@@ -12,17 +12,8 @@ import type { Market } from '#engine/market/aggregate.ts'
 import { createRandom } from '#kit/random.ts'
 import { broken, costOf, fill } from '#simulator/lp/fill.ts'
 import { randomInstance } from '#simulator/lp/instance.ts'
-import { planMarket, type WholePlan } from '#server/market/plan-market.ts'
-import { createSolver } from '#server/market/solver.ts'
-
-const instances = Number(process.argv[2] ?? 20)
-const solver = createSolver()
-
-async function planOf(market: Market): Promise<WholePlan> {
-  const plan = await planMarket(market, solver, 60)
-  if ('problem' in plan) throw new Error(plan.problem)
-  return plan
-}
+import type { WholePlan } from '#server/market/plan-market.ts'
+import { overMarkets, type Given } from '#bench/cost/markets.ts'
 
 /** The same market with a fifth more or less of each class. */
 function misjudged(market: Market, seed: string): Market {
@@ -34,7 +25,7 @@ function misjudged(market: Market, seed: string): Market {
   return { ...market, classes }
 }
 
-async function measure(seed: string, load: number, siteNodes: number) {
+async function measure(seed: string, { load, siteNodes, plan: planOf }: Given) {
   const { market, arrivals, nodes } = randomInstance({ seed, load, siteNodes })
   const began = performance.now()
   const plan = await planOf(market)
@@ -63,33 +54,24 @@ async function measure(seed: string, load: number, siteNodes: number) {
   }
 }
 
-const rows: Record<string, string | number>[] = []
-for (const siteNodes of [64, 256])
-  for (const load of [0.5, 0.75, 0.9]) {
-    const found: Awaited<ReturnType<typeof measure>>[] = []
-    for (let seed = 0; seed < instances; seed++) found.push(await measure(`cost-${seed}`, load, siteNodes))
-    const mean = (of: (one: (typeof found)[number]) => number) =>
-      found.reduce((sum, one) => sum + of(one), 0) / found.length
-    rows.push({
-      'nodes of a site': `${siteNodes} to ${8 * siteNodes}`,
-      load,
-      instances,
-      gangs: Math.round(mean(({ gangs }) => gangs)),
-      choices: Math.round(mean(({ choices }) => choices)),
-      'plan ms': Math.round(mean(({ planMs }) => planMs)),
-      'cheapest / LP': mean(({ cheapest }) => cheapest.ratio).toFixed(3),
-      'whole / LP': mean(({ whole }) => whole).toFixed(4),
-      'steered / LP': mean(({ steered }) => steered.ratio).toFixed(4),
-      goal: '1.0300',
-      'steered / whole': mean(({ steered }) => steered.toWhole).toFixed(4),
-      'worst / whole': Math.max(...found.map(({ steered }) => steered.toWhole)).toFixed(4),
-      'above goal': found.filter(({ steered }) => steered.ratio > 1.03).length,
-      'as whole is': found.filter(({ whole }) => whole > 1.03).length,
-      'misjudged / LP': mean(({ bad }) => bad.ratio).toFixed(3),
-      'waiting, cheapest %': mean(({ cheapest }) => cheapest.waiting).toFixed(2),
-      'steered %': mean(({ steered }) => steered.waiting).toFixed(2),
-      'misjudged %': mean(({ bad }) => bad.waiting).toFixed(2),
-    })
-  }
-await solver.close()
-console.table(rows)
+await overMarkets({
+  name: 'cost',
+  instances: 20,
+  measure,
+  columns: ({ all, mean }) => ({
+    choices: Math.round(mean(({ choices }) => choices)),
+    'plan ms': Math.round(mean(({ planMs }) => planMs)),
+    'cheapest / LP': mean(({ cheapest }) => cheapest.ratio).toFixed(3),
+    'whole / LP': mean(({ whole }) => whole).toFixed(4),
+    'steered / LP': mean(({ steered }) => steered.ratio).toFixed(4),
+    goal: '1.0300',
+    'steered / whole': mean(({ steered }) => steered.toWhole).toFixed(4),
+    'worst / whole': Math.max(...all.map(({ steered }) => steered.toWhole)).toFixed(4),
+    'above goal': all.filter(({ steered }) => steered.ratio > 1.03).length,
+    'as whole is': all.filter(({ whole }) => whole > 1.03).length,
+    'misjudged / LP': mean(({ bad }) => bad.ratio).toFixed(3),
+    'waiting, cheapest %': mean(({ cheapest }) => cheapest.waiting).toFixed(2),
+    'steered %': mean(({ steered }) => steered.waiting).toFixed(2),
+    'misjudged %': mean(({ bad }) => bad.waiting).toFixed(2),
+  }),
+})

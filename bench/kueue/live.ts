@@ -1,4 +1,4 @@
-import { createClock } from '#kit/clock.ts'
+import { aHouseThatAdmits } from '#bench/durable/house.ts'
 import { createHeap, type Heap } from '#kit/heap.ts'
 import type { Change } from '#model/change.ts'
 import type { Decision } from '#model/plan.ts'
@@ -9,9 +9,6 @@ import { aStore, someIds, withPostgres } from '#rigs/postgres.ts'
 import type { Job } from '#simulator/traces/job.ts'
 import type { Placed, Store } from '#store/store.ts'
 import { classOf, type Configuration, createWorkloads } from './configurations.ts'
-
-/** A house of which only the queue is of interest: nobody launches, and nothing is archived. */
-const dies = () => Promise.reject(new Error('nothing is archived here'))
 
 /** What came of it. Times in milliseconds; those of rounds and writes are sums over all of them. */
 export type Played = {
@@ -39,24 +36,17 @@ export type Played = {
 export async function playDurably({ jobs, projects, site }: Configuration): Promise<Played> {
   await withPostgres({ durable: true })
   await using store = await aStore()
-  const clock = createClock()
+  const house = aHouseThatAdmits(store)
+  const { clock } = house
   await store.sites.put(site.info, clock.now())
   await store.sites.offered(site.site, site.offers, site.nodes, clock.now())
   for (const project of projects) await store.projects.put(project)
   const played: Played = { ...none(), waits: new Map() }
   const failed = Promise.withResolvers<never>()
   const runs = createRuns(store, { jobs, played, failed: failed.reject })
-  const house: House = {
-    store: { ...store, placement: watched(store.placement, { played, placed: runs.decided }) },
-    providers: new Map(),
-    clock,
-    ids: someIds,
-    holder: 'bench',
-    controlPlanes: () => [],
-    credential: () => '',
-    archive: { kept: dies, add: dies },
-  }
-  const loops = startLoops([admit], house, { error: ({ error }: { error?: unknown }) => failed.reject(error) })
+  const placement = watched(store.placement, { played, placed: runs.decided })
+  const log = { error: ({ error }: { error?: unknown }) => failed.reject(error) }
+  const loops = startLoops([admit], { ...house, store: { ...store, placement } }, log)
   try {
     await Promise.race([Promise.all([submitAll(jobs, { store, runs, clock }), runs.all]), failed.promise])
   } finally {

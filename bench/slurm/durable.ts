@@ -1,13 +1,9 @@
 import { Client } from 'pg'
 
-import { createClock } from '#kit/clock.ts'
+import { aHouseThatAdmits } from '#bench/durable/house.ts'
 import { admit } from '#reconcilers/admit.ts'
-import type { House } from '#reconcilers/reconciler.ts'
 import { aStore, someIds, withPostgres } from '#rigs/postgres.ts'
 import { aJob, aSite, someNodes } from '#test/builders.ts'
-
-/** A house of which only the queue is of interest: nobody launches. */
-const dies = () => Promise.reject(new Error('nothing is archived here'))
 
 /**
  * All of it, and how much of it was reading and committing; the rest is deciding. The bound is what PostgreSQL needs to
@@ -26,7 +22,6 @@ export async function decideDurably(
 ): Promise<Durable> {
   await withPostgres({ durable: true })
   await using store = await aStore()
-  const clock = createClock()
   const spent = { read: 0, commit: 0 }
   const timed =
     <Given extends unknown[], T>(what: keyof typeof spent, act: (...given: Given) => Promise<T>) =>
@@ -36,16 +31,8 @@ export async function decideDurably(
     }
   const { placement } = store
   const watched = { snapshot: timed('read', placement.snapshot), commit: timed('commit', placement.commit) }
-  const house: House = {
-    store: { ...store, placement: { ...placement, ...watched } },
-    providers: new Map(),
-    clock,
-    ids: someIds,
-    holder: 'bench',
-    controlPlanes: () => [],
-    credential: () => '',
-    archive: { kept: dies, add: dies },
-  }
+  const house = aHouseThatAdmits({ ...store, placement: { ...placement, ...watched } })
+  const { clock } = house
   const words = { gpus: 8, gpu: 'H100', cpus: 96, memoryGB: 1000 }
   const site = aSite({
     nodes: someNodes(nodes, words, [fanOut, fanOut ** 2]),
