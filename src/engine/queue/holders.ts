@@ -30,9 +30,10 @@ export class Holders {
     this.#all.delete(held.request.id)
   }
 
-  /** Those in a cell or under a root. */
-  of(cell: number, root: string): Held[] {
+  /** Those in a cell or under a root, where there is one. */
+  of(cell: number, root: string | null): Held[] {
     const found = [...(this.#inCell[cell] ?? [])]
+    if (root === null) return found
     for (const held of this.#underRoot.get(root) ?? []) if (held.way.cell !== cell) found.push(held)
     return found
   }

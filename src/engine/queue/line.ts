@@ -190,30 +190,30 @@ export class Line {
     this.#wake(now)
     this.#sleepers.wakeAskers(now)
     if (this.#sleepers.awake.size === 0) return decisions
-    const turn = { now, ready: this.#order(now, ({ asleep }) => asleep === null) }
+    const ready = this.#order(now, ({ asleep }) => asleep === null)
     this.#elders.addOverdue(this.#sleepers.awake, now)
-    for (const signature of this.#sleepers.awake) turn.ready.add(signature)
-    this.#sleepers.whenAwake(turn.ready.add)
+    for (const signature of this.#sleepers.awake) ready.add(signature)
+    this.#sleepers.whenAwake(ready.add)
     for (let [placed, quiet] = [0, 0]; placed < most;) {
       this.#wake(now)
-      const next = turn.ready.next()
+      const next = ready.next()
       const head = next && headOf(next)
       if (!head && quiet++ < quietAtMost && this.#sleepers.wakeAskers(now)) continue
       if (!head) break
       const wasElder = this.#elders.is(next, now)
-      this.#promiseBefore(next, turn)
+      this.#promiseBefore(next, ready, now)
       this.asked++
       const outcome = this.#ask(next, head, now)
       const preempts = 'refusal' in outcome ? this.#preempt(next, head, now) : null
       if ('refusal' in outcome) {
         decisions.push({ id: head.id, refused: preempts ?? outcome.refusal })
-        this.#refuse(next, outcome, turn)
+        this.#refuse(next, outcome, now)
       } else {
         decisions.push(this.#start(next, outcome, now))
-        turn.ready.add(next)
+        ready.add(next)
       }
       if (preempts || !('refusal' in outcome)) [placed, quiet] = [placed + 1, 0]
-      if (wasElder) this.#nextElders(next, turn)
+      if (wasElder) this.#nextElders(next, ready, now)
       const last = decisions.at(-1)
       if (last && this.#decided?.(last) === false) break
     }
@@ -254,7 +254,7 @@ export class Line {
   }
 
   /** Promises a start to those who sleep and go before `next`, where nobody has a promise yet. */
-  #promiseBefore(next: Signature, { now, ready }: Turn): void {
+  #promiseBefore(next: Signature, ready: Ready, now: number): void {
     for (const cell of next.cells) {
       if (this.#fences.of(cell)) continue
       const asleep = this.#sleepers.on(cell, (one) => this.#promises.canMake(one))
@@ -270,7 +270,7 @@ export class Line {
   }
 
   /** Whoever is now the oldest in a cell of one that was it has a better place than before. */
-  #nextElders({ cells }: Signature, { now, ready }: Turn): void {
+  #nextElders({ cells }: Signature, ready: Ready, now: number): void {
     for (const cell of cells) {
       const elder = this.#elders.of(cell, now)
       if (elder?.asleep === null) ready.add(elder)
@@ -341,7 +341,7 @@ export class Line {
     return this.#choose && head ? this.#choose(head, now).flatMap((number) => ways[number] ?? []) : ways
   }
 
-  #refuse(signature: Signature, { refusal, lack }: Refused, { now }: Turn): void {
+  #refuse(signature: Signature, { refusal, lack }: Refused, now: number): void {
     this.vain++
     const { reservation } = signature
     // All have left, and still it cannot start: something else went wrong meanwhile.
@@ -390,9 +390,6 @@ export class Line {
     this.#rows.close(signature)
   }
 }
-
-/** A turn: those who are to be asked. */
-type Turn = { now: number; ready: Ready }
 
 /** Where nobody starts, those who might have others leave are asked again so often in a turn. */
 const quietAtMost = 2

@@ -73,7 +73,7 @@ export class Promises {
       owner.hopeless = open.length === ways.length
       return
     }
-    const claims = this.claims(owner)
+    const claims = quota.isLimited(owner.want.project) ? this.claims(owner) : []
     for (const { request, way } of claims) quota.add(request.want.project, way.amounts)
     let best: Start | null = null
     for (const way of possible) {
@@ -151,8 +151,9 @@ export class Promises {
   }
 
   /** Those who run in a cell or under the owner's quotas; of those who ran over their time nobody knows the end. */
-  #holders(owner: Signature, number: number, now: number): Held[] {
-    const found = this.#given.holders.of(number, this.#given.rootOf(owner.want.project))
+  #holders({ want: { project } }: Signature, number: number, now: number): Held[] {
+    const { holders, quota, rootOf } = this.#given
+    const found = holders.of(number, quota.isLimited(project) ? rootOf(project) : null)
     return found.map((one) => (one.ends < now ? { ...one, ends: Infinity } : one))
   }
 
@@ -222,6 +223,7 @@ export class Promises {
   #countIn(reservation: Reservation, { request, way: { amounts }, ends }: Held): void {
     const { counted, quota, root } = reservation
     const { project } = request.want
+    if (!quota.isLimited(reservation.owner.want.project)) return
     if (passes(reservation, ends) || counted.has(request.id) || this.#given.rootOf(project) !== root) return
     counted.set(request.id, amounts)
     quota.add(project, amounts)

@@ -35,6 +35,8 @@ export type QuotaTree = {
   potential: (name: string, resource: string) => number
   /** What stands against taking all of `amounts` now, or null. */
   shortage: (name: string, amounts: Amounts) => Shortage | null
+  /** Whether anything is limited in its tree. */
+  isLimited: (name: string) => boolean
   add: (name: string, amounts: Amounts) => void
   remove: (name: string, amounts: Amounts) => void
   used: (name: string, resource: string) => number
@@ -72,6 +74,7 @@ export function createQuotaTree(nodes: readonly QuotaNode[]): QuotaTree {
       }
       return null
     },
+    isLimited: (name) => rowOf(name).of.size > 0,
     add: (name, amounts) => change(rowOf(name), amounts, add),
     remove: (name, amounts) => change(rowOf(name), amounts, remove),
     used: (name, resource) => account(name, resource)?.used ?? 0,

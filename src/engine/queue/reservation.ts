@@ -72,6 +72,8 @@ export function earliest({ owner, ask, way, holders, quota, now }: Profile): Sta
 /** The nodes that a gang has, with those that it keeps others from. */
 export function allNodesOf(cell: Cell, gang: number, way: Way): number[] {
   const { ranks, spares } = nodesOf(cell, gang)
+  const isPlain = spares.length === 0 && way.gang.exclusive === undefined && way.gang.roles.length === 1
+  if (isPlain && way.ask.form.isWhole) return ranks // each stands on a node of its own
   const nodes = new Set([...ranks, ...spares])
   if (way.gang.exclusive !== undefined)
     cell.closedBy.forEach((by, node) => {

@@ -128,13 +128,17 @@ export class Sleepers {
     const found: Signature[] = []
     const needs = this.#forRoom[cell]
     if (!needs || needs.size === 0) return found
+    const [fences, rooms]: [string[], boolean[]] = [[], []]
     for (const same of needs.values()) {
-      const known = new Map<string, boolean>()
+      fences.length = 0
       for (const [signature, way] of same) {
         const fence = may.fenceFor(signature, cell)
-        const hasRoom = known.get(fence) ?? may.mayHaveRoom(way, signature)
-        known.set(fence, hasRoom)
-        if (hasRoom) found.push(signature)
+        let at = fences.indexOf(fence)
+        if (at === -1) {
+          at = fences.push(fence) - 1
+          rooms[at] = may.mayHaveRoom(way, signature)
+        }
+        if (rooms[at]) found.push(signature)
       }
     }
     return found
