@@ -69,11 +69,15 @@ const instance = fc.record({
   works: fc.array(work, { minLength: 1, maxLength: 4 }),
   leases: fc.array(running, { maxLength: 3 }),
   quota: fc.option(fc.integer({ min: 1, max: 6 }), { nil: undefined }),
+  /** In a tree both projects may borrow what the other does not use, so much of it at the most. */
+  tree: fc.option(
+    fc.record({ blue: fc.nat(4), borrowing: fc.nat(3), lending: fc.option(fc.nat(3), { nil: undefined }) }),
+  ),
 })
 
 type Instance = typeof instance extends fc.Arbitrary<infer T> ? T : never
 
-function inputOf({ sites: drawn, works, leases, quota }: Instance): PlaceInput {
+function inputOf({ sites: drawn, works, leases, quota, tree }: Instance): PlaceInput {
   const sites = drawn.map(({ gpu, nodes, perDomain, divisible, price, paid, available, jurisdictions }, i) => {
     const offer = { gpus: 2, gpu, divisible, price, available }
     const committed = { ...offer, tier: 'committed' as const, price: price * 2, commitment: { nodes: paid ?? 0 } }
@@ -95,12 +99,23 @@ function inputOf({ sites: drawn, works, leases, quota }: Instance): PlaceInput {
       { createdAt: aNow - hour + i },
     ),
   )
-  const projects = ['red', 'blue'].map((name) =>
-    aProject({ name, quota: name === 'red' && quota !== undefined ? { accelerators: quota } : {} }),
-  )
+  const own = quota === undefined ? {} : { accelerators: quota }
+  const flat = [aProject({ name: 'red', quota: own }), aProject({ name: 'blue' })]
+  const projects = tree ? treeOf(own, tree) : flat
   const plain = aSnapshot({ waiting, sites, projects: [...projects, aProject()] })
   return { snapshot: { ...plain, leases: leasesOf(leases, plain) }, now: aNow }
 }
+
+const treeOf = (quota: { accelerators?: number }, { blue, borrowing, lending }: NonNullable<Instance['tree']>) => [
+  aProject({ name: 'lab' }),
+  aProject({ name: 'red', parent: 'lab', quota, borrowing: { accelerators: borrowing } }),
+  aProject({
+    name: 'blue',
+    parent: 'lab',
+    quota: { accelerators: blue },
+    ...(lending !== undefined && { lending: { accelerators: lending } }),
+  }),
+]
 
 /** What runs: as far as it has room. */
 function leasesOf(leases: Instance['leases'], { sites }: Snapshot): Snapshot['leases'] {
@@ -150,9 +165,11 @@ const empty = (input: PlaceInput): State => ({
 const isFree = (way: Way, { before, state: { input } }: Step): boolean =>
   before.every((first) => {
     const hopes = waysOf(first, empty(input))
-    const { project } = first.workload
-    const hasQuota = input.snapshot.projects.some(({ name, quota }) => name === project && quota.accelerators)
-    const isSameQuota = hasQuota && project === way.asked.workload.project
+    const { projects } = input.snapshot
+    const inTree = (name: string) => projects.find((one) => one.name === name)?.parent ?? name
+    const [one, other] = [first.workload.project, way.asked.workload.project].map(inTree)
+    const hasQuota = projects.some(({ name, quota }) => inTree(name) === one && quota.accelerators !== undefined)
+    const isSameQuota = hasQuota && one === other
     return hopes.length === 0 || (!isSameQuota && hopes.every(({ placement }) => placement.site !== way.placement.site))
   })
 
