@@ -15,6 +15,7 @@ import { noteRound, toRead } from './sleepers.ts'
 // Two houses to which the same happens: one reads everybody in each round, the other lets equal needs sleep.
 
 const minute = 60_000
+const graceMs = 30_000
 
 /** So many of a line wait for the same, and come together. */
 const line = fc.record({
@@ -35,6 +36,8 @@ const history = fc.record({
   lines: fc.array(line, { minLength: 1, maxLength: 4 }),
   sites: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 2 }),
   changes: fc.array(change, { maxLength: 4 }),
+  /** Whether urgent work may make other work of its project leave. */
+  preempts: fc.boolean(),
   quotas: fc.array(fc.record({ at: fc.nat(10), accelerators: fc.integer({ min: 0, max: 40 }) }), { maxLength: 2 }),
 })
 
@@ -65,9 +68,16 @@ const sitesAt = ({ sites, changes }: History, now: number): Snapshot['sites'] =>
     return aSite({ name: `s${i}`, reach, nodes, offers: [{ gpus: 8, price: i + 1 }] })
   })
 
-const projectsAt = ({ quotas }: History, now: number): Snapshot['projects'] => {
+const projectsAt = ({ quotas, preempts }: History, now: number): Snapshot['projects'] => {
+  const preemption = {
+    within: preempts ? ('lower-priority' as const) : ('never' as const),
+    reclaim: 'never' as const,
+    perHour: null,
+  }
   const last = quotas.findLast(({ at }) => aNow + at * minute <= now)
-  return ['red', 'blue'].map((name) => aProject({ name, quota: last ? { accelerators: last.accelerators } : {} }))
+  return ['red', 'blue'].map((name) =>
+    aProject({ name, preemption, quota: last ? { accelerators: last.accelerators } : {} }),
+  )
 }
 
 type Running = LiveLease & { until: number }
@@ -120,9 +130,14 @@ function sleepers(): Reader {
 /** Who stands where after each moment at which something happens. */
 function play(given: History, reader: Reader, moments: number[]): string[] {
   const works = worksOf(given)
+  const preemptions: NonNullable<Snapshot['preemptions']> = []
   const [leases, starts, started] = [new Map<string, Running>(), new Map<string, Start>(), new Set<string>()]
   return moments.map((now) => {
-    for (const [id, { until }] of leases) if (until <= now) leases.delete(id)
+    for (const [id, { until, leaves }] of leases) {
+      if (until > now) continue
+      leases.delete(id)
+      if (leaves) started.delete(id)
+    }
     for (let more = true, rounds = 0; more; rounds++) {
       assert.ok(rounds < 200, 'it asks for more without an end')
       const queue = works
@@ -132,9 +147,21 @@ function play(given: History, reader: Reader, moments: number[]): string[] {
         })
         .sort((a, b) => b.workload.priority - a.workload.priority || a.workload.createdAt - b.workload.createdAt)
       const read = reader.read(queue, now)
-      const facts = { sites: sitesAt(given, now), projects: projectsAt(given, now), leases: [...leases.values()] }
+      const facts = {
+        sites: sitesAt(given, now),
+        projects: projectsAt(given, now),
+        leases: [...leases.values()],
+        preemptions: [...preemptions],
+      }
       const decisions = place({ snapshot: aSnapshot({ ...read, ...facts }), now })
-      for (const { workload, placement, refusal } of decisions) {
+      for (const { workload, placement, refusal, preempts = [] } of decisions) {
+        for (const { workload: victim } of preempts) {
+          const lease = leases.get(victim)
+          if (!lease) continue
+          const until = Math.min(lease.until, now + graceMs)
+          leases.set(victim, { ...lease, leaves: true, until, endsAt: until })
+          preemptions.push({ by: workload, victim, project: lease.project, at: now })
+        }
         starts.delete(workload)
         if (refusal?.start) starts.set(workload, refusal.start)
         const one = works.find(({ job }) => job.id === workload)
@@ -142,7 +169,9 @@ function play(given: History, reader: Reader, moments: number[]): string[] {
         started.add(workload)
         const until = now + one.runs
         const known = { name: one.job.name, endsAt: one.isTold ? until : null, until }
-        leases.set(workload, { ...placement, ...known, id: `l-${workload}`, workload, project: one.job.project })
+        const { project, priority } = one.job
+        const held = { kind: 'job' as const, priority, since: now, graceMs }
+        leases.set(workload, { ...placement, ...known, ...held, id: `l-${workload}`, workload, project })
       }
       more = reader.note(read, decisions, now)
     }
@@ -161,6 +190,7 @@ const twentyOne: History = {
   lines: [{ at: 0, count: 21, nodes: 2, accelerators: 1, runs: 1, isTold: false, project: 'red', priority: 0 }],
   sites: [2, 1],
   changes: [],
+  preempts: false,
   quotas: [],
 }
 
