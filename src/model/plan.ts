@@ -75,6 +75,8 @@ export type Start = {
   offer?: string
   /** A later promise counts on earlier ones: in the next round they are made again in this order. */
   order: number
+  /** Others leave or move for it, or have: what they held is kept for it and for nobody else until it starts. */
+  made?: 'preempting' | 'moving'
 }
 
 /** Why nothing was placed: one dominant cause, the evidence, and the command that helps. */

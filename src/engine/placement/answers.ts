@@ -13,7 +13,7 @@ import { nameOf } from './market.ts'
 import type { Need } from './need.ts'
 import type { Fit } from './preference.ts'
 import { drew, runOf } from './prices.ts'
-import { goneAt, makingOf, makingRoom, type Making } from './preempting.ts'
+import { goneAt, makingOf, makingRoom, stillMaking, type Making } from './preempting.ts'
 import { idOf, isUnread } from './queue.ts'
 import { comingBack, startsAnew, type Comeback, type Repaired } from './repairing.ts'
 import { count, uncount, type Round } from './round.ts'
@@ -79,18 +79,18 @@ export function createAnswers(round: Round, queue: Queue): Answers {
     },
     all() {
       for (const row of rowOf.values()) if (row.fits.length === 0) refuseRow(row)
-      const starts = startsOf(round, { holders: known.holders, making })
+      const leaving = new Map([...stillMaking(queue.waiting, round), ...making])
+      const starts = startsOf(round, known.holders, leaving)
       return queue.waiting.flatMap((asked) => {
-        const id = idOf(asked)
-        const row = queue.rowOf.get(id)
+        const [id, row] = [idOf(asked), queue.rowOf.get(idOf(asked))]
         const why = row && waits.get(row)
         const found = settled.get(id) ?? ofUnasked(asked, queue)
         if (found || !row || !why) return found ?? []
-        const [start, made] = [starts.get(id), making.get(id)]
+        const [start, made, still] = [starts.get(id), making.get(id), leaving.get(id)]
         why.firsts ??= row.members.filter((one) => !settled.has(idOf(one))).slice(0, mostAhead + 1)
         const names = ahead.inRow(asked, why.ahead, why.firsts)
         const refusal = {
-          ...(made ? makingRoom(made) : why.refusal),
+          ...(still && still.victims.length > 0 ? makingRoom(still) : why.refusal),
           ...(names.length > 0 && { ahead: names }),
           ...(start && { start }),
         }
@@ -246,10 +246,8 @@ const alternativeOf = (
   ...(run && { run }),
 })
 
-type Starting = { holders: Holders; making: ReadonlyMap<string, Making> }
-
 /** The starts that are promised and whose time is known, by who has them. */
-function startsOf(round: Round, { holders, making }: Starting): Map<string, Start> {
+function startsOf(round: Round, holders: Holders, making: ReadonlyMap<string, Making>): Map<string, Start> {
   const { market, promises, now } = round
   const found = new Map<string, Start>()
   for (const promise of promises()) {
@@ -260,7 +258,8 @@ function startsOf(round: Round, { holders, making }: Starting): Map<string, Star
     const first = holders.at(siteKey).first?.at ?? 0
     const earliest = first > now ? Math.min(first, at) : at
     const apart = ground.names ? {} : { offer: nameOf(offer) }
-    found.set(promise.request.id, { earliest, at, site: siteKey, ...apart, order: promise.number })
+    const kept = made && { made: made.isMove ? ('moving' as const) : ('preempting' as const) }
+    found.set(promise.request.id, { earliest, at, site: siteKey, ...apart, order: promise.number, ...kept })
   }
   return found
 }

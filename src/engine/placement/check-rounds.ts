@@ -18,7 +18,11 @@ type Facts = Seen & { before: Seen | null; isSteady: boolean; key: (decision: De
  * starts, and for nobody for whom it was preempted already.
  */
 export function checkRounds(rounds: readonly Seen[], longestMs: number): string[] {
-  const [promises, claims, left] = [new Map<string, number>(), new Map<string, Claim>(), new Map<string, Set<string>>()]
+  const [promises, claims, left] = [
+    new Map<string, number>(),
+    new Map<string, Set<string>>(),
+    new Map<string, Set<string>>(),
+  ]
   const since = sinceOf(rounds)
   return rounds.flatMap((seen, i) => {
     const before = rounds[i - 1] ?? null
@@ -31,7 +35,7 @@ export function checkRounds(rounds: readonly Seen[], longestMs: number): string[
     return [
       ...check(seen.input, seen.decisions),
       ...claimsKept(facts, claims),
-      ...promisesKept(facts, promises, claims),
+      ...promisesKept(facts, promises),
       ...waitsBounded(facts, since, longestMs),
       ...preemptsOnce(facts, left),
     ].map((text) => `round ${i}: ${text}`)
@@ -51,7 +55,7 @@ const rulesOf = ({ sites, projects }: Snapshot): string => JSON.stringify([sites
  * `promises`: when the first of those who want the same is to start at the latest. One of them who had to leave comes back
  * with its age, and may be the first again.
  */
-function* promisesKept({ input, decisions, key }: Facts, promises: Promises, claims: Claims): Iterable<string> {
+function* promisesKept({ input, decisions, key }: Facts, promises: Promises): Iterable<string> {
   const askedOf = new Map(input.snapshot.waiting.map((asked) => [nameOf(asked), asked]))
   for (const [wish, all] of Map.groupBy(decisions, (decision) => wishOf(askedOf.get(key(decision))))) {
     const latest = promises.get(wish) ?? Infinity
@@ -64,8 +68,7 @@ function* promisesKept({ input, decisions, key }: Facts, promises: Promises, cla
     const at = Math.min(...all.map(({ refusal }) => refusal?.start?.at ?? Infinity))
     if (input.now >= latest) yield `${first} waits though its start was promised`
     else if (at > latest) yield `the start of ${first} is put off, or promised no more`
-    const isSure = all.every((decision) => claims.get(key(decision))?.isAlone !== false)
-    if (at < Infinity && isSure) promises.set(wish, at)
+    if (at < Infinity) promises.set(wish, at)
   }
 }
 
@@ -99,29 +102,23 @@ const sinceOf = (rounds: readonly Seen[]): Since =>
     ),
   ])
 
-/** Whose leases have to be gone; `isAlone`: nobody else was to get room at the time. */
-type Claim = { leases: Set<string>; isAlone: boolean }
-type Claims = Map<string, Claim>
+/** For each the leases that have to be gone. */
+type Claims = Map<string, Set<string>>
 
-/**
- * Once all have left who had to leave for somebody, it starts. Of several for whom others leave at the same time this is
- * not promised, nor is the time.
- */
+/** Once all have left who had to leave for somebody, it starts. */
 function* claimsKept({ input: { snapshot }, decisions, key }: Facts, claims: Claims): Iterable<string> {
   const there = new Set(snapshot.leases.map(({ id }) => id))
   for (const decision of decisions) {
     const name = key(decision)
     const claim = claims.get(name)
-    const isFree = claim !== undefined && [...claim.leases].every((id) => !there.has(id))
-    if (isFree && claim.isAlone && !decision.placement) yield `all have left for ${name}, and it does not start`
+    const isFree = claim !== undefined && [...claim].every((id) => !there.has(id))
+    if (isFree && !decision.placement) yield `all have left for ${name}, and it does not start`
     if (claim && !isFree && decision.preempts) yield `${name} preempts again while others leave for it`
     if (isFree || decision.placement) claims.delete(name)
   }
   for (const decision of decisions) {
     const { preempts = [] } = decision
-    if (preempts.length === 0) continue
-    for (const claim of claims.values()) claim.isAlone = false
-    claims.set(key(decision), { leases: new Set(preempts.map(({ lease }) => lease)), isAlone: claims.size === 0 })
+    if (preempts.length > 0) claims.set(key(decision), new Set(preempts.map(({ lease }) => lease)))
   }
 }
 

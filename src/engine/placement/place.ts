@@ -9,7 +9,7 @@ import type { Snapshot } from './facts.ts'
 import { needOf } from './need.ts'
 import { idOf, inQueueOrder, unreadId } from './queue.ts'
 import { groundOf } from './market.ts'
-import { preemptionOf } from './preempting.ts'
+import { leftFor, preemptionOf } from './preempting.ts'
 import { comebacksOf, holdKept, repair, withLostNodes } from './repairing.ts'
 import { openRound, type Round } from './round.ts'
 import { keysOf, rowFor, type Queue, type Row } from './rows.ts'
@@ -78,7 +78,7 @@ export function place({ snapshot, now, defaults = {}, plan, movesPerHour = 0 }: 
   comeBack(true)
   for (const asked of promisedBefore(queue)) {
     const ground = asked.start && groundOf(round.market, asked.start)
-    if (ground) line.promise(idOf(asked), ground.number, now)
+    if (ground) line.promise(idOf(asked), ground.number, { now, left: leftFor(asked, snapshot) })
   }
   comeBack(false)
   line.turn(now)

@@ -104,6 +104,44 @@ test('what others leave is kept for the one for whom they left, whoever comes fi
   )
 })
 
+test('what others leave for several at one site is kept for each of them, and told as long as somebody leaves', () => {
+  const sites = [aSite({ nodes: someNodes(2, { gpus: 8 }) })]
+  const highs = ['first', 'second'].map((name, i) =>
+    gpus(8 - i, { id: `w-${name}`, name, priority: 5, createdAt: aNow + i }),
+  )
+  const lows = ['a', 'b'].map((id, i) => held(id, { gpus: 8, node: `n${i}`, graceMs: grace }))
+  const facts = { projects: [aProject({ preemption: lower }), aProject({ name: 'other' })], sites }
+  const before = decided(aSnapshot({ ...facts, waiting: highs, leases: lows }))
+  const left = before.map(({ preempts }) => preempts?.[0]?.workload ?? '')
+  assert.deepEqual(left.toSorted(), ['w-a', 'w-b'])
+  const preemptions = before.map(({ workload: by, preempts }) => {
+    return { by, victim: preempts?.[0]?.workload ?? '', project: 'default', at: aNow }
+  })
+  // It is asked before them, since its project holds nothing.
+  const newcomer = gpus(8, { id: 'w-new', project: 'other', priority: 5, createdAt: aNow - 1 })
+  const round = (leases: LiveLease[], now: number, waits: Workload[] = highs): Decision[] => {
+    const snapshot = aSnapshot({ ...facts, waiting: [...waits, newcomer], leases, preemptions })
+    const start = (id: string) => before.find(({ workload }) => workload === id)?.refusal?.start ?? null
+    const waiting = snapshot.waiting.map((asked) => ({ ...asked, start: start(asked.workload.id) }))
+    return decided({ ...snapshot, waiting }, now)
+  }
+  const leaving = lows.map((lease) => ({ ...lease, leaves: true, endsAt: aNow + grace }))
+  for (const decision of round(leaving, aNow + 1000).filter(({ workload }) => workload !== 'w-new')) {
+    const name = left[before.findIndex(({ workload }) => workload === decision.workload)]?.slice(2)
+    assert.equal(decision.preempts, undefined)
+    assert.equal(decision.refusal?.start?.at, aNow + grace)
+    assert.match(decision.refusal.text, new RegExp(`^Room is made for it: ${name} has to leave`))
+  }
+  assert.deepEqual(
+    round([], aNow + grace).map(({ workload, placement }) => [workload, placement !== null]),
+    [
+      ['w-new', false],
+      ['w-first', true],
+      ['w-second', true],
+    ],
+  )
+})
+
 test('nobody leaves where no project says so, for equal priority, or for one for whom that one had to leave', () => {
   const leases = [held('low', { gpus: 8, node: 'n0' })]
   const at = (priority: number, fields: Partial<Snapshot> = {}) =>
@@ -171,7 +209,7 @@ test('from round to round all come to rest: nobody is made to leave without end,
     perHour: constantFrom(null, 3),
   })
   holds(property(array(job, { minLength: 4, maxLength: 10 }), array(preemption, { minLength: 3, maxLength: 3 }), run), {
-    numRuns: 50,
+    numRuns: 100,
     seed: 4,
     endOnFailure: true,
   })

@@ -6,7 +6,8 @@ import { mayPreempt } from '#model/project.ts'
 import { siteKey } from '#model/site.ts'
 
 import type { LiveLease } from '#model/live-lease.ts'
-import type { Snapshot } from './facts.ts'
+import type { Asked, Snapshot } from './facts.ts'
+import { idOf } from './queue.ts'
 import type { Round } from './round.ts'
 
 /** A worker of an array or a copy of a service loses no more than the work that it is at. */
@@ -60,19 +61,42 @@ const isLease = (id: string): boolean => id.startsWith('lease ')
 const leaseOf = (id: string): string => id.split(' ')[1] ?? ''
 
 /** Those who leave, each once. */
-export function makingOf({ victims, cause }: Preempts, { leases }: Round): Making {
-  const ids = new Set(victims.map(leaseOf))
+export function makingOf({ victims, cause }: Preempts, round: Round): Making {
+  return { victims: victimsOf(victims, round), isMove: cause === 'moves' }
+}
+
+function victimsOf(held: Iterable<string>, { leases }: Round): Preempted[] {
+  const ids = new Set(Array.from(held, leaseOf))
   const leaving = leases.filter(({ id }) => ids.has(id))
-  return {
-    victims: leaving.map(({ id, workload, name = workload }) => ({ lease: id, workload, name })),
-    isMove: cause === 'moves',
-  }
+  return leaving.map(({ id, workload, name = workload }) => ({ lease: id, workload, name }))
+}
+
+/** Those who still leave for somebody since a round before, by the one for whom they do. */
+export function stillMaking(waiting: readonly Asked[], round: Round): Map<string, Making> {
+  const made = new Map(round.promises().flatMap(({ request, victims }) => (victims ? [[request.id, victims]] : [])))
+  return new Map(
+    waiting.flatMap((asked): [string, Making][] => {
+      const victims = asked.start?.made && made.get(idOf(asked))
+      return victims
+        ? [[idOf(asked), { victims: victimsOf(victims, round), isMove: asked.start?.made === 'moving' }]]
+        : []
+    }),
+  )
+}
+
+/** The workloads that had to leave for one to whom room was promised for that reason. */
+export function leftFor({ workload, start }: Asked, { preemptions = [] }: Snapshot): Set<string> | null {
+  if (!start?.made) return null
+  return new Set(preemptions.filter(({ by }) => by === workload.id).map(({ victim }) => victim))
 }
 
 /** When all of them have left, if each takes the grace that it has. */
 export function goneAt(victims: readonly Preempted[], { leases, now }: Round): number {
   const ids = new Set(victims.map(({ lease }) => lease))
-  return now + Math.max(0, ...leases.map(({ id, graceMs = 0 }) => (ids.has(id) ? graceMs : 0)))
+  const left = leases
+    .filter(({ id }) => ids.has(id))
+    .map(({ leaves, endsAt, graceMs = 0 }) => (leaves && typeof endsAt === 'number' ? endsAt : now + graceMs))
+  return Math.max(now, ...left)
 }
 
 const mostNames = 3

@@ -1,6 +1,9 @@
 import type { Preemptor } from '#engine/preemption/preemptor.ts'
 import type { Held, Signature } from './request.ts'
 
+/** Where nobody starts, they are asked again so often in a turn. */
+export const quietAtMost = 2
+
 /**
  * Those who sleep and would have others leave for them if only somebody could. Nobody of them is asked again for nothing:
  * who has no right to make anybody leave may only get one when something of its own branch of the quotas changes (it has

@@ -4,7 +4,7 @@ import { adopt, refusalOf, refusals, release, take } from '#engine/cell/take.ts'
 
 import { Ledger } from '#engine/preemption/ledger.ts'
 import { Preemptor } from '#engine/preemption/preemptor.ts'
-import { Askers } from './askers.ts'
+import { Askers, quietAtMost } from './askers.ts'
 import { Elders } from './elders.ts'
 import { Fences } from './fences.ts'
 import { Holders } from './holders.ts'
@@ -223,14 +223,15 @@ export class Line {
   }
 
   /**
-   * Promises a start in a cell to the first of the row of `id` before anybody is asked, as it had been promised before.
-   * Where its time is not known any more, nothing is promised.
+   * Promises a start in a cell to the first of the row of `id` before anybody is asked, as it had been promised before; of
+   * what those have who had to leave for it, as far as they are still there. Where its time is not known any more, nothing.
    */
-  promise(id: string, cell: number, now: number): void {
+  promise(id: string, cell: number, { now, left = null }: { now: number; left?: ReadonlySet<string> | null }): void {
     const one = this.#waiting.get(id)
     const signature = one && this.#rows.get(one.want.key)
     if (!signature) return
     const ways = this.#chosen(signature, now).filter((way) => way.cell === cell)
+    if (left && this.#promises.keep(signature, ways, left)) return
     this.#promises.make(signature, ways, now)
     if (signature.reservation?.at === Infinity) this.#promises.drop(signature)
     // There are other cells.
@@ -390,8 +391,5 @@ export class Line {
     this.#rows.close(signature)
   }
 }
-
-/** Where nobody starts, those who might have others leave are asked again so often in a turn. */
-const quietAtMost = 2
 
 type Refused = { refusal: Refusal; lack: Lack }

@@ -1,6 +1,8 @@
+import { refusals, release, take } from '#engine/cell/take.ts'
+
 import { createQuotaTree } from './quota.ts'
-import { headOf, isOpen, mayBePromised, passes } from './request.ts'
-import { close, earliest } from './reservation.ts'
+import { headOf, isOpen, mayBePromised, passes, workOf } from './request.ts'
+import { allNodesOf, close, earliest } from './reservation.ts'
 
 import type { Ask } from '#engine/cell/ask.ts'
 import type { Cell } from '#engine/cell/cell.ts'
@@ -107,6 +109,33 @@ export class Promises {
     // … and to others their start is promised beside this one.
     this.count({ request, way, gang: -1, since: 0, ends: Infinity, leaves: false })
     this.#add({ ...kept, victims: new Set(victims.map((held) => held.request.id)) }, [...stay, ...soon])
+  }
+
+  /**
+   * Keeps again what others leave for somebody, or have left: `gone` names their work. The nodes that these leave, or else
+   * any that are free once all have left who are told to. False where it could not start then.
+   */
+  keep(owner: Signature, ways: readonly Way[], gone: ReadonlySet<string>): boolean {
+    const head = headOf(owner)
+    if (!head || owner.reservation) return false
+    for (const way of ways) {
+      const leaving = this.#holders(owner, way.cell, -Infinity).filter(({ leaves }) => leaves)
+      const victims = leaving.filter(({ request }) => gone.has(workOf(request)))
+      for (const held of leaving) this.leave(held)
+      const hasQuota = this.quotaMissing(owner, way, Infinity) === null
+      for (const held of leaving) this.stay(held)
+      const ask = this.rehearse(owner, way, Infinity)
+      let gang = refusals.full as number
+      for (const some of [victims, leaving.filter((held) => !victims.includes(held))]) {
+        if (gang >= 0 || !hasQuota) break
+        for (const held of some) if (held.way.cell === way.cell) release(ask.cell, held.gang)
+        gang = take(ask.cell, ask)
+      }
+      if (gang < 0) continue
+      this.claim(owner, head, { way, nodes: allNodesOf(ask.cell, gang, way), victims })
+      return true
+    }
+    return false
   }
 
   #kept(owner: Signature, request: Request, start: Start) {
