@@ -119,9 +119,9 @@ test('what others leave for several at one site is kept for each of them, and to
   })
   // It is asked before them, since its project holds nothing.
   const newcomer = gpus(8, { id: 'w-new', project: 'other', priority: 5, createdAt: aNow - 1 })
-  const round = (leases: LiveLease[], now: number, waits: Workload[] = highs): Decision[] => {
-    const snapshot = aSnapshot({ ...facts, waiting: [...waits, newcomer], leases, preemptions })
-    const start = (id: string) => before.find(({ workload }) => workload === id)?.refusal?.start ?? null
+  const start = (id: string) => before.find(({ workload }) => workload === id)?.refusal?.start ?? null
+  const round = (leases: LiveLease[], now: number): Decision[] => {
+    const snapshot = aSnapshot({ ...facts, waiting: [...highs, newcomer], leases, preemptions })
     const waiting = snapshot.waiting.map((asked) => ({ ...asked, start: start(asked.workload.id) }))
     return decided({ ...snapshot, waiting }, now)
   }
