@@ -90,7 +90,8 @@ function play(jobs: readonly Job[], { hasTopology, preempts }: { hasTopology: bo
   })
   const cells = hasTopology ? [racks()] : cohorts.map(() => cores((nominal * projects.length) / cohorts.length))
   const preemption = new Map(projects.map((name) => [name, terms]))
-  const line = new Line({ cells, quotas, shares, overdueMs: 600_000, preemption: preempts ? preemption : undefined })
+  const rules = { preemption: preempts ? preemption : undefined, patienceMs: 60_000 }
+  const line = new Line({ cells, quotas, shares, overdueMs: 600_000, ...rules })
   const wants = new Map<string, Want>()
   const wantOf = (job: Job): Want => {
     const key = `${job.project} ${job.kind}`

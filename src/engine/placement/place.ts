@@ -34,6 +34,9 @@ export type PlaceInput = {
  */
 export const overdueMs = 28 * 86_400_000
 
+/** Nobody leaves for who starts by itself before it has waited so long. */
+export const patienceMs = 60_000
+
 /**
  * Decides where waiting replicas go: the whole engine in one page.
  *
@@ -60,6 +63,7 @@ export function place({ snapshot, now, defaults = {}, plan, movesPerHour = 0 }: 
     quotas: [...round.quotaOf.values()],
     shares: sharesOf(snapshot, round),
     overdueMs,
+    patienceMs,
     ...preemptionOf(snapshot, round, movesPerHour),
     choose: answers.choose,
     decided: answers.decided,

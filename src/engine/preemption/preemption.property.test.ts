@@ -66,12 +66,16 @@ type Playing = {
   terms: ReadonlyMap<string, Preemption>
   graceMs: number
   movesPerHour?: number
+  patienceMs?: number
   /** Is told of those who wait after each turn; true ends it. */
   look?: (line: Line, now: number, waiting: Iterable<string>) => boolean
 }
 
 /** Plays all that comes until everybody has run; who is preempted leaves `graceMs` later, and begins anew. */
-function played(all: Made, { terms, graceMs, movesPerHour = 0, look }: Playing): { history: Event[]; line: Line } {
+function played(
+  all: Made,
+  { terms, graceMs, movesPerHour = 0, patienceMs, look }: Playing,
+): { history: Event[]; line: Line } {
   const shares = createShares({
     nodes: quotas.map((one) => ({ ...one, weight: 1 })),
     capacity: { gpu: 24 },
@@ -84,6 +88,7 @@ function played(all: Made, { terms, graceMs, movesPerHour = 0, look }: Playing):
     overdueMs: 500,
     preemption: terms,
     movesPerHour,
+    patienceMs,
   })
   const waiting = new Set<string>()
   const history: Event[] = []
@@ -150,11 +155,13 @@ const all3 = fc.tuple(anyTerms, anyTerms, anyTerms).map(
     ]),
 )
 
+const anyPatience = fc.constantFrom(0, 0, 30)
+
 test('only whole gangs leave that the rules allow, who preempts starts when they have left, and all run in the end', () => {
   let preempted = 0
   fc.assert(
-    fc.property(made, all3, fc.constantFrom(1, 3), (jobs, own, graceMs) => {
-      const { history } = played(jobs, { terms: own, graceMs })
+    fc.property(made, all3, fc.tuple(fc.constantFrom(1, 3), anyPatience), (jobs, own, [graceMs, patienceMs]) => {
+      const { history } = played(jobs, { terms: own, graceMs, patienceMs })
       assert.deepEqual(checkPreemption(history, { plans, quotas, terms: own }), [])
       preempted += history.filter((event) => 'preempts' in event).length
     }),
@@ -176,10 +183,10 @@ test('the same queue decides the same again', () => {
 })
 
 test('after a turn nobody sleeps who would be placed, or make others leave or move, if everybody was asked', () => {
-  const [moments, moves] = [fc.nat({ max: 60 }), fc.constantFrom(0, 0, 4)]
+  const rest = fc.tuple(fc.constantFrom(1, 3), fc.nat({ max: 60 }), fc.constantFrom(0, 0, 4), anyPatience)
   let asleep = 0
   fc.assert(
-    fc.property(made, all3, fc.tuple(fc.constantFrom(1, 3), moments, moves), (jobs, own, [graceMs, moment, most]) => {
+    fc.property(made, all3, rest, (jobs, own, [graceMs, moment, movesPerHour, patienceMs]) => {
       let left = moment
       const look: Playing['look'] = (line, now, waiting) => {
         if (left-- > 0) return false
@@ -188,7 +195,7 @@ test('after a turn nobody sleeps who would be placed, or make others leave or mo
         assert.deepEqual(found, [])
         return true
       }
-      played(jobs, { terms: own, graceMs, movesPerHour: most, look })
+      played(jobs, { terms: own, graceMs, movesPerHour, patienceMs, look })
     }),
     { seed: 23, numRuns: 500 },
   )

@@ -24,6 +24,8 @@ export type LineOptions = {
   saysRoom?: boolean | undefined
   /** Whom a project may preempt; nobody where it is not named. */
   preemption?: ReadonlyMap<string, Preemption> | undefined
+  /** Nobody leaves for who starts without that before it has waited so long, if all end when they are known to. */
+  patienceMs?: number | undefined
   /** Who had to leave for whom before. */
   ledger?: Ledger | undefined
   /** So many may be moved in an hour to free a domain for others; nobody when absent. */

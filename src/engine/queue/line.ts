@@ -8,6 +8,7 @@ import { Askers, quietAtMost } from './askers.ts'
 import { Elders } from './elders.ts'
 import { Fences } from './fences.ts'
 import { Holders } from './holders.ts'
+import { Patience } from './patience.ts'
 import { Promises } from './promises.ts'
 import { createQuotaTree, negative } from './quota.ts'
 import { createReady, type Ready } from './ready.ts'
@@ -32,7 +33,6 @@ import type {
   Waiting,
   Way,
 } from './request.ts'
-import type { Shares } from './share.ts'
 
 /**
  * The queue over all cells. It is told of what comes, ends and changes, and decides in turns. It keeps the account of
@@ -42,11 +42,9 @@ export class Line {
   /** How many were asked ever, and how many of them in vain. */
   asked = 0
   vain = 0
-  readonly #shares: Shares
   readonly #elders: Elders
   readonly #quota: QuotaTree
-  readonly #choose: LineOptions['choose']
-  readonly #decided: LineOptions['decided']
+  readonly #given: LineOptions
   readonly #rows: Rows
   readonly #waiting = new Map<string, Waiting>()
   readonly #held: Holders
@@ -56,19 +54,19 @@ export class Line {
   readonly #saysRoom: boolean
   readonly #ledger: Ledger
   readonly #preemptor: Preemptor | null
+  readonly #patience: Patience
   #submitted = 0
 
   constructor(options: LineOptions) {
-    const { cells, quotas, shares, overdueMs, choose, decided } = options
-    this.#choose = choose
-    this.#decided = decided
+    const { cells, quotas, shares, overdueMs } = options
+    this.#given = options
     this.#rows = new Rows(cells)
-    this.#shares = shares
     this.#elders = new Elders(cells.length, overdueMs)
     this.#quota = createQuotaTree(quotas)
     const { preemption: terms, losesOf, movesPerHour = 0, mayMove, ledger = new Ledger() } = options
     const given = { quotas, quota: this.#quota, shares, ledger, losesOf, movesPerHour, mayMove, cells: cells.length }
     this.#ledger = ledger
+    this.#patience = new Patience(options.patienceMs ?? 0)
     this.#preemptor = terms || movesPerHour > 0 ? new Preemptor({ ...given, terms: terms ?? new Map() }) : null
     const askers = this.#preemptor && new Askers(this.#preemptor, (one) => this.#promises.claims(one, true))
     this.#sleepers = new Sleepers(cells.length, quotas, askers)
@@ -139,7 +137,7 @@ export class Line {
     this.#held.remove(one)
     this.#preemptor?.ended(one)
     this.#quota.remove(project, amounts)
-    this.#shares.change(project, negative(amounts), now)
+    this.#given.shares.change(project, negative(amounts), now)
     this.#promises.uncount(request)
     if (one.leaves) this.#promises.left(id)
     else this.#ledger.forget(workOf(request))
@@ -189,6 +187,7 @@ export class Line {
     this.#promises.expire(now)
     this.#wake(now)
     this.#sleepers.wakeAskers(now)
+    for (const signature of this.#patience.over(now)) this.#sleepers.add(signature, null)
     if (this.#sleepers.awake.size === 0) return decisions
     const ready = this.#order(now, ({ asleep }) => asleep === null)
     this.#elders.addOverdue(this.#sleepers.awake, now)
@@ -215,7 +214,7 @@ export class Line {
       if (preempts || !('refusal' in outcome)) [placed, quiet] = [placed + 1, 0]
       if (wasElder) this.#nextElders(next, ready, now)
       const last = decisions.at(-1)
-      if (last && this.#decided?.(last) === false) break
+      if (last && this.#given.decided?.(last) === false) break
     }
     this.#sleepers.whenAwake(null)
     for (const signature of this.#sleepers.awake) this.#elders.add(signature)
@@ -250,7 +249,7 @@ export class Line {
   #order(now: number, isIn: (signature: Signature) => boolean): Ready {
     const borrows = ({ want, ways: [way] }: Signature): boolean =>
       way !== undefined && this.#quota.wouldBorrow(want.project, way.amounts)
-    const rules = { now, shares: this.#shares, elders: this.#elders, isIn }
+    const rules = { now, shares: this.#given.shares, elders: this.#elders, isIn }
     return createReady(this.#preemptor?.takesBack ? { ...rules, borrows } : rules)
   }
 
@@ -311,9 +310,10 @@ export class Line {
     if (!this.#preemptor || signature.reservation?.victims) return null
     // Nobody knows how long the others take to leave, so it passes nobody who is promised something.
     const ends = Infinity
+    const ways = this.#chosen(signature, now)
     const found = this.#preemptor.find({
       request: head,
-      ways: this.#chosen(signature, now),
+      ways,
       now,
       coming: this.#promises.claims(signature, true),
       begin: (way) => this.#promises.rehearse(signature, way, ends),
@@ -322,7 +322,8 @@ export class Line {
       stay: (held) => this.#promises.stay(held),
       hasQuota: (way) => !this.#promises.quotaMissing(signature, way, ends),
     })
-    if (!found) return null
+    const comesAt = (): number => this.#promises.comesAt(signature, ways, now)
+    if (!found || this.#patience.holds(signature, head, { now, comesAt })) return null
     const { way, nodes } = found
     const victims = found.victims.map(({ held }) => held)
     this.#sleepers.mayLeave(way.cell, head.want.project)
@@ -339,7 +340,8 @@ export class Line {
   #chosen(signature: Signature, now: number): readonly Way[] {
     const head = headOf(signature)
     const { ways } = signature
-    return this.#choose && head ? this.#choose(head, now).flatMap((number) => ways[number] ?? []) : ways
+    const { choose } = this.#given
+    return choose && head ? choose(head, now).flatMap((number) => ways[number] ?? []) : ways
   }
 
   #refuse(signature: Signature, { refusal, lack }: Refused, now: number): void {
@@ -370,7 +372,7 @@ export class Line {
     this.#preemptor?.runs(held)
     this.#sleepers.mayLeave(way.cell, project)
     this.#quota.add(project, way.amounts)
-    this.#shares.change(project, way.amounts, now)
+    this.#given.shares.change(project, way.amounts, now)
     this.#promises.count(held)
   }
 

@@ -69,29 +69,43 @@ export class Promises {
     if (owner.reservation?.nodes.length === 0 && owner.asleep?.room) this.drop(owner)
     const open = ways.filter(({ cell }) => !this.#given.fences.of(cell))
     if (owner.reservation || owner.hopeless || !head || open.length === 0) return
+    let start = this.#earliest(owner, { ways: open, now, lastsMs: head.lastsMs })
+    // Who lacks nothing but quota, and for nobody knows how long, keeps the quota alone, and no nodes from others.
+    if (start?.at === Infinity && owner.asleep?.room === false) start = { ...start, nodes: [] }
+    if (start) this.#promise(owner, head, { start, claims: this.#claimsOn(owner), now })
+    else owner.hopeless = open.length === ways.length
+  }
+
+  /** When the first of a row starts if nobody leaves for it and all end when they are known to; Infinity: nobody knows. */
+  comesAt(owner: Signature, ways: readonly Way[], now: number): number {
+    const head = headOf(owner)
+    if (owner.reservation || !head) return owner.reservation?.at ?? Infinity
+    return this.#earliest(owner, { ways, now, lastsMs: head.lastsMs })?.at ?? Infinity
+  }
+
+  /** Who else is promised a start under the quotas of the owner, where any of them is limited. */
+  #claimsOn(owner: Signature): Held[] {
+    return this.#given.quota.isLimited(owner.want.project) ? this.claims(owner) : []
+  }
+
+  #earliest(owner: Signature, { ways, now, lastsMs }: Asked): Start | null {
+    const possible = ways.filter((way) => !this.#never[way.cell]?.has(way))
+    if (possible.length === 0) return null
     const { quota } = this.#given
-    const possible = open.filter((way) => !this.#never[way.cell]?.has(way))
-    if (possible.length === 0) {
-      owner.hopeless = open.length === ways.length
-      return
-    }
-    const claims = quota.isLimited(owner.want.project) ? this.claims(owner) : []
+    const claims = this.#claimsOn(owner)
     for (const { request, way } of claims) quota.add(request.want.project, way.amounts)
     let best: Start | null = null
     for (const way of possible) {
       const holders = [...this.#holders(owner, way.cell, now), ...claims]
       holders.sort((a, b) => (a.ends === b.ends ? 0 : a.ends - b.ends))
-      const ask = this.rehearse(owner, way, now + head.lastsMs)
+      const ask = this.rehearse(owner, way, now + lastsMs)
       const start = earliest({ owner, ask, way, holders, quota, now })
       if (start && (!best || start.at < best.at)) best = start
       // All have left the copy: this will not change before nodes do, unless some are kept for others.
       if (!start && this.#given.fences.on(way.cell).length === 0) this.#never[way.cell]?.add(way)
     }
     for (const { request, way } of claims) quota.remove(request.want.project, way.amounts)
-    // Who lacks nothing but quota, and for nobody knows how long, keeps the quota alone, and no nodes from others.
-    if (best?.at === Infinity && owner.asleep?.room === false) best = { ...best, nodes: [] }
-    if (best) this.#promise(owner, head, { start: best, claims, now })
-    else owner.hopeless = open.length === ways.length
+    return best
   }
 
   #promise(owner: Signature, request: Request, { start, claims, now }: Found): void {
@@ -288,4 +302,5 @@ export class Promises {
   }
 }
 
+type Asked = { ways: readonly Way[]; now: number; lastsMs: number }
 type Found = { start: Start; claims: Held[]; now: number }

@@ -2,7 +2,7 @@ import type { GangRequest } from '#engine/cell/ask.ts'
 import { createCell, type Cell, type CellPlan } from '#engine/cell/cell.ts'
 import { setUsable } from '#engine/cell/nodes.ts'
 import type { RankSize } from '#engine/cell/sizes.ts'
-import { overdueMs } from '#engine/placement/place.ts'
+import { overdueMs, patienceMs } from '#engine/placement/place.ts'
 import { Line } from '#engine/queue/line.ts'
 import type { Decision, Request, Want } from '#engine/queue/request.ts'
 import { createShares } from '#engine/queue/share.ts'
@@ -62,6 +62,7 @@ class IsobarScheduler implements Scheduler {
         halfLifeMs: day,
       }),
       overdueMs,
+      patienceMs,
       saysRoom: false,
       // Nobody is looked for where nobody may be stopped.
       preemption: terms.some(mayStop) ? preemption : undefined,
