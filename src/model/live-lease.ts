@@ -27,6 +27,8 @@ export type LiveLease = Pick<
   graceMs?: number
   leaves?: boolean
   beside?: Beside | null
+  /** How often it says that it writes a checkpoint. */
+  savesEveryMs?: number | null
   /** It may be moved: what it has done is saved, or little, and nobody asks it for anything meanwhile. */
   movable?: boolean | null
   /** Nobody else may have its nodes: this replica of its workload lost some ranks there and comes back to the others. */

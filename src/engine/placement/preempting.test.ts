@@ -61,6 +61,18 @@ test('work of lower priority leaves, least lost work first, and what it holds is
   )
 })
 
+test('who writes checkpoints has no more to lose than half of what lies between two, however long it runs', () => {
+  const high = gpus(4, { id: 'w-high', name: 'high', priority: 5 })
+  const leases = [
+    held('saves', { gpus: 4, node: 'n0', since: aNow - 7_200_000, savesEveryMs: 600_000 }),
+    held('young', { gpus: 4, node: 'n0', since: aNow - 360_000 }),
+  ]
+  const facts = { waiting: [high], projects: [aProject({ preemption: lower })], sites: [one] }
+  const left = (now: number) => decided(aSnapshot({ ...facts, leases }), now)[0]?.preempts?.map(({ name }) => name)
+  assert.deepEqual(left(aNow), ['saves'])
+  assert.deepEqual(left(aNow - 120_000), ['young'])
+})
+
 test('nobody has to leave at a site that does not answer, where nobody knows when they have left', () => {
   const high = gpus(4, { id: 'w-high', name: 'high', priority: 5 })
   const away = aSite({ reach: 'unreachable', nodes: someNodes(1, { gpus: 8 }) })

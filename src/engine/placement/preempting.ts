@@ -34,7 +34,7 @@ export function preemptionOf(
   const movable = new Set(
     leases.filter((one) => one.movable && !one.beside?.spares && !disturbed.has(one.workload)).map(({ id }) => id),
   )
-  const workers = new Set(leases.filter(({ kind }) => kind !== 'job').map(({ id }) => id))
+  const mostOf = new Map(leases.map((lease) => [lease.id, mostLostOf(lease)]))
   const reachable = new Set(sites.filter(({ reach }) => reach === 'reachable').map(({ info }) => siteKey(info)))
   // What is told to a site that does not answer is done nobody knows when, and for so long nobody else would leave; and
   // who comes back to its nodes does not run there now.
@@ -47,12 +47,16 @@ export function preemptionOf(
     losesOf({ id }) {
       // Who is placed in this very round cannot be told to leave in it.
       if (!isLease(id) || away.has(leaseOf(id))) return null
-      return { mostMs: workers.has(leaseOf(id)) ? mostLostMs : Infinity, restartMs: 0 }
+      return { mostMs: mostOf.get(leaseOf(id)) ?? Infinity, restartMs: 0 }
     },
     movesPerHour,
     mayMove: ({ id }) => isLease(id) && movable.has(leaseOf(id)),
   }
 }
+
+/** Who writes checkpoints loses half of what lies between two of them, as its run is priced (decision 26). */
+const mostLostOf = ({ kind, savesEveryMs }: LiveLease): number =>
+  Math.min(kind === 'job' ? Infinity : mostLostMs, (savesEveryMs ?? Infinity) / 2)
 
 /** What a lease, or a part of one, goes by in a round. */
 export const heldId = (lease: LiveLease, ground: number, part: number): string => `lease ${lease.id} ${ground} ${part}`

@@ -150,3 +150,21 @@ test('who saves its work may be moved, and is told of when that is asked for', a
     [false, true, true, false],
   )
 })
+
+test('where somebody may have to leave, it is read how often each says that it writes a checkpoint', async () => {
+  await using store = await aStore()
+  const ids = await submitted(store, [aJob({ checkpoint: { every: '10m' } }), aJob()])
+  await held(
+    store,
+    ids.map((id) => aPlacing(id)),
+  )
+  const every = async () => {
+    const { leases } = await store.placement.snapshot({ now: aNow, most: 9 })
+    return ids.map((id) => leases.find(({ workload }) => workload === id)?.savesEveryMs)
+  }
+  assert.ok((await every()).every((one) => typeof one !== 'number'))
+  await store.projects.put(
+    Project.parse({ name: 'lab', preemption: { within: 'lower-priority', reclaim: 'never', perHour: null } }),
+  )
+  assert.deepEqual(await every(), [600_000, null])
+})

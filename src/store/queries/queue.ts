@@ -191,7 +191,8 @@ export async function readLeases(on: Executor, { apart, one, moves, now }: Readi
     select l.id, l.workload, l.project, l.provider, l.site, l.tier, l.ranks, l.price_micros as "priceMicros", l.shape, l.beside,
       g.times, w.name, g.ends as "endsAt", v.name as "endsName", g.all_ends as ends, w.priority, w.kind,
       coalesce(l.started_at, l.created_at) as since, l.grace_ms as "graceMs", g.leaves, g.kept_for as "keptFor",
-      case when ${moves} then ${isMovable} end as movable
+      case when ${moves} then ${isMovable} end as movable,
+      case when ${one} then (w.spec #>> '{checkpoint,everyMs}')::bigint end as "savesEveryMs"
     from (
       select max(l.id) as id, bool_and(l.leaves) as leaves, count(*)::int as times, min(l.until) as ends,
         substr(min(lpad(l.until::text, 16, '0') || l.workload), 17) as first,
