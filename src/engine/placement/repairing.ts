@@ -1,11 +1,12 @@
 import { setUsable } from '#engine/cell/nodes.ts'
+import { domainAt } from '#engine/cell/tree.ts'
 import type { Line } from '#engine/queue/line.ts'
 import type { KeptFor, LiveLease } from '#model/live-lease.ts'
 import { sayRepair, type Refusal, type Repair } from '#model/plan.ts'
 import type { Node } from '#model/site.ts'
 
 import type { Asked, SiteFacts, Snapshot } from './facts.ts'
-import type { Ground, Market } from './market.ts'
+import { levelOf, type Ground, type Market } from './market.ts'
 import { heldId } from './preempting.ts'
 import { idOf } from './queue.ts'
 import type { Row, Queue } from './rows.ts'
@@ -82,7 +83,7 @@ export function holdKept(line: Line, { row, lease, option, ground, ranks }: Come
  * Lets the line replace each node that was lost, or cannot be used by now. Null where it knows of no other for one of
  * them that keeps the rules of the gang: then the gang starts anew as a whole.
  */
-export function repair(line: Line, { lease, ground, ranks }: Comeback): Repaired | null {
+export function repair(line: Line, { row, lease, ground, ranks }: Comeback): Repaired | null {
   const { cell, names } = ground
   const lost = new Set(lease.keptFor.lost.flatMap((rank) => ranks[rank] ?? []))
   const bad = new Set(ranks.filter((node) => lost.has(node) || cell.usable[node] === 0))
@@ -108,9 +109,13 @@ export function repair(line: Line, { lease, ground, ranks }: Comeback): Repaired
     if (taken >= 0) spares.splice(taken, 1)
   }
   const nameOf = (node: number): string => names?.[node] ?? ''
+  const now = ranks.map((node) => moves.get(node) ?? node)
+  const level = levelOf(ground, row.need.spec.topology?.spares?.within ?? 'site')
+  const used = new Set(now.map((node) => domainAt(cell.tree, node, level)))
+  const isOfUse = (node: number): boolean => !bad.has(node) && used.has(domainAt(cell.tree, node, level))
   return {
-    ranks: ranks.map((node) => moves.get(node) ?? node),
-    spares: spares.filter((node) => !bad.has(node) && cell.usable[node] === 1),
+    ranks: now,
+    spares: spares.filter((node) => cell.usable[node] === 1 && isOfUse(node)),
     repair: { kept, replaced: [...moves].map(([from, to]) => ({ from: nameOf(from), to: nameOf(to) })) },
   }
 }

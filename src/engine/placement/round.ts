@@ -102,7 +102,7 @@ export function heldBy(lease: Omit<Counted, 'workload' | 'project'>, { market, d
 }
 
 /** Its ranks, and as many more on the nodes that are kept for one of them. */
-function withSpares({ ranks, beside }: Pick<Counted, 'ranks' | 'beside'>): LeasedRank[] {
+export function withSpares({ ranks, beside }: Pick<Counted, 'ranks' | 'beside'>): LeasedRank[] {
   const [first] = ranks
   return [...ranks, ...(beside?.spares ?? []).flatMap((node) => (first ? [{ ...first, node }] : []))]
 }

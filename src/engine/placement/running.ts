@@ -9,7 +9,7 @@ import type { Place } from '#engine/sharing/devices.ts'
 import type { LiveLease } from '#model/live-lease.ts'
 import { countable, levelOf, oneUnit, type Ground, type Market } from './market.ts'
 import { heldId } from './preempting.ts'
-import { heldBy, type Round } from './round.ts'
+import { heldBy, withSpares, type Round } from './round.ts'
 import { isAlike, portionOf, sizeNames } from './part.ts'
 import { resourceNames } from './slice.ts'
 
@@ -37,9 +37,9 @@ export function adoptAll(line: Line, round: Round, { apart, asTheyStand }: Adopt
         const amounts = i === 0 ? heldBy({ ...lease, times }, round) : {}
         const want = wantOf(wants, lease, { ...standing, amounts })
         const request = { id: heldId(lease, i, j), want, since: 0, lastsMs: Infinity, work: lease.workload }
-        const { nodes, spares, devices } = standing
+        const { nodes, devices } = standing
         const { since, leaves } = lease
-        line.adopt(request, { option: 0, ranks: nodes, spares, devices, ends, since, leaves }, now)
+        line.adopt(request, { option: 0, ranks: nodes, spares: [], devices, ends, since, leaves }, now)
       }
 }
 
@@ -67,7 +67,7 @@ function inParts({ times = 1, ends, endsAt, ranks }: LiveLease): { times: number
   return parts
 }
 
-type Standing = { ground: Ground; gang: GangRequest; nodes: number[]; spares: number[]; devices?: (Place | null)[] }
+type Standing = { ground: Ground; gang: GangRequest; nodes: number[]; devices?: (Place | null)[] }
 
 function standingOf(
   lease: LiveLease,
@@ -80,19 +80,19 @@ function standingOf(
   const ranks = Math.max(1, lease.ranks.length * times)
   const nodes = Array.from({ length: ranks }, (_, i) => nodeOfUnit(at, at.taken + i))
   at.taken += ranks
-  return { ground: at, gang: { roles: [{ size: oneUnit, ranks }] }, nodes, spares: [] }
+  return { ground: at, gang: { roles: [{ size: oneUnit, ranks }] }, nodes }
 }
 
 /** Nodes without names are filled one after another; what is more than there is stands on the last one. */
 const nodeOfUnit = ({ cell, unitsPerNode }: Ground, unit: number): number =>
   Math.min(cell.classOf.length - 1, Math.floor(unit / unitsPerNode))
 
-/** Null where it stands on no node that the site tells of. */
-function onNodes(ground: Ground, { ranks, beside }: LiveLease, times: number): Standing | null {
+/** Null where it stands on no node that the site tells of. What its spare nodes are kept for stands there. */
+function onNodes(ground: Ground, lease: LiveLease, times: number): Standing | null {
   const roles: GangRequest['roles'] = []
   const nodes: number[] = []
   const devices: (Place | null)[] = []
-  for (const rank of ranks) {
+  for (const rank of withSpares(lease)) {
     const node = ground.numberOf.get(rank.node ?? '')
     const { part } = rank
     if (node === undefined || (!part && resourceNames.every((name) => rank[name] <= 0))) continue
@@ -106,11 +106,10 @@ function onNodes(ground: Ground, { ranks, beside }: LiveLease, times: number): S
     }
   }
   if (roles.length === 0) return null
-  const spares = (beside?.spares ?? []).flatMap((name) => ground.numberOf.get(name) ?? [])
-  const exclusive = beside?.exclusive && levelOf(ground, beside.exclusive)
+  const exclusive = lease.beside?.exclusive && levelOf(ground, lease.beside.exclusive)
   // Several roles with domains of their own stand in one of them.
   const gang = { roles, ...(exclusive !== undefined && { exclusive, within: { level: exclusive } }) }
-  return { ground, gang, nodes, spares, devices }
+  return { ground, gang, nodes, devices }
 }
 
 /** What it asks for if it had to start elsewhere in its cell: nobody reads the specs of all that runs. */
