@@ -101,6 +101,15 @@ test('its spare nodes are taken first, and it keeps those that are left', () => 
   assert.deepEqual(decision?.placement?.beside, { spares: ['n5'] })
 })
 
+test('a spare node in a domain that the gang has left is kept no more', () => {
+  const spared = gang(2, { within: 'block', spares: { count: 1, within: 'nvlink' } })
+  const lease = kept(spared, ['n1', 'n4'], { lost: [1], spares: ['n2', 'n5'] })
+  // What is not told of any more is sought beside rank 0.
+  const nodes = someNodes(6, { gpus: 8 }, [3, 6]).filter(({ name }) => name !== 'n4')
+  const [decision] = decided({ waiting: [back(spared, lease)], leases: [lease], sites: [aSite({ nodes })] })
+  assert.deepEqual([nodesOf(decision), decision?.placement?.beside], [['n1', 'n2'], undefined])
+})
+
 test('a node that its site does not tell of any more is replaced beside the rank next to it', () => {
   const lease = kept(three, ['n4', 'n5', 'n6'], { lost: [1] })
   const nodes = someNodes(8, { gpus: 8 }, [4]).filter(({ name }) => name !== 'n5')
