@@ -106,6 +106,8 @@ test('a plan is applied as it stands', async () => {
   writeFileSync(join(house.home, 'small.yaml'), 'kind: job\nname: small\nresources: { cpus: 0.5 }\nrun: echo small\n')
   const plan = await isobar('plan', 'small.yaml', '-o', 'name')
   assert.equal(plan.code, 10, plan.stderr)
+  const file = await isobar('apply', 'small.yaml')
+  assert.deepEqual([file.code, file.stderr.trimEnd().split('\n').at(-1)], [2, 'next: isobar plan small.yaml'])
   const applied = await isobar('apply', plan.stdout.trim())
   assert.equal(applied.code, 0, applied.stderr)
   assert.equal((await isobar('wait', applied.stdout.trim(), '--exit-code', 'remote', '--timeout', '20s')).code, 0)

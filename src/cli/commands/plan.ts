@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+
 import type { PlanView, SubmittedView } from '#api/views.ts'
 import type { Call } from '#cli/call.ts'
 import { applyPath, passCostGate } from '#cli/cost-gate.ts'
@@ -34,6 +37,11 @@ export async function apply(call: Call): Promise<void> {
   // What a shell makes of a plan that could not be made.
   if (id === '')
     throw new CliFault('the plan to apply is missing', { code: exitCodes.usage, next: ['isobar plan <file>'] })
+  if (existsSync(resolve(call.io.cwd, id)))
+    throw new CliFault(`${id} is a file; what is applied is a plan, by its id`, {
+      code: exitCodes.usage,
+      next: [`isobar plan ${id}`, `isobar run ${id}`],
+    })
   const api = await call.api()
   const made = await api.get<PlanView>(`/v1/plans/${encodeURIComponent(id)}`)
   await passCostGate(call, made, (option) => `isobar apply ${id} ${option}`)

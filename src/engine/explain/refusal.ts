@@ -76,8 +76,7 @@ const noOffers = (need: Need): Refusal => ({
 /** What no site could ever hold, with the most that there is of it. */
 function impossibly(need: Need, best: Rejection, refused: Refused[]): string {
   const isOfParts = need.roles.some(({ resources }) => resources.accelerators.some(isPart))
-  if (isOfParts && best.rule === 'accelerator')
-    return `No site can give ${anyAccelerators(need)}; ${best.site}: ${best.detail}.`
+  if (isOfParts && best.rule === 'accelerator') return `No site can give ${anyAccelerators(need)}.`
   const shapes = refused.map(({ look }) => look.candidate.offer.shape)
   // When the closest lacks the accelerators, all do: those that have them come before it.
   if (best.rule !== 'accelerator') return `Waiting does not help: no offer can hold ${nodes(need)} as asked for.`
