@@ -34,6 +34,9 @@ test('it is told how long spot nodes were held, and how many leases were lost; o
   assert.ok(Math.abs((seen?.nodeHours ?? 0) - 10) < 0.01, `${seen?.nodeHours}`)
   assert.ok(Math.abs((seen?.taken ?? 0) - 0.5) < 0.01, `${seen?.taken}`)
   assert.deepEqual(await store.market.spot({ site: 'local/east', now: began, halfLifeMs: hour }), [])
+  // What runs counts whatever its age; what ended ten half-lives ago is not even read.
+  const [late] = await store.market.spot({ site: 'local/west', now: began + 100 * hour, halfLifeMs: hour })
+  assert.deepEqual([Math.round(late?.nodeHours ?? 0), late?.taken], [100, 0])
 })
 
 const data = (site: string) => [{ name: 'corpus', location: 's3://corpus', site, size: '1GB' }]

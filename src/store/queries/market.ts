@@ -4,9 +4,15 @@ import type { Database } from '#store/database.ts'
 import type { MarketHistory } from '#store/store.ts'
 import { ageless } from './sites.ts'
 
+/** Who ended so many half-lives ago counts less than a thousandth, and of a site no more than so many leases are read. */
+const [halfLives, mostLeases] = [10, 20_000]
+/** Where nothing has ended yet, it is as if it did at the end of all times; an index is in this order. */
+const endOf = sql`coalesce(ended_at, 9223372036854775807)`
+
 export const createMarketHistory = (database: Database): MarketHistory => ({
   spot: ({ site, now, halfLifeMs }) =>
     database.read(async (on) => {
+      const [provider = '', ...name] = site.split('/')
       // A gang goes when any of its nodes is taken, so a lost lease is one loss, however many nodes it had.
       const { rows } = await sql<Awaited<ReturnType<MarketHistory['spot']>>[number]>`
         select shape, sum(weight * nodes * greatest(0, until - started_at) / 3600000.0)::float8 as "nodeHours",
@@ -15,8 +21,11 @@ export const createMarketHistory = (database: Database): MarketHistory => ({
           select l.shape, l.started_at, coalesce(l.ended_at, ${now}::bigint) as until,
             power(0.5, greatest(0, ${now}::bigint - coalesce(l.ended_at, ${now}::bigint)) / ${halfLifeMs}::float8) as weight,
             jsonb_array_length(l.ranks) as nodes, (a.state = 'lost')::int as lost
-          from leases l join attempts a on a.id = l.attempt
-          where l.provider || '/' || l.site = ${site} and l.tier = 'spot' and l.started_at is not null
+          from (
+            select * from leases where provider = ${provider} and site = ${name.join('/')} and tier = 'spot'
+              and started_at is not null and ${endOf} > ${now - halfLives * halfLifeMs}::bigint
+            order by ${endOf} desc limit ${mostLeases}
+          ) l join attempts a on a.id = l.attempt
         ) x group by shape order by shape
       `.execute(on)
       return rows
