@@ -191,7 +191,7 @@ test('each in turn gets the best way that is left by those before, and waits onl
         }
       }
     }),
-    { numRuns: 400 },
+    { numRuns: 250 },
   )
 })
 
@@ -213,7 +213,7 @@ test('the first who waits is told the earliest start that there is, and nobody b
       // Who lacks nothing but quota, and for nobody knows how long, keeps no nodes from others.
       if (decision.refusal?.cause !== 'quota') assert.ok(earliestStart(asked, { input, placed }, never) <= at)
     }),
-    { numRuns: 400 },
+    { numRuns: 250 },
   )
 })
 
@@ -231,7 +231,7 @@ test('a gang of whole accelerators stands in the tightest domain that holds it, 
         assert.equal(levelOf(wayTaken(asked, placement, state), sites), tightest)
       }
     }),
-    { numRuns: 400 },
+    { numRuns: 250 },
   )
 })
 
@@ -286,7 +286,7 @@ const wholes = instance.map((drawn) => ({
 test('where nodes are had whole and prices differ, no other choice for those before would have served anybody better', () => {
   fc.assert(
     fc.property(wholes, (drawn) => assert.equal(compareWithBest(inputOf(drawn)), 'best')),
-    { numRuns: 300 },
+    { numRuns: 200 },
   )
 })
 
