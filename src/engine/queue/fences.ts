@@ -1,8 +1,10 @@
+import { largestFree } from '#engine/cell/heads.ts'
+
 import { setFence } from './reservation.ts'
 import { mayFit } from './room.ts'
 import { isOpen, type Reservation, type Signature, type Way } from './request.ts'
 
-import type { Cell } from '#engine/cell/cell.ts'
+import type { Cell, Form } from '#engine/cell/cell.ts'
 
 /** What is kept of each cell for those who were promised a start: closed to others while these are asked. */
 export class Fences {
@@ -61,32 +63,50 @@ export class Fences {
    * Tells by counts alone whether somebody may have room, before any node is opened or closed for it, which takes as long
    * as there are nodes. When it says no, it has none.
    */
-  mayHaveRoom({ cell, site, ask }: Way, asker: Signature, ends: number): boolean {
-    if (site.sharing) return true
+  mayHaveRoom(way: Way, asker: Signature, ends: number): boolean {
+    if (way.site.sharing) return true
+    const exact = this.#roomFor(way, asker, ends)
+    if (exact !== null) return exact >= way.ask.units
     let more = 0
-    for (const one of this.on(cell))
-      if (one.shut.length > 0 && isOpen(one, asker, ends))
-        more += ask.form.isWhole ? emptyOf(site, one) : one.shut.length
-    return mayFit(ask, more)
+    for (const one of this.on(way.cell)) if (one.shut.length > 0 && isOpen(one, asker, ends)) more += one.shut.length
+    return mayFit(way.ask, more)
   }
 
-  /** The same, more exactly: counted with what is open to it. */
+  /** Whether a look at nothing but counts finds room. */
   hasRoom(way: Way, asker: Signature, ends: number): boolean {
     if (!this.mayHaveRoom(way, asker, ends)) return false
+    if (this.#roomFor(way, asker, ends) !== null) return true
     this.set(way.cell, asker, ends)
     return mayFit(way.ask)
+  }
+
+  /** How many whole nodes somebody may have who wants them anywhere in a cell; null where that is not known so easily. */
+  #roomFor({ cell, site, ask }: Way, asker: Signature, ends: number): number | null {
+    const isAnywhere = ask.kind === 'gang' && ask.loosest === site.tree.levels - 1
+    const here = this.on(cell)
+    if (!isAnywhere || !ask.form.isWhole || ask.form.isRuled || site.sharing || here.length > 1) return null
+    const free = largestFree(ask, ask.loosest)
+    const [only] = here
+    if (!only || isOpen(only, asker, ends) === (only.shut.length === 0)) return free
+    return free + whenTurned(only, ask.form)
   }
 }
 
 const isPlain = ({ victims, nodes }: Reservation): boolean => !victims && nodes.length > 0
 
-/** Nodes that are closed for a promise, and on which nobody is. */
-function emptyOf({ logged, tenants, usable }: Cell, reservation: Reservation): number {
-  if (reservation.emptyAt === logged) return reservation.empty
-  let empty = 0
-  // The fence counts as one who is there.
-  for (const node of reservation.shut) if (tenants[node] === 1 && usable[node] === 1) empty++
-  reservation.emptyAt = logged
-  reservation.empty = empty
-  return empty
+/** How many whole nodes more there would be if the fence of a promise were opened; below 0, if it were closed. */
+function whenTurned(reservation: Reservation, form: Form): number {
+  const { nodes, shut, turned } = reservation
+  const { cell, allowed } = form
+  const { classOf, closedBy, logged, tenants, usable } = cell
+  if (turned.form === form && turned.at === logged) return turned.nodes
+  const isShut = shut.length > 0
+  let count = 0
+  for (const node of isShut ? shut : nodes) {
+    // A fence counts as one who is there.
+    const isEmpty = isShut ? tenants[node] === 1 : tenants[node] === 0 && closedBy[node] === 0
+    if (isEmpty && usable[node] === 1 && allowed[classOf[node] ?? 0] === 1) count++
+  }
+  reservation.turned = { form, at: logged, nodes: isShut ? count : -count }
+  return reservation.turned.nodes
 }

@@ -2,7 +2,7 @@ import { refusals, release, take } from '#engine/cell/take.ts'
 
 import { createQuotaTree } from './quota.ts'
 import { headOf, isOpen, mayBePromised, passes, workOf } from './request.ts'
-import { allNodesOf, close, earliest } from './reservation.ts'
+import { allNodesOf, close, earliest, reopen } from './reservation.ts'
 
 import type { Ask } from '#engine/cell/ask.ts'
 import type { Cell } from '#engine/cell/cell.ts'
@@ -164,8 +164,7 @@ export class Promises {
       quota,
       counted: new Map<string, Amounts>(),
       shut: [],
-      empty: 0,
-      emptyAt: -1,
+      turned: { form: null, at: 0, nodes: 0 },
       number: this.#made++,
     }
   }
@@ -180,9 +179,10 @@ export class Promises {
   /** A copy of a cell to try on what somebody wants, where all is closed that is kept from it, also what is not free yet. */
   rehearse(asker: Signature, way: Way, ends: number): Ask {
     const { fences, rehearsals } = this.#given
-    fences.set(way.cell, asker, ends)
     const scratch = rehearsals[way.cell]?.begin()
-    for (const one of fences.on(way.cell)) if (scratch && !isOpen(one, asker, ends)) close(scratch, one.nodes)
+    if (!scratch) throw new RangeError(`there is no cell ${way.cell}`)
+    for (const one of fences.on(way.cell)) if (isOpen(one, asker, ends)) reopen(scratch, one.shut)
+    for (const one of fences.on(way.cell)) if (!isOpen(one, asker, ends)) close(scratch, one.nodes)
     return this.askOnCopy(way)
   }
 

@@ -1,5 +1,5 @@
 import type { Ask, GangRequest } from '#engine/cell/ask.ts'
-import type { Cell } from '#engine/cell/cell.ts'
+import type { Cell, Form } from '#engine/cell/cell.ts'
 import type { Standing } from '#engine/cell/take.ts'
 import type { Heap } from '#kit/heap.ts'
 
@@ -112,9 +112,8 @@ export type Reservation = {
   counted: Map<string, Amounts>
   /** Nodes that are closed to others right now. */
   shut: number[]
-  /** Of these, those on which nobody was when so much had changed in the cell. */
-  empty: number
-  emptyAt: number
+  /** What opening or closing them would change for a form, when so much had changed in its cell. */
+  turned: { form: Form | null; at: number; nodes: number }
   /** Those who still have to leave for it; null where nobody was preempted. */
   victims: Set<string> | null
 }

@@ -23,6 +23,15 @@ export function setFence(cell: Cell, reservation: Reservation, open: boolean): v
   if (open) reservation.shut = []
 }
 
+/** Opens nodes of a copy that are closed for a promise. */
+export function reopen(scratch: Cell, shut: readonly number[]): void {
+  for (const node of shut) {
+    scratch.closedBy[node] = 0
+    scratch.tenants[node] = (scratch.tenants[node] ?? 0) - 1
+    touch(scratch, node)
+  }
+}
+
 /** Closes nodes of a copy, whoever is there. */
 export function close(scratch: Cell, nodes: readonly number[]): void {
   for (const node of nodes) {

@@ -192,20 +192,12 @@ export class FloorKeeper implements Floor {
   }
 
   take(spots: Spots): void {
-    for (let i = 0; i < spots.length; i += 2) {
-      const node = spots[i] ?? 0
-      const amount = spots[i + 1] ?? 0
-      const free = this.free(node)
-      if (free < amount || amount <= 0) broken(`node ${node} has ${free} free, and ${amount} of it are given`)
-      this.#setFree(node, free - amount)
-    }
+    this.#change(spots, -1)
   }
 
   give(spots: Spots): void {
-    for (let i = 0; i < spots.length; i += 2) {
-      const node = spots[i] ?? 0
-      this.#setFree(node, (this.#free[node] ?? 0) + (spots[i + 1] ?? 0))
-    }
+    this.#change(spots, 1)
+    if (spots.length > 0) this.gains++
   }
 
   /** Takes a node out of use; what stood on it must be gone. It is back when it was opened as often as closed. */
@@ -257,19 +249,35 @@ export class FloorKeeper implements Floor {
       )
   }
 
-  /** Sets what is free on a node, and all that is counted from it. */
-  #setFree(node: number, next: number): void {
-    const { number, first, size, unit } = this.groupOf(node)
-    const now = this.#free[node] ?? 0
+  /**
+   * Gives back or takes what a gang has of its nodes, which are of one group, and counts what that changes. Gangs have
+   * thousands of nodes: sums are written once.
+   */
+  #change(spots: Spots, sign: 1 | -1): void {
+    const { number, first, size, unit } = this.groupOf(spots[0] ?? 0)
+    const free = this.#free
+    const tree = this.#trees[number]
+    let [sum, splintered, busy, empty] = [0, 0, 0, 0]
+    for (let i = 0; i < spots.length; i += 2) {
+      const node = spots[i] ?? 0
+      const amount = sign * (spots[i + 1] ?? 0)
+      const now = free[node] ?? 0
+      const next = now + amount
+      if (sign < 0 && (amount >= 0 || next < 0 || !this.usable(node)))
+        broken(`node ${node} has ${this.free(node)} free, and ${-amount} of it are given`)
+      sum += amount
+      splintered += splinters(next, size) - splinters(now, size)
+      busy += Number(next < size) - Number(now < size)
+      empty += Number(next === size) - Number(now === size)
+      free[node] = next
+      tree?.set(node - first, next)
+    }
     const counts = this.tallies[unit]
-    counts.used += now - next
-    counts.splintered += splinters(next, size) - splinters(now, size)
-    this.#busy[number] = (this.#busy[number] ?? 0) + Number(next < size) - Number(now < size)
-    this.#empty[number] = (this.#empty[number] ?? 0) + Number(next === size) - Number(now === size)
-    this.#room[number] = (this.#room[number] ?? 0) + next - now
-    this.#free[node] = next
-    this.#trees[number]?.set(node - first, next)
-    if (next > now) this.gains++
+    counts.used -= sum
+    counts.splintered += splintered
+    this.#busy[number] = (this.#busy[number] ?? 0) + busy
+    this.#empty[number] = (this.#empty[number] ?? 0) + empty
+    this.#room[number] = (this.#room[number] ?? 0) + sum
   }
 }
 
