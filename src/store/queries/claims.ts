@@ -49,7 +49,7 @@ export const createClaims = (database: Database): Claims => ({
         await nudge(on, ['planes'])
         await sql`delete from control_planes where heard_at < clock_timestamp() - interval '1 day'`.execute(on)
       })
-    return rows.map(({ isNew: _, ...plane }) => plane)
+    return rows.map(({ isNew: _isNew, ...plane }) => plane)
   },
   withdraw: (id) =>
     database.write(async (on) => {
