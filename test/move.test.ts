@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
 import type { WorkloadDetail } from '#api/views.ts'
@@ -39,9 +41,15 @@ test('one of two that each keep a rack from a gang is moved to the other’s, sa
   const last = await starts('last')
   await house.until(last, 'running', isRunning)
   assert.deepEqual([await rackOf(gap), await rackOf(last)], [await rackOf(first), 1 - (await rackOf(first))])
-  await house.say('stop', gap, '--wait')
+  await house.say('stop', gap)
+  await house.until(gap, 'gone', ({ attemptList: [attempt] }) => attempt?.lease?.state === 'gone')
 
-  const gang = await house.start(aWrittenJob('gang', 'sleep 1', { nodes: 2, topology: { within: 'nvlink' } }))
+  const spec = aWrittenJob('gang', 'sleep 1', { nodes: 2, topology: { within: 'nvlink' } })
+  const file = join(house.home, 'gang.yaml')
+  writeFileSync(file, JSON.stringify(spec))
+  const planned = await house.isobar('plan', file)
+  assert.match(planned.stdout, /first moves elsewhere/, 'a plan says so before anybody is disturbed')
+  const gang = await house.start(spec)
   const done = await house.until(gang, 'at its end', isOver)
   assert.deepEqual([done.state, done.attempts], ['succeeded', 1])
   const moved = await house.until(first, 'running again', (one) => isRunning(one) && one.attempts === 2)
@@ -49,12 +57,7 @@ test('one of two that each keep a rack from a gang is moved to the other’s, sa
   assert.equal(await rackOf(first), await rackOf(last))
   assert.match(await house.say('logs', first), /saved by 1\nup in 2\n$/)
   assert.equal((await house.look(last)).attempts, 1, 'who does not say that it saves its work stays')
-  // It may have come before all that was stopped had left.
-  const told = (await house.events({ workload: gang })).filter(({ type }) => type === 'workload.waits')
-  const text = 'Room is made for it: first moves elsewhere, and what it holds is kept for it.'
-  assert.ok(
-    told.some(({ message }) => message === text),
-    told.map(({ message }) => message).join('\n'),
-  )
+  const told = (await house.events({ workload: gang })).find(({ type }) => type === 'workload.waits')
+  assert.equal(told?.message, 'Room is made for it: first moves elsewhere, and what it holds is kept for it.')
   for (const id of [first, last]) await house.say('stop', id, '--wait')
 })

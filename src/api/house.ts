@@ -24,6 +24,8 @@ export type ApiHouse = {
   count: ApiCounts
   /** The plan over aggregates, where there is one. */
   steering?: { plan(): SteeringPlan | undefined }
+  /** So many may be moved in an hour so that a domain is whole again for somebody; nobody when absent. */
+  movesPerHour?: number
   /** Aborts when the server closes: every stream and long poll ends. */
   closing: AbortSignal
 }

@@ -32,7 +32,7 @@ export const plannedWorkloads = (house: ApiHouse, plan: string, documents: Docum
 export async function makePlan(house: ApiHouse, documents: Document[]): Promise<StoredPlan> {
   const now = house.clock.now()
   const id = house.ids('p')
-  const snapshot = await house.store.placement.snapshot({ now, most: mostWaiting })
+  const snapshot = await snapshotOf(house, now)
   const submission: Submission = { documents, skipped: skippedOf(snapshot) }
   const plan = {
     id,
@@ -45,10 +45,13 @@ export async function makePlan(house: ApiHouse, documents: Document[]): Promise<
   return { ...plan, appliedAt: null }
 }
 
+const snapshotOf = ({ store, movesPerHour = 0 }: ApiHouse, now: number): Promise<QueueSnapshot> =>
+  store.placement.snapshot({ now, most: mostWaiting, moves: movesPerHour > 0 })
+
 /** Where workloads of a plan would go now. */
 export async function decideAgain(house: ApiHouse, workloads: NewWorkload[]): Promise<Decision[]> {
   const now = house.clock.now()
-  return decide(house, await house.store.placement.snapshot({ now, most: mostWaiting }), workloads)
+  return decide(house, await snapshotOf(house, now), workloads)
 }
 
 /** What fresh decisions say otherwise than the plan did; empty when the plan still holds. */
@@ -67,7 +70,8 @@ const nameOf = (workloads: NewWorkload[], { workload }: Decision): string =>
   workloads.length > 1 ? `${workloads.find(({ id }) => id === workload)?.name}: ` : ''
 
 /** Places workloads that nobody submitted behind all that wait already. */
-function decide({ clock, steering }: ApiHouse, snapshot: QueueSnapshot, workloads: NewWorkload[]): Decision[] {
+function decide(house: ApiHouse, snapshot: QueueSnapshot, workloads: NewWorkload[]): Decision[] {
+  const { clock, steering, movesPerHour = 0 } = house
   const now = clock.now()
   const plan = steering?.plan()
   const asked = workloads.flatMap((one) => {
@@ -77,7 +81,7 @@ function decide({ clock, steering }: ApiHouse, snapshot: QueueSnapshot, workload
   })
   const ours = new Set(workloads.map(({ id }) => id))
   const facts = { ...snapshot, waiting: [...snapshot.waiting, ...asked] }
-  const decisions = place({ snapshot: facts, now, ...(plan && { plan }) })
+  const decisions = place({ snapshot: facts, now, movesPerHour, ...(plan && { plan }) })
   return decisions.filter(({ workload }) => ours.has(workload))
 }
 

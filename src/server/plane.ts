@@ -57,6 +57,7 @@ export function openPlane(
     count: metrics,
     self,
     steering: { plan: () => plane.keeper?.plan() },
+    movesPerHour: options.movesPerHour,
   })
   stack.defer(() => api.close())
   const plane: Plane = { api, url: '', peers: null, loops: null, keeper: null }
