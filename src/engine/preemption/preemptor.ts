@@ -114,6 +114,20 @@ export class Preemptor {
     )
   }
 
+  #mayFindWithout(gone: readonly Held[], one: Rights & { now: number }): boolean {
+    const { quota } = this.#given
+    const held = new Map<string, Record<string, number>>()
+    for (const { request, way } of gone) {
+      const sum = held.get(request.want.project) ?? {}
+      held.set(request.want.project, sum)
+      for (const [resource, amount] of Object.entries(way.amounts)) sum[resource] = (sum[resource] ?? 0) + amount
+    }
+    for (const [project, amounts] of held) quota.remove(project, amounts)
+    const may = this.mayFind(one)
+    for (const [project, amounts] of held) quota.add(project, amounts)
+    return may
+  }
+
   /** How often work of a project may have to leave in this hour. */
   #left(project: string, now: number): number {
     const { perHour = null } = this.#given.terms.get(project) ?? {}
@@ -129,16 +143,18 @@ export class Preemptor {
   find(asking: Asking): Found | null {
     const root = this.rootOf(asking.request.want.project)
     const cells = new Set(asking.ways.map(({ cell }) => cell))
-    const gone = [...this.#candidates.leaving].filter(
-      ({ request, way }) => cells.has(way.cell) || this.rootOf(request.want.project) === root,
-    )
+    const leaving = [...this.#candidates.leaving]
+    const gone = leaving.filter(({ request }) => this.rootOf(request.want.project) === root)
+    const here = leaving.filter(({ way }) => cells.has(way.cell))
     const begin = (way: Way): Ask => {
       const ask = asking.begin(way)
-      for (const held of gone) if (held.way.cell === way.cell) release(ask.cell, held.gang)
+      for (const held of here) if (held.way.cell === way.cell) release(ask.cell, held.gang)
       return ask
     }
     const { want } = asking.request
-    const known: Case = { ...asking, want, begin, gone: gone.length > 0, owners: new Map() }
+    // Mostly there is nobody, and those who leave need not be counted out one by one, of each promise as well.
+    if (!this.#mayFindWithout(gone, { ...asking, want })) return null
+    const known: Case = { ...asking, want, begin, gone: gone.length + here.length > 0, owners: new Map() }
     for (const held of gone) asking.leave(held)
     const found = this.#findVictims(known) ?? this.#findMoves(known)
     for (const held of gone) asking.stay(held)

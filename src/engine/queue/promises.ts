@@ -33,6 +33,8 @@ type Options = {
 export class Promises {
   readonly #given: Options
   readonly #all: Reservation[] = []
+  /** The same of each tree of quotas. */
+  readonly #underRoot = new Map<string, Reservation[]>()
   /** For each cell those who could not start there if all who run had ended, until its nodes change. */
   readonly #never: WeakSet<Way>[]
   #made = 0
@@ -172,6 +174,9 @@ export class Promises {
   #add(reservation: Reservation, counted: readonly Held[]): void {
     for (const one of counted) this.#countIn(reservation, one)
     this.#all.push(reservation)
+    const same = this.#underRoot.get(reservation.root) ?? []
+    this.#underRoot.set(reservation.root, same)
+    same.push(reservation)
     this.#given.fences.add(reservation)
     reservation.owner.reservation = reservation
   }
@@ -202,9 +207,8 @@ export class Promises {
 
   /** Who is promised a start under the same quotas, as if it ran already. */
   claims(owner: Signature, onlySoon = false): Held[] {
-    const root = this.#given.rootOf(owner.want.project)
-    return this.all()
-      .filter((reservation) => reservation.root === root && (!onlySoon || reservation.victims))
+    return this.#under(owner.want.project)
+      .filter(({ victims }) => !onlySoon || victims)
       .map(({ request, at, way }) => ({ request, way, gang: -1, since: at, ends: at + request.lastsMs, leaves: false }))
   }
 
@@ -214,6 +218,8 @@ export class Promises {
     owner.reservation = null
     this.#given.fences.remove(reservation)
     this.#all.splice(this.#all.indexOf(reservation), 1)
+    const same = this.#under(owner.want.project)
+    same.splice(same.indexOf(reservation), 1)
     this.uncount(reservation.request)
     this.#given.lost(reservation.way.cell, owner.want.project)
   }
@@ -223,9 +229,8 @@ export class Promises {
     const { project } = asker.want
     const shortage = this.#given.quota.shortage(project, amounts)
     if (shortage) return { cause: 'quota', ...shortage }
-    const root = this.#given.rootOf(project)
-    const before = this.all().find((one) => {
-      if (one.root !== root || isOpen(one, asker, ends)) return false
+    const before = this.#under(project).find((one) => {
+      if (isOpen(one, asker, ends)) return false
       const counted = asker.reservation && one.counted.get(asker.reservation.request.id)
       if (!counted) return one.quota.shortage(project, amounts) !== null
       // As long as not all have left for it, it may take no more than if they stayed.
@@ -250,7 +255,13 @@ export class Promises {
 
   #countAgain({ request: { id, want }, way: { amounts } }: Held, change: 'add' | 'remove'): void {
     this.#given.quota[change](want.project, amounts)
-    for (const { counted, quota } of this.#all) if (counted.has(id)) quota[change](want.project, amounts)
+    for (const { counted, quota } of this.#under(want.project))
+      if (counted.has(id)) quota[change](want.project, amounts)
+  }
+
+  /** Promises under the same quotas. */
+  #under(project: string): Reservation[] {
+    return this.#underRoot.get(this.#given.rootOf(project)) ?? []
   }
 
   /** Whoever had to leave has left. */
@@ -273,7 +284,7 @@ export class Promises {
   }
 
   uncount({ id, want }: Request): void {
-    for (const { counted, quota } of this.all()) {
+    for (const { counted, quota } of this.#under(want.project)) {
       const amounts = counted.get(id)
       if (!amounts) continue
       counted.delete(id)
