@@ -3,7 +3,7 @@ import { test } from 'node:test'
 
 import * as fc from 'fast-check'
 
-import { costMicros, formatMoney, parseHourlyPrice, parseMoney } from './money.ts'
+import { costMicros, formatMoney, roundedMoney, parseHourlyPrice, parseMoney } from './money.ts'
 
 test('amounts are read in the forms that people write', () => {
   for (const text of ['$1200.50', '$1,200.50', '1200.5', '1200.50 USD', '1,200.50usd', ' $ 1,200.500000 ', 1200.5]) {
@@ -28,6 +28,28 @@ test('an amount that was written by the house is read as the same one', () => {
   assert.equal(formatMoney(1_234_500_000n), '$1,234.50')
   assert.equal(formatMoney(123n), '$0.000123')
   assert.equal(formatMoney(-3_000_000n), '-$3.00')
+})
+
+test('a rounded amount is the one that is shown in English, and with all its decimals the exact one', () => {
+  const small = fc.bigInt(-(10n ** 14n), 10n ** 14n)
+  fc.assert(
+    fc.property(small, fc.integer({ min: 0, max: 6 }), (amount, decimals) => {
+      const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals }
+      const style = { style: 'currency', currency: 'USD', signDisplay: 'negative', ...digits } as const
+      const whole = `${amount}E-6` as `${number}` // read exactly, not as a number
+      assert.equal(roundedMoney(amount, decimals), new Intl.NumberFormat('en-US', style).format(whole))
+    }),
+    {
+      seed: 5,
+      numRuns: 500,
+      examples: [
+        [-4n, 2],
+        [5_000n, 2],
+        [999_995_000n, 2],
+        [-1n, 0],
+      ],
+    },
+  )
 })
 
 test('no text makes the readers throw', () => {

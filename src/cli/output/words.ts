@@ -2,6 +2,7 @@ import type { MoneyView } from '#api/run-views.ts'
 import type { WorkloadView } from '#api/views.ts'
 import type { Paint } from '#cli/io.ts'
 import { roundDuration } from '#kit/duration.ts'
+import { grouped, roundedMoney } from '#kit/money.ts'
 
 /** How long ago a time was: whole seconds, for nobody reads the age of a thing more exactly. */
 export const ago = (time: string, now: number): string =>
@@ -17,8 +18,7 @@ export const took = (from: string | null, to: string | null, now: number): strin
  */
 export function inColumn(amounts: readonly MoneyView[]): (money: MoneyView) => string {
   const decimals = Math.max(2, ...amounts.map(decimalsOf))
-  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals }
-  return ({ micros }) => `$${(Number(micros) / 1_000_000).toLocaleString('en-US', digits)}`
+  return ({ micros }) => roundedMoney(BigInt(micros), decimals)
 }
 
 /** A cell of a column of money. */
@@ -53,5 +53,4 @@ export const hasEnded = ({ state }: Pick<WorkloadView, 'state'>): boolean =>
   state === 'succeeded' || state === 'failed' || state === 'stopped'
 
 /** `3 nodes`, `1 node`. */
-export const count = (many: number, noun: string): string =>
-  `${many.toLocaleString('en-US')} ${noun}${many === 1 ? '' : 's'}`
+export const count = (many: number, noun: string): string => `${grouped(String(many))} ${noun}${many === 1 ? '' : 's'}`
