@@ -23,13 +23,17 @@ export const attemptView = (attempt: ShownAttempt, spec: Spec, now: number): Att
   createdAt: time(attempt.createdAt),
   startedAt: timeOrNull(attempt.startedAt),
   endedAt: timeOrNull(attempt.endedAt),
-  ranks: attempt.ranks.map(({ rank, state, address, exitCode }) => {
-    const role = rank < spec.nodes ? roleOfRank(spec, rank).name : ''
-    const node = attempt.lease?.ranks.find((one) => one.rank === rank)?.node ?? null
-    return { rank, state, address, exitCode, role: role === '' ? null : role, node }
-  }),
+  ranks: ranksOf(attempt, spec),
   lease: attempt.lease && { id: attempt.lease.id, state: attempt.lease.state },
 })
+
+function ranksOf({ ranks, lease }: ShownAttempt, spec: Spec): AttemptView['ranks'] {
+  const nodes = new Map(lease?.ranks.map(({ rank, node }) => [rank, node]))
+  return ranks.map(({ rank, state, address, exitCode }) => {
+    const role = rank < spec.nodes ? roleOfRank(spec, rank).name : ''
+    return { rank, state, address, exitCode, role: role === '' ? null : role, node: nodes.get(rank) ?? null }
+  })
+}
 
 const siteOf = (lease: Lease): string => `${lease.provider}/${lease.site}`
 

@@ -77,6 +77,8 @@ export type Start = {
   order: number
   /** Others leave or move for it, or have: what they held is kept for it and for nobody else until it starts. */
   made?: 'preempting' | 'moving'
+  /** It comes back to nodes that are kept for it, when what is left there has ended. */
+  repairs?: boolean
 }
 
 /** Why nothing was placed: one dominant cause, the evidence, and the command that helps. */

@@ -63,9 +63,10 @@ export function noteRound(house: House, { snapshot, decisions, more, now }: Roun
   const needOf = ({ workload, replica }: Decision): string => asked.get(`${workload} ${replica}`)?.need ?? ''
   const placed = new Set(decisions.filter(({ placement }) => placement !== null).map(needOf))
   const refused = new Map<string, Need>()
-  for (const { workload, replica, placement } of decisions) {
+  for (const { workload, replica, placement, repair, lets } of decisions) {
     const one = asked.get(`${workload} ${replica}`)
-    if (!one || placement !== null || refused.has(one.need)) continue
+    // Who comes back to its nodes, or lets them go, says nothing of what others of its need find.
+    if (!one || placement !== null || repair || lets || refused.has(one.need)) continue
     const { priority, createdAt } = one.workload
     refused.set(one.need, { depth: shallow, priority, createdAt })
   }

@@ -10,7 +10,7 @@ import { needOf } from './need.ts'
 import { idOf, inQueueOrder, unreadId } from './queue.ts'
 import { groundOf } from './market.ts'
 import { leftFor, preemptionOf } from './preempting.ts'
-import { comebacksOf, holdKept, repair, withLostNodes } from './repairing.ts'
+import { comebacksOf, holdKept, isLate, repair, withLostNodes } from './repairing.ts'
 import { openRound, type Round } from './round.ts'
 import { keysOf, rowFor, type Queue, type Row } from './rows.ts'
 import { adoptAll } from './running.ts'
@@ -76,7 +76,8 @@ export function place({ snapshot, now, defaults = {}, plan, movesPerHour = 0 }: 
   submitAll(line, snapshot, queue)
   const comeBack = (isTold: boolean): void => {
     for (const comeback of comebacks.values())
-      if (isTold === Boolean(comeback.asked.start)) answers.comesBack(comeback, repair(line, comeback))
+      if (isTold === Boolean(comeback.asked.start?.repairs))
+        answers.comesBack(comeback, isLate(comeback, now) ? null : repair(line, comeback))
   }
   // Who was told already which nodes it gets goes before promises, and others after them.
   comeBack(true)
@@ -116,9 +117,9 @@ function submitAll(line: Line, { unread }: Snapshot, { waiting, rowOf }: Queue):
     const row = rowOf.get(idOf(asked))
     const count = left.get(asked.need ?? '')
     if (asked.need !== undefined && count !== undefined) left.set(asked.need, count - 1)
-    if (!row || row.fits.length === 0 || asked.replica.kept) continue
+    if (!row || row.fits.length === 0) continue
     const request = { want: row.want, since: asked.workload.createdAt, lastsMs: row.need.lastsMs }
-    line.submit({ ...request, id: idOf(asked), work: asked.workload.id })
+    if (!asked.replica.kept) line.submit({ ...request, id: idOf(asked), work: asked.workload.id })
     if (count === 1 && asked.need !== undefined) line.submit({ ...request, id: unreadId(asked.need) })
   }
 }
@@ -126,5 +127,5 @@ function submitAll(line: Line, { unread }: Snapshot, { waiting, rowOf }: Queue):
 /** Who was promised a start in an earlier round, the oldest promise first. */
 const promisedBefore = ({ waiting, rowOf }: Queue) =>
   waiting
-    .filter((asked) => asked.start && rowOf.has(idOf(asked)))
+    .filter((asked) => asked.start && !asked.start.repairs && rowOf.has(idOf(asked)))
     .sort((a, b) => (a.start?.order ?? 0) - (b.start?.order ?? 0) || (idOf(a) < idOf(b) ? -1 : 1))

@@ -92,6 +92,32 @@ test('as long as something of it is left there it waits, and its nodes and the o
   assert.deepEqual(of(decided(later, aNow + 5_000), three)?.refusal, first.refusal, 'the same is told again')
 })
 
+test('who waited for the rest of its last attempt a minute longer than that was to take starts anew', () => {
+  const lease = kept(three, ['n0', 'n1', 'n2'], { lost: [1], isGone: false })
+  const told = of(decided({ waiting: [back(three, lease)], leases: [lease], sites: [racks(1, 4)] }), three)
+  const start = told?.refusal?.start
+  const at = (start?.at ?? 0) + 60_000
+  const facts = { waiting: [back(three, lease, start)], leases: [lease], sites: [racks(1, 4)] }
+  assert.equal(of(decided(facts, at), three)?.refusal?.cause, 'repairing')
+  const decision = of(decided(facts, at + 1), three)
+  assert.deepEqual([decision?.refusal?.cause, decision?.lets], ['not-repaired', lease.id])
+})
+
+test('where others hold by now what is noted as kept, it starts anew', () => {
+  const lease = kept(three, ['n0', 'n1', 'n2'], { lost: [1] })
+  const other = aLease({ id: 'l-other', ranks: [{ rank: 0, node: 'n2', ...full }] })
+  const snapshot = aSnapshot({ waiting: [back(three, lease)], leases: [lease, other], sites: [racks(1, 4)] })
+  assert.equal(of(place({ snapshot, now: aNow }), three)?.lets, lease.id)
+})
+
+test('who is not read yet of those who want the same keeps its place behind one that comes back', () => {
+  const lease = kept(three, ['n0', 'n1', 'n2'], { lost: [1], isGone: false })
+  const low = aJob({ name: 'low', resources: { accelerators: 'H100:8' } }, { id: 'w-low', priority: -9 })
+  const waiting = [{ ...back(three, lease), need: 'three' }, low]
+  const facts = { waiting, leases: [lease], sites: [racks(2, 4)], unread: new Map([['three', 1]]) }
+  assert.equal(of(decided(facts), low), undefined)
+})
+
 test('its spare nodes are taken first, and it keeps those that are left', () => {
   const spared = gang(2, { within: 'block', spares: { count: 1, within: 'nvlink' } })
   const lease = kept(spared, ['n0', 'n3'], { lost: [0], spares: ['n2', 'n5'] })
@@ -129,7 +155,7 @@ test('where its domain has no other node for it, its nodes are left to others an
   const facts = { leases: [lease], sites: [racks(2, 3)] }
   const [decision] = decided({ ...facts, waiting: [back(three, lease)] })
   assert.deepEqual([decision?.placement, decision?.lets], [null, lease.id])
-  assert.match(decision?.refusal?.text ?? '', /^It lost a node, and no other can take its place/)
+  assert.match(decision?.refusal?.text ?? '', /^It lost a node and cannot come back to its others/)
   const [anew] = decided({ ...facts, leases: [], waiting: [three] })
   assert.equal(nodesOf(anew)?.length, 3)
 })
@@ -199,7 +225,7 @@ test('a node that is promised to somebody else is not taken, but the one it was 
   const facts = { leases: [lease, busy], sites }
   const first = decided({ ...facts, waiting: [...waiting, back(three, lease)] })
   assert.equal(of(first, three)?.lets, lease.id)
-  const told = decided({ ...facts, waiting: [...waiting, back(three, lease, start)] })
+  const told = decided({ ...facts, waiting: [...waiting, back(three, lease, { ...start, repairs: true })] })
   assert.deepEqual(of(told, three)?.repair?.replaced, [{ from: 'n1', to: 'n3' }])
 })
 

@@ -33,10 +33,12 @@ export function withLostNodes({ sites, leases }: Pick<Snapshot, 'sites' | 'lease
     const told = new Map(site.nodes.map((node) => [node.name, node]))
     const lost = new Map<string, Node>()
     for (const { ranks } of kept.filter((lease) => `${lease.provider}/${lease.site}` === site.site))
-      for (const [i, { node: name }] of ranks.entries()) {
-        const near = ranks.toSorted((a, b) => Math.abs(a.rank - i) - Math.abs(b.rank - i))
-        const beside = near.flatMap(({ node }) => told.get(node ?? '') ?? [])[0]
-        if (name !== undefined && beside && !told.has(name)) lost.set(name, { ...beside, name, usable: false })
+      for (const [rank, { node: name }] of ranks.entries()) {
+        if (name === undefined || told.has(name)) continue
+        let beside: Node | undefined
+        for (let by = 1; !beside && by < ranks.length; by++)
+          beside = told.get(ranks[rank - by]?.node ?? '') ?? told.get(ranks[rank + by]?.node ?? '')
+        if (beside) lost.set(name, { ...beside, name, usable: false })
       }
     return lost.size === 0 ? site : { ...site, nodes: [...site.nodes, ...lost.values()] }
   })
@@ -79,12 +81,18 @@ export function holdKept(line: Line, { row, lease, option, ground, ranks }: Come
   line.adopt(request, { option, ranks, spares, ends, since: lease.since }, now)
 }
 
+/** Whether more is held on a node than there is of it. */
+const isOver = ({ free }: Ground['cell'], node: number): boolean =>
+  free.subarray(4 * node, 4 * node + 4).some((left) => left < 0)
+
 /**
  * Lets the line replace each node that was lost, or cannot be used by now. Null where it knows of no other for one of
  * them that keeps the rules of the gang: then the gang starts anew as a whole.
  */
 export function repair(line: Line, { row, lease, ground, ranks }: Comeback): Repaired | null {
   const { cell, names } = ground
+  // Somebody else is there by now: the note of what is kept was not heeded, or is old.
+  if (ranks.some((node) => isOver(cell, node))) return null
   const lost = new Set(lease.keptFor.lost.flatMap((rank) => ranks[rank] ?? []))
   const bad = new Set(ranks.filter((node) => lost.has(node) || cell.usable[node] === 0))
   const kept = ranks.filter((node) => !bad.has(node)).length
@@ -100,9 +108,9 @@ export function repair(line: Line, { row, lease, ground, ranks }: Comeback): Rep
     if (other === null) break
     moves.set(node, other)
   }
-  if (moves.size < bad.size) return null
   // Until nothing is left there, what it lost is nobody's.
   if (lease.keptFor.isGone) use(true)
+  if (moves.size < bad.size) return null
   const spares = (lease.beside?.spares ?? []).flatMap((name) => ground.numberOf.get(name) ?? [])
   for (const node of ranks) {
     const taken = spares.indexOf(moves.get(node) ?? -1)
@@ -120,6 +128,13 @@ export function repair(line: Line, { row, lease, ground, ranks }: Comeback): Rep
   }
 }
 
+/** What is left of an attempt is waited for no longer than so long after it was to be gone: its provider may be stuck. */
+const mostLateMs = 60_000
+
+/** Whether who waits for the rest of its last attempt has waited too long: then it starts anew, and its nodes are let go. */
+export const isLate = ({ asked: { start }, lease }: Comeback, now: number): boolean =>
+  !lease.keptFor.isGone && start?.repairs === true && now > start.at + mostLateMs
+
 /** What somebody is told who comes back when what is left there has ended. */
 export function comingBack({ asked, lease }: Comeback, { repair: found }: Repaired, now: number): Refusal {
   const { workload, start } = asked
@@ -130,7 +145,7 @@ export function comingBack({ asked, lease }: Comeback, { repair: found }: Repair
     text: `It lost a node and ${sayRepair(found)}. It starts when the rest of its last attempt has ended.`,
     frees: 'What is left of its last attempt ending.',
     // As it was told first: it does not take longer because we looked again.
-    start: start ?? { earliest: now, at, site, order: 0 },
+    start: start?.repairs ? start : { earliest: now, at, site, order: 0, repairs: true },
     next: [`isobar describe ${workload.name}`],
   }
 }
@@ -138,6 +153,6 @@ export function comingBack({ asked, lease }: Comeback, { repair: found }: Repair
 /** What somebody is told who cannot come back. */
 export const startsAnew = ({ workload }: Asked): Refusal => ({
   cause: 'not-repaired',
-  text: 'It lost a node, and no other can take its place there now: it starts anew as a whole.',
+  text: 'It lost a node and cannot come back to its others: it starts anew as a whole.',
   next: [`isobar why ${workload.name}`],
 })

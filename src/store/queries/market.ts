@@ -4,7 +4,7 @@ import type { Database } from '#store/database.ts'
 import type { MarketHistory } from '#store/store.ts'
 import { ageless } from './sites.ts'
 
-/** Who ended so many half-lives ago counts less than a thousandth, and of a site no more than so many leases are read. */
+/** Who ended so many half-lives ago counts less than a thousandth, and of a site no more than so many of them are read. */
 const [halfLives, mostLeases] = [10, 20_000]
 /** Where nothing has ended yet, it is as if it did at the end of all times; an index is in this order. */
 const endOf = sql`coalesce(ended_at, 9223372036854775807)`
@@ -13,6 +13,8 @@ export const createMarketHistory = (database: Database): MarketHistory => ({
   spot: ({ site, now, halfLifeMs }) =>
     database.read(async (on) => {
       const [provider = '', ...name] = site.split('/')
+      const ofSite = sql`
+        leases where provider = ${provider} and site = ${name.join('/')} and tier = 'spot' and started_at is not null`
       // A gang goes when any of its nodes is taken, so a lost lease is one loss, however many nodes it had.
       const { rows } = await sql<Awaited<ReturnType<MarketHistory['spot']>>[number]>`
         select shape, sum(weight * nodes * greatest(0, until - started_at) / 3600000.0)::float8 as "nodeHours",
@@ -22,9 +24,13 @@ export const createMarketHistory = (database: Database): MarketHistory => ({
             power(0.5, greatest(0, ${now}::bigint - coalesce(l.ended_at, ${now}::bigint)) / ${halfLifeMs}::float8) as weight,
             jsonb_array_length(l.ranks) as nodes, (a.state = 'lost')::int as lost
           from (
-            select * from leases where provider = ${provider} and site = ${name.join('/')} and tier = 'spot'
-              and started_at is not null and ${endOf} > ${now - halfLives * halfLifeMs}::bigint
-            order by ${endOf} desc limit ${mostLeases}
+            (select * from ${ofSite} and ${endOf} = 9223372036854775807)
+            union all
+            (
+              select * from ${ofSite} and ${endOf} < 9223372036854775807
+                and ${endOf} > ${now - halfLives * halfLifeMs}::bigint
+              order by ${endOf} desc limit ${mostLeases}
+            )
           ) l join attempts a on a.id = l.attempt
         ) x group by shape order by shape
       `.execute(on)
