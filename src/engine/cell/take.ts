@@ -151,8 +151,10 @@ function close(cell: Cell, gang: number, { level, by }: { level: number; by: num
   for (let i = first; i < end; i++) {
     const domain = domainAt(tree, gangs.pool[i] ?? 0, level)
     const start = tree.nodes[level]?.[domain] ?? 0
-    if (cell.closedBy[start] === by) continue
+    if (by !== 0 && cell.closedBy[start] === by) continue
     for (let node = start; node < (tree.nodes[level]?.[domain + 1] ?? 0); node++) {
+      // What others keep closed, or have closed meanwhile, stays as it is.
+      if (by === 0 ? cell.closedBy[node] !== gang + 1 : cell.closedBy[node] !== 0) continue
       cell.closedBy[node] = by
       touch(cell, node)
     }

@@ -18,6 +18,8 @@ export type Domain = {
 
 type Options = {
   cell: Cell
+  /** What is free of each node when all have gone who leave anyway, as a cell has it. */
+  free: Int32Array
   ask: Ask
   /** Those who may have to leave in this cell, the least loss first. */
   next: () => Candidate | null
@@ -96,14 +98,14 @@ export class Domains {
   }
 
   #domainOf(node: number): Domain {
-    const { cell } = this.#given
+    const { cell, free } = this.#given
     const at = domainAt(cell.tree, node, this.#level)
     const known = this.#all.get(at)
     if (known) return known
     const domain: Domain = { free: 0, freed: 0, loss: 0, enough: 0, candidates: [] }
     const starts = cell.tree.nodes[this.#level]
     for (let one = starts?.[at] ?? 0; one < (starts?.[at + 1] ?? 0); one++)
-      if (cell.usable[one] === 1) domain.free += Math.max(0, cell.free[4 * one + this.#resource] ?? 0)
+      if (cell.usable[one] === 1) domain.free += Math.max(0, free[4 * one + this.#resource] ?? 0)
     this.#all.set(at, domain)
     return domain
   }

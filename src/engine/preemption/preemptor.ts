@@ -251,10 +251,12 @@ export class Preemptor {
    * tried on a copy of the cell. It needs no right to preempt them, since they only start anew; so few of them may be moved,
    * and nobody for who is less urgent.
    */
-  #findMoves({ request, ways, now, begin, again, hasQuota }: Case): Found | null {
+  #findMoves({ request, ways, now, begin, again, hasQuota, gone }: Case): Found | null {
     const { ledger, movesPerHour, mayMove } = this.#given
     const most = movesPerHour > 0 ? Math.min(movesAtMost, movesPerHour - ledger.lately(moved, now)) : 0
     if (most <= 0) return null
+    // Nobody is moved where enough leaves anyway.
+    if (gone && ways.some((way) => hasRoom(begin(way)) && hasQuota(way))) return null
     for (const way of ways.slice(0, waysAtMost)) {
       if (!hasQuota(way)) continue
       const count = this.#budgets(now)

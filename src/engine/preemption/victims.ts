@@ -54,7 +54,7 @@ export function findVictims(search: Search): Eviction | null {
   const now = take(ask.cell, ask)
   if (now === refusals.tooLarge) return null
   if (now >= 0) return new Trial(search, budget).find(null)
-  const domains = new Domains({ cell: way.site, ask: way.ask, next: order('here') })
+  const domains = new Domains({ cell: way.site, free: ask.cell.free.slice(), ask: way.ask, next: order('here') })
   let best: Eviction | null = null
   for (const domain of domains.best(domainsAtMost)) {
     if (domain.enough > most || budget.left <= 0) continue

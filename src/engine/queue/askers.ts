@@ -57,7 +57,9 @@ export class Askers {
       this.#isAllStirred || roots.has(this.#preemptor.rootOf(want.project)) || own.some((cell) => cells.has(cell))
     const found = [...this.#able].filter(
       (signature) =>
-        isStirred(signature) && this.#preemptor.mayFind({ ...signature, coming: this.#coming(signature), now }),
+        !signature.reservation?.victims &&
+        isStirred(signature) &&
+        this.#preemptor.mayFind({ ...signature, coming: this.#coming(signature), now }),
     )
     for (const set of [branches, roots, cells]) set.clear()
     this.#isAllStirred = false

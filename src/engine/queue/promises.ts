@@ -75,7 +75,7 @@ export class Promises {
     // Who lacks nothing but quota, and for nobody knows how long, keeps the quota alone, and no nodes from others.
     if (start?.at === Infinity && owner.asleep?.room === false) start = { ...start, nodes: [] }
     if (start) this.#promise(owner, head, { start, claims: this.#claimsOn(owner), now })
-    else owner.hopeless = open.length === ways.length
+    else owner.hopeless = open.length === ways.length && open.every((way) => this.#never[way.cell]?.has(way))
   }
 
   /** When the first of a row starts if nobody leaves for it and all end when they are known to; Infinity: nobody knows. */

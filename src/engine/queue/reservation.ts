@@ -35,7 +35,7 @@ export function reopen(scratch: Cell, shut: readonly number[]): void {
 /** Closes nodes of a copy, whoever is there. */
 export function close(scratch: Cell, nodes: readonly number[]): void {
   for (const node of nodes) {
-    if (scratch.closedBy[node] !== 0) continue
+    if (scratch.closedBy[node] === reserved) continue
     scratch.closedBy[node] = reserved
     scratch.tenants[node] = (scratch.tenants[node] ?? 0) + 1
     touch(scratch, node)

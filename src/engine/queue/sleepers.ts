@@ -67,7 +67,7 @@ export class Sleepers {
         const same = this.#forRoom[way.cell]?.get(way.need) ?? new Map<Signature, Way>()
         this.#forRoom[way.cell]?.set(way.need, same.set(signature, way))
       }
-    if (!signature.reservation?.victims) this.#askers?.add(signature)
+    this.#askers?.add(signature)
     if (!lack.quota) return
     const root = this.rootOf(signature.want.project)
     const same = this.#underRoot.get(root) ?? new Set()
