@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 
 import { aDatabase } from '#rigs/postgres.ts'
 import { aHome, aServer, ask } from '#rigs/server.ts'
@@ -179,7 +179,8 @@ test('a job that must not run here ends at a simulated site of sites.yaml, at it
   assert.deepEqual([attempt.site, attempt.pricePerHour.text], ['simulated/cloud', '$80.00'])
 })
 
-test('two halves see one accelerator, and who has one whole sees another', async (t) => {
+/** A server whose one site has two accelerators, as far as it is told. */
+async function withTwoAccelerators(t: TestContext) {
   const home = aHome(t)
   writeFileSync(
     join(home, 'sites.yaml'),
@@ -188,7 +189,11 @@ test('two halves see one accelerator, and who has one whole sees another', async
       shape: { cpus: 8, memory: 2GB, accelerators: H100:2, acceleratorMemory: 80GB } }
 `,
   )
-  const server = await aServer(t, { home, url: await aDatabase(), port: 0 })
+  return aServer(t, { home, url: await aDatabase(), port: 0 })
+}
+
+test('two halves see one accelerator, and who has one whole sees another', async (t) => {
+  const server = await withTwoAccelerators(t)
   const documents = ['0.5', '0.5', '1'].map(
     (share, i) => `kind: job
 name: j-${i}
@@ -215,15 +220,7 @@ run: echo gpu $CUDA_VISIBLE_DEVICES; exec sleep 60
 })
 
 test('tasks of an array with half an accelerator each see one, two of them the same', async (t) => {
-  const home = aHome(t)
-  writeFileSync(
-    join(home, 'sites.yaml'),
-    `sites:
-  - { provider: local, name: here, price: $4/h,
-      shape: { cpus: 8, memory: 2GB, accelerators: H100:2, acceleratorMemory: 80GB } }
-`,
-  )
-  const server = await aServer(t, { home, url: await aDatabase(), port: 0 })
+  const server = await withTwoAccelerators(t)
   const text = `kind: array
 name: halves
 tasks: 24

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { Client } from 'pg'
+
 import type { Placed, Store } from '#store/store.ts'
 import { aStore } from '#rigs/postgres.ts'
 import { aPlacing, held, submitted } from '#rigs/story.ts'
@@ -37,6 +39,28 @@ test('it is told how long spot nodes were held, and how many leases were lost; o
   // What runs counts whatever its age; what ended ten half-lives ago is not even read.
   const [late] = await store.market.spot({ site: 'local/west', now: began + 100 * hour, halfLifeMs: hour })
   assert.deepEqual([Math.round(late?.nodeHours ?? 0), late?.taken], [100, 0])
+})
+
+test('however many run on spot at a site, those that were lost there are counted', async () => {
+  await using store = await aStore()
+  const ids = await submitted(store, [aJob(), aJob()])
+  const [kept, lost] = ids.map((id) => aPlacing(id))
+  if (!kept || !lost) assert.fail()
+  await held(store, [onSpot(kept), onSpot(lost)])
+  await store.apply([
+    { change: 'attempt', id: lost.attemptId, to: 'lost', reason: '' },
+    { change: 'lease', id: lost.leaseId, to: 'lost' },
+  ])
+  const client = new Client({ connectionString: store.url })
+  await client.connect()
+  await client.query(
+    `insert into leases select (jsonb_populate_record(l, jsonb_build_object('id', 'copy-' || i))).*
+     from leases l, generate_series(1, 20001) i where l.id = $1`,
+    [kept.leaseId],
+  )
+  await client.end()
+  const [seen] = await store.market.spot({ site: 'local/west', now: aNow, halfLifeMs: 3_600_000 })
+  assert.ok((seen?.taken ?? 0) > 0.9, `${seen?.taken}`)
 })
 
 const data = (site: string) => [{ name: 'corpus', location: 's3://corpus', site, size: '1GB' }]
