@@ -8,7 +8,11 @@ import { ServerProblem } from './server-problem.ts'
 /** One option of the server: where it is read from, what it means, and what it is without being set. */
 type Option = { env?: string; flag?: string; schema: z.ZodType; description: string }
 
-const aPort = 'must be a port from 0 to 65535'
+function wholeNumber(least: number, most: number) {
+  const text = `must be a whole number from ${least} to ${most}`
+  return z.coerce.number(text).int(text).min(least, text).max(most, text)
+}
+
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 
 /** All options of the server, declared once: the command line, the environment and the documentation come from here. */
@@ -34,7 +38,7 @@ export const serverOptions = {
   port: {
     env: 'ISOBAR_PORT',
     flag: '--port <port>',
-    schema: z.coerce.number(aPort).int(aPort).min(0, aPort).max(65_535, aPort).optional(),
+    schema: wholeNumber(0, 65_535).optional(),
     description: 'The port alone.',
   },
   databaseUrl: {
@@ -64,13 +68,13 @@ export const serverOptions = {
   keepDays: {
     env: 'ISOBAR_KEEP_DAYS',
     flag: '--keep-days <days>',
-    schema: z.coerce.number().int().min(1).max(36_500).default(90),
+    schema: wholeNumber(1, 36_500).default(90),
     description: 'How long ended workloads are kept, with their logs and checkpoints. The ledger is kept for ever.',
   },
   movesPerHour: {
     env: 'ISOBAR_MOVES_PER_HOUR',
     flag: '--moves-per-hour <count>',
-    schema: z.coerce.number().int().min(0).max(1_000_000).default(0),
+    schema: wholeNumber(0, 1_000_000).default(0),
     description:
       'How many workloads may be stopped and started elsewhere in an hour, so that a gang finds room in one domain.',
   },
