@@ -11,7 +11,7 @@ import { checkRounds, type Seen } from './check-rounds.ts'
 import { check } from './check.ts'
 import type { LiveLease } from '#model/live-lease.ts'
 import type { Snapshot } from './facts.ts'
-import { place } from './place.ts'
+import { overdueMs, place } from './place.ts'
 
 const grace = 30_000
 
@@ -184,27 +184,37 @@ test('what others of its tree borrow is reclaimed, and no oftener than their pro
   assert.notEqual(decision?.placement, null, 'there is room')
 })
 
+test('who would borrow is placed before less urgent work of its own project that would not', () => {
+  const { waiting, ...facts } = borrower()
+  assert.deepEqual(placedOf(decided(aSnapshot({ ...facts, waiting }))), ['w-borrows'])
+})
+
 test('nobody has to leave in the round in which it is placed, though it is asked before one who may make it leave', () => {
+  const { waiting, ...facts } = borrower()
+  const [borrows, low] = waiting
+  const old = { ...low, createdAt: aNow - overdueMs }
+  const decisions = decided(aSnapshot({ ...facts, waiting: [borrows, old] }))
+  assert.deepEqual(placedOf(decisions), ['w-low'])
+  assert.ok(decisions.every(({ preempts }) => preempts === undefined))
+})
+
+/** Two of one project, of which the more urgent one would borrow, and room for one of them. */
+function borrower() {
   const projects = [
     aProject({ name: 'lab' }),
     aProject({ name: 'a', parent: 'lab', quota: { accelerators: 4 } }),
     aProject({ name: 'b', parent: 'lab', quota: { accelerators: 4 }, preemption: lower }),
   ]
-  const waiting = [
+  const waiting: [Workload, Workload] = [
     gpus(4, { id: 'w-borrows', project: 'b', priority: 1 }),
     gpus(2, { id: 'w-low', project: 'b', priority: 0 }),
   ]
   const leases = [held('stays', { gpus: 2, node: 'n0', project: 'b', priority: 5 })]
-  const sites = [aSite({ nodes: someNodes(1, { gpus: 6 }) })]
-  const decisions = decided(aSnapshot({ waiting, leases, projects, sites }))
-  assert.deepEqual(
-    decisions.map(({ workload, placement, preempts }) => [workload, placement !== null, preempts]),
-    [
-      ['w-borrows', false, undefined],
-      ['w-low', true, undefined],
-    ],
-  )
-})
+  return { waiting, leases, projects, sites: [aSite({ nodes: someNodes(1, { gpus: 6 }) })] }
+}
+
+const placedOf = (decisions: Decision[]) =>
+  decisions.flatMap(({ workload, placement }) => (placement ? [workload] : []))
 
 test('from round to round all come to rest: nobody is made to leave without end, and all run in the end', () => {
   const job = record({

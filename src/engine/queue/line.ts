@@ -8,12 +8,13 @@ import { Askers, quietAtMost } from './askers.ts'
 import { Elders } from './elders.ts'
 import { Fences } from './fences.ts'
 import { Holders } from './holders.ts'
+import { Overtaken } from './overtaken.ts'
 import { Patience } from './patience.ts'
 import { Promises } from './promises.ts'
 import { createQuotaTree, negative } from './quota.ts'
-import { createReady, type Ready } from './ready.ts'
+import { Ready } from './ready.ts'
 import { Rehearsal } from './rehearsal.ts'
-import { endsOf, headOf, mayBePromised, workOf } from './request.ts'
+import { endsOf, headOf, workOf } from './request.ts'
 import { noRoom } from './room.ts'
 import { Rows } from './rows.ts'
 import { Sleepers } from './sleepers.ts'
@@ -51,6 +52,7 @@ export class Line {
   readonly #sleepers: Sleepers
   readonly #promises: Promises
   readonly #fences: Fences
+  readonly #overtaken: Overtaken
   readonly #saysRoom: boolean
   readonly #ledger: Ledger
   readonly #preemptor: Preemptor | null
@@ -81,7 +83,16 @@ export class Line {
       rehearsals: cells.map((cell) => new Rehearsal(cell)),
       holders: this.#held,
       rootOf,
+      // Others would only take it back, and less urgent work of its own project leaves when it can start.
+      mayKeep: (owner, way, now) => !this.#mayLose(owner, way) || this.#elders.is(owner, now),
       lost: (cell, project) => this.#sleepers.stir(cell, project),
+    })
+    this.#overtaken = new Overtaken({
+      fences: this.#fences,
+      sleepers: this.#sleepers,
+      promises: this.#promises,
+      order: (now, isIn) => this.#order(now, isIn),
+      chosen: (signature, now) => this.#chosen(signature, now),
     })
     this.#saysRoom = options.saysRoom ?? true
   }
@@ -192,7 +203,7 @@ export class Line {
     const ready = this.#order(now, ({ asleep }) => asleep === null)
     this.#elders.addOverdue(this.#sleepers.awake, now)
     for (const signature of this.#sleepers.awake) ready.add(signature)
-    this.#sleepers.whenAwake(ready.add)
+    this.#sleepers.whenAwake((signature) => ready.add(signature))
     for (let [placed, quiet] = [0, 0]; placed < most;) {
       this.#wake(now)
       const next = ready.next()
@@ -200,7 +211,7 @@ export class Line {
       if (!head && quiet++ < quietAtMost && this.#sleepers.wakeAskers(now)) continue
       if (!head) break
       const wasElder = this.#elders.is(next, now)
-      this.#promiseBefore(next, ready, now)
+      this.#overtaken.promise(ready.standOf(next), now)
       this.asked++
       const outcome = this.#ask(next, head, now)
       const preempts = 'refusal' in outcome ? this.#preempt(next, head, now) : null
@@ -247,26 +258,14 @@ export class Line {
   }
 
   #order(now: number, isIn: (signature: Signature) => boolean): Ready {
-    const borrows = ({ want, ways: [way] }: Signature): boolean =>
-      way !== undefined && this.#quota.wouldBorrow(want.project, way.amounts)
+    const borrows = (one: Signature): boolean => this.#mayLose(one, one.ways[0])
     const rules = { now, shares: this.#given.shares, elders: this.#elders, isIn }
-    return createReady(this.#preemptor?.takesBack ? { ...rules, borrows } : rules)
+    return new Ready(this.#preemptor?.takesBack ? { ...rules, borrows } : rules)
   }
 
-  /** Promises a start to those who sleep and go before `next`, where nobody has a promise yet. */
-  #promiseBefore(next: Signature, ready: Ready, now: number): void {
-    for (const cell of next.cells) {
-      if (this.#fences.of(cell)) continue
-      const asleep = this.#sleepers.on(cell, (one) => this.#promises.canMake(one))
-      if (asleep.length === 0) continue
-      const order = this.#order(now, mayBePromised)
-      for (const signature of asleep) order.add(signature)
-      for (let first = order.peek(); first && ready.isBefore(first, next); first = order.peek()) {
-        order.next()
-        this.#promises.make(first, this.#chosen(first, now), now)
-        if (this.#fences.of(cell)) break
-      }
-    }
+  /** Whether somebody would borrow what may be taken back. */
+  #mayLose({ want }: Signature, way: Way | undefined): boolean {
+    return this.#preemptor?.takesBack === true && !!way && this.#quota.wouldBorrow(want.project, way.amounts)
   }
 
   /** Whoever is now the oldest in a cell of one that was it has a better place than before. */

@@ -21,6 +21,8 @@ type Options = {
   rehearsals: readonly Rehearsal[]
   holders: Holders
   rootOf: (project: string) => string
+  /** Whether somebody may keep quota for a start that nobody knows the time of. */
+  mayKeep: (owner: Signature, way: Way, now: number) => boolean
   /** A promise is no more: what it kept from others in a cell and a tree of quotas is free. */
   lost: (cell: number, project: string) => void
 }
@@ -73,7 +75,8 @@ export class Promises {
     if (owner.reservation || owner.hopeless || !head || open.length === 0) return
     let start = this.#earliest(owner, { ways: open, now, lastsMs: head.lastsMs })
     // Who lacks nothing but quota, and for nobody knows how long, keeps the quota alone, and no nodes from others.
-    if (start?.at === Infinity && owner.asleep?.room === false) start = { ...start, nodes: [] }
+    if (start?.at === Infinity && owner.asleep?.room === false)
+      start = this.#given.mayKeep(owner, start.way, now) ? { ...start, nodes: [] } : null
     if (start) this.#promise(owner, head, { start, claims: this.#claimsOn(owner), now })
     else owner.hopeless = open.length === ways.length && open.every((way) => this.#never[way.cell]?.has(way))
   }
