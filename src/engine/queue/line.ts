@@ -53,7 +53,6 @@ export class Line {
   readonly #promises: Promises
   readonly #fences: Fences
   readonly #overtaken: Overtaken
-  readonly #saysRoom: boolean
   readonly #ledger: Ledger
   readonly #preemptor: Preemptor | null
   readonly #patience: Patience
@@ -85,7 +84,10 @@ export class Line {
       rootOf,
       // Others would only take it back, and less urgent work of its own project leaves when it can start.
       mayKeep: (owner, way, now) => !this.#mayLose(owner, way) || this.#elders.is(owner, now),
-      lost: (cell, project) => this.#sleepers.stir(cell, project),
+      lost: (cell, project) => {
+        this.#sleepers.stir(cell, project)
+        this.#overtaken.forget()
+      },
     })
     this.#overtaken = new Overtaken({
       fences: this.#fences,
@@ -94,7 +96,6 @@ export class Line {
       order: (now, isIn) => this.#order(now, isIn),
       chosen: (signature, now) => this.#chosen(signature, now),
     })
-    this.#saysRoom = options.saysRoom ?? true
   }
 
   submit(request: Request): void {
@@ -195,6 +196,7 @@ export class Line {
   /** Asks in order, until nobody is left to be asked or so many are placed. Who is refused hears of it once a change. */
   turn(now: number, most = Infinity): Decision[] {
     const decisions: Decision[] = []
+    this.#overtaken.forget()
     this.#promises.expire(now)
     this.#wake(now)
     this.#sleepers.wakeAskers(now)
@@ -273,6 +275,7 @@ export class Line {
     for (const cell of cells) {
       const elder = this.#elders.of(cell, now)
       if (elder?.asleep === null) ready.add(elder)
+      else if (elder) this.#overtaken.add(elder)
     }
   }
 
@@ -294,12 +297,12 @@ export class Line {
     }
     if (chosen.length === 0) return { refusal: { cause: 'barred' }, lack }
     if (!lack.room) return { refusal: missing ?? { cause: 'too-large' }, lack }
-    const refusal = this.#saysRoom ? noRoom(chosen, (cell) => this.#fences.of(cell)) : ({ cause: 'full' } as const)
-    return { refusal, lack }
+    if (this.#given.saysRoom === false) return { refusal: { cause: 'full' }, lack }
+    return { refusal: noRoom(chosen, (cell) => this.#fences.of(cell)), lack }
   }
 
   #take(way: Way, signature: Signature, ends: number): number {
-    if (!this.#saysRoom && !this.#fences.mayHaveRoom(way, signature, ends)) return refusalOf(way.ask)
+    if (this.#given.saysRoom === false && !this.#fences.mayHaveRoom(way, signature, ends)) return refusalOf(way.ask)
     this.#fences.set(way.cell, signature, ends)
     return take(way.site, way.ask)
   }
@@ -351,6 +354,7 @@ export class Line {
     this.#sleepers.add(signature, reservation?.victims ? { quota: true, room: true } : lack)
     signature.hopeless ||= refusal.cause === 'too-large' || refusal.cause === 'barred'
     this.#promises.make(signature, this.#chosen(signature, now), now)
+    this.#overtaken.add(signature)
     this.#elders.add(signature)
   }
 

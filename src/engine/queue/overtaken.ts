@@ -15,28 +15,52 @@ type Options = {
   chosen: (signature: Signature, now: number) => readonly Way[]
 }
 
-/** Those who sleep and go before somebody who is asked: they are promised a start before it takes what they wait for. */
+/**
+ * Those who sleep and go before somebody who is asked: they are promised a start before it takes what they wait for. They
+ * are put in order once a turn for each cell where nobody has a promise, since in a turn nothing becomes better for them
+ * but by a promise that falls free.
+ */
 export class Overtaken {
   readonly #given: Options
+  readonly #orders = new Map<number, Ready>()
 
   constructor(given: Options) {
     this.#given = given
   }
 
+  /** A turn begins, or a promise fell free: who could not be promised anything may be now. */
+  forget(): void {
+    this.#orders.clear()
+  }
+
+  /** Somebody fell asleep, or has a better place than before. */
+  add(signature: Signature): void {
+    if (this.#orders.size === 0) return
+    for (const cell of signature.cells) this.#orders.get(cell)?.add(signature)
+  }
+
   /** Promises a start to those who go before `next`, in each cell of it where nobody has a promise yet. */
   promise(next: Stand | null, now: number): void {
-    const { fences, sleepers, promises, order: orderOf, chosen } = this.#given
+    const { fences, promises, chosen } = this.#given
     for (const cell of next?.place.signature.cells ?? []) {
       if (fences.of(cell)) continue
-      const asleep = sleepers.on(cell, (one) => promises.canMake(one))
-      if (asleep.length === 0) continue
-      const order = orderOf(now, mayBePromised)
-      for (const signature of asleep) order.add(signature)
+      const order = this.#orderOf(cell, now)
       for (let first = order.peek(); first && goesBefore(order.standOf(first), next); first = order.peek()) {
         order.next()
+        if (!promises.canMake(first)) continue
         promises.make(first, chosen(first, now), now)
         if (fences.of(cell)) break
       }
     }
+  }
+
+  #orderOf(cell: number, now: number): Ready {
+    const { sleepers, promises, order: orderOf } = this.#given
+    const known = this.#orders.get(cell)
+    if (known) return known
+    const order = orderOf(now, mayBePromised)
+    for (const signature of sleepers.on(cell, (one) => promises.canMake(one))) order.add(signature)
+    this.#orders.set(cell, order)
+    return order
   }
 }
