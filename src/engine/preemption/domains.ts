@@ -21,6 +21,8 @@ type Options = {
   /** What is free of each node when all have gone who leave anyway, as a cell has it. */
   free: Int32Array
   ask: Ask
+  /** So many domains are wanted. */
+  most: number
   /** Those who may have to leave in this cell, the least loss first. */
   next: () => Candidate | null
 }
@@ -35,7 +37,8 @@ export class Domains {
   readonly #resource: number
   readonly #needed: number
   readonly #all = new Map<number, Domain>()
-  readonly #enough: Domain[] = []
+  /** Those with the least loss in which enough leave, so many as are asked for. */
+  readonly #best: Domain[] = []
 
   constructor(given: Options) {
     const { resource, needed } = scarcest(given.ask)
@@ -45,15 +48,11 @@ export class Domains {
     this.#needed = needed
   }
 
-  /** So many with the least loss, those first. Who comes later loses more, so that no other can have less. */
-  best(most: number): Domain[] {
-    let limit = Infinity
-    for (let [seen, last] = [-1, this.#read()]; last && last.loss < limit; last = this.#read()) {
-      if (this.#enough.length === seen || this.#enough.length < most) continue
-      seen = this.#enough.length
-      limit = this.#enough.map(({ loss }) => loss).sort((a, b) => a - b)[most - 1] ?? Infinity
-    }
-    return this.#enough.toSorted((a, b) => a.loss - b.loss).slice(0, most)
+  /** Those with the least loss, that one first. Who comes later loses more, so that no other can have less. */
+  best(): Domain[] {
+    const isOver = ({ loss }: Candidate): boolean => loss >= (this.#best[this.#given.most - 1]?.loss ?? Infinity)
+    for (let last = this.#read(); last && !isOver(last); last = this.#read());
+    return [...this.#best]
   }
 
   /** One of those on the nodes of a domain, counted in the order of their loss. */
@@ -94,7 +93,16 @@ export class Domains {
       : (sizes.amounts[4 * size + this.#resource] ?? 0)
     if (domain.enough > 0 || domain.free + domain.freed < this.#needed) return
     domain.enough = domain.candidates.length
-    this.#enough.push(domain)
+    this.#rank(domain)
+  }
+
+  /** What is lost in it does not change any more. */
+  #rank(domain: Domain): void {
+    const best = this.#best
+    let at = best.length
+    while (at > 0 && (best[at - 1]?.loss ?? 0) > domain.loss) at--
+    best.splice(at, 0, domain)
+    if (best.length > this.#given.most) best.pop()
   }
 
   #domainOf(node: number): Domain {

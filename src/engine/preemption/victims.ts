@@ -54,9 +54,10 @@ export function findVictims(search: Search): Eviction | null {
   const now = take(ask.cell, ask)
   if (now === refusals.tooLarge) return null
   if (now >= 0) return new Trial(search, budget).find(null)
-  const domains = new Domains({ cell: way.site, free: ask.cell.free.slice(), ask: way.ask, next: order('here') })
+  const free = ask.cell.free.slice()
+  const domains = new Domains({ cell: way.site, free, ask: way.ask, most: domainsAtMost, next: order('here') })
   let best: Eviction | null = null
-  for (const domain of domains.best(domainsAtMost)) {
+  for (const domain of domains.best()) {
     if (domain.enough > most || budget.left <= 0) continue
     const found = new Trial(search, budget).find({ domain, domains })
     if (found && (!best || found.loss < best.loss)) best = found
