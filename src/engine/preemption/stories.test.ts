@@ -139,3 +139,18 @@ test('who leaves anyway counts as gone where others have to leave beside', () =>
   line.submit(aRequest('x', nodes(4), { priority: 5, since: 1 }))
   assert.deepEqual(told(line.turn(10)), ['x preempts y'])
 })
+
+test('who gets other nodes than those of its victims waits for whoever leaves there', () => {
+  const { line } = aLine([[3]])
+  const stands = { option: 0, ends: Infinity, since: 0, spares: [] }
+  line.adopt(aRequest('z', nodes(1)), { ...stands, ranks: [0], leaves: true }, 0)
+  line.adopt(aRequest('y', nodes(2), { project: 'b' }), { ...stands, ranks: [1, 2] }, 0)
+  line.submit(aRequest('other', nodes(2), { project: 'b', since: 0 }))
+  line.submit(aRequest('x', nodes(1), { since: 1 }))
+  // Its victim has left, and its node is gone.
+  line.promise('other', 0, { now: 2 })
+  line.promise('x', 0, { now: 2, left: new Set(['victim']) })
+  line.turn(2)
+  const kept = line.reservations().find(({ request }) => request.id === 'x')
+  assert.deepEqual([kept?.nodes, [...(kept?.victims ?? [])]], [[0], ['z']])
+})

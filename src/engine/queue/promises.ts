@@ -132,29 +132,42 @@ export class Promises {
 
   /**
    * Keeps again what others leave for somebody, or have left: `gone` names their work. The nodes that these leave, or else
-   * any that are free once all have left who are told to. False where it could not start then.
+   * any that are free once all have left who are told to: it waits for those of them whose nodes or quota it needs. False
+   * where it could not start then.
    */
   keep(owner: Signature, ways: readonly Way[], gone: ReadonlySet<string>): boolean {
     const head = headOf(owner)
     if (!head || owner.reservation) return false
     for (const way of ways) {
       const leaving = this.#holders(owner, way.cell, -Infinity).filter(({ leaves }) => leaves)
-      const victims = leaving.filter(({ request }) => gone.has(workOf(request)))
-      for (const held of leaving) this.leave(held)
-      const hasQuota = this.quotaMissing(owner, way, Infinity) === null
-      for (const held of leaving) this.stay(held)
+      const [own, others]: [Held[], Held[]] = [[], []]
+      for (const held of leaving) (gone.has(workOf(held.request)) ? own : others).push(held)
+      if (!this.#hasQuotaWithout(leaving, owner, way)) continue
       const ask = this.rehearse(owner, way, Infinity)
       let gang = refusals.full as number
-      for (const some of [victims, leaving.filter((held) => !victims.includes(held))]) {
-        if (gang >= 0 || !hasQuota) break
+      for (const some of [own, others]) {
+        if (gang >= 0) break
         for (const held of some) if (held.way.cell === way.cell) release(ask.cell, held.gang)
         gang = take(ask.cell, ask)
       }
       if (gang < 0) continue
-      this.claim(owner, head, { way, nodes: allNodesOf(ask.cell, gang, way), victims })
+      const nodes = allNodesOf(ask.cell, gang, way)
+      const kept = new Set(nodes)
+      const isOnThem = (held: Held): boolean =>
+        held.way.cell === way.cell && allNodesOf(way.site, held.gang, held.way).some((node) => kept.has(node))
+      const near = [...own, ...others.filter(isOnThem)]
+      const victims = this.#hasQuotaWithout(near, owner, way) ? near : leaving
+      this.claim(owner, head, { way, nodes, victims })
       return true
     }
     return false
+  }
+
+  #hasQuotaWithout(some: readonly Held[], owner: Signature, way: Way): boolean {
+    for (const held of some) this.leave(held)
+    const isMissing = this.quotaMissing(owner, way, Infinity) !== null
+    for (const held of some) this.stay(held)
+    return !isMissing
   }
 
   #kept(owner: Signature, request: Request, start: Start) {
