@@ -18,7 +18,7 @@ export type Replica = {
   /** Attempts lost with their capacity, and attempts that ended with an exit code that is tried again. */
   losses: number
   failures: number
-  /** Not before this time: backoff after a refusal or a failure. */
+  /** Not before this time: when its last attempt ended, with backoff after a refusal or a failure; 0 at first. */
   notBefore: number
   /** Offers that refused it lately, and until when to leave them alone: `{"local/west": 1767225600000}`. */
   avoid: Record<string, number>

@@ -34,7 +34,7 @@ export type PlaceInput = {
  */
 export const overdueMs = 28 * 86_400_000
 
-/** Nobody leaves for who starts by itself before it has waited so long. */
+/** Nobody leaves for who starts by itself before it has waited so long, this time. */
 export const patienceMs = 60_000
 
 /**
@@ -118,7 +118,9 @@ function submitAll(line: Line, { unread }: Snapshot, { waiting, rowOf }: Queue):
     const count = left.get(asked.need ?? '')
     if (asked.need !== undefined && count !== undefined) left.set(asked.need, count - 1)
     if (!row || row.fits.length === 0) continue
-    const request = { want: row.want, since: asked.workload.createdAt, lastsMs: row.need.lastsMs }
+    const since = asked.workload.createdAt
+    const waitsSince = Math.max(since, asked.replica.notBefore)
+    const request = { want: row.want, since, waitsSince, lastsMs: row.need.lastsMs }
     if (!asked.replica.kept) line.submit({ ...request, id: idOf(asked), work: asked.workload.id })
     if (count === 1 && asked.need !== undefined) line.submit({ ...request, id: unreadId(asked.need) })
   }

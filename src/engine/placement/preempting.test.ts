@@ -89,6 +89,15 @@ test('nobody has to leave at a site that does not answer, where nobody knows whe
   )
 })
 
+test('nobody leaves for who lost its nodes just now and starts by itself within a minute, however old it is', () => {
+  const high = gpus(8, { id: 'w-high', priority: 5, createdAt: aNow - 3_600_000 })
+  const leases = [held('soon', { gpus: 8, node: 'n0', endsAt: aNow + 30_000 })]
+  const facts = aSnapshot({ waiting: [high], leases, projects: [aProject({ preemption: lower })], sites: [one] })
+  assert.equal(decided(facts)[0]?.preempts?.length, 1, 'it waited for an hour')
+  const waiting = facts.waiting.map((asked) => ({ ...asked, replica: { ...asked.replica, notBefore: aNow - 1000 } }))
+  assert.equal(decided({ ...facts, waiting })[0]?.preempts, undefined)
+})
+
 test('what others leave is kept for the one for whom they left, whoever comes first of those that come later', () => {
   const high = gpus(4, { id: 'w-high', name: 'high', priority: 5, createdAt: aNow - 1000 })
   const older = gpus(3, { id: 'w-older', name: 'older', priority: 5, createdAt: aNow - 5000 })

@@ -24,7 +24,7 @@ export type LineOptions = {
   saysRoom?: boolean | undefined
   /** Whom a project may preempt; nobody where it is not named. */
   preemption?: ReadonlyMap<string, Preemption> | undefined
-  /** Nobody leaves for who starts without that before it is so long that it first came, if all end when they are known to. */
+  /** Nobody leaves for who starts without that before it is so long that it began to wait, if all end when they are known to. */
   patienceMs?: number | undefined
   /** Who had to leave for whom before. */
   ledger?: Ledger | undefined

@@ -102,8 +102,8 @@ export class Line {
     const { want } = request
     const signature = this.#rows.open(want)
     const before = headOf(signature)
-    const { id, since, lastsMs, work } = request
-    const one = { id, want, since, lastsMs, work, order: this.#submitted++, gone: false }
+    const { id, since, waitsSince, lastsMs, work } = request
+    const one = { id, want, since, waitsSince, lastsMs, work, order: this.#submitted++, gone: false }
     this.#waiting.set(request.id, one)
     signature.row.push(one)
     // Who is now first may end earlier, and pass where the one before could not.

@@ -68,6 +68,15 @@ test('nobody has to leave for who starts by itself within its patience', () => {
   assert.deepEqual(told(line.turn(minute)), ['urgent starts'])
 })
 
+test('who waits again, having run before, has its patience again', () => {
+  const line = someNodes()
+  line.submit(aRequest('low', { lastsMs: 10 * minute }))
+  line.turn(0)
+  const request = aRequest('urgent', { priority: 9, lastsMs: minute })
+  line.submit({ ...request, waitsSince: 9.5 * minute })
+  assert.deepEqual(told(line.turn(9.5 * minute)), ['urgent room'])
+})
+
 test('who would wait for longer, or nobody knows how long, does not wait at all', () => {
   for (const ends of [minute + 1, Infinity]) assert.deepEqual(told(aLine(ends).turn(0)), ['urgent preempts'])
 })

@@ -6,7 +6,7 @@ import type { Signature, Waiting } from './request.ts'
 
 /**
  * Those for whom others would have to leave, and who wait instead: what they want comes by itself before they have waited
- * so long. Whoever leaves starts again, which takes minutes and loses work: that is too much for a wait that is soon over.
+ * so long, this time. Whoever leaves starts again, which takes minutes and loses work: that is too much for a wait that is soon over.
  */
 export class Patience {
   readonly #ms: number
@@ -19,7 +19,7 @@ export class Patience {
 
   /** Whether the first of a row waits on; `comesAt` tells when it starts if nobody leaves for it, in milliseconds. */
   holds(signature: Signature, head: Waiting, { now, comesAt }: { now: number; comesAt: () => number }): boolean {
-    const at = head.since + this.#ms
+    const at = (head.waitsSince ?? head.since) + this.#ms
     if (now >= at || comesAt() > at) return false
     if (this.#waiting.get(signature) === head) return true
     this.#waiting.set(signature, head)

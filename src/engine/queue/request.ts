@@ -32,6 +32,8 @@ export type Request = {
   want: Want
   /** Since when, in milliseconds; who lost its nodes keeps the time that it first came. */
   since: number
+  /** Since when it waits this time, if it ran or was refused before; `since` when absent. */
+  waitsSince?: number | undefined
   /** It has ended so long after its start; Infinity if nobody knows. */
   lastsMs: number
   /** By this it is remembered for whom it had to leave; its id when absent. */

@@ -35,6 +35,8 @@ class IsobarScheduler implements Scheduler {
   readonly #line: Line
   /** Of all who wait or run. */
   readonly #records = new Map<string, JobRecord>()
+  /** When each of them began to wait last. */
+  readonly #cameAt = new Map<string, number>()
   /** By demand, then by what else makes a row. */
   readonly #wants = new Map<Demand, Map<number, Want>>()
   readonly #refused: boolean[]
@@ -73,6 +75,7 @@ class IsobarScheduler implements Scheduler {
 
   waits(record: JobRecord, now: number): void {
     this.#records.set(idOf(record), record)
+    this.#cameAt.set(idOf(record), now)
     const request = this.#requestOf(record, now)
     this.#history.note({ at: now, submitted: request })
     this.#line.submit(request)
@@ -80,7 +83,9 @@ class IsobarScheduler implements Scheduler {
 
   #requestOf(record: JobRecord, now: number): Request {
     const lastsMs = remainingMs(record, now) + (record.starts > 0 ? record.restartMs : 0)
-    return { id: idOf(record), want: this.#wantOf(record, lastsMs), since: record.job.arrivalMs, lastsMs }
+    const id = idOf(record)
+    const since = record.job.arrivalMs
+    return { id, want: this.#wantOf(record, lastsMs), since, waitsSince: this.#cameAt.get(id), lastsMs }
   }
 
   left(record: JobRecord, now: number): void {
@@ -88,6 +93,7 @@ class IsobarScheduler implements Scheduler {
     this.#history.note({ at: now, ended: id })
     this.#line.ended(id, now)
     this.#records.delete(id)
+    this.#cameAt.delete(id)
   }
 
   ends(): void {
