@@ -47,6 +47,12 @@ export class Ledger {
     return this.#noted.splice(0, still < 0 ? this.#noted.length : still).map(({ project }) => project)
   }
 
+  /** When it is an hour since something of one of those was preempted that count; Infinity where nothing was. */
+  nextExpiry(counts: (project: string) => boolean): number {
+    const first = this.#noted.find(({ project }) => counts(project))
+    return first ? first.at + hourMs : Infinity
+  }
+
   note(by: string, victim: { id: string; project: string }, now: number): void {
     const victims = this.#victims.get(by) ?? new Set()
     this.#victims.set(by, victims.add(victim.id))

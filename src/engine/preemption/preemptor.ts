@@ -63,6 +63,7 @@ const whole: Loses = { mostMs: Infinity, restartMs: 0 }
 export class Preemptor {
   /** Whether anybody may make others leave; where nobody is but moved, who borrows is asked in turn like all others. */
   readonly takesBack: boolean
+  readonly #isBounded: boolean
   readonly #given: PreemptorOptions
   readonly #parents: ReadonlyMap<string, string | null>
   readonly #paths = new Map<string, readonly string[]>()
@@ -71,6 +72,7 @@ export class Preemptor {
   constructor(given: PreemptorOptions) {
     const { cells, terms, quotas, shares, losesOf } = given
     this.#given = given
+    this.#isBounded = given.movesPerHour > 0 || [...terms.values()].some(({ perHour }) => perHour !== null)
     this.takesBack = [...terms.values()].some((preemption) => mayPreempt({ preemption }))
     this.#parents = new Map(quotas.map(({ name, parent }) => [name, parent]))
     this.#candidates = new Candidates({
@@ -137,6 +139,15 @@ export class Preemptor {
   /** Those whose work may leave again, as it is an hour since some of it had to; null for all who may be moved. */
   mayLeaveAgain(now: number): (string | null)[] {
     return this.#given.ledger.expired(now).map((project) => (project === moved ? null : project))
+  }
+
+  /** When work may leave or be moved again that may not now, as that is allowed so often an hour. */
+  nextMayLeave(): number {
+    if (!this.#isBounded) return Infinity
+    const { ledger, movesPerHour, terms } = this.#given
+    return ledger.nextExpiry((project) =>
+      project === moved ? movesPerHour > 0 : typeof terms.get(project)?.perHour === 'number',
+    )
   }
 
   /** Who has to leave so that somebody can start at once: whom it may preempt, or else whom it may move. Null: nobody. */

@@ -1,6 +1,6 @@
 import { nodesOf } from '#engine/cell/heads.ts'
 import { replace } from '#engine/cell/replace.ts'
-import { adopt, refusalOf, refusals, release, take } from '#engine/cell/take.ts'
+import { adopt, release } from '#engine/cell/take.ts'
 
 import { Ledger } from '#engine/preemption/ledger.ts'
 import { Preemptor } from '#engine/preemption/preemptor.ts'
@@ -15,25 +15,13 @@ import { createQuotaTree, negative } from './quota.ts'
 import { Ready } from './ready.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { endsOf, headOf, workOf } from './request.ts'
-import { noRoom } from './room.ts'
 import { Rows } from './rows.ts'
 import { Sleepers } from './sleepers.ts'
+import { Trial, type Refused } from './trial.ts'
 
 import type { QuotaTree } from './quota.ts'
 import type { LineOptions } from './line-options.ts'
-import type {
-  Decision,
-  Held,
-  Preempts,
-  Lack,
-  Refusal,
-  Request,
-  Reservation,
-  Running,
-  Signature,
-  Waiting,
-  Way,
-} from './request.ts'
+import type { Decision, Held, Preempts, Request, Reservation, Running, Signature, Waiting, Way } from './request.ts'
 
 /**
  * The queue over all cells. It is told of what comes, ends and changes, and decides in turns. It keeps the account of
@@ -52,6 +40,7 @@ export class Line {
   readonly #sleepers: Sleepers
   readonly #promises: Promises
   readonly #fences: Fences
+  readonly #trial: Trial
   readonly #overtaken: Overtaken
   readonly #ledger: Ledger
   readonly #preemptor: Preemptor | null
@@ -89,6 +78,7 @@ export class Line {
         this.#overtaken.forget()
       },
     })
+    this.#trial = new Trial({ fences: this.#fences, promises: this.#promises, saysRoom: options.saysRoom })
     this.#overtaken = new Overtaken({
       fences: this.#fences,
       sleepers: this.#sleepers,
@@ -215,7 +205,7 @@ export class Line {
       const wasElder = this.#elders.is(next, now)
       this.#overtaken.promise(ready.standOf(next), now)
       this.asked++
-      const outcome = this.#ask(next, head, now)
+      const outcome = this.#trial.ask(next, this.#chosen(next, now), now)
       const preempts = 'refusal' in outcome ? this.#preempt(next, head, now) : null
       if ('refusal' in outcome) {
         decisions.push({ id: head.id, refused: preempts ?? outcome.refusal })
@@ -232,6 +222,12 @@ export class Line {
     this.#sleepers.whenAwake(null)
     for (const signature of this.#sleepers.awake) this.#elders.add(signature)
     return decisions
+  }
+
+  /** When somebody who waits may have others leave that may not now, though nothing happens until then; or Infinity. */
+  looksAgainAt(): number {
+    if (!this.#preemptor || this.#waiting.size === 0) return Infinity
+    return Math.min(this.#patience.nextEnd(), this.#preemptor.nextMayLeave())
   }
 
   /**
@@ -277,34 +273,6 @@ export class Line {
       if (elder?.asleep === null) ready.add(elder)
       else if (elder) this.#overtaken.add(elder)
     }
-  }
-
-  #ask(signature: Signature, head: Waiting, now: number): Held | Refused {
-    const ends = now + head.lastsMs
-    const chosen = this.#chosen(signature, now)
-    const lack = { quota: false, room: false }
-    let missing: Refusal | null = null
-    for (const way of chosen) {
-      const quota = this.#promises.quotaMissing(signature, way, ends)
-      if (quota) {
-        lack.quota = true
-        missing ??= quota
-        continue
-      }
-      const gang = this.#take(way, signature, ends)
-      if (gang >= 0) return { request: head, way, gang, since: now, ends, leaves: false }
-      if (gang !== refusals.tooLarge) lack.room = true
-    }
-    if (chosen.length === 0) return { refusal: { cause: 'barred' }, lack }
-    if (!lack.room) return { refusal: missing ?? { cause: 'too-large' }, lack }
-    if (this.#given.saysRoom === false) return { refusal: { cause: 'full' }, lack }
-    return { refusal: noRoom(chosen, (cell) => this.#fences.of(cell)), lack }
-  }
-
-  #take(way: Way, signature: Signature, ends: number): number {
-    if (this.#given.saysRoom === false && !this.#fences.mayHaveRoom(way, signature, ends)) return refusalOf(way.ask)
-    this.#fences.set(way.cell, signature, ends)
-    return take(way.site, way.ask)
   }
 
   /** Lets others leave for somebody who found no room or no quota, if it can start at once then. */
@@ -396,5 +364,3 @@ export class Line {
     this.#rows.close(signature)
   }
 }
-
-type Refused = { refusal: Refusal; lack: Lack }

@@ -97,6 +97,8 @@ test('who waited as long as its patience is asked again, though nothing changed'
   line.submit(aRequest('other', { project: 'b', priority: 20, lastsMs: minute }))
   line.submit(aRequest('urgent', { priority: 9, ranks: 1, accelerators: 4, lastsMs: minute / 3 }))
   assert.deepEqual(told(line.turn(0)), ['other room', 'urgent room'])
+  assert.equal(line.looksAgainAt(), minute)
   assert.deepEqual(told(line.turn(minute - 1)), [])
   assert.deepEqual(told(line.turn(minute)), ['urgent preempts'])
+  assert.equal(line.looksAgainAt(), Infinity)
 })

@@ -100,7 +100,7 @@ class IsobarScheduler implements Scheduler {
     this.#history.close()
   }
 
-  decide(now: number, act: Act): undefined {
+  decide(now: number, act: Act): number | undefined {
     this.#follow()
     if (this.#repriced !== this.#floor.repriced) this.#reorder(now)
     for (let goesOn = true; goesOn;) {
@@ -112,6 +112,8 @@ class IsobarScheduler implements Scheduler {
       // Who was stopped has left at once: the one for whom it did starts in a turn of this moment.
       goesOn = decisions.some((decision) => 'refused' in decision && decision.refused.cause === 'preempts')
     }
+    const again = this.#line.looksAgainAt()
+    return again < Infinity ? again : undefined
   }
 
   /** Other groups are the cheapest now: all who wait ask anew. */

@@ -73,3 +73,22 @@ test('isobar keeps to quotas, borrowing and weights, and lets nobody stand where
     [0, 10, 0],
   )
 })
+
+test('isobar has others leave as soon as an hour allows it again, though nothing else happens then', () => {
+  const hour = 3_600_000
+  const more = (priority: number) => ({ project: 'a', priority })
+  const jobs = someJobs(
+    [0, 8, 50 * hour, more(0)],
+    [0, 8, 50 * hour, more(0)],
+    [1000, 8, 40 * hour, more(1)],
+    [2000, 8, 40 * hour, more(1)],
+  )
+  const preemption = { within: 'lower-priority', reclaim: 'never', perHour: 1 } as const
+  const fleet = aFleet({ count: 2 })
+  const { replay } = aReplay({ fleet, jobs, policy: 'isobar', projects: [plainProject('a', { preemption })] })
+  while (replay.step());
+  assert.deepEqual(
+    replay.records.map(({ firstStartMs }) => firstStartMs),
+    [0, 0, 1000, hour + 1000],
+  )
+})
