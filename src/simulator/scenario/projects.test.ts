@@ -74,14 +74,15 @@ test('isobar keeps to quotas, borrowing and weights, and lets nobody stand where
   )
 })
 
+const ofPriority = (priority: number) => ({ project: 'a', priority })
+
 test('isobar has others leave as soon as an hour allows it again, though nothing else happens then', () => {
   const hour = 3_600_000
-  const more = (priority: number) => ({ project: 'a', priority })
   const jobs = someJobs(
-    [0, 8, 50 * hour, more(0)],
-    [0, 8, 50 * hour, more(0)],
-    [1000, 8, 40 * hour, more(1)],
-    [2000, 8, 40 * hour, more(1)],
+    [0, 8, 50 * hour, ofPriority(0)],
+    [0, 8, 50 * hour, ofPriority(0)],
+    [1000, 8, 40 * hour, ofPriority(1)],
+    [2000, 8, 40 * hour, ofPriority(1)],
   )
   const preemption = { within: 'lower-priority', reclaim: 'never', perHour: 1 } as const
   const fleet = aFleet({ count: 2 })
