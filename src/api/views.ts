@@ -338,6 +338,9 @@ export const SiteView = z
     nodes: z.int().nullable().meta({ description: 'Of its inventory; null where the provider keeps that.' }),
     offers: z.int(),
     leases: z.int().meta({ description: 'Live leases of ours.' }),
+    kept: z
+      .int()
+      .meta({ description: 'Nodes that nobody else is given: a gang that lost others is to come back to them.' }),
   })
   .meta({ id: 'Site' })
 export type SiteView = z.infer<typeof SiteView>

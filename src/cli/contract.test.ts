@@ -195,14 +195,7 @@ test('exit codes: 4 for a wrong token, 1 for a server that is not there, each wi
 })
 
 test('a server elsewhere of another version is told once, and data stays data', async () => {
-  const other = createServer((_, response) => {
-    response.writeHead(200, { 'content-type': 'application/json', 'isobar-version': '9.9.9' }).end('{"items":[]}')
-  })
-  await new Promise<void>((resolve) => void other.listen(0, '127.0.0.1', resolve))
-  const address = other.address()
-  const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
-  const { code, stdout, stderr } = await callMain(['sites', '-o', 'json'], { env: { ISOBAR_SERVER: url } })
-  other.close()
+  const { code, stdout, stderr } = await sitesOf('{"items":[]}', '-o', 'json')
   assert.equal(code, 0, stderr)
   assert.deepEqual(JSON.parse(stdout), { items: [] })
   assert.match(
@@ -211,6 +204,28 @@ test('a server elsewhere of another version is told once, and data stays data', 
   )
   assert.equal((await house.isobar('api', 'get', 'v1/server')).stderr, '')
 })
+
+test('nodes that are kept for a gang that lost others are shown, where there are any', async () => {
+  const site = { site: 'local/a', jurisdictions: [], patienceMs: 1000, reach: 'reachable', since: '2026-01-01T00:00:00Z' }
+  const counts = { detail: '', nodes: 4, offers: 1, leases: 0 }
+  const tableOf = async (...kept: number[]) =>
+    (await sitesOf(JSON.stringify({ items: kept.map((nodes) => ({ ...site, ...counts, kept: nodes })) }))).stdout
+  assert.match(await tableOf(0, 3), /^SITE .*LEASES +KEPT +PATIENCE.*\n.* 0 +0 +1s.*\n.* 0 +3  *1s/)
+  assert.doesNotMatch(await tableOf(0), /KEPT/)
+})
+
+/** What `isobar sites` says where a server of another version answers this. */
+async function sitesOf(answer: string, ...options: string[]) {
+  const other = createServer((_, response) => {
+    response.writeHead(200, { 'content-type': 'application/json', 'isobar-version': '9.9.9' }).end(answer)
+  })
+  await new Promise<void>((resolve) => void other.listen(0, '127.0.0.1', resolve))
+  const address = other.address()
+  const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+  const said = await callMain(['sites', ...options], { env: { ISOBAR_SERVER: url } })
+  other.close()
+  return said
+}
 
 test('exit codes: 8 when the time is up, and the workload goes on', async () => {
   const { code, stdout, stderr } = await isobar('wait', 'first', '--for', 'running', '--timeout', '100ms')

@@ -258,6 +258,8 @@ export type Sites = {
   reached(site: string, reach: SiteReach['reach'], detail: string, now: number): Promise<boolean>
   /** How many leases at a site should be there. */
   count(site: string): Promise<number>
+  /** How many nodes of each site are kept for gangs that are to come back to them; sites without any are left out. */
+  kept(): Promise<Map<string, number>>
   /**
    * Of the leases at a site those that a listing shows otherwise than they are known: in a rank that has not exited, or
    * not at all although it should be there.

@@ -35,8 +35,9 @@ const offers = createRoute({
 
 export function siteRoutes(app: Api, house: ApiHouse): void {
   app.openapi(sites, async (c) => {
-    const rows = await house.store.sites.list()
-    const leases = await Promise.all(rows.map(({ site }) => house.store.sites.count(site)))
+    const { list, count, kept } = house.store.sites
+    const [rows, keptAt] = await Promise.all([list(), kept()])
+    const leases = await Promise.all(rows.map(({ site }) => count(site)))
     const items = rows.map(({ info, nodes, offers: offered, ...reach }, index) => ({
       site: siteKey(info),
       jurisdictions: info.jurisdictions,
@@ -47,6 +48,7 @@ export function siteRoutes(app: Api, house: ApiHouse): void {
       nodes: nodes?.length ?? null,
       offers: offered.length,
       leases: leases[index] ?? 0,
+      kept: keptAt.get(siteKey(info)) ?? 0,
     }))
     return c.json({ items }, 200)
   })

@@ -1,6 +1,7 @@
-import type { OfferList, OfferView, SiteList } from '#api/views.ts'
+import type { OfferList, OfferView, SiteList, SiteView } from '#api/views.ts'
 import type { Call } from '#cli/call.ts'
 import { showList } from '#cli/output/show.ts'
+import type { Column } from '#cli/output/table.ts'
 import { ago, count, paintOf } from '#cli/output/words.ts'
 import { formatDuration, roundDuration } from '#kit/duration.ts'
 
@@ -53,6 +54,9 @@ function termsOf({ terms: { commitment, from, until, takenPpm } }: OfferView): s
   ].join(', ')
 }
 
+/** Only where there are any: nodes that look free and are nobody else's. */
+const keptColumn: Column<SiteView> = { title: 'KEPT', cell: ({ kept }) => String(kept), right: true }
+
 /** `isobar sites` */
 export async function sites(call: Call): Promise<void> {
   const api = await call.api()
@@ -69,6 +73,7 @@ export async function sites(call: Call): Promise<void> {
       { title: 'NODES', cell: ({ nodes }) => String(nodes ?? ''), right: true },
       { title: 'OFFERS', cell: (one) => String(one.offers), right: true, spare: 3 },
       { title: 'LEASES', cell: ({ leases }) => String(leases), right: true },
+      ...(list.items.some(({ kept }) => kept > 0) ? [keptColumn] : []),
       { title: 'PATIENCE', cell: ({ patienceMs }) => roundDuration(patienceMs), right: true, spare: 1 },
       { title: 'DETAIL', cell: ({ detail }) => detail, text: true },
     ],

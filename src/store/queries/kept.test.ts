@@ -13,6 +13,7 @@ const again = { change: 'replica-waits', replica: 0, losses: 1, failures: 0, not
 async function aLoss(store: Store): Promise<{ id: string; placed: Placed }> {
   const [id = ''] = await submitted(store, [aJob({ nodes: 2 })])
   const placed = aPlacing(id, { nodes: 2 })
+  for (const rank of placed.decision.placement?.ranks ?? []) rank.node = `n${rank.rank}`
   await held(store, [placed])
   const { attemptId, leaseId: lease } = placed
   await store.apply([
@@ -48,6 +49,7 @@ test('what a lost gang keeps is there until it is placed again, whether or not a
   const { leases, waiting } = await snapshot(store)
   assert.deepEqual([leases.length, leases[0]?.id, leases[0]?.keptFor?.isGone], [1, placed.leaseId, true])
   assert.deepEqual(waiting[0]?.replica.kept, { lease: placed.leaseId, lost: [1] })
+  assert.deepEqual([...(await store.sites.kept())], [['local/west', 1]])
 
   const next = aPlacing(id, { nodes: 2 })
   next.decision.repair = { kept: 1, replaced: [{ from: 'n1', to: 'n2' }] }
@@ -57,6 +59,7 @@ test('what a lost gang keeps is there until it is placed again, whether or not a
     after.leases.map((lease) => [lease.id, lease.keptFor]),
     [[next.leaseId, null]],
   )
+  assert.equal((await store.sites.kept()).size, 0)
   const told = (await store.events.latest({ most: 9, workload: id })).findLast(({ type }) => type === 'attempt.placed')
   assert.match(told?.message ?? '', /2 nodes; it keeps 1 of its nodes; n2 takes the place of n1$/)
   assert.deepEqual([told?.data.kept, told?.data.replaced], [1, [{ from: 'n1', to: 'n2' }]])

@@ -39,6 +39,7 @@ export const createSites = (database: Database): Sites => ({
       `.execute(on)
       return rows[0]?.count ?? 0
     }),
+  kept: () => database.read(keptNodes),
   differing: (site, listed) => database.readAtOnce((on) => differing(on, site, listed)),
   saw: (ranks, now) => database.write((on) => saw(on, ranks, now)),
   orphans: (tokens) =>
@@ -62,6 +63,18 @@ export async function listSites(on: Executor): Promise<QueueSnapshot['sites']> {
     select key as site, reach, since, detail, offers, nodes, site as info from sites order by key
   `.execute(on)
   return rows
+}
+
+async function keptNodes(on: Executor): Promise<Map<string, number>> {
+  const { rows } = await sql<{ site: string; nodes: number }>`
+    select l.provider || '/' || l.site as site, count(distinct n.node)::int as nodes
+    from replicas r join leases l on l.id = r.kept ->> 'lease' cross join lateral (
+      select k ->> 'node' as node from jsonb_array_elements(l.ranks) k where not r.kept -> 'lost' @> (k -> 'rank')
+      union all select jsonb_array_elements_text(coalesce(l.beside -> 'spares', '[]'))
+    ) n
+    where r.state = 'waiting' and r.kept is not null group by 1
+  `.execute(on)
+  return new Map(rows.map(({ site, nodes }) => [site, nodes]))
 }
 
 async function reached(on: Executor, { site, reach, detail, since }: SiteReach): Promise<boolean> {
