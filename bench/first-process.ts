@@ -22,7 +22,7 @@ const folder = mkdtempSync(join(tmpdir(), 'isobar-first-'))
 
 /** Writes down the time; then, where there are any, when the files came that an agent makes on its way. */
 const command = (file: string, files = '') => `date +%s%3N > ${file}.part; ${files} mv ${file}.part ${file}`
-const filesOfAgent = ['../../order.json', `../${agentFiles.agent}`, '../pipe', `../${agentFiles.start}`]
+const filesOfAgent = ['../../order.json', `../${agentFiles.agent}`, '../pipe']
 
 /** The times that a process wrote down, in milliseconds. */
 async function written(file: string): Promise<number[]> {
@@ -46,7 +46,7 @@ async function submitOne(run: number): Promise<Steps> {
   const answered = Date.now()
   const { workloads } = (await answer.json()) as { workloads: { id: string }[] }
   const id = workloads[0]?.id
-  const [first = NaN, ordered = NaN, agent = NaN, ready = NaN, started = NaN] = await written(file)
+  const [first = NaN, ordered = NaN, agent = NaN, ready = NaN] = await written(file)
   await server.get(`/v1/workloads/${id}/wait?timeoutSeconds=20`)
   const { rows } = await sql.query(
     `select min(e.at) filter (where e.type = 'attempt.placed') as placed, min(l.started_at) as launched,
@@ -61,8 +61,7 @@ async function submitOne(run: number): Promise<Steps> {
     'launch called (folder of the order made)': ordered - began,
     'launch settled (agent forked)': Number(launched) - began,
     'agent begins (Node is up)': agent - began,
-    'agent dials': ready - began,
-    'agent heard to go, shell forked': started - began,
+    'the pipe for its output is there': ready - began,
     'first process (goal 100)': first - began,
   }
 }

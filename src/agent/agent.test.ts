@@ -10,10 +10,11 @@ import { fileURLToPath } from 'node:url'
 
 import { readLog } from '#kit/bounded-log.ts'
 import { packBundle } from '#kit/bundle.ts'
+import { monotonicMs } from '#kit/clock.ts'
 import { identify, lives } from '#kit/processes.ts'
 import { type AgentOrder, leaseTag, type RankEnd, type RankStart } from '#model/agent-folder.ts'
 
-import { type Gang, ScriptedControlPlane } from './scripted-control-plane.ts'
+import { type Gang, plainGo, ScriptedControlPlane } from './scripted-control-plane.ts'
 
 const program = fileURLToPath(new URL('../../bin/isobar-agent.js', import.meta.url))
 
@@ -97,6 +98,33 @@ test('the ranks of a gang wait for each other and then know each other', async (
   assert.deepEqual(
     await Promise.all(all.map(({ log }) => log())),
     [0, 1, 2, 3].map((rank) => `${rank}/4 of ${[0, 1, 2, 3].map(address).join(',')}\n`),
+  )
+})
+
+const aPermit = (run: string, left: { wallMs?: number; monotonicMs?: number } = {}): AgentOrder['permit'] => ({
+  go: { ...plainGo, peers: ['127.0.0.1'], run },
+  until: { wallMs: Date.now() + (left.wallMs ?? 20_000), monotonicMs: monotonicMs() + (left.monotonicMs ?? 20_000) },
+})
+
+test('who has a permit starts before it is heard, reports that it runs, and is stopped when it is fenced', async (context) => {
+  const { controlPlane, start } = await open(context)
+  await controlPlane.down()
+  const { folder, exited, log } = start({ fenced: true }, { permit: aPermit('echo up; exec sleep 1000') })
+  await until('it runs', async () => (await log()) === 'up\n')
+  await controlPlane.up()
+  await exited
+  assert.equal(controlPlane.report('c')?.state, 'running')
+  assert.deepEqual(json<RankEnd>(folder, 'end.json').exit, exits(null, 'SIGKILL'))
+})
+
+test('a permit is over when either clock says so', async (context) => {
+  const { controlPlane, start } = await open(context)
+  const orders = [aPermit('exit 1', { wallMs: -1 }), aPermit('exit 1', { monotonicMs: -1 })]
+  const all = orders.map((permit, rank) => start({ ranks: 2, go: () => ({ run: 'exit 0' }) }, { permit, rank }))
+  await Promise.all(all.map(({ exited }) => exited))
+  assert.deepEqual(
+    [0, 1].map((rank) => controlPlane.report('c', rank)?.exit),
+    [exits(0), exits(0)],
   )
 })
 

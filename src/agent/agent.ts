@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs'
 
 import { createLogWriter } from '#kit/bounded-log.ts'
 import { agentFiles, type AgentOrder, type StopOrder } from '#model/agent-folder.ts'
+import type { Go } from '#model/agent-protocol.ts'
 
-import { createControlPlane } from './control-plane.ts'
+import type { ControlPlane } from './control-plane.ts'
 import { openOutput } from './output.ts'
+import { makePipe } from './pipe.ts'
 import { Rank } from './rank.ts'
 import { fetchWorkdir } from './workdir.ts'
 
@@ -14,17 +16,21 @@ const mostDeniedMs = 15 * 60_000
 /** After SIGTERM the machine may go away at any moment: what cannot be reported within this stays on disk. */
 const mostFarewellMs = 2000
 
-/** Runs one rank from its arrival to the acknowledged report of its end. */
-export async function runAgent(order: AgentOrder): Promise<void> {
+/** How to start without being told to go by an answer. */
+type Begin = { go: Go; pipe: Promise<string> }
+
+/** Runs one rank from its arrival, or at once from its start, to the acknowledged report of its end. */
+export async function runAgent(order: AgentOrder, begin: Begin | null): Promise<void> {
   const news = createNews()
-  const controlPlane = createControlPlane({ addresses: order.controlPlanes, credential: order.credential })
+  let dialled: Promise<ControlPlane> | undefined
+  const dial = () => (dialled ??= open(order))
   const diary = createLogWriter('diary', 64 * 1024)
   process.on('uncaughtExceptionMonitor', (error) => diary.write(Buffer.from(`${error.stack}\n`)))
   const rank = new Rank({
     order,
-    output: openOutput(),
+    output: openOutput(begin ? begin.pipe : afterFirstReport(dial()).then(makePipe)),
     changed: news.tell,
-    fetchWorkdir: (go, folder) => fetchWorkdir({ controlPlane, go, folder }),
+    fetchWorkdir: (go, folder) => fetchWorkdir({ dial, go, folder }),
   })
   let noticeAt: number | undefined
   process.on('SIGTERM', () => {
@@ -33,6 +39,9 @@ export async function runAgent(order: AgentOrder): Promise<void> {
     news.tell()
   })
 
+  // Who may start already does so before it loads what it dials with.
+  if (begin) await rank.start(begin.go)
+  const controlPlane = await dial()
   let seen = ''
   let number = 0
   let deniedSince: number | undefined
@@ -62,6 +71,17 @@ export async function runAgent(order: AgentOrder): Promise<void> {
   }
   rank.stop(0)
   await rank.over
+}
+
+/** Others may be waiting for the first report: it leaves before a process is forked. */
+async function afterFirstReport(dialled: Promise<unknown>): Promise<void> {
+  await dialled
+  await new Promise(setImmediate)
+}
+
+async function open({ controlPlanes, credential }: AgentOrder): Promise<ControlPlane> {
+  const { createControlPlane } = await import('./control-plane.ts')
+  return createControlPlane({ addresses: controlPlanes, credential })
 }
 
 /** Grace that whoever sent SIGTERM left beside us; nothing when it came from the machine. */

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, constants, openSync } from 'node:fs'
 import { Socket } from 'node:net'
@@ -18,17 +17,9 @@ export type Output = {
 
 const mostBytes = 64 * 1024 * 1024
 
-/**
- * A pipe with a name, read into a bounded log. One pipe for standard output and error keeps their order; a name,
- * unlike the sockets that Node makes, lets programs open `/dev/stdout` and `/dev/stderr` again.
- */
-export async function openOutput(): Promise<Output> {
-  const pipe = 'pipe'
-  // The first report leaves before a process is forked for this: others may be waiting for it.
-  await new Promise(setImmediate)
-  const making = spawn('mkfifo', ['-m', '600', pipe], { stdio: 'ignore' })
-  const [code] = await once(making, 'exit')
-  if (code !== 0) throw new Error(`mkfifo ended with ${code}: no pipe can be made in ${process.cwd()}`)
+/** Reads a pipe into a bounded log. One pipe for standard output and error keeps their order. */
+export async function openOutput(made: Promise<string>): Promise<Output> {
+  const pipe = await made
   const reading = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
   const descriptor = openSync(pipe, constants.O_WRONLY)
   const log = createLogWriter(agentFiles.output, mostBytes)

@@ -1,6 +1,5 @@
 import { writeFileSync } from 'node:fs'
 
-import { writeDurably } from '#kit/durable-file.ts'
 import { identify } from '#kit/processes.ts'
 import { agentFiles, type AgentOrder, type RankEnd, type RankStart } from '#model/agent-folder.ts'
 import type { AgentAnswer, AgentReport, Exit, Go } from '#model/agent-protocol.ts'
@@ -8,10 +7,7 @@ import type { AgentAnswer, AgentReport, Exit, Go } from '#model/agent-protocol.t
 import { type Group, startGroup } from './group.ts'
 import { createLimits } from './limits.ts'
 import type { Output } from './output.ts'
-import { freePorts } from './ports.ts'
-import { watchReadiness } from './readiness.ts'
-import { Slots } from './slots.ts'
-import { killStrays } from './strays.ts'
+import type { Slots } from './slots.ts'
 import { rankEnvironment, workFolder } from './workspace.ts'
 
 export type RankParts = {
@@ -36,6 +32,7 @@ export class Rank {
   readonly #parts: RankParts
   readonly #limits: ReturnType<typeof createLimits>
   readonly #over = Promise.withResolvers<void>()
+  readonly #forked = Promise.withResolvers<void>()
   readonly #ending = new AbortController()
   #state: AgentReport['state'] = 'arrived'
   #go: Go | undefined
@@ -69,6 +66,13 @@ export class Rank {
       endedAt: this.#end?.endedAt ?? null,
       ...(this.#slots ? { tasks: this.#slots.report() } : {}),
     }
+  }
+
+  /** Starts without having been told to go by an answer; resolves once its first process was forked, or none will be. */
+  start(go: Go): Promise<void> {
+    this.#go = go
+    this.#begin(() => this.#live(go))
+    return this.#forked.promise
   }
 
   hear(answer: AgentAnswer, sent: AgentReport): void {
@@ -105,7 +109,8 @@ export class Rank {
     const { descriptor } = await output
     await Promise.race([fetchWorkdir(() => this.#go ?? go, workFolder), this.#stopped.promise])
     if (this.#stopWithin !== undefined) return terminated
-    const ports = await freePorts(order.address, go.ports.length)
+    const ports =
+      go.ports.length === 0 ? [] : await (await import('./ports.ts')).freePorts(order.address, go.ports.length)
     const environment = rankEnvironment(order, go, ports)
     const start: Start = (text, more = {}) =>
       startGroup({
@@ -131,12 +136,14 @@ export class Rank {
   async #run(start: () => Group): Promise<Exit> {
     if (this.#stopWithin !== undefined) return terminated
     this.#group = start()
+    this.#forked.resolve()
     this.#note(this.#group.pid)
     return this.#group.ended
   }
 
   async #runTasks(go: Go, start: Start): Promise<Exit> {
     this.#note(undefined)
+    const { Slots } = await import('./slots.ts')
     this.#slots = await Slots.open({
       slots: go.slots,
       changed: this.#parts.changed,
@@ -149,6 +156,7 @@ export class Rank {
 
   /** For whoever looks at the folder, and for whoever must clean up after us. */
   #note(pid: number | undefined): void {
+    void loadEnding()
     const group = pid === undefined ? undefined : identify(pid)
     const start: RankStart = { startedAt: this.#startedAt ?? Date.now(), group: group ?? null }
     try {
@@ -161,15 +169,18 @@ export class Rank {
   #watch({ readiness }: Go, port: number | undefined): void {
     if (!readiness || port === undefined) return
     const check = { address: this.#parts.order.address, port, readiness, signal: this.#ending.signal }
-    void watchReadiness(check, (ready) => {
+    const tell = (ready: boolean) => {
       this.#ready = ready
       this.#parts.changed()
-    })
+    }
+    void import('./readiness.ts').then(({ watchReadiness }) => watchReadiness(check, tell))
   }
 
   async #finish(exit: Exit): Promise<void> {
+    this.#forked.resolve()
     this.#ending.abort()
     const outOfMemory = this.#limits?.outOfMemory() ?? false
+    const { killStrays, record } = await loadEnding()
     await killStrays(this.#parts.order)
     this.#limits?.remove()
     await (await this.#parts.output).close()
@@ -182,18 +193,9 @@ export class Rank {
   }
 }
 
+/** Loaded once the rank runs, so that it starts sooner, and not later: by its end another version may be installed. */
+const loadEnding = () => import('./ending.ts')
+
 /** An error with what caused it, in one line. */
 const explain = (error: unknown): string =>
   error instanceof Error ? [error.message, ...(error.cause ? [explain(error.cause)] : [])].join(': ') : String(error)
-
-/** A disk that is full may have room in a moment; the report alone must do if it has not. */
-async function record(end: RankEnd): Promise<void> {
-  for (let tries = 0; tries < 20; tries++) {
-    try {
-      writeDurably(agentFiles.end, JSON.stringify(end))
-      return
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    }
-  }
-}

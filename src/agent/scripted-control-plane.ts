@@ -151,7 +151,8 @@ export class ScriptedControlPlane {
   }
 }
 
-const plainGo: Go = {
+/** What a rank is told that needs nothing. */
+export const plainGo: Go = {
   peers: [],
   environment: {},
   setup: null,

@@ -12,15 +12,15 @@ const mostTries = 25
  * expires, so each try uses the latest `go`; throws when it cannot be had.
  */
 export async function fetchWorkdir(options: {
-  controlPlane: ControlPlane
+  dial: () => Promise<ControlPlane>
   go: () => Go
   folder: string
 }): Promise<void> {
-  const { controlPlane, go, folder } = options
+  const { dial, go, folder } = options
   for (let tries = 1; ; tries++) {
     const { bundle } = go()
     try {
-      if (bundle) await unpack(bundle, controlPlane, folder)
+      if (bundle) await unpack(bundle, await dial(), folder)
       else mkdirSync(folder, { recursive: true, mode: 0o700 })
       return
     } catch (error) {

@@ -1,6 +1,5 @@
 import type { AgentAnswer, AgentReport, Go } from '#model/agent-protocol.ts'
-import { roleOfRank } from '#model/spec/roles.ts'
-import { slotsOf } from '#model/workload.ts'
+import { goOf } from '#model/go.ts'
 import { unseal } from '#kit/seal.ts'
 import type { AgentView } from '#store/store.ts'
 import { bundleAddress } from './bundle-address.ts'
@@ -29,24 +28,11 @@ export const mayGo = (news: News, report: AgentReport): boolean =>
 /** Everything a rank needs to start, its secrets opened. */
 export async function makeGo(house: ApiHouse, view: AgentView, rank: number): Promise<Go> {
   const { workload, attempt, ranks } = view
-  const { spec } = workload
-  const role = roleOfRank(spec, rank)
-  const service = spec.kind === 'service' ? spec : null
+  const { checkpoints } = house.self
   return {
+    ...goOf({ workload, attempt, rank, secrets: await openSecrets(house, view), checkpoints }),
     peers: ranks.toSorted((a, b) => a.rank - b.rank).map(({ address }) => address ?? ''),
-    environment: {
-      ...spec.env,
-      ...role.env,
-      ...(await openSecrets(house, view)),
-      ...(role.name !== '' && { ISOBAR_ROLE: role.name }),
-    },
-    setup: spec.setup ?? null,
-    run: role.run,
     bundle: workload.bundle === null ? null : { hash: workload.bundle, url: addressOf(house, workload.bundle) },
-    checkpointRoot: spec.checkpoint.directory ?? house.self.checkpoints(workload.id),
-    ports: service?.ports ?? [],
-    readiness: service?.readiness ?? null,
-    slots: spec.kind === 'array' ? slotsOf(spec, attempt.replica) : 0,
   }
 }
 

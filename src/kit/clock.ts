@@ -33,8 +33,8 @@ export const newAnchor = (bootId: string): ClockAnchor => ({
   wallMs: Date.now(),
 })
 
-// `hrtime` is CLOCK_MONOTONIC: it counts from boot and is the same for every process of that boot.
-const monotonicMs = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
+/** Milliseconds of a clock that is never set. It counts from boot and is the same for every process of that boot. */
+export const monotonicMs = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
 
 function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return Promise.resolve()

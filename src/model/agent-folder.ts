@@ -1,6 +1,6 @@
 import type { ProcessIdentity } from '#kit/processes.ts'
 
-import type { Exit } from './agent-protocol.ts'
+import type { Exit, Go } from './agent-protocol.ts'
 import type { Shape } from './resources.ts'
 
 /**
@@ -40,7 +40,14 @@ export type AgentOrder = {
   accelerators: (number | string)[]
   /** Between SIGTERM and SIGKILL, where nobody says otherwise. */
   graceMs: number
+  permit?: StartPermit
 }
+
+/**
+ * Permission to start without asking first, for a rank that is alone. It is over when either clock says so: the wall
+ * clock goes on while a machine sleeps, and the other is never set back.
+ */
+export type StartPermit = { go: Go; until: { wallMs: number; monotonicMs: number } }
 
 /** The process group of the rank; absent for the worker of an array, which has one for each task. */
 export type RankStart = { startedAt: number; group: ProcessIdentity | null }

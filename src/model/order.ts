@@ -1,5 +1,7 @@
 import { z } from 'zod'
 
+import type { Instant } from '#kit/clock.ts'
+import type { Go } from './agent-protocol.ts'
 import { AcceleratorPart, Shape } from './resources.ts'
 
 /**
@@ -29,5 +31,8 @@ export const Order = z.object({
 })
 export type Order = z.infer<typeof Order>
 
-/** An order with the credential of its attempt, which is never stored: it is derived from the key and the token. */
-export type CredentialedOrder = Order & { credential: string }
+/**
+ * An order with the credential of its attempt, which is never stored: it is derived from the key and the token. With a
+ * permit its only rank may start before it asks, until that time of the house; whoever cannot make use of it need not.
+ */
+export type CredentialedOrder = Order & { credential: string; permit?: { go: Omit<Go, 'peers'>; until: Instant } }

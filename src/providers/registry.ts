@@ -21,12 +21,12 @@ type Adapter = {
 const adapters: Partial<Record<ProviderName, Adapter>> = {
   local: {
     config: async () => (await import('./local/config.ts')).LocalConfig,
-    async open(options, { home }) {
+    async open(options, { clock, home }) {
       const { createLocal } = await import('./local/local.ts')
       const { defaultSites, LocalConfig, localSites } = await import('./local/config.ts')
       const folder = join(home, 'local')
       const sites = options === undefined ? defaultSites(folder) : localSites(LocalConfig.parse(options), folder)
-      const local = createLocal({ sites })
+      const local = createLocal({ sites, clock })
       await local.prepare()
       return local
     },

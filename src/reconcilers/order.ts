@@ -1,11 +1,15 @@
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Shape } from '#model/resources.ts'
 import type { ClaimedOperation } from '#store/store.ts'
+import type { Provider } from '#providers/provider.ts'
 import type { House } from './reconciler.ts'
+import { permitOf } from './start-permit.ts'
 
-/** The order of a lease: the same on every try, but for the addresses of the control planes that are up. */
-export function orderOf({ token, leaseRow, workload, attempt }: ClaimedOperation, house: House): CredentialedOrder {
+/** The order of a lease: the same on every try, but for the addresses of control planes and the permit of the first. */
+export function orderOf(operation: ClaimedOperation, provider: Provider, house: House): CredentialedOrder {
+  const { token, leaseRow, workload, attempt } = operation
   const { image } = workload.spec
+  const permit = permitOf(operation, provider, house)
   return {
     token,
     workload: workload.id,
@@ -22,6 +26,7 @@ export function orderOf({ token, leaseRow, workload, attempt }: ClaimedOperation
     graceMs: leaseRow.graceMs,
     controlPlanes: house.controlPlanes(),
     credential: house.credential(token),
+    ...(permit && { permit }),
   }
 }
 

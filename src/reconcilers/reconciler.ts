@@ -33,6 +33,8 @@ export type House = {
   controlPlanes(): string[]
   /** The credential of an order, derived from the house's key and the token. */
   credential(token: string): string
+  /** The folder for the checkpoints of a workload, as its nodes see it; agents ask before they start where it is absent. */
+  checkpoints?(workload: string): string
   /** Keeps the logs of an ended attempt. */
   archive: Archive
   /** Is told of each round of placement that was held against its checker, and how much that found wrong. */

@@ -22,7 +22,7 @@ const all: readonly Reconciler[] = [observe, admit, launch, follow, retire, mete
 /** Starts the loops; `controlPlanes` are the addresses that agents are given. */
 export function startLoops(
   base: Base,
-  others: Pick<House, 'controlPlanes' | 'movesPerHour'> & { steering: Steering },
+  others: Pick<House, 'controlPlanes' | 'movesPerHour' | 'checkpoints'> & { steering: Steering },
 ): Loops {
   const { store, clock, ids, archive, log, metrics } = base
   const house = {

@@ -30,7 +30,7 @@ export function openPlane(
   base: Base,
   { closing, stop, stack }: { closing: AbortSignal; stop: () => void; stack: AsyncDisposableStack },
 ): Plane {
-  const { home, shared, store, clock, metrics, ...rest } = base
+  const { home, store, clock, metrics, ...rest } = base
   const bell = createBell(store)
   stack.defer(() => bell.close())
   const self: ApiHouse['self'] = {
@@ -42,7 +42,7 @@ export function openPlane(
     database: base.database,
     url: () => plane.url,
     controlPlanes: () => controlPlanes(base, plane),
-    checkpoints: (workload) => join(shared, 'checkpoints', workload),
+    checkpoints: checkpointsOf(base),
     doctor: () => examine({ home, store, clock }),
     notReady: async () => [...(plane.loops?.notReady() ?? ['the loops have not started']), ...(await trouble(store))],
     stop,
@@ -82,7 +82,8 @@ export async function startWork(
   const keeper = keepPlan({ store, clock, solver: createSolver(), failed: failed('could not plan over sites') })
   stack.defer(() => keeper.stop())
   plane.keeper = keeper
-  const loops = startLoops(base, { controlPlanes: addresses, steering: keeper, movesPerHour })
+  const checkpoints = checkpointsOf(base)
+  const loops = startLoops(base, { controlPlanes: addresses, steering: keeper, movesPerHour, checkpoints })
   stack.defer(() => loops.stop())
   plane.loops = loops
   const housekeeping = keepHouse({ ...base, keepDays, holder: id, failed: failed('could not tidy up') })
@@ -92,6 +93,12 @@ export async function startWork(
 /** This one first. */
 const controlPlanes = ({ id }: Base, { url, peers }: Plane): { id: string; url: string }[] =>
   peers?.list() ?? [{ id, url }]
+
+/** Where the folder of a workload's checkpoints is, if its spec names none. */
+const checkpointsOf =
+  ({ shared }: Base) =>
+  (workload: string): string =>
+    join(shared, 'checkpoints', workload)
 
 async function trouble(store: Store): Promise<string[]> {
   try {

@@ -14,7 +14,8 @@ import {
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 
-import { type Gang, ScriptedControlPlane } from '#agent/scripted-control-plane.ts'
+import { type Gang, plainGo, ScriptedControlPlane } from '#agent/scripted-control-plane.ts'
+import { createClock } from '#kit/clock.ts'
 import { identify, type ProcessIdentity, taggedProcesses } from '#kit/processes.ts'
 import { type AgentOrder, leaseTag } from '#model/agent-folder.ts'
 import type { CredentialedOrder } from '#model/order.ts'
@@ -255,4 +256,43 @@ test('an agent that dies before it says who it is is seen as lost at once', asyn
   controlPlane.gangs.set(gang.credential, { ranks: 1, go: sleeps })
   valueOf(await provider.launch(gang, forever))
   await until('it is lost', async () => (await states(gang))?.join() === 'lost')
+})
+
+const permitted = (run: string): NonNullable<CredentialedOrder['permit']> => ({
+  go: { ...plainGo, run },
+  until: clock.now() + 20_000,
+})
+const clock = createClock()
+
+test('with a permit a rank starts though no control plane answers; one that ran out, or came before, starts nothing', async (context) => {
+  const { order, site, controlPlane, states, file } = await open(context)
+  const provider = createLocal({ sites: [site], clock })
+  await controlPlane.down()
+  const run = 'echo $ISOBAR_NODE_ADDRESSES; exec sleep 1000'
+  const alone = order({ permit: permitted(run) })
+  valueOf(await provider.launch(alone, forever))
+  await until('it runs', async () => (await states(alone))?.join() === 'running')
+  const { address } = file<AgentOrder>(alone, '0/order.json')
+  const log = () => provider.logs(handle(alone), { rank: 0, from: 0, most: 100 }, forever)
+  await until('it knows itself', async () => Buffer.from(valueOf(await log()).bytes).toString() === `${address}\n`)
+
+  const late = order({ permit: { ...permitted(run), until: clock.now() - 1 } })
+  valueOf(await provider.launch(late, forever))
+  assert.equal(file<AgentOrder>(late, '0/order.json').permit, undefined)
+  // The caller dies before its agent is forked; who finishes it later has a permit that must not count.
+  const died = order({ permit: { ...permitted(run), until: clock.now() + 50 } })
+  const broken = createLocal({ sites: [site], clock, agentCommand: ['/does/not/exist'] })
+  assert.equal((await broken.launch(died, forever)).ok, false)
+  await until('it is over', () => clock.now() > (died.permit?.until ?? 0))
+  valueOf(await provider.launch({ ...died, permit: permitted(run) }, forever))
+  await until(
+    'all have arrived',
+    async () => [...((await states(late)) ?? []), ...((await states(died)) ?? [])].join() === 'arrived,arrived',
+  )
+  await controlPlane.up()
+  for (const { credential } of [late, died])
+    controlPlane.gangs.set(credential, { ranks: 1, go: () => ({}), fenced: true })
+  const over = async () => [...((await states(late)) ?? []), ...((await states(died)) ?? [])]
+  await until('they are fenced', async () => (await over()).every((state) => state === 'exited'))
+  for (const one of [late, died]) assert.equal(existsSync(join(site.root, 'orders', one.token, '0/start.json')), false)
 })

@@ -3,9 +3,10 @@ import { once } from 'node:events'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
+import { type Clock, monotonicMs } from '#kit/clock.ts'
 import { publicEnvironment } from '#kit/environment.ts'
 import { identify } from '#kit/processes.ts'
-import { agentFiles, type AgentOrder, leaseTag } from '#model/agent-folder.ts'
+import { agentFiles, type AgentOrder, leaseTag, type StartPermit } from '#model/agent-folder.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Node } from '#model/site.ts'
@@ -21,15 +22,20 @@ export type KeptOrder = { workload: string; attempt: number; ranks: number[]; cr
 
 export const orderFile = 'order.json'
 
+type LaunchSite = {
+  folder: SiteFolder
+  nodes: Node[]
+  slices: readonly MigInstance[]
+  agentCommand: string[]
+  clock: Clock | undefined
+}
+
 /**
  * Starts the agents of an order. Its folder appears whole, by a rename that only one caller wins; every caller then
  * starts the agents that are not there, of which the first one stays. So a launch that died anywhere is finished by
  * the next, and none starts a rank twice.
  */
-export async function launchOrder(
-  site: { folder: SiteFolder; nodes: Node[]; slices: readonly MigInstance[]; agentCommand: string[] },
-  order: CredentialedOrder,
-): Promise<Outcome<Handle>> {
+export async function launchOrder(site: LaunchSite, order: CredentialedOrder): Promise<Outcome<Handle>> {
   const { folder } = site
   if (!isToken(order.token)) return fail('invalid', 'never', 'the token is not a safe name for a folder')
   if (order.image !== undefined) return fail('invalid', 'elsewhere', 'this machine runs no container images')
@@ -38,7 +44,7 @@ export async function launchOrder(
   if (!(await isThere(folder.order(order.token)))) {
     const assigned = await assign(site, order)
     if (!assigned.ok) return assigned
-    await makeFolder(folder, order, assigned.value)
+    await makeFolder(site, order, assigned.value)
     // Whoever retired it meanwhile saw no folder to remove.
     if (await wasRetired(folder, order.token)) {
       await rm(folder.order(order.token), { recursive: true, force: true })
@@ -58,7 +64,11 @@ export async function launchOrder(
   return succeed({ site: order.site, token: order.token })
 }
 
-async function makeFolder(folder: SiteFolder, order: CredentialedOrder, assigned: Assignment): Promise<void> {
+async function makeFolder(
+  { folder, clock }: Pick<LaunchSite, 'folder' | 'clock'>,
+  order: CredentialedOrder,
+  assigned: Assignment,
+): Promise<void> {
   const partial = folder.order(`.${order.token}.${process.pid}.${Math.random().toString(36).slice(2)}`)
   try {
     await mkdir(partial, { mode: 0o700 })
@@ -73,6 +83,7 @@ async function makeFolder(folder: SiteFolder, order: CredentialedOrder, assigned
       const own = assigned.ranks.find((one) => one.rank === rank)
       if (!own) continue
       await mkdir(join(partial, String(rank)), { mode: 0o700 })
+      const permit = permitFor(order, own.address, clock)
       const asked: AgentOrder = {
         token: order.token,
         workload: order.workload,
@@ -85,6 +96,7 @@ async function makeFolder(folder: SiteFolder, order: CredentialedOrder, assigned
         shape,
         accelerators: own.accelerators,
         graceMs: order.graceMs,
+        ...(permit && { permit }),
       }
       await writeFile(join(partial, String(rank), agentFiles.order), JSON.stringify(asked), { mode: 0o600 })
     }
@@ -96,6 +108,14 @@ async function makeFolder(folder: SiteFolder, order: CredentialedOrder, assigned
     await release(folder, assigned.claims).catch(() => undefined)
     throw error
   }
+}
+
+/** By the clocks of this machine, which the agent has as well: from here on no delay prolongs it. */
+function permitFor({ permit }: CredentialedOrder, address: string, clock: Clock | undefined): StartPermit | undefined {
+  const leftMs = permit && clock ? permit.until - clock.now() : 0
+  if (!permit || leftMs <= 0) return undefined
+  const until = { wallMs: Date.now() + leftMs, monotonicMs: monotonicMs() + leftMs }
+  return { go: { ...permit.go, peers: [address] }, until }
 }
 
 async function startAgent(

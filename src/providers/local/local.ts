@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { readLog } from '#kit/bounded-log.ts'
+import type { Clock } from '#kit/clock.ts'
 import { agentFiles } from '#model/agent-folder.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { Offer } from '#model/offer.ts'
@@ -20,6 +21,8 @@ export type LocalOptions = {
   sites: LocalSite[]
   /** Program and arguments of an agent, before its folder; by default the one of this package. */
   agentCommand?: string[]
+  /** The clock of the house, by which permits to start are over; without one nobody starts before it asks. */
+  clock?: Clock
 }
 
 type OpenSite = { site: LocalSite; folder: SiteFolder; machines: () => Promise<Machines> }
@@ -64,7 +67,7 @@ export function createLocal(options: LocalOptions): Provider & { prepare(): Prom
       at(name, signal, async ({ site, machines }) => succeed(offersOf(site, (await machines()).nodes, Date.now()))),
     launch: (order, signal) =>
       at(order.site, signal, async ({ folder, machines }) =>
-        launchOrder({ folder, ...(await machines()), agentCommand }, order),
+        launchOrder({ folder, ...(await machines()), agentCommand, clock: options.clock }, order),
       ),
     get: ({ site, token }, signal) =>
       at(site, signal, async ({ folder }) => succeed(isToken(token) ? await sightOrder(folder, token) : null)),

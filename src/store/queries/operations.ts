@@ -1,10 +1,7 @@
 import { sql } from 'kysely'
 
-import type { Attempt } from '#model/attempt.ts'
 import type { Change } from '#model/change.ts'
 import type { Operation } from '#model/operation.ts'
-import type { Replica } from '#model/replica.ts'
-import type { Workload } from '#model/workload.ts'
 import type { Database, Executor } from '#store/database.ts'
 import type { ClaimedOperation, OperationResult, Operations } from '#store/store.ts'
 import { attemptColumns, leaseColumns, operationColumns, replicaColumns, workloadColumns } from './columns.ts'
@@ -15,7 +12,7 @@ type ApplyWithin = (on: Executor, changes: Change[]) => Promise<number>
 export const createOperations = (database: Database, applyWithin: ApplyWithin): Operations => ({
   async claim(options) {
     const operations = await database.claim((on) => claim(on, options))
-    return operations.length === 0 ? [] : database.readAtOnce((on) => withRows(on, operations))
+    return operations.length === 0 ? [] : database.read((on) => withRows(on, operations))
   },
   settle: (claimed, result, changes) =>
     database.write(async (on) => {
@@ -49,33 +46,24 @@ const retirable = sql`not exists (
     and q.claimed_until >= clock_timestamp()
 )`
 
+type Rows = Omit<ClaimedOperation, keyof Operation>
+
+/** Asked after the claim was committed, not with it: who ends a lease meanwhile sees the claim, or is seen here. */
 async function withRows(on: Executor, operations: Operation[]): Promise<ClaimedOperation[]> {
-  const ids = operations.map(({ lease }) => lease)
-  const leases = await sql<ClaimedOperation['leaseRow']>`
-    select ${leaseColumns('l')}, l.grace_ms as "graceMs", l.shape from leases l where l.id = any(${ids}::text[])
+  const { rows } = await sql<Rows>`
+    select
+      (select to_json(x) from (select ${leaseColumns('l')}, l.grace_ms as "graceMs", l.shape) x) as "leaseRow",
+      (select to_json(x) from (select ${attemptColumns('a')}) x) as attempt,
+      (select to_json(x) from (select ${workloadColumns('w')}) x) as workload,
+      (select to_json(x) from (select ${replicaColumns('r')}) x) as replica
+    from leases l join attempts a on a.id = l.attempt join workloads w on w.id = l.workload
+      join replicas r on r.workload = a.workload and r.replica = a.replica
+    where l.id = any(${operations.map(({ lease }) => lease)}::text[])
   `.execute(on)
-  const attempts = await sql<Attempt>`
-    select ${attemptColumns('a')} from attempts a
-    where a.id = any(${leases.rows.map(({ attempt }) => attempt)}::text[])
-  `.execute(on)
-  const workloads = await sql<Workload>`
-    select ${workloadColumns('w')} from workloads w
-    where w.id = any(${leases.rows.map(({ workload }) => workload)}::text[])
-  `.execute(on)
-  const replicas = await sql<Replica>`
-    select ${replicaColumns('r')} from replicas r join attempts a on a.workload = r.workload and a.replica = r.replica
-    where a.id = any(${leases.rows.map(({ attempt }) => attempt)}::text[])
-  `.execute(on)
-  const leaseOf = new Map(leases.rows.map((row) => [row.id, row]))
-  const attemptOf = new Map(attempts.rows.map((row) => [row.id, row]))
-  const workloadOf = new Map(workloads.rows.map((row) => [row.id, row]))
-  const replicaOf = new Map(replicas.rows.map((row) => [`${row.workload} ${row.replica}`, row]))
+  const rowsOf = new Map(rows.map((row) => [row.leaseRow.id, row]))
   return operations.flatMap((operation) => {
-    const leaseRow = leaseOf.get(operation.lease)
-    const attempt = attemptOf.get(leaseRow?.attempt ?? '')
-    const workload = workloadOf.get(leaseRow?.workload ?? '')
-    const replica = replicaOf.get(`${attempt?.workload} ${attempt?.replica}`)
-    return leaseRow && attempt && workload && replica ? [{ ...operation, leaseRow, attempt, workload, replica }] : []
+    const its = rowsOf.get(operation.lease)
+    return its ? [{ ...operation, ...its }] : []
   })
 }
 

@@ -1,5 +1,6 @@
+import { writeDurably } from '#kit/durable-file.ts'
 import { signal, taggedProcesses } from '#kit/processes.ts'
-import { type AgentOrder, leaseTag, rankTag } from '#model/agent-folder.ts'
+import { agentFiles, type AgentOrder, leaseTag, type RankEnd, rankTag } from '#model/agent-folder.ts'
 
 /** Kills whatever the rank started that left its process groups. A machine without /proc cannot tell. */
 export async function killStrays(order: AgentOrder): Promise<void> {
@@ -11,5 +12,17 @@ export async function killStrays(order: AgentOrder): Promise<void> {
     if (strays.length === 0) return
     for (const { pid } of strays) signal(pid, 'SIGKILL')
     await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+/** Writes down how a rank ended. A disk that is full may have room in a moment; the report alone must do if it has not. */
+export async function record(end: RankEnd): Promise<void> {
+  for (let tries = 0; tries < 20; tries++) {
+    try {
+      writeDurably(agentFiles.end, JSON.stringify(end))
+      return
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
   }
 }
