@@ -206,7 +206,13 @@ test('a server elsewhere of another version is told once, and data stays data', 
 })
 
 test('nodes that are kept for a gang that lost others are shown, where there are any', async () => {
-  const site = { site: 'local/a', jurisdictions: [], patienceMs: 1000, reach: 'reachable', since: '2026-01-01T00:00:00Z' }
+  const site = {
+    site: 'local/a',
+    jurisdictions: [],
+    patienceMs: 1000,
+    reach: 'reachable',
+    since: '2026-01-01T00:00:00Z',
+  }
   const counts = { detail: '', nodes: 4, offers: 1, leases: 0 }
   const tableOf = async (...kept: number[]) =>
     (await sitesOf(JSON.stringify({ items: kept.map((nodes) => ({ ...site, ...counts, kept: nodes })) }))).stdout

@@ -20,6 +20,7 @@ const woken: Record<Nudge, readonly string[]> = {
   agents: ['observe'],
   events: [],
   planes: [],
+  schema: [],
 }
 
 const backoff = { firstMs: 200, mostMs: 30_000 }

@@ -3,6 +3,7 @@ import type { Ids } from '#kit/ids.ts'
 import { startEmbedded } from '#store/embedded/embedded.ts'
 import { openStore } from '#store/open.ts'
 import type { Store } from '#store/store.ts'
+import { version } from './version.ts'
 
 export type OpenedStore = {
   store: Store
@@ -17,12 +18,12 @@ type Options = { home: string; databaseUrl: string | undefined; clock: Clock; id
 /** Opens the store at a person's PostgreSQL, or at the private one of the state directory. */
 export async function openHouseStore({ home, databaseUrl, clock, ids, log }: Options): Promise<OpenedStore> {
   if (databaseUrl !== undefined) {
-    const store = await openStore({ url: databaseUrl, ids, clock })
+    const store = await openStore({ url: databaseUrl, ids, clock, version })
     return { store, name: withoutPassword(databaseUrl), close: () => store.close() }
   }
   const embedded = await startEmbedded(home, { log })
   try {
-    const store = await openStore({ url: embedded.url, ids, clock })
+    const store = await openStore({ url: embedded.url, ids, clock, version })
     return {
       store,
       name: `private PostgreSQL of ${home}`,

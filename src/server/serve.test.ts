@@ -4,11 +4,12 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 
-import { aDatabase } from '#rigs/postgres.ts'
+import { aDatabase, bringUpToDate } from '#rigs/postgres.ts'
 import { aHome, aServer, ask } from '#rigs/server.ts'
 import { readOptions } from './options.ts'
 import { serve } from './serve.ts'
 import { ServerProblem } from './server-problem.ts'
+import { version } from './version.ts'
 
 test('a job runs to its end, and its log can be read meanwhile and when its machine is gone', async (t) => {
   const server = await aServer(t, { home: aHome(t), url: await aDatabase(), port: 0 })
@@ -130,6 +131,19 @@ test('a server that is asked to stop over the API answers, ends soon and tells t
   await server.ended
   assert.ok(performance.now() - began < 5000)
   assert.ok(!existsSync(join(home, 'lock')))
+})
+
+test('a server ends by itself when a newer version brings its database up to date, and cannot start there again', async (t) => {
+  const [home, url] = [aHome(t), await aDatabase()]
+  const server = await aServer(t, { home, url, port: 0 })
+  await bringUpToDate(url)
+  const says = new RegExp(
+    `The database was brought up to date by Isobar 9\\.0\\.0: its schema is 9999-later, and this is Isobar ${version}, which .*\n` +
+      'Start Isobar 9\\.0\\.0 or a later one here\\.$',
+  )
+  await assert.rejects(server.ended, says)
+  assert.ok(!existsSync(join(home, 'lock')))
+  await assert.rejects(aServer(t, { home, url, port: 0 }), says)
 })
 
 const open = (given: object, environment = {}) => readOptions({ listen: '0.0.0.0:7411', ...given }, environment)

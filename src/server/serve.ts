@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ServerType } from '@hono/node-server'
 import type { Logger } from 'pino'
 
-import { openBase } from './base.ts'
+import { StoreProblem } from '#store/embedded/store-problem.ts'
+import { openBase, type Base } from './base.ts'
 import { lockHome } from './lock.ts'
 import type { ServerOptions } from './options.ts'
 import { openPlane, startWork } from './plane.ts'
@@ -17,7 +18,10 @@ import { version } from './version.ts'
 export type RunningServer = {
   url: string
   token: string
-  /** Resolves when it has ended: by `close`, or because somebody asked it to over the API. */
+  /**
+   * Resolves when it has ended: by `close`, or because somebody asked it to over the API. Fails with a `StoreProblem` when
+   * it had to end because a newer version brought its database up to date.
+   */
   ended: Promise<void>
   /** Ends it within a few seconds. What runs goes on. A private database goes on too, unless it is to end with it. */
   close(how?: { database?: boolean }): Promise<void>
@@ -52,13 +56,15 @@ export async function serve(options: ServerOptions): Promise<RunningServer> {
   const all = stack.move()
   const ended = Promise.withResolvers<void>()
   let ending: Promise<void> | undefined
-  const close = ({ database = false } = {}) => {
+  ended.promise.catch(() => {}) // whoever waits for it is told
+  const close = ({ database = false } = {}, problem?: StoreProblem) => {
     how.database ||= database
-    ending ??= end(all, base.log).finally(ended.resolve)
+    ending ??= end(all, base.log).finally(() => (problem ? ended.reject(problem) : ended.resolve()))
     return ending
   }
   void asked.promise.then(() => close({ database: true }))
-  return { url: plane.url, token: base.keys.token, ended: ended.promise, close }
+  all.defer(watchSchema(base, (problem) => close({}, problem)))
+  return { url: plane.url, token: base.keys.token, ended: ended.promise, close: (given) => close(given) }
 }
 
 async function end(all: AsyncDisposableStack, log: Logger): Promise<void> {
@@ -69,6 +75,18 @@ async function end(all: AsyncDisposableStack, log: Logger): Promise<void> {
     log.error({ error }, 'did not end well')
   }
   log.info({}, 'ended')
+}
+
+/** Ends this control plane once a newer one has changed what the rows are like: what it wrote might not fit any more. */
+function watchSchema({ store, log }: Base, overtaken: (problem: StoreProblem) => void): () => void {
+  const look = (): Promise<void> =>
+    store.requireSchema().catch((error: unknown) => {
+      if (!(error instanceof StoreProblem)) return // it does not answer: once it does again, all is looked at anew
+      log.error({ error }, error.message)
+      overtaken(error)
+    })
+  void look() // it may have happened while this one was starting
+  return store.onNudge((nudge) => nudge === 'schema' && void look())
 }
 
 /** Says where the server is, for the commands of this machine, as long as it is there. */

@@ -5,7 +5,7 @@ import { Client } from 'pg'
 import { channel } from './queries/nudge.ts'
 import type { Nudge } from './store.ts'
 
-const loops: Nudge[] = ['admit', 'launch', 'retire', 'follow', 'events', 'agents', 'planes']
+const loops: Nudge[] = ['admit', 'launch', 'retire', 'follow', 'events', 'agents', 'planes', 'schema']
 
 export type Listener = { on(listen: (loop: Nudge) => void): () => void; close(): Promise<void> }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { sql } from 'kysely'
 
 import type { Database, Executor } from './database.ts'
+import { nudge } from './queries/nudge.ts'
 import { StoreProblem } from './embedded/store-problem.ts'
 
 export type Migration = { name: string; checksum: string; text: string }
@@ -23,41 +24,76 @@ export function shippedMigrations(folder = join(import.meta.dirname, 'migrations
 /** Any number will do, as long as all programs of all versions lock the same one. */
 const lock = 4_705_221_907
 
+/** The steps of a program, and its version where it tells. */
+export type Program = { migrations: Migration[]; version: string | null }
+
+export const thisProgram = (version: string | null = null): Program => ({ migrations: shippedMigrations(), version })
+
 /**
  * Brings the schema up to date: what is missing, in order, all of it or nothing. Several programs may try at once; one
- * does it. Refuses a schema that is newer than this program, and steps that were edited after they ran.
+ * does it. Refuses a schema that is newer than this program, and steps that were edited after they ran. Programs that run
+ * on the older schema lose all claims with it, get no more, and hear that they have to end.
  */
-export async function migrate(database: Database, migrations = shippedMigrations()): Promise<string[]> {
+export async function migrate(database: Database, program = thisProgram()): Promise<string[]> {
+  const { migrations, version } = program
   return database.write(async (on) => {
     await sql`set local statement_timeout = 0`.execute(on) // a step over many rows takes its time
     await sql`select pg_advisory_xact_lock(${lock}::bigint)`.execute(on)
     await sql`create table if not exists migrations (
-      name text primary key, checksum text not null, applied_at timestamptz not null default now()
+      name text primary key, checksum text not null, applied_at timestamptz not null default now(), version text
     )`.execute(on)
+    if (!(await tellsVersions(on))) await sql`alter table migrations add column version text`.execute(on)
     const done = await applied(on)
-    refuseStrangers(done, migrations)
-    const missing = migrations.filter(({ name }) => !done.has(name))
+    refuseStrangers(done, program)
+    const names = new Set(done.map(({ name }) => name))
+    const missing = migrations.filter(({ name }) => !names.has(name))
     for (const { name, checksum, text } of missing) {
       await sql.raw(text).execute(on)
-      await sql`insert into migrations (name, checksum) values (${name}, ${checksum})`.execute(on)
+      await sql`insert into migrations (name, checksum, version) values (${name}, ${checksum}, ${version})`.execute(on)
     }
+    if (done.length > 0 && missing.length > 0) await fenceOlder(on)
     return missing.map(({ name }) => name)
   })
 }
 
-async function applied(on: Executor): Promise<Map<string, string>> {
-  const { rows } = await sql<{ name: string; checksum: string }>`select name, checksum from migrations`.execute(on)
-  return new Map(rows.map(({ name, checksum }) => [name, checksum]))
+/** Fails where the database was brought up to date by a newer program since this one opened it. */
+export const refuseNewer = (database: Database, program: Program): Promise<void> =>
+  database.read(async (on) => refuseStrangers(await applied(on), program))
+
+/** What is written under a claim is refused from now on to whoever took it before. */
+async function fenceOlder(on: Executor): Promise<void> {
+  const { rows } = await sql<{ there: boolean }>`select to_regclass('claims') is not null as there`.execute(on)
+  if (!rows[0]?.there) return
+  await sql`update claims set epoch = epoch + 1, holder = '', expires_at = clock_timestamp()`.execute(on)
+  await nudge(on, ['schema'])
 }
 
-function refuseStrangers(done: Map<string, string>, migrations: Migration[]): void {
+async function tellsVersions(on: Executor): Promise<boolean> {
+  const { rows } = await sql`
+    select 1 from pg_attribute where attrelid = 'migrations'::regclass and attname = 'version' and not attisdropped
+  `.execute(on)
+  return rows.length > 0
+}
+
+type Applied = { name: string; checksum: string; version: string | null }
+
+async function applied(on: Executor): Promise<Applied[]> {
+  const { rows } = await sql<Applied>`select name, checksum, version from migrations order by name`.execute(on)
+  return rows
+}
+
+function refuseStrangers(done: readonly Applied[], { migrations, version }: Program): void {
   const known = new Map(migrations.map(({ name, checksum }) => [name, checksum]))
-  const newer = [...done.keys()].filter((name) => !known.has(name))
-  if (newer.length > 0)
+  const newest = done.findLast(({ name }) => !known.has(name))
+  if (newest) {
+    const its = newest.version ? `Isobar ${newest.version}` : 'a newer Isobar'
+    const own = version ? `Isobar ${version}` : 'an older one'
     throw new StoreProblem(
-      `The database was made by a newer Isobar: this one does not know ${newer.join(', ')}.\nStart that version or a later one.`,
+      `The database was brought up to date by ${its}: its schema is ${newest.name}, and this is ${own}, which knows it up to ${migrations.at(-1)?.name ?? 'nothing'}.\n` +
+        `Start ${newest.version ? `Isobar ${newest.version}` : 'that version'} or a later one here.`,
     )
-  const edited = [...done].filter(([name, checksum]) => known.get(name) !== checksum).map(([name]) => name)
+  }
+  const edited = done.filter(({ name, checksum }) => known.get(name) !== checksum).map(({ name }) => name)
   if (edited.length > 0)
     throw new StoreProblem(
       `The database was set up by another text of ${edited.join(', ')} than this program has, so the two do not fit.\n` +

@@ -3,7 +3,7 @@ import type { Ids } from '#kit/ids.ts'
 
 import { type Database, openDatabase } from './database.ts'
 import { listen } from './listener.ts'
-import { migrate } from './migrate.ts'
+import { migrate, refuseNewer, thisProgram, type Program } from './migrate.ts'
 import { createAgents } from './queries/agents.ts'
 import { apply } from './queries/apply.ts'
 import { createClaims } from './queries/claims.ts'
@@ -30,18 +30,21 @@ export type StoreOptions = {
   ids: Ids
   /** When what is applied happened. */
   clock: Clock
+  /** Of this program, for whoever opens the same database with another. */
+  version?: string
   /** Connections at the most, beside the one that listens. */
   size?: number
 }
 
 /** Opens the store and brings its schema up to date. Fails with what is wrong and how to mend it. */
-export async function openStore({ url, ids, clock, size }: StoreOptions): Promise<Store> {
+export async function openStore({ url, ids, clock, size, version }: StoreOptions): Promise<Store> {
   const database = await openDatabase({ url, ...(size === undefined ? {} : { size }) })
   try {
-    await migrate(database)
+    const program = thisProgram(version)
+    await migrate(database, program)
     const listener = await listen(url)
     return {
-      ...rooms(database, { ids, clock }),
+      ...rooms(database, { ids, clock, program }),
       onNudge: listener.on,
       async close() {
         await listener.close()
@@ -54,14 +57,17 @@ export async function openStore({ url, ids, clock, size }: StoreOptions): Promis
   }
 }
 
-function rooms(database: Database, { ids, clock }: { ids: Ids; clock: Clock }): Omit<Store, 'onNudge' | 'close'> {
+type Given = { ids: Ids; clock: Clock; program: Program }
+
+function rooms(database: Database, { ids, clock, program }: Given): Omit<Store, 'onNudge' | 'close'> {
+  const newest = program.migrations.at(-1)?.name ?? ''
   const applyWithin: Parameters<typeof createOperations>[1] = (on, changes) =>
     apply(on, changes, { now: clock.now(), ids })
   return {
     workloads: createWorkloads(database),
     placement: createPlacement(database, ids),
     follow: createFollow(database),
-    operations: createOperations(database, applyWithin),
+    operations: createOperations(database, applyWithin, newest),
     agents: createAgents(database),
     sites: createSites(database),
     market: createMarketHistory(database),
@@ -71,8 +77,9 @@ function rooms(database: Database, { ids, clock }: { ids: Ids; clock: Clock }): 
     projects: createProjects(database),
     secrets: createSecrets(database),
     idempotency: createIdempotency(database),
-    claims: createClaims(database),
+    claims: createClaims(database, newest),
     apply: (changes) => database.write((on) => applyWithin(on, changes)),
+    requireSchema: () => refuseNewer(database, program),
     figures: () => figuresOf(database),
     prune: (options) => database.write((on) => prune(on, options)),
   }

@@ -120,6 +120,7 @@ create table migrations (
   name text not null,
   checksum text not null,
   applied_at timestamp with time zone not null default now(),
+  version text,
   PRIMARY KEY (name)
 );
 

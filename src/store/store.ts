@@ -36,6 +36,8 @@ export type Store = {
   secrets: Secrets
   idempotency: Idempotency
   claims: Claims
+  /** Throws a `StoreProblem` where a newer program brought the database up to date since it was opened (nudge `schema`). */
+  requireSchema(): Promise<void>
   /** What one watches a house by. */
   figures(): Promise<Figures>
   /** Applies the changes of one decision, each guarded by its table of moves. Returns how many took effect. */
@@ -50,7 +52,7 @@ export type Store = {
   close(): Promise<void>
 }
 
-export type Nudge = 'admit' | 'launch' | 'retire' | 'follow' | 'events' | 'agents' | 'planes'
+export type Nudge = 'admit' | 'launch' | 'retire' | 'follow' | 'events' | 'agents' | 'planes' | 'schema'
 
 export type NewWorkload = Pick<
   Workload,

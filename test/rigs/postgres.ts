@@ -11,6 +11,8 @@ import { type Clock, createClock } from '#kit/clock.ts'
 import { createIds, type Ids } from '#kit/ids.ts'
 import { type Embedded, startAt } from '#store/embedded/embedded.ts'
 import { placeAt } from '#store/embedded/place.ts'
+import { openDatabase } from '#store/database.ts'
+import { migrate, shippedMigrations } from '#store/migrate.ts'
 import { openStore } from '#store/open.ts'
 import type { Store } from '#store/store.ts'
 
@@ -71,6 +73,14 @@ export async function aDatabase(): Promise<string> {
 }
 
 export const someIds: Ids = createIds(Date.now, randomBytes)
+
+/** Does to a database what a later version of Isobar might, 9.0.0. */
+export async function bringUpToDate(url: string): Promise<void> {
+  const database = await openDatabase({ url })
+  const later = { name: '9999-later', text: 'create table later (x int)', checksum: 'later' }
+  const program = { migrations: [...shippedMigrations(), later], version: '9.0.0' }
+  await migrate(database, program).finally(() => database.close())
+}
 
 /** An open store on a fresh database, or on that of another with `url`; close it with `close` or `await using`. */
 export async function aStore(

@@ -1,16 +1,20 @@
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 
 import type { Database, Executor } from '#store/database.ts'
 import type { Claim, Claims } from '#store/store.ts'
 import { nudge } from './nudge.ts'
 
-/** Claims go by the database's clock, so that control planes with different clocks agree who holds what. */
-export const createClaims = (database: Database): Claims => ({
+/**
+ * Claims go by the database's clock, so that control planes with different clocks agree who holds what. Nobody gets one
+ * who does not know the schema any more: `newest` is the last of its steps that this program knows.
+ */
+export const createClaims = (database: Database, newest: string): Claims => ({
   take: (name, holder, seconds) =>
     database.claim(async (on) => {
       const { rows } = await sql<Claim>`
         insert into claims as c (name, holder, epoch, expires_at)
         select ${name}, ${holder}, 1, clock_timestamp() + make_interval(secs => ${seconds}) from ${unhurried}
+        where ${knows(newest)}
         on conflict (name) do update set
           holder = excluded.holder,
           -- Renewed in time it stays the same claim; after a pause somebody else may have had it in between.
@@ -63,6 +67,10 @@ export const createClaims = (database: Database): Claims => ({
  * is written so has waited for the disk, with all that came before it.
  */
 export const unhurried = sql`set_config('synchronous_commit', 'off', true)`
+
+/** Whether the schema is none that only newer programs know. */
+export const knows = (newest: string): RawBuilder<boolean> =>
+  sql`not exists (select 1 from migrations where name > ${newest})`
 
 /** Whether the claim still holds, and keeps it from changing hands until the transaction ends. */
 export async function holds(on: Executor, { name, holder, epoch }: Claim): Promise<boolean> {

@@ -4,14 +4,15 @@ import type { Change } from '#model/change.ts'
 import type { Operation } from '#model/operation.ts'
 import type { Database, Executor } from '#store/database.ts'
 import type { ClaimedOperation, OperationResult, Operations } from '#store/store.ts'
+import { knows } from './claims.ts'
 import { attemptColumns, leaseColumns, operationColumns, replicaColumns, workloadColumns } from './columns.ts'
 
 /** Applies changes within a transaction, as `apply` does. */
 type ApplyWithin = (on: Executor, changes: Change[]) => Promise<number>
 
-export const createOperations = (database: Database, applyWithin: ApplyWithin): Operations => ({
+export const createOperations = (database: Database, applyWithin: ApplyWithin, newest: string): Operations => ({
   async claim(options) {
-    const operations = await database.claim((on) => claim(on, options))
+    const operations = await database.claim((on) => claim(on, { ...options, newest }))
     return operations.length === 0 ? [] : database.read((on) => withRows(on, operations))
   },
   settle: (claimed, result, changes) =>
@@ -22,8 +23,9 @@ export const createOperations = (database: Database, applyWithin: ApplyWithin): 
     }),
 })
 
-async function claim(on: Executor, options: Parameters<Operations['claim']>[0]): Promise<Operation[]> {
-  const { kind, holder, now, most, seconds } = options
+type Asked = Parameters<Operations['claim']>[0] & { newest: string }
+
+async function claim(on: Executor, { kind, holder, now, most, seconds, newest }: Asked): Promise<Operation[]> {
   const { rows } = await sql<Operation>`
     update operations o set claimed_by = ${holder}, tries = o.tries + 1,
       claimed_until = clock_timestamp() + make_interval(secs => ${seconds})
@@ -31,7 +33,7 @@ async function claim(on: Executor, options: Parameters<Operations['claim']>[0]):
       select p.id from operations p join leases l on l.id = p.lease
       where p.kind = ${kind} and p.state = 'intended' and p.not_before <= ${now}::bigint
         and (p.claimed_until is null or p.claimed_until < clock_timestamp())
-        and ${kind === 'launch' ? launchable : retirable}
+        and ${kind === 'launch' ? launchable : retirable} and ${knows(newest)}
       order by p.not_before, p.id limit ${most} for no key update of p skip locked
     ) returning ${operationColumns('o')}
   `.execute(on)
