@@ -37,6 +37,8 @@ export type Asking = {
   begin: (way: Way) => Ask
   /** … and what somebody asks for on the copy that was begun last. */
   again: (way: Way) => Ask
+  /** Looks at all quotas of its tree as they are when all have left who are told to. */
+  withoutLeaving: <T>(look: () => T) => T
   /** Counts somebody who runs out of all quotas, or in again. */
   leave: (held: Held) => void
   stay: (held: Held) => void
@@ -166,10 +168,7 @@ export class Preemptor {
     // Mostly there is nobody, and those who leave need not be counted out one by one, of each promise as well.
     if (!this.#mayFindWithout(gone, { ...asking, want })) return null
     const known: Case = { ...asking, want, begin, gone: gone.length + here.length > 0, owners: new Map() }
-    for (const held of gone) asking.leave(held)
-    const found = this.#findVictims(known) ?? this.#findMoves(known)
-    for (const held of gone) asking.stay(held)
-    return found
+    return asking.withoutLeaving(() => this.#findVictims(known) ?? this.#findMoves(known))
   }
 
   /** Writes down that somebody was told to leave. */

@@ -154,3 +154,16 @@ test('who gets other nodes than those of its victims waits for whoever leaves th
   const kept = line.reservations().find(({ request }) => request.id === 'x')
   assert.deepEqual([kept?.nodes, [...(kept?.victims ?? [])]], [[0], ['z']])
 })
+
+test('of hundreds under one quota each makes somebody leave, and does not count all who leave out of each promise', () => {
+  const many = 300
+  const { line } = aLine([[2 * many]], { nominal: 8 * many })
+  for (let i = 0; i < 2 * many; i++) line.submit(aRequest(`low${i}`, nodes(1), { since: i }))
+  line.turn(2 * many)
+  for (let i = 0; i < many; i++) line.submit(aRequest(`high${i}`, nodes(1), { priority: 1, since: 1000 + i }))
+  const begun = process.cpuUsage()
+  const decisions = told(line.turn(2000))
+  const { user } = process.cpuUsage(begun)
+  assert.equal(decisions.filter((one) => one.includes('preempts')).length, many)
+  assert.ok(user < 2_500_000, `it took ${user / 1e6} s`)
+})

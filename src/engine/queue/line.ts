@@ -141,7 +141,7 @@ export class Line {
     this.#quota.remove(project, amounts)
     this.#given.shares.change(project, negative(amounts), now)
     this.#promises.uncount(request)
-    if (one.leaves) this.#promises.left(id)
+    if (one.leaves) this.#promises.left(request)
     else this.#ledger.forget(workOf(request))
     this.#sleepers.stir(cell, project)
   }
@@ -290,6 +290,7 @@ export class Line {
       again: (way) => this.#promises.askOnCopy(way),
       leave: (held) => this.#promises.leave(held),
       stay: (held) => this.#promises.stay(held),
+      withoutLeaving: (look) => this.#promises.withoutLeaving(signature, look),
       hasQuota: (way) => !this.#promises.quotaMissing(signature, way, ends),
     })
     const comesAt = (): number => this.#promises.comesAt(signature, ways, now)
@@ -300,6 +301,7 @@ export class Line {
     for (const held of victims) {
       this.#sleepers.mayLeave(held.way.cell, held.request.want.project)
       this.#preemptor.note(head, held, { isMove: found.isMove, now })
+      this.#promises.leaves(held)
     }
     this.#promises.claim(signature, head, { way, nodes, victims })
     const ids = victims.map(({ request }) => request.id)
@@ -345,6 +347,7 @@ export class Line {
     this.#quota.add(project, way.amounts)
     this.#given.shares.change(project, way.amounts, now)
     this.#promises.count(held)
+    if (held.leaves) this.#promises.leaves(held)
   }
 
   /** Wakes who may find now what it did not find before. */

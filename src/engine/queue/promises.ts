@@ -1,5 +1,6 @@
 import { refusals, release, take } from '#engine/cell/take.ts'
 
+import { Leaving } from './leaving.ts'
 import { createQuotaTree } from './quota.ts'
 import { headOf, isOpen, mayBePromised, passes, workOf } from './request.ts'
 import { allNodesOf, close, earliest, reopen } from './reservation.ts'
@@ -39,6 +40,8 @@ export class Promises {
   readonly #underRoot = new Map<string, Reservation[]>()
   /** For each cell those who could not start there if all who run had ended, until its nodes change. */
   readonly #never: WeakSet<Way>[]
+  /** Those who leave, of each tree of quotas. */
+  readonly #leaving = new Map<string, Leaving>()
   #made = 0
   /** The quotas of each tree. */
   readonly #trees: Map<string, QuotaNode[]>
@@ -142,7 +145,7 @@ export class Promises {
       const leaving = this.#holders(owner, way.cell, -Infinity).filter(({ leaves }) => leaves)
       const [own, others]: [Held[], Held[]] = [[], []]
       for (const held of leaving) (gone.has(workOf(held.request)) ? own : others).push(held)
-      if (!this.#hasQuotaWithout(leaving, owner, way)) continue
+      if (this.withoutLeaving(owner, () => this.quotaMissing(owner, way, Infinity)) !== null) continue
       const ask = this.rehearse(owner, way, Infinity)
       let gang = refusals.full as number
       for (const some of [own, others]) {
@@ -181,6 +184,7 @@ export class Promises {
       root,
       quota,
       counted: new Map<string, Amounts>(),
+      leaving: new Leaving(),
       shut: [],
       turned: { form: null, at: 0, nodes: 0 },
       number: this.#made++,
@@ -259,6 +263,28 @@ export class Promises {
     return before ? { cause: 'reserved', until: before.at, for: before.request.id } : null
   }
 
+  /** Somebody who runs was told to leave, … */
+  leaves(held: Held): void {
+    const root = this.#given.rootOf(held.request.want.project)
+    const same = this.#leaving.get(root) ?? new Leaving()
+    this.#leaving.set(root, same)
+    same.add(held)
+    for (const { counted, leaving } of this.#underRoot.get(root) ?? [])
+      if (counted.has(held.request.id)) leaving.add(held)
+  }
+
+  /** Looks at the quotas of somebody as they are when all have left who are told to. */
+  withoutLeaving<T>({ want: { project } }: Pick<Signature, 'want'>, look: () => T): T {
+    const all = this.#leaving.get(this.#given.rootOf(project))
+    const { quota } = this.#given
+    all?.each((one, amounts) => quota.remove(one, amounts))
+    for (const one of this.#under(project)) one.leaving.each((name, amounts) => one.quota.remove(name, amounts))
+    const seen = look()
+    all?.each((one, amounts) => quota.add(one, amounts))
+    for (const one of this.#under(project)) one.leaving.each((name, amounts) => one.quota.add(name, amounts))
+    return seen
+  }
+
   /** Counts somebody who runs out of all quotas, as if it had ended, … */
   leave(held: Held): void {
     this.#countAgain(held, 'remove')
@@ -280,8 +306,9 @@ export class Promises {
     return this.#underRoot.get(this.#given.rootOf(project)) ?? []
   }
 
-  /** Whoever had to leave has left. */
-  left(id: string): void {
+  /** … and has left. */
+  left({ id, want }: Request): void {
+    this.#leaving.get(this.#given.rootOf(want.project))?.remove(id)
     for (const { victims } of this.all()) victims?.delete(id)
   }
 
@@ -290,19 +317,23 @@ export class Promises {
     for (const reservation of this.all()) this.#countIn(reservation, held)
   }
 
-  #countIn(reservation: Reservation, { request, way: { amounts }, ends }: Held): void {
+  #countIn(reservation: Reservation, held: Held): void {
+    const { request, way, ends } = held
+    const { amounts } = way
     const { counted, quota, root } = reservation
     const { project } = request.want
     if (!quota.isLimited(reservation.owner.want.project)) return
     if (passes(reservation, ends) || counted.has(request.id) || this.#given.rootOf(project) !== root) return
     counted.set(request.id, amounts)
     quota.add(project, amounts)
+    if (held.leaves) reservation.leaving.add(held)
   }
 
   uncount({ id, want }: Request): void {
-    for (const { counted, quota } of this.#under(want.project)) {
+    for (const { counted, quota, leaving } of this.#under(want.project)) {
       const amounts = counted.get(id)
       if (!amounts) continue
+      leaving.remove(id)
       counted.delete(id)
       quota.remove(want.project, amounts)
     }

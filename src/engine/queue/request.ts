@@ -3,6 +3,7 @@ import type { Cell, Form } from '#engine/cell/cell.ts'
 import type { Standing } from '#engine/cell/take.ts'
 import type { Heap } from '#kit/heap.ts'
 
+import type { Leaving } from './leaving.ts'
 import type { Amounts, QuotaTree, Shortage } from './quota.ts'
 
 /** One of the ways to give somebody what it wants: a gang in a cell. Where nodes are larger, it may need fewer. */
@@ -112,6 +113,8 @@ export type Reservation = {
   quota: QuotaTree
   /** Who of those that run is counted there, and with how much. */
   counted: Map<string, Amounts>
+  /** … and of these those who leave. */
+  leaving: Leaving
   /** Nodes that are closed to others right now. */
   shut: number[]
   /** What opening or closing them would change for a form, when so much had changed in its cell. */
