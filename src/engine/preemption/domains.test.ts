@@ -44,7 +44,9 @@ function bestOf(losses: readonly number[], most: number): number[] {
   const { cell, candidates } = someRacks(losses)
   const { ask } = wayOf(cell, { roles: [{ size: { accelerators: 4 }, ranks: 2 }], within: { level: 1 } })
   const next = (): Candidate | null => candidates.shift() ?? null
-  return new Domains({ cell, free: cell.free.slice(), ask, most, next }).best().map(({ loss }) => loss)
+  return new Domains({ cell, free: cell.free.slice(), kept: new Uint8Array(losses.length), ask, most, next })
+    .best()
+    .map(({ loss }) => loss)
 }
 
 test('the domains with the least loss are given, that one first', () => {

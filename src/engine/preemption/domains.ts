@@ -20,6 +20,8 @@ type Options = {
   cell: Cell
   /** What is free of each node when all have gone who leave anyway, as a cell has it. */
   free: Int32Array
+  /** 1 for each node that is kept for others: nothing becomes free there. */
+  kept: Uint8Array
   ask: Ask
   /** So many domains are wanted. */
   most: number
@@ -79,7 +81,9 @@ export class Domains {
   }
 
   #frees(node: number, size: number, candidate: Candidate): void {
-    const { sizes, capacity, classOf } = this.#given.cell
+    const { kept, cell } = this.#given
+    const { sizes, capacity, classOf } = cell
+    if (kept[node] === 1) return
     const domain = this.#domainOf(node)
     const wasEnough = domain.free + domain.freed >= this.#needed
     if (domain.candidates.at(-1) !== candidate) {
@@ -106,14 +110,14 @@ export class Domains {
   }
 
   #domainOf(node: number): Domain {
-    const { cell, free } = this.#given
+    const { cell, free, kept } = this.#given
     const at = domainAt(cell.tree, node, this.#level)
     const known = this.#all.get(at)
     if (known) return known
     const domain: Domain = { free: 0, freed: 0, loss: 0, enough: 0, candidates: [] }
     const starts = cell.tree.nodes[this.#level]
     for (let one = starts?.[at] ?? 0; one < (starts?.[at + 1] ?? 0); one++)
-      if (cell.usable[one] === 1) domain.free += Math.max(0, free[4 * one + this.#resource] ?? 0)
+      if (cell.usable[one] === 1 && kept[one] === 0) domain.free += Math.max(0, free[4 * one + this.#resource] ?? 0)
     this.#all.set(at, domain)
     return domain
   }

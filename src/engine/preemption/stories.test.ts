@@ -155,6 +155,16 @@ test('who gets other nodes than those of its victims waits for whoever leaves th
   assert.deepEqual([kept?.nodes, [...(kept?.victims ?? [])]], [[0], ['z']])
 })
 
+test('where the least would be lost on nodes that are kept for others, somebody leaves elsewhere', () => {
+  const { line } = aLine([[12]])
+  const half: GangRequest = { roles: [{ size: { accelerators: 2 }, ranks: 1 }] }
+  for (let i = 0; i < 24; i++) line.submit(aRequest(`low${i}`, half, { since: i }))
+  line.turn(30)
+  for (let i = 0; i < 12; i++) line.submit(aRequest(`high${i}`, half, { priority: 1, since: 40 + i }))
+  const decisions = told(line.turn(60))
+  assert.equal(decisions.filter((one) => one.includes('preempts')).length, 12)
+})
+
 test('of hundreds under one quota each makes somebody leave, and does not count all who leave out of each promise', () => {
   const many = 300
   const { line } = aLine([[2 * many]], { nominal: 8 * many })

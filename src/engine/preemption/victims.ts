@@ -1,6 +1,6 @@
 import { nodesOf } from '#engine/cell/heads.ts'
 import { adopt, refusals, release, take } from '#engine/cell/take.ts'
-import { allNodesOf } from '#engine/queue/reservation.ts'
+import { allNodesOf, areKept } from '#engine/queue/reservation.ts'
 
 import { Domains, type Domain } from './domains.ts'
 
@@ -54,8 +54,8 @@ export function findVictims(search: Search): Eviction | null {
   const now = take(ask.cell, ask)
   if (now === refusals.tooLarge) return null
   if (now >= 0) return new Trial(search, budget).find(null)
-  const free = ask.cell.free.slice()
-  const domains = new Domains({ cell: way.site, free, ask: way.ask, most: domainsAtMost, next: order('here') })
+  const [free, kept] = [ask.cell.free.slice(), areKept(ask.cell)]
+  const domains = new Domains({ cell: way.site, free, kept, ask: way.ask, most: domainsAtMost, next: order('here') })
   let best: Eviction | null = null
   for (const domain of domains.best()) {
     if (domain.enough > most || budget.left <= 0) continue

@@ -23,6 +23,13 @@ export function setFence(cell: Cell, reservation: Reservation, open: boolean): v
   if (open) reservation.shut = []
 }
 
+/** Which nodes are closed for promises. */
+export function areKept({ closedBy }: Cell): Uint8Array {
+  const kept = new Uint8Array(closedBy.length)
+  for (let node = 0; node < kept.length; node++) if (closedBy[node] === reserved) kept[node] = 1
+  return kept
+}
+
 /** Opens nodes of a copy that are closed for a promise. */
 export function reopen(scratch: Cell, shut: readonly number[]): void {
   for (const node of shut) {
