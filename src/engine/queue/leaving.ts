@@ -1,12 +1,13 @@
 import type { Amounts } from './quota.ts'
-import type { Held } from './request.ts'
+
+type Leaver = { request: { id: string; want: { project: string } }; way: { amounts: Amounts } }
 
 /** What those hold together who leave, by project, so that all of them are counted out of quotas at once. */
 export class Leaving {
   readonly #who = new Map<string, { project: string; amounts: Amounts }>()
   readonly #sums = new Map<string, Record<string, number>>()
 
-  add({ request: { id, want }, way: { amounts } }: Held): void {
+  add({ request: { id, want }, way: { amounts } }: Leaver): void {
     if (this.#who.has(id)) return
     const one = { project: want.project, amounts }
     this.#who.set(id, one)
