@@ -11,7 +11,7 @@ const claimMs = 5_000
 /** Draws the conclusions from all news about workloads, and from time that went by without any. */
 export const follow: Reconciler = {
   name: 'follow',
-  everyMs: 5_000,
+  everyMs: 10_000,
   async turn(house) {
     const { store, clock } = house
     const since = listeningSince(house)

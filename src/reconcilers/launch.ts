@@ -4,6 +4,7 @@ import type { Change } from '#model/change.ts'
 import { fail, type Fault } from '#model/fault.ts'
 import { siteKey } from '#model/site.ts'
 import type { ClaimedOperation, OperationResult } from '#store/store.ts'
+import { idleMs, lookAgain } from './looking.ts'
 import { orderOf } from './order.ts'
 import type { House, Reconciler } from './reconciler.ts'
 import { sideBySide, soonest, within } from './side-by-side.ts'
@@ -25,14 +26,15 @@ const backoff = { firstMs: 500, mostMs: 30_000 }
  */
 export const launch: Reconciler = {
   name: 'launch',
-  everyMs: 2_500,
+  everyMs: idleMs,
   async turn(house, signal) {
     const { store, clock, holder } = house
     const claim = { kind: 'launch', holder, now: clock.now(), most: batch, seconds: claimSeconds } as const
     const operations = await store.operations.claim(claim)
     const calls = operations.map((operation) => launchOne(operation, house, signal))
     const results = await sideBySide(calls, clock)
-    return { status: `launched ${operations.length}`, more: operations.length === batch, ...soonest(results) }
+    const next = await lookAgain(house, { kind: 'launch', found: operations.length, ...soonest(results) })
+    return { status: `launched ${operations.length}`, more: operations.length === batch, ...next }
   },
 }
 

@@ -38,7 +38,7 @@ type Watched = {
   absences: Absences
 }
 
-const watching = memory(() => ({ checkedAt: -Infinity, sites: new Map<string, Watched>() }))
+const watching = memory(() => ({ checkedAt: -Infinity, declaredAt: -Infinity, sites: new Map<string, Watched>() }))
 
 /** Looks at every site: whether it answers, what it offers, and what is there. One that hangs delays only itself. */
 export const observe: Reconciler = {
@@ -52,7 +52,10 @@ export const observe: Reconciler = {
     const sites = [...house.providers.values()].flatMap((provider) =>
       provider.sites().map((site) => ({ provider, site })),
     )
-    await leaveUndeclared(new Set(sites.map(({ site }) => siteKey(site))), house)
+    if (clock.now() >= all.declaredAt + everyMs.idle) {
+      await leaveUndeclared(new Set(sites.map(({ site }) => siteKey(site))), house)
+      all.declaredAt = clock.now()
+    }
     const free = sites.filter(({ site }) => all.sites.get(siteKey(site))?.busy !== true)
     await sideBySide(
       free.map(({ provider, site }) => lookAt(provider, site, { house, signal })),

@@ -6,6 +6,7 @@ import type { AgentView, ClaimedOperation, OperationResult } from '#store/store.
 import { sinceOf } from '#engine/lifecycle/attempt-changes.ts'
 import { silenceMs } from '#engine/lifecycle/patience.ts'
 import { collectLogs } from './collect-logs.ts'
+import { idleMs, lookAgain } from './looking.ts'
 import type { House, Reconciler } from './reconciler.ts'
 import { sideBySide, soonest, within } from './side-by-side.ts'
 
@@ -25,16 +26,18 @@ const afterGraceMs = 3_000
  */
 export const retire: Reconciler = {
   name: 'retire',
-  everyMs: 2_500,
+  everyMs: idleMs,
   async turn(house, signal) {
     const { store, clock, holder } = house
     const claim = { kind: 'retire', holder, now: clock.now(), most: batch, seconds: claimSeconds } as const
     const operations = await store.operations.claim(claim)
-    if (operations.length === 0) return { status: 'nothing to retire' }
+    if (operations.length === 0)
+      return { status: 'nothing to retire', ...(await lookAgain(house, { kind: 'retire', found: 0 })) }
     const views = await store.agents.views(operations.map(({ lease }) => lease))
     const calls = operations.map((operation) => retireOne(operation, views.get(operation.lease), { house, signal }))
     const results = await sideBySide(calls, clock)
-    return { status: `retired ${operations.length}`, more: operations.length === batch, ...soonest(results) }
+    const next = await lookAgain(house, { kind: 'retire', found: operations.length, ...soonest(results) })
+    return { status: `retired ${operations.length}`, more: operations.length === batch, ...next }
   },
 }
 

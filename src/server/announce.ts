@@ -4,7 +4,7 @@ import type { Store } from '#store/store.ts'
 /** Control planes of one store, as far as they were heard. */
 export type Peers = { list(): { id: string; url: string }[]; stop(): Promise<void> }
 
-const everyMs = 2000
+const everyMs = 5000
 
 type Using = {
   store: Pick<Store, 'claims' | 'onNudge'>

@@ -208,6 +208,8 @@ export type Operations = {
     most: number
     seconds: number
   }): Promise<ClaimedOperation[]>
+  /** When the next open one of a kind is due or its claim runs out, as far as is known now; null while none is open. */
+  nextAt(kind: Operation['kind'], now: number): Promise<number | null>
   /** Done, failed, or again at `retryAt`; with the changes that follow, in one transaction. False: the claim was lost. */
   settle(
     operation: Pick<Operation, 'id' | 'tries'> & { holder: string },

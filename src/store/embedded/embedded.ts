@@ -57,6 +57,8 @@ const ours = {
   jit: 'off',
   // A burst fills an empty table within seconds, and plans made without statistics are poor ones.
   autovacuum_naptime: '20s',
+  // What does not wait for the disk (claims, which run out by themselves) need not wake anybody for it at once.
+  wal_writer_delay: '2s',
   // Its log is for its own troubles: no statement (which may hold what people sealed) and no line per checkpoint.
   log_min_messages: 'log',
   log_min_error_statement: 'panic',

@@ -62,3 +62,22 @@ test('an operation that is to be tried again is left alone until then', async ()
   const [again] = await store.operations.claim({ ...asked, holder: 'me', now: aNow + 500 })
   assert.deepEqual([again?.tries, again?.detail], [2, 'throttled'])
 })
+
+test('when to look again: an open operation is due at its time, or when its claim runs out, and one that is over never', async () => {
+  await using store = await aStore()
+  const next = () => store.operations.nextAt('launch', aNow)
+  assert.equal(await next(), null)
+  const [id = ''] = await submitted(store, [aJob()])
+  await store.placement.commit(await aClaim(store), [aPlacing(id)], [], aNow)
+  assert.ok(((await next()) ?? Infinity) <= aNow)
+  const [operation] = await store.operations.claim({ ...asked, holder: 'me', seconds: 30 })
+  const left = ((await next()) ?? 0) - aNow
+  assert.ok(left > 25_000 && left <= 30_000, String(left))
+  assert.equal(await store.operations.nextAt('retire', aNow), null)
+  const mine = { id: operation?.id ?? '', holder: 'me', tries: 1 }
+  await store.operations.settle(mine, { state: 'intended', retryAt: aNow + 700, detail: '' }, [])
+  assert.equal(await next(), aNow + 700)
+  const [again] = await store.operations.claim({ ...asked, now: aNow + 700, holder: 'me' })
+  await store.operations.settle({ ...mine, tries: again?.tries ?? 0 }, { state: 'done', detail: '' }, [])
+  assert.equal(await next(), null)
+})

@@ -15,6 +15,7 @@ export const createOperations = (database: Database, applyWithin: ApplyWithin, n
     const operations = await database.claim((on) => claim(on, { ...options, newest }))
     return operations.length === 0 ? [] : database.read((on) => withRows(on, operations))
   },
+  nextAt: (kind, now) => database.read((on) => nextAt(on, kind, now)),
   settle: (claimed, result, changes) =>
     database.write(async (on) => {
       if (!(await settle(on, { ...claimed, result }))) return false
@@ -38,6 +39,18 @@ async function claim(on: Executor, { kind, holder, now, most, seconds, newest }:
     ) returning ${operationColumns('o')}
   `.execute(on)
   return rows
+}
+
+async function nextAt(on: Executor, kind: Operation['kind'], now: number): Promise<number | null> {
+  // How long claims last is told by the database's clock, and all else by that of the house.
+  const { rows } = await sql<{ at: number | null }>`
+    select min(greatest(
+      p.not_before, ${now}::bigint + ceil(1000 * extract(epoch from p.claimed_until - clock_timestamp()))::bigint
+    )) as at
+    from operations p join leases l on l.id = p.lease
+    where p.kind = ${kind} and p.state = 'intended' and (p.kind <> 'launch' or ${launchable})
+  `.execute(on)
+  return rows[0]?.at ?? null
 }
 
 const launchable = sql`l.state in ('wanted', 'starting')`
