@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 
 import { boundSeconds, classes, configurationOf, folder, type Name, published } from './kueue/configurations.ts'
 import { insertSeconds, playDurably } from './kueue/live.ts'
+import { coresText, watchCores } from './processes.ts'
 
 /**
  * The three performance configurations of Kueue in real time through the durable store: PostgreSQL that waits for the
@@ -24,13 +25,14 @@ async function show(name: Name): Promise<void> {
   const whole = configurationOf(name)
   const jobs = whole.jobs.filter(({ arrivalMs }) => arrivalMs < Number(values.minutes) * 60_000)
   const inserts = await insertSeconds(jobs)
+  const cores = watchCores([])
   const used = process.cpuUsage()
   const played = await playDurably({ ...whole, jobs })
   const { user, system } = process.cpuUsage(used)
   const bound = boundSeconds(jobs, whole.projects)
   const wall = played.wallMs / 1000
   const theirs = published[name]
-  const each = (ms: number): string => (ms / played.rounds).toFixed(1)
+  const each = (ms: number, of = played.looks): string => (ms / of).toFixed(1)
   const waits = classes.flatMap((kind) => {
     const own = played.waits.get(kind) ?? []
     const mean = own.reduce((sum, ms) => sum + ms, 0) / own.length / 1000
@@ -47,12 +49,14 @@ async function show(name: Name): Promise<void> {
       ...Object.fromEntries(waits),
       preempted: played.preempted,
       rounds: played.rounds,
-      'ms a round: read': each(played.readMs),
+      'that look at all': played.looks,
+      'ms a look: read': each(played.readMs),
       decide: each(played.decideMs),
-      commit: each(played.commitMs),
+      'ms a round: commit': each(played.commitMs, played.rounds),
       'end durable after ms': (played.endMs / jobs.length).toFixed(1),
       'commits/s': (played.commits / wall).toFixed(0),
       'our processor': `${(((user + system) / 1e6 / wall) * 100).toFixed(0)} %`,
     },
   })
+  console.log(coresText(cores()))
 }

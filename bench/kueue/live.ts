@@ -16,6 +16,8 @@ export type Played = {
   /** From arrival to the commit of the placement, by class. */
   waits: Map<string, number[]>
   rounds: number
+  /** Rounds that looked at everything. */
+  looks: number
   readMs: number
   decideMs: number
   commitMs: number
@@ -30,8 +32,8 @@ export type Played = {
  * in one transaction; the loop `admit` decides and commits, as it does in production, woken by the store's nudges; who
  * is placed ends so long after that commit as he runs. What launch and lifecycle would write is written here: that the
  * lease is held and the attempt and the workload run, that they have ended and the lease is gone, or that who was
- * preempted has left and waits again; all that came since the last such write in one transaction. Every commit waits
- * for the disk.
+ * preempted has left and waits again; all that came since the last such write in one transaction, of which two may be
+ * on their way. Every commit waits for the disk.
  */
 export async function playDurably({ jobs, projects, site }: Configuration): Promise<Played> {
   await withPostgres({ durable: true })
@@ -70,6 +72,7 @@ export async function insertSeconds(jobs: readonly Job[]): Promise<number> {
 const none = () => ({
   wallMs: 0,
   rounds: 0,
+  looks: 0,
   readMs: 0,
   decideMs: 0,
   commitMs: 0,
@@ -82,7 +85,7 @@ type Watch = { played: Played; placed(placed: Placed[], refused: Decision[]): vo
 
 /** Tells how long each round reads, decides and commits, and what it places. */
 function watched({ snapshot, commit, ...placement }: Store['placement'], { played, placed: tell }: Watch) {
-  let readAt = 0
+  let readAt = Infinity
   return {
     ...placement,
     snapshot: async (...given: Parameters<typeof snapshot>) => {
@@ -90,17 +93,19 @@ function watched({ snapshot, commit, ...placement }: Store['placement'], { playe
       const read = await snapshot(...given)
       readAt = performance.now()
       played.readMs += readAt - start
+      played.looks += 1
       return read
     },
     commit: async (...given: Parameters<typeof commit>) => {
       const start = performance.now()
-      const isDone = await commit(...given)
+      const written = await commit(...given)
       played.rounds += 1
-      played.decideMs += start - readAt
+      played.decideMs += Math.max(0, start - readAt)
+      readAt = Infinity
       played.commitMs += performance.now() - start
       played.commits += given[1].length
-      if (isDone) tell(given[1], given[2])
-      return isDone
+      if (written !== null) tell(given[1], given[2])
+      return written
     },
   }
 }
@@ -110,7 +115,7 @@ type Run = { placed: Placed; job: Job; startAt: number; endAt: number }
 
 type Playing = { jobs: readonly Job[]; played: Played; failed(error: unknown): void }
 
-/** Those that run: their starts and ends are written as they come, one transaction at a time. */
+/** Those that run: their starts and ends are written as they come. */
 function createRuns(store: Store, { jobs, played, failed }: Playing) {
   const all = Promise.withResolvers<void>()
   const jobOf = new Map<string, Job>()
@@ -118,27 +123,29 @@ function createRuns(store: Store, { jobs, played, failed }: Playing) {
   const starts = createHeap<Run>((a, b) => a.startAt < b.startAt)
   const ends = createHeap<Run>((a, b) => a.endAt < b.endAt)
   let [begun, toEnd, leaving] = [performance.now(), jobs.length, [] as string[]]
-  let [isWriting, timer] = [false, setTimeout(() => {}, 0)]
+  let [writing, timer] = [0, setTimeout(() => {}, 0)]
 
   function* dueBy<T extends keyof Run>(heap: Heap<Run>, at: T): Generator<Run> {
-    for (let run = heap.peek(); run && Number(run[at]) <= performance.now(); run = heap.peek()) {
+    let left = mostInOne
+    for (let run = heap.peek(); left > 0 && run && Number(run[at]) <= performance.now(); run = heap.peek()) {
       heap.pop()
-      if (running.get(run.placed.leaseId) === run) yield run
+      if (running.get(run.placed.leaseId) !== run) continue
+      left -= 1
+      yield run
     }
   }
 
   function look(): void {
     clearTimeout(timer)
-    if (isWriting) return
+    if (writing === mostWriting) return
     const ended = [...dueBy(ends, 'endAt')]
     for (const { placed } of ended) running.delete(placed.leaseId)
     const started = [...dueBy(starts, 'startAt')]
     const asked = leaving.flatMap((lease) => running.get(lease) ?? [])
     leaving = []
     if (ended.length + started.length + asked.length > 0) {
-      isWriting = true
+      writing += 1
       write({ ended, started, asked }).catch(failed)
-      return
     }
     const next = Math.min(starts.peek()?.startAt ?? Infinity, ends.peek()?.endAt ?? Infinity)
     if (next < Infinity) timer = setTimeout(look, Math.max(0, next - performance.now()))
@@ -161,7 +168,7 @@ function createRuns(store: Store, { jobs, played, failed }: Playing) {
 
   function finished(count: number, now: number): void {
     toEnd -= count
-    isWriting = false
+    writing -= 1
     if (toEnd > 0) return look()
     played.wallMs = now - begun
     all.resolve()
@@ -198,6 +205,9 @@ function createRuns(store: Store, { jobs, played, failed }: Playing) {
     known: (id: string, job: Job) => jobOf.set(id, job),
   }
 }
+
+/** Agents report side by side: so many transactions are on their way at a time, each with so many reports. */
+const [mostWriting, mostInOne] = [2, 64]
 
 /** Agents report so long after the commit that their work runs; what ends before is only told to have ended. */
 const startMs = 250

@@ -1,15 +1,22 @@
 import { gangsPlaced } from '#engine/placement/demand.ts'
-import { place } from '#engine/placement/place.ts'
+import type { Asked } from '#engine/placement/facts.ts'
+import { sit } from '#engine/placement/place.ts'
+import type { Sitting } from '#engine/placement/sitting.ts'
+import type { Decision } from '#model/plan.ts'
 import type { Claim, Placed, QueueSnapshot, Usage } from '#store/store.ts'
 import { doubt } from './doubt.ts'
 import { memory } from './memory.ts'
 import type { House, Reconciler } from './reconciler.ts'
 import { resting } from './resting.ts'
-import { retelling } from './retelling.ts'
-import { noteRound, toRead } from './sleepers.ts'
+import { noteTold, retelling } from './retelling.ts'
+import { sittingOf, soonest, type Told } from './sittings.ts'
+import { noteNews, noteRound, toRead } from './sleepers.ts'
 
 /** Replicas looked at in one round, beside the first few of each need that is asleep. */
 const batch = 1_000
+
+/** So many are read one by one: a round can go on as long as it knows each of them. */
+const fewLeases = 2_000
 
 /** Another control plane takes over so soon after this one has died. */
 const claimSeconds = 5
@@ -25,54 +32,95 @@ const lastUsage = memory(() => ({ at: Number.NEGATIVE_INFINITY, usage: new Map<s
 export const admit: Reconciler = {
   name: 'admit',
   everyMs: 5_000,
-  // Each commit of a flood of submits asks for a round, and who comes behind a long queue that finds no room finds none.
+  // Each commit of a flood of submits may ask for a look at everything, and who comes behind a long queue finds no room.
   turn: resting({ leastMs: 0, times: 1 }, async (house) => {
     const { store, clock } = house
+    const sitting = sittingOf(house)
     const claim = await store.claims.take('admit', house.holder, claimSeconds)
     if (!claim) return { status: 'another control plane admits', at: clock.now() + 1_000 }
-    const { waiting, placed, more, tellAt } = await admitRound(house, claim)
-    const nextAt = await store.placement.nextAt(clock.now())
-    const times = [tellAt, nextAt].filter((at) => at !== null)
+    const told = await sitting.news(claim)
+    const { waiting, placed, more, at } = told ? await goOn(house, claim, told) : await lookAnew(house, claim)
     const status = `placed ${placed} of ${waiting}`
-    return { status, more, useful: placed > 0, ...(times.length > 0 && { at: Math.min(...times) }) }
+    return { status, more, useful: placed > 0 || told !== null, ...(at !== null && { at }) }
   }),
 }
 
-type Admitted = { waiting: number; placed: number; more: boolean; tellAt: number | null }
+type Admitted = { waiting: number; placed: number; more: boolean; at: number | null }
 
-async function admitRound(house: House, claim: Claim): Promise<Admitted> {
-  const { store, clock, ids, movesPerHour = 0 } = house
+/** Looks at everything, and decides on it. */
+async function lookAnew(house: House, claim: Claim): Promise<Admitted> {
+  const { store, clock, movesPerHour = 0 } = house
   const now = clock.now()
+  const kept = sittingOf(house)
+  kept.looks()
   const snapshot = await store.placement.snapshot({
     now,
     most: batch,
     ...toRead(house, now),
     moves: movesPerHour > 0,
+    few: fewLeases,
     unlessIdle: true,
   })
-  if (snapshot.waiting.length === 0) return { waiting: 0, placed: 0, more: false, tellAt: null }
-  const graceOf = new Map(snapshot.waiting.map(({ workload }) => [workload.id, workload.spec.checkpoint.graceMs]))
+  const nextAt = await store.placement.nextAt(clock.now())
+  if (snapshot.waiting.length === 0) return { waiting: 0, placed: 0, more: false, at: nextAt }
   const plan = house.steering?.plan()
   const facts = { ...snapshot, usage: await usageOf(house, now), ...(await sentFor(house, snapshot, now)) }
   const input = { snapshot: facts, now, movesPerHour, ...(plan && { plan }) }
-  const decisions = place(input)
+  const sitting = sit(input)
+  const { decisions } = sitting
   doubt(house, input, decisions)
+  const { placed, isWhole, tellAt } = await carryOut(house, claim, { sitting, decisions, asked: snapshot.waiting, now })
+  if (placed === null) return { waiting: snapshot.waiting.length, placed: 0, more: false, at: nextAt }
+  // The engine decides no further than it knows who comes next.
+  const isEnded = snapshot.more || decisions.length < snapshot.waiting.length
+  const isCut = noteRound(house, { snapshot, decisions, more: isEnded, now })
+  const at = soonest(tellAt, nextAt)
+  const goesOn = isWhole && !isEnded && !isCut && movesPerHour === 0
+  if (goesOn) kept.keep(sitting, { claim, now, plan, at, moreUntold: snapshot.moreUntold })
+  const more = isEnded || isCut || (!goesOn && snapshot.moreUntold && kept.untold.at() === null)
+  return { waiting: snapshot.waiting.length, placed, more, at: soonest(at, kept.untold.at()) }
+}
+
+/** Decides on what has changed since, which is all there is to know. */
+async function goOn(house: House, claim: Claim, { sitting, news, again }: Told): Promise<Admitted> {
+  const now = house.clock.now()
+  const decisions = sitting.goOn(news, now)
+  const facts = sitting.facts
+  doubt(house, { snapshot: facts, now }, decisions)
+  const { placed, isWhole, tellAt } = await carryOut(house, claim, { sitting, decisions, asked: facts.waiting, now })
+  const started = new Set(decisions.flatMap((one) => (one.placement ? [one.workload] : [])))
+  noteNews(house, { ranOut: sitting.ranOut, refused: news.come.filter(({ workload }) => !started.has(workload.id)) })
+  return { waiting: facts.waiting.length, placed: placed ?? 0, more: !isWhole, at: isWhole ? again(tellAt) : null }
+}
+
+type Decided = { sitting: Sitting; decisions: Decision[]; asked: Asked[]; now: number }
+
+/** `isWhole`: the sitting knows all that came of it. */
+type Done = { placed: number | null; isWhole: boolean; tellAt: number | null }
+
+/** Writes what was decided, if it is still the one to decide. */
+async function carryOut(house: House, claim: Claim, { sitting, decisions, asked, now }: Decided): Promise<Done> {
+  const { ids, store, steering } = house
+  const { untold } = sittingOf(house)
+  const graceOf = new Map(asked.map(({ workload }) => [workload.id, workload.spec.checkpoint.graceMs]))
   const placed = decisions
     .filter((decision) => decision.placement !== null)
     .map((decision): Placed => {
       const graceMs = graceOf.get(decision.workload) ?? 0
       return { decision, attemptId: ids('a'), leaseId: ids('l'), operationId: ids('o'), planId: ids('p'), graceMs }
     })
-  // False: somebody else has the claim by now, and decides on newer facts than these.
   const telling = retelling(house, decisions, now)
-  if (!(await store.placement.commit(claim, placed, telling.news, now)))
-    return { waiting: snapshot.waiting.length, placed: 0, more: false, tellAt: null }
-  telling.written(placed.map(({ decision }) => decision))
-  if (plan) house.steering?.placed(gangsPlaced(decisions, snapshot.waiting, now))
-  // The engine decides no further than it knows who comes next.
-  const more = snapshot.more || decisions.length < snapshot.waiting.length
-  const isCut = noteRound(house, { snapshot, decisions, more, now })
-  return { waiting: snapshot.waiting.length, placed: placed.length, more: more || isCut, tellAt: telling.at }
+  untold.add(telling.news)
+  const refused = untold.take(now, placed.length)
+  if (placed.length + refused.length === 0) return { placed: 0, isWhole: sitting.isOpen, tellAt: telling.at }
+  // Null: somebody else has the claim by now, and decides on newer facts than these.
+  const written = await store.placement.commit(claim, placed, refused, now)
+  if (written === null) return { placed: null, isWhole: false, tellAt: null }
+  noteTold(house, [...placed.map(({ decision }) => decision), ...refused], now)
+  if (sitting.isOpen) for (const { decision, leaseId } of placed) sitting.stands(decision, leaseId)
+  steering?.placed(gangsPlaced(decisions, asked, now))
+  const leave = decisions.some(({ preempts, repair, lets }) => preempts ?? repair ?? lets)
+  return { placed: placed.length, isWhole: sitting.isOpen && written === placed.length && !leave, tellAt: telling.at }
 }
 
 async function usageOf(house: House, now: number): Promise<Map<string, Usage>> {

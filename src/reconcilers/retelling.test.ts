@@ -3,7 +3,7 @@ import { test } from 'node:test'
 
 import type { Decision } from '#model/plan.ts'
 import type { House } from './reconciler.ts'
-import { retelling } from './retelling.ts'
+import { noteTold, retelling } from './retelling.ts'
 
 const aHouse = () => ({}) as House // only what it remembers of it is used
 const start = { earliest: 1, at: 2, site: 'local/west', order: 1 }
@@ -18,7 +18,7 @@ const refused = (replica: number, refusal: Partial<Decision['refusal'] & object>
 
 function round(house: House, decisions: Decision[], now: number): number[] {
   const telling = retelling(house, decisions, now)
-  telling.written(decisions.filter(({ placement }) => placement !== null))
+  noteTold(house, [...decisions.filter(({ placement }) => placement !== null), ...telling.news], now)
   return telling.news.map(({ replica }) => replica)
 }
 

@@ -7,6 +7,9 @@ import { memory } from './memory.ts'
  */
 const againMs = 2_000
 
+/** … and where many wait so much later for each, so that a long queue is not told all the time. */
+const laterMs = 10
+
 type Told = { at: number; what: string; text: string }
 const lately = memory(() => new Map<string, Told>())
 
@@ -15,8 +18,6 @@ export type Retelling = {
   news: Decision[]
   /** When the others have something new to be told of, if they do. */
   at: number | null
-  /** To be called when the news are written. */
-  written(placed: readonly Decision[]): void
 }
 
 /**
@@ -25,7 +26,8 @@ export type Retelling = {
  */
 export function retelling(house: Parameters<typeof lately>[0], decisions: readonly Decision[], now: number): Retelling {
   const told = lately(house)
-  for (const [key, { at }] of told) if (at + againMs <= now) told.delete(key)
+  const afterMs = Math.max(againMs, told.size * laterMs)
+  for (const [key, { at }] of told) if (at + afterMs <= now) told.delete(key)
   const isNew = (one: Decision): boolean =>
     one.placement !== null ||
     one.preempts !== undefined ||
@@ -38,17 +40,17 @@ export function retelling(house: Parameters<typeof lately>[0], decisions: readon
     if (decision.placement !== null) continue
     const before = told.get(keyOf(decision))
     if (anew.has(decision.workload)) news.push(decision)
-    else if (before && before.text !== decision.refusal?.text) soonest = Math.min(soonest, before.at + againMs)
+    else if (before && before.text !== decision.refusal?.text) soonest = Math.min(soonest, before.at + afterMs)
   }
-  return {
-    news,
-    at: soonest < Infinity ? soonest : null,
-    written(placed) {
-      for (const decision of placed) told.delete(keyOf(decision))
-      for (const decision of news)
-        told.set(keyOf(decision), { at: now, what: whatOf(decision), text: decision.refusal?.text ?? '' })
-    },
-  }
+  return { news, at: soonest < Infinity ? soonest : null }
+}
+
+/** These are written. */
+export function noteTold(house: Parameters<typeof lately>[0], decisions: readonly Decision[], now: number): void {
+  const told = lately(house)
+  for (const decision of decisions)
+    if (decision.placement !== null) told.delete(keyOf(decision))
+    else told.set(keyOf(decision), { at: now, what: whatOf(decision), text: decision.refusal?.text ?? '' })
 }
 
 const keyOf = ({ workload, replica }: Decision): string => `${workload} ${replica}`

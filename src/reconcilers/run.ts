@@ -14,6 +14,8 @@ type Running = {
 /** Which loops a nudge wakes; a loop also looks by itself, so a nudge that is lost costs only time. */
 const woken: Record<Nudge, readonly string[]> = {
   admit: ['admit', 'meter'],
+  gone: ['admit', 'meter'],
+  come: ['admit'],
   launch: ['launch'],
   retire: ['retire'],
   follow: ['follow'],

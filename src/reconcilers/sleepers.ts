@@ -1,3 +1,4 @@
+import type { Asked } from '#engine/placement/facts.ts'
 import type { Decision } from '#model/plan.ts'
 import type { QueueSnapshot } from '#store/store.ts'
 import { memory } from './memory.ts'
@@ -23,13 +24,20 @@ const memories = memory(() => ({
 
 type Need = { depth: number; priority: number; createdAt: number }
 
-const [shallow, deepest] = [8, 4_096]
+const shallow = 8
+
+/** Of which much was wanted of late much may be wanted again: it is read less deep by so much a round. */
+const fade = 7 / 8
+
+/** No need is read deeper than so; of few needs each, so that all of them together are so many. */
+const [deepest, mostDeep] = [16, 4_096]
+const deepestOf = (needs: number): number => Math.max(deepest, Math.floor(mostDeep / (needs + 1)))
 
 /** So many needs that sleep are read in one round, as the store reads no more of them together. */
 export const needsAtMost = 4_000
 
 /** Some of those further behind are read again so often, so that what they are told stays true. */
-const turnMs = 1_000
+const turnMs = 5_000
 
 /** What of the queue is to be read in this round; of a need that sleeps and is not to be read, none. */
 export function toRead(house: House, now: number): { asleep: Map<string, number>; after: string | null } {
@@ -51,6 +59,24 @@ function inThisRound(needs: ReadonlyMap<string, Need>): Set<string> {
   return chosen
 }
 
+const deeper = (need: Need, needs: number): Need => ({ ...need, depth: Math.min(deepestOf(needs), need.depth * 8) })
+
+/** What a round has found that went on: of some needs all that was read is placed, and some who came were refused. */
+export function noteNews(
+  house: House,
+  { ranOut, refused }: { ranOut: readonly string[]; refused: readonly Asked[] },
+): void {
+  const { needs } = memories(house)
+  for (const need of ranOut) {
+    const known = needs.get(need)
+    if (known) needs.set(need, deeper(known, needs.size))
+  }
+  for (const { need, workload } of refused)
+    if (need !== undefined && !needs.has(need)) needs.set(need, sleeper(workload, shallow))
+}
+
+const sleeper = ({ priority, createdAt }: Asked['workload'], depth: number): Need => ({ depth, priority, createdAt })
+
 type Round = { snapshot: QueueSnapshot; decisions: Decision[]; more: boolean; now: number }
 
 /**
@@ -67,8 +93,7 @@ export function noteRound(house: House, { snapshot, decisions, more, now }: Roun
     const one = asked.get(`${workload} ${replica}`)
     // Who comes back to its nodes, or lets them go, says nothing of what others of its need find.
     if (!one || placement !== null || repair || lets || refused.has(one.need)) continue
-    const { priority, createdAt } = one.workload
-    refused.set(one.need, { depth: shallow, priority, createdAt })
+    refused.set(one.need, sleeper(one.workload, Math.floor((kept.needs.get(one.need)?.depth ?? 0) * fade)))
   }
   const next = new Map<string, Need>()
   let isCut = false
@@ -78,11 +103,13 @@ export function noteRound(house: House, { snapshot, decisions, more, now }: Roun
       // It was not read, or the round was over before it; else nobody waits for it any more.
       if (more || !kept.read.has(need)) next.set(need, known)
     } else if (snapshot.unread.has(need)) {
-      next.set(need, { ...known, depth: Math.min(deepest, known.depth * 8) })
+      next.set(need, deeper(known, kept.needs.size))
       isCut = true
     }
   }
-  for (const [need, known] of refused) next.set(need, known)
+  const size = next.size + refused.size
+  for (const [need, known] of refused)
+    next.set(need, { ...known, depth: Math.min(deepestOf(size), Math.max(shallow, known.depth)) })
   kept.needs = next
   if (now < kept.turnAt) return isCut
   kept.after = snapshot.after

@@ -2,22 +2,22 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 import { Client } from 'pg'
 
-import { channel } from './queries/nudge.ts'
-import type { Nudge } from './store.ts'
+import { allNudges, channel, readNudges } from './queries/nudge.ts'
+import type { Store } from './store.ts'
 
-const loops: Nudge[] = ['admit', 'launch', 'retire', 'follow', 'events', 'agents', 'planes', 'schema']
+export type Listener = { on: Store['onNudge']; close(): Promise<void> }
 
-export type Listener = { on(listen: (loop: Nudge) => void): () => void; close(): Promise<void> }
+type Told = Parameters<Parameters<Store['onNudge']>[0]>
 
 /**
  * Hears the nudges of all control planes on a connection of its own. Whenever that breaks it connects again, and then
  * nudges every loop, since it may have missed some.
  */
 export async function listen(url: string): Promise<Listener> {
-  const listeners = new Set<(loop: Nudge) => void>()
+  const listeners = new Set<(...told: Told) => void>()
   const closing = new AbortController()
-  const tell = (names: string[]): void => {
-    for (const loop of loops.filter((name) => names.includes(name))) for (const listener of listeners) listener(loop)
+  const tell = (...told: Told): void => {
+    for (const listener of listeners) listener(...told)
   }
   let client = await connect(url, tell)
   const keep = async (): Promise<void> => {
@@ -27,7 +27,7 @@ export async function listen(url: string): Promise<Listener> {
         const next = await connect(url, tell).catch(() => null)
         if (next) {
           client = next
-          tell(loops)
+          for (const nudge of allNudges) tell(nudge, [])
           break
         }
         await pause(wait, undefined, { signal: closing.signal }).catch(() => {}) // closing
@@ -51,7 +51,7 @@ export async function listen(url: string): Promise<Listener> {
 
 type Connection = { ended: Promise<void>; end(): Promise<void> }
 
-async function connect(url: string, tell: (names: string[]) => void): Promise<Connection> {
+async function connect(url: string, tell: (...told: Told) => void): Promise<Connection> {
   const client = new Client({
     connectionString: url,
     application_name: 'isobar nudges',
@@ -62,7 +62,9 @@ async function connect(url: string, tell: (names: string[]) => void): Promise<Co
     client.once('end', resolve)
     client.on('error', () => resolve())
   })
-  client.on('notification', ({ payload }) => tell((payload ?? '').split(' ')))
+  client.on('notification', ({ payload }) => {
+    for (const { nudge, ids } of readNudges(payload ?? '')) tell(nudge, ids)
+  })
   try {
     await client.connect()
     await client.query(`listen ${channel}`)

@@ -42,8 +42,11 @@ export type Store = {
   figures(): Promise<Figures>
   /** Applies the changes of one decision, each guarded by its table of moves. Returns how many took effect. */
   apply(changes: Change[]): Promise<number>
-  /** Calls back after a commit that may interest a loop, in any control plane; a nudge only says "look again". */
-  onNudge(listen: (loop: Nudge) => void): () => void
+  /**
+   * Calls back after a commit that may interest a loop, in any control plane. A nudge says "look again"; `gone` names leases
+   * that hold nothing any more, and `come` workloads that wait now. Whenever some may have been missed all are told.
+   */
+  onNudge(listen: (nudge: Nudge, ids: readonly string[]) => void): () => void
   /**
    * Deletes a batch of what is kept for a time only: answers to repeated requests, old events, plans that nobody
    * applied, and the attempts and tasks of what ended `endedMs` ago. Says whether more is left. Entries stay.
@@ -52,7 +55,17 @@ export type Store = {
   close(): Promise<void>
 }
 
-export type Nudge = 'admit' | 'launch' | 'retire' | 'follow' | 'events' | 'agents' | 'planes' | 'schema'
+export type Nudge =
+  | 'admit'
+  | 'gone'
+  | 'come'
+  | 'launch'
+  | 'retire'
+  | 'follow'
+  | 'events'
+  | 'agents'
+  | 'planes'
+  | 'schema'
 
 export type NewWorkload = Pick<
   Workload,
@@ -115,6 +128,8 @@ export type QueueSnapshot = {
   waiting: WaitingReplica[]
   /** There is more that was not read, beside what is asleep. */
   more: boolean
+  /** There are more who were never told why they wait. */
+  moreUntold: boolean
   /** Needs of which not all was read: how many there are before the first that was not. */
   unread: Map<string, number>
   /** Where those asleep are read on from in the next round. */
@@ -145,7 +160,7 @@ export type Placement = {
    * The first of each need, and more of each, up to `most`. Of needs that are `asleep` only the first so many are read, so that
    * a long line of those who find no room hides nobody; with them those that were never told why they wait, those to whom a
    * start is promised, and some `after` a workload.
-   * With `moves` it is told of each lease whether it may be moved.
+   * With `moves` it is told of each lease whether it may be moved. A `few` leases are told apart, though they hold the same.
    * With `unlessIdle` all is empty when nothing waits: what is in the way is much in a large house.
    */
   snapshot(options: {
@@ -155,7 +170,10 @@ export type Placement = {
     after?: string | null
     unlessIdle?: boolean
     moves?: boolean
+    few?: number
   }): Promise<QueueSnapshot>
+  /** Those of these workloads that may be placed. Null where that takes more to know: many, a budget, secrets, data. */
+  come(workloads: readonly string[], now: number): Promise<QueueSnapshot['waiting'] | null>
   /** What each project held of late, on average with a half-life, accelerators in thousandths; none that held nothing. */
   usage(options: { now: number; halfLifeMs: number }): Promise<Map<string, Usage>>
   /** When the next replica may be placed that must not be yet, if any. */
@@ -163,9 +181,10 @@ export type Placement = {
   /**
    * One transaction, only while `claim` still holds: attempt, lease (`wanted`), ranks, launch operation and plan of each
    * placed decision; refusals onto their workloads (written, and told as an event, only when the text changed). Who is to
-   * leave for somebody begins to stop, unless one of those who were to leave together is no longer there.
+   * leave for somebody begins to stop, unless one of those who were to leave together is no longer there. How many of the
+   * placed were written, for some may not wait any more; null when somebody else has the claim.
    */
-  commit(claim: Claim, placed: Placed[], refused: Decision[], now: number): Promise<boolean>
+  commit(claim: Claim, placed: Placed[], refused: Decision[], now: number): Promise<number | null>
 }
 
 /** All there is to know to decide what follows for one workload. */

@@ -32,8 +32,12 @@ export type Answers = {
   decided: (taken: Taken) => boolean
   /** Whether somebody comes back to its nodes, and how it stands there then. */
   comesBack: (comeback: Comeback, repaired: Repaired | null) => void
-  /** All decisions, in the order of the queue. */
-  all: () => Decision[]
+  /** Somebody more waits. */
+  joins: (asked: Asked) => void
+  /** Time went by, and leases may have ended: what is told from now on knows of it. */
+  goesOn: () => void
+  /** What was decided of these, in their order. */
+  of: (waiting: readonly Asked[]) => Decision[]
 }
 
 /** Why a row waits, as it was told to its first; who is ahead of it, and the first of those that were not placed. */
@@ -42,7 +46,8 @@ type Waits = { refusal: Refusal; rejections: Rejection[]; ahead: string[]; first
 export function createAnswers(round: Round, queue: Queue): Answers {
   const askedOf = new Map(queue.waiting.map((asked) => [idOf(asked), asked]))
   const rowOf = new Map([...queue.rowOf.values()].map((row) => [row.want.key, row]))
-  const known = { holders: holdersOf(round.leases), now: round.now }
+  let knows: { holders: Holders; now: number } | null = null
+  const known = () => (knows ??= { holders: holdersOf(round.leases), now: round.now })
   const ahead = createAhead()
   /** Who was placed, or comes back to its nodes. */
   const settled = new Map<string, Decision>()
@@ -51,18 +56,15 @@ export function createAnswers(round: Round, queue: Queue): Answers {
   let tried: readonly number[] = []
   const refuseRow = (row: Row, vain?: Vain): void => {
     const refused = byCloseness(refusedOf(row, round, vain))
-    const refusal = refuse(row.need, refused, known)
+    const refusal = refuse(row.need, refused, known())
     waits.set(row, { refusal, rejections: rejectionsOf(refused), ahead: ahead.of(row, refused[0]) })
-    ahead.add(
-      row,
-      row.members.find((asked) => !settled.has(idOf(asked))),
-    )
+    const first = row.members.find((asked) => !settled.has(idOf(asked)))
+    ahead.add(row, first)
   }
   return {
-    choose(request) {
-      const row = rowOf.get(request.want.key)
-      tried = row ? chosenOf(row, round) : []
-      return tried
+    choose({ want }) {
+      const row = rowOf.get(want.key)
+      return (tried = row ? chosenOf(row, round) : [])
     },
     decided(taken) {
       const asked = askedOf.get(taken.id)
@@ -77,28 +79,50 @@ export function createAnswers(round: Round, queue: Queue): Answers {
     comesBack(comeback, repaired) {
       if (repaired) settled.set(idOf(comeback.asked), backAt(comeback, repaired, round))
     },
-    all() {
-      for (const row of rowOf.values()) if (row.fits.length === 0) refuseRow(row)
-      const leaving = new Map([...stillMaking(queue.waiting, round), ...making])
-      const starts = startsOf(round, known.holders, leaving)
-      return queue.waiting.flatMap((asked) => {
+    joins(asked) {
+      askedOf.set(idOf(asked), asked)
+      const row = queue.rowOf.get(idOf(asked))
+      if (row) rowOf.set(row.want.key, row)
+    },
+    goesOn() {
+      knows = null
+      for (const why of waits.values()) delete why.firsts
+    },
+    of(waiting) {
+      for (const row of rowOf.values()) if (row.fits.length === 0 && !waits.has(row)) refuseRow(row)
+      const leaving = new Map([...stillMaking(waiting, round), ...making])
+      const starts = startsOf(round, known().holders, leaving)
+      return waiting.flatMap((asked) => {
         const [id, row] = [idOf(asked), queue.rowOf.get(idOf(asked))]
         const why = row && waits.get(row)
         const found = settled.get(id) ?? ofUnasked(asked, queue)
         if (found || !row || !why) return found ?? []
-        const [start, made, still] = [starts.get(id), making.get(id), leaving.get(id)]
         why.firsts ??= row.members.filter((one) => !settled.has(idOf(one))).slice(0, mostAhead + 1)
-        const names = ahead.inRow(asked, why.ahead, why.firsts)
-        const refusal = {
-          ...(still && still.victims.length > 0 ? makingRoom(still) : why.refusal),
-          ...(names.length > 0 && { ahead: names }),
-          ...(start && { start }),
-        }
-        const leave = made && { preempts: made.victims, ...(made.isMove && { moves: true }) }
-        return [{ ...nowhere(asked, refusal), rejections: why.rejections, ...leave }]
+        const kept = { start: starts.get(id), made: making.get(id), still: leaving.get(id) }
+        return [waitsOn(asked, { why, names: ahead.inRow(asked, why.ahead, why.firsts), ...kept })]
       })
     },
   }
+}
+
+type Waiting = {
+  why: Waits
+  /** Who is ahead. */
+  names: string[]
+  start: Start | undefined
+  /** Those who leave for it by this decision, and those who still do. */
+  made: Making | undefined
+  still: Making | undefined
+}
+
+function waitsOn(asked: Asked, { why, names, start, made, still }: Waiting): Decision {
+  const refusal = {
+    ...(still && still.victims.length > 0 ? makingRoom(still) : why.refusal),
+    ...(names.length > 0 && { ahead: names }),
+    ...(start && { start }),
+  }
+  const leave = made && { preempts: made.victims, ...(made.isMove && { moves: true }) }
+  return { ...nowhere(asked, refusal), rejections: why.rejections, ...leave }
 }
 
 function nowhere({ workload, replica }: Asked, refusal: Refusal): Decision {

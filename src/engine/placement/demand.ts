@@ -6,9 +6,10 @@ import type { Decision } from '#model/plan.ts'
 import type { Policy } from '#model/policy.ts'
 import { siteKey } from '#model/site.ts'
 
+import { createEntry } from './entry.ts'
 import type { Asked, SiteFacts, Snapshot } from './facts.ts'
 import type { Look } from './look.ts'
-import { openQueue, type PlaceInput } from './place.ts'
+import type { PlaceInput } from './place.ts'
 import { nodesOf } from './prices.ts'
 import { openRound, type Round } from './round.ts'
 import { idOf } from './queue.ts'
@@ -28,7 +29,7 @@ const mostPrices = 40_000
  */
 export function demandOf({ snapshot, now, defaults = {} }: PlaceInput): KeyedMarket {
   const round = openRound(snapshot, now)
-  const queue = openQueue(snapshot, { round, defaults })
+  const { queue } = createEntry(snapshot, { round, defaults })
   const rows = [...new Set(queue.rowOf.values())].slice(
     0,
     Math.ceil(mostPrices / Math.max(1, round.market.candidates.length)),

@@ -278,7 +278,7 @@ test('the whole of a service is decided, replica by replica', () => {
 test("the store's snapshot is what the engine is given", () => {
   const given = aSnapshot({ waiting: [aJob()], sites: [aSite({ offers: [{}] })], leases: [aLease()] })
   const waiting = given.waiting.map((asked) => ({ ...asked, need: '' }))
-  const snapshot: QueueSnapshot = { ...given, waiting, more: false, unread: new Map(), after: '' }
+  const snapshot: QueueSnapshot = { ...given, waiting, more: false, moreUntold: false, unread: new Map(), after: '' }
   assert.equal(place({ snapshot, now: aNow }).length, 1)
 })
 

@@ -4,17 +4,17 @@ import type { Decision } from '#model/plan.ts'
 import type { Policy } from '#model/policy.ts'
 
 import { createAnswers } from './answers.ts'
-import { barTo } from './bars.ts'
+import { createEntry } from './entry.ts'
 import type { Snapshot } from './facts.ts'
-import { needOf } from './need.ts'
-import { idOf, inQueueOrder, unreadId } from './queue.ts'
+import { idOf } from './queue.ts'
 import { groundOf } from './market.ts'
 import { leftFor, preemptionOf } from './preempting.ts'
 import { comebacksOf, holdKept, isLate, repair, withLostNodes } from './repairing.ts'
-import { openRound, type Round } from './round.ts'
-import { keysOf, rowFor, type Queue, type Row } from './rows.ts'
+import { openRound } from './round.ts'
+import type { Queue } from './rows.ts'
 import { adoptAll } from './running.ts'
 import { sharesOf } from './shares.ts'
+import { Sitting } from './sitting.ts'
 
 export type PlaceInput = {
   snapshot: Snapshot
@@ -53,9 +53,13 @@ export const patienceMs = 60_000
  * a decision for each replica that may be placed now, up to the first that waits behind somebody who was not read; every
  * refusal explains itself.
  */
-export function place({ snapshot, now, defaults = {}, plan, movesPerHour = 0 }: PlaceInput): Decision[] {
+export const place = (input: PlaceInput): Decision[] => sit(input).decisions
+
+/** The same, and what it has found out is kept, so that it can go on with news. */
+export function sit({ snapshot, now, defaults = {}, plan, movesPerHour = 0 }: PlaceInput): Sitting {
   const round = openRound({ ...snapshot, sites: withLostNodes(snapshot) }, now, plan)
-  const queue = openQueue(snapshot, { round, defaults })
+  const entry = createEntry(snapshot, { round, defaults })
+  const queue = entry.queue
   const comebacks = comebacksOf(round.leases, round.market, queue)
   const answers = createAnswers(round, queue)
   const line = new Line({
@@ -71,9 +75,9 @@ export function place({ snapshot, now, defaults = {}, plan, movesPerHour = 0 }: 
   round.promisedIn = (cell) => line.promisedIn(cell)
   round.promises = () => line.reservations()
   const apart = new Set([...comebacks.values()].map(({ lease }) => lease))
-  adoptAll(line, round, { apart, asTheyStand: movesPerHour > 0 })
+  const standing = adoptAll(line, round, { apart, asTheyStand: movesPerHour > 0 })
   for (const comeback of comebacks.values()) holdKept(line, comeback, now)
-  submitAll(line, snapshot, queue)
+  entry.submit(line, queue.waiting)
   const comeBack = (isTold: boolean): void => {
     for (const comeback of comebacks.values())
       if (isTold === Boolean(comeback.asked.start?.repairs))
@@ -87,43 +91,7 @@ export function place({ snapshot, now, defaults = {}, plan, movesPerHour = 0 }: 
   }
   comeBack(false)
   line.turn(now)
-  return answers.all()
-}
-
-/** Those who wait, in rows of those who want the same. */
-export function openQueue(snapshot: Snapshot, { round, defaults }: { round: Round; defaults: Policy }): Queue {
-  const projects = new Map(snapshot.projects.map((project) => [project.name, project]))
-  const queue: Queue = { waiting: inQueueOrder(snapshot.waiting, round.now), barred: new Map(), rowOf: new Map() }
-  const rows = new Map<string, Row>()
-  for (const asked of queue.waiting) {
-    const project = projects.get(asked.workload.project)
-    const bar = barTo(asked.workload, project, { ...snapshot, now: round.now })
-    if (bar || !project) {
-      queue.barred.set(idOf(asked), bar ?? { cause: 'no-project' })
-      continue
-    }
-    const keys = keysOf(asked, round.now)
-    const row = rows.get(keys.key) ?? rowFor(needOf(asked, { ...keys, project, defaults }), round)
-    rows.set(keys.key, row)
-    row.members.push(asked)
-    queue.rowOf.set(idOf(asked), row)
-  }
-  return queue
-}
-
-function submitAll(line: Line, { unread }: Snapshot, { waiting, rowOf }: Queue): void {
-  const left = new Map(unread)
-  for (const asked of waiting) {
-    const row = rowOf.get(idOf(asked))
-    const count = left.get(asked.need ?? '')
-    if (asked.need !== undefined && count !== undefined) left.set(asked.need, count - 1)
-    if (!row || row.fits.length === 0) continue
-    const since = asked.workload.createdAt
-    const waitsSince = Math.max(since, asked.replica.notBefore)
-    const request = { want: row.want, since, waitsSince, lastsMs: row.need.lastsMs }
-    if (!asked.replica.kept) line.submit({ ...request, id: idOf(asked), work: asked.workload.id })
-    if (count === 1 && asked.need !== undefined) line.submit({ ...request, id: unreadId(asked.need) })
-  }
+  return new Sitting(snapshot, { line, round, entry, answers, standing })
 }
 
 /** Who was promised a start in an earlier round, the oldest promise first. */

@@ -20,7 +20,7 @@ type Leaving = Pick<LineOptions, 'preemption' | 'ledger' | 'losesOf' | 'movesPer
 /** What the line goes by when work is to leave for other work; nothing where no project may ask for that, and nobody is moved. */
 export function preemptionOf(
   { projects, sites, preemptions = [] }: Snapshot,
-  { leases, now }: Round,
+  { leases, started, now }: Round,
   movesPerHour: number,
 ): Leaving {
   if (movesPerHour === 0 && !projects.some(mayPreempt)) return {}
@@ -45,7 +45,9 @@ export function preemptionOf(
     preemption: new Map(projects.map(({ name, preemption }) => [name, preemption])),
     ledger,
     losesOf({ id }) {
-      // Who is placed in this very round cannot be told to leave in it.
+      const lease = started.get(id)
+      if (lease) return { mostMs: mostLostOf(lease), restartMs: 0 }
+      // Whom nobody has written down yet cannot be told to leave.
       if (!isLease(id) || away.has(leaseOf(id))) return null
       return { mostMs: mostOf.get(leaseOf(id)) ?? Infinity, restartMs: 0 }
     },
@@ -69,8 +71,8 @@ export function makingOf({ victims, cause }: Preempts, round: Round): Making {
   return { victims: victimsOf(victims, round), isMove: cause === 'moves' }
 }
 
-function victimsOf(held: Iterable<string>, { leases }: Round): Preempted[] {
-  const ids = new Set(Array.from(held, leaseOf))
+function victimsOf(held: Iterable<string>, { leases, started }: Round): Preempted[] {
+  const ids = new Set(Array.from(held, (id) => started.get(id)?.id ?? leaseOf(id)))
   const leaving = leases.filter(({ id }) => ids.has(id))
   return leaving.map(({ id, workload, name = workload }) => ({ lease: id, workload, name }))
 }

@@ -1,6 +1,7 @@
 import { comparePrices, type Price } from '#engine/market/price.ts'
 import { priceRun, type RunFacts } from '#engine/market/run-price.ts'
 import { openSteering, type Steering, type SteeringPlan } from '#engine/market/steer.ts'
+import type { LiveLease } from '#model/live-lease.ts'
 import type { RunPrice } from '#model/plan.ts'
 import { siteKey } from '#model/site.ts'
 
@@ -76,6 +77,13 @@ export function drew(prices: Prices, need: Need, { candidate: { key, offer } }: 
   prices.held.set(key, (prices.held.get(key) ?? 0) + need.ranks)
   if (offer.commitment) prices.draws += 1
   prices.steering.took(need.key, key)
+}
+
+/** A lease has ended there. */
+export function gaveBack(prices: Prices, { provider, site, tier, shape, ranks }: LiveLease): void {
+  const key = `${provider}/${site} ${tier} ${shape}`
+  prices.held.set(key, (prices.held.get(key) ?? 0) - ranks.length)
+  prices.draws += 1
 }
 
 /** The price of a run as plans and people are told it; undefined where it would not get done. */

@@ -19,3 +19,4 @@ export function inQueueOrder(waiting: readonly Asked[], now: number): Asked[] {
 /** Behind the last that was read of a need stands one for all who were not: when his turn comes, the round is over. */
 export const unreadId = (need: string): string => `unread ${need}`
 export const isUnread = (id: string): boolean => id.startsWith('unread ')
+export const needOfUnread = (id: string): string => id.slice('unread '.length)

@@ -20,6 +20,8 @@ export type Round = Quotas & {
   now: number
   market: Market
   leases: LiveLease[]
+  /** Those of them who were placed since it began, by what they go by in it. */
+  started: Map<string, LiveLease>
   /** The nodes of a project in all and by provider. */
   use: Map<string, Use>
   /** Replicas of a workload at a site or provider, by `workload site` and `workload provider`. */
@@ -44,6 +46,7 @@ export function openRound(snapshot: Snapshot, now: number, plan?: SteeringPlan):
     now,
     market: marketOf(snapshot.sites),
     leases: snapshot.leases.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+    started: new Map(),
     quotaOf: new Map(quotas.map((node) => [node.name, node])),
     quota: createQuotaTree(quotas),
     use: new Map(),

@@ -23,12 +23,15 @@ type Adopting = { apart: ReadonlySet<LiveLease>; asTheyStand: boolean }
 
 /**
  * Tells the line of all leases: rank by rank on the nodes that they are on, also where these no longer hold as much. What
- * is on nodes that the site does not tell of counts against quotas and shares only.
+ * is on nodes that the site does not tell of counts against quotas and shares only. Under which names each stands there.
  */
-export function adoptAll(line: Line, round: Round, { apart, asTheyStand }: Adopting): void {
+export function adoptAll(line: Line, round: Round, { apart, asTheyStand }: Adopting): Map<string, string[]> {
   const { market, leases, now } = round
   const wants = new Map<string, Want>()
-  for (const lease of leases.filter((one) => !apart.has(one)))
+  const names = new Map<string, string[]>()
+  for (const lease of leases.filter((one) => !apart.has(one))) {
+    const own: string[] = []
+    names.set(lease.id, own)
     for (const [i, ground] of groundsOf(lease, market).entries())
       for (const [j, { times, ends }] of inParts(lease).entries()) {
         const found = standingOf(lease, times, { ground, elsewhere: market.elsewhere })
@@ -37,10 +40,13 @@ export function adoptAll(line: Line, round: Round, { apart, asTheyStand }: Adopt
         const amounts = i === 0 ? heldBy({ ...lease, times }, round) : {}
         const want = wantOf(wants, lease, { ...standing, amounts })
         const request = { id: heldId(lease, i, j), want, since: 0, lastsMs: Infinity, work: lease.workload }
+        own.push(request.id)
         const { nodes, devices } = standing
         const { since, leaves } = lease
         line.adopt(request, { option: 0, ranks: nodes, spares: [], devices, ends, since, leaves }, now)
       }
+  }
+  return names
 }
 
 /** The one where its nodes are; without names, that of its offer. */

@@ -126,6 +126,15 @@ export class Line {
     else this.#close(signature)
   }
 
+  /** Who was started here may be made to leave from now on. */
+  settled(id: string): void {
+    const held = this.#held.get(id)
+    if (!held) return
+    this.#preemptor?.ended(held)
+    this.#preemptor?.runs(held)
+    this.#sleepers.mayLeave(held.way.cell, held.request.want.project)
+  }
+
   /** Who ran has left its nodes, by whatever cause. */
   ended(id: string, now: number): void {
     const one = this.#held.get(id)
@@ -244,6 +253,12 @@ export class Line {
     if (signature.reservation?.at === Infinity) this.#promises.drop(signature)
     // There are other cells.
     if (!signature.reservation) signature.hopeless = false
+  }
+
+  /** What nobody was told of is promised anew in the next turn, in the order that holds then. */
+  forgetPromises(isTold: (id: string) => boolean): void {
+    for (const { victims, owner, request } of this.reservations().slice())
+      if (!victims && !isTold(request.id)) this.#promises.drop(owner)
   }
 
   /** Who was promised which nodes, and when. */

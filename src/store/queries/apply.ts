@@ -9,15 +9,23 @@ import { finalStates, type Moves, statesBefore } from '#model/moves.ts'
 import { workloadMoves } from '#model/workload.ts'
 import type { Executor } from '#store/database.ts'
 import type { Nudge } from '#store/store.ts'
-import { addEvents } from './events.ts'
+import { tell } from './events.ts'
 import { warnOnce } from './ledger.ts'
-import { nudge } from './nudge.ts'
 
 type Kind = Change['change']
 type Of<K extends Kind> = Extract<Change, { change: K }>
 
 /** What the changes of one transaction have in common. */
-type Applying = { on: Executor; now: number; ids: Ids; nudges: Set<Nudge>; events: NewEvent[]; count: number }
+type Applying = {
+  on: Executor
+  now: number
+  ids: Ids
+  nudges: Set<Nudge>
+  /** Leases that hold nothing any more. */
+  gone: string[]
+  events: NewEvent[]
+  count: number
+}
 
 /**
  * Applies changes within a transaction: all of one kind together, what holds capacity first, so that a replica only goes
@@ -25,7 +33,7 @@ type Applying = { on: Executor; now: number; ids: Ids; nudges: Set<Nudge>; event
  */
 export async function apply(on: Executor, changes: Change[], { now, ids }: { now: number; ids: Ids }): Promise<number> {
   if (changes.length === 0) return 0
-  const applying: Applying = { on, now, ids, nudges: new Set(), events: [], count: 0 }
+  const applying: Applying = { on, now, ids, nudges: new Set(), gone: [], events: [], count: 0 }
   await lockWorkloads(on, changes)
   await moveLeases(applying, of(changes, 'lease'))
   await retireLeases(applying, of(changes, 'retire'))
@@ -39,9 +47,8 @@ export async function apply(on: Executor, changes: Change[], { now, ids }: { now
   await lookAgain(applying, of(changes, 'look-again'))
   await warn(applying, of(changes, 'warn'))
   applying.events.push(...of(changes, 'event').map(({ event }) => event))
-  await addEvents(on, applying.events, now)
   if (applying.events.length > 0) applying.nudges.add('events')
-  await nudge(on, applying.nudges)
+  await tell(on, { events: applying.events, now, nudges: applying.nudges, news: applying })
   return applying.count + of(changes, 'event').length
 }
 
@@ -98,18 +105,21 @@ async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<v
     const over = ['gone', 'lost', 'refused'].includes(to)
     // One that was lost and is seen again never ended: its time since then is billed as well.
     const { rows } = await sql<Moved & { site: string }>`
-      update leases l set state = ${to}
-        ${to === 'stopping' ? sql`, ended_at = null` : sql``}
-        ${billed ? sql`, started_at = coalesce(l.started_at, ${begun}), metered_until = coalesce(l.metered_until, ${begun})` : sql``}
-        ${over ? sql`, ended_at = coalesce(l.ended_at, greatest(${now}::bigint, l.started_at, l.metered_until))` : sql``}
-      from ${x} join leases m on m.id = x.id join workloads w on w.id = m.workload
-      where l.id = m.id and l.state = any(${from}::text[])
-      returning l.id, w.name, l.workload, l.project, l.provider || '/' || l.site as site
+      with moved as (
+        update leases l set state = ${to}
+          ${to === 'stopping' ? sql`, ended_at = null` : sql``}
+          ${billed ? sql`, started_at = coalesce(l.started_at, ${begun}), metered_until = coalesce(l.metered_until, ${begun})` : sql``}
+          ${over ? sql`, ended_at = coalesce(l.ended_at, greatest(${now}::bigint, l.started_at, l.metered_until))` : sql``}
+        from ${x} join leases m on m.id = x.id join workloads w on w.id = m.workload
+        where l.id = m.id and l.state = any(${from}::text[])
+        returning l.id, w.name, l.workload, l.project, l.provider || '/' || l.site as site
+      ) ${to === 'held' || to === 'gone' ? sql`, closed as (${closeLaunches(to)})` : sql``}
+      select * from moved
     `.execute(on)
     applying.count += rows.length
     if (rows.length > 0) applying.nudges.add('agents')
-    if (rows.length > 0 && over) applying.nudges.add('admit')
-    if (to === 'held' || to === 'gone') await closeLaunches(on, rows, to)
+    if (to === 'lost' && rows.length > 0) applying.nudges.add('admit')
+    else if (over) applying.gone.push(...rows.map(({ id }) => id))
     // One that its provider took while it was being stopped is billed all the same, until nothing is left of it.
     if (to === 'starting')
       await sql`
@@ -129,12 +139,10 @@ async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<v
 }
 
 /** What was seen up has been launched, and what is gone never will be, though whoever asked for it died before the answer. */
-async function closeLaunches(on: Executor, leases: Moved[], to: 'held' | 'gone'): Promise<void> {
-  await sql`
-    update operations set state = ${to === 'held' ? 'done' : 'failed'}, detail = ${`its lease was ${to} before an answer was written`}
-    where kind = 'launch' and state = 'intended' and lease = any(${leases.map(({ id }) => id)}::text[])
-  `.execute(on)
-}
+const closeLaunches = (to: 'held' | 'gone') => sql`
+  update operations set state = ${to === 'held' ? 'done' : 'failed'}, detail = ${`its lease was ${to} before an answer was written`}
+  where kind = 'launch' and state = 'intended' and lease in (select id from moved)
+`
 
 async function retireLeases(applying: Applying, changes: Of<'retire'>[]): Promise<void> {
   if (changes.length === 0) return
@@ -169,16 +177,18 @@ async function moveAttempts(applying: Applying, changes: Of<'attempt'>[]): Promi
   for (const { to, group, from } of steps(changes, attemptMoves)) {
     const over = finalStates(attemptMoves).some((state) => state === to)
     const { rows } = await sql<Moved & { number: number; reason: string }>`
-      update attempts a set state = ${to}, reason = x.reason, exit_code = coalesce(x."exitCode", a.exit_code)
-        ${to === 'running' ? sql`, started_at = coalesce(a.started_at, ${now}::bigint)` : sql``}
-        ${over ? sql`, ended_at = ${now}::bigint, ready = false` : sql``}
-      from ${record(group)} join attempts b on b.id = x.id join workloads w on w.id = b.workload
-      where a.id = x.id and a.state = any(${from}::text[])
-      returning a.id, w.name, a.workload, w.project, a.number, a.reason
+      with moved as (
+        update attempts a set state = ${to}, reason = x.reason, exit_code = coalesce(x."exitCode", a.exit_code)
+          ${to === 'running' ? sql`, started_at = coalesce(a.started_at, ${now}::bigint)` : sql``}
+          ${over ? sql`, ended_at = ${now}::bigint, ready = false` : sql``}
+        from ${record(group)} join attempts b on b.id = x.id join workloads w on w.id = b.workload
+        where a.id = x.id and a.state = any(${from}::text[])
+        returning a.id, w.name, a.workload, w.project, a.number, a.reason, a.started_at
+      ) ${to === 'running' ? sql`, known as (${noteKnownEnds})` : sql``}
+      select id, name, workload, project, number, reason from moved
     `.execute(on)
     applying.count += rows.length
     if (rows.length > 0) applying.nudges.add('agents')
-    if (to === 'running') await noteKnownEnds(on, rows)
     for (const { id, name, workload, project, number, reason } of rows)
       applying.events.push({
         type: `attempt.${to}`,
@@ -190,19 +200,18 @@ async function moveAttempts(applying: Applying, changes: Of<'attempt'>[]): Promi
   }
 }
 
+/** In milliseconds, of a workload `w`: of the accelerators that it names, it may run on the slowest. */
+const lastsMs = sql`coalesce(
+  (w.spec #>> '{duration,maximumMs}')::bigint,
+  ceil((w.spec #>> '{duration,expectedMs}')::bigint
+    / coalesce((select least(1, min(value::numeric)) from jsonb_each_text(w.spec -> 'throughput')), 1))::bigint
+)`
+
 /** For admission, which would read the specs of all that runs for it. */
-async function noteKnownEnds(on: Executor, attempts: Moved[]): Promise<void> {
-  // Of the accelerators that it names, it may run on the slowest.
-  const slowest = sql`(select least(1, min(value::numeric)) from jsonb_each_text(w.spec -> 'throughput'))`
-  const ms = sql`coalesce(
-    (w.spec #>> '{duration,maximumMs}')::bigint,
-    ceil((w.spec #>> '{duration,expectedMs}')::bigint / coalesce(${slowest}, 1))::bigint
-  )`
-  await sql`
-    update leases l set ends_at = a.started_at + ${ms} from attempts a join workloads w on w.id = a.workload
-    where a.id = any(${attempts.map(({ id }) => id)}::text[]) and l.attempt = a.id and ${ms} is not null
-  `.execute(on)
-}
+const noteKnownEnds = sql`
+  update leases l set ends_at = a.started_at + ${lastsMs} from moved a join workloads w on w.id = a.workload
+  where l.attempt = a.id and ${lastsMs} is not null
+`
 
 /** How a state is told where "is …" would be no English. */
 const said: Record<string, string> = {
@@ -278,19 +287,22 @@ async function moveWorkloads(applying: Applying, changes: Of<'workload'>[]): Pro
   const { on, now } = applying
   for (const { to, group, from } of steps(changes, workloadMoves)) {
     const over = finalStates(workloadMoves).some((state) => state === to)
-    const { rows } = await sql<Moved & { reason: string }>`
-      update workloads w set state = ${to}, reason = x.reason, exit_code = coalesce(x."exitCode", w.exit_code)
-        ${to === 'running' ? sql`, started_at = coalesce(w.started_at, ${now}::bigint)` : sql``}
-        ${over ? sql`, ended_at = ${now}::bigint, due_at = null, claimed_until = null, refusal = null` : sql``}
-      from ${record(group)} where w.id = x.id and w.state = any(${from}::text[])
-      returning w.id, w.name, w.id as workload, w.project, w.reason
+    const { rows } = await sql<Moved & { reason: string; left: number }>`
+      with moved as (
+        update workloads w set state = ${to}, reason = x.reason, exit_code = coalesce(x."exitCode", w.exit_code)
+          ${to === 'running' ? sql`, started_at = coalesce(w.started_at, ${now}::bigint)` : sql``}
+          ${over ? sql`, ended_at = ${now}::bigint, due_at = null, claimed_until = null, refusal = null` : sql``}
+        from ${record(group)} where w.id = x.id and w.state = any(${from}::text[])
+        returning w.id, w.name, w.id as workload, w.project, w.reason
+      ) ${over ? sql`, gone as (${leaveQueue})` : sql``}
+      select moved.*, ${over ? sql`(select count(*)::int from gone)` : sql`1`} as "left" from moved
     `.execute(on)
     applying.count += rows.length
-    if (over) await leaveQueue(on, rows)
+    const left = rows[0]?.left ?? 0
     if (to === 'held') await keepNothing(on, rows)
     if (rows.length > 0) applying.nudges.add('agents')
-    // Who starts or runs has left the queue already.
-    if (rows.length > 0 && to !== 'starting' && to !== 'running') applying.nudges.add('admit')
+    // Who starts or runs has left the queue already, and so have most who end.
+    if (left > 0 && to !== 'starting' && to !== 'running') applying.nudges.add('admit')
     for (const { name, workload, project, reason } of rows)
       applying.events.push({
         type: `workload.${to}`,
@@ -313,11 +325,9 @@ async function explain(applying: Applying, changes: Of<'reason'>[]): Promise<voi
 }
 
 /** Nothing of an ended workload waits, so that the queue holds only what may be placed. */
-async function leaveQueue(on: Executor, ended: { id: string }[]): Promise<void> {
-  await sql`
-    update replicas set state = 'done' where workload = any(${ended.map(({ id }) => id)}::text[]) and state = 'waiting'
-  `.execute(on)
-}
+const leaveQueue = sql`
+  update replicas set state = 'done' where workload in (select id from moved) and state = 'waiting' returning workload
+`
 
 /** Who is held back has no claim to the nodes that it had. */
 async function keepNothing(on: Executor, held: { id: string }[]): Promise<void> {

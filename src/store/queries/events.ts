@@ -2,8 +2,8 @@ import { sql } from 'kysely'
 
 import type { Event, NewEvent } from '#model/event.ts'
 import type { Database, Executor } from '#store/database.ts'
-import type { Events } from '#store/store.ts'
-import { nudge } from './nudge.ts'
+import type { Events, Nudge } from '#store/store.ts'
+import { nudge, notify, textsOf, type News } from './nudge.ts'
 
 type Reading = { most: number; workload?: string; project?: string }
 
@@ -36,13 +36,24 @@ export const createEvents = (database: Database): Events => ({
 
 /** Writes events within a transaction; the caller nudges. */
 export async function addEvents(on: Executor, events: NewEvent[], now: number): Promise<void> {
-  if (events.length === 0) return
-  await sql`
-    insert into events (generation, at, type, workload, project, message, data)
-    select (select generation from house), ${now}::bigint, x.type, x.workload, x.project, x.message, x.data
-    from json_to_recordset(${JSON.stringify(events)}::json)
-      as x (type text, workload text, project text, message text, data jsonb)
-  `.execute(on)
+  if (events.length > 0) await inserting(events, now).execute(on)
+}
+
+const inserting = (events: NewEvent[], now: number) => sql`
+  insert into events (generation, at, type, workload, project, message, data)
+  select (select generation from house), ${now}::bigint, x.type, x.workload, x.project, x.message, x.data
+  from json_to_recordset(${JSON.stringify(events)}::json)
+    as x (type text, workload text, project text, message text, data jsonb)
+`
+
+type Telling = { events: NewEvent[]; now: number; nudges: Iterable<Nudge>; news?: News }
+
+/** Writes events and nudges, in one statement: what ends most transactions. */
+export async function tell(on: Executor, { events, now, nudges, news = {} }: Telling): Promise<void> {
+  const texts = textsOf(nudges, news)
+  if (texts.length === 0) return addEvents(on, events, now)
+  const told = events.length > 0 ? sql`with told as (${inserting(events, now)})` : sql``
+  await sql`${told} ${notify(texts)}`.execute(on)
 }
 
 /**

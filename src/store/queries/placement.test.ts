@@ -84,11 +84,11 @@ test('a stale claim commits nothing', async () => {
   const mine = await aClaim(store, 'admit', 'me')
   await store.claims.release(mine)
   await aClaim(store, 'admit', 'you')
-  assert.equal(await store.placement.commit(mine, [aPlacing(id)], [], aNow), false)
+  assert.equal(await store.placement.commit(mine, [aPlacing(id)], [], aNow), null)
   const before = await aClaim(store, 'other', 'me')
   await store.claims.release(before)
   await aClaim(store, 'other', 'me') // the same holder later is another claim
-  assert.equal(await store.placement.commit(before, [aPlacing(id)], [], aNow), false)
+  assert.equal(await store.placement.commit(before, [aPlacing(id)], [], aNow), null)
   assert.equal((await store.workloads.attempts(id)).length, 0)
 })
 

@@ -9,17 +9,17 @@ import type { Database, Executor } from '#store/database.ts'
 import type { Claim, Placed, Placement, QueueSnapshot } from '#store/store.ts'
 import { holds } from './claims.ts'
 import { workloadColumns } from './columns.ts'
-import { addEvents } from './events.ts'
-import { nudge } from './nudge.ts'
+import { tell } from './events.ts'
 import { isOwed, owed } from './owed.ts'
 import { preempt, readPreemptions, type Preempting } from './preempt.ts'
 import { listProjects } from './projects.ts'
-import { readLeases, readQueue } from './queue.ts'
+import { readLeases, readQueue, readThese } from './queue.ts'
 import { listSites } from './sites.ts'
 import { readUsage } from './usage.ts'
 
 export const createPlacement = (database: Database, ids: Ids, specs: Specs = new Map()): Placement => ({
   snapshot: (options) => database.readAtOnce((on) => snapshot(on, { ...options, specs })),
+  come: (workloads, now) => database.readAtOnce((on) => come(on, { workloads, now, specs })),
   nextAt: (now) =>
     database.read(async (on) => {
       const { rows } = await sql<{ at: number | null }>`
@@ -40,28 +40,48 @@ type Asked = Parameters<Placement['snapshot']>[0] & { specs: Specs }
 
 async function snapshot(
   on: Executor,
-  { now, most, asleep = new Map(), after = '', unlessIdle, moves = false, specs }: Asked,
+  { now, most, asleep = new Map(), after = '', unlessIdle, moves = false, few = 0, specs }: Asked,
 ): Promise<QueueSnapshot> {
   const { replicas, ...rest } = await readQueue(on, { now, most, asleep, after })
   if (unlessIdle && replicas.length === 0)
     return { waiting: [], ...rest, leases: [], projects: [], preemptions: [], spent: new Map(), sites: [] }
   const ids = [...new Set(replicas.map(({ workload }) => workload))]
   const workloads = await readWorkloads(on, ids, specs)
-  const workloadOf = new Map(workloads.map((workload) => [workload.id, workload]))
+  forget(specs, new Set(ids))
   const projects = await listProjects(on)
   return {
-    waiting: replicas.flatMap(({ need, start, ...replica }) => {
-      const workload = workloadOf.get(replica.workload)
-      return workload ? [{ workload, replica, need, start }] : []
-    }),
+    waiting: asked(replicas, workloads),
     ...rest,
-    leases: await readLeases(on, { apart: ids, one: moves || projects.some(mayPreempt), moves, now }),
+    leases: await readLeases(on, { apart: ids, one: moves || projects.some(mayPreempt), few, moves, now }),
     projects,
     preemptions: await readPreemptions(on, now),
     spent: await spentOf(on, { projects, workloads, now }),
     missing: await missingSecrets(on, workloads),
     sites: await listSites(on),
   }
+}
+
+/** More than so many replicas that come together are a case for a whole look. */
+const mostToCome = 256
+
+type Coming = { workloads: readonly string[]; now: number; specs: Specs }
+
+async function come(on: Executor, { workloads: ids, now, specs }: Coming): Promise<QueueSnapshot['waiting'] | null> {
+  const replicas = await readThese(on, { workloads: ids, most: mostToCome + 1, now })
+  if (replicas.length > mostToCome) return null
+  const workloads = await readWorkloads(on, [...new Set(replicas.map(({ workload }) => workload))], specs)
+  if (workloads.some(({ spec }) => spec.budget || spec.secrets.length > 0 || spec.data.length > 0)) return null
+  return asked(replicas, workloads)
+}
+
+type Waiting = Awaited<ReturnType<typeof readThese>>
+
+function asked(replicas: Waiting, workloads: readonly Workload[]): QueueSnapshot['waiting'] {
+  const workloadOf = new Map(workloads.map((workload) => [workload.id, workload]))
+  return replicas.flatMap(({ need, start, ...replica }) => {
+    const workload = workloadOf.get(replica.workload)
+    return workload ? [{ workload, replica, need, start }] : []
+  })
 }
 
 async function readWorkloads(on: Executor, ids: string[], specs: Specs): Promise<Workload[]> {
@@ -74,9 +94,13 @@ async function readWorkloads(on: Executor, ids: string[], specs: Specs): Promise
     const spec = row.spec ?? specs.get(row.id)
     return spec ? [{ ...row, spec }] : []
   })
-  specs.clear()
-  for (const { id, spec } of workloads.slice(0, mostSpecs)) specs.set(id, spec)
+  for (const { id, spec } of workloads) specs.set(id, spec)
   return workloads
+}
+
+/** All but those that are read now, and of these as many as may be kept. */
+function forget(specs: Specs, read: ReadonlySet<string>): void {
+  for (const id of specs.keys()) if (!read.has(id) || specs.size > mostSpecs) specs.delete(id)
 }
 
 /** A secret that was removed after the submit: to start without it would fail later, and cost. */
@@ -118,8 +142,8 @@ async function spentOf(on: Executor, { projects, workloads, now }: Budgeted): Pr
 type Commit = { claim: Claim; placed: Placed[]; refused: Decision[]; now: number; ids: Ids }
 type Row = { id: string; name: string; project: string; attempts: number; waits: boolean }
 
-async function commit(on: Executor, { claim, placed, refused, now, ids }: Commit): Promise<boolean> {
-  if (!(await holds(on, claim))) return false
+async function commit(on: Executor, { claim, placed, refused, now, ids }: Commit): Promise<number | null> {
+  if (!(await holds(on, claim))) return null
   const decisions = [...placed.map(({ decision }) => decision), ...refused]
   const touched = decisions.flatMap(({ workload, preempts = [] }) => [workload, ...preempts.map((one) => one.workload)])
   const { rows } = await sql<Row>`
@@ -130,17 +154,17 @@ async function commit(on: Executor, { claim, placed, refused, now, ids }: Commit
   const vain = await preempt(on, preempting(refused, workloads), { now, ids })
   // Where nobody leaves any more, nothing is told of it: the next round knows who does.
   const stands = refused.filter(({ workload, preempts = [] }) => preempts.length === 0 || !vain.has(workload))
-  const events = [...(await place(on, { placed, workloads, now })), ...(await refuse(on, stands, workloads))]
-  await addEvents(on, events, now)
-  const launches = events.some(({ type }) => type === 'attempt.placed')
+  const written = await place(on, { placed, workloads, now })
+  const events = [...written, ...(await refuse(on, stands, workloads))]
   const lets = refused.filter((one) => one.lets !== undefined)
   await letGo(on, lets)
-  await nudge(on, [
+  const nudges = [
     ...(lets.length > 0 ? (['admit'] as const) : []),
-    ...(launches ? (['launch', 'follow'] as const) : []),
+    ...(written.length > 0 ? (['launch', 'follow'] as const) : []),
     ...(events.length > 0 ? (['events'] as const) : []),
-  ])
-  return true
+  ]
+  await tell(on, { events, now, nudges })
+  return written.length
 }
 
 /** What was kept for these is kept no more. */
@@ -168,6 +192,7 @@ type Placing = { placed: Placed[]; workloads: Map<string, Row>; now: number }
 /** Writes what is placed, but for replicas that no longer wait: somebody changed their mind since the snapshot. */
 async function place(on: Executor, { placed: all, workloads, now }: Placing): Promise<NewEvent[]> {
   const placed = all.filter(({ decision }) => decision.placement !== null)
+  if (placed.length === 0) return []
   const { rows: taken } = await sql<{ workload: string; replica: number }>`
     update replicas r set state = 'placed', told = false, promised = false, kept = null
     from unnest(

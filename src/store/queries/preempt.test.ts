@@ -33,7 +33,7 @@ const commit = async (store: Store, decision: Decision, now = aNow) =>
 test('who has to leave for somebody stops with the reason, is retired, and is remembered', async () => {
   await using store = await aStore()
   const { victims, high, one } = await aFullHouse(store)
-  assert.ok(await commit(store, preempting(high, victims)))
+  assert.notEqual(await commit(store, preempting(high, victims)), null)
   const [attempt] = await store.workloads.attempts(one)
   assert.equal(attempt?.state, 'stopping')
   assert.equal(attempt?.reason, 'preempted for high of project default')
@@ -57,11 +57,11 @@ test('where one of those who were to leave together has left, nobody is stopped,
   const { victims, high, one, two } = await aFullHouse(store)
   const [attempt] = await store.workloads.attempts(two)
   await store.apply([{ change: 'attempt', id: attempt?.id ?? '', to: 'succeeded', reason: '' }])
-  assert.ok(await commit(store, preempting(high, victims)))
+  assert.notEqual(await commit(store, preempting(high, victims)), null)
   assert.equal((await store.workloads.attempts(one))[0]?.state, 'starting')
   assert.equal(await store.workloads.refusal(high), null)
   assert.equal((await store.workloads.get(high))?.reason, '')
-  assert.ok(await commit(store, preempting(high, victims.slice(0, 1))))
+  assert.notEqual(await commit(store, preempting(high, victims.slice(0, 1))), null)
   assert.equal((await store.workloads.get(high))?.reason, 'it waits until others have left')
 })
 
@@ -84,7 +84,7 @@ test('nobody leaves for work that does not want to run any more', async () => {
   await using store = await aStore()
   const { victims, high, one } = await aFullHouse(store)
   await store.workloads.want(high, 'stop', { who: 'me', now: aNow })
-  assert.ok(await commit(store, preempting(high, victims)))
+  assert.notEqual(await commit(store, preempting(high, victims)), null)
   assert.equal((await store.workloads.attempts(one))[0]?.state, 'starting')
 })
 

@@ -39,6 +39,7 @@ type Row = Replica & { need: string; start: Start | null; reads: Read[]; inLine:
 export type Queue = {
   replicas: (Replica & { need: string; start: Start | null })[]
   more: boolean
+  moreUntold: boolean
   unread: Map<string, number>
   after: string
 }
@@ -57,7 +58,8 @@ export async function readQueue(on: Executor, asked: Asked): Promise<Queue> {
   const inTurn = having('turn').map(placeOf).sort(comparePlaces)
   return {
     replicas: rows.map(({ reads: _r, inLine: _l, ...replica }) => replica),
-    more: having('awake').length >= most || having('untold').length >= most,
+    more: having('awake').length >= most,
+    moreUntold: having('untold').length >= most,
     unread: new Map(
       [...firsts].flatMap(([need, some]) =>
         some.some(({ inLine }) => inLine > some.length) ? [[need, some.length]] : [],
@@ -90,16 +92,29 @@ const promisedStart = sql`
 const inOrder = sql`order by r.priority desc, r.created_at, r.workload, r.replica`
 
 /** Where no more than so many wait they are all read at once: to choose among them takes longer to plan than to do. */
-const few = 64
+const fewWait = 64
 
 async function readRows(on: Executor, asked: Asked): Promise<Row[]> {
   const { rows } = await sql<Row & { mayStart: boolean }>`
     select ${replicaColumns('r')}, ${needAt(asked.now)} as need, array['awake'] as reads, 0 as "inLine", ${promisedStart},
       ${mayStartAt(asked.now)} as "mayStart"
-    from (select * from replicas where state = 'waiting' limit ${few + 1}) r join workloads w on w.id = r.workload ${inOrder}
+    from (select * from replicas where state = 'waiting' limit ${fewWait + 1}) r join workloads w on w.id = r.workload ${inOrder}
   `.execute(on)
-  if (rows.length > Math.min(few, asked.most)) return readSome(on, asked)
+  if (rows.length > Math.min(fewWait, asked.most)) return readSome(on, asked)
   return rows.flatMap(({ mayStart, ...row }) => (mayStart ? [row] : []))
+}
+
+/** All of these workloads that may be placed, in the order of the queue; no more than `most`. */
+export async function readThese(
+  on: Executor,
+  { workloads, most, now }: { workloads: readonly string[]; most: number; now: number },
+) {
+  const { rows } = await sql<Omit<Row, 'reads' | 'inLine'>>`
+    select ${replicaColumns('r')}, ${needAt(now)} as need, ${promisedStart}
+    from replicas r join workloads w on w.id = r.workload
+    where r.workload = any(${workloads}::text[]) and r.state = 'waiting' and ${mayStartAt(now)} ${inOrder} limit ${most}
+  `.execute(on)
+  return rows
 }
 
 async function readSome(on: Executor, { now, most, asleep, after }: Asked): Promise<Row[]> {
@@ -158,8 +173,11 @@ async function readSome(on: Executor, { now, most, asleep, after }: Asked): Prom
   return rows
 }
 
-/** What a lease is read with: `one` where each of them may have to leave for somebody, `moves` where that may be to move. */
-export type Reading = { apart: string[]; one: boolean; moves: boolean; now: number }
+/**
+ * What a lease is read with: `one` where each of them may have to leave for somebody, `moves` where that may be to move. No
+ * more than a `few` are told apart in any case.
+ */
+export type Reading = { apart: string[]; one: boolean; few: number; moves: boolean; now: number }
 
 /** Who says that it saves its work, and an array, which has tasks to begin anew and nothing else, may be moved. */
 const isMovable = sql`(w.kind = 'array' or w.kind = 'job' and w.spec -> 'checkpoint' ?| '{everyMs,directory}')`
@@ -170,8 +188,9 @@ const isMovable = sql`(w.kind = 'array' or w.kind = 'job' and w.spec -> 'checkpo
  * `apart` are the workloads whose own leases are told apart from all others', and with `one` all are. What is being
  * retired, or whose attempt is stopping, is there until its grace is over: nobody can be made to leave who leaves anyway.
  */
-export async function readLeases(on: Executor, { apart, one, moves, now }: Reading): Promise<LiveLease[]> {
-  const alone = sql`(${one}::bool or l.workload = any(${apart}::text[]) or l.kept_for is not null)`
+export async function readLeases(on: Executor, { apart, one, few, moves, now }: Reading): Promise<LiveLease[]> {
+  const isFew = sql`(select count(*) from live) <= ${few}::int`
+  const alone = sql`(${one}::bool or ${isFew} or l.workload = any(${apart}::text[]) or l.kept_for is not null)`
   const leaving = sql`(k.lease is null and (l.state = 'stopping' or a.state not in ('starting', 'running')))`
   const { rows } = await sql<LiveLease>`
     with kept as materialized (

@@ -8,8 +8,7 @@ import { wantedReplicas, type Wants } from '#model/workload.ts'
 import type { Database, Executor } from '#store/database.ts'
 import type { ListedWorkload, NewWorkload, Page, WorkloadFilter, Workloads } from '#store/store.ts'
 import { attemptColumns, leaseColumns, rankColumns, workloadColumns } from './columns.ts'
-import { addEvents } from './events.ts'
-import { nudge } from './nudge.ts'
+import { tell } from './events.ts'
 import { lineOf, needOf } from './queue.ts'
 import { expired, forget } from './prune.ts'
 
@@ -99,8 +98,7 @@ async function submit(on: Executor, workloads: NewWorkload[], now: number): Prom
     message: `${name} was submitted by ${submittedBy}`,
     data: { name, kind },
   }))
-  await addEvents(on, events, now)
-  await nudge(on, ['admit', 'follow', 'events'])
+  await tell(on, { events, now, nudges: ['follow', 'events'], news: { come: workloads.map(({ id }) => id) } })
 }
 
 /** Ids of one page, newest first. */
@@ -172,8 +170,7 @@ async function want(on: Executor, { id, wants, who, now }: Asked & { wants: Want
   const asked = { run: 'released', hold: 'held back', stop: 'asked to stop' }[wants]
   const message = `${row.name} was ${asked} by ${who}`
   const event = { type: 'workload.asked', workload: id, project: row.project, message, data: { wants, by: who } }
-  await addEvents(on, [event], now)
-  await nudge(on, ['follow', 'admit', 'events', 'agents'])
+  await tell(on, { events: [event], now, nudges: ['follow', 'admit', 'events', 'agents'] })
   return true
 }
 
@@ -194,8 +191,7 @@ async function prioritise(on: Executor, { id, priority, who, now }: Asked & { pr
     message,
     data: { priority, by: who },
   }
-  await addEvents(on, [event], now)
-  await nudge(on, ['admit', 'events'])
+  await tell(on, { events: [event], now, nudges: ['admit', 'events'] })
   return true
 }
 

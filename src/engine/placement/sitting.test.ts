@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { aNow, aReplica, aService, aSite, aSnapshot, someNodes } from '#test/builders.ts'
+import { sit } from './place.ts'
+
+const siteAt = (name: string, gpus: number) =>
+  aSite({ name, nodes: someNodes(1, { gpus }), offers: [{ gpus, price: name === 'east' ? 1 : 2 }] })
+
+test('a copy that is gone counts no more where copies are spread', () => {
+  const resources = { accelerators: 'H100:1' }
+  const service = aService({ replicas: 4, resources, placement: { spread: 'site' } })
+  const [first, second, third] = [0, 1, 2].map((replica) => ({
+    workload: service,
+    replica: aReplica(service, { replica }),
+  }))
+  assert.ok(first && second && third)
+  const plain = aSnapshot({ waiting: [], sites: [siteAt('east', 8), siteAt('west', 8)] })
+  const sitting = sit({ snapshot: { ...plain, waiting: [first, second] }, now: aNow })
+  const sitesOf = sitting.decisions.map(({ placement }) => placement?.site)
+  assert.deepEqual(sitesOf.toSorted(), ['east', 'west'])
+  for (const [i, decision] of sitting.decisions.entries()) sitting.stands(decision, `l-${i}`)
+  const dear = sitesOf.indexOf('west')
+  const [next] = sitting.goOn({ gone: [`l-${dear}`], come: [third] }, aNow + 1)
+  assert.equal(next?.placement?.site, 'west', 'the cheaper site has a copy already')
+  assert.deepEqual(
+    sitting.facts.leases.map(({ site }) => site),
+    ['east'],
+  )
+})
+
+test('who comes and finds no room is told so at once, and the next start is of who came first', () => {
+  const resources = { accelerators: 'H100:8' }
+  const service = aService({ replicas: 3, resources, name: 'web' })
+  const [first, second, third] = [0, 1, 2].map((replica) => ({
+    workload: service,
+    replica: aReplica(service, { replica }),
+  }))
+  assert.ok(first && second && third)
+  const plain = aSnapshot({ waiting: [], sites: [siteAt('east', 8)] })
+  const sitting = sit({ snapshot: { ...plain, waiting: [first] }, now: aNow })
+  for (const decision of sitting.decisions) sitting.stands(decision, 'l-0')
+  const told = sitting.goOn({ gone: [], come: [first, second] }, aNow + 1)
+  assert.deepEqual(
+    told.map(({ replica, refusal }) => [replica, refusal?.cause]),
+    [[1, 'capacity']],
+    'the first is known already',
+  )
+  const later = sitting.goOn({ gone: ['l-0', 'never-known'], come: [third] }, aNow + 2)
+  const started = later.map(({ replica, placement }) => [replica, placement !== null])
+  assert.deepEqual(started.toSorted(), [
+    [1, true],
+    [2, false],
+  ])
+})

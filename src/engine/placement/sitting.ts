@@ -1,0 +1,165 @@
+import type { Line } from '#engine/queue/line.ts'
+import type { LiveLease } from '#model/live-lease.ts'
+import type { Decision } from '#model/plan.ts'
+
+import type { Answers } from './answers.ts'
+import type { Entry } from './entry.ts'
+import type { Asked, Snapshot } from './facts.ts'
+import { gaveBack } from './prices.ts'
+import { idOf, inQueueOrder, needOfUnread } from './queue.ts'
+import { uncount, type Round } from './round.ts'
+
+export type News = {
+  /** Leases that are gone; one that it never knew was gone before. */
+  gone: readonly string[]
+  /** Who waits since. Those that it knows already are passed over. */
+  come: readonly Asked[]
+}
+
+type Parts = { line: Line; round: Round; entry: Entry; answers: Answers; standing: Map<string, string[]> }
+
+/**
+ * A round of placement that stays open. What it was decided on is kept, with the line as it stands after it, so that it
+ * goes on with what it is told of: that costs what has changed, and not what there is. All else than these news needs a
+ * new round, and so does whoever would be promised or told something that only time has changed.
+ */
+export class Sitting {
+  /** What was decided at its beginning. */
+  readonly decisions: Decision[]
+  readonly #snapshot: Snapshot
+  readonly #parts: Parts
+  readonly #leases: Map<string, LiveLease>
+  readonly #waiting: Map<string, Asked>
+  readonly #known: Set<string>
+  /** Those who were told when they are to start. */
+  readonly #promised = new Set<string>()
+  readonly #ranOut: string[] = []
+  #isSimple: boolean
+
+  constructor(snapshot: Snapshot, parts: Parts) {
+    const { round, entry } = parts
+    const { waiting } = entry.queue
+    this.#snapshot = snapshot
+    this.#parts = parts
+    this.#leases = new Map(round.leases.map((lease) => [lease.id, lease]))
+    this.#waiting = new Map(waiting.map((asked) => [idOf(asked), asked]))
+    this.#known = new Set(this.#waiting.keys())
+    this.decisions = this.#tell(waiting)
+    // Several leases that came as one have one name; and who comes back to nodes that were kept is no news of this kind.
+    const isSimple = round.leases.every(({ times = 1, keptFor }) => times === 1 && !keptFor)
+    this.#isSimple = isSimple && this.decisions.length === waiting.length
+  }
+
+  /** False once it knows too little to go on. */
+  get isOpen(): boolean {
+    return this.#isSimple && this.#ranOut.length === 0
+  }
+
+  /** The needs of which it has placed all that were read, though there are more. */
+  get ranOut(): readonly string[] {
+    return this.#ranOut
+  }
+
+  /** The facts as they are for it now. */
+  get facts(): Snapshot {
+    return { ...this.#snapshot, leases: [...this.#leases.values()], waiting: [...this.#waiting.values()] }
+  }
+
+  /** Under which lease somebody stands from now on whom it has placed. */
+  stands({ workload, replica, placement }: Decision, lease: string): void {
+    const { line, round, entry, standing } = this.#parts
+    const id = `${workload} ${replica}`
+    const asked = this.#waiting.get(id)
+    if (!placement || !asked) throw new Error(`${id} was not placed in this round`)
+    this.#waiting.delete(id)
+    standing.set(lease, [id])
+    const lastsMs = entry.queue.rowOf.get(id)?.need.lastsMs
+    const held = leaseOf(asked, { ...placement, id: lease, lastsMs, now: round.now })
+    this.#leases.set(lease, held)
+    round.leases.push(held)
+    round.started.set(id, held)
+    line.settled(id)
+    // Spare nodes count from the next round on.
+    if (placement.beside?.spares) this.#isSimple = false
+  }
+
+  /**
+   * Goes on with news: decides who starts now, and who is to leave for somebody. Of those who come it says in each case
+   * what becomes of them; of the others who still wait nothing.
+   */
+  goOn({ gone, come }: News, now: number): Decision[] {
+    const { line, round, entry, answers } = this.#parts
+    round.now = now
+    for (const id of gone) this.#leave(id)
+    if (gone.length > 0) round.leases = [...this.#leases.values()]
+    const joined = inQueueOrder(come, now).filter((asked) => this.#join(asked))
+    entry.submit(line, joined)
+    answers.goesOn()
+    line.forgetPromises((id) => this.#promised.has(id))
+    const told = new Map(joined.map((asked) => [idOf(asked), asked]))
+    for (const taken of line.turn(now)) {
+      const asked = this.#waiting.get(taken.id)
+      if (!('option' in taken) && !('victims' in taken.refused)) continue
+      if (asked) told.set(taken.id, asked)
+      else this.#ranOut.push(needOfUnread(taken.id))
+    }
+    return this.#tell([...told.values()])
+  }
+
+  #tell(asked: readonly Asked[]): Decision[] {
+    const decisions = this.#parts.answers.of(asked)
+    for (const { workload, replica, refusal } of decisions)
+      this.#promised[refusal?.start ? 'add' : 'delete'](`${workload} ${replica}`)
+    return decisions
+  }
+
+  #leave(id: string): void {
+    const { line, round, standing } = this.#parts
+    const lease = this.#leases.get(id)
+    if (!lease) return
+    this.#leases.delete(id)
+    uncount(round, lease)
+    gaveBack(round.prices, lease)
+    for (const name of standing.get(id) ?? []) {
+      line.ended(name, round.now)
+      round.started.delete(name)
+    }
+    standing.delete(id)
+  }
+
+  #join(asked: Asked): boolean {
+    if (this.#known.has(idOf(asked))) return false
+    this.#known.add(idOf(asked))
+    this.#waiting.set(idOf(asked), asked)
+    this.#parts.entry.add(asked)
+    this.#parts.answers.joins(asked)
+    return true
+  }
+}
+
+type Standing = NonNullable<Decision['placement']> & { id: string; lastsMs: number | undefined; now: number }
+
+function leaseOf({ workload }: Asked, { lastsMs = Infinity, now, ...placement }: Standing): LiveLease {
+  const { id, provider, site, tier, shape, ranks, priceMicros, beside } = placement
+  const { name, project, priority, kind, spec } = workload
+  return {
+    id,
+    workload: workload.id,
+    name,
+    project,
+    provider,
+    site,
+    tier,
+    shape,
+    ranks,
+    priceMicros,
+    beside: beside ?? null,
+    priority,
+    kind,
+    since: now,
+    graceMs: spec.checkpoint.graceMs,
+    leaves: false,
+    savesEveryMs: spec.checkpoint.everyMs ?? null,
+    endsAt: Number.isFinite(lastsMs) ? now + lastsMs : null,
+  }
+}

@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+
+import * as fc from 'fast-check'
+
+import { place } from '#engine/placement/place.ts'
+import type { QueueSnapshot, Store } from '#store/store.ts'
+import { createFakeClock } from '#simulator/fake-clock.ts'
+import { aJob, aNow, aProject, aSite, someNodes } from '#test/builders.ts'
+import { aStore, someIds } from '#test/rigs/postgres.ts'
+import { submitted } from '#test/rigs/story.ts'
+import { admit } from './admit.ts'
+import type { House } from './reconciler.ts'
+
+const signal = new AbortController().signal
+const dies = () => Promise.reject(new Error('nothing is archived here'))
+
+/** A house with two nodes of 8 GPUs that only admits, and how often it looked at everything. */
+async function aQueue(t: TestContext) {
+  const clock = createFakeClock()
+  const store = await aStore({ clock })
+  t.after(() => store.close())
+  const looks = { count: 0 }
+  const snapshot: Store['placement']['snapshot'] = (options) => {
+    looks.count += 1
+    return store.placement.snapshot(options)
+  }
+  const house: House = {
+    store: { ...store, placement: { ...store.placement, snapshot } },
+    providers: new Map(),
+    clock,
+    ids: someIds,
+    holder: 'a',
+    controlPlanes: () => [],
+    credential: () => '',
+    archive: { kept: dies, add: dies },
+  }
+  const { info, offers, nodes } = aSite({ nodes: someNodes(2, { gpus: 8 }), offers: [{ gpus: 8 }] })
+  await store.sites.put(info, clock.now())
+  await store.sites.offered('local/west', offers, nodes, clock.now())
+  return { store, clock, house, looks }
+}
+
+type Queue = Awaited<ReturnType<typeof aQueue>>
+
+const gpus = (count: number, fields: Parameters<typeof aJob>[0] = {}) =>
+  aJob({ resources: { accelerators: `H100:${count}` }, ...fields })
+
+const everything = ({ store, clock }: Queue): Promise<QueueSnapshot> =>
+  store.placement.snapshot({ now: clock.now(), most: 100, few: 100 })
+
+/**
+ * Turns until not all of those are left who wait and could start, however it is looked at: news arrive when they arrive.
+ * Where somebody has to wait, what is promised him may keep from others what it would not if it was promised anew.
+ */
+async function settled(queue: Queue): Promise<QueueSnapshot> {
+  const { store, house, clock } = queue
+  const deadline = performance.now() + 5_000
+  for (;;) {
+    const nudged = new Promise<void>((resolve) => {
+      const off = store.onNudge(() => resolve(off()))
+    })
+    while ((await admit.turn(house, signal)).more);
+    const snapshot = await everything(queue)
+    const decisions = place({ snapshot, now: clock.now() })
+    if (decisions.length === 0 || decisions.some(({ placement }) => !placement)) return snapshot
+    if (performance.now() > deadline) assert.fail(`${decisions.length} could start and were not started`)
+    await Promise.race([nudged, new Promise((resolve) => setTimeout(resolve, 200))])
+  }
+}
+
+/** Its work has ended, and nothing of it is left. */
+const end = async ({ store }: Queue, { id, workload }: { id: string; workload: string }): Promise<void> => {
+  const attempts = await store.workloads.attempts(workload)
+  const attempt = attempts.find(({ lease }) => lease?.id === id)?.id ?? ''
+  await store.apply([
+    { change: 'lease', id, to: 'stopping' },
+    { change: 'lease', id, to: 'gone' },
+    { change: 'attempt', id: attempt, to: 'succeeded', reason: '', exitCode: 0 },
+    { change: 'replica-done', workload, replica: 0 },
+    { change: 'workload', id: workload, to: 'succeeded', reason: '', exitCode: 0 },
+  ])
+}
+
+test('room that comes free, and who comes, need no look at everything', async (t) => {
+  const queue = await aQueue(t)
+  await submitted(queue.store, [gpus(8, { nodes: 2, name: 'first' })])
+  await submitted(queue.store, [gpus(8, { name: 'second' })], aNow + 1)
+  const { leases } = await settled(queue)
+  assert.deepEqual(
+    leases.map(({ name }) => name),
+    ['first'],
+  )
+  const before = queue.looks.count
+  await submitted(queue.store, [gpus(8, { name: 'third' })], aNow + 2)
+  for (const lease of leases) await end(queue, lease)
+  const after = await settled(queue)
+  assert.deepEqual(after.leases.map(({ name }) => name).sort(), ['second', 'third'])
+  assert.equal(queue.looks.count, before)
+})
+
+test('what was decided elsewhere meanwhile makes a control plane look at everything again', async (t) => {
+  const queue = await aQueue(t)
+  await submitted(queue.store, [gpus(8, { nodes: 2 }), gpus(8, { name: 'waits' })])
+  await settled(queue)
+  const before = queue.looks.count
+  const claim = await queue.store.claims.take('admit', 'a', 5)
+  assert.ok(claim)
+  await queue.store.claims.release(claim)
+  await submitted(queue.store, [gpus(1)])
+  await settled(queue)
+  assert.ok(queue.looks.count > before, 'it does not know who had the claim in between')
+})
+
+test('what is no news of leases and workloads makes it look at everything: a quota that was raised', async (t) => {
+  const queue = await aQueue(t)
+  const quota = (accelerators: number) => queue.store.projects.put(aProject({ name: 'red', quota: { accelerators } }))
+  await quota(4)
+  await submitted(queue.store, [gpus(4, { project: 'red' }), gpus(4, { project: 'red' })])
+  assert.equal((await settled(queue)).leases.length, 1)
+  await quota(8)
+  assert.equal((await settled(queue)).leases.length, 2)
+})
+
+type Step =
+  | { submit: { gpus: number; nodes: number; project: string } }
+  | { end: number }
+  | { stop: number }
+  | { quota: number }
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      submit: fc.record({
+        gpus: fc.constantFrom(1, 4, 8),
+        nodes: fc.integer({ min: 1, max: 2 }),
+        project: fc.constantFrom('red', 'blue'),
+      }),
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ end: fc.nat(9) }) },
+  { weight: 1, arbitrary: fc.record({ stop: fc.nat(9) }) },
+  { weight: 1, arbitrary: fc.record({ quota: fc.integer({ min: 4, max: 16 }) }) },
+)
+
+async function take(queue: Queue, given: Step, { leases, waiting }: QueueSnapshot): Promise<void> {
+  const { store, clock } = queue
+  if ('submit' in given) {
+    const { project, nodes, gpus: count } = given.submit
+    await submitted(store, [gpus(count, { nodes, project })], clock.now())
+  }
+  if ('end' in given) for (const lease of leases.slice(given.end, given.end + 1)) await end(queue, lease)
+  if ('stop' in given)
+    for (const { workload } of waiting.slice(given.stop, given.stop + 1))
+      await store.workloads.want(workload.id, 'stop', { who: 'me', now: clock.now() })
+  if ('quota' in given) await store.projects.put(aProject({ name: 'red', quota: { accelerators: given.quota } }))
+}
+
+test('whatever happens, never all wait who could start, and no node is given twice', async (t) => {
+  const queue = await aQueue(t)
+  let turns = 0
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 25 }), async (steps) => {
+      for (const name of ['red', 'blue']) await queue.store.projects.put(aProject({ name }))
+      let snapshot = await settled(queue)
+      for (const each of steps) {
+        await take(queue, each, snapshot)
+        turns += 1
+        snapshot = await settled(queue)
+        const held = Map.groupBy(
+          snapshot.leases.flatMap(({ ranks }) => ranks),
+          ({ node }) => node,
+        )
+        for (const [node, ranks] of held)
+          assert.ok(ranks.reduce((sum, { accelerators }) => sum + accelerators, 0) <= 8, `${node} is given twice`)
+      }
+      for (const lease of snapshot.leases) await end(queue, lease)
+      for (const { workload } of snapshot.waiting)
+        await queue.store.workloads.want(workload.id, 'stop', { who: 'me', now: queue.clock.now() })
+    }),
+    { numRuns: 6, seed: 20261121 },
+  )
+  assert.ok(queue.looks.count < turns, `${queue.looks.count} looks for ${turns} steps`)
+})

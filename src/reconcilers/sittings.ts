@@ -1,0 +1,93 @@
+import type { SteeringPlan } from '#engine/market/steer.ts'
+import type { News, Sitting } from '#engine/placement/sitting.ts'
+import type { Claim } from '#store/store.ts'
+import { memory } from './memory.ts'
+import { createUntold } from './untold.ts'
+
+/**
+ * After so long everything is looked at anew: what changes with time alone, and what nobody was told of. Where a look takes
+ * long it is later, so many times as long, though no later than the most.
+ */
+const lookAfter = { leastMs: 2_000, times: 30, mostMs: 5_000 }
+
+/** Whoever was told of more than so much looks at everything anew. */
+const mostNews = 1_000
+
+/** A sitting that goes on, and the news for it. */
+export type Told = {
+  sitting: Sitting
+  news: News
+  /** It may go on again. When it is to, if nothing happens. */
+  again: (tellAt: number | null) => number | null
+}
+
+type Kept = {
+  sitting: Sitting
+  epoch: number
+  plan: SteeringPlan | undefined
+  lookAt: number
+  at: number | null
+  moreUntold: boolean
+}
+type Keeping = Pick<Kept, 'plan' | 'at' | 'moreUntold'> & { claim: Claim; now: number }
+
+/**
+ * The round of placement that is still open, and what was heard since it began. All that takes capacity is written under
+ * the claim under which it began; of all else that happens the nudges tell. Who is told late of a lease that is gone only
+ * leaves its room unused for so long.
+ */
+export const sittingOf = memory(({ store, clock, steering }) => {
+  let gone: string[] = []
+  let come: string[] = []
+  let isStale = true
+  let open: Kept | null = null
+  // Whoever is forgotten here is refused again, and told, with the next look.
+  const untold = createUntold()
+  const hear = (more: string[], ids: readonly string[]): void => {
+    if (!isStale) more.push(...ids)
+    isStale ||= gone.length + come.length > mostNews
+  }
+  store.onNudge((nudge, ids) => {
+    if (nudge === 'admit') isStale = true
+    if (nudge === 'gone') hear(gone, ids)
+    if (nudge === 'come') hear(come, ids)
+  })
+  return {
+    untold,
+    /** Everything is about to be read: what is heard from now on is news. */
+    looks(): void {
+      ;[gone, come, isStale, open] = [[], [], false, null]
+      untold.clear()
+    },
+    keep(sitting: Sitting, { claim, now, plan, at, moreUntold }: Keeping): void {
+      const { leastMs, times, mostMs } = lookAfter
+      const later = now + Math.max(leastMs, Math.min(mostMs, times * (clock.now() - now)))
+      open = { sitting, epoch: claim.epoch, plan, lookAt: Math.min(later, at ?? Infinity), at, moreUntold }
+    },
+    /** What has changed; null where everything is to be looked at. */
+    async news(claim: Claim): Promise<Told | null> {
+      if (!open || isStale || open.epoch !== claim.epoch) return null
+      if (clock.now() >= open.lookAt || open.plan !== steering?.plan()) return null
+      const [kept, workloads, leases] = [open, come, gone]
+      // Until it is known what comes of it.
+      ;[gone, come, open] = [[], [], null]
+      const asked = workloads.length > 0 ? await store.placement.come(workloads, clock.now()) : []
+      if (!asked) return null
+      return {
+        sitting: kept.sitting,
+        news: { gone: leases, come: asked },
+        again(tellAt) {
+          kept.lookAt = Math.min(kept.lookAt, tellAt ?? Infinity)
+          if (leases.length + asked.length > 0 || tellAt !== null) kept.at = kept.lookAt
+          open = kept
+          // Others were never told why they wait, and were not even read.
+          if (untold.at() === null && kept.moreUntold) kept.at = kept.lookAt = 0
+          return soonest(kept.at, untold.at())
+        },
+      }
+    },
+  }
+})
+
+export const soonest = (one: number | null, other: number | null): number | null =>
+  one === null ? other : other === null ? one : Math.min(one, other)
