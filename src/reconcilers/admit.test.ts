@@ -184,6 +184,7 @@ test('a plan over sites steers, and is told what was placed', async (t) => {
     told.map(({ candidate }) => candidate),
     [key('dear')],
   )
+  await clock.advance(1)
   nodeMicros.set(key('cheap'), 1_000_000)
   nodeMicros.set(key('dear'), 0)
   assert.deepEqual(await siteOf('priced'), ['local/cheap'], 'a dollar less is not worth two')

@@ -76,7 +76,7 @@ async function lookAnew(house: House, claim: Claim): Promise<Admitted> {
   const isCut = noteRound(house, { snapshot, decisions, more: isEnded, now })
   const at = soonest(tellAt, nextAt)
   const goesOn = isWhole && !isEnded && !isCut && movesPerHour === 0
-  if (goesOn) kept.keep(sitting, { claim, now, plan, at, moreUntold: snapshot.moreUntold })
+  if (goesOn) kept.keep(sitting, { claim, now, planAsOf: plan?.asOf, at, moreUntold: snapshot.moreUntold })
   const more = isEnded || isCut || (!goesOn && snapshot.moreUntold && kept.untold.at() === null)
   return { waiting: snapshot.waiting.length, placed, more, at: soonest(at, kept.untold.at()) }
 }
@@ -109,14 +109,16 @@ async function carryOut(house: House, claim: Claim, { sitting, decisions, asked,
       const graceMs = graceOf.get(decision.workload) ?? 0
       return { decision, attemptId: ids('a'), leaseId: ids('l'), operationId: ids('o'), planId: ids('p'), graceMs }
     })
+  const starts = placed.map(({ decision }) => decision)
   const telling = retelling(house, decisions, now)
   untold.add(telling.news)
+  untold.forget(starts)
   const refused = untold.take(now, placed.length)
   if (placed.length + refused.length === 0) return { placed: 0, isWhole: sitting.isOpen, tellAt: telling.at }
   // Null: somebody else has the claim by now, and decides on newer facts than these.
   const written = await store.placement.commit(claim, placed, refused, now)
   if (written === null) return { placed: null, isWhole: false, tellAt: null }
-  noteTold(house, [...placed.map(({ decision }) => decision), ...refused], now)
+  noteTold(house, [...starts, ...refused], now)
   if (sitting.isOpen) for (const { decision, leaseId } of placed) sitting.stands(decision, leaseId)
   steering?.placed(gangsPlaced(decisions, asked, now))
   const leave = decisions.some(({ preempts, repair, lets }) => preempts ?? repair ?? lets)

@@ -7,8 +7,8 @@ import { memory } from './memory.ts'
  */
 const againMs = 2_000
 
-/** … and where many wait so much later for each, so that a long queue is not told all the time. */
-const laterMs = 10
+/** … and where many wait so much later for each, so that a long queue is not told all the time; no later than so. */
+const [laterMs, latestMs] = [10, 60_000]
 
 type Told = { at: number; what: string; text: string }
 const lately = memory(() => new Map<string, Told>())
@@ -26,7 +26,7 @@ export type Retelling = {
  */
 export function retelling(house: Parameters<typeof lately>[0], decisions: readonly Decision[], now: number): Retelling {
   const told = lately(house)
-  const afterMs = Math.max(againMs, told.size * laterMs)
+  const afterMs = Math.max(againMs, Math.min(latestMs, told.size * laterMs))
   for (const [key, { at }] of told) if (at + afterMs <= now) told.delete(key)
   const isNew = (one: Decision): boolean =>
     one.placement !== null ||

@@ -122,6 +122,19 @@ test('what is no news of leases and workloads makes it look at everything: a quo
   assert.equal((await settled(queue)).leases.length, 2)
 })
 
+test('a site that is forgotten takes nobody any more', async (t) => {
+  const queue = await aQueue(t)
+  await submitted(queue.store, [gpus(8, { nodes: 2 }), gpus(8)])
+  const { leases } = await settled(queue)
+  for (const lease of leases) await end(queue, lease)
+  const waits = new Promise<void>((resolve) => queue.store.onNudge((nudge) => nudge === 'admit' && resolve()))
+  assert.ok(await queue.store.sites.forget('local/west'))
+  await waits
+  await submitted(queue.store, [gpus(1)])
+  await admit.turn(queue.house, signal)
+  assert.deepEqual((await everything(queue)).leases, [])
+})
+
 type Step =
   | { submit: { gpus: number; nodes: number; project: string } }
   | { end: number }

@@ -1,4 +1,3 @@
-import type { SteeringPlan } from '#engine/market/steer.ts'
 import type { News, Sitting } from '#engine/placement/sitting.ts'
 import type { Claim } from '#store/store.ts'
 import { memory } from './memory.ts'
@@ -24,12 +23,13 @@ export type Told = {
 type Kept = {
   sitting: Sitting
   epoch: number
-  plan: SteeringPlan | undefined
+  /** Of when the plan over sites is that it goes by; it counts itself what it takes of that. */
+  planAsOf: number | undefined
   lookAt: number
   at: number | null
   moreUntold: boolean
 }
-type Keeping = Pick<Kept, 'plan' | 'at' | 'moreUntold'> & { claim: Claim; now: number }
+type Keeping = Pick<Kept, 'planAsOf' | 'at' | 'moreUntold'> & { claim: Claim; now: number }
 
 /**
  * The round of placement that is still open, and what was heard since it began. All that takes capacity is written under
@@ -59,26 +59,26 @@ export const sittingOf = memory(({ store, clock, steering }) => {
       ;[gone, come, isStale, open] = [[], [], false, null]
       untold.clear()
     },
-    keep(sitting: Sitting, { claim, now, plan, at, moreUntold }: Keeping): void {
+    keep(sitting: Sitting, { claim, now, planAsOf, at, moreUntold }: Keeping): void {
       const { leastMs, times, mostMs } = lookAfter
       const later = now + Math.max(leastMs, Math.min(mostMs, times * (clock.now() - now)))
-      open = { sitting, epoch: claim.epoch, plan, lookAt: Math.min(later, at ?? Infinity), at, moreUntold }
+      open = { sitting, epoch: claim.epoch, planAsOf, lookAt: Math.min(later, at ?? Infinity), at, moreUntold }
     },
     /** What has changed; null where everything is to be looked at. */
     async news(claim: Claim): Promise<Told | null> {
       if (!open || isStale || open.epoch !== claim.epoch) return null
-      if (clock.now() >= open.lookAt || open.plan !== steering?.plan()) return null
+      if (clock.now() >= open.lookAt || open.planAsOf !== steering?.plan()?.asOf) return null
       const [kept, workloads, leases] = [open, come, gone]
       // Until it is known what comes of it.
       ;[gone, come, open] = [[], [], null]
       const asked = workloads.length > 0 ? await store.placement.come(workloads, clock.now()) : []
-      if (!asked) return null
+      if (!asked || isStale) return null
       return {
         sitting: kept.sitting,
         news: { gone: leases, come: asked },
         again(tellAt) {
           kept.lookAt = Math.min(kept.lookAt, tellAt ?? Infinity)
-          if (leases.length + asked.length > 0 || tellAt !== null) kept.at = kept.lookAt
+          if (leases.length + workloads.length > 0 || tellAt !== null) kept.at = kept.lookAt
           open = kept
           // Others were never told why they wait, and were not even read.
           if (untold.at() === null && kept.moreUntold) kept.at = kept.lookAt = 0

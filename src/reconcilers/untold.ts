@@ -11,6 +11,8 @@ export type Untold = {
   take(now: number, starts: number): Decision[]
   /** When there is more to be written, if there is. */
   at(): number | null
+  /** These start, and what they waited for is nothing to tell any more. */
+  forget(started: readonly Decision[]): void
   clear(): void
 }
 
@@ -38,6 +40,9 @@ export function createUntold(): Untold {
       return taken
     },
     at: () => (waiting.size > 0 ? toldAt + alone.everyMs : null),
+    forget(started) {
+      for (const one of started) waiting.delete(keyOf(one))
+    },
     clear: () => waiting.clear(),
   }
 }

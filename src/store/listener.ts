@@ -23,6 +23,8 @@ export async function listen(url: string): Promise<Listener> {
   const keep = async (): Promise<void> => {
     while (!closing.signal.aborted) {
       await client.ended
+      // What happens from now on is missed.
+      if (!closing.signal.aborted) tell('admit', [])
       for (let wait = 50; !closing.signal.aborted; wait = Math.min(2000, wait * 2)) {
         const next = await connect(url, tell).catch(() => null)
         if (next) {

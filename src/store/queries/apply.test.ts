@@ -151,3 +151,20 @@ test('an ended workload keeps its end, and what happened is told in words', asyn
     'workload.failed: train failed: rank 0 exited with 3',
   ])
 })
+
+test('what takes capacity unasked, or waits no more, makes admission look at everything', async () => {
+  await using store = await aStore()
+  const [lost = '', waits = ''] = await submitted(store, [aJob(), aJob()])
+  const placed = aPlacing(lost)
+  await held(store, [placed])
+  const nudgedBy = async (change: Change): Promise<void> => {
+    const heard = Promise.withResolvers<void>()
+    const off = store.onNudge((nudge) => nudge === 'admit' && heard.resolve())
+    await store.apply([change])
+    await heard.promise
+    off()
+  }
+  await nudgedBy({ change: 'lease', id: placed.leaseId, to: 'lost' })
+  await nudgedBy({ change: 'lease', id: placed.leaseId, to: 'stopping' })
+  await nudgedBy({ change: 'replica-done', workload: waits, replica: 0 })
+})

@@ -104,7 +104,7 @@ async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<v
     const billed = ['starting', 'held'].includes(to)
     const over = ['gone', 'lost', 'refused'].includes(to)
     // One that was lost and is seen again never ended: its time since then is billed as well.
-    const { rows } = await sql<Moved & { site: string }>`
+    const { rows } = await sql<Moved & { site: string; wasLost: boolean }>`
       with moved as (
         update leases l set state = ${to}
           ${to === 'stopping' ? sql`, ended_at = null` : sql``}
@@ -112,13 +112,14 @@ async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<v
           ${over ? sql`, ended_at = coalesce(l.ended_at, greatest(${now}::bigint, l.started_at, l.metered_until))` : sql``}
         from ${x} join leases m on m.id = x.id join workloads w on w.id = m.workload
         where l.id = m.id and l.state = any(${from}::text[])
-        returning l.id, w.name, l.workload, l.project, l.provider || '/' || l.site as site
+        returning l.id, w.name, l.workload, l.project, l.provider || '/' || l.site as site, m.state = 'lost' as "wasLost"
       ) ${to === 'held' || to === 'gone' ? sql`, closed as (${closeLaunches(to)})` : sql``}
       select * from moved
     `.execute(on)
     applying.count += rows.length
     if (rows.length > 0) applying.nudges.add('agents')
-    if (to === 'lost' && rows.length > 0) applying.nudges.add('admit')
+    // What was lost and is seen again holds capacity that nobody decided on.
+    if ((to === 'lost' && rows.length > 0) || rows.some(({ wasLost }) => wasLost)) applying.nudges.add('admit')
     else if (over) applying.gone.push(...rows.map(({ id }) => id))
     // One that its provider took while it was being stopped is billed all the same, until nothing is left of it.
     if (to === 'starting')
@@ -274,13 +275,14 @@ async function requeue(applying: Applying, changes: Of<'replica-waits'>[]): Prom
 
 async function finish(applying: Applying, changes: Of<'replica-done'>[]): Promise<void> {
   if (changes.length === 0) return
-  const { rows } = await sql`
+  const { rows } = await sql<{ waited: boolean }>`
     update replicas r set state = 'done'
     from unnest(${changes.map(({ workload }) => workload)}::text[], ${changes.map(({ replica }) => replica)}::int[])
-      as x (workload, replica)
-    where r.workload = x.workload and r.replica = x.replica and r.state <> 'done' returning r.replica
+      as x (workload, replica) join replicas o using (workload, replica)
+    where r.workload = x.workload and r.replica = x.replica and r.state <> 'done' returning o.state = 'waiting' as waited
   `.execute(applying.on)
   applying.count += rows.length
+  if (rows.some(({ waited }) => waited)) applying.nudges.add('admit')
 }
 
 async function moveWorkloads(applying: Applying, changes: Of<'workload'>[]): Promise<void> {

@@ -28,7 +28,8 @@ export function textsOf(loops: Iterable<Nudge>, { gone = [], come = [] }: News):
   const names = new Set(loops)
   if (isMuch) names.add('admit')
   const texts = isMuch ? [] : [...inParts('gone', gone), ...inParts('come', come)]
-  if (names.size > 0) texts.push([...names].sort().join(' '))
+  // Before the others: whoever hears of one thing only is to hear that all else may have changed.
+  if (names.size > 0) texts.unshift([...names].sort().join(' '))
   return texts
 }
 

@@ -14,10 +14,11 @@ export const createSites = (database: Database): Sites => ({
   list: () => database.read(listSites),
   put: (site, now) =>
     database.write(async (on) => {
-      await sql`
+      const { rows } = await sql`
         insert into sites as s (key, site, since) values (${siteKey(site)}, ${JSON.stringify(site)}::jsonb, ${now}::bigint)
-        on conflict (key) do update set site = excluded.site where s.site <> excluded.site
+        on conflict (key) do update set site = excluded.site where s.site <> excluded.site returning key
       `.execute(on)
+      if (rows.length > 0) await nudge(on, ['admit'])
     }),
   forget: (site) => database.write((on) => forget(on, site)),
   offered: (...[site, offers, nodes, now]) =>
@@ -112,6 +113,7 @@ async function forget(on: Executor, site: string): Promise<boolean> {
       select 1 from leases where provider = ${provider} and site = ${name} and state not in ('gone', 'refused')
     ) returning key
   `.execute(on)
+  if (rows.length > 0) await nudge(on, ['admit'])
   return rows.length > 0
 }
 
