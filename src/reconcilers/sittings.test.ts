@@ -36,9 +36,22 @@ async function aQueue(t: TestContext) {
     archive: { kept: dies, add: dies },
   }
   const { info, offers, nodes } = aSite({ nodes: someNodes(2, { gpus: 8 }), offers: [{ gpus: 8 }] })
-  await store.sites.put(info, clock.now())
-  await store.sites.offered('local/west', offers, nodes, clock.now())
+  // What is heard of these later would end a round that is open by then.
+  for (const write of [
+    () => store.sites.put(info, clock.now()),
+    () => store.sites.offered('local/west', offers, nodes, clock.now()),
+  ])
+    await hearing(store, write)
   return { store, clock, house, looks }
+}
+
+/** Writes, and waits until admission hears of it. */
+async function hearing(store: Store, write: () => Promise<unknown>): Promise<void> {
+  const heard = Promise.withResolvers<void>()
+  const off = store.onNudge((nudge) => nudge === 'admit' && heard.resolve())
+  await write()
+  await heard.promise
+  off()
 }
 
 type Queue = Awaited<ReturnType<typeof aQueue>>
@@ -127,9 +140,7 @@ test('a site that is forgotten takes nobody any more', async (t) => {
   await submitted(queue.store, [gpus(8, { nodes: 2 }), gpus(8)])
   const { leases } = await settled(queue)
   for (const lease of leases) await end(queue, lease)
-  const waits = new Promise<void>((resolve) => queue.store.onNudge((nudge) => nudge === 'admit' && resolve()))
-  assert.ok(await queue.store.sites.forget('local/west'))
-  await waits
+  await hearing(queue.store, () => queue.store.sites.forget('local/west'))
   await submitted(queue.store, [gpus(1)])
   await admit.turn(queue.house, signal)
   assert.deepEqual((await everything(queue)).leases, [])
