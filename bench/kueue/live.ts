@@ -1,4 +1,4 @@
-import { aHouseThatAdmits } from '#bench/durable/house.ts'
+import { aHouseThatAdmits } from '#rigs/admission.ts'
 import { createHeap, type Heap } from '#kit/heap.ts'
 import type { Change } from '#model/change.ts'
 import type { Decision } from '#model/plan.ts'

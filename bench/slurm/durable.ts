@@ -1,6 +1,6 @@
 import { Client } from 'pg'
 
-import { aHouseThatAdmits } from '#bench/durable/house.ts'
+import { aHouseThatAdmits } from '#rigs/admission.ts'
 import { admit } from '#reconcilers/admit.ts'
 import { aStore, someIds, withPostgres } from '#rigs/postgres.ts'
 import { aJob, aSite, someNodes } from '#test/builders.ts'

@@ -5,30 +5,20 @@ import type { Workload } from '#model/workload.ts'
 import type { Store } from '#store/store.ts'
 import { createFakeClock } from '#simulator/fake-clock.ts'
 import { aJob, aNow, anOffer, aSite } from '#test/builders.ts'
-import { aStore, someIds } from '#test/rigs/postgres.ts'
+import { aHouseThatAdmits } from '#test/rigs/admission.ts'
+import { aStore } from '#test/rigs/postgres.ts'
 import { submitted } from '#test/rigs/story.ts'
 import { admit } from './admit.ts'
 import type { House } from './reconciler.ts'
 
 const signal = new AbortController().signal
 
-const dies = () => Promise.reject(new Error('nothing is archived here'))
-
 /** A house of which only the queue is of interest: sites that offer, and nobody who launches. */
 async function aQueue(t: TestContext) {
   const clock = createFakeClock()
   const store = await aStore({ clock })
   t.after(() => store.close())
-  const house: House & { clock: typeof clock } = {
-    store,
-    providers: new Map(),
-    clock,
-    ids: someIds,
-    holder: 'a',
-    controlPlanes: () => [],
-    credential: () => '',
-    archive: { kept: dies, add: dies },
-  }
+  const house = { ...aHouseThatAdmits(store, clock), clock }
   const { info } = aSite()
   await store.sites.put(info, clock.now())
   const offered = (...offers: Parameters<typeof anOffer>[0][]) =>

@@ -7,13 +7,12 @@ import { place } from '#engine/placement/place.ts'
 import type { QueueSnapshot, Store } from '#store/store.ts'
 import { createFakeClock } from '#simulator/fake-clock.ts'
 import { aJob, aNow, aProject, aSite, someNodes } from '#test/builders.ts'
-import { aStore, someIds } from '#test/rigs/postgres.ts'
+import { aHouseThatAdmits, hearing } from '#test/rigs/admission.ts'
+import { aStore } from '#test/rigs/postgres.ts'
 import { submitted } from '#test/rigs/story.ts'
 import { admit } from './admit.ts'
-import type { House } from './reconciler.ts'
 
 const signal = new AbortController().signal
-const dies = () => Promise.reject(new Error('nothing is archived here'))
 
 /** A house with two nodes of 8 GPUs that only admits, and how often it looked at everything. */
 async function aQueue(t: TestContext) {
@@ -25,16 +24,7 @@ async function aQueue(t: TestContext) {
     looks.count += 1
     return store.placement.snapshot(options)
   }
-  const house: House = {
-    store: { ...store, placement: { ...store.placement, snapshot } },
-    providers: new Map(),
-    clock,
-    ids: someIds,
-    holder: 'a',
-    controlPlanes: () => [],
-    credential: () => '',
-    archive: { kept: dies, add: dies },
-  }
+  const house = aHouseThatAdmits({ ...store, placement: { ...store.placement, snapshot } }, clock)
   const { info, offers, nodes } = aSite({ nodes: someNodes(2, { gpus: 8 }), offers: [{ gpus: 8 }] })
   // What is heard of these later would end a round that is open by then.
   for (const write of [
@@ -43,15 +33,6 @@ async function aQueue(t: TestContext) {
   ])
     await hearing(store, write)
   return { store, clock, house, looks }
-}
-
-/** Writes, and waits until admission hears of it. */
-async function hearing(store: Store, write: () => Promise<unknown>): Promise<void> {
-  const heard = Promise.withResolvers<void>()
-  const off = store.onNudge((nudge) => nudge === 'admit' && heard.resolve())
-  await write()
-  await heard.promise
-  off()
 }
 
 type Queue = Awaited<ReturnType<typeof aQueue>>

@@ -6,6 +6,7 @@ import * as fc from 'fast-check'
 import type { Change } from '#model/change.ts'
 import { leaseMoves, type LeaseState } from '#model/lease.ts'
 import { mayMove } from '#model/moves.ts'
+import { hearing } from '#rigs/admission.ts'
 import { aStore } from '#rigs/postgres.ts'
 import { aClaim, aPlacing, held, submitted } from '#rigs/story.ts'
 import { aJob, aNow } from '#test/builders.ts'
@@ -157,13 +158,7 @@ test('what takes capacity unasked, or waits no more, makes admission look at eve
   const [lost = '', waits = ''] = await submitted(store, [aJob(), aJob()])
   const placed = aPlacing(lost)
   await held(store, [placed])
-  const nudgedBy = async (change: Change): Promise<void> => {
-    const heard = Promise.withResolvers<void>()
-    const off = store.onNudge((nudge) => nudge === 'admit' && heard.resolve())
-    await store.apply([change])
-    await heard.promise
-    off()
-  }
+  const nudgedBy = (change: Change): Promise<void> => hearing(store, () => store.apply([change]))
   await nudgedBy({ change: 'lease', id: placed.leaseId, to: 'lost' })
   await nudgedBy({ change: 'lease', id: placed.leaseId, to: 'stopping' })
   await nudgedBy({ change: 'replica-done', workload: waits, replica: 0 })
