@@ -12,8 +12,8 @@ export type Change =
   | { change: 'workload'; id: string; to: WorkloadState; reason: string; exitCode?: number }
   /** The state stays, and there is something new to say about it. */
   | { change: 'reason'; id: string; reason: string }
-  /** Look at this workload again at `at`, even if nothing reports. */
-  | { change: 'look-again'; id: string; at: number }
+  /** Look at this workload again at `at`, even if nothing reports; by whom a claim of it is held, that is over. */
+  | { change: 'look-again'; id: string; at: number; claim?: number }
   | { change: 'attempt'; id: string; to: AttemptState; reason: string; exitCode?: number }
   | { change: 'attempt-ready'; id: string; ready: boolean }
   /** `since`: when it was `starting`, where it is known to be so from an earlier moment on than now. */

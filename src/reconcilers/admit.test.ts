@@ -5,7 +5,7 @@ import type { Workload } from '#model/workload.ts'
 import type { Store } from '#store/store.ts'
 import { createFakeClock } from '#simulator/fake-clock.ts'
 import { aJob, aNow, anOffer, aSite } from '#test/builders.ts'
-import { aHouseThatAdmits } from '#test/rigs/admission.ts'
+import { aHouseThatAdmits, hearing } from '#test/rigs/admission.ts'
 import { aStore } from '#test/rigs/postgres.ts'
 import { submitted } from '#test/rigs/story.ts'
 import { admit } from './admit.ts'
@@ -191,7 +191,7 @@ test('who waits is told again at once when the cause is another, and otherwise o
   await clock.advance(500)
   await admit.turn(house, signal)
   assert.deepEqual((await store.workloads.refusal(second))?.ahead, ['first'])
-  await store.sites.reached('local/west', 'unreachable', 'no route', clock.now())
+  await hearing(store, () => store.sites.reached('local/west', 'unreachable', 'no route', clock.now()))
   await clock.advance(500)
   await turns(house)
   assert.equal((await store.workloads.refusal(second))?.cause, 'site-unreachable')

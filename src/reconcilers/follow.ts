@@ -29,7 +29,9 @@ export const follow: Reconciler = {
 /** One that cannot be concluded is a bug, and holds up nobody else; its claim runs out, and it is tried again. */
 function concludeOne(facts: Facts, now: number, wrong: unknown[]): Change[] {
   try {
-    return conclude(facts, now)
+    return conclude(facts, now).map((change) =>
+      change.change === 'look-again' ? { ...change, claim: facts.claim } : change,
+    )
   } catch (error) {
     wrong.push(new Error(`workload ${facts.workload.id}`, { cause: error }))
     return []

@@ -189,6 +189,8 @@ export type Placement = {
 
 /** All there is to know to decide what follows for one workload. */
 export type Facts = {
+  /** Until when it is claimed for this decision. No claim of a workload ends as an earlier one did, so it names the claim. */
+  claim: number
   workload: Workload
   replicas: Replica[]
   /** Live attempts, each with its latest lease. */

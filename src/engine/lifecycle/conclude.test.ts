@@ -108,7 +108,7 @@ const end = (changes: Change[]) =>
 
 test('what the store hands out is what is decided on', () => {
   const decide: (facts: Facts, now: number) => Change[] = conclude
-  assert.deepEqual(short(decide(someFacts(aJob()), aNow)), [])
+  assert.deepEqual(short(decide({ ...someFacts(aJob()), claim: 0 }, aNow)), [])
 })
 
 test('a gang whose ranks are all up holds its lease and runs', () => {

@@ -346,10 +346,12 @@ async function warn({ on, now, events }: Applying, changes: Of<'warn'>[]): Promi
 async function lookAgain(applying: Applying, changes: Of<'look-again'>[]): Promise<void> {
   for (const round of rounds(changes, ({ id }) => id)) {
     // News that came while the decision was made has set an earlier time, and that one stays.
+    // So does the claim of whoever has those news to decide about.
+    const claims = round.map(({ claim }) => claim ?? null)
     const { rows } = await sql<{ due: number }>`
-      update workloads w set claimed_until = null,
-        due_at = case when w.due_at = w.claimed_until then x.at else least(w.due_at, x.at) end
-      from unnest(${round.map(({ id }) => id)}::text[], ${round.map(({ at }) => at)}::bigint[]) as x (id, at)
+      update workloads w set due_at = case when w.due_at = x.claim then x.at else least(w.due_at, x.at) end
+      from unnest(${round.map(({ id }) => id)}::text[], ${round.map(({ at }) => at)}::bigint[], ${claims}::bigint[])
+        as x (id, at, claim)
       where w.id = x.id and w.ended_at is null returning w.due_at as due
     `.execute(applying.on)
     applying.count += rows.length

@@ -3,6 +3,8 @@ import { test } from 'node:test'
 
 import { Client } from 'pg'
 
+import type { Change } from '#model/change.ts'
+import type { Facts } from '#store/store.ts'
 import { aStore } from '#rigs/postgres.ts'
 import { aPlacing, held, submitted } from '#rigs/story.ts'
 import { aJob, anArray, aNow } from '#test/builders.ts'
@@ -86,13 +88,37 @@ test('all is known that a decision needs', async () => {
 
 test('news that comes while a decision is made is not slept over', async () => {
   await using store = await aStore()
-  const [quiet = '', busy = ''] = await submitted(store, [aJob(), aJob()])
-  await store.follow.due(asked)
+  const ids = await submitted(store, [aJob({ expiry: '1d' }), aJob({ expiry: '1d' })])
+  const decided = await store.follow.due(asked)
+  const [quiet = '', busy = ''] = ids
   await store.workloads.want(busy, 'stop', { who: 'me', now: aNow + 5 })
-  await store.apply([quiet, busy].map((id) => ({ change: 'look-again', id, at: aNow + 60_000 })))
+  await store.apply(decided.map(slept))
   assert.equal(await store.follow.nextDueAt(), aNow + 5)
+  const due = async (now: number) => (await store.follow.due({ ...asked, now })).map(({ workload }) => workload.id)
+  assert.deepEqual(await due(aNow + 5), [busy])
+  assert.deepEqual((await due(aNow + 60_000)).sort(), [quiet, busy].sort())
+})
+
+test('who decided before the news does not end the claim of who decides about them', async () => {
+  await using store = await aStore()
+  await using other = await aStore({ url: store.url })
+  const [id = ''] = await submitted(store, [aJob({ expiry: '1d' })])
+  const early = await store.follow.due(asked)
+  await store.workloads.want(id, 'stop', { who: 'me', now: aNow })
+  const late = await other.follow.due(asked) // both in the same millisecond
+  assert.deepEqual([early.length, late.length], [1, 1])
+  await store.apply(early.map(slept))
+  // The other one dies now: its claim runs out, and the news is looked at again.
+  const again = await store.follow.due({ ...asked, now: aNow + asked.claimMs + 1 })
   assert.deepEqual(
-    (await store.follow.due({ ...asked, now: aNow + 5 })).map(({ workload }) => workload.id),
-    [busy],
+    again.map(({ workload }) => workload.wants),
+    ['stop'],
   )
+})
+
+const slept = ({ workload, claim }: Facts): Change => ({
+  change: 'look-again',
+  id: workload.id,
+  at: aNow + 60_000,
+  claim,
 })

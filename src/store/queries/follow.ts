@@ -13,9 +13,9 @@ import { isOwed, owed } from './owed.ts'
 
 export const createFollow = (database: Database): Follow => ({
   async due(options) {
-    const ids = await database.claim((on) => claimDue(on, options))
+    const claims = await database.claim((on) => claimDue(on, options))
     // A later look at all of it at once: what comes after the claim makes the workload due again.
-    return ids.length === 0 ? [] : database.readAtOnce((on) => factsOf(on, ids, options.now))
+    return claims.size === 0 ? [] : database.readAtOnce((on) => factsOf(on, claims, options.now))
   },
   nextDueAt: () =>
     database.read(async (on) => {
@@ -26,22 +26,26 @@ export const createFollow = (database: Database): Follow => ({
     }),
 })
 
-async function claimDue(on: Executor, options: { now: number; most: number; claimMs: number }): Promise<string[]> {
-  const until = options.now + options.claimMs
-  const { rows } = await sql<{ id: string }>`
-    update workloads set due_at = ${until}::bigint, claimed_until = ${until}::bigint from ${unhurried}
+/** What was claimed, and until when. News ends a claim early: then the next one must not be taken for it. */
+async function claimDue(
+  on: Executor,
+  options: { now: number; most: number; claimMs: number },
+): Promise<Map<string, number>> {
+  const until = sql`greatest(claimed_until + 1, ${options.now + options.claimMs}::bigint)`
+  const { rows } = await sql<{ id: string; claim: number }>`
+    update workloads set due_at = ${until}, claimed_until = ${until} from ${unhurried}
     where id in (
       select id from workloads where due_at <= ${options.now}::bigint
       order by due_at limit ${options.most} for no key update skip locked
-    ) returning id
+    ) returning id, claimed_until as claim
   `.execute(on)
-  return rows.map(({ id }) => id)
+  return new Map(rows.map(({ id, claim }) => [id, claim]))
 }
 
 type SiteRow = Facts['sites'][string]
 
-async function factsOf(on: Executor, ids: string[], now: number): Promise<Facts[]> {
-  const mine = sql`= any(${ids}::text[])`
+async function factsOf(on: Executor, claims: Map<string, number>, now: number): Promise<Facts[]> {
+  const mine = sql`= any(${[...claims.keys()]}::text[])`
   const workloads = await sql<WorkloadRow>`
     select ${workloadColumns('w')}, (w.spec ->> 'tasks')::bigint as "tasksTotal", w.tasks_succeeded as "tasksSucceeded",
       w.tasks_failed as "tasksFailed", w.tasks_leased as "tasksLeased",
@@ -73,6 +77,7 @@ async function factsOf(on: Executor, ids: string[], now: number): Promise<Facts[
     where key = any(${[...new Set(leases.rows.map(keyOf))]}::text[])
   `.execute(on)
   return assemble({
+    claims,
     workloads: workloads.rows,
     replicas: replicas.rows,
     attempts: attempts.rows,
@@ -94,6 +99,7 @@ type WorkloadRow = Workload & {
 const keyOf = ({ provider, site }: Lease): string => `${provider}/${site}`
 
 function assemble(all: {
+  claims: Map<string, number>
   workloads: WorkloadRow[]
   replicas: Replica[]
   attempts: Attempt[]
@@ -116,6 +122,7 @@ function assemble(all: {
     })
     const used = new Set(live.map(({ lease }) => lease.id))
     return {
+      claim: all.claims.get(workload.id) as number, // only what is claimed is read
       workload,
       replicas: replicas.get(workload.id) ?? [],
       attempts: live,
