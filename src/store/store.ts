@@ -397,6 +397,6 @@ export type Claims = {
   release(claim: Claim): Promise<void>
   /** Says that a control plane is alive and where, and returns all heard in the last 15 s. A new one is told by a nudge. */
   announce(id: string, url: string): Promise<{ id: string; url: string }[]>
-  /** Says that it is ending, so that nobody is sent to it any more. */
+  /** Says that it has ended its work: nobody is sent to it any more, and its claims are free for whoever comes next. */
   withdraw(id: string): Promise<void>
 }

@@ -39,6 +39,18 @@ test('control planes know of each other until they withdraw', async () => {
   assert.deepEqual((await store.claims.announce('two', 'http://127.0.0.1:2')).length, 1)
 })
 
+test('who withdraws leaves its claims to others at once, and theirs to them', async () => {
+  await using store = await aStore()
+  const mine = await store.claims.take('admit', 'one', 60)
+  const theirs = await store.claims.take('sweep', 'two', 60)
+  assert.equal(await store.claims.take('admit', 'two', 60), null)
+  await store.claims.withdraw('one')
+  const next = await store.claims.take('admit', 'two', 60)
+  assert.ok(mine && next && next.epoch > mine.epoch)
+  assert.equal(await store.claims.take('sweep', 'three', 60), null)
+  assert.deepEqual(await store.claims.take('sweep', 'two', 60), theirs)
+})
+
 test('a repeated request gets the first answer, and another body is told so', async () => {
   await using store = await aStore()
   const { begin, save, forget } = store.idempotency

@@ -58,6 +58,9 @@ export const createClaims = (database: Database, newest: string): Claims => ({
   withdraw: (id) =>
     database.write(async (on) => {
       await sql`delete from control_planes where id = ${id}`.execute(on)
+      await sql`
+        update claims set expires_at = clock_timestamp() where holder = ${id} and expires_at > clock_timestamp()
+      `.execute(on)
     }),
 })
 
