@@ -27,9 +27,10 @@ const aPlan = (hourly: number, expected: number | null): PlanView => ({
 
 /** Passes a plan with options and no terminal; the exit code it ends with, or 0. */
 async function codeOf(plan: PlanView, options: Record<string, string> = {}, env: Record<string, string> = {}) {
-  const call: Pick<Call, 'flag' | 'text' | 'io'> = {
+  const call: Pick<Call, 'flag' | 'text' | 'io' | 'format'> = {
     flag: (name) => name in options,
     text: (name) => options[name],
+    format: { kind: 'table' },
     io: { ...processIo(), env, tty: { stdin: false, stdout: false, stderr: false } },
   }
   try {

@@ -37,7 +37,11 @@ function why({ placement, placed, replicas, alternatives, rejections }: PlanDocu
 }
 
 /** A plan for people: what goes where, at what price and why, and what could not be asked. */
-export function planText(call: Call, plan: PlanView, stream: 'stdout' | 'stderr'): string {
+export function planText(
+  call: Pick<Call, 'text' | 'io' | 'format'>,
+  plan: PlanView,
+  stream: 'stdout' | 'stderr',
+): string {
   const wide = call.format.kind === 'wide'
   const table = renderTable(plan.documents, columns, { width: call.io.width, wide, colour: colours(call.io, stream) })
   const expected = plan.expectedCost ? `, ${plan.expectedCost.text} expected in all` : ''

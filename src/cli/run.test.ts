@@ -49,7 +49,7 @@ test('a run ends with its own exit code; its output is stdout, and the bill come
   assert.equal(code, 3, stderr)
   assert.equal(stdout, 'hi\nthere\n')
   const lines = stderr.trimEnd().split('\n')
-  assert.match(lines[0] ?? '', /^hello \(w-\w+\) is submitted$/)
+  assert.match(lines[0] ?? '', /^hello \((w-\w+)\) is submitted: http:\/\/127\.0\.0\.1:\d+\/v1\/workloads\/\1$/)
   assert.match(lines[1] ?? '', /^follow it: isobar logs -f w-\w+, end it: isobar stop w-\w+$/)
   assert.match(
     lines.at(-1) ?? '',
@@ -121,10 +121,22 @@ test('above the price that was allowed nothing starts without an amount, not eve
     assert.equal(code, 7, stderr)
     assert.equal(stdout, '')
     assert.match(stderr, /this costs \$0\.10 an hour/)
-    assert.match(stderr, /next: isobar run --max-cost 1 -- echo\n$/)
+    assert.match(stderr, /next: isobar run --name dear --max-cost 1 -- echo\n$/)
   }
   assert.equal((await isobar('run', '--max-cost', '0.02', '--', 'echo')).code, 7)
+  const rich = await isobar('run', '-d', '--nodes', '2', '-e', 'KEY=hush', '--max-cost', '0.02', '--', 'echo', 'a  b')
+  assert.match(rich.stderr, /next: isobar run -e KEY=… --nodes 2 --detach --max-cost 1 -- echo 'a {2}b'\n$/)
   assert.equal((await isobar('describe', 'dear')).code, 3)
+  const mine = { env: house.env, cwd: house.home, tty: { stdin: true, stdout: false, stderr: true } }
+  const asked = await callMain(ask, { ...mine, input: 'y\n' })
+  assert.equal(asked.code, 7, asked.stderr)
+  assert.match(
+    asked.stderr,
+    /^dear +job .* local\/here [\s\S]*Type \$0\.10 to start it: [\s\S]*next: isobar run --name dear/m,
+  )
+  const answered = await callMain(ask, { ...mine, input: '0.1\n' })
+  assert.equal(answered.code, 0, answered.stderr)
+  assert.equal(answered.stderr.split('WHY').length, 2, 'the plan is shown once')
   const allowed = await isobar('run', '--max-cost', '1', ...ask.slice(1))
   assert.equal(allowed.code, 0, allowed.stderr)
 })

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 
 import type { PlanView, SpecRequest, SubmittedView, WorkloadDetail, WorkloadView } from '#api/views.ts'
 import type { Call } from '#cli/call.ts'
-import type { Api } from '#cli/client.ts'
+import { calledAgain, quoted } from '#cli/called-again.ts'
+import { workloadPath, type Api } from '#cli/client.ts'
 import { applyPath, passCostGate } from '#cli/cost-gate.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
 import { follow } from '#cli/follow.ts'
@@ -26,17 +27,17 @@ export async function run(call: Call): Promise<number> {
     spec,
     call.args[0] === undefined ? projectOf(call) : changesOf(call),
   )
-  const { plan, workloads } = await startIt(call, api, request)
+  const { plan, shown, workloads } = await startIt(call, api, request)
   if (call.flag('detach')) {
     await showStarted(call, workloads)
     return exitCodes.done
   }
   const jobs = workloads.filter(({ kind }) => kind === 'job')
   for (const workload of workloads) {
-    note(call.io, `${workload.name} (${workload.id}) is submitted${expiryOf(workload)}`)
+    note(call.io, `${workload.name} (${workload.id}) is submitted: ${urlOf(api, workload)}${expiryOf(workload)}`)
     note(call.io, wayBack(workload))
   }
-  call.io.stderr.write(planText(call, plan, 'stderr'))
+  if (!shown) call.io.stderr.write(planText(call, plan, 'stderr'))
   if (jobs.length === 0) {
     if (!forPeople(call.format)) await showStarted(call, workloads)
     return exitCodes.done
@@ -47,6 +48,8 @@ export async function run(call: Call): Promise<number> {
 // A server that is older than this command does not tell it.
 const expiryOf = ({ expiresAt }: WorkloadView): string =>
   expiresAt ? `, and expires at ${formatInstant(Date.parse(expiresAt))}` : ''
+
+const urlOf = (api: Api, { id }: WorkloadView): string => new URL(workloadPath(id), api.url).href
 
 const projectOf = (call: Call): SpecChanges => ({ project: call.text('project') })
 const changesOf = (call: Call): SpecChanges => ({ ...projectOf(call), name: call.text('name'), env: call.texts('env') })
@@ -100,25 +103,18 @@ const nameFrom = (word: string): string =>
     .slice(0, 40)
     .replaceAll(/^-+|-+$/g, '') || 'run'
 
-const quoted = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`
-
 /** Plans and starts. A plan that changed in between is made again and goes through the cost gate again. */
 async function startIt(
   call: Call,
   api: Api,
   request: SpecRequest,
-): Promise<{ plan: PlanView; workloads: WorkloadView[] }> {
+): Promise<{ plan: PlanView; shown: boolean; workloads: WorkloadView[] }> {
   for (let plans = 1; ; plans++) {
     const plan = await api.send<PlanView>('POST', '/v1/plans', request)
-    await passCostGate(call, plan, (option) =>
-      call.args[0] === undefined
-        ? `isobar run ${option} -- ${call.rest.map(quoted).join(' ')}`
-        : `isobar run ${call.args[0]} ${option}`,
-    )
+    const shown = await passCostGate(call, plan, (option) => calledAgain(call, option))
     try {
       const { workloads } = await api.send<SubmittedView>('POST', applyPath(call, plan.id))
-      return { plan, workloads }
+      return { plan, shown, workloads }
     } catch (error) {
       const changed = error instanceof CliFault && error.problem?.code === 'plan-changed'
       if (!changed || plans === mostPlans) throw error
