@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import { callMain } from '#cli/captured.ts'
 import { aDatabase } from '#rigs/postgres.ts'
 import { aServer, ask } from '#rigs/server.ts'
 
@@ -74,6 +75,20 @@ test(
     await server.close()
   },
 )
+
+test('a command that cannot start a server because the disk is full says so', { skip }, async (t) => {
+  const disk = aSmallDisk(t)
+  if (!disk) return
+  const home = join(disk.path, 'home')
+  const given = { env: { ...process.env, ISOBAR_HOME: home, ISOBAR_SERVER: '', ISOBAR_PORT: '0' }, cwd: tmpdir() }
+  const says = /^error: .* the disk of the state directory .* is full\nnext: df -h .*home \(then free some space there/m
+  disk.fill()
+  assert.match((await callMain(['ps'], given)).stderr, says)
+  disk.free()
+  mkdirSync(join(home, 'logs'), { recursive: true })
+  disk.fill()
+  assert.match((await callMain(['ps'], given)).stderr, says, 'nor has it room to say why')
+})
 
 test('when the state directory fills up, work goes on and its logs wait until there is room', { skip }, async (t) => {
   const disk = aSmallDisk(t)

@@ -3,6 +3,7 @@ import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { z } from 'zod'
 
+import { StoreFull } from '#store/store-unavailable.ts'
 import type { ProblemCode, ProblemView } from './views.ts'
 
 const kinds = {
@@ -48,6 +49,10 @@ export const notFound = (what: string, ...next: string[]): Problem => new Proble
 export function asProblem(thrown: unknown): Problem {
   if (thrown instanceof Problem) return thrown
   if (thrown instanceof HTTPException) return ofHttp(thrown)
+  if (thrown instanceof StoreFull)
+    return new Problem('unavailable', 'The disk of the database is full: nothing can be written; what runs goes on.', {
+      next: ['isobar doctor (names what to clear)'],
+    })
   if (thrown instanceof Error && thrown.name === 'StoreUnavailable')
     return new Problem('unavailable', 'The database does not answer at the moment; what runs goes on.', {
       next: ['isobar doctor'],

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, statfsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -12,6 +12,8 @@ import { version } from './version.ts'
 
 /** How long a server may take from its start to its first answer. */
 const startMs = 15_000
+/** With less than this a start may fail without a word. */
+const leastFreeBytes = 1024 ** 2
 const bin = fileURLToPath(new URL('../../bin/isobar.js', import.meta.url))
 
 /**
@@ -47,7 +49,7 @@ function remoteServer(io: Io): Api | undefined {
   if (!URL.canParse(env.ISOBAR_SERVER))
     throw new CliFault(`ISOBAR_SERVER is "${env.ISOBAR_SERVER}", which is no address`, {
       code: exitCodes.usage,
-      next: ['export ISOBAR_SERVER=http://127.0.0.1:7070'],
+      next: ['export ISOBAR_SERVER=http://127.0.0.1:7411'],
     })
   const ifAway = 'start it there, or use the one of this machine: unset ISOBAR_SERVER'
   let told = false
@@ -115,6 +117,8 @@ function notStarted(home: string, code: number | undefined): CliFault {
       why: rest.join('\n'),
       next: [next?.slice('next: '.length) ?? foreground],
     })
+  // Then it could not even write down why.
+  if (code !== undefined && isFull(home)) return diskFull(home)
   const how = code === undefined ? `does not answer after ${startMs / 1000} s` : `ended with exit code ${code}`
   return new CliFault(`the server was started and ${how}`, {
     why: tailOf(startLog(home)) || tailOf(serverLog(home)),
@@ -122,11 +126,22 @@ function notStarted(home: string, code: number | undefined): CliFault {
   })
 }
 
+const isFull = (home: string): boolean => {
+  const { bavail, bsize } = statfsSync(home)
+  return bavail * bsize < leastFreeBytes
+}
+
+const diskFull = (home: string): CliFault =>
+  new CliFault(`the server cannot start: the disk of the state directory ${home} is full`, {
+    next: [`df -h ${home} (then free some space there, or set ISOBAR_HOME to a larger disk)`],
+  })
+
 function openStartLog(home: string): number {
   try {
     mkdirSync(dirname(startLog(home)), { recursive: true, mode: 0o700 })
     return openSync(startLog(home), 'w', 0o600)
   } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') throw diskFull(home)
     throw new CliFault(`the state directory ${home} cannot be used`, {
       why: error instanceof Error ? error.message : String(error),
       next: ['make it a folder that you may write, or choose another: export ISOBAR_HOME=<directory>'],

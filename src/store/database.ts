@@ -4,7 +4,7 @@ import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
 import { type CustomTypesConfig, Pool, types } from 'pg'
 
 import { StoreProblem } from './embedded/store-problem.ts'
-import { codeOf, isCollision, isConnectionFailure, StoreUnavailable } from './store-unavailable.ts'
+import { codeOf, isCollision, isConnectionFailure, StoreFull, StoreUnavailable } from './store-unavailable.ts'
 
 /** What a query runs on: a pooled connection, or an open transaction. */
 export type Executor = Kysely<unknown>
@@ -118,7 +118,7 @@ async function again<T>(options: { ask: () => Promise<T>; patienceMs: number; ma
     try {
       return await options.ask()
     } catch (error) {
-      if (codeOf(error) === '53100') throw new StoreUnavailable(diskFull, { cause: error })
+      if (codeOf(error) === '53100') throw new StoreFull(diskFull, { cause: error })
       const connection = isConnectionFailure(error)
       if (!connection && !isCollision(error)) throw error
       if (!options.mayRepeat() || Date.now() > deadline) {

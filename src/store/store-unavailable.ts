@@ -3,6 +3,9 @@ export class StoreUnavailable extends Error {
   override name = 'StoreUnavailable'
 }
 
+/** PostgreSQL answers, but its disk is full: it writes nothing until there is room. */
+export class StoreFull extends StoreUnavailable {}
+
 // Classes 08 (connection) and 57P (shutdown, crash, starting), 53300 (too many connections), and what the socket says.
 const transient =
   /^(08...|57P0[1-5]|53300|ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN)$/

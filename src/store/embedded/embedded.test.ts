@@ -129,6 +129,13 @@ test('what cannot be started says why and how to mend it', () =>
     }
     const full = explain('FATAL:  could not write lock file "postmaster.pid": No space left on device', place.home)
     assert.match(full.message, /disk .* is full[\s\S]*\nFree some space/)
+    const nearly = explain(
+      'FATAL:  could not extend file "base/1/2691": wrote only 4096 of 8192 bytes at block 9',
+      '/x',
+    )
+    assert.match(nearly.message, /disk .* is full[\s\S]*\nFree some space/)
+    const nobody = explain('initdb: could not look up effective user ID 12345: user does not exist', '/x')
+    assert.match(nobody.message, /without a name, and this is 12345\.\n.*\/etc\/passwd, or set DATABASE_URL/)
     assert.ok(!existsSync(place.data))
   }))
 
