@@ -10,7 +10,7 @@ import type { SpecRequest } from './views.ts'
 /** Reads the documents of a request. Throws `invalid-spec` with each place, what is wrong there, and the fix. */
 export function readDocuments(request: z.output<typeof SpecRequest>): { documents: Document[] } {
   const read = readSpecs(request.text, request.filename)
-  if ('problems' in read) throw invalid(read.problems)
+  if ('problems' in read) throw invalid(read.problems, request.filename)
   const documents = read.specs.map(({ spec }, index) => ({
     spec: inProject(spec, request.project),
     bundle: request.bundles[index] ?? null,
@@ -21,7 +21,7 @@ export function readDocuments(request: z.output<typeof SpecRequest>): { document
 const inProject = (spec: Spec, project: string | undefined): Spec =>
   project !== undefined && spec.project === 'default' ? { ...spec, project } : spec
 
-const invalid = (problems: SpecProblem[]): Problem =>
+const invalid = (problems: SpecProblem[], filename: string): Problem =>
   new Problem('invalid-spec', renderProblems(problems), {
     problems: problems.map(({ line, column, path, message, fix, caret }) => ({
       line,
@@ -31,5 +31,8 @@ const invalid = (problems: SpecProblem[]): Problem =>
       fix,
       caret,
     })),
-    next: ['isobar validate <file>'],
+    next: [`isobar validate ${isPlain(filename) ? filename : '<file>'}`],
   })
+
+/** Whether a name may stand in a command as it is, and is one of a file. */
+const isPlain = (filename: string): boolean => /^[\w@%+=:,./-]+$/.test(filename)

@@ -39,6 +39,7 @@ test('a backup of a house in use, restored elsewhere, holds the same', async () 
   const elsewhere = { env: { ...house.env, ISOBAR_HOME: other }, cwd: other }
   const restored = await callMain(['db', 'restore', 'it.backup', '-o', 'json'], elsewhere)
   assert.equal(restored.code, 0, restored.stderr)
+  assert.match(restored.stderr, /next: put the key that was kept with it at .*key, then isobar server start$/m)
   assert.equal(Number(JSON.parse(restored.stdout).rows.projects), 2)
   const projects = await callMain(['projects', '-o', 'jsonpath=.items[*].weight'], elsewhere)
   assert.deepEqual(projects.stdout.trim().split('\n').sort(), ['1', '7'], projects.stderr)

@@ -18,8 +18,8 @@ export async function requireSameKey(secrets: Secrets, keys: ApiKeys, path: stri
   throw new ServerProblem(
     'failed',
     `The database belongs to a house with another key than ${path}, so its secrets and agents would be out of reach.\n` +
-      'Start with the key of the control plane that made it: isobar serve --key-file FILE, or ISOBAR_KEY_FILE=FILE.\n' +
-      'If that key is lost, so are its secrets; delete them in the database, and end what runs: delete from secrets',
+      'If its key is lost, so are its secrets; delete them in the database, and end what runs: delete from secrets\n' +
+      `Start with its key, which is kept with its backups: cp FILE ${path}, isobar serve --key-file FILE, or ISOBAR_KEY_FILE=FILE`,
   )
 }
 

@@ -3,37 +3,54 @@ import type { Call } from '#cli/call.ts'
 import { workloadPath, type Api } from '#cli/client.ts'
 import { CliFault, exitCodes, renderFault } from '#cli/fault.ts'
 import { waitOnce } from '#cli/follow.ts'
-import { interruptible, note } from '#cli/io.ts'
+import { interruptible, note, progress } from '#cli/io.ts'
 import { bill } from '#cli/outcome.ts'
 import { forPeople } from '#cli/output/format.ts'
 import { showList } from '#cli/output/show.ts'
 import { hasEnded, moneyOf } from '#cli/output/words.ts'
 
+const mostPriority = 1000
+
 /** `isobar stop` */
 export async function stop(call: Call): Promise<number> {
   const { code, changed } = await change(call, 'stop')
   const api = await call.api()
-  if (call.flag('wait'))
-    await interruptible(async (signal) => {
-      for (const { id } of changed)
-        while (!(await waitOnce(api, { workload: id, goal: { for: 'ended', timeoutSeconds: 30 }, signal })));
-    })
+  if (call.flag('wait')) await untilEnded(call, api, changed)
+  const now: WorkloadDetail[] = []
+  for (const { id } of changed) now.push(await api.get<WorkloadDetail>(workloadPath(id)))
+  await show(call, now)
   if (forPeople(call.format))
-    for (const { id } of changed) {
-      const now = await api.get<WorkloadDetail>(workloadPath(id))
+    for (const one of now)
       note(
         call.io,
-        hasEnded(now) ? bill(now, Date.now()) : `${bill(now, Date.now())} so far; see its end: isobar wait ${id}`,
+        hasEnded(one) ? bill(one, Date.now()) : `${bill(one, Date.now())} so far; see its end: isobar wait ${one.id}`,
       )
-    }
   return code
 }
 
+async function untilEnded({ io }: Call, api: Api, workloads: WorkloadView[]): Promise<void> {
+  const done = progress(io, () => `waiting for the end of ${workloads.map(({ name }) => name).join(', ')} …`)
+  try {
+    await interruptible(async (signal) => {
+      for (const { id } of workloads)
+        while (!(await waitOnce(api, { workload: id, goal: { for: 'ended', timeoutSeconds: 30 }, signal })));
+    })
+  } finally {
+    done()
+  }
+}
+
 /** `isobar hold` */
-export const hold = async (call: Call): Promise<number> => (await change(call, 'hold')).code
+export const hold = (call: Call): Promise<number> => changeAndShow(call, 'hold')
 
 /** `isobar release` */
-export const release = async (call: Call): Promise<number> => (await change(call, 'release')).code
+export const release = (call: Call): Promise<number> => changeAndShow(call, 'release')
+
+async function changeAndShow(call: Call, verb: string): Promise<number> {
+  const { code, changed } = await change(call, verb)
+  await show(call, changed)
+  return code
+}
 
 /** Asks for the same of several workloads; what is refused of one does not keep the others. */
 async function change(call: Call, verb: string): Promise<{ code: number; changed: WorkloadView[] }> {
@@ -50,17 +67,16 @@ async function change(call: Call, verb: string): Promise<{ code: number; changed
       code = error.code
     }
   }
-  await show(call, changed)
   return { code, changed }
 }
 
 /** `isobar priority` */
 export async function priority(call: Call): Promise<void> {
   const [name = '', text = ''] = call.args
-  if (!/^-?\d{1,4}$/.test(text))
+  if (!/^-?\d{1,4}$/.test(text) || Math.abs(Number(text)) > mostPriority)
     throw new CliFault(`"${text}" is not a priority`, {
       code: exitCodes.usage,
-      why: 'It is a whole number from -1000 to 1000; higher goes first.',
+      why: `It is a whole number from -${mostPriority} to ${mostPriority}; higher goes first.`,
       next: [`isobar priority ${name} 10`],
     })
   const api: Api = await call.api()

@@ -1,4 +1,5 @@
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 
 import type { Call } from '#cli/call.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
@@ -46,7 +47,9 @@ export async function restore(call: Call): Promise<void> {
   const { restore: read } = await import('#store/backup.ts')
   const file = fileOf(call)
   const rows = await withoutServer(call, () => withDatabase(call, (url) => read({ url, file })))
-  await tell(call, rows, `${file} is restored. next: isobar server start`)
+  const key = call.io.env.ISOBAR_KEY_FILE || join(homeOf(call.io), 'key')
+  const first = existsSync(key) ? '' : `put the key that was kept with it at ${key}, then `
+  await tell(call, rows, `${file} is restored. next: ${first}isobar server start`)
 }
 
 /** `isobar db move` */

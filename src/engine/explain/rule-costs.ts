@@ -5,7 +5,9 @@ import type { RuleCost, RunPrice } from '#model/plan.ts'
 /** Rules that are told of; more would hide the dearest. */
 const mostRules = 3
 
-const money = (micros: number): string => formatMoney(BigInt(Math.round(micros / 10_000)) * 10_000n)
+/** In whole cents from a dollar on; less is told exactly, as a plan does, for small runs cost less than a cent. */
+const money = (micros: number): string =>
+  formatMoney(Math.abs(micros) < 1_000_000 ? BigInt(Math.round(micros)) : BigInt(Math.round(micros / 10_000)) * 10_000n)
 
 /** Rules that make a run dearer by a cent at least, the dearest first. */
 export const costlyRules = (costs: readonly RuleCost[] = []): RuleCost[] =>

@@ -110,6 +110,15 @@ test('it says what the run costs, and what each rule that alone stood in the way
   assert.match(text, /The rule jurisdiction costs \$100\.00: local\/there .* so much less \(it is US/)
 })
 
+test('what costs less than a dollar is told exactly', () => {
+  const [decision] = decide({ sites: [site('one', 10)], waiting: [job('small', { duration: { expected: '1s' } })] })
+  const run = decision?.placement?.run
+  assert.ok(decision && run && run.costMicros > 0 && run.costMicros < 10_000)
+  assert.ok(
+    whyPlaced(decision).includes(`is expected to cost $${(run.costMicros / 1e6).toFixed(6)}`.replace(/0{1,4}$/, '')),
+  )
+})
+
 test('a share of providers costs what the cheaper provider would save', () => {
   const sites = [site('full', 10), site('other', 30, { provider: 'simulated' })]
   const projects = [aProject({ policy: { maxProviderShare: 0.5 } })]
