@@ -170,6 +170,32 @@ test('exit codes: 2 for what is not right, with the place in the file', async ()
   assert.match(absent.stderr, /Did you mean first\.yaml\?/)
 })
 
+test('beside JSON an error is a line of JSON that says what to do, and stdout stays data', async () => {
+  const told = async (...argv: string[]) => {
+    const { code, stderr } = await isobar(...argv)
+    const { message, status, reason, next, exitCode, problems } = JSON.parse(stderr.trimEnd().split('\n').at(-1) ?? '')
+    assert.equal(exitCode, code, message)
+    return { status, reason, next, problems }
+  }
+  const gone = await told('describe', 'nothing', '-o', 'json')
+  assert.deepEqual(
+    [gone.status, gone.reason, gone.next],
+    ['error', 'not-found', [{ command: 'isobar ps --all', when: '' }]],
+  )
+  assert.equal((await told('ps', '--output=ndjson', '--nothing')).reason, 'usage')
+  const wrong = await told('validate', 'bad.yaml', '-o', 'json')
+  assert.deepEqual(
+    [wrong.reason, wrong.problems[0].line, wrong.problems[0].fix],
+    ['invalid-spec', 3, 'did you mean nodes?'],
+  )
+  assert.match((await isobar('describe', 'nothing', '-o', 'name')).stderr, /^error: /)
+  const { url } = JSON.parse((await isobar('server', 'status', '-o', 'json')).stdout)
+  const stranger = { ...house.env, ISOBAR_SERVER: url, ISOBAR_TOKEN: 'wrong' }
+  const denied = JSON.parse((await callMain(['ps', '-oyaml'], { env: stranger })).stderr)
+  assert.deepEqual([denied.status, denied.userActionRequired, denied.exitCode], ['action_required', true, 4])
+  assert.deepEqual(denied.next[1], { command: 'unset ISOBAR_TOKEN', when: 'for the server of this machine' })
+})
+
 test('exit codes: 3 for what is not there', async () => {
   for (const argv of [
     ['describe', 'frist'],

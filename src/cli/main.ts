@@ -1,7 +1,8 @@
 import { writeSync } from 'node:fs'
 
 import { asCalled } from './as-called.ts'
-import { CliFault, exitCodes, renderFault } from './fault.ts'
+import { CliFault, exitCodes } from './fault.ts'
+import { faultFor, formatAskedFor } from './fault-data.ts'
 import { colours, paint, processIo, type Io } from './io.ts'
 import { buildProgram, splitRest } from './program.ts'
 import { tree } from './tree.ts'
@@ -38,9 +39,11 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     const fault = error instanceof CliFault ? error : unexpected(error)
     if (fault.code === exitCodes.done) return fault.code
-    const text = asCalled(io.env, renderFault(fault))
-    io.stderr.write(text.replace(/^error:/, paint('error:', 'red', colours(io, 'stderr'))))
     if (io.env.ISOBAR_DEBUG && error instanceof Error) io.stderr.write(`${error.stack}\n`)
+    const format = formatAskedFor(argv)
+    const text = faultFor(fault, format)
+    if (format) io.stderr.write(text)
+    else io.stderr.write(asCalled(io.env, text).replace(/^error:/, paint('error:', 'red', colours(io, 'stderr'))))
     return fault.code
   }
 }

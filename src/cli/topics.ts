@@ -56,6 +56,14 @@ Paths are a small part of JSONPath, as kubectl writes it:
   isobar describe train -o jsonpath=".labels['team.a']"
 
 Negative indices count from the end. What is not there is nothing.
+
+Errors go to stderr. With json, ndjson or yaml an error is one line of JSON, the last one:
+
+  {"status":"action_required","reason":"over-limit","message":"this costs $80.00 an hour","detail":"Nothing was ...",
+   "exitCode":7,"userActionRequired":true,"retryable":false,"requestId":"","next":[{"command":"isobar run ...","when":""}]}
+
+Its status is error, or action_required where somebody has to allow something; reason is a code of the API or what the
+exit code stands for; next are commands that help, the best first; problems are the places in a spec that are not right.
 `
 
 export const topics: readonly Topic[] = [

@@ -1,7 +1,8 @@
 import type { WorkloadDetail, WorkloadView } from '#api/views.ts'
 import type { Call } from '#cli/call.ts'
 import { workloadPath, type Api } from '#cli/client.ts'
-import { CliFault, exitCodes, renderFault } from '#cli/fault.ts'
+import { CliFault, exitCodes } from '#cli/fault.ts'
+import { faultFor } from '#cli/fault-data.ts'
 import { waitOnce } from '#cli/follow.ts'
 import { interruptible, note, progress } from '#cli/io.ts'
 import { bill } from '#cli/outcome.ts'
@@ -63,7 +64,7 @@ async function change(call: Call, verb: string): Promise<{ code: number; changed
       changed.push(await api.send<WorkloadView>('POST', workloadPath(name, `/${verb}${query}`)))
     } catch (error) {
       if (!(error instanceof CliFault) || error.problem === undefined) throw error
-      note(call.io, renderFault(error).trimEnd())
+      note(call.io, faultFor(error, call.format.kind).trimEnd())
       code = error.code
     }
   }

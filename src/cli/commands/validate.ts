@@ -1,6 +1,7 @@
 import type { ValidateView } from '#api/views.ts'
 import type { Call } from '#cli/call.ts'
-import { CliFault, exitCodes, renderFault } from '#cli/fault.ts'
+import { CliFault, exitCodes } from '#cli/fault.ts'
+import { faultFor } from '#cli/fault-data.ts'
 import { note } from '#cli/io.ts'
 import { showList } from '#cli/output/show.ts'
 import { readSpec } from '#cli/submission.ts'
@@ -18,7 +19,7 @@ export async function validate(call: Call): Promise<number> {
       for (const warning of warnings) note(call.io, `${file}: warning: ${warning}`)
     } catch (error) {
       if (!(error instanceof CliFault) || error.code !== exitCodes.usage) throw error
-      note(call.io, renderFault(error).trimEnd())
+      note(call.io, faultFor(error, call.format.kind).trimEnd())
       code = exitCodes.usage
     }
   }
