@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 
 import { Client } from 'pg'
 
+import { WorkloadPage } from '#api/views.ts'
 import { readSpecs } from '#model/spec/read.ts'
 import { bin, quantile, startControlPlane } from './control-plane.ts'
 import { coresText, watchCores } from './processes.ts'
@@ -26,7 +27,7 @@ async function fill(url: string): Promise<void> {
   const ids = `select i, 'w-' || lpad(i::text, 16, '0') as id, i > ${ended} as live from generate_series(1, ${ended + active}) i`
   for (const statement of [
     `insert into workloads (id, name, project, kind, spec, priority, state, attempts, submitted_by, created_at, started_at, ended_at, due_at, exit_code)
-     select id, 'train-' || i, 'default', 'job', $1::jsonb, 0, case when live then 'running' else 'succeeded' end, 1, 'bench',
+     select id, 'train-' || i, 'default', 'job', $1::jsonb, i % 7 - 3, case when live then 'running' else 'succeeded' end, 1, 'bench',
        1700000000000 + i * 1000, 1700000001000 + i * 1000, case when live then null else 1700000100000 + i * 1000 end,
        case when live then 4000000000000 end, case when live then null else 0 end from (${ids}) x`,
     `insert into replicas (workload, replica, state) select id, 0, case when live then 'placed' else 'done' end from (${ids}) x`,
@@ -61,11 +62,26 @@ try {
     if (!answer.ok) throw new Error(`the list was answered with ${answer.status}`)
     return performance.now() - began
   }
+  const tokens = new Map<string, string>()
+  const behind = async (query: string) => {
+    const known = tokens.get(query)
+    if (known !== undefined) return page(`${query}&pageToken=${known}`)
+    const first = WorkloadPage.parse(await (await server.get(`/v1/workloads?${query}`)).json())
+    tokens.set(query, first.nextPageToken ?? '')
+    return behind(query)
+  }
   const lines: [string, () => number | Promise<number>][] = [
     ['bound: a page of nothing', () => page('pageSize=1&name=none')],
     ['the page of `ps`: active, 100 (goal 50)', () => page('state=active&pageSize=100')],
     ['… of 1,000', () => page('state=active&pageSize=1000')],
     ['… of all states, 100', () => page('state=all&pageSize=100')],
+    ...['createdAt', 'name', 'priority desc', 'priority desc,createdAt', 'project,name'].flatMap(
+      (order): typeof lines => [
+        [`… active, 100, by ${order}`, () => page(`state=active&pageSize=100&orderBy=${order}`)],
+        ['… the page behind it', () => behind(`state=active&pageSize=100&orderBy=${order}`)],
+        [`… of all states, 100, by ${order}`, () => page(`state=all&pageSize=100&orderBy=${order}`)],
+      ],
+    ),
     ['bound: node -e 0', () => command(['-e', '0'], server.env)],
     ['isobar ps (goal 150)', () => command([bin, 'ps'], server.env)],
     ['isobar ps --all', () => command([bin, 'ps', '--all'], server.env)],

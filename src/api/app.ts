@@ -1,4 +1,5 @@
 import { createAgentDesk } from './agent-desk.ts'
+import { dryRuns } from './dry-run.ts'
 import { boundBody, guard } from './guard.ts'
 import type { ApiHouse } from './house.ts'
 import { idempotency } from './idempotency.ts'
@@ -25,7 +26,6 @@ import { createSubmit } from './submit.ts'
 export function createApi(house: ApiHouse): { app: Api; tellAddresses(): void; close(): void } {
   const app = createRouter()
   const desk = createAgentDesk(house)
-  const submit = createSubmit(house.store, house.clock.now)
 
   app.use(async (c, next) => {
     const began = performance.now()
@@ -38,21 +38,19 @@ export function createApi(house: ApiHouse): { app: Api; tellAddresses(): void; c
   })
   app.use(guard(house))
   app.use(boundBody)
+  // Before keys: what was tried is no answer to what is done later.
+  app.use(dryRuns((routes) => changingRoutes(routes, { ...house, store: house.store.rehearsal() })))
   app.use(idempotency(house))
 
-  validateRoutes(app)
-  planRoutes(app, house, submit)
   // Longer paths before `/v1/workloads/{workload}` and its verbs.
   waitRoutes(app, house)
   whyRoutes(app, house)
   logRoutes(app, house)
-  workloadRoutes(app, house, submit)
+  changingRoutes(app, house)
   eventRoutes(app, house)
   siteRoutes(app, house)
   costRoutes(app, house)
   endpointRoutes(app, house)
-  projectRoutes(app, house)
-  secretRoutes(app, house)
   bundleRoutes(app, house)
   agentRoutes(app, house, desk)
   serverRoutes(app, house)
@@ -70,4 +68,14 @@ export function createApi(house: ApiHouse): { app: Api; tellAddresses(): void; c
     return answerProblem(c, problem)
   })
   return { app, tellAddresses: () => desk.tellAddresses(), close: () => desk.close() }
+}
+
+/** The nouns that people change, all of it in the store. */
+function changingRoutes(app: Api, house: ApiHouse): void {
+  const submit = createSubmit(house.store, house.clock.now)
+  validateRoutes(app)
+  planRoutes(app, house, submit)
+  workloadRoutes(app, house, submit)
+  projectRoutes(app, house)
+  secretRoutes(app, house)
 }

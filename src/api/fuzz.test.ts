@@ -2,7 +2,18 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 
-import { anything, assert as check, asyncProperty, constantFrom, json, oneof, string } from 'fast-check'
+import {
+  anything,
+  assert as check,
+  asyncProperty,
+  constantFrom,
+  double,
+  integer,
+  json,
+  oneof,
+  record,
+  string,
+} from 'fast-check'
 
 import { anApi, jobText, type TestApi } from '#rigs/api.ts'
 
@@ -52,6 +63,8 @@ test('no path or query whatsoever makes the server fail', async () => {
     (p: string): `/${string}` => `/v1/workloads?state=${p}`,
     (p: string): `/${string}` => `/v1/workloads?label=a%3D${p}`,
     (p: string): `/${string}` => `/v1/workloads?pageSize=${p}`,
+    (p: string): `/${string}` => `/v1/workloads?orderBy=${p}`,
+    (p: string): `/${string}` => `/v1/workloads?orderBy=name&pageToken=${p}`,
     (p: string): `/${string}` => `/v1/workloads/${p}/logs?from=${p}&rank=${p}`,
     (p: string): `/${string}` => `/v1/events?after=${p}`,
     (p: string): `/${string}` => `/v1/plans/${p}`,
@@ -68,6 +81,47 @@ test('no path or query whatsoever makes the server fail', async () => {
     assert.ok(answer.status < 500, `${make(text)} → ${answer.status}\n${api.faults.join('\n')}`)
   })
   await check(property, { numRuns: 400 })
+})
+
+test('no token of a page whatsoever makes the server fail', async () => {
+  await using api = await anApi()
+  const text = oneof(string({ unit: 'binary', maxLength: 20 }), constantFrom('\0', 'a', 'a\0', '\ud800'))
+  const token = anything({ withNullPrototype: false }).map((value) =>
+    Buffer.from(JSON.stringify(['project,name', value]) ?? '').toString('base64url'),
+  )
+  const near = record({
+    createdAt: oneof(integer(), double(), constantFrom(2 ** 60, -1)),
+    name: text,
+    priority: oneof(integer(), double()),
+    project: text,
+    id: text,
+  }).map((place) => Buffer.from(JSON.stringify(['project,name', place])).toString('base64url'))
+  const property = asyncProperty(oneof(token, near), async (pageToken) => {
+    const answer = await api.call(`GET /v1/workloads?orderBy=project,name&pageToken=${pageToken}`)
+    assert.ok(answer.status < 500, `${pageToken} → ${answer.status}\n${api.faults.join('\n')}`)
+  })
+  await check(property, { numRuns: 200 })
+})
+
+test('no If-Match, Idempotency-Key or dryRun whatsoever makes the server fail', async () => {
+  await using api = await anApi()
+  await api.call('POST /v1/workloads', { text: jobText('hi') })
+  // What a client may put into a header at all: others refuse it before it is sent.
+  const value = oneof(
+    string({ unit: constantFrom('"', 'W', '/', ',', ' ', '*', 'a', '\t', 'é', '\u00ff', '!'), maxLength: 20 }),
+    string({ unit: 'grapheme-ascii', maxLength: 40 }),
+    constantFrom(`${'"a",'.repeat(1000)}"a"`, ','.repeat(5000), `"${' '.repeat(5000)}`, `${'W/'.repeat(2000)}"`),
+  )
+  const query = oneof(
+    constantFrom('', 'dryRun=all', 'dryRun=%00', 'dryRun'),
+    string({ maxLength: 20 }).map(encodeURIComponent),
+  )
+  const property = asyncProperty(constantFrom(...paths), value, query, async ([method, path], header, search) => {
+    const headers = { 'content-type': 'application/json', 'if-match': header, 'idempotency-key': header }
+    const answer = await api.call(`${method} ${path}?${search}`, '{"priority":1}', headers)
+    assert.ok(answer.status < 500, `${method} ${path} ${header} → ${answer.status}\n${api.faults.join('\n')}`)
+  })
+  await check(property, { numRuns: 300 })
 })
 
 test('the deepest and the largest bodies are refused, not obeyed', async () => {

@@ -8,8 +8,8 @@ import { Problem } from './problem.ts'
 const keyPattern = /^[\x21-\x7e]{1,200}$/
 
 /**
- * A POST with an `Idempotency-Key` is done once: the same key with the same request gets the first answer again. Only
- * answers of success are kept. A key whose first request is neither answered nor in work here was cut off by a crash:
+ * A POST with an `Idempotency-Key` is done once: the same key with the same query and body gets the first answer again.
+ * Only answers of success are kept. A key whose first request is neither answered nor in work here was cut off by a crash:
  * it is done again, which is safe because every POST derives what it creates from its key (`seedOf`).
  */
 export function idempotency(house: ApiHouse): MiddlewareHandler<ApiEnv> {
@@ -20,8 +20,10 @@ export function idempotency(house: ApiHouse): MiddlewareHandler<ApiEnv> {
     if (!keyPattern.test(given))
       throw new Problem('usage', 'Idempotency-Key must be 1 to 200 visible ASCII characters.')
     const key = `${c.req.path} ${given}`
+    const { search } = new URL(c.req.url)
+    const body = await c.req.text()
     const request = createHash('sha256')
-      .update(await c.req.text())
+      .update(search === '' ? body : `${search}\n${body}`)
       .digest('hex')
     const first = await house.store.idempotency.begin(key, request, house.clock.now())
     if (first === 'mismatch')

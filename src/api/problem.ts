@@ -13,6 +13,7 @@ const kinds = {
   unauthenticated: [401, 'Who are you?'],
   forbidden: [403, 'Not allowed'],
   conflict: [409, 'It is not so any more'],
+  changed: [412, 'It was changed meanwhile'],
   'plan-changed': [409, 'The plan does not hold any more'],
   'plan-expired': [410, 'The plan has expired'],
   'no-capacity': [409, 'No capacity'],

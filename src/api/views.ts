@@ -35,6 +35,7 @@ export const ProblemCode = z.enum([
   'unauthenticated',
   'forbidden',
   'conflict',
+  'changed',
   'plan-changed',
   'plan-expired',
   'no-capacity',
@@ -364,7 +365,7 @@ export const CostView = z
   .meta({ id: 'Cost' })
 export type CostView = z.infer<typeof CostView>
 
-const SecretView = z.object({ name: z.string(), project: z.string(), updatedAt: time })
+export const SecretView = z.object({ name: z.string(), project: z.string(), updatedAt: time })
 export const SecretList = listOf(SecretView, 'SecretList')
 export type SecretList = z.infer<typeof SecretList>
 

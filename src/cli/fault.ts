@@ -23,6 +23,7 @@ const codesOfProblems: Partial<Record<ProblemView['code'], number>> = {
   unauthenticated: exitCodes.denied,
   forbidden: exitCodes.denied,
   conflict: exitCodes.conflict,
+  changed: exitCodes.conflict,
   'plan-changed': exitCodes.conflict,
   'plan-expired': exitCodes.conflict,
   'no-capacity': exitCodes.noCapacity,

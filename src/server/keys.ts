@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 import type { ApiKeys } from '#api/house.ts'
 import { deriveKey } from '#kit/seal.ts'
-import type { Secrets } from '#store/store.ts'
+import type { Secrets } from '#store/settings.ts'
 import { ServerProblem } from './server-problem.ts'
 import { secretState } from './state-file.ts'
 

@@ -41,7 +41,7 @@ async function full() {
     tier: 'spot',
   }
   await store.ledger.add([{ ...entry, from: aNow, to: aNow + 1, amountMicros }])
-  await store.secrets.put('default', 'KEY', new Uint8Array([0, 255, 10]), aNow)
+  await store.secrets.put('default', { name: 'KEY', sealed: new Uint8Array([0, 255, 10]), updatedAt: aNow })
   await store.idempotency.begin('k', 'h', aNow)
   return { store, id, [Symbol.asyncDispose]: () => store.close() }
 }

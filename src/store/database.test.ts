@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { sql } from 'kysely'
 
 import { aDatabase } from '#rigs/postgres.ts'
-import { openDatabase } from './database.ts'
+import { openDatabase, rehearsed } from './database.ts'
 import { StoreUnavailable } from './store-unavailable.ts'
 
 test('a database that cannot be used says what to correct, and never a password', async () => {
@@ -38,6 +38,21 @@ test('a transaction whose connection breaks runs again from its start, and count
   const { rows } = await database.read((on) => sql<{ x: number }>`select x from counted order by x`.execute(on))
   assert.deepEqual([tries, rows.map(({ x }) => x)], [2, [1, 2]])
   await Promise.all([database.close(), other.close()])
+})
+
+test('a rehearsal answers as the transaction would, fails as it would, and leaves nothing', async () => {
+  const database = await openDatabase({ url: await aDatabase() })
+  const rehearsal = rehearsed(database)
+  await database.write((on) => sql`create table counted (x int primary key)`.execute(on))
+  const add = (on: Parameters<Parameters<typeof database.write>[0]>[0]) =>
+    sql<{ x: number }>`insert into counted values (1) returning x`.execute(on)
+  for (const act of [rehearsal.write, rehearsal.claim]) assert.deepEqual((await act(add)).rows, [{ x: 1 }])
+  assert.equal(await rehearsal.write(async () => undefined), undefined)
+  await database.write(add)
+  await assert.rejects(rehearsal.write(add), { code: '23505' })
+  const { rows } = await rehearsal.read((on) => sql`select x from counted`.execute(on))
+  assert.deepEqual(rows, [{ x: 1 }])
+  await database.close()
 })
 
 test("two transactions in each other's way both get through", async () => {

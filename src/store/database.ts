@@ -110,6 +110,24 @@ function over(kysely: Executor, patienceMs: number): Database {
   }
 }
 
+/** The same database, where each transaction is rolled back at its end: it answers as it would have, and nothing stays. */
+export function rehearsed(database: Database): Database {
+  async function write<T>(act: (on: Executor) => Promise<T>): Promise<T> {
+    const answers: T[] = []
+    const whole = database.write(async (on) => {
+      answers[0] = await act(on)
+      throw takenBack
+    })
+    await whole.catch((error: unknown) => {
+      if (error !== takenBack) throw error
+    })
+    return answers[0] as T // it was taken back, so there is one
+  }
+  return { ...database, write, claim: write }
+}
+
+const takenBack = new Error('This transaction was a rehearsal.')
+
 const diskFull = 'The disk of the database is full, and nothing more can be written.\nFree some space: isobar db status'
 
 async function again<T>(options: { ask: () => Promise<T>; patienceMs: number; mayRepeat: () => boolean }): Promise<T> {

@@ -1,7 +1,7 @@
 import type { Clock } from '#kit/clock.ts'
 import type { Ids } from '#kit/ids.ts'
 
-import { type Database, openDatabase } from './database.ts'
+import { type Database, openDatabase, rehearsed } from './database.ts'
 import { listen } from './listener.ts'
 import { migrate, refuseNewer, thisProgram, type Program } from './migrate.ts'
 import { createAgents } from './queries/agents.ts'
@@ -43,14 +43,16 @@ export async function openStore({ url, ids, clock, size, version }: StoreOptions
     const program = thisProgram(version)
     await migrate(database, program)
     const listener = await listen(url)
-    return {
-      ...rooms(database, { ids, clock, program }),
+    const storeOver = (on: Database): Store => ({
+      ...rooms(on, { ids, clock, program }),
       onNudge: listener.on,
+      rehearsal: () => storeOver(rehearsed(database)),
       async close() {
         await listener.close()
         await database.close()
       },
-    }
+    })
+    return storeOver(database)
   } catch (error) {
     await database.close()
     throw error
@@ -59,7 +61,7 @@ export async function openStore({ url, ids, clock, size, version }: StoreOptions
 
 type Given = { ids: Ids; clock: Clock; program: Program }
 
-function rooms(database: Database, { ids, clock, program }: Given): Omit<Store, 'onNudge' | 'close'> {
+function rooms(database: Database, { ids, clock, program }: Given): Omit<Store, 'onNudge' | 'rehearsal' | 'close'> {
   const newest = program.migrations.at(-1)?.name ?? ''
   const applyWithin: Parameters<typeof createOperations>[1] = (on, changes) =>
     apply(on, changes, { now: clock.now(), ids })

@@ -8,7 +8,6 @@ import type { LiveLease } from '#model/live-lease.ts'
 import type { Offer } from '#model/offer.ts'
 import type { Operation } from '#model/operation.ts'
 import type { Decision, Refusal, Start } from '#model/plan.ts'
-import type { TreeProblem } from '#model/project-tree.ts'
 import type { Preemption } from '#model/preemption.ts'
 import type { Project } from '#model/project.ts'
 import type { Rank } from '#model/rank.ts'
@@ -16,6 +15,7 @@ import type { Replica } from '#model/replica.ts'
 import type { Node, Site, SiteReach } from '#model/site.ts'
 import type { Wants, Workload, WorkloadState } from '#model/workload.ts'
 import type { Figures } from './queries/figures.ts'
+import type { Check, Projects, Secrets } from './settings.ts'
 
 /**
  * All that is remembered. Reads are grouped by noun; what a decision changes goes through `apply`, in one transaction.
@@ -52,6 +52,8 @@ export type Store = {
    * applied, and the attempts and tasks of what ended `endedMs` ago. Says whether more is left. Entries stay.
    */
   prune(options: { now: number; endedMs: number }): Promise<boolean>
+  /** The same store, where each write is answered as it would be and taken back at once: nothing stays, and nobody is told. */
+  rehearsal(): Store
   close(): Promise<void>
 }
 
@@ -80,7 +82,13 @@ export type WorkloadFilter = {
   label?: [string, string]
 }
 
-export type Page = { size: number; after?: { createdAt: number; id: string } }
+/** What a list of workloads may be ordered by. */
+export const orderFields = ['createdAt', 'name', 'priority', 'project'] as const
+export type OrderField = (typeof orderFields)[number]
+export type Order = { by: OrderField; descending: boolean }[]
+
+/** A page begins behind `after`, in its order: that of `order`, among equals the newest first. */
+export type Page = { size: number; order?: Order; after?: Pick<Workload, OrderField | 'id'> }
 
 /** A workload with what `ps` shows beside it. */
 export type ListedWorkload = Workload & {
@@ -93,16 +101,20 @@ export type ListedWorkload = Workload & {
   tasks: { succeeded: number; failed: number; leased: number } | null
 }
 
+/** Who asks for a change, and when. */
+export type By = { who: string; now: number; check?: Check<Workload> }
+
 export type Workloads = {
   /** One transaction: rows, replicas and a `workload.submitted` event for each. */
   submit(workloads: NewWorkload[], now: number): Promise<void>
   get(id: string): Promise<ListedWorkload | null>
   /** By id, or the newest of that name in the project (live ones first). */
   find(project: string, nameOrId: string): Promise<ListedWorkload | null>
-  /** Newest first. */
   list(filter: WorkloadFilter, page: Page): Promise<ListedWorkload[]>
-  want(id: string, wants: Wants, by: { who: string; now: number }): Promise<boolean>
-  prioritise(id: string, priority: number, by: { who: string; now: number }): Promise<boolean>
+  /** The workload as it is then; null when nothing was written: it has ended, is to stop, or is none. */
+  want(id: string, wants: Wants, by: By): Promise<ListedWorkload | null>
+  /** The workload as it is then; null when nothing was written: it has ended, or is none. */
+  prioritise(id: string, priority: number, by: By): Promise<ListedWorkload | null>
   attempts(id: string): Promise<(Attempt & { lease: Lease | null; ranks: Rank[] })[]>
   refusal(id: string): Promise<Refusal | null>
   /** Each service that has not ended, with `host:port` of its ready replicas; those of one name are one. */
@@ -355,26 +367,6 @@ export type Plans = {
   applied(id: string, now: number): Promise<boolean>
   /** The decisions of a workload's attempts, by plan id. */
   ofWorkload(workload: string): Promise<StoredPlan[]>
-}
-
-export type Projects = {
-  list(): Promise<Project[]>
-  /** Null when it was written; or why it would be no tree any more, and then nothing was. */
-  put(project: Project): Promise<TreeProblem | null>
-}
-
-export type Secrets = {
-  put(project: string, name: string, sealed: Uint8Array, now: number): Promise<void>
-  list(project: string): Promise<{ name: string; updatedAt: number }[]>
-  get(project: string, names: string[]): Promise<Map<string, Uint8Array>>
-  remove(project: string, name: string): Promise<boolean>
-  /**
-   * Whether this house's secrets and credentials come from the key with this mark. The first key to ask is the one, and
-   * so is a new key once there is no secret, no live lease and no other control plane.
-   */
-  sameKey(mark: string): Promise<boolean>
-  /** Whether some key was marked as that of this house. */
-  hasKey(): Promise<boolean>
 }
 
 export type Idempotency = {

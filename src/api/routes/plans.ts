@@ -3,6 +3,7 @@ import { z } from 'zod'
 
 import type { StoredPlan } from '#store/store.ts'
 import { readDocuments } from '#api/documents.ts'
+import { dryRunQuery } from '#api/dry-run.ts'
 import type { ApiHouse } from '#api/house.ts'
 import { refuseHopeless, withinCost } from '#api/max-cost.ts'
 import { answers, jsonBody, type Api } from '#api/openapi.ts'
@@ -21,7 +22,7 @@ const make = createRoute({
   path: '/v1/plans',
   tags,
   summary: 'Where the documents of a spec file would go now, for which price, and why; kept for 15 minutes.',
-  request: { body: jsonBody(SpecRequest) },
+  request: { query: z.object(dryRunQuery), body: jsonBody(SpecRequest) },
   responses: answers(201, PlanView, 'The plan. Nothing was started.'),
 })
 
@@ -42,6 +43,7 @@ const apply = createRoute({
   request: {
     params,
     query: z.object({
+      ...dryRunQuery,
       maxCostMicros: z.coerce
         .number()
         .int()

@@ -1,19 +1,22 @@
 import { createRoute } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import { z } from 'zod'
 
 import { Name } from '#model/names.ts'
-import { WorkloadState, type Wants } from '#model/workload.ts'
+import { WorkloadState, type Wants, type Workload } from '#model/workload.ts'
 import type { ListedWorkload, WorkloadFilter } from '#store/store.ts'
 import { readDocuments } from '#api/documents.ts'
+import { dryRunQuery } from '#api/dry-run.ts'
 import { ended, findWorkload, hasEnded, projectQuery, workloadParams } from '#api/find.ts'
-import type { ApiHouse } from '#api/house.ts'
+import type { ApiEnv, ApiHouse } from '#api/house.ts'
 import { seedOf } from '#api/idempotency.ts'
 import { answers, jsonBody, type Api } from '#api/openapi.ts'
-import { nextPageToken, pageQuery, readPage } from '#api/pages.ts'
+import { nextPageToken, orderQuery, pageQuery, readPage } from '#api/pages.ts'
 import { Problem } from '#api/problem.ts'
 import { withReach } from '#api/reach.ts'
 import { workloadDetail, workloadView } from '#api/show-workload.ts'
 import { checkNames, madeBefore, newWorkloads, type Submit } from '#api/submit.ts'
+import { matchHeader, requireMatch, tagged, workloadTag } from '#api/tags.ts'
 import { PriorityRequest, SpecRequest, SubmittedView, WorkloadDetail, WorkloadPage, WorkloadView } from '#api/views.ts'
 
 const tags = ['workloads']
@@ -23,7 +26,7 @@ const submit = createRoute({
   path: '/v1/workloads',
   tags,
   summary: 'Submit the documents of a spec file without a plan: all of them, or none.',
-  request: { body: jsonBody(SpecRequest) },
+  request: { query: z.object(dryRunQuery), body: jsonBody(SpecRequest) },
   responses: answers(201, SubmittedView, 'One workload for each document, in their order.'),
 })
 
@@ -37,10 +40,11 @@ const list = createRoute({
   method: 'get',
   path: '/v1/workloads',
   tags,
-  summary: 'List workloads, newest first.',
+  summary: 'List workloads, newest first unless told otherwise.',
   request: {
     query: z.object({
       ...pageQuery,
+      ...orderQuery,
       state: stateQuery,
       project: Name.optional(),
       kind: z.enum(['job', 'service', 'array']).optional(),
@@ -62,8 +66,14 @@ const get = createRoute({
   tags,
   summary: 'All that is known of one workload.',
   request: { params: workloadParams, query: z.object(projectQuery) },
-  responses: answers(200, WorkloadDetail, 'The workload.'),
+  responses: tagged(answers(200, WorkloadDetail, 'The workload.')),
 })
+
+const changeRequest = {
+  params: workloadParams,
+  query: z.object({ ...projectQuery, ...dryRunQuery }),
+  headers: matchHeader,
+}
 
 const wanting = (verb: string, summary: string) =>
   createRoute({
@@ -71,22 +81,26 @@ const wanting = (verb: string, summary: string) =>
     path: `/v1/workloads/{workload}/${verb}`,
     tags,
     summary,
-    request: { params: workloadParams, query: z.object(projectQuery) },
-    responses: answers(200, WorkloadView, 'The workload as it is now; the loops close the gap.'),
+    request: changeRequest,
+    responses: tagged(answers(200, WorkloadView, 'The workload as it is now; the loops close the gap.')),
   })
+
+const verbs = [
+  ['stop', 'stop', 'End it: SIGTERM, its grace time, SIGKILL.'],
+  ['hold', 'hold', 'Keep it out of the queue until it is released.'],
+  ['release', 'run', 'Back into the queue.'],
+] as const satisfies [verb: string, wants: Wants, summary: string][]
 
 const priority = createRoute({
   method: 'put',
   path: '/v1/workloads/{workload}/priority',
   tags,
   summary: 'Change its place in the queue.',
-  request: { params: workloadParams, query: z.object(projectQuery), body: jsonBody(PriorityRequest) },
-  responses: answers(200, WorkloadView, 'The workload.'),
+  request: { ...changeRequest, body: jsonBody(PriorityRequest) },
+  responses: tagged(answers(200, WorkloadView, 'The workload.')),
 })
 
 export function workloadRoutes(app: Api, house: ApiHouse, submitAll: Submit): void {
-  const now = () => ({ who: house.self.user, now: house.clock.now() })
-
   app.openapi(submit, async (c) => {
     const seed = seedOf(c.req.header('idempotency-key'), c.req.path)
     const { documents } = readDocuments(c.req.valid('json'))
@@ -107,47 +121,58 @@ export function workloadRoutes(app: Api, house: ApiHouse, submitAll: Submit): vo
     const query = c.req.valid('query')
     const page = readPage(query)
     const rows = await house.store.workloads.list(filterOf(query), page)
-    return c.json({ items: await withEndpoints(house, rows), nextPageToken: nextPageToken(rows, page.size) }, 200)
+    return c.json({ items: await withEndpoints(house, rows), nextPageToken: nextPageToken(rows, page) }, 200)
   })
 
   app.openapi(get, async (c) => {
     const row = await findWorkload(house, c.req.valid('param').workload, c.req.valid('query').project)
     const attempts = await house.store.workloads.attempts(row.id)
     const detail = workloadDetail(row, attempts, house.clock.now())
+    c.header('ETag', workloadTag(row))
     return c.json(
       { ...detail, conditions: withReach(detail.conditions, attempts, await house.store.sites.list()) },
       200,
     )
   })
 
-  const want = async (wanted: string, project: string | undefined, wants: Wants) => {
-    const row = await findWorkload(house, wanted, project)
-    if (hasEnded(row) && wants === 'stop') return workloadView(row)
-    refuseMove(row, wants)
-    await house.store.workloads.want(row.id, wants, now())
-    return workloadView((await house.store.workloads.get(row.id)) ?? row)
-  }
-  app.openapi(wanting('stop', 'End it: SIGTERM, its grace time, SIGKILL.'), async (c) =>
-    c.json(await want(c.req.valid('param').workload, c.req.valid('query').project, 'stop'), 200),
-  )
-  app.openapi(wanting('hold', 'Keep it out of the queue until it is released.'), async (c) =>
-    c.json(await want(c.req.valid('param').workload, c.req.valid('query').project, 'hold'), 200),
-  )
-  app.openapi(wanting('release', 'Back into the queue.'), async (c) =>
-    c.json(await want(c.req.valid('param').workload, c.req.valid('query').project, 'run'), 200),
-  )
+  const by = (check: (row: Workload) => void) => ({ who: house.self.user, now: house.clock.now(), check })
+
+  for (const [verb, wants, summary] of verbs)
+    app.openapi(wanting(verb, summary), async (c) => {
+      const row = await findWorkload(house, c.req.valid('param').workload, c.req.valid('query').project)
+      const asked = by((present) => {
+        if (!hasEnded(present) || wants !== 'stop') refuseMove(present, wants)
+        requireSame(c.req.valid('header'), present)
+      })
+      const changed = await house.store.workloads.want(row.id, wants, asked)
+      return told(c, changed ?? (await house.store.workloads.get(row.id)) ?? row)
+    })
 
   app.openapi(priority, async (c) => {
     const row = await findWorkload(house, c.req.valid('param').workload, c.req.valid('query').project)
-    if (hasEnded(row)) throw new Problem('conflict', `"${row.name}" has ended (${row.state}).`, { next: ['isobar ps'] })
-    await house.store.workloads.prioritise(row.id, c.req.valid('json').priority, now())
-    return c.json(workloadView((await house.store.workloads.get(row.id)) ?? row), 200)
+    const asked = by((present) => {
+      refuseEnded(present, 'isobar ps')
+      requireSame(c.req.valid('header'), present)
+    })
+    const changed = await house.store.workloads.prioritise(row.id, c.req.valid('json').priority, asked)
+    return told(c, changed ?? (await house.store.workloads.get(row.id)) ?? row)
   })
 }
 
-function refuseMove(row: ListedWorkload, wants: Wants): void {
-  if (hasEnded(row))
-    throw new Problem('conflict', `"${row.name}" has ended (${row.state}).`, { next: [`isobar describe ${row.id}`] })
+function told(c: Context<ApiEnv>, row: ListedWorkload) {
+  c.header('ETag', workloadTag(row))
+  return c.json(workloadView(row), 200)
+}
+
+const requireSame = (asked: z.output<typeof matchHeader>, row: Workload): void =>
+  requireMatch(asked, workloadTag(row), { name: `"${row.name}"`, look: `isobar describe ${row.id}` })
+
+function refuseEnded({ name, state }: Workload, next: string): void {
+  if (hasEnded({ state })) throw new Problem('conflict', `"${name}" has ended (${state}).`, { next: [next] })
+}
+
+function refuseMove(row: Workload, wants: Wants): void {
+  refuseEnded(row, `isobar describe ${row.id}`)
   if (row.wants === 'stop' && wants !== 'stop')
     throw new Problem('conflict', `"${row.name}" is being stopped already.`, { next: [`isobar wait ${row.id}`] })
 }

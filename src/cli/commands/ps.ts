@@ -94,6 +94,7 @@ function queryOf(call: Call): Query {
     kind: call.text('kind'),
     project: call.text('project'),
     label: call.text('label'),
+    orderBy: call.text('order-by'),
   }
 }
 

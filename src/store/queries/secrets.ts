@@ -1,16 +1,17 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 
-import type { Database } from '#store/database.ts'
-import type { Secrets } from '#store/store.ts'
+import type { Database, Executor } from '#store/database.ts'
+import type { Secrets, StoredSecret } from '#store/settings.ts'
 import { nudge } from './nudge.ts'
 
 /** Secrets as they were sealed by others; nothing in this room can read one. */
 export const createSecrets = (database: Database): Secrets => ({
-  put: (...[project, name, sealed, now]) =>
+  put: (project, { name, sealed, updatedAt }, check) =>
     database.write(async (on) => {
+      if (check) check(await found(on, { project, name }, sql`for update`))
       await sql`
         insert into secrets (project, name, sealed, updated_at)
-        values (${project}, ${name}, ${Buffer.from(sealed)}, ${now}::bigint)
+        values (${project}, ${name}, ${Buffer.from(sealed)}, ${updatedAt}::bigint)
         on conflict (project, name) do update set sealed = excluded.sealed, updated_at = excluded.updated_at
       `.execute(on)
       await nudge(on, ['admit']) // somebody may wait for it
@@ -22,6 +23,7 @@ export const createSecrets = (database: Database): Secrets => ({
       `.execute(on)
       return rows
     }),
+  find: (project, name) => database.read((on) => found(on, { project, name })),
   get: (project, names) =>
     database.read(async (on) => {
       const { rows } = await sql<{ name: string; sealed: Buffer }>`
@@ -47,8 +49,9 @@ export const createSecrets = (database: Database): Secrets => ({
       const { rows } = await sql`select 1 from house where key_mark is not null`.execute(on)
       return rows.length > 0
     }),
-  remove: (project, name) =>
+  remove: (project, name, check) =>
     database.write(async (on) => {
+      if (check) check(await found(on, { project, name }, sql`for update`))
       const { rows } = await sql`
         delete from secrets where project = ${project} and name = ${name} returning name
       `.execute(on)
@@ -56,3 +59,12 @@ export const createSecrets = (database: Database): Secrets => ({
       return rows.length > 0
     }),
 })
+
+type Which = { project: string; name: string }
+
+async function found(on: Executor, { project, name }: Which, lock: RawBuilder<unknown> = sql``) {
+  const { rows } = await sql<StoredSecret>`
+    select name, sealed, updated_at as "updatedAt" from secrets where project = ${project} and name = ${name} ${lock}
+  `.execute(on)
+  return rows[0] ?? null
+}

@@ -86,13 +86,13 @@ test('nothing takes back that a workload is to stop, and an ended one wants noth
   await using store = await aStore()
   const [id = ''] = await submitted(store, [aJob()])
   const by = { who: 'me', now: aNow }
-  assert.equal(await store.workloads.want(id, 'hold', by), true)
-  assert.equal(await store.workloads.want(id, 'stop', by), true)
-  assert.equal(await store.workloads.want(id, 'run', by), false)
+  assert.equal((await store.workloads.want(id, 'hold', by))?.wants, 'hold')
+  assert.equal((await store.workloads.want(id, 'stop', by))?.wants, 'stop')
+  assert.equal(await store.workloads.want(id, 'run', by), null)
   assert.equal((await store.workloads.get(id))?.wants, 'stop')
   await store.apply([{ change: 'workload', id, to: 'stopped', reason: '' }])
-  assert.equal(await store.workloads.want(id, 'stop', by), false)
-  assert.equal(await store.workloads.prioritise(id, 7, by), false)
+  assert.equal(await store.workloads.want(id, 'stop', by), null)
+  assert.equal(await store.workloads.prioritise(id, 7, by), null)
 })
 
 test('the endpoints of a service are those of its ready replicas, and a service without one is told of too', async () => {

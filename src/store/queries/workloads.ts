@@ -4,18 +4,18 @@ import type { Attempt } from '#model/attempt.ts'
 import type { Lease } from '#model/lease.ts'
 import type { Refusal } from '#model/plan.ts'
 import type { Rank } from '#model/rank.ts'
-import { wantedReplicas, type Wants } from '#model/workload.ts'
+import { wantedReplicas, type Wants, type Workload } from '#model/workload.ts'
 import type { Database, Executor } from '#store/database.ts'
-import type { ListedWorkload, NewWorkload, Page, WorkloadFilter, Workloads } from '#store/store.ts'
+import type { By, ListedWorkload, NewWorkload, Workloads } from '#store/store.ts'
 import { attemptColumns, leaseColumns, rankColumns, workloadColumns } from './columns.ts'
 import { tell } from './events.ts'
-import { lineOf, needOf } from './queue.ts'
+import { newestFirst, orderOf, pageOf } from './pages.ts'
 import { expired, forget } from './prune.ts'
+import { lineOf, needOf } from './queue.ts'
 
 export const createWorkloads = (database: Database): Workloads => ({
   submit: (workloads, now) => database.write((on) => submit(on, workloads, now)),
-  get: (id) =>
-    database.read(async (on) => (await listed(on, sql`select id from workloads where id = ${id}`))[0] ?? null),
+  get: (id) => database.read((on) => one(on, id)),
   find: (project, nameOrId) =>
     database.read(async (on) => {
       const named = sql`select id, created_at from workloads where project = ${project} and name = ${nameOrId}`
@@ -32,7 +32,7 @@ export const createWorkloads = (database: Database): Workloads => ({
       )
       return found[0] ?? null
     }),
-  list: (filter, page) => database.read((on) => listed(on, pageOf(filter, page))),
+  list: (filter, page) => database.read((on) => listed(on, pageOf(filter, page), orderOf(page))),
   want: (id, wants, by) => database.write((on) => want(on, { id, wants, ...by })),
   prioritise: (id, priority, by) => database.write((on) => prioritise(on, { id, priority, ...by })),
   attempts: (id) => database.readAtOnce((on) => attemptsOf(on, id)),
@@ -101,35 +101,10 @@ async function submit(on: Executor, workloads: NewWorkload[], now: number): Prom
   await tell(on, { events, now, nudges: ['follow', 'events'], news: { come: workloads.map(({ id }) => id) } })
 }
 
-/** Ids of one page, newest first. */
-function pageOf(filter: WorkloadFilter, page: Page): RawBuilder<unknown> {
-  const conditions = [sql`true`]
-  if (filter.project !== undefined) conditions.push(sql`project = ${filter.project}`)
-  if (filter.name !== undefined) conditions.push(sql`name = ${filter.name}`)
-  if (filter.kind !== undefined) conditions.push(sql`kind = ${filter.kind}`)
-  if (filter.states) conditions.push(inStates(filter.states))
-  if (filter.label) conditions.push(sql`spec -> 'labels' ->> ${filter.label[0]} = ${filter.label[1]}`)
-  if (page.after) conditions.push(sql`(created_at, id) < (${page.after.createdAt}::bigint, ${page.after.id}::text)`)
-  return sql`
-    select id from workloads where ${sql.join(conditions, sql` and `)}
-    order by created_at desc, id desc limit ${page.size}
-  `
-}
-
-const ended: ReadonlySet<string> = new Set(['succeeded', 'failed', 'stopped'])
-
-/** Says so when only live ones are asked for, in the words of the index that holds just those. */
-function inStates(states: string[]): RawBuilder<unknown> {
-  const chosen = sql`state = any(${states}::text[])`
-  return states.some((state) => ended.has(state))
-    ? chosen
-    : sql`state not in ('succeeded', 'failed', 'stopped') and ${chosen}`
-}
-
 type ListedRow = Omit<ListedWorkload, 'tasks'> & { succeeded: number; failed: number; leased: number }
 
-/** The workloads of some ids, with what is shown beside each, newest first. */
-async function listed(on: Executor, ids: RawBuilder<unknown>): Promise<ListedWorkload[]> {
+/** The workloads of some ids, with what is shown beside each, in order. */
+async function listed(on: Executor, ids: RawBuilder<unknown>, order = newestFirst): Promise<ListedWorkload[]> {
   const { rows } = await sql<ListedRow>`
     with page as materialized (${ids})
     select ${workloadColumns('w')},
@@ -148,7 +123,7 @@ async function listed(on: Executor, ids: RawBuilder<unknown>): Promise<ListedWor
       where l.workload = w.id and l.state in ('wanted', 'starting', 'held', 'stopping')
     ) l on true
     left join spent s on s.kind = 'workload' and s.name = w.id
-    order by w.created_at desc, w.id desc
+    order by ${order}
   `.execute(on)
   return rows.map(({ succeeded, failed, leased, ...row }) => ({
     ...row,
@@ -156,9 +131,23 @@ async function listed(on: Executor, ids: RawBuilder<unknown>): Promise<ListedWor
   }))
 }
 
-type Asked = { id: string; who: string; now: number }
+const one = async (on: Executor, id: string): Promise<ListedWorkload | null> =>
+  (await listed(on, sql`select ${id}::text as id`))[0] ?? null
 
-async function want(on: Executor, { id, wants, who, now }: Asked & { wants: Wants }): Promise<boolean> {
+type Asked = By & { id: string }
+
+/** Asks of the row as it is, which nobody else changes until the transaction ends. */
+async function checked(on: Executor, { id, check }: Asked): Promise<void> {
+  if (!check) return
+  const { rows } = await sql<Workload>`
+    select ${workloadColumns('w')} from workloads w where w.id = ${id} for no key update
+  `.execute(on)
+  if (rows[0]) check(rows[0])
+}
+
+async function want(on: Executor, { wants, ...asked }: Asked & { wants: Wants }): Promise<ListedWorkload | null> {
+  await checked(on, asked)
+  const { id, who, now } = asked
   // Once it is to stop, nothing takes that back.
   const { rows } = await sql<{ name: string; project: string }>`
     update workloads set wants = ${wants}, due_at = ${now}::bigint
@@ -166,20 +155,24 @@ async function want(on: Executor, { id, wants, who, now }: Asked & { wants: Want
     returning name, project
   `.execute(on)
   const [row] = rows
-  if (!row) return false
-  const asked = { run: 'released', hold: 'held back', stop: 'asked to stop' }[wants]
-  const message = `${row.name} was ${asked} by ${who}`
+  if (!row) return null
+  const verb = { run: 'released', hold: 'held back', stop: 'asked to stop' }[wants]
+  const message = `${row.name} was ${verb} by ${who}`
   const event = { type: 'workload.asked', workload: id, project: row.project, message, data: { wants, by: who } }
   await tell(on, { events: [event], now, nudges: ['follow', 'admit', 'events', 'agents'] })
-  return true
+  return one(on, id)
 }
 
-async function prioritise(on: Executor, { id, priority, who, now }: Asked & { priority: number }): Promise<boolean> {
+type Prioritised = Asked & { priority: number }
+
+async function prioritise(on: Executor, { priority, ...asked }: Prioritised): Promise<ListedWorkload | null> {
+  await checked(on, asked)
+  const { id, who, now } = asked
   const { rows } = await sql<{ name: string; project: string }>`
     update workloads set priority = ${priority} where id = ${id} and ended_at is null returning name, project
   `.execute(on)
   const [row] = rows
-  if (!row) return false
+  if (!row) return null
   await sql`
     update replicas r set priority = w.priority, need = ${lineOf} from workloads w where w.id = ${id} and r.workload = w.id
   `.execute(on)
@@ -192,7 +185,7 @@ async function prioritise(on: Executor, { id, priority, who, now }: Asked & { pr
     data: { priority, by: who },
   }
   await tell(on, { events: [event], now, nudges: ['admit', 'events'] })
-  return true
+  return one(on, id)
 }
 
 async function attemptsOf(on: Executor, id: string): Promise<(Attempt & { lease: Lease | null; ranks: Rank[] })[]> {
