@@ -131,7 +131,8 @@ export async function readText(response: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString('utf8')
 }
 
-async function readJson<T>(response: IncomingMessage): Promise<T> {
+/** Reads a whole body as JSON. */
+export async function readJson<T>(response: IncomingMessage): Promise<T> {
   const text = await readText(response)
   try {
     const value: T = JSON.parse(text || 'null') // of this shape by the contract of the API that both sides share

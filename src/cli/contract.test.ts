@@ -105,6 +105,8 @@ test('ps shows what waits, and why', async () => {
   assert.equal((await isobar('ps', '--label', 'team=b')).stdout, '')
   assert.equal((await isobar('ps', '-o', "jsonpath={.items[*].labels['team']}")).stdout, 'a a\n'.replace(' ', '\n'))
   assert.equal((await isobar('ps', '--limit', '1', '-o', 'name')).stdout, 'second\n')
+  assert.equal((await isobar('ps', '--order-by', 'name', '-o', 'name')).stdout, 'first\nsecond\n')
+  assert.equal((await isobar('ps', '--order-by', 'age')).code, 2)
 })
 
 test('a plan that nothing can hold exits with 6 and names what helps', async () => {
@@ -128,6 +130,23 @@ test('changes give what they changed as data', async () => {
   const changed = await isobar('projects', 'set', 'research', '--cpus', 'none', '--nodes', '3', '-o', 'json')
   const [research] = ProjectList.parse(JSON.parse(changed.stdout)).items
   assert.deepEqual([research?.quota, research?.budget?.text], [{ nodes: 3 }, '$5.00'])
+})
+
+test('of limits of a project that are set at once each is kept, or refused with 5', async () => {
+  const limits = ['--cpus', '--accelerators', '--nodes']
+  for (let round = 0; round < 4; round++) {
+    const name = `crowd-${round}`
+    assert.equal((await isobar('projects', 'set', name, '--weight', '2')).code, 0)
+    const ends = await Promise.all(limits.map((limit) => isobar('projects', 'set', name, limit, '3')))
+    const { quota } = JSON.parse((await isobar('projects', 'show', name, '-o', 'json')).stdout)
+    const kept = ends.filter(({ code }) => code === 0)
+    assert.equal(Object.keys(quota).length, kept.length)
+    assert.ok(kept.length > 0)
+    for (const { code, stderr } of ends.filter((end) => !kept.includes(end))) {
+      assert.equal(code, 5)
+      assert.match(stderr, /^error: Project "crowd-\d" was changed since[^\n]+\nnext: isobar projects show crowd-\d\n$/)
+    }
+  }
 })
 
 test('what is shown of a project is a file that makes it again, and a wrong one is told with its place', async () => {

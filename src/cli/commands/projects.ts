@@ -1,11 +1,11 @@
 import type { ProjectList, ProjectRequest, ProjectView } from '#api/project-views.ts'
 import type { Call } from '#cli/call.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
-import type { Api } from '#cli/client.ts'
+import { readJson, type Api } from '#cli/client.ts'
 import { showList, showOne } from '#cli/output/show.ts'
 import { readSpec } from '#cli/submission.ts'
 import { parseMoney } from '#kit/money.ts'
-import type { Project } from '#model/project.ts'
+import type { Project, Quota } from '#model/project.ts'
 
 /** `isobar projects` */
 export async function list(call: Call): Promise<void> {
@@ -18,8 +18,7 @@ export async function list(call: Call): Promise<void> {
 export async function show(call: Call): Promise<void> {
   const [name = ''] = call.args
   const api = await call.api()
-  const found = (await api.get<ProjectList>('/v1/projects')).items.find((one) => one.name === name)
-  if (!found) throw new CliFault(`there is no project ${name}`, { code: exitCodes.notFound, next: ['isobar projects'] })
+  const found = await api.get<ProjectView>(pathOf(name))
   const { stringify } = await import('yaml')
   const { writtenProject } = await import('#model/project-document.ts')
   await showOne(call, {
@@ -41,18 +40,39 @@ export async function set(call: Call): Promise<void> {
   if (file !== undefined) return setAll(call, file)
   if (name === undefined) throw wrong('a project is set by its name, or from a file')
   const api = await call.api()
-  const before = (await api.get<ProjectList>('/v1/projects')).items.find((one) => one.name === name)
-  const request: ProjectRequest = { quota: { ...before?.quota } }
+  const request: ProjectRequest = {}
   const weight = wholeOf(call, 'weight')
   if (weight !== undefined && weight !== null) request.weight = weight
   const budget = budgetOf(call)
   if (budget !== undefined) request.budgetMicros = budget
   const parent = call.text('parent')
   if (parent !== undefined) request.parent = parent === 'none' ? null : parent
-  limit(request, 'cpuMilli', wholeOf(call, 'cpus'), 1000)
-  limit(request, 'accelerators', wholeOf(call, 'accelerators'))
-  limit(request, 'nodes', wholeOf(call, 'nodes'))
-  await tell(call, [await put(api, name, request)])
+  const limits = Object.entries({
+    cpuMilli: wholeOf(call, 'cpus', 1000),
+    accelerators: wholeOf(call, 'accelerators'),
+    nodes: wholeOf(call, 'nodes'),
+  }).filter(([, limit]) => limit !== undefined)
+  const { tag, ...quota } = limits.length === 0 ? {} : await withLimits(api, name, limits)
+  await tell(call, [await put(api, { name, request: { ...request, ...quota }, tag })])
+}
+
+type Limits = [string, number | null | undefined][]
+
+/** The quota of a project with other limits, and the tag of what it was read from: a quota is written as a whole. */
+async function withLimits(api: Api, name: string, limits: Limits): Promise<Pick<Put, 'tag'> & { quota: Quota }> {
+  const { tag, quota } = await quotaOf(api, name)
+  const changed = Object.entries({ ...quota, ...Object.fromEntries(limits) }).filter(([, limit]) => limit !== null)
+  return { tag, quota: Object.fromEntries(changed) }
+}
+
+async function quotaOf(api: Api, name: string): Promise<Pick<Put, 'tag'> & { quota: Quota }> {
+  try {
+    const response = await api.open('GET', pathOf(name))
+    return { quota: (await readJson<ProjectView>(response)).quota, tag: response.headers.etag }
+  } catch (error) {
+    if (error instanceof CliFault && error.code === exitCodes.notFound) return { quota: {}, tag: undefined }
+    throw error
+  }
 }
 
 async function setAll(call: Call, file: string): Promise<void> {
@@ -70,7 +90,7 @@ async function setAll(call: Call, file: string): Promise<void> {
     })
   const api = await call.api()
   const views: ProjectView[] = []
-  for (const { name, ...project } of parentsFirst(read.projects)) views.push(await put(api, name, project))
+  for (const { name, ...request } of parentsFirst(read.projects)) views.push(await put(api, { name, request }))
   await tell(call, views)
 }
 
@@ -89,25 +109,23 @@ function parentsFirst(projects: readonly Project[]): Project[] {
   return [...sorted]
 }
 
-const put = (api: Api, name: string, request: ProjectRequest): Promise<ProjectView> =>
-  api.send<ProjectView>('PUT', `/v1/projects/${encodeURIComponent(name)}`, request)
+const pathOf = (name: string): string => `/v1/projects/${encodeURIComponent(name)}`
 
-function limit(
-  request: ProjectRequest,
-  key: 'cpuMilli' | 'accelerators' | 'nodes',
-  ...[value, unit = 1]: [number | null | undefined, number?]
-): void {
-  if (value === undefined) return
-  const { [key]: _, ...others } = request.quota ?? {}
-  request.quota = value === null ? others : { ...others, [key]: value * unit }
+type Put = { name: string; request: ProjectRequest; tag?: string | undefined }
+
+/** With a tag only if the project is still as it was when it was read. */
+async function put(api: Api, { name, request, tag }: Put): Promise<ProjectView> {
+  if (tag === undefined) return api.send<ProjectView>('PUT', pathOf(name), request)
+  const headers = { 'content-type': 'application/json', 'if-match': tag }
+  return readJson(await api.open('PUT', pathOf(name), { headers, body: JSON.stringify(request) }))
 }
 
-/** A whole number, `none`, or nothing when the option was not given. */
-function wholeOf(call: Call, name: string): number | null | undefined {
+/** A whole number of a unit, `none`, or nothing when the option was not given. */
+function wholeOf(call: Call, name: string, unit = 1): number | null | undefined {
   const text = call.text(name)
   if (text === undefined) return undefined
   if (text === 'none') return null
-  if (/^\d{1,9}$/.test(text)) return Number(text)
+  if (/^\d{1,9}$/.test(text)) return Number(text) * unit
   throw wrong(`--${name} ${text} is neither a whole number nor none`)
 }
 
