@@ -138,7 +138,8 @@ sites:
 const simulatedIntroduction = `A site of the provider \`simulated\` starts nothing. It takes orders as a cloud would, at its price and within its nodes,
 says after \`boot\` that the ranks run and after \`run\` that they exited with 0, so that one can try plans, prices, quotas
 and budgets on machines that one does not have. It lives in the server's memory: when the server ends, what it held is
-lost, and of two control planes each would have its own. Its \`shape\` is required, it has no \`root\`, and has besides:
+lost, and of two control planes each would have its own. Its \`shape\` is required; it has no \`root\`,
+\`topology\`, \`labels\` or \`taints\`, and has besides:
 
 \`\`\`yaml
 sites:

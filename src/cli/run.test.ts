@@ -90,6 +90,16 @@ test('several jobs are followed side by side, and the first exit code that is no
   assert.deepEqual(stdout.split('\n').sort(), ['', '[one] from one', '[two] from two'])
 })
 
+const python = spawnSync('python3', ['--version']).status === 0
+
+test('what init writes for a service serves as it is', { skip: !python && 'there is no python3 here' }, async () => {
+  assert.equal((await isobar('init', 'service', '--name', 'fresh')).code, 0)
+  assert.equal((await isobar('run', 'service.yaml')).code, 0)
+  const ready = await isobar('wait', 'fresh', '--for', 'ready', '--timeout', '20s')
+  await isobar('stop', 'fresh', '--wait')
+  assert.equal(ready.code, 0, ready.stderr)
+})
+
 test('a workdir is taken along as it was', async () => {
   mkdirSync(join(house.home, 'work'))
   writeFileSync(join(house.home, 'work', 'data.txt'), 'first\n')

@@ -15,7 +15,7 @@ const own: Record<Kind, { about: string; fields: string; run: string }> = {
 ports: [8080]
 readiness:
   path: /                 # answers 2xx when it can serve; without a path a connection is enough`,
-    run: 'python3 -m http.server 8080',
+    run: 'exec python3 -m http.server "$PORT"   # its own port: replicas may share a machine',
   },
   array: {
     about: 'An array: many tasks, numbered from 0 in ISOBAR_TASK_INDEX.',

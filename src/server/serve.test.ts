@@ -51,7 +51,8 @@ test('a second server on the same state directory is refused with the address of
   })
 })
 
-const refused = (error: unknown) => error instanceof ServerProblem && /another key.*\n.*lost.*\n.*--key-file/.test(error.message)
+const refused = (error: unknown) =>
+  error instanceof ServerProblem && /another key.*\n.*lost.*\n.*--key-file/.test(error.message)
 
 test('a control plane with another key than that of its database is refused, unless nothing hangs on the key', async (t) => {
   const url = await aDatabase()

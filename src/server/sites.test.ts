@@ -43,6 +43,10 @@ test('a site declares the terms of its offers and what data costs that leaves it
 test('what is wrong in a sites.yaml is shown at its place, with the fix last', async () => {
   const wrong: [string, RegExp][] = [
     [
+      `sites:\n  - {provider: local, name: a}\n  - provider: simulated\n    name: b\n    shape: ${shape}\n    topology: [2]\n`,
+      /^sites\.yaml:6:5: sites\[1\]\.topology: a site of simulated has no field "topology"\n/,
+    ],
+    [
       'sites:\n  - provider: local\n    name: west\n    price: cheap\n',
       /^sites\.yaml:4:12: sites\[0\]\.price: .*\n {2} {4}price: cheap\n {2} {11}\^\n/,
     ],

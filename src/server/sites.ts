@@ -60,7 +60,8 @@ export async function parseSites(path: string, text: string): Promise<Declared> 
     // A place within this provider's part is one within the whole file.
     const inFile = ([list, at, ...inner]: PropertyKey[]): PropertyKey[] =>
       list === undefined || at === undefined ? ['sites'] : ['sites', members[Number(at)]?.at ?? 0, ...inner]
-    if (problem) throw say({ ...problem, path: inFile(problem.path) })
+    const message = problem?.message.replace(/^sites\[\d+\]/, `a site of ${provider}`) ?? ''
+    if (problem) throw say({ ...problem, message, path: inFile(problem.path) })
     declared.set(provider, options)
   }
   return declared
