@@ -56,8 +56,9 @@ const tagHeader = z.object({
 export function requireMatch(asked: z.output<typeof matchHeader>, now: string | null, what: Matched): void {
   const tags = asked['If-Match'] === undefined ? null : tagsOf(asked['If-Match'])
   if (tags === null || (now !== null && (tags[0] === '*' || tags.includes(now)))) return
-  const why = now === null ? `There is no ${what.name}` : `${capital(what.name)} was changed since it was read`
-  throw new Problem('changed', `${why}, so that If-Match does not hold; nothing was done.`, { next: [what.look] })
+  const why =
+    now === null ? `There is no ${what.name} to change` : `${capital(what.name)} was changed since it was read`
+  throw new Problem('changed', `${why}; nothing was done.`, { next: [what.look] })
 }
 
 /** What a change is about, and the command that shows how it is now. */
