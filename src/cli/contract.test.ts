@@ -65,6 +65,8 @@ const reads: [string[], { parse(value: unknown): unknown } | undefined][] = [
   [['server', 'status'], ServerView],
   [['server', 'start'], ServerView],
   [['version'], undefined],
+  [['api', 'v1/workloads'], WorkloadPage],
+  [['api', 'get', 'v1/projects/default'], ProjectView],
   [['validate', 'first.yaml', 'second.yaml'], undefined],
   [['plan', 'first.yaml'], PlanView],
   [['simulate', 'fleet.yaml', 'jobs.csv'], undefined],
@@ -87,10 +89,22 @@ test('stdout is data and nothing else, in every format of every command that rea
 })
 
 test('every command that gives data is held to that', () => {
-  const changing = ['run', 'apply', 'stop', 'hold', 'release', 'priority', 'wait', 'projects set']
+  const changing = [
+    'run',
+    'apply',
+    'stop',
+    'hold',
+    'release',
+    'priority',
+    'wait',
+    'projects set',
+    'init',
+    'secret set',
+    'secret rm',
+  ]
   const covered = new Set([...reads.map(([argv]) => argv.join(' ')), ...changing])
   for (const { name, data } of tree)
-    if (data && !name.startsWith('db '))
+    if (data && !name.startsWith('db ') && name !== 'server stop')
       assert.ok(
         [...covered].some((one) => one === name || one.startsWith(`${name} `)),
         name,
@@ -322,13 +336,17 @@ test('secrets come from standard input or a file, and are never shown', async ()
   assert.doesNotMatch(JSON.stringify([set, await isobar('secret', 'list', '-o', 'json')]), /hush/)
   assert.equal((await callMain(['secret', 'set', 'TOKEN'], { env: house.env })).code, 2)
   assert.equal((await isobar('secret', 'set', 'TOKEN', 'in-argv')).code, 2)
-  assert.equal((await isobar('secret', 'rm', 'TOKEN')).code, 0)
+  assert.equal((await isobar('secret', 'rm', 'TOKEN', '-o', 'name')).stdout, 'TOKEN\n')
+  const again = await isobar('secret', 'set', 'TOKEN', '--file', 'token.txt', '-o', 'json')
+  assert.deepEqual(JSON.parse(again.stdout), { name: 'TOKEN', project: 'default' })
 })
 
 test('the API can be called as it is', async () => {
   const got = await isobar('api', 'get', '/v1/workloads/first')
   assert.equal(WorkloadDetail.parse(JSON.parse(got.stdout)).name, 'first')
   assert.equal((await isobar('api', '/v1/projects')).code, 0)
+  assert.match((await isobar('api', '/v1/projects', '-o', 'jsonpath=.items[*].name')).stdout, /^default$/m)
+  assert.equal((await isobar('api', '/docs', '-o', 'json')).code, 2)
   const put = await callMain(['api', 'put', 'v1/workloads/first/priority'], { env: house.env, input: '{"priority":9}' })
   assert.equal(JSON.parse(put.stdout).priority, 9)
   assert.equal(

@@ -20,11 +20,12 @@ export function wayBack({ id, kind }: Pick<WorkloadView, 'id' | 'kind'>): string
 export function bill(workload: WorkloadDetail, now: number): string {
   const spent = workload.attemptList.reduce((sum, attempt) => sum + BigInt(attempt.spent.micros), 0n)
   const latest = workload.attemptList[0]
+  const each = workload.replicas > 1 ? ' each' : ''
   const ended = workload.exitCode === null ? workload.state : `${workload.state} with exit code ${workload.exitCode}`
   return [
     `${workload.name} ${ended}`,
     ...(workload.startedAt ? [`ran ${took(workload.startedAt, workload.endedAt, now)}`] : []),
-    `cost ${formatMoney(spent)}${latest ? ` at ${latest.pricePerHour.text}/h` : ''}`,
+    `cost ${formatMoney(spent)}${latest ? ` at ${latest.pricePerHour.text}/h${each}` : ''}`,
     count(workload.attempts, 'attempt'),
   ].join(' · ')
 }

@@ -93,10 +93,16 @@ test('several jobs are followed side by side, and the first exit code that is no
 const python = spawnSync('python3', ['--version']).status === 0
 
 test('what init writes for a service serves as it is', { skip: !python && 'there is no python3 here' }, async () => {
-  assert.equal((await isobar('init', 'service', '--name', 'fresh')).code, 0)
+  const written = await isobar('init', 'service', '--name', 'fresh', '-o', 'json')
+  assert.deepEqual(JSON.parse(written.stdout), {
+    file: join(house.home, 'service.yaml'),
+    kind: 'service',
+    name: 'fresh',
+  })
   assert.equal((await isobar('run', 'service.yaml')).code, 0)
   const ready = await isobar('wait', 'fresh', '--for', 'ready', '--timeout', '20s')
-  await isobar('stop', 'fresh', '--wait')
+  const stopped = await isobar('stop', 'fresh', '--wait')
+  assert.match(stopped.stderr, / at \$0\.10\/h each · \d+ attempts/)
   assert.equal(ready.code, 0, ready.stderr)
 })
 

@@ -1,11 +1,14 @@
 import type { Call } from '#cli/call.ts'
+import { readText } from '#cli/client.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
 import { readStdin, write } from '#cli/io.ts'
+import { forPeople } from '#cli/output/format.ts'
+import { showList, showOne } from '#cli/output/show.ts'
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 const mostBytes = 64 * 1024 * 1024
 
-/** `isobar api`: the request as it is, the answer as it comes. */
+/** `isobar api`: the request as it is, the answer as it comes, or in the format that was asked for. */
 export async function callApi(call: Call): Promise<number> {
   const [first = '', second] = call.args
   const method = second === undefined ? 'GET' : first.toUpperCase()
@@ -24,6 +27,10 @@ export async function callApi(call: Call): Promise<number> {
     ...(body.length > 0 ? { body } : {}),
     silenceMs: 0,
   })
+  if (!forPeople(call.format)) {
+    await showAnswer(call, await readText(response))
+    return exitCodes.done
+  }
   let last = 10
   for await (const part of response) {
     const bytes: Buffer = part
@@ -32,4 +39,33 @@ export async function callApi(call: Call): Promise<number> {
   }
   if (last !== 10 && call.io.tty.stdout) await write(call.io, '\n')
   return exitCodes.done
+}
+
+/** An answer is one thing, or a page of items. */
+async function showAnswer(call: Call, text: string): Promise<void> {
+  const data = parsed(text)
+  const items =
+    data && typeof data === 'object' && 'items' in data && Array.isArray(data.items) ? data.items : undefined
+  if (items) await showList<unknown>(call, { data, items, columns: [], name: nameOf, empty: '' })
+  else await showOne(call, { data, name: () => nameOf(data), people: () => text })
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text || 'null')
+  } catch {
+    throw new CliFault('the answer is not JSON, so it has one format', {
+      code: exitCodes.usage,
+      next: ['isobar api without -o'],
+    })
+  }
+}
+
+/** Where the name of a thing stands, the best first. */
+const names = ['name', 'site', 'id', 'cursor']
+
+function nameOf(data: unknown): string {
+  const fields = new Map(Object.entries(data ?? {}))
+  const name = names.map((key) => fields.get(key)).find((value) => typeof value === 'string')
+  return name === undefined ? '' : String(name)
 }

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import type { Call } from '#cli/call.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
 import { note, write } from '#cli/io.ts'
+import { showOne } from '#cli/output/show.ts'
 import { isKind, template } from '#cli/spec-template.ts'
 import { didYouMean } from '#kit/did-you-mean.ts'
 
@@ -20,7 +21,8 @@ export async function init(call: Call): Promise<void> {
       next: [`isobar init ${near ?? 'job'}`],
     })
   }
-  const text = template(kind, call.text('name') ?? kind)
+  const name = call.text('name') ?? kind
+  const text = template(kind, name)
   const file = call.text('file') ?? `${kind}.yaml`
   if (file === '-') return write(call.io, text)
   const path = resolve(call.io.cwd, file)
@@ -33,5 +35,6 @@ export async function init(call: Call): Promise<void> {
       next: [`isobar init ${kind} --file <another path>`],
     })
   }
+  await showOne(call, { data: { file: path, kind, name }, name: () => file, people: () => '' })
   note(call.io, `${file} is written. next: isobar run ${file}`)
 }

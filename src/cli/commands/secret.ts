@@ -5,7 +5,7 @@ import type { SecretList } from '#api/views.ts'
 import type { Call } from '#cli/call.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
 import { note, readStdin } from '#cli/io.ts'
-import { showList } from '#cli/output/show.ts'
+import { showList, showOne } from '#cli/output/show.ts'
 
 const mostBytes = 64 * 1024
 
@@ -22,6 +22,7 @@ export async function set(call: Call): Promise<void> {
   const headers = { 'content-type': 'application/octet-stream' }
   const response = await api.open('PUT', path(name), { headers, body: value, query: { project: call.text('project') } })
   response.resume()
+  await showName(call, name)
   note(call.io, `${name} is kept. next: name it under "secrets" in a spec`)
 }
 
@@ -74,7 +75,11 @@ export async function remove(call: Call): Promise<void> {
   const api = await call.api()
   const response = await api.open('DELETE', path(name), { query: { project: call.text('project') } })
   response.resume()
+  await showName(call, name)
   note(call.io, `${name} is forgotten`)
 }
+
+const showName = (call: Call, name: string): Promise<void> =>
+  showOne(call, { data: { name, project: call.text('project') ?? 'default' }, name: () => name, people: () => '' })
 
 const path = (name: string): string => `/v1/secrets/${encodeURIComponent(name)}`

@@ -28,9 +28,13 @@ export async function start(call: Call): Promise<void> {
 
 /** `isobar server stop` */
 export async function stop(call: Call): Promise<void> {
-  if (!call.flag('remove')) return note(call.io, await end(call))
-  const { removeState } = await import('./remove-state.ts')
-  return removeState(call, end)
+  const url = readServerFile(homeOf(call.io))?.url ?? null
+  if (call.flag('remove')) {
+    const { removeState } = await import('./remove-state.ts')
+    await removeState(call, end)
+  } else note(call.io, await end(call))
+  const data = { url: call.io.env.ISOBAR_SERVER || url, runs: false, removed: call.flag('remove') }
+  await showOne(call, { data, name: () => data.url ?? '', people: () => '' })
 }
 
 /** Ends the server, and returns what to say of it. */

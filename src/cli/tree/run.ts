@@ -80,6 +80,7 @@ export const run: readonly CommandSpec[] = [
     ],
     examples: ['isobar init', 'isobar init service --name chat -f chat.yaml'],
     next: 'isobar run job.yaml',
+    data: true,
     action: async () => (await import('#cli/commands/init.ts')).init,
   },
 ]

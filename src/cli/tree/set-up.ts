@@ -12,6 +12,7 @@ const secrets: readonly CommandSpec[] = [
     options: [{ flags: '-f, --file <path>', description: 'read it from this file' }, project],
     examples: ['isobar secret set HF_TOKEN < token.txt', 'isobar secret set HF_TOKEN --file token.txt'],
     next: 'name it under "secrets" in a spec',
+    data: true,
     action: async () => (await import('#cli/commands/secret.ts')).set,
   },
   {
@@ -30,6 +31,7 @@ const secrets: readonly CommandSpec[] = [
     summary: 'forget a secret',
     options: [project],
     examples: ['isobar secret rm HF_TOKEN'],
+    data: true,
     action: async () => (await import('#cli/commands/secret.ts')).remove,
   },
 ]
@@ -86,6 +88,7 @@ const servers: readonly CommandSpec[] = [
     ],
     examples: ['isobar server stop', 'isobar server stop --remove'],
     next: 'isobar server start',
+    data: true,
     action: async () => (await import('#cli/commands/server.ts')).stop,
   },
 ]
@@ -169,12 +172,14 @@ export const setUp: readonly CommandSpec[] = [
     group: 'Set up',
     summary: 'call the API directly',
     details:
-      'The body comes from standard input. Without a method it is GET. The API describes itself at openapi.json.',
+      'The body comes from standard input. Without a method it is GET. The API describes itself at openapi.json. The answer is written as it comes, or with -o in another format.',
     examples: [
       'isobar api get v1/workloads',
       'isobar api openapi.json',
+      'isobar api v1/sites -o jsonpath=.items[0].reach',
       'echo \'{"priority": 5}\' | isobar api put v1/workloads/train/priority',
     ],
+    data: true,
     action: async () => (await import('#cli/commands/api.ts')).callApi,
   },
   {
