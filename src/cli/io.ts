@@ -66,8 +66,8 @@ export async function ask(io: Io, question: string): Promise<string | undefined>
   })
 }
 
-/** Whether there is someone to ask. */
-export const canAsk = (io: Io): boolean => io.tty.stdin && io.tty.stderr
+/** Whether there is someone to ask: a program may give its commands a terminal and read no questions. */
+export const canAsk = (io: Io): boolean => io.tty.stdin && io.tty.stderr && !io.env.ISOBAR_PROMPT_DISABLED
 
 /** All of stdin, at most `limit` bytes of it. */
 export async function readStdin(io: Io, limit: number): Promise<Buffer> {

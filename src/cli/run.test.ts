@@ -150,6 +150,8 @@ test('above the price that was allowed nothing starts without an amount, not eve
     asked.stderr,
     /^dear +job .* local\/here [\s\S]*Type \$0\.10 to start it: [\s\S]*next: isobar run --name dear/m,
   )
+  const quiet = await callMain(ask, { ...mine, env: { ...house.env, ISOBAR_PROMPT_DISABLED: '1' }, input: '0.1\n' })
+  assert.equal(quiet.code, 7, 'nothing is asked')
   const answered = await callMain(ask, { ...mine, input: '0.1\n' })
   assert.equal(answered.code, 0, answered.stderr)
   assert.equal(answered.stderr.split('WHY').length, 2, 'the plan is shown once')

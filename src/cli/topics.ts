@@ -27,6 +27,8 @@ const environment = `Environment
   ISOBAR_LISTEN         where the server listens; 127.0.0.1:7411 by default
   DATABASE_URL          a PostgreSQL 15 or newer for the server, instead of its own
   ISOBAR_CONFIRM_ABOVE  price for an hour above which run and apply want an amount; $20 by default
+  ISOBAR_PROMPT_DISABLED
+                        ask nothing, also on a terminal
   ISOBAR_DEBUG          show where an error comes from
   NO_COLOR              no colour
   CLICOLOR_FORCE        colour even without a terminal
