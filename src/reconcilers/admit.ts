@@ -75,9 +75,11 @@ async function lookAnew(house: House, claim: Claim): Promise<Admitted> {
   const isEnded = snapshot.more || decisions.length < snapshot.waiting.length
   const isCut = noteRound(house, { snapshot, decisions, more: isEnded, now })
   const at = soonest(tellAt, nextAt)
-  const goesOn = isWhole && !isEnded && !isCut && movesPerHour === 0
+  const goesOn = isWhole && !snapshot.more && movesPerHour === 0
   if (goesOn) kept.keep(sitting, { claim, now, planAsOf: plan?.asOf, at, moreUntold: snapshot.moreUntold })
-  const more = isEnded || isCut || (!goesOn && snapshot.moreUntold && kept.untold.at() === null)
+  const more = goesOn
+    ? sitting.ranOut.length > 0
+    : isEnded || isCut || (snapshot.moreUntold && kept.untold.at() === null)
   return { waiting: snapshot.waiting.length, placed, more, at: soonest(at, kept.untold.at()) }
 }
 
@@ -88,9 +90,11 @@ async function goOn(house: House, claim: Claim, { sitting, news, again }: Told):
   const facts = sitting.facts
   doubt(house, { snapshot: facts, now }, decisions)
   const { placed, isWhole, tellAt } = await carryOut(house, claim, { sitting, decisions, asked: facts.waiting, now })
-  const started = new Set(decisions.flatMap((one) => (one.placement ? [one.workload] : [])))
-  noteNews(house, { ranOut: sitting.ranOut, refused: news.come.filter(({ workload }) => !started.has(workload.id)) })
-  return { waiting: facts.waiting.length, placed: placed ?? 0, more: !isWhole, at: isWhole ? again(tellAt) : null }
+  const refused = new Set(decisions.flatMap((one) => (one.placement ? [] : [one.workload])))
+  const ranOut = sitting.ranOut.map(({ need }) => need)
+  noteNews(house, { ranOut, refused: facts.waiting.filter(({ workload }) => refused.has(workload.id)) })
+  const at = isWhole ? again(tellAt) : null
+  return { waiting: facts.waiting.length, placed: placed ?? 0, more: !isWhole || ranOut.length > 0, at }
 }
 
 type Decided = { sitting: Sitting; decisions: Decision[]; asked: Asked[]; now: number }

@@ -93,6 +93,31 @@ test('room that comes free, and who comes, need no look at everything', async (t
   assert.equal(queue.looks.count, before)
 })
 
+test(
+  'a line that is longer than was read of it is placed in its order without a look at everything',
+  { timeout: 20_000 },
+  async (t) => {
+    const queue = await aQueue(t)
+    const ids = await submitted(
+      queue.store,
+      Array.from({ length: 100 }, () => gpus(8)),
+    )
+    let snapshot = await settled(queue)
+    // From the next look on only the first few are read of what found no room.
+    await hearing(queue.store, () => queue.store.projects.put(aProject({ name: 'other' })))
+    snapshot = await settled(queue)
+    const before = queue.looks.count
+    for (let ends = 0; ends < 12; ends++) {
+      for (const lease of snapshot.leases) await end(queue, lease)
+      do snapshot = await settled(queue)
+      while (snapshot.leases.length < 2)
+      const held = snapshot.leases.map(({ workload }) => workload).sort()
+      assert.deepEqual(held, ids.toSorted().slice(2 * ends + 2, 2 * ends + 4))
+    }
+    assert.equal(queue.looks.count, before)
+  },
+)
+
 test('what was decided elsewhere meanwhile makes a control plane look at everything again', async (t) => {
   const queue = await aQueue(t)
   await submitted(queue.store, [gpus(8, { nodes: 2 }), gpus(8, { name: 'waits' })])

@@ -1,5 +1,6 @@
+import type { More } from '#engine/placement/facts.ts'
 import type { News, Sitting } from '#engine/placement/sitting.ts'
-import type { Claim } from '#store/store.ts'
+import type { Claim, Store } from '#store/store.ts'
 import { memory } from './memory.ts'
 import { createUntold } from './untold.ts'
 
@@ -72,10 +73,11 @@ export const sittingOf = memory(({ store, clock, steering }) => {
       // Until it is known what comes of it.
       ;[gone, come, open] = [[], [], null]
       const asked = workloads.length > 0 ? await store.placement.come(workloads, clock.now()) : []
-      if (!asked || isStale) return null
+      const more = await readMore(store, kept.sitting, clock.now())
+      if (!asked || !more || isStale) return null
       return {
         sitting: kept.sitting,
-        news: { gone: leases, come: asked },
+        news: { gone: leases, come: asked, more },
         again(tellAt) {
           kept.lookAt = Math.min(kept.lookAt, tellAt ?? Infinity)
           if (leases.length + workloads.length > 0 || tellAt !== null) kept.at = kept.lookAt
@@ -88,6 +90,18 @@ export const sittingOf = memory(({ store, clock, steering }) => {
     },
   }
 })
+
+/** More of each need that has run out; null where that takes a look at everything. */
+async function readMore({ placement }: Store, { ranOut }: Sitting, now: number): Promise<More[] | null> {
+  const all: More[] = []
+  for (const { need, last } of ranOut) {
+    const { createdAt, id } = last.workload
+    const more = await placement.more({ need, createdAt, workload: id, replica: last.replica.replica }, now)
+    if (!more) return null
+    all.push({ need, ...more })
+  }
+  return all
+}
 
 export const soonest = (one: number | null, other: number | null): number | null =>
   one === null ? other : other === null ? one : Math.min(one, other)

@@ -167,6 +167,9 @@ export type Placed = {
   graceMs: number
 }
 
+/** A place in the line of a need. */
+export type Behind = { need: string; createdAt: number; workload: string; replica: number }
+
 export type Placement = {
   /**
    * The first of each need, and more of each, up to `most`. Of needs that are `asleep` only the first so many are read, so that
@@ -186,6 +189,8 @@ export type Placement = {
   }): Promise<QueueSnapshot>
   /** Those of these workloads that may be placed. Null where that takes more to know: many, a budget, secrets, data. */
   come(workloads: readonly string[], now: number): Promise<QueueSnapshot['waiting'] | null>
+  /** Who stands next behind somebody in the line of a need, a few of them. Null where that takes more to know. */
+  more(behind: Behind, now: number): Promise<{ asked: QueueSnapshot['waiting']; isAll: boolean } | null>
   /** What each project held of late, on average with a half-life, accelerators in thousandths; none that held nothing. */
   usage(options: { now: number; halfLifeMs: number }): Promise<Map<string, Usage>>
   /** When the next replica may be placed that must not be yet, if any. */

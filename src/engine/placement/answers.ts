@@ -67,13 +67,13 @@ export function createAnswers(round: Round, queue: Queue): Answers {
       return (tried = row ? chosenOf(row, round) : [])
     },
     decided(taken) {
-      const asked = askedOf.get(taken.id)
-      const row = asked && queue.rowOf.get(taken.id)
+      const [asked, row] = [askedOf.get(taken.id), queue.rowOf.get(taken.id)]
       const preempts = 'refused' in taken && 'victims' in taken.refused ? taken.refused : null
-      if (!row) return !(isUnread(taken.id) && ('option' in taken || preempts))
+      if (isUnread(taken.id) && ('option' in taken || preempts)) return false
+      if (!row) return true
       if (preempts) making.set(taken.id, makingOf(preempts, round))
       if ('refused' in taken) refuseRow(row, taken.refused)
-      else settled.set(taken.id, placedAt(taken, { asked, row, round, tried }))
+      else if (asked) settled.set(taken.id, placedAt(taken, { asked, row, round, tried }))
       return true
     },
     comesBack(comeback, repaired) {

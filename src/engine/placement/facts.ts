@@ -34,5 +34,8 @@ export type Snapshot = {
  */
 export type Asked = { workload: Workload; replica: Replica; need?: string; start?: Start | null }
 
+/** Those who were read next of a need of which not all was, in the order of the queue; `isAll`: nobody is behind them. */
+export type More = { need: string; asked: readonly Asked[]; isAll: boolean }
+
 /** A site as last heard of. Without an inventory (`nodes` is null) the provider chooses the nodes. */
 export type SiteFacts = SiteReach & { offers: Offer[]; nodes: Node[] | null; info: Site }

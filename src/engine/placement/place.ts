@@ -90,8 +90,8 @@ export function sit({ snapshot, now, defaults = {}, plan, movesPerHour = 0 }: Pl
     if (ground) line.promise(idOf(asked), ground.number, { now, left: leftFor(asked, snapshot) })
   }
   comeBack(false)
-  line.turn(now)
-  return new Sitting(snapshot, { line, round, entry, answers, standing })
+  const taken = line.turn(now)
+  return new Sitting(snapshot, { line, round, entry, answers, standing }, taken)
 }
 
 /** Who was promised a start in an earlier round, the oldest promise first. */

@@ -8,8 +8,9 @@ import type { Decision, Start } from '#model/plan.ts'
 import type { Workload } from '#model/workload.ts'
 import { aJob, aNow, aProject, aSite, aSnapshot, someNodes } from '#test/builders.ts'
 import { check } from './check.ts'
-import type { Asked, Snapshot } from './facts.ts'
+import type { Asked, More, Snapshot } from './facts.ts'
 import { place, sit } from './place.ts'
+import { comesBefore } from './queue.ts'
 import type { Sitting } from './sitting.ts'
 
 // Rounds that go on with news, beside rounds that look at everything: both must see, and do, the same.
@@ -26,6 +27,8 @@ type History = {
   preempts: boolean
   /** After so many moments that go on, one looks at everything. */
   looks: number
+  /** So many of each need are read at a time. */
+  depth: number
 }
 
 const history: fc.Arbitrary<History> = fc.record({
@@ -46,7 +49,33 @@ const history: fc.Arbitrary<History> = fc.record({
   quota: fc.option(fc.record({ nominal: fc.integer({ min: 4, max: 24 }), borrowing: fc.constantFrom(0, 8, 24) })),
   preempts: fc.boolean(),
   looks: fc.integer({ min: 1, max: 12 }),
+  depth: fc.constant(Infinity),
 })
+
+/** Few needs, of each of which more wait than are read. */
+const longLines: fc.Arbitrary<History> = fc
+  .record({
+    given: history,
+    depth: fc.integer({ min: 1, max: 3 }),
+    sizes: fc.array(fc.constantFrom(4, 8), { minLength: 24, maxLength: 24 }),
+  })
+  .map(({ given, depth, sizes }) => ({
+    ...given,
+    depth,
+    works: sizes.map((gpus, i) => {
+      const like = given.works[i % given.works.length]
+      const project = like?.project === 'red' ? 'red' : 'blue'
+      return {
+        at: Math.floor((like?.at ?? 0) / 4),
+        runs: like?.runs ?? 1,
+        nodes: 1,
+        gpus,
+        isTold: false,
+        project,
+        priority: 0,
+      }
+    }),
+  }))
 
 const worksOf = ({ works }: History): Work[] =>
   works.map(({ at, nodes, gpus, runs, isTold, project, priority }, i) => ({
@@ -94,7 +123,15 @@ type World = {
   starts: Map<string, Start>
 }
 
-type Moment = { now: number; facts: Snapshot; decisions: Decision[]; wentOn: Sitting | null; world: World }
+/** `isOver`: there is nothing more to be read before time goes on. */
+type Moment = {
+  now: number
+  facts: Snapshot
+  decisions: Decision[]
+  wentOn: Sitting | null
+  isOver: boolean
+  world: World
+}
 
 /** Plays a history: a moment whenever somebody comes, ends or has left, or a promised start is there. */
 function* play(given: History): Iterable<Moment> {
@@ -102,17 +139,18 @@ function* play(given: History): Iterable<Moment> {
   const still = { sites: sitesOf(given), projects: projectsOf(given) }
   let [open, told, leases] = [null as Sitting | null, new Set<string>(), 0]
   let sinceLook = 0
-  for (let now = aNow; now < Infinity; now = nextAt(now, world)) {
+  for (let now = aNow; now < Infinity; now = open && open.ranOut.length > 0 ? now : nextAt(now, world)) {
     const gone = [...world.leases].filter(([, { until }]) => until <= now).map(([id]) => id)
     for (const id of gone) world.leases.delete(id)
     const facts = factsOf(world, still, now)
     const come = facts.waiting.filter(({ workload }) => !told.has(workload.id))
     told = new Set(facts.waiting.map(({ workload }) => workload.id))
     const goesOn = open?.isOpen && sinceLook++ < given.looks ? open : null
-    const sitting: Sitting = goesOn ?? sit({ snapshot: facts, now })
+    const sitting: Sitting = goesOn ?? sit({ snapshot: firstOf(facts, given.depth), now })
     if (!goesOn) sinceLook = 0
-    const decisions = goesOn ? goesOn.goOn({ gone, come }, now) : sitting.decisions
-    yield { now, facts, decisions, wentOn: goesOn, world }
+    const more = goesOn ? readMore(goesOn, facts, given.depth) : []
+    const decisions = goesOn ? goesOn.goOn({ gone, come, more }, now) : sitting.decisions
+    yield { now, facts, decisions, wentOn: goesOn, isOver: sitting.isOpen && sitting.ranOut.length === 0, world }
     let isSame = true
     for (const decision of decisions) {
       const { workload, placement, refusal, preempts = [] } = decision
@@ -129,6 +167,34 @@ function* play(given: History): Iterable<Moment> {
     }
     open = isSame ? sitting : null
   }
+}
+
+const needIn = ({ workload: { project, priority, spec } }: Asked): string =>
+  JSON.stringify([project, priority, spec.resources, spec.kind === 'job' && spec.nodes, spec.duration])
+
+const linesOf = (facts: Snapshot): Map<string, Asked[]> =>
+  Map.groupBy(
+    facts.waiting.toSorted((a, b) => (comesBefore(a, b) ? -1 : 1)),
+    (asked) => asked.need ?? '',
+  )
+
+/** What a look reads: so many of each need, and the last, who is told why he waits. */
+function firstOf(facts: Snapshot, depth: number): Snapshot {
+  if (depth === Infinity) return facts
+  const lines = [...linesOf(facts)]
+  return {
+    ...facts,
+    waiting: lines.flatMap(([, line]) => [...line.slice(0, depth), ...line.slice(depth).slice(-1)]),
+    unread: new Map(lines.flatMap(([need, { length }]) => (length > depth ? [[need, depth]] : []))),
+  }
+}
+
+function readMore({ ranOut }: Sitting, facts: Snapshot, depth: number): More[] {
+  const lines = linesOf(facts)
+  return ranOut.map(({ need, last }) => {
+    const behind = (lines.get(need) ?? []).filter((asked) => comesBefore(last, asked))
+    return { need, asked: behind.slice(0, depth), isAll: behind.length <= depth }
+  })
 }
 
 /** Who has to leave is gone a second later, and waits no more: that would be another story. */
@@ -166,7 +232,11 @@ function factsOf(
 ): Snapshot {
   const waiting = works.filter(({ job, at }) => at <= now && !done.has(job.id)).map(({ job }) => job)
   const plain = aSnapshot({ waiting, ...still, leases: [...leases.values()] })
-  const asked = plain.waiting.map((one): Asked => ({ ...one, start: starts.get(one.workload.id) ?? null }))
+  const asked = plain.waiting.map((one): Asked => ({
+    ...one,
+    need: needIn(one),
+    start: starts.get(one.workload.id) ?? null,
+  }))
   return { ...plain, waiting: asked }
 }
 
@@ -216,3 +286,33 @@ test('after a round that went on nobody waits who would all find room if everyth
     { numRuns: 300 },
   )
 })
+
+test('a round that has placed all that it knew of a need reads more: nobody is placed before who is unread, or left out', () => {
+  let [reads, moments] = [0, 0]
+  fc.assert(
+    fc.property(longLines, (given) => {
+      for (const moment of play(given)) {
+        checkMoment(moment, given)
+        moments += 1
+        if (moment.wentOn && moment.wentOn.ranOut.length > 0) reads += 1
+      }
+    }),
+    { numRuns: 150 },
+  )
+  assert.ok(reads > moments / 20, `${reads} of ${moments} moments ran out`)
+})
+
+function checkMoment({ now, facts, decisions, wentOn, isOver }: Moment, { preempts }: History): void {
+  const placed = new Set(decisions.flatMap(({ workload, placement }) => (placement ? [workload] : [])))
+  for (const [need, line] of linesOf(facts)) {
+    const first = line.findIndex(({ workload }) => !placed.has(workload.id))
+    const late = line.slice(first).find(({ workload }) => placed.has(workload.id))
+    assert.equal(first === -1 ? undefined : late?.workload.name, undefined, `in the line of ${need}`)
+  }
+  if (!wentOn) return
+  assert.deepEqual(check({ snapshot: facts, now }, decisions), [])
+  if (!preempts) assert.ok(wentOn.isOpen, 'it was told too little')
+  if (!isOver || preempts || placed.size > 0) return
+  const fresh = place({ snapshot: facts, now })
+  assert.ok(fresh.length === 0 || fresh.some(({ placement }) => !placement), 'all of them could start')
+}

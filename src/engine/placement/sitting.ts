@@ -1,12 +1,13 @@
 import type { Line } from '#engine/queue/line.ts'
+import type { Decision as Taken } from '#engine/queue/request.ts'
 import type { LiveLease } from '#model/live-lease.ts'
 import type { Decision } from '#model/plan.ts'
 
 import type { Answers } from './answers.ts'
 import type { Entry } from './entry.ts'
-import type { Asked, Snapshot } from './facts.ts'
+import type { Asked, More, Snapshot } from './facts.ts'
 import { gaveBack } from './prices.ts'
-import { idOf, inQueueOrder, needOfUnread } from './queue.ts'
+import { idOf, inQueueOrder, isUnread, needOfUnread } from './queue.ts'
 import { uncount, type Round } from './round.ts'
 
 export type News = {
@@ -14,6 +15,8 @@ export type News = {
   gone: readonly string[]
   /** Who waits since. Those that it knows already are passed over. */
   come: readonly Asked[]
+  /** What was read of the needs that have run out. */
+  more?: readonly More[]
 }
 
 type Parts = { line: Line; round: Round; entry: Entry; answers: Answers; standing: Map<string, string[]> }
@@ -33,10 +36,12 @@ export class Sitting {
   readonly #known: Set<string>
   /** Those who were told when they are to start. */
   readonly #promised = new Set<string>()
-  readonly #ranOut: string[] = []
+  /** Those of whom nothing is decided yet. */
+  readonly #open = new Set<Asked>()
+  #ranOut: { need: string; last: Asked }[] = []
   #isSimple: boolean
 
-  constructor(snapshot: Snapshot, parts: Parts) {
+  constructor(snapshot: Snapshot, parts: Parts, taken: readonly Taken[]) {
     const { round, entry } = parts
     const { waiting } = entry.queue
     this.#snapshot = snapshot
@@ -44,19 +49,19 @@ export class Sitting {
     this.#leases = new Map(round.leases.map((lease) => [lease.id, lease]))
     this.#waiting = new Map(waiting.map((asked) => [idOf(asked), asked]))
     this.#known = new Set(this.#waiting.keys())
-    this.decisions = this.#tell(waiting)
     // Several leases that came as one have one name; and who comes back to nodes that were kept is no news of this kind.
-    const isSimple = round.leases.every(({ times = 1, keptFor }) => times === 1 && !keptFor)
-    this.#isSimple = isSimple && this.decisions.length === waiting.length
+    this.#isSimple = round.leases.every(({ times = 1, keptFor }) => times === 1 && !keptFor)
+    this.#runOut(taken)
+    this.decisions = this.#tell(waiting)
   }
 
   /** False once it knows too little to go on. */
   get isOpen(): boolean {
-    return this.#isSimple && this.#ranOut.length === 0
+    return this.#isSimple && (this.#open.size === 0 || this.#ranOut.length > 0)
   }
 
-  /** The needs of which it has placed all that were read, though there are more. */
-  get ranOut(): readonly string[] {
+  /** The needs of which it has placed all that were read, though there are more, and the last of each that was read. */
+  get ranOut(): readonly { need: string; last: Asked }[] {
     return this.#ranOut
   }
 
@@ -87,29 +92,55 @@ export class Sitting {
    * Goes on with news: decides who starts now, and who is to leave for somebody. Of those who come it says in each case
    * what becomes of them; of the others who still wait nothing.
    */
-  goOn({ gone, come }: News, now: number): Decision[] {
+  goOn({ gone, come, more = [] }: News, now: number): Decision[] {
     const { line, round, entry, answers } = this.#parts
     round.now = now
     for (const id of gone) this.#leave(id)
     if (gone.length > 0) round.leases = [...this.#leases.values()]
     const joined = inQueueOrder(come, now).filter((asked) => this.#join(asked))
     entry.submit(line, joined)
+    for (const some of more) joined.push(...this.#read(some))
+    this.#ranOut = this.#ranOut.filter(({ need }) => !more.some((some) => some.need === need))
     answers.goesOn()
     line.forgetPromises((id) => this.#promised.has(id))
-    const told = new Map(joined.map((asked) => [idOf(asked), asked]))
-    for (const taken of line.turn(now)) {
+    const told = new Map([...this.#open, ...joined].map((asked) => [idOf(asked), asked]))
+    const decided = line.turn(now)
+    for (const taken of decided) {
       const asked = this.#waiting.get(taken.id)
-      if (!('option' in taken) && !('victims' in taken.refused)) continue
-      if (asked) told.set(taken.id, asked)
-      else this.#ranOut.push(needOfUnread(taken.id))
+      if (asked && ('option' in taken || 'victims' in taken.refused)) told.set(taken.id, asked)
     }
+    this.#runOut(decided)
     return this.#tell([...told.values()])
+  }
+
+  /** Nobody is placed for those who were not read: more of them are read first. */
+  #runOut(decided: readonly Taken[]): void {
+    const { line, entry, round } = this.#parts
+    for (const taken of decided) {
+      if (!isUnread(taken.id)) continue
+      if ('refused' in taken) {
+        // Others were chosen to leave for it.
+        if ('victims' in taken.refused) this.#isSimple = false
+        continue
+      }
+      line.ended(taken.id, round.now)
+      const need = needOfUnread(taken.id)
+      const last = entry.lastOf(need)
+      // Who avoids a site for a while stands in no line that could be read on.
+      if (last && Object.keys(last.replica.avoid).length === 0) this.#ranOut.push({ need, last })
+      else this.#isSimple = false
+    }
   }
 
   #tell(asked: readonly Asked[]): Decision[] {
     const decisions = this.#parts.answers.of(asked)
-    for (const { workload, replica, refusal } of decisions)
-      this.#promised[refusal?.start ? 'add' : 'delete'](`${workload} ${replica}`)
+    for (const one of asked) this.#open.add(one)
+    for (const { workload, replica, refusal } of decisions) {
+      const id = `${workload} ${replica}`
+      this.#promised[refusal?.start ? 'add' : 'delete'](id)
+      const told = this.#waiting.get(id)
+      if (told) this.#open.delete(told)
+    }
     return decisions
   }
 
@@ -125,6 +156,14 @@ export class Sitting {
       round.started.delete(name)
     }
     standing.delete(id)
+  }
+
+  /** Those of them who are new to it. Some were known before, though not all who stand before them. */
+  #read({ asked, ...more }: More): Asked[] {
+    const { line, entry } = this.#parts
+    const joined = asked.filter((one) => this.#join(one))
+    entry.reads(line, { ...more, asked: asked.flatMap((one) => this.#waiting.get(idOf(one)) ?? []) })
+    return joined
   }
 
   #join(asked: Asked): boolean {

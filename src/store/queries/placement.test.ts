@@ -176,6 +176,23 @@ test('those asleep are read in turn replica by replica, however many an array ha
   assert.ok(read.has(`${job} 0`) && read.has(`${array} 249`))
 })
 
+test('a line is read on behind whom it was read to, some at a time', async () => {
+  await using store = await aStore()
+  const ids = await submitted(
+    store,
+    Array.from({ length: 300 }, () => aJob()),
+  )
+  await submitted(store, [aJob({ resources: { cpus: 7 } }), aJob({ priority: 3 })], aNow - 1)
+  const { waiting } = await store.placement.snapshot({ now: aNow, most: 400 })
+  const [first, ...others] = waiting.filter(({ workload }) => ids.includes(workload.id))
+  assert.ok(first)
+  const placeOf = ({ workload: { id, createdAt } }: typeof first) => ({ createdAt, workload: id, replica: 0 })
+  const some = await store.placement.more({ need: first.need, ...placeOf(first) }, aNow)
+  assert.deepEqual(some, { asked: others.slice(0, 256), isAll: false })
+  const rest = await store.placement.more({ need: first.need, ...placeOf(others[255] ?? first) }, aNow)
+  assert.deepEqual(rest, { asked: others.slice(256), isAll: true })
+})
+
 test('a start that is promised to any replica is kept for its workload', async () => {
   await using store = await aStore()
   const [id = ''] = await submitted(store, [aService({ replicas: 2 })])

@@ -6,7 +6,7 @@ import { sayRepair, type Decision, type Refusal } from '#model/plan.ts'
 import { mayPreempt, type Project } from '#model/project.ts'
 import type { Workload } from '#model/workload.ts'
 import type { Database, Executor } from '#store/database.ts'
-import type { Claim, Placed, Placement, QueueSnapshot } from '#store/store.ts'
+import type { Behind, Claim, Placed, Placement, QueueSnapshot } from '#store/store.ts'
 import { holds } from './claims.ts'
 import { workloadColumns } from './columns.ts'
 import { tell } from './events.ts'
@@ -20,6 +20,7 @@ import { readUsage } from './usage.ts'
 export const createPlacement = (database: Database, ids: Ids, specs: Specs = new Map()): Placement => ({
   snapshot: (options) => database.readAtOnce((on) => snapshot(on, { ...options, specs })),
   come: (workloads, now) => database.readAtOnce((on) => come(on, { workloads, now, specs })),
+  more: (behind, now) => database.readAtOnce((on) => more(on, { behind, now, specs })),
   nextAt: (now) =>
     database.read(async (on) => {
       const { rows } = await sql<{ at: number | null }>`
@@ -68,7 +69,20 @@ type Coming = { workloads: readonly string[]; now: number; specs: Specs }
 
 async function come(on: Executor, { workloads: ids, now, specs }: Coming): Promise<QueueSnapshot['waiting'] | null> {
   const replicas = await readThese(on, { workloads: ids, most: mostToCome + 1, now })
-  if (replicas.length > mostToCome) return null
+  return replicas.length > mostToCome ? null : askedAlone(on, replicas, specs)
+}
+
+/** So many of a need are read more. */
+const someMore = 256
+
+async function more(on: Executor, { behind, now, specs }: { behind: Behind; now: number; specs: Specs }) {
+  const replicas = await readThese(on, { behind, most: someMore + 1, now })
+  const found = await askedAlone(on, replicas.slice(0, someMore), specs)
+  return found && { asked: found, isAll: replicas.length <= someMore }
+}
+
+/** Null for those of whom more is to be known. */
+async function askedAlone(on: Executor, replicas: Waiting, specs: Specs): Promise<QueueSnapshot['waiting'] | null> {
   const workloads = await readWorkloads(on, [...new Set(replicas.map(({ workload }) => workload))], specs)
   if (workloads.some(({ spec }) => spec.budget || spec.secrets.length > 0 || spec.data.length > 0)) return null
   return asked(replicas, workloads)

@@ -5,6 +5,7 @@ import type { Start } from '#model/plan.ts'
 import type { Replica } from '#model/replica.ts'
 import type { Executor } from '#store/database.ts'
 import type { LiveLease } from '#model/live-lease.ts'
+import type { Behind } from '#store/store.ts'
 import { replicaColumns } from './columns.ts'
 
 /** What of a spec has no say in where it may be placed. */
@@ -104,18 +105,22 @@ async function readRows(on: Executor, asked: Asked): Promise<Row[]> {
   return rows.flatMap(({ mayStart, ...row }) => (mayStart ? [row] : []))
 }
 
-/** All of these workloads that may be placed, in the order of the queue; no more than `most`. */
-export async function readThese(
-  on: Executor,
-  { workloads, most, now }: { workloads: readonly string[]; most: number; now: number },
-) {
+type These = { most: number; now: number } & ({ workloads: readonly string[] } | { behind: Behind })
+
+/** All of these workloads, or those behind one in the line of a need, that may be placed; in order, no more than `most`. */
+export async function readThese(on: Executor, { most, now, ...which }: These) {
   const { rows } = await sql<Omit<Row, 'reads' | 'inLine'>>`
     select ${replicaColumns('r')}, ${needAt(now)} as need, ${promisedStart}
     from replicas r join workloads w on w.id = r.workload
-    where r.workload = any(${workloads}::text[]) and r.state = 'waiting' and ${mayStartAt(now)} ${inOrder} limit ${most}
+    where r.state = 'waiting' and ${mayStartAt(now)} and ${'behind' in which ? isBehind(which.behind) : sql`r.workload = any(${which.workloads}::text[])`}
+    ${'behind' in which ? sql`order by r.created_at, r.workload, r.replica` : inOrder} limit ${most}
   `.execute(on)
   return rows
 }
+
+const isBehind = ({ need, createdAt, workload, replica }: Behind) => sql`
+  r.avoid = '{}' and r.need = ${need}
+  and (r.created_at, r.workload, r.replica) > (${createdAt}::bigint, ${workload}::text, ${replica}::int)`
 
 async function readSome(on: Executor, { now, most, asleep, after }: Asked): Promise<Row[]> {
   const waiting = sql`
