@@ -356,6 +356,22 @@ test('the API can be called as it is', async () => {
   assert.equal((await isobar('api', 'fetch', 'v1/workloads')).code, 2)
 })
 
+test('the API can be called with headers, and tells those of its answer', async () => {
+  const { stdout } = await isobar('api', '-i', 'v1/projects/default')
+  assert.match(stdout, /^HTTP\/1\.1 200 OK\n[^]*\n\n\{/)
+  const [, tag = ''] = /^etag: (.+)$/im.exec(stdout) ?? []
+  const put = (weight: number) =>
+    callMain(['api', 'put', 'v1/projects/default', '-H', `If-Match: ${tag}`], {
+      env: house.env,
+      input: JSON.stringify({ weight }),
+    })
+  assert.equal((await put(2)).code, 0)
+  assert.equal((await put(3)).code, 5, 'it was changed since')
+  assert.equal((await isobar('api', 'v1/projects', '-H', 'nonsense')).code, 2)
+  assert.equal((await isobar('api', 'v1/projects', '-H', 'Authorization: Bearer x')).code, 2)
+  assert.equal((await isobar('api', '-i', 'v1/projects', '-o', 'json')).code, 2)
+})
+
 test('what a token or key is stays with its owner', () => {
   for (const name of ['token', 'server.json']) {
     assert.equal(statSync(join(house.home, name)).mode & 0o077, 0, name)

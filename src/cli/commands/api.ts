@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http'
+
 import type { Call } from '#cli/call.ts'
 import { readText } from '#cli/client.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
@@ -20,17 +22,21 @@ export async function callApi(call: Call): Promise<number> {
       next: [`isobar api get ${path}`],
     })
   const takesBody = method === 'POST' || method === 'PUT' || method === 'PATCH'
+  const given = headersOf(call)
   const body = takesBody && !call.io.tty.stdin ? await readStdin(call.io, mostBytes) : new Uint8Array()
   const api = await call.api()
   const response = await api.open(method, `/${path.replace(/^\//, '')}`, {
-    headers: { accept: '*/*', ...(body.length > 0 ? { 'content-type': 'application/json' } : {}) },
+    headers: { accept: '*/*', ...(body.length > 0 ? { 'content-type': 'application/json' } : {}), ...given },
     ...(body.length > 0 ? { body } : {}),
     silenceMs: 0,
   })
   if (!forPeople(call.format)) {
+    if (call.flag('include'))
+      throw new CliFault('headers are no part of -o', { code: exitCodes.usage, next: [`isobar api -i ${path}`] })
     await showAnswer(call, await readText(response))
     return exitCodes.done
   }
+  if (call.flag('include')) await write(call.io, headOf(response))
   let last = 10
   for await (const part of response) {
     const bytes: Buffer = part
@@ -39,6 +45,26 @@ export async function callApi(call: Call): Promise<number> {
   }
   if (last !== 10 && call.io.tty.stdout) await write(call.io, '\n')
   return exitCodes.done
+}
+
+/** What was asked for with `--header`. What a value is may be a secret, and is not repeated. */
+function headersOf(call: Call): Record<string, string> {
+  const next = [`isobar api --header 'If-Match: "…"' put v1/workloads/train/priority`]
+  return Object.fromEntries(
+    call.texts('header').map((text) => {
+      const [, name = '', value = ''] = /^([\w!#$%&'*+.^`|~-]+):[\t ]*([\t -~\x80-\xff]*)$/.exec(text) ?? []
+      if (name === '') throw new CliFault('a header is "name: value"', { code: exitCodes.usage, next })
+      if (name.toLowerCase() === 'authorization')
+        throw new CliFault('the token of the server is sent by itself', { code: exitCodes.usage, next })
+      return [name.toLowerCase(), value]
+    }),
+  )
+}
+
+/** Status and headers as they came. */
+function headOf({ statusCode, statusMessage, rawHeaders }: IncomingMessage): string {
+  const lines = rawHeaders.flatMap((name, i) => (i % 2 === 0 ? [`${name}: ${rawHeaders[i + 1]}`] : []))
+  return [`HTTP/1.1 ${statusCode} ${statusMessage}`, ...lines, '', ''].join('\n')
 }
 
 /** An answer is one thing, or a page of items. */

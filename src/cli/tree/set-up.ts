@@ -173,9 +173,14 @@ export const setUp: readonly CommandSpec[] = [
     summary: 'call the API directly',
     details:
       'The body comes from standard input. Without a method it is GET. The API describes itself at openapi.json. The answer is written as it comes, or with -o in another format.',
+    options: [
+      { flags: '-H, --header <name: value>', description: 'send this header, too', repeat: true },
+      { flags: '-i, --include', description: 'write the status and the headers of the answer before it' },
+    ],
     examples: [
       'isobar api get v1/workloads',
       'isobar api openapi.json',
+      'isobar api -i v1/projects/default',
       'isobar api v1/sites -o jsonpath=.items[0].reach',
       'echo \'{"priority": 5}\' | isobar api put v1/workloads/train/priority',
     ],
