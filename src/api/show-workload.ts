@@ -43,6 +43,7 @@ export function workloadDetail(row: ListedWorkload, attempts: ShownAttempt[], no
     spec: row.spec,
     attemptList: newestFirst.map((attempt) => attemptView(attempt, row.spec, now)),
     conditions: conditionsOf(row, newestFirst),
+    failedTasks: [],
   }
 }
 

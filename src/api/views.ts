@@ -145,6 +145,9 @@ export const WorkloadDetail = WorkloadView.extend({
   spec: z.record(z.string(), z.unknown()).meta({ description: 'The spec as the house keeps it: units in names.' }),
   attemptList: z.array(AttemptView).meta({ description: 'Newest first.' }),
   conditions: z.array(ConditionView),
+  failedTasks: z
+    .array(z.object({ index: z.int(), exitCode: z.int() }))
+    .meta({ description: 'The first 20 tasks of an array that failed, by index; tasks.failed counts them all.' }),
 }).meta({ id: 'WorkloadDetail' })
 export type WorkloadDetail = z.infer<typeof WorkloadDetail>
 

@@ -106,6 +106,18 @@ test('what init writes for a service serves as it is', { skip: !python && 'there
   assert.equal(ready.code, 0, ready.stderr)
 })
 
+test('an array names the tasks that failed, and what with', async () => {
+  const input =
+    'kind: array\nname: patchy\ntasks: 6\nresources: { cpus: 0.1, memory: 32MB }\nrun: exit $((ISOBAR_TASK_INDEX % 3))\n'
+  const { stdout } = await callMain(['run', '-', '-d'], { env: house.env, cwd: house.home, input })
+  assert.equal((await isobar('wait', stdout.trim(), '--timeout', '30s', '--exit-code=remote')).code, 1)
+  const { stdout: told } = await isobar('describe', 'patchy')
+  assert.match(
+    told,
+    /^Failed: +task 1 \(exited with 1\), 2 \(exited with 2\), 4 \(exited with 1\), 5 \(exited with 2\)$/m,
+  )
+})
+
 test('a workdir is taken along as it was', async () => {
   mkdirSync(join(house.home, 'work'))
   writeFileSync(join(house.home, 'work', 'data.txt'), 'first\n')

@@ -251,6 +251,7 @@ create table tasks (
   PRIMARY KEY (workload, index),
   FOREIGN KEY (workload) REFERENCES workloads(id) ON DELETE CASCADE
 );
+CREATE INDEX tasks_failed ON public.tasks USING btree (workload, index) WHERE (state = 'failed'::text);
 CREATE INDEX tasks_leased ON public.tasks USING btree (workload, attempt) WHERE (state = 'leased'::text);
 CREATE INDEX tasks_waiting ON public.tasks USING btree (workload, index) WHERE (state = 'waiting'::text);
 

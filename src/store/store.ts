@@ -117,6 +117,7 @@ export type Workloads = {
   prioritise(id: string, priority: number, by: By): Promise<ListedWorkload | null>
   attempts(id: string): Promise<(Attempt & { lease: Lease | null; ranks: Rank[] })[]>
   refusal(id: string): Promise<Refusal | null>
+  failedTasks(id: string, most: number): Promise<{ index: number; exitCode: number }[]> // of an array, by index
   /** Each service that has not ended, with `host:port` of its ready replicas; those of one name are one. */
   endpoints(): Promise<{ project: string; name: string; endpoints: string[] }[]>
   /** Bundles of those that may start again. */

@@ -100,6 +100,9 @@ const priority = createRoute({
   responses: tagged(answers(200, WorkloadView, 'The workload.')),
 })
 
+/** Tasks that failed, told with their workload. */
+const mostFailedTasks = 20
+
 export function workloadRoutes(app: Api, house: ApiHouse, submitAll: Submit): void {
   app.openapi(submit, async (c) => {
     const seed = seedOf(c.req.header('idempotency-key'), c.req.path)
@@ -128,11 +131,10 @@ export function workloadRoutes(app: Api, house: ApiHouse, submitAll: Submit): vo
     const row = await findWorkload(house, c.req.valid('param').workload, c.req.valid('query').project)
     const attempts = await house.store.workloads.attempts(row.id)
     const detail = workloadDetail(row, attempts, house.clock.now())
+    const failedTasks = row.tasks?.failed ? await house.store.workloads.failedTasks(row.id, mostFailedTasks) : []
+    const conditions = withReach(detail.conditions, attempts, await house.store.sites.list())
     c.header('ETag', workloadTag(row))
-    return c.json(
-      { ...detail, conditions: withReach(detail.conditions, attempts, await house.store.sites.list()) },
-      200,
-    )
+    return c.json({ ...detail, conditions, failedTasks }, 200)
   })
 
   const by = (check: (row: Workload) => void) => ({ who: house.self.user, now: house.clock.now(), check })

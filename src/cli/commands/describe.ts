@@ -50,6 +50,14 @@ function gatewayFact({ io }: Call, workload: WorkloadDetail): [string, string][]
   ]
 }
 
+/** Which tasks failed, with what, as far as the server tells. */
+function failedTasks({ tasks, failedTasks: told = [] }: WorkloadDetail): string | undefined {
+  if (told.length === 0) return undefined
+  const list = told.map(({ index, exitCode }) => `${index} (exited with ${exitCode})`).join(', ')
+  const more = (tasks?.failed ?? 0) - told.length
+  return `task ${list}${more > 0 ? `, and ${more} more` : ''}`
+}
+
 function facts(workload: WorkloadDetail, now: number): [string, string][] {
   const { tasks, labels } = workload
   const optional: [string, string | undefined][] = [
@@ -59,6 +67,7 @@ function facts(workload: WorkloadDetail, now: number): [string, string][] {
       'Tasks',
       tasks ? `${tasks.succeeded} of ${tasks.total} done, ${tasks.failed} failed, ${tasks.leased} running` : undefined,
     ],
+    ['Failed', failedTasks(workload)],
     ['Sites', workload.sites.join(', ')],
     ['Endpoints', workload.endpoints.join(', ')],
     ['Ran', workload.startedAt ? took(workload.startedAt, workload.endedAt, now) : undefined],

@@ -43,6 +43,14 @@ export const createWorkloads = (database: Database): Workloads => ({
       )
       return rows[0]?.refusal ?? null
     }),
+  failedTasks: (id, most) =>
+    database.read(async (on) => {
+      const { rows } = await sql<{ index: number; exitCode: number }>`
+        select index, exit_code as "exitCode" from tasks where workload = ${id} and state = 'failed'
+        order by index limit ${most}
+      `.execute(on)
+      return rows
+    }),
   endpoints: () => database.read(endpointsOf),
   bundles: () =>
     database.read(async (on) => {
