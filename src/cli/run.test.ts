@@ -245,3 +245,16 @@ test('on a terminal the price is asked for, and only the amount itself starts it
   assert.equal(right.status, 0, right.stdout.toString())
   assert.match(right.stdout.toString(), /^yes\r$/m)
 })
+
+test('cost shows people the dearest first, and programs what the API gave', async () => {
+  const { stdout } = await isobar('cost')
+  const shown = [...stdout.matchAll(/ \$(0\.\d+)/g)].map(([, amount]) => Number(amount))
+  assert.ok(shown.length > 3)
+  assert.deepEqual(
+    shown,
+    shown.toSorted((a, b) => b - a),
+  )
+  const { rows } = JSON.parse((await isobar('cost', '-o', 'json')).stdout)
+  const keys = rows.map((row: { keys: string[] }) => row.keys[0])
+  assert.deepEqual(keys, keys.toSorted())
+})

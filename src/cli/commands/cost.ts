@@ -25,7 +25,7 @@ export async function cost(call: Call): Promise<void> {
   const exact = exactInColumn(answer.rows.map(({ amount }) => amount))
   await showList(call, {
     data: answer,
-    items: answer.rows,
+    items: forPeople(call.format) ? dearestFirst(answer) : answer.rows,
     columns: [
       ...answer.by.map((group, i) => ({
         title: group.toUpperCase(),
@@ -39,6 +39,12 @@ export async function cost(call: Call): Promise<void> {
     empty: 'Nothing was spent.',
   })
   if (forPeople(call.format)) note(call.io, `in all ${answer.total.text}`)
+}
+
+/** What people look for; but times stay in their order. */
+function dearestFirst({ by, rows }: CostView): CostView['rows'] {
+  if (by.includes('day') || by.includes('hour')) return rows
+  return rows.toSorted((a, b) => Number(BigInt(b.amount.micros) - BigInt(a.amount.micros)))
 }
 
 /** Names of workloads by id; the ledger knows only ids. */
