@@ -1,18 +1,27 @@
-import { OpenAPIHono } from '@hono/zod-openapi'
+import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi'
 import { z } from 'zod'
 
 import type { ApiEnv } from './house.ts'
+import { onlyKnown } from './known-query.ts'
 import { ofIssues } from './problem.ts'
 import { ProblemView } from './views.ts'
 
 export type Api = OpenAPIHono<ApiEnv>
 
-export const createRouter = (): Api =>
-  new OpenAPIHono<ApiEnv>({
+/** A router whose routes take what they describe: what does not fit a schema, or has none in the query, is refused. */
+export function createRouter(): Api {
+  const router = new OpenAPIHono<ApiEnv>({
     defaultHook: (result) => {
       if (!result.success) throw ofIssues(result.target, result.error)
     },
   })
+  const register: (route: RouteConfig, ...rest: never[]) => typeof router = router.openapi
+  const strict: typeof register = ({ middleware = [], ...route }, ...rest) => {
+    const before = route.path.startsWith('/v1/') ? [onlyKnown(route)] : []
+    return register({ ...route, middleware: [...before, ...[middleware].flat()] }, ...rest)
+  }
+  return Object.assign(router, { openapi: strict })
+}
 
 const problem = {
   description: 'What went wrong, and what to do about it.',

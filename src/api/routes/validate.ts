@@ -1,8 +1,10 @@
 import { createRoute } from '@hono/zod-openapi'
+import { z } from 'zod'
 
 import type { Spec } from '#model/spec/spec.ts'
 import { wantedReplicas } from '#model/workload.ts'
 import { readDocuments } from '#api/documents.ts'
+import { dryRunQuery } from '#api/dry-run.ts'
 import { answers, jsonBody, type Api } from '#api/openapi.ts'
 import { SpecRequest, ValidateView } from '#api/views.ts'
 
@@ -11,7 +13,7 @@ const validate = createRoute({
   path: '/v1/validate',
   tags: ['plans'],
   summary: 'Read a spec file and say what is in it, or what is wrong with it.',
-  request: { body: jsonBody(SpecRequest) },
+  request: { query: z.object(dryRunQuery), body: jsonBody(SpecRequest) },
   responses: answers(200, ValidateView, 'What the file holds.'),
 })
 
