@@ -84,7 +84,7 @@ describe('life', { concurrency: 12 }, () => {
     const spec = aJob('stale', 'true', { resources: { cpus: 64 }, expiry: '2s' })
     const { code, stdout, stderr } = await house.run(spec)
     assert.deepEqual([code, stdout], [1, ''], stderr)
-    assert.match(stderr, /^stale \(w-\w+\) is submitted, and expires at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n/)
+    assert.match(stderr, /^stale \(w-\w+\) is submitted: http:\S+, and expires at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n/)
     const { state, reason, attempts } = await house.look('stale')
     assert.deepEqual([state, reason, attempts], ['stopped', 'expired 2s after it was submitted', 0])
     assert.equal((await house.why('stale')).shown, 'next: isobar run <file> (with a later expiry in it)')

@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { execFileSync, spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -25,11 +25,29 @@ export function withPostgres({ durable = false } = {}): Promise<Embedded> {
 }
 let server: Promise<Embedded> | undefined
 
+/** Data of a server that has ended, to begin with: to make them takes longer than most tests. */
+const model = process.env['ISOBAR_TEST_MODEL']
+
+/** What the test runner does first: makes data that have the schema of this program already, for all files of a run. */
+export async function globalSetup(): Promise<void> {
+  if (process.env['ISOBAR_TEST_POSTGRES'] !== undefined) return
+  const embedded = await withPostgres()
+  const { rows } = await ask(embedded.url, (client) =>
+    client.query<{ data: string }>("select current_setting('data_directory') as data"),
+  )
+  await aSchema()
+  await embedded.stop()
+  process.env['ISOBAR_TEST_MODEL'] = rows[0]?.data
+}
+
 async function start(durable: boolean): Promise<Embedded> {
   const folder = mkdtempSync(join(tmpdir(), 'isobar-test-'))
   chmodSync(folder, 0o755) // PostgreSQL's own account must pass when we are root
   const settings = { max_connections: '200', ...(durable ? {} : { fsync: 'off' }) }
-  const embedded = await startAt(placeAt(join(folder, 'pg')), { settings })
+  const place = placeAt(join(folder, 'pg'))
+  // With its owner: PostgreSQL starts on nothing that is another's.
+  if (model !== undefined) execFileSync('cp', ['-Rp', model, place.data])
+  const embedded = await startAt(place, { settings })
   endWithUs(folder)
   process.once('exit', () => {
     // Nothing can be awaited any more; its data goes with it, so it need not be saved.
@@ -59,17 +77,52 @@ function endWithUs(folder: string): void {
 }
 
 /**
- * The address of an empty database of its own. ISOBAR_TEST_POSTGRES is the address of a server to have it on, to test
- * against another version; such databases stay there.
+ * The address of a database of its own, empty or as another is. ISOBAR_TEST_POSTGRES is the address of a server to have it
+ * on, to test against another version; such databases stay there.
  */
-export async function aDatabase(): Promise<string> {
+export async function aDatabase(template = 'template1'): Promise<string> {
+  const url = await serverUrl()
   const name = `test_${randomBytes(6).toString('hex')}`
-  const other = process.env['ISOBAR_TEST_POSTGRES']
-  if (!other) return (await withPostgres()).database(name)
-  const client = new Client({ connectionString: other })
+  await ask(url, (client) => client.query(`create database ${name} template ${template}`))
+  return addressOf(url, name)
+}
+
+const serverUrl = async (): Promise<string> => process.env['ISOBAR_TEST_POSTGRES'] ?? (await withPostgres()).url
+
+/** The name of a database with the schema of this program, which is made once on a server and copied from there. */
+export function aSchema(): Promise<string> {
+  return (schema ??= makeSchema())
+}
+let schema: Promise<string> | undefined
+
+async function makeSchema(): Promise<string> {
+  const sums = createHash('sha256').update(
+    shippedMigrations()
+      .map(({ checksum }) => checksum)
+      .join(),
+  )
+  const name = `schema_${sums.digest('hex').slice(0, 16)}`
+  const url = await serverUrl()
+  await ask(url, async (client) => {
+    await client.query('select pg_advisory_lock(7412)') // until the connection ends
+    const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [name])
+    if (rowCount) return
+    await client.query(`drop database if exists ${name}_new with (force)`)
+    await client.query(`create database ${name}_new`)
+    const database = await openDatabase({ url: addressOf(url, `${name}_new`) })
+    await migrate(database).finally(() => database.close())
+    await client.query(`alter database ${name}_new rename to ${name}`)
+  })
+  return name
+}
+
+const addressOf = (url: string, name: string): string => url.replace(/\/\w*(\?|$)/, `/${name}$1`)
+
+async function ask<T>(connectionString: string, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client({ connectionString })
+  client.on('error', () => {}) // the query that meets it fails, that is enough
   await client.connect()
-  await client.query(`create database ${name}`).finally(() => client.end())
-  return other.replace(/\/\w*(\?|$)/, `/${name}$1`)
+  return work(client).finally(() => client.end())
 }
 
 export const someIds: Ids = createIds(Date.now, randomBytes)
@@ -86,7 +139,7 @@ export async function bringUpToDate(url: string): Promise<void> {
 export async function aStore(
   options: { url?: string; clock?: Clock } = {},
 ): Promise<Store & AsyncDisposable & { url: string }> {
-  const url = options.url ?? (await aDatabase())
+  const url = options.url ?? (await aDatabase(await aSchema()))
   const store = await openStore({ url, ids: someIds, clock: options.clock ?? createClock(), size: 5 })
   return { ...store, url, [Symbol.asyncDispose]: () => store.close() }
 }
