@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { createServer, type RequestListener } from 'node:http'
+import { Writable } from 'node:stream'
 import { after, test } from 'node:test'
 
-import type { EventView } from '#api/views.ts'
+import type { EventView, WorkloadView } from '#api/views.ts'
 import { callMain } from './captured.ts'
 import { createApi } from './client.ts'
 import { eventsOf, parseEvents } from './event-source.ts'
+import { follow } from './follow.ts'
 import { processIo } from './io.ts'
 import { followLog, prefixing } from './log-follower.ts'
 import { createSession, type Session } from './session.ts'
@@ -70,6 +72,38 @@ test('what an attempt wrote last, without an end of line, is no part of the firs
   })
   const seen = await followed(url)
   assert.equal(seen, '[0] step 4\n[0] resumed\n')
+})
+
+test('who waits without a reason is told what is wrong with the server, once', async () => {
+  let looks = 0
+  const interrupt = new AbortController()
+  const url = await answering((request, response) => {
+    const { pathname } = new URL(request.url ?? '', 'http://x')
+    const answer = (status: number, body: object) => {
+      response.writeHead(status, { 'content-type': 'application/json' })
+      response.end(JSON.stringify(body))
+    }
+    const problem = { title: 'x', code: 'unavailable', requestId: 'r', retryable: true, next: ['isobar doctor'] }
+    if (pathname === '/readyz')
+      return answer(503, { ...problem, status: 503, detail: 'Not ready: the loop launch fails again and again.' })
+    if (pathname.endsWith('/wait'))
+      return answer(504, { ...problem, code: 'still-running', status: 504, detail: 'not yet' })
+    if (pathname.endsWith('/logs') || pathname.endsWith('/events')) return response.end()
+    if ((looks += 1) > 8) interrupt.abort()
+    answer(200, { state: 'starting', reason: '' })
+  })
+  let said = ''
+  const stderr = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      said += chunk.toString()
+      done()
+    },
+  })
+  const io = { ...processIo(), env: { ISOBAR_SERVER: url }, stderr }
+  const workload = { id: 'w-1', kind: 'job' } as WorkloadView // no more of it is looked at
+  const asked = { workload, rank: 'all', prefix: '', sink: async () => {}, signal: interrupt.signal }
+  assert.equal(await follow(io, createApi({ url, token: 't' }), asked), undefined)
+  assert.equal(said.match(/starting: .*the loop launch fails again and again.* isobar doctor/g)?.length, 1)
 })
 
 const event = (cursor: number): EventView => ({

@@ -82,17 +82,34 @@ async function tellNews(io: Io, session: Session, { workload, prefix, signal, sa
   }
 }
 
+/** After so many looks in which nothing was told the server is asked whether it is well. */
+const quietLooks = 3
+
 /** Waits for the end, and says why as long as it has not started. */
 async function untilEnded(io: Io, session: Session, { workload, prefix, signal, said }: Told): Promise<WorkloadDetail> {
   let started = false
-  for (;;) {
+  for (let quiet = 1; ; quiet++) {
     const goal = started ? { for: 'ended', timeoutSeconds: 30 } : { for: 'running', timeoutSeconds: 2 }
     await session.keep((api) => waitOnce(api, { workload: workload.id, goal, signal }), signal)
     const now = await session.keep((api) => api.get<WorkloadDetail>(workloadPath(workload.id)), signal)
     if (hasEnded(now)) return now
     started = now.state === 'running' || now.state === 'stopping'
-    if (!started && now.reason && !said.has(now.reason)) note(io, `${prefix}${now.state}: ${plain(now.reason)}`)
-    said.add(now.reason)
+    if (started || now.reason) quiet = 0
+    const why = now.reason || (quiet < quietLooks ? '' : await session.keep(troubleOf, signal))
+    if (!started && why && !said.has(why)) note(io, `${prefix}${now.state}: ${plain(why)}`)
+    said.add(why)
+  }
+}
+
+/** Why the server cannot go on with anything, as far as it knows; empty where it is well. */
+async function troubleOf(api: Api): Promise<string> {
+  try {
+    const response = await api.open('GET', '/readyz')
+    response.resume()
+    return ''
+  } catch (error) {
+    if (error instanceof CliFault && error.problem) return `${error.message} Next: ${error.next.join(', ')}`
+    throw error
   }
 }
 

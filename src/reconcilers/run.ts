@@ -5,7 +5,7 @@ import type { House, Reconciler, Turn } from './reconciler.ts'
 export type LoopLog = { error(facts: object, message: string): void; debug?(facts: object, message: string): void }
 
 type Running = {
-  /** Loops that have not had a good turn yet, by name. */
+  /** Loops that have not had a good turn yet, or fail again and again: what is wrong with each. */
   notReady(): string[]
   /** Ends all loops, each after the turn that it is in; that turn's calls are aborted. */
   stop(): Promise<void>
@@ -26,6 +26,8 @@ const woken: Record<Nudge, readonly string[]> = {
 }
 
 const backoff = { firstMs: 200, mostMs: 30_000 }
+/** A loop that failed so often, one turn after the other, is in trouble. */
+const oftenFailed = 3
 
 /** Runs loops side by side until they are stopped. None of them can stop another one, nor itself. */
 export function startLoops(reconcilers: readonly Reconciler[], house: House, log: LoopLog): Running {
@@ -36,7 +38,7 @@ export function startLoops(reconcilers: readonly Reconciler[], house: House, log
   })
   const running = loops.map((loop) => loop.run(stopping.signal))
   return {
-    notReady: () => loops.filter((loop) => !loop.ready()).map(({ name }) => name),
+    notReady: () => loops.flatMap((loop) => loop.trouble() ?? []),
     async stop() {
       deafen()
       stopping.abort()
@@ -90,7 +92,10 @@ function createLoop(reconciler: Reconciler, house: House, log: LoopLog) {
 
   return {
     name,
-    ready: () => ready,
+    trouble(): string | null {
+      if (failures >= oftenFailed) return `the loop ${name} fails again and again`
+      return ready ? null : `the loop ${name} has not begun`
+    },
     nudge() {
       nudged = true
       if (failures === 0) wake.abort()
