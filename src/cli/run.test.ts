@@ -142,6 +142,34 @@ test('a plan is applied as it stands', async () => {
   assert.equal((await isobar('apply', plan.stdout.trim())).stdout, applied.stdout, 'applied twice, started once')
 })
 
+const job = (name: string, more: string): string =>
+  `kind: job\nname: ${name}\nresources: { cpus: 0.1 }\nrun: echo hi\n${more}`
+
+test('what can never start as things are is not submitted, and the fix is named', async () => {
+  const at = { env: house.env, cwd: house.home }
+  const never: [string, RegExp][] = [
+    [job('pictured', 'image: python:3\n'), /\n {2}or: isobar sites\n[^]*next: isobar run <file> \(without image in it/],
+    [job('wide', 'nodes: 500\n'), /wide: Waiting does not help: [^]*next: isobar offers\n$/],
+    [`${job('fits', '')}---\n${job('many', 'nodes: 500\n')}`, /^error: many can never start as things are/m],
+  ]
+  for (const [input, says] of never)
+    for (const options of [[], ['--detach']]) {
+      const { code, stdout, stderr } = await callMain(['run', '-', ...options], { ...at, input })
+      assert.deepEqual([code, stdout], [6, ''], stderr)
+      assert.match(stderr, says)
+      assert.match(stderr, /nothing was submitted/)
+    }
+  for (const name of ['pictured', 'wide', 'fits', 'many']) assert.equal((await isobar('describe', name)).code, 3, name)
+  const said = await callMain(['run', '-', '-o', 'json'], { ...at, input: job('wide', 'nodes: 500\n') })
+  const { reason, next } = JSON.parse(said.stderr)
+  assert.equal(reason, 'no-capacity')
+  assert.match(next.at(-1).command, /^isobar apply p-\w+$/)
+
+  const [, apply = ''] = /(p-\w+)/.exec(next.at(-1).command) ?? []
+  assert.equal((await isobar('apply', apply)).code, 0, 'who means it may')
+  assert.equal((await isobar('stop', 'wide', '--wait')).code, 0)
+})
+
 test('above the price that was allowed nothing starts without an amount, not even with --yes', async () => {
   const ask = ['run', '--name', 'dear', '--confirm-above', '$0.01', '--', 'echo']
   for (const argv of [ask, ['run', '--yes', ...ask.slice(1)]]) {

@@ -30,7 +30,8 @@ before(async () => {
   house = await openHouse()
   const given = { env: house.env, cwd: house.home }
   assert.equal((await callMain(['run', '--name', 'done', '--', 'echo hi; exit 3'], given)).code, 3)
-  const submitted = await callMain(['run', '-', '--detach'], { ...given, input: spec })
+  const plan = await callMain(['plan', '-', '-o', 'name'], { ...given, input: spec })
+  const submitted = await house.isobar('apply', plan.stdout.trim())
   assert.equal(submitted.code, 0, submitted.stderr)
   const ready = await house.isobar('wait', 'web', '--for', 'ready', '--timeout', '30s')
   assert.equal(ready.code, 0, ready.stderr)

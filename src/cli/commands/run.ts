@@ -7,6 +7,7 @@ import { workloadPath, type Api } from '#cli/client.ts'
 import { applyPath, passCostGate } from '#cli/cost-gate.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
 import { follow } from '#cli/follow.ts'
+import { refuseHopeless } from '#cli/hopeless.ts'
 import { interruptible, note, write } from '#cli/io.ts'
 import { remoteCode, wayBack } from '#cli/outcome.ts'
 import { planText } from '#cli/plan-text.ts'
@@ -111,6 +112,7 @@ async function startIt(
 ): Promise<{ plan: PlanView; shown: boolean; workloads: WorkloadView[] }> {
   for (let plans = 1; ; plans++) {
     const plan = await api.send<PlanView>('POST', '/v1/plans', request)
+    refuseHopeless(plan)
     const shown = await passCostGate(call, plan, (option) => calledAgain(call, option))
     try {
       const { workloads } = await api.send<SubmittedView>('POST', applyPath(call, plan.id))

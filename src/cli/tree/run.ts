@@ -11,7 +11,8 @@ export const run: readonly CommandSpec[] = [
     details:
       'Shows the plan and its price, starts what the file describes, and follows its jobs: their log on stdout, what ' +
       'happens to them on stderr. It ends with the exit code of the run and the bill. Ctrl-C only stops following. ' +
-      'The file may be - for standard input. A command after -- needs no file.',
+      'The file may be - for standard input. A command after -- needs no file. What can never start as things are is ' +
+      'not submitted, nor what is in the same file: it ends with 6. What only waits is.',
     options: [
       { flags: '--name <name>', description: 'call it so' },
       { flags: '--project <name>', description: 'for what names no project in its file' },

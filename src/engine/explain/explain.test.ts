@@ -84,6 +84,22 @@ test('what time may cure is closer than what it cannot', () => {
   assert.deepEqual(refusal.next, ['isobar doctor', 'isobar sites'])
 })
 
+test('what a site has that has offered nothing yet, nobody knows', () => {
+  const away = aSite({ name: 'away', offers: [], nodes: null })
+  const { refusal } = decide({ waiting: [h100('H100:16')], sites: [aSite({ offers: [{ gpus: 8 }] }), away] })
+  assert.deepEqual([refusal?.impossible, refusal?.frees], [false, 'local/away telling what it offers.'])
+  assert.match(refusal?.text ?? '', /^No room now for 1 node with 16 H100\. Closest is local\/west/)
+})
+
+test('who wants an image where none runs is told what to do about it', () => {
+  const { refusal } = decide({
+    waiting: [aJob({ image: 'an/image' })],
+    sites: [aSite({ offers: [{ images: false }] })],
+  })
+  assert.deepEqual([refusal?.cause, refusal?.impossible], ['image', true])
+  assert.match(refusal?.next[0] ?? '', /^isobar run <file> \(without image in it/)
+})
+
 test('a site that does not answer and could not hold it anyway is no hope', () => {
   const sites = [aSite({ reach: 'unreachable', offers: [{ gpus: 8 }] })]
   assert.equal(decide({ waiting: [h100('H100:16')], sites }).refusal?.impossible, true)

@@ -12,13 +12,15 @@ import { isPart } from '#model/resources.ts'
 import type { Holders } from './holders.ts'
 import { rejectionOf, sayCounts, type Refused } from './rejections.ts'
 
-type Known = { holders: Holders; now: number }
+/** What is known in a round: who holds what, and the sites that have offered nothing yet. */
+export type Known = { holders: Holders; unheard: readonly string[]; now: number }
 
 /** Why a replica is placed nowhere although its project and money would allow it; `refused` closest first. */
-export function refuse(need: Need, refused: Refused[], { holders, now }: Known): Refusal {
+export function refuse(need: Need, refused: Refused[], known: Known): Refusal {
   const [best, ...others] = refused.map(rejectionOf)
   if (!best) return noOffers(need)
-  const impossible = refused.every(({ objection }) => !objection.passing)
+  const hopeless = refused.every(({ objection }) => !objection.passing)
+  const impossible = hopeless && known.unheard.length === 0
   const opening = impossible ? impossibly(need, best, refused) : `No room now for ${nodes(need)}.`
   const closest = `Closest is ${best.site} (${best.tier}, ${best.shape}): ${best.detail}.`
   const rest = others.length > 0 ? ` Ruled out besides: ${sayCounts(others)}.` : ''
@@ -27,8 +29,12 @@ export function refuse(need: Need, refused: Refused[], { holders, now }: Known):
     impossible,
     text: `${opening} ${closest}${rest}`,
     best,
-    ...(impossible ? {} : { frees: whatFrees(best, need.project.name, { holders, now }) }),
-    next: nextCommands(need, best, holders),
+    ...(impossible
+      ? {}
+      : {
+          frees: hopeless ? `${known.unheard[0]} telling what it offers.` : whatFrees(best, need.project.name, known),
+        }),
+    next: nextCommands(need, best, known.holders),
   }
 }
 
@@ -129,6 +135,8 @@ function nextCommands(need: Need, best: Rejection, holders: Holders): string[] {
   switch (best.rule) {
     case 'site-unreachable':
       return ['isobar doctor', 'isobar sites']
+    case 'image':
+      return ['isobar run <file> (without image in it: what it needs is installed there)', 'isobar sites']
     case 'quota':
       return ['isobar projects', `isobar ps --project ${name}`, ...stop()]
     case 'capacity':

@@ -1,6 +1,6 @@
 import { createAhead, mostAhead } from '#engine/explain/ahead.ts'
 import { holdersOf, type Holders } from '#engine/explain/holders.ts'
-import { refuse, refuseBefore } from '#engine/explain/refusal.ts'
+import { refuse, refuseBefore, type Known } from '#engine/explain/refusal.ts'
 import { byCloseness, rejectionsOf, type Refused } from '#engine/explain/rejections.ts'
 import type { Decision as Taken, Refusal as Vain, Request } from '#engine/queue/request.ts'
 import type { Place } from '#engine/sharing/devices.ts'
@@ -46,8 +46,8 @@ type Waits = { refusal: Refusal; rejections: Rejection[]; ahead: string[]; first
 export function createAnswers(round: Round, queue: Queue): Answers {
   const askedOf = new Map(queue.waiting.map((asked) => [idOf(asked), asked]))
   const rowOf = new Map([...queue.rowOf.values()].map((row) => [row.want.key, row]))
-  let knows: { holders: Holders; now: number } | null = null
-  const known = () => (knows ??= { holders: holdersOf(round.leases), now: round.now })
+  let knows: Known | null = null
+  const known = () => (knows ??= { holders: holdersOf(round.leases), unheard: round.market.unheard, now: round.now })
   const ahead = createAhead()
   /** Who was placed, or comes back to its nodes. */
   const settled = new Map<string, Decision>()

@@ -31,6 +31,8 @@ export type Market = {
   grounds: Ground[]
   namedAt: Map<string, Ground>
   elsewhere: Ground
+  /** Sites that have offered nothing, or not yet: what they have, nobody knows. */
+  unheard: string[]
 }
 
 /** The offers of all sites in an order that depends on what they are alone, and their cells. */
@@ -55,7 +57,8 @@ export function marketOf(sites: readonly SiteFacts[]): Market {
         return { key, site, siteKey: siteKey(site.info), offer, ground }
       })
     })
-  return { candidates, grounds, namedAt, elsewhere: add(unnamed(undefined)) }
+  const unheard = sites.flatMap(({ site, offers }) => (offers.length === 0 ? site : [])).sort()
+  return { candidates, grounds, namedAt, elsewhere: add(unnamed(undefined)), unheard }
 }
 
 /** An offer among those of its site. */
