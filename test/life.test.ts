@@ -14,6 +14,7 @@ const sites = `sites:
   - { provider: local, name: wide, price: $0.10/h, patience: 60s, nodes: 16, ${shape} }
   - { provider: local, name: racks, price: $0.10/h, patience: 60s, nodes: 4, topology: [2, 4], labels: { hall: b }, taints: [racks-only], ${shape} }
   - { provider: local, name: one, price: $0.10/h, patience: 60s, nodes: 1, ${shape} }
+  - { provider: local, name: full, price: $0.10/h, patience: 60s, nodes: 1, ${shape} }
   - { provider: local, name: two, price: $0.10/h, patience: 60s, nodes: 2, ${shape} }
   - { provider: local, name: three, price: $0.10/h, patience: 60s, nodes: 2, ${shape} }
 `
@@ -81,7 +82,10 @@ describe('life', { concurrency: 12 }, () => {
   })
 
   test('what still waits at its expiry ends, was told so at its start, and says what to do', async () => {
-    const spec = aJob('stale', 'true', { resources: { cpus: 64 }, expiry: '2s' })
+    const placement = { sites: ['local/full'] }
+    const holder = await house.start(aJob('holder', untilTold, { placement }))
+    await house.until(holder, 'running', isRunning)
+    const spec = aJob('stale', 'true', { placement, expiry: '2s' })
     const { code, stdout, stderr } = await house.run(spec)
     assert.deepEqual([code, stdout], [1, ''], stderr)
     assert.match(stderr, /^stale \(w-\w+\) is submitted: http:\S+, and expires at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n/)
@@ -92,6 +96,7 @@ describe('life', { concurrency: 12 }, () => {
       (await house.cost('--by', 'workload')).rows.find(({ keys }) => keys[0] === 'stale'),
       undefined,
     )
+    await house.say('stop', holder)
   })
 
   test('what runs at its expiry is stopped with its grace', async () => {
