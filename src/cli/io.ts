@@ -17,15 +17,25 @@ export type Io = {
   width: number
 }
 
-export const processIo = (): Io => ({
-  env: process.env,
-  cwd: process.cwd(),
-  stdin: process.stdin,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  tty: { stdin: process.stdin.isTTY, stdout: process.stdout.isTTY, stderr: process.stderr.isTTY },
-  width: process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY,
-})
+/** Of this process. ISOBAR_FORCE_TTY has it write as for a terminal where there is none, of so many columns. */
+export function processIo({
+  env,
+  stdin,
+  stdout,
+  stderr,
+}: Pick<typeof process, 'env' | 'stdin' | 'stdout' | 'stderr'> = process): Io {
+  const forced = env.ISOBAR_FORCE_TTY ? Math.max(40, Number(env.ISOBAR_FORCE_TTY) || 80) : 0
+  const columns = stdout.isTTY ? stdout.columns || 80 : Number.POSITIVE_INFINITY
+  return {
+    env,
+    cwd: process.cwd(),
+    stdin,
+    stdout,
+    stderr,
+    tty: { stdin: stdin.isTTY, stdout: forced > 0 || stdout.isTTY, stderr: forced > 0 || stderr.isTTY },
+    width: forced || columns,
+  }
+}
 
 /** Writes data to stdout, and waits where the reader is slower than we are. */
 export async function write(io: Io, data: string | Uint8Array): Promise<void> {

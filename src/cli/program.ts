@@ -115,9 +115,20 @@ function addCommand(parent: Command, spec: CommandSpec, options: ProgramOptions)
   command.addHelpText('after', () => footer(spec))
   command.action(async () => {
     const act = await spec.action()
-    options.ended((await act(callOf(command, options))) ?? exitCodes.done)
+    const call = callOf(command, options)
+    const pager = call.flag('watch') || call.flag('follow') ? null : pagerOf(options.io, spec)
+    if (pager === null) return options.ended((await act(call)) ?? exitCodes.done)
+    const { throughPager } = await import('./pager.ts')
+    options.ended(await throughPager(options.io, pager, (io) => act(callOf(command, { ...options, io }))))
   })
   guardUsage(command)
+}
+
+/** The program that shows what a command tells, a page at a time: where somebody looks at a terminal and asked for one. */
+function pagerOf(io: Io, { group, name }: CommandSpec): string | null {
+  const pager = io.env.ISOBAR_PAGER ?? io.env.PAGER ?? ''
+  const looks = (group === 'Look' || group === 'Money') && name !== 'wait'
+  return looks && io.tty.stdout && pager.trim() !== '' && pager.trim() !== 'cat' ? pager.trim() : null
 }
 
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, renameSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 import { callMain, openHouse, type House } from './captured.ts'
+import { processIo } from './io.ts'
 
 // What people read, on a real house: a service that serves, a job that cannot run, and one that has ended.
 
@@ -184,4 +185,38 @@ test('doctor finds a secret that others may read and a site that does not answer
   } finally {
     renameSync(`${site}.away`, site)
   }
+})
+
+test('on a terminal who asks for a pager gets it for what looks, and nothing else', async () => {
+  const seen = join(house.home, 'seen')
+  const script = join(house.home, 'pager.mjs')
+  writeFileSync(
+    script,
+    `import { writeFileSync } from 'node:fs'
+let text = ''
+for await (const part of process.stdin) text += part
+writeFileSync(process.argv[2], text)`,
+  )
+  const pager = `${process.execPath} ${script} ${seen}`
+  const tty = { stdin: false, stdout: true, stderr: false }
+  const called = (argv: string[], more: Record<string, string>, terminal = tty) =>
+    callMain(argv, { env: { ...house.env, ...more }, cwd: house.home, tty: terminal })
+  const paged = await called(['describe', 'web'], { PAGER: 'false', ISOBAR_PAGER: pager })
+  assert.deepEqual([paged.code, paged.stdout], [0, ''])
+  assert.match(readFileSync(seen, 'utf8'), /web/)
+  rmSync(seen)
+  assert.match((await called(['describe', 'web'], { PAGER: pager }, { ...tty, stdout: false })).stdout, /web/)
+  assert.match((await called(['version'], { PAGER: pager })).stdout, /isobar/)
+  assert.match((await called(['ps'], { PAGER: pager, ISOBAR_PAGER: '' })).stdout, /web/)
+  assert.equal(existsSync(seen), false)
+  // Who has seen enough ends it.
+  assert.equal((await called(['events'], { PAGER: 'true' })).code, 0)
+  assert.match((await called(['ps'], { PAGER: 'no-such-pager' })).stderr, /the pager no-such-pager cannot be started/)
+})
+
+test('a terminal can be asked for where there is none', () => {
+  const streams = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr }
+  const { width, tty } = processIo({ ...streams, env: { ISOBAR_FORCE_TTY: '132' } })
+  assert.deepEqual([width, tty.stdout, tty.stderr], [132, true, true])
+  assert.equal(processIo({ ...streams, env: { ISOBAR_FORCE_TTY: '1' } }).width, 40)
 })

@@ -29,6 +29,8 @@ const environment = `Environment
   ISOBAR_CONFIRM_ABOVE  price for an hour above which run and apply want an amount; $20 by default
   ISOBAR_PROMPT_DISABLED
                         ask nothing, also on a terminal
+  ISOBAR_FORCE_TTY      write as for a terminal where there is none; a number is its columns
+  ISOBAR_PAGER, PAGER   shows what ps, describe, logs and others that look tell, on a terminal; none by default
   ISOBAR_DEBUG          show where an error comes from
   NO_COLOR              no colour
   CLICOLOR_FORCE        colour even without a terminal
