@@ -1,5 +1,4 @@
-import { mkdirSync } from 'node:fs'
-
+import { makeFolderSync } from '#kit/make-folder.ts'
 import type { Go } from '#model/agent-protocol.ts'
 
 import type { ControlPlane } from './control-plane.ts'
@@ -21,7 +20,7 @@ export async function fetchWorkdir(options: {
     const { bundle } = go()
     try {
       if (bundle) await unpack(bundle, await dial(), folder)
-      else mkdirSync(folder, { recursive: true, mode: 0o700 })
+      else makeFolderSync(folder)
       return
     } catch (error) {
       if (!bundle || tries >= mostTries) throw new Error('the workdir could not be brought here', { cause: error })

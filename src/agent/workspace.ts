@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { publicEnvironment } from '#kit/environment.ts'
+import { makeFolderSync } from '#kit/make-folder.ts'
 import { type AgentOrder, leaseTag, rankTag } from '#model/agent-folder.ts'
 import type { Go } from '#model/agent-protocol.ts'
 
@@ -37,7 +38,7 @@ export function rankEnvironment(order: AgentOrder, go: Go, ports: number[]): Rec
 function checkpointFolders(root: string | null, attempt: number): Record<string, string> {
   if (root === null) return {}
   const mine = join(root, String(attempt))
-  mkdirSync(mine, { recursive: true, mode: 0o700 })
+  makeFolderSync(mine)
   const latest = readdirSync(root)
     .filter((name) => /^\d+$/.test(name) && Number(name) < attempt)
     .sort((a, b) => Number(b) - Number(a))

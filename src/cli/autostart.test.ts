@@ -89,6 +89,15 @@ test('a state directory that cannot be one is named with the way out', async () 
   assert.match(doctor.stdout, /^no +state directory /m)
 })
 
+test('a state directory where there can be no folder is told at once', { skip: !existsSync('/proc/self') }, () => {
+  for (const command of ['ps', 'serve']) {
+    const given = { env: { ...env, ISOBAR_HOME: '/proc/nope' }, timeout: 20_000 }
+    const { status, stderr } = spawnSync(process.execPath, [bin, command], given)
+    assert.equal(status, 1, stderr.toString())
+    assert.match(stderr.toString(), /state directory \/proc\/nope cannot be used[^]*ISOBAR_HOME=<directory>\n$/)
+  }
+})
+
 test('the server that a token or the version of another belongs to is named', async () => {
   const file = readFileSync(join(home, 'server.json'), 'utf8')
   writeFileSync(join(home, 'server.json'), JSON.stringify({ ...JSON.parse(file), version: '9.9.9' }))

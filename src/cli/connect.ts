@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, statfsSync } from 'node:fs'
+import { closeSync, existsSync, openSync, statfsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+
+import { makeFolderSync } from '#kit/make-folder.ts'
 
 import { createApi, readText, type Api } from './client.ts'
 import { CliFault, exitCodes } from './fault.ts'
@@ -138,7 +140,7 @@ const diskFull = (home: string): CliFault =>
 
 function openStartLog(home: string): number {
   try {
-    mkdirSync(dirname(startLog(home)), { recursive: true, mode: 0o700 })
+    makeFolderSync(dirname(startLog(home)))
     return openSync(startLog(home), 'w', 0o600)
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') throw diskFull(home)

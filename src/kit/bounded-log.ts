@@ -1,6 +1,8 @@
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
 import { open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+
+import { makeFolderSync } from './make-folder.ts'
 
 /**
  * A log of bounded size: a folder of segments, each named by the offset of its first byte since the beginning. When the
@@ -10,7 +12,7 @@ export type LogWriter = { write(bytes: Uint8Array): void; close(): void }
 
 /** Continues the log in `folder`, which may hold `most` bytes. A full disk loses output, never the caller. */
 export function createLogWriter(folder: string, most: number): LogWriter {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolderSync(folder)
   let end = 0
   let segment: { file: number; start: number } | undefined
 

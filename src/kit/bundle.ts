@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { readFileSync, realpathSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { tidyBundles } from './bundle-tidy.ts'
 import { type BundleEntry, type Scan, scanFolder } from './bundle-scan.ts'
+import { makeFolderSync } from './make-folder.ts'
 
 /**
  * A folder, packed once and named by its content. The file at `path` is a plain POSIX tar archive and `hash` the
@@ -45,7 +46,7 @@ export async function packBundle(folder: string, options: PackOptions): Promise<
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
     return { problem: `${folder} is not a folder`, fix: 'name a folder that exists as workdir' }
   }
-  mkdirSync(options.cacheDir, { recursive: true, mode: 0o700 })
+  makeFolderSync(options.cacheDir)
   const root = realpathSync(folder)
   const note = join(options.cacheDir, `${sha256(root).slice(0, 32)}.json`)
   for (let tries = 1; ; tries++) {

@@ -1,7 +1,9 @@
-import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 import { pino, stdSerializers, type Logger } from 'pino'
+
+import { makeFolderSync } from '#kit/make-folder.ts'
 
 /** A log file grows to this, and so many older ones are kept. */
 const mostBytes = 16 * 1024 * 1024
@@ -27,7 +29,7 @@ export function openLog(options: { home: string; level: string; detached: boolea
 }
 
 function boundedFile(path: string): { write(line: string): void } {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  makeFolderSync(dirname(path))
   let file = openSync(path, 'a', 0o600)
   let size = fstatSync(file).size
   const rotate = () => {

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 
+import { makeFolderSync } from '#kit/make-folder.ts'
 import { ServerProblem } from './server-problem.ts'
 
 /** Makes the state directory, and lets only its owner in. */
 export function makeHome(home: string): void {
   try {
-    mkdirSync(home, { recursive: true, mode: 0o700 })
+    makeFolderSync(home)
     if ((statSync(home).mode & 0o077) !== 0) chmodSync(home, 0o700)
   } catch (cause) {
     throw new ServerProblem(

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -9,6 +9,7 @@ import { connectRunning } from '#cli/connect.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
 import { homeOf } from '#cli/home.ts'
 import { write } from '#cli/io.ts'
+import { makeFolderSync } from '#kit/make-folder.ts'
 
 /** `isobar completion` */
 export async function completion(call: Call): Promise<void> {
@@ -58,7 +59,7 @@ function read(path: string): { text: string; ageMs: number } | undefined {
 
 function keep(path: string, text: string): void {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    makeFolderSync(dirname(path))
     writeFileSync(path, text, { mode: 0o600 })
   } catch {
     // Without the list the next one asks again.

@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync, statfsSync } from 'node:fs'
+import { accessSync, constants, statfsSync } from 'node:fs'
 
 import type { CheckView, DoctorView } from '#api/server-views.ts'
 import type { Call } from '#cli/call.ts'
@@ -6,6 +6,7 @@ import { CliFault, exitCodes } from '#cli/fault.ts'
 import { homeOf } from '#cli/home.ts'
 import { note, plain } from '#cli/io.ts'
 import { showList } from '#cli/output/show.ts'
+import { makeFolderSync } from '#kit/make-folder.ts'
 
 const leastFreeBytes = 1024 ** 3
 
@@ -40,7 +41,7 @@ function homeCheck(call: Call): CheckView {
   const home = homeOf(call.io)
   const name = 'state directory'
   try {
-    mkdirSync(home, { recursive: true, mode: 0o700 })
+    makeFolderSync(home)
     accessSync(home, constants.R_OK | constants.W_OK | constants.X_OK)
     const { bavail, bsize } = statfsSync(home)
     const free = bavail * bsize

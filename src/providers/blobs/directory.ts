@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, opendir, readdir, rename, rm, rmdir, stat, utimes } from 'node:fs/promises'
+import { type FileHandle, open, opendir, readdir, rename, rm, rmdir, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
+import { makeFolder } from '#kit/make-folder.ts'
 import { BlobError, type BlobListing, type Blobs, contentName, type PutLimits, type StoredContent } from './blobs.ts'
 
 /** No blob grows beyond this, whatever the caller allows. */
@@ -54,7 +55,7 @@ const write = (root: string, place: string, bytes: Uint8Array): Promise<void> =>
 /** Gives a path for a file on its way to its place; whatever happens, nothing stays there. */
 async function beside<T>(root: string, work: (path: string) => Promise<T>): Promise<T> {
   const folder = join(root, 'incoming')
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await makeFolder(folder)
   const path = join(folder, randomBytes(12).toString('hex'))
   try {
     return await work(path)
@@ -87,7 +88,7 @@ async function spool(path: string, content: AsyncIterable<Uint8Array> | Iterable
 }
 
 async function settle(path: string, place: string): Promise<void> {
-  await mkdir(dirname(place), { recursive: true, mode: 0o700 })
+  await makeFolder(dirname(place))
   await rename(path, place)
   await syncFolder(dirname(place))
 }

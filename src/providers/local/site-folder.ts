@@ -1,6 +1,7 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
+import { makeFolder } from '#kit/make-folder.ts'
 import { fail, type Outcome } from '#model/fault.ts'
 
 /**
@@ -30,8 +31,7 @@ const memory = (folder: SiteFolder) => join(dirname(folder.root), `.${basename(f
 /** Makes the site the first time it is ever used; never again after that. */
 export async function prepareSite(folder: SiteFolder): Promise<void> {
   if (await isThere(memory(folder))) return
-  for (const path of [join(folder.root, 'orders'), folder.claims, folder.retired])
-    await mkdir(path, { recursive: true, mode: 0o700 })
+  for (const path of [join(folder.root, 'orders'), folder.claims, folder.retired]) await makeFolder(path)
   await writeFile(marker(folder), '{"isobar":"local site"}\n', { mode: 0o600 })
   await writeFile(memory(folder), '', { mode: 0o600 })
 }

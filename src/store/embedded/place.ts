@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
+import { makeFolderSync } from '#kit/make-folder.ts'
 import { type Account, unprivilegedAccount } from './account.ts'
 import { StoreProblem } from './store-problem.ts'
 
@@ -29,7 +30,7 @@ export function placeFor(stateDirectory: string): Place {
   const record = join(stateDirectory, 'pg', 'where.json')
   const account = unprivilegedAccount()
   try {
-    mkdirSync(dirname(record), { recursive: true, mode: 0o700 })
+    makeFolderSync(dirname(record))
     const recorded = existsSync(record) ? (JSON.parse(readFileSync(record, 'utf8')) as { home: string }) : null // ours
     if (recorded && recorded.home.startsWith(rootsPlace) && !account) throw new StoreProblem(madeByRoot(stateDirectory))
     const home = recorded?.home ?? (account ? join(rootsPlace, randomBytes(8).toString('hex')) : dirname(record))
