@@ -25,6 +25,21 @@ test('nothing is told to who has no token, a wrong one, or a part of it', async 
   }
 })
 
+async function toldStranger(tokenFile: string | null) {
+  await using api = await anApi()
+  api.house.self.tokenFile = tokenFile
+  return (await api.call('GET /v1/workloads', undefined, { authorization: 'Bearer wrong' })).json
+}
+
+test('who shows a wrong token is told where the right one is', async () => {
+  const spaced = await toldStranger("/tmp/ann's own/token")
+  assert.equal(spaced.detail, "The token is not the one of this server. It is in /tmp/ann's own/token.")
+  assert.equal(spaced.next[0], String.raw`export ISOBAR_TOKEN="$(cat '/tmp/ann'\''s own/token')"`)
+  const given = await toldStranger(null)
+  assert.equal(given.detail, 'The token is not the one of this server. It is the one that the server was started with.')
+  assert.equal(given.next[0], 'export ISOBAR_TOKEN=<token>')
+})
+
 test('who asks under a foreign host name is refused, so that no web page can reach the server by its own name', async () => {
   await using api = await anApi()
   const status = await new Promise((resolve, reject) => {

@@ -1,6 +1,7 @@
 import type { MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 
+import { quoted } from '#kit/quoted.ts'
 import { sameText } from '#kit/seal.ts'
 import type { ApiEnv, ApiHouse } from './house.ts'
 import { Problem } from './problem.ts'
@@ -34,11 +35,13 @@ export const guard =
     await next()
   }
 
-function authenticate(house: ApiHouse, header: string): void {
-  if (sameText(header, `Bearer ${house.keys.token}`)) return
+function authenticate({ keys, self: { tokenFile } }: ApiHouse, header: string): void {
+  if (sameText(header, `Bearer ${keys.token}`)) return
   const what = header === '' ? 'The request carries no token.' : 'The token is not the one of this server.'
-  throw new Problem('unauthenticated', `${what} It is in the file "token" of the server's state directory.`, {
-    next: ['export ISOBAR_TOKEN="$(cat ~/.isobar/token)"', 'unset ISOBAR_TOKEN (for the server of this machine)'],
+  const where = tokenFile === null ? 'the one that the server was started with' : `in ${tokenFile}`
+  const token = tokenFile === null ? '<token>' : `"$(cat ${quoted(tokenFile)})"`
+  throw new Problem('unauthenticated', `${what} It is ${where}.`, {
+    next: [`export ISOBAR_TOKEN=${token}`, 'unset ISOBAR_TOKEN (for the server of this machine)'],
   })
 }
 

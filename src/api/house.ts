@@ -40,6 +40,8 @@ type ApiServer = {
   since: number
   /** Whose requests these are: there is one token, of the user who started the server. */
   user: string
+  /** Where its token is for people of its machine; null where it was started with one of their own. */
+  tokenFile: string | null
   /** Only names of this machine are accepted as Host, against DNS rebinding. */
   loopback: boolean
   /** Where the store is, without its password. */

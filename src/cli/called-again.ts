@@ -1,3 +1,5 @@
+import { quoted } from '#kit/quoted.ts'
+
 import type { Call } from './call.ts'
 
 /** Options about the price: whoever is told to allow more gives them anew. */
@@ -26,7 +28,3 @@ export function calledAgain(
   const rest = call.rest.length > 0 ? ['--', ...call.rest.map(quoted)] : []
   return ['isobar run', ...call.args.map(quoted), ...given, more, ...rest].join(' ')
 }
-
-/** A word as a shell reads it. */
-export const quoted = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`

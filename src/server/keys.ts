@@ -26,6 +26,8 @@ export async function requireSameKey(secrets: Secrets, keys: ApiKeys, path: stri
 export const keyPath = (options: { home: string; keyFile: string | undefined }): string =>
   options.keyFile ?? join(options.home, 'key')
 
+export const tokenPath = (home: string): string => join(home, 'token')
+
 const makeKey = (): string => randomBytes(32).toString('hex')
 
 /** A key that was named must be there once the house has one: a wrong path would quietly become a new key. */
@@ -51,7 +53,7 @@ export function openKeys(options: { home: string; keyFile: string | undefined; t
     )
   const key = Buffer.from(text, 'hex')
   return {
-    token: options.token ?? secretState(join(options.home, 'token'), makeKey),
+    token: options.token ?? secretState(tokenPath(options.home), makeKey),
     secrets: deriveKey(key, 'secrets'),
     credentials: deriveKey(key, 'credentials'),
     bundles: deriveKey(key, 'bundles'),

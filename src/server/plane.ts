@@ -9,6 +9,7 @@ import { announce, type Peers } from './announce.ts'
 import type { Base } from './base.ts'
 import { examine } from './doctor.ts'
 import { keepHouse } from './housekeeping.ts'
+import { tokenPath } from './keys.ts'
 import { startLoops, type Loops } from './loops.ts'
 import { keepPlan, type PlanKeeper } from './market/keep-plan.ts'
 import { createSolver } from './market/solver.ts'
@@ -38,6 +39,7 @@ export function openPlane(
     version,
     since: clock.now(),
     user: userName(),
+    tokenFile: options.token === undefined ? tokenPath(home) : null,
     loopback: isLoopback(options.host),
     database: base.database,
     url: () => plane.url,

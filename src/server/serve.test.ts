@@ -32,11 +32,13 @@ test('a job runs to its end, and its log can be read meanwhile and when its mach
   assert.match((await ask(server, `GET /v1/workloads/${id}/why`)).json.text, /failed/)
 })
 
-test('only the owner gets into the state directory, its token and its key', async (t) => {
+test('only the owner gets into the state directory, its token and its key; others are told where they are', async (t) => {
   const home = aHome(t)
-  await aServer(t, { home, url: await aDatabase(), port: 0 })
+  const { url } = await aServer(t, { home, url: await aDatabase(), port: 0 })
   assert.equal(statSync(home).mode & 0o777, 0o700)
   for (const name of ['token', 'key', 'server.json']) assert.equal(statSync(join(home, name)).mode & 0o777, 0o600)
+  const stranger = await fetch(`${url}/v1/server`)
+  assert.equal(JSON.parse(await stranger.text()).next[0], `export ISOBAR_TOKEN="$(cat ${join(home, 'token')})"`)
 })
 
 test('a second server on the same state directory is refused with the address of the first', async (t) => {

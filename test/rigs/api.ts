@@ -100,6 +100,7 @@ function aHouse({ store, home, closing, url, faults }: HouseFacts): ApiHouse {
       version: '0.0.0',
       since: 0,
       user: 'tester',
+      tokenFile: join(home, 'token'),
       loopback: true,
       database: 'test',
       url,

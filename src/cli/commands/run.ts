@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 
 import type { PlanView, SpecRequest, SubmittedView, WorkloadDetail, WorkloadView } from '#api/views.ts'
 import type { Call } from '#cli/call.ts'
-import { calledAgain, quoted } from '#cli/called-again.ts'
+import { calledAgain } from '#cli/called-again.ts'
 import { workloadPath, type Api } from '#cli/client.ts'
 import { applyPath, passCostGate } from '#cli/cost-gate.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
@@ -14,6 +14,7 @@ import { planText } from '#cli/plan-text.ts'
 import { forPeople } from '#cli/output/format.ts'
 import { pairOf, prepare, readSpec, type SpecChanges, type SpecText } from '#cli/submission.ts'
 import { formatInstant } from '#kit/instant.ts'
+import { quoted } from '#kit/quoted.ts'
 import { showStarted } from './started.ts'
 
 /** How often a plan that no longer holds is made again. */
