@@ -16,12 +16,16 @@ export async function throughPager(io: Io, pager: string, work: (io: Io) => Prom
     throw new CliFault(`the pager ${program} cannot be started`, { why, next: ['ISOBAR_PAGER= isobar …'] })
   })
   const closed = once(child, 'close')
-  child.stdin.on('error', () => {}) // its reader has had enough
+  let hasEnough = false
+  child.stdin.on('error', () => (hasEnough = true))
   // Ctrl-C is for the pager.
   process.on('SIGINT', stay)
   try {
     const code = await Promise.race([work({ ...io, stdout: child.stdin }), closed.then(() => 0)])
     return code ?? 0
+  } catch (error) {
+    if (hasEnough) return 0
+    throw error
   } finally {
     child.stdin.end()
     await closed
