@@ -24,10 +24,11 @@ const heardEveryMs = 2000
  * waits for, and wakes only those for whom there is news.
  */
 export function createAgentDesk(house: ApiHouse): AgentDesk {
-  const room = createWaitingRoom()
+  const room = createWaitingRoom(house.clock)
   const allowance = createAllowance({ perSecond: 50, burst: 200 })
   const off = house.bell.onRing('agents', createLook(house, room))
-  const hearing = setInterval(createHearing(house, room), heardEveryMs).unref()
+  const closed = new AbortController()
+  void hearAgain(house, room, closed.signal)
 
   async function sync(lease: string, report: AgentReport, signal: AbortSignal): Promise<AgentAnswer> {
     if (!allowance.take(`${lease}/${report.rank}`, house.clock.now()))
@@ -57,7 +58,7 @@ export function createAgentDesk(house: ApiHouse): AgentDesk {
     tellAddresses: () => room.wakeAll(),
     close() {
       off()
-      clearInterval(hearing)
+      closed.abort()
       room.wakeAll()
     },
   }
@@ -88,17 +89,16 @@ function createLook(house: ApiHouse, room: WaitingRoom): () => void {
   }
 }
 
-/** Notes those who wait; never twice at a time, should the database be slow. */
-function createHearing(house: ApiHouse, room: WaitingRoom): () => Promise<void> {
-  let noting = false
-  return async () => {
+/** Notes those who wait, until the desk is closed; never twice at a time, should the database be slow. */
+async function hearAgain({ store, clock, log }: ApiHouse, room: WaitingRoom, closed: AbortSignal): Promise<void> {
+  for (;;) {
+    await clock.sleep(heardEveryMs, closed)
+    if (closed.aborted) return
     const ranks = room.ranks()
-    if (noting || ranks.length === 0) return
-    noting = true
-    await house.store.agents
-      .heard(ranks, house.clock.now())
-      .catch((error: unknown) => house.log.error({ error }, 'could not note which agents wait'))
-    noting = false
+    if (ranks.length === 0) continue
+    await store.agents
+      .heard(ranks, clock.now())
+      .catch((error: unknown) => log.error({ error }, 'could not note which agents wait'))
   }
 }
 

@@ -1,3 +1,5 @@
+import type { Clock } from '#kit/clock.ts'
+
 /** An agent that waits for news: which rank it is, what it knows, and whether it could take tasks. */
 type Waiting = { rank: number; seen: string; tasks: boolean }
 
@@ -13,7 +15,7 @@ export type WaitingRoom = {
   wakeAll(): void
 }
 
-export function createWaitingRoom(): WaitingRoom {
+export function createWaitingRoom(clock: Clock): WaitingRoom {
   const rooms = new Map<string, Set<Waiting & { wake: () => void }>>()
   return {
     leases: () => [...rooms.keys()],
@@ -22,17 +24,18 @@ export function createWaitingRoom(): WaitingRoom {
       new Promise((resolve) => {
         if (signal.aborted) return resolve()
         const room = rooms.get(lease) ?? new Set()
+        const over = new AbortController()
         const wake = () => {
-          clearTimeout(timer)
+          over.abort()
           signal.removeEventListener('abort', wake)
           room.delete(one)
           if (room.size === 0 && rooms.get(lease) === room) rooms.delete(lease)
           resolve()
         }
         const one = { ...facts, wake }
-        const timer = setTimeout(wake, mostMs)
         signal.addEventListener('abort', wake, { once: true })
         rooms.set(lease, room.add(one))
+        void clock.sleep(mostMs, over.signal).then(wake)
       }),
     tell(lease, version) {
       for (const { seen, tasks, wake } of new Set(rooms.get(lease))) if (tasks || seen !== version) wake()

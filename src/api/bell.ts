@@ -1,3 +1,4 @@
+import type { Clock } from '#kit/clock.ts'
 import type { Nudge, Store } from '#store/store.ts'
 
 /** Wakes those who wait for news of the store. */
@@ -12,23 +13,23 @@ export type Bell = {
 /** Rings so often at the most: a burst of commits wakes the waiting once, not once for each commit. */
 const gapMs = 15
 
-export function createBell(store: Pick<Store, 'onNudge'>): Bell {
+export function createBell(store: Pick<Store, 'onNudge'>, clock: Clock): Bell {
   const listeners = new Map<Nudge, Set<() => void>>()
   const rungAt = new Map<Nudge, number>()
-  const timers = new Map<Nudge, NodeJS.Timeout>()
+  const waiting = new Set<Nudge>()
+  const closed = new AbortController()
 
   const ring = (nudge: Nudge) => {
-    timers.delete(nudge)
-    rungAt.set(nudge, performance.now())
+    waiting.delete(nudge)
+    if (closed.signal.aborted) return
+    rungAt.set(nudge, clock.now())
     for (const listen of new Set(listeners.get(nudge))) listen() // a listener may take itself off
   }
   const nudged = (nudge: Nudge) => {
-    if (timers.has(nudge)) return
-    const wait = (rungAt.get(nudge) ?? -gapMs) + gapMs - performance.now()
-    timers.set(
-      nudge,
-      setTimeout(() => ring(nudge), Math.max(0, wait)),
-    )
+    if (waiting.has(nudge)) return
+    waiting.add(nudge)
+    const wait = (rungAt.get(nudge) ?? -Infinity) + gapMs - clock.now()
+    void clock.sleep(Math.max(0, wait), closed.signal).then(() => ring(nudge))
   }
   const onRing = (nudge: Nudge, listen: () => void) => {
     const those = listeners.get(nudge) ?? new Set()
@@ -42,19 +43,20 @@ export function createBell(store: Pick<Store, 'onNudge'>): Bell {
     wait: (nudges, mostMs, signal) =>
       new Promise((resolve) => {
         if (signal.aborted || mostMs <= 0) return resolve()
+        const over = new AbortController()
         const done = () => {
-          clearTimeout(timer)
+          over.abort()
           signal.removeEventListener('abort', done)
           for (const off of offs) off()
           resolve()
         }
         const offs = nudges.map((nudge) => onRing(nudge, done))
-        const timer = setTimeout(done, mostMs)
         signal.addEventListener('abort', done, { once: true })
+        void clock.sleep(mostMs, over.signal).then(done)
       }),
     close() {
       unlisten()
-      for (const timer of timers.values()) clearTimeout(timer)
+      closed.abort()
     },
   }
 }

@@ -129,7 +129,7 @@ async function lookWith(look: Look): Promise<void> {
   if (began >= watched.offersAt) await askOffers(look)
   watched.leases = await store.sites.count(key)
   if (watched.leases === 0 && clock.now() < watched.listAt) return
-  const listed = await provider.list(site.name, within(callMs, signal))
+  const listed = await provider.list(site.name, within(callMs, { clock, signal }))
   const now = clock.now()
   watched.listAt = now + (watched.leases > 0 ? everyMs.live : everyMs.idle)
   if (!(await tellReach(look, listed)) || !listed.ok) return
@@ -146,7 +146,7 @@ async function lookWith(look: Look): Promise<void> {
 /** Offers and nodes: now and then, and at once when a site is back. */
 async function askOffers(look: Look): Promise<void> {
   const { house, provider, site, watched, signal } = look
-  const call = within(callMs, signal)
+  const call = within(callMs, { clock: house.clock, signal })
   const offers = await provider.offers(site.name, call)
   const nodes = provider.abilities.inventory ? await provider.abilities.inventory(site.name, call) : null
   watched.offersAt = house.clock.now() + everyMs.offers

@@ -50,7 +50,7 @@ async function retireOne(
 ): Promise<OperationResult> {
   const { store, providers, clock, holder } = here.house
   const provider = providers.get(operation.leaseRow.provider)
-  const call = within(callMs, here.signal)
+  const call = within(callMs, { clock, signal: here.signal })
   const seen = provider ? await seenAfterAll(operation, provider, call) : []
   const result = provider
     ? await act(operation, { provider, view, call, house: here.house })

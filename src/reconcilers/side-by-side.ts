@@ -29,8 +29,12 @@ export async function sideBySide<T>(calls: Promise<T>[], clock: Clock): Promise<
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** Ends with the loop's signal, and after so long in any case. */
-export const within = (milliseconds: number, signal: AbortSignal): AbortSignal =>
-  AbortSignal.any([signal, AbortSignal.timeout(milliseconds)])
+export function within(milliseconds: number, { clock, signal }: { clock: Clock; signal: AbortSignal }): AbortSignal {
+  const late = new AbortController()
+  const over = () => late.abort(new DOMException(`no answer within ${milliseconds} ms`, 'TimeoutError'))
+  void clock.sleep(milliseconds, signal).then(over)
+  return AbortSignal.any([signal, late.signal])
+}
 
 /** When the first of some operations is to be tried again, as part of what a turn found. */
 export function soonest(results: OperationResult[]): { at?: number } {

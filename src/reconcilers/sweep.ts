@@ -43,10 +43,11 @@ type Here = { house: House; signal: AbortSignal }
 
 async function sweepSite(provider: Provider, site: string, { house, signal }: Here): Promise<void> {
   const key = siteKey({ provider: provider.name, name: site })
-  const listed = await provider.list(site, within(callMs, signal))
+  const { clock } = house
+  const listed = await provider.list(site, within(callMs, { clock, signal }))
   if (!listed.ok) return // unknown is not empty, nor full of orphans
   const orphans = new Set(await house.store.sites.orphans(listed.value.map(({ token }) => token)))
-  const now = house.clock.now()
+  const now = clock.now()
   const before = suspected(house).get(key)
   const suspects = new Map([...orphans].map((token) => [token, before?.get(token) ?? { since: now, told: false }]))
   suspected(house).set(key, suspects)
@@ -55,7 +56,7 @@ async function sweepSite(provider: Provider, site: string, { house, signal }: He
     if (!suspect || now < suspect.since + apartMs) continue
     if (!suspect.told) await tell(sighting, key, house)
     suspect.told = true
-    await provider.retire({ site, token: sighting.token }, 0, within(callMs, signal)) // again in the next turn if it failed
+    await provider.retire({ site, token: sighting.token }, 0, within(callMs, { clock, signal })) // again in the next turn if it failed
   }
 }
 

@@ -32,7 +32,7 @@ export function openPlane(
   { closing, stop, stack }: { closing: AbortSignal; stop: () => void; stack: AsyncDisposableStack },
 ): Plane {
   const { home, store, clock, metrics, ...rest } = base
-  const bell = createBell(store)
+  const bell = createBell(store, clock)
   stack.defer(() => bell.close())
   const self: ApiHouse['self'] = {
     id: base.id,

@@ -81,14 +81,15 @@ type HouseFacts = { store: Store; home: string; closing: AbortSignal; url: () =>
 function aHouse({ store, home, closing, url, faults }: HouseFacts): ApiHouse {
   const blobs = createDirectoryBlobs(join(home, 'blobs'))
   const key = randomBytes(32)
+  const clock = createClock()
   return {
     store,
     providers: new Map(),
     blobs,
     archive: createLogArchive(blobs),
-    clock: createClock(),
+    clock,
     ids: someIds,
-    bell: createBell(store),
+    bell: createBell(store, clock),
     keys: {
       token: randomBytes(32).toString('hex'),
       secrets: deriveKey(key, 'secrets'),
