@@ -1,0 +1,87 @@
+import type { Event } from '#model/event.ts'
+import type { LeaseState } from '#model/lease.ts'
+import type { CredentialedOrder } from '#model/order.ts'
+import type { BillLine } from '#providers/simulated/books.ts'
+import type { Gang } from '#providers/simulated/gang.ts'
+import type { Changes } from './changes.ts'
+import type { Tables } from './tables.ts'
+
+/**
+ * Something that must be true of a house at every instant between two awaits: of its committed rows, of what is really
+ * there at its providers, and of what it said and did. One that holds only `at rest` is asked when nothing is under way
+ * any more. A checker may remember what it saw before, so each world has its own (`createInvariants`).
+ */
+export type Invariant = {
+  /** What is true, as a name: `nothing is leaked`. */
+  name: string
+  /** The rule of DESIGN.md that it stands for. */
+  rule: number
+  when: 'always' | 'at rest'
+  /** Each breach as a sentence; none is what one wants to see. */
+  check(seen: Seen): string[]
+}
+
+/** What there is to see at an instant. */
+export type Seen = {
+  now: number
+  tables: Tables
+  /** What is different in the tables from the last look, by table. */
+  changes: Changes
+  /** What is really there, seen or not: gangs that have not ended at their providers. */
+  there: readonly There[]
+  /** The providers' own bill, of all that ever was: it takes long. */
+  bill(): readonly BillLine[]
+  /** What a reader of events was given since the last look, in that order. */
+  events: readonly Event[]
+  /** Calls that control planes made since the last look. */
+  calls: readonly Call[]
+  /**
+   * Whether what should happen there can: a control plane lives and is not held up, its store answers, and the site
+   * (`provider/site`) answers calls. Promises with a bound count only time in which this is so.
+   */
+  able(site: string): boolean
+  bounds: Bounds
+}
+
+/** A gang as its provider has it. */
+export type There = { provider: string; site: string; gang: Readonly<Gang> }
+
+/** A call at a provider, and whether its operation was written down before it was made. */
+export type Call = {
+  plane: string
+  provider: string
+  site: string
+  name: 'launch' | 'retire'
+  token: string
+  at: number
+  /** An operation of its kind with this token was committed then. */
+  intended: boolean
+  /** The state of the lease that the token is of; null where there was none. */
+  lease: LeaseState | null
+  order: CredentialedOrder | null
+}
+
+/** How long the house may take for what it promises only in the end; in milliseconds of time in which it is able to. */
+export type Bounds = {
+  /** Until what nobody knows is retired: two looks of `sweep`, a listing that lags, calls that fail meanwhile. */
+  leakMs: number
+  /** Until what is gone at its provider is no longer counted as there. */
+  lossMs: number
+  /** Until a waiting workload is told why it waits. */
+  tellMs: number
+  /** Until what is to end is gone, grace not counted. */
+  endMs: number
+  /** How far the time that a lease is billed for may be from the provider's bill, while it is able. */
+  billMs: number
+}
+
+/** What the loops need when about every fifth call fails and control planes die now and then. */
+export const patientBounds: Bounds = {
+  leakMs: 300_000,
+  lossMs: 300_000,
+  tellMs: 120_000,
+  endMs: 600_000,
+  billMs: 300_000,
+}
+
+export type Breach = { invariant: string; rule: number; what: string }

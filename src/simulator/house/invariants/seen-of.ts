@@ -1,0 +1,33 @@
+import { createComparison } from './changes.ts'
+import { patientBounds, type Seen } from './invariant.ts'
+import type { Tables } from './tables.ts'
+
+/** A store with nothing in it. */
+export const noTables: Tables = {
+  workloads: new Map(),
+  replicas: new Map(),
+  attempts: new Map(),
+  leases: new Map(),
+  ranks: new Map(),
+  operations: new Map(),
+  entries: new Map(),
+  spent: new Map(),
+  sites: new Map(),
+  projects: new Map(),
+  claims: new Map(),
+  counts: { events: 0, plans: 0, tasks: 0, idempotency: 0, control_planes: 0 },
+}
+
+/** What there is to see, nothing but what is given, where all that should happen can. */
+export const seenOf = (given: Partial<Seen>): Seen => ({
+  now: 0,
+  tables: noTables,
+  changes: createComparison()(given.tables ?? noTables),
+  there: [],
+  bill: () => [],
+  events: [],
+  calls: [],
+  able: () => true,
+  bounds: patientBounds,
+  ...given,
+})
