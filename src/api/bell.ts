@@ -52,7 +52,7 @@ export function createBell(store: Pick<Store, 'onNudge'>, clock: Clock): Bell {
         }
         const offs = nudges.map((nudge) => onRing(nudge, done))
         signal.addEventListener('abort', done, { once: true })
-        void clock.sleep(mostMs, over.signal).then(done)
+        void clock.sleep(mostMs, over.signal).then(() => done())
       }),
     close() {
       unlisten()
