@@ -44,15 +44,15 @@ export function createBell(store: Pick<Store, 'onNudge'>, clock: Clock): Bell {
       new Promise((resolve) => {
         if (signal.aborted || mostMs <= 0) return resolve()
         const over = new AbortController()
-        const done = () => {
+        const end = () => {
           over.abort()
-          signal.removeEventListener('abort', done)
+          signal.removeEventListener('abort', end)
           for (const off of offs) off()
           resolve()
         }
-        const offs = nudges.map((nudge) => onRing(nudge, done))
-        signal.addEventListener('abort', done, { once: true })
-        void clock.sleep(mostMs, over.signal).then(() => done())
+        const offs = nudges.map((nudge) => onRing(nudge, end))
+        signal.addEventListener('abort', end, { once: true })
+        void clock.sleep(mostMs, over.signal).then(end)
       }),
     close() {
       unlisten()
