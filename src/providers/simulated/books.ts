@@ -18,10 +18,10 @@ export type BillLine = {
 
 /** The gangs of one site, the nodes that they use and what they cost. */
 export type Books = {
-  /** Gangs that get and list may still show. */
+  /** Gangs that get and list may still show, or have shown so lately that an old view still would. */
   readonly gangs: ReadonlyMap<string, Gang>
-  /** Bills of ended gangs; a late launch finds here that its token has been used up. */
-  readonly closed: ReadonlyMap<string, BillLine>
+  /** When the gang of a token ended; a late launch finds here that its token has been used up. */
+  readonly closed: ReadonlyMap<string, number>
   /** Nodes in use, in the order of the pools. */
   readonly used: readonly number[]
   add(gang: Gang): void
@@ -29,13 +29,21 @@ export type Books = {
   changed(gang: Gang): void
   /** Ends all that ends by now; it costs the time of one look for each of these, however many others there are. */
   settle(now: number): void
+  /** All that is there ends now. */
   lose(now: number): void
   bill(now: number): BillLine[]
 }
 
-export function createBooks(site: string, pools: number): Books {
+type Options = {
+  site: string
+  pools: number
+  /** How long a gang is remembered that left the listings. */ keptMs: number
+}
+
+export function createBooks({ site, pools, keptMs }: Options): Books {
   const gangs = new Map<string, Gang>()
-  const closed = new Map<string, BillLine>()
+  const closed = new Map<string, number>()
+  const bills: BillLine[] = []
   const used = Array.from({ length: pools }, () => 0)
   const due = createHeap<{ at: number; token: string }>((a, b) => a.at < b.at)
 
@@ -44,12 +52,13 @@ export function createBooks(site: string, pools: number): Books {
     if (!gang.closed && end <= now) {
       gang.closed = true
       used[gang.pool] = (used[gang.pool] ?? 0) - gang.ranks
-      closed.set(gang.token, billLine(site, gang, { to: end, open: false }))
+      closed.set(gang.token, end)
+      bills.push(billLine(site, gang, { to: end, open: false }))
     }
-    if (gang.closed && leavesListAt(gang) <= now) gangs.delete(gang.token)
+    if (gang.closed && leavesListAt(gang) + keptMs <= now) gangs.delete(gang.token)
   }
   const changed = (gang: Gang): void => {
-    for (const at of new Set([endOfGang(gang), leavesListAt(gang)]))
+    for (const at of new Set([endOfGang(gang), leavesListAt(gang) + keptMs]))
       if (at < Infinity) due.push({ at, token: gang.token })
   }
 
@@ -73,13 +82,14 @@ export function createBooks(site: string, pools: number): Books {
     lose(now) {
       for (const gang of gangs.values()) {
         gang.takenAt = Math.min(gang.takenAt, now)
+        gang.erasedAt = Math.min(gang.erasedAt, now)
         look(gang, now)
+        changed(gang)
       }
-      gangs.clear()
     },
     bill(now) {
       const open = [...gangs.values()].filter((gang) => !gang.closed)
-      return [...closed.values(), ...open.map((gang) => billLine(site, gang, { to: now, open: true }))]
+      return [...bills, ...open.map((gang) => billLine(site, gang, { to: now, open: true }))]
     },
   }
 }

@@ -3,6 +3,14 @@ import type { RankSighting, Sighting } from '#providers/provider.ts'
 /** What a scripted rank does: runs for `runMs` (Infinity: until it is told to end) and exits with `exitCode`. */
 export type Part = { prints: string; runMs: number; exitCode: number; stubborn: boolean }
 
+/** Nodes that never come (`missing`) or never boot, that hang from `at` on, or that are taken away then, `told` or not. */
+export type Odd = {
+  how: 'missing' | 'unbooted' | 'hung' | 'dropped'
+  ranks: readonly number[]
+  at: number
+  told: boolean
+}
+
 /**
  * A gang at a simulated site. It holds no timers: what it is at an instant follows from the times written here, all
  * of which are drawn or decided when they become known. Kept small, since there may be hundreds of thousands.
@@ -22,12 +30,20 @@ export type Gang = {
   startAt: number
   /** What its ranks do: one part each, or one part for all. */
   parts: readonly Part[]
-  /** When the provider takes it away; Infinity if it never does. */
+  /** Ranks that go another way than the others, if any do, and from when on. */
+  odd: Odd | null
+  /** When the provider takes it away, and when it says so; Infinity if it never does. */
   takenAt: number
+  noticedAt: number
   /** Whether it stays listed then. */
   told: boolean
+  /** How long its nodes take to go once its ranks have ended, and how long it is listed after that. */
+  teardownMs: number
+  ghostMs: number
   /** When it was told to end, how long a heeding rank takes, and how long a stubborn one is left. */
-  stop: { at: number; heedMs: number; graceMs: number; goneAt: number; ghostMs: number } | null
+  stop: { at: number; heedMs: number; graceMs: number; goneAt: number } | null
+  /** Its site was lost then, and knows nothing of it any more. */
+  erasedAt: number
   /** Its end is on the bill and its nodes are free. */
   closed: boolean
 }
@@ -38,33 +54,51 @@ const partOf = (gang: Gang, rank: number): Part => {
   return part
 }
 
+const oddOf = ({ odd }: Gang, rank: number): Odd | null => (odd?.ranks.includes(rank) ? odd : null)
+
+/** When a rank begins to run; Infinity for one that never does. */
+const startOf = (gang: Gang, odd: Odd | null): number =>
+  odd?.how === 'missing' || odd?.how === 'unbooted' ? Infinity : gang.startAt
+
+type End = { at: number; exitCode: number | null }
+
 /** When a rank ends, and how: by itself, by being told, or by being taken away. */
-function endOf(gang: Gang, rank: number): { at: number; exitCode: number | null } {
+function endOf(gang: Gang, rank: number): End {
+  const odd = oddOf(gang, rank)
+  const end = toldToEnd(gang, rank, odd)
+  const takenAt = Math.min(gang.takenAt, odd?.how === 'dropped' ? odd.at : Infinity)
+  return takenAt < end.at ? { at: takenAt, exitCode: null } : end
+}
+
+function toldToEnd(gang: Gang, rank: number, odd: Odd | null): End {
   const part = partOf(gang, rank)
   const { stop } = gang
-  let end: { at: number; exitCode: number | null } = { at: gang.startAt + part.runMs, exitCode: part.exitCode }
-  if (stop) {
-    const killed = part.stubborn || stop.heedMs > stop.graceMs
-    const at = stop.at + (stop.at < gang.startAt ? 0 : killed ? stop.graceMs : stop.heedMs)
-    // Told to end before it ran: there was no process, so there is no exit code either.
-    if (at < end.at) end = { at, exitCode: at < gang.startAt ? null : killed ? 137 : 143 }
-  }
-  return gang.takenAt < end.at ? { at: gang.takenAt, exitCode: null } : end
+  const startAt = startOf(gang, odd)
+  const byItself: End = { at: startAt + part.runMs, exitCode: part.exitCode }
+  const hangs = odd?.how === 'hung' && odd.at < byItself.at
+  const end = hangs ? { at: Infinity, exitCode: 137 } : byItself
+  if (!stop) return end
+  const heeds = !part.stubborn && stop.heedMs <= stop.graceMs && !(hangs && odd.at <= stop.at)
+  const at = stop.at + (stop.at < startAt ? 0 : heeds ? stop.heedMs : stop.graceMs)
+  // Told to end before it ran: there was no process, so there is no exit code either.
+  return at < end.at ? { at, exitCode: at < startAt ? null : heeds ? 143 : 137 } : end
 }
 
 /** When the last rank ends: what is paid and what holds nodes ends there. Infinity while nothing says when. */
 export function endOfGang(gang: Gang): number {
   let end = 0
-  for (let rank = 0; rank < Math.min(gang.ranks, gang.parts.length); rank++) end = Math.max(end, endOf(gang, rank).at)
+  const different = gang.odd ? gang.ranks : Math.min(gang.ranks, gang.parts.length)
+  for (let rank = 0; rank < different; rank++) end = Math.max(end, endOf(gang, rank).at)
   return end
 }
 
 /** Whether nothing of it is left: it was retired and torn down, or it was taken away without a word. */
-export const isGone = (gang: Gang, now: number): boolean => now >= (gang.stop?.goneAt ?? vanishAt(gang))
+export const isGone = (gang: Gang, now: number): boolean =>
+  now >= Math.min(gang.stop?.goneAt ?? vanishAt(gang), gang.erasedAt)
 
 /** When it leaves get and list: a while after it is gone, as far as the site's listings lag behind. */
 export const leavesListAt = (gang: Gang): number =>
-  Math.min(vanishAt(gang), gang.stop ? gang.stop.goneAt + gang.stop.ghostMs : Infinity)
+  Math.min(vanishAt(gang), gang.erasedAt, gang.stop ? gang.stop.goneAt + gang.ghostMs : Infinity)
 
 /** A gang that ended before it was to be taken is not taken. */
 const vanishAt = (gang: Gang): number => (!gang.told && gang.takenAt <= endOfGang(gang) ? gang.takenAt : Infinity)
@@ -72,13 +106,20 @@ const vanishAt = (gang: Gang): number => (!gang.told && gang.takenAt <= endOfGan
 /** What get and list show of it, or null. */
 export function sightingOf(gang: Gang, now: number): Sighting | null {
   if (now < gang.shownFrom || now >= leavesListAt(gang)) return null
-  const ranks = Array.from({ length: gang.ranks }, (_, rank) => rankSighting(gang, rank, now))
-  return { token: gang.token, workload: gang.workload, attempt: gang.attempt, ranks }
+  const ranks = Array.from({ length: gang.ranks }, (_, rank) => rank).filter((rank) => isShown(gang, rank, now))
+  const { token, workload, attempt } = gang
+  return { token, workload, attempt, ranks: ranks.map((rank) => rankSighting(gang, rank, now)) }
+}
+
+function isShown(gang: Gang, rank: number, now: number): boolean {
+  const odd = oddOf(gang, rank)
+  return odd?.how !== 'missing' && !(odd?.how === 'dropped' && !odd.told && now >= odd.at)
 }
 
 function rankSighting(gang: Gang, rank: number, now: number): RankSighting {
   const end = endOf(gang, rank)
-  const startedAt = Math.min(now, end.at) >= gang.startAt ? gang.startAt : null
+  const startAt = startOf(gang, oddOf(gang, rank))
+  const startedAt = Math.min(now, end.at) >= startAt ? startAt : null
   if (now < end.at)
     return { rank, state: startedAt === null ? 'expected' : 'running', exitCode: null, startedAt, endedAt: null }
   return { rank, state: end.exitCode === null ? 'lost' : 'exited', exitCode: end.exitCode, startedAt, endedAt: end.at }

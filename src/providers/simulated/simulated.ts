@@ -2,11 +2,18 @@ import type { Clock } from '#kit/clock.ts'
 import { succeed } from '#model/fault.ts'
 import type { Offer } from '#model/offer.ts'
 import type { LogChunk, Provider } from '#providers/provider.ts'
+import { type Befallen, createDiary } from './befell.ts'
 import type { BillLine } from './books.ts'
-import { type Gang, outputOf, type Part, sightingOf } from './gang.ts'
-import { SimulatedOptions, type SimulatedSite, type Trouble } from './options.ts'
+import { lateFates } from './fate.ts'
+import type { Supply as Change } from './faults.ts'
+import { type Gang, outputOf, type Part } from './gang.ts'
+import { faultsOf, SimulatedOptions, type SimulatedSite } from './options.ts'
+import type { Down } from './outages.ts'
 import { createSite, type SiteState } from './site.ts'
-import { createWeather } from './weather.ts'
+import { createSupply, type Supply } from './supply.ts'
+import { isOneOf, type Trouble } from './trouble.ts'
+import { createView, type View } from './view.ts'
+import { type Command, createWeather, type Weather } from './weather.ts'
 import { createWire, type Wire } from './wire.ts'
 
 /**
@@ -19,11 +26,22 @@ export type SimulatedCloud = {
   open(): Provider
   /** What the ranks of an order do, by its token or else its workload: one part a rank, or one part for all. */
   script(tokenOrWorkload: string, parts: readonly Part[]): void
+  /**
+   * From now on a trouble befalls calls to a site, or the gangs that it launches, as the command says. One that a gang
+   * may meet in its life strikes those that are there now. `lost` is what `lose` does.
+   */
+  befall(site: string, trouble: Trouble, command?: Command): void
+  /** Lifts what was told to befall a site: one trouble, or all. */
+  calm(site: string, trouble?: Trouble): void
+  /** From now on there are so many nodes at a site, at such a price, of which we may hold so many. */
+  change(site: string, change: Change): void
   /** Makes a site unreachable, refusing or never answering; what runs there goes on. */
-  cut(site: string, how?: Extract<Trouble, 'unreachable' | 'hanging'>): void
+  cut(site: string, how?: Exclude<Down, 'lost'>): void
   restore(site: string): void
-  /** All that runs at a site is gone at once, and the site is unreachable until it is restored. */
-  lose(site: string): void
+  /** All that runs at a site is gone at once, and the site is unreachable until it is restored: never, if for good. */
+  lose(site: string, forGood?: boolean): void
+  /** What befell calls, gangs and sites, in the order in which it was drawn; the last 50,000. */
+  befell(): Befallen[]
   /** The provider's own bill: a line for each gang that ever was, in the order of the sites. */
   meter(): BillLine[]
   /** What is really there, seen or not. */
@@ -32,38 +50,58 @@ export type SimulatedCloud = {
   used(site: string): readonly number[]
 }
 
+/** One site with all that stands around it. */
+type Place = { site: SimulatedSite; state: SiteState; supply: Supply; weather: Weather; view: View; wire: Wire }
+
 export function createSimulated(given: SimulatedOptions & { clock: Clock }): SimulatedCloud {
   const { clock, ...rest } = given
-  const { seed, faults, sites } = SimulatedOptions.parse(rest)
-  const weather = createWeather(seed, faults)
+  const { seed, faults: all, sites } = SimulatedOptions.parse(rest)
+  const diary = createDiary()
   const scripts = new Map<string, readonly Part[]>()
-  const states = new Map(
-    sites.map((site) => [site.name, createSite({ seed, site, faults: { ...faults, ...site.pace } })]),
+  const places = new Map(
+    sites.map((site) => {
+      const faults = faultsOf(site, all)
+      const weather = createWeather({ seed, site: site.name, faults, diary })
+      const supply = createSupply({ seed, site, faults })
+      const state = createSite({ seed, site, faults, weather, supply, diary, from: clock.now() })
+      const view = createView({ seed, site: site.name, faults, weather })
+      const wire = createWire({ seed, site: site.name, faults, clock, weather, state, diary })
+      return [site.name, { site, state, supply, weather, view, wire }] as const
+    }),
   )
-  const stateOf = (site: string): SiteState => {
-    const state = states.get(site)
-    if (!state) throw new Error(`no simulated site "${site}"; there are ${[...states.keys()].join(', ')}`)
-    return state
+  const at = (site: string): Place => {
+    const place = places.get(site)
+    if (!place) throw new Error(`no simulated site "${site}"; there are ${[...places.keys()].join(', ')}`)
+    return place
   }
-  const wire = createWire({ seed, faults, clock, weather, stateOf })
+  const lose: SimulatedCloud['lose'] = (site, forGood) => at(site).state.sever('lost', clock.now(), forGood)
   return {
-    open: () => openAdapter({ sites, wire, scripts }),
+    open: () => openAdapter({ sites, at, scripts }),
     script: (tokenOrWorkload, parts) => void scripts.set(tokenOrWorkload, parts),
-    cut: (site, how = 'unreachable') => weather.set(site, how),
-    restore: (site) => weather.set(site, null),
-    lose(site) {
-      stateOf(site).lose(clock.now())
-      weather.set(site, 'unreachable')
+    befall(site, trouble, command = {}) {
+      if (trouble === 'lost') lose(site)
+      else if (isOneOf(lateFates, trouble)) at(site).state.strike({ ...command, fate: trouble, now: clock.now() })
+      else at(site).weather.command(trouble, command)
     },
-    meter: () => [...states.values()].flatMap((state) => state.bill(clock.now())),
-    gangs: (site) => [...stateOf(site).gangs(clock.now())],
-    used: (site) => stateOf(site).used(clock.now()),
+    calm: (site, trouble) => at(site).weather.calm(trouble),
+    change: (site, change) => at(site).supply.change({ ...change, at: clock.now() }),
+    cut: (site, how = 'unreachable') => at(site).state.sever(how, clock.now()),
+    restore: (site) => at(site).state.sever(null, clock.now()),
+    lose,
+    befell: () => diary.read(),
+    meter: () => [...places.values()].flatMap(({ state }) => state.bill(clock.now())),
+    gangs: (site) => at(site).state.gangs(clock.now()),
+    used: (site) => at(site).state.used(clock.now()),
   }
 }
 
-type Shared = { sites: SimulatedSite[]; wire: Wire; scripts: ReadonlyMap<string, readonly Part[]> }
+type Shared = {
+  sites: SimulatedSite[]
+  at(site: string): Place
+  scripts: ReadonlyMap<string, readonly Part[]>
+}
 
-const openAdapter = ({ sites, wire, scripts }: Shared): Provider => ({
+const openAdapter = ({ sites, at, scripts }: Shared): Provider => ({
   name: 'simulated',
   sites: () =>
     sites.map(({ name, jurisdictions, patienceMs, egress }) => ({
@@ -74,24 +112,19 @@ const openAdapter = ({ sites, wire, scripts }: Shared): Provider => ({
       ...(egress ? { egress } : {}),
     })),
   offers: (site, signal) =>
-    wire({ site, name: 'offers', token: '' }, signal, (_, now) => succeed(offersOf(sites, site, now))),
+    at(site).wire({ name: 'offers', token: '' }, signal, (_, now) => succeed(offersOf(at(site), now))),
   launch: (order, signal) =>
-    wire({ site: order.site, name: 'launch', token: order.token }, signal, (state, now) =>
+    at(order.site).wire({ name: 'launch', token: order.token }, signal, (state, now) =>
       state.launch(order, scripts.get(order.token) ?? scripts.get(order.workload), now),
     ),
   get: ({ site, token }, signal) =>
-    wire({ site, name: 'get', token }, signal, (state, now) => {
-      const gang = state.gang(token, now)
-      return succeed(gang && sightingOf(gang, now))
-    }),
+    at(site).wire({ name: 'get', token }, signal, (state, now) => succeed(at(site).view.get(state, token, now))),
   list: (site, signal) =>
-    wire({ site, name: 'list', token: '' }, signal, (state, now) =>
-      succeed([...state.gangs(now)].flatMap((gang) => sightingOf(gang, now) ?? [])),
-    ),
+    at(site).wire({ name: 'list', token: '' }, signal, (state, now) => succeed(at(site).view.list(state, now))),
   retire: ({ site, token }, graceMs, signal) =>
-    wire({ site, name: 'retire', token }, signal, (state, now) => succeed(state.retire(token, graceMs, now))),
+    at(site).wire({ name: 'retire', token }, signal, (state, now) => succeed(state.retire(token, graceMs, now))),
   logs: ({ site, token }, part, signal) =>
-    wire({ site, name: 'logs', token }, signal, (state, now) => {
+    at(site).wire({ name: 'logs', token }, signal, (state, now) => {
       const gang = state.gang(token, now)
       const output = gang ? outputOf(gang, part.rank, now) : { text: '', end: true }
       return succeed(chunkOf(Buffer.from(output.text), output.end, part))
@@ -99,20 +132,26 @@ const openAdapter = ({ sites, wire, scripts }: Shared): Provider => ({
   abilities: {},
 })
 
-const offersOf = (sites: SimulatedSite[], site: string, now: number): Offer[] =>
-  (sites.find((one) => one.name === site)?.pools ?? []).map(({ tier, shape, priceMicros, nodes, terms }) => ({
-    provider: 'simulated',
-    site,
-    tier,
-    shape,
-    divisible: false,
-    priceMicros,
-    available: nodes,
-    images: true,
-    source: 'simulated',
-    ...terms,
-    asOf: now,
-  }))
+/** Nodes that are there although there should be fewer now are offered as well: they count what we hold. */
+function offersOf({ site, supply, view }: Place, now: number): Offer[] {
+  const { asOf, isTrue } = view.offers(now)
+  return site.pools.map(({ tier, shape, nodes, terms }, number) => {
+    const there = supply.pool(number, asOf)
+    return {
+      provider: 'simulated',
+      site: site.name,
+      tier,
+      shape,
+      divisible: false,
+      priceMicros: there.priceMicros,
+      available: isTrue ? there.nodes : nodes,
+      images: true,
+      source: 'simulated',
+      ...terms,
+      asOf,
+    }
+  })
+}
 
 function chunkOf(bytes: Uint8Array, end: boolean, { from, most }: { from: number; most: number }): LogChunk {
   const part = bytes.subarray(from, from + most)

@@ -2,47 +2,67 @@ import { drawOf } from '#kit/random.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Handle } from '#providers/provider.ts'
-import { type BillLine, createBooks } from './books.ts'
-import { endOfGang, type Gang, isGone, type Part } from './gang.ts'
-import type { Faults, Range, SimulatedSite } from './options.ts'
+import type { Diary } from './befell.ts'
+import { type BillLine, type Books, createBooks } from './books.ts'
+import { lateFates, meet } from './fate.ts'
+import type { Faults } from './faults.ts'
+import { endOfGang, type Gang, isGone, leavesListAt, type Part } from './gang.ts'
+import type { SimulatedSite } from './options.ts'
+import { drawMs } from './range.ts'
+import type { Supply } from './supply.ts'
+import { createTimeline, type Timeline } from './timeline.ts'
+import { type Fate, fates, isOneOf } from './trouble.ts'
+import type { Weather } from './weather.ts'
 
 /** The truth about one simulated site at an instant. All of it is synchronous; instants may not go backwards. */
-export type SiteState = {
+export type SiteState = Pick<Timeline, 'later' | 'sever' | 'down'> & {
   launch(order: CredentialedOrder, parts: readonly Part[] | undefined, now: number): Outcome<Handle>
   retire(token: string, graceMs: number, now: number): 'retiring' | 'gone'
-  /** Whether the token was ever used: its gang runs, or has ended. */
+  /** Whether the token was used before, as far as the site remembers: its gang runs, or has ended. */
   knows(token: string, now: number): boolean
   gang(token: string, now: number): Gang | null
-  gangs(now: number): Iterable<Gang>
-  /** Everything there ends now, without a word. */
-  lose(now: number): void
+  gangs(now: number): Gang[]
+  /** Also those that left the listings lately. */
+  lately(now: number): ReadonlyMap<string, Gang>
+  /** Gangs that are there, or those with this token, meet a fate now; how many did. */
+  strike(which: Which): number
   /** Nodes in use, in the order of the pools. */
   used(now: number): readonly number[]
   bill(now: number): BillLine[]
 }
 
-type Options = { seed: string | number; site: SimulatedSite; faults: Faults }
+export type SiteOptions = {
+  seed: string | number
+  site: SimulatedSite
+  faults: Faults
+  weather: Weather
+  supply: Supply
+  diary: Diary
+  /** When time begins. */
+  from: number
+}
 
-export function createSite(options: Options): SiteState {
-  const { site } = options
-  const books = createBooks(site.name, site.pools.length)
-  const at = (now: number) => {
-    books.settle(now)
-    return books
+export function createSite(options: SiteOptions): SiteState {
+  const { site, faults } = options
+  const books = createBooks({ site: site.name, pools: site.pools.length, keptMs: faults.lagMs[1] })
+  const timeline = createTimeline(books, options)
+  const { at } = timeline
+  const knows: SiteState['knows'] = (token, now) => {
+    const gang = at(now).gangs.get(token)
+    if (gang && now < leavesListAt(gang)) return true
+    const ended = books.closed.get(token)
+    return ended !== undefined && now < ended + (faults.rememberedMs ?? Infinity)
   }
-  const knows: SiteState['knows'] = (token, now) => at(now).gangs.has(token) || books.closed.has(token)
   return {
     launch(order, parts, now) {
-      const handle = { site: site.name, token: order.token }
-      if (knows(order.token, now)) return succeed(handle)
-      const shape = order.ranks[0]?.shape.name
-      const pool = site.pools.findIndex((one) => one.tier === order.tier && one.shape.name === shape)
-      if (pool < 0) return fail('invalid', 'never', `site ${site.name} has no ${shape} in the tier ${order.tier}`)
-      const free = (site.pools[pool]?.nodes ?? 0) - (books.used[pool] ?? 0)
-      if (order.ranks.length > free)
-        return fail('no-capacity', 'elsewhere', `${order.ranks.length} of ${shape} asked for, ${free} free`)
-      books.add(newGang(options, { order, parts, pool, now }))
-      return succeed(handle)
+      if (knows(order.token, now)) return succeed({ site: site.name, token: order.token })
+      const pool = poolFor(order, { options, used: books.used, now })
+      if (typeof pool !== 'number') return pool
+      const gang = newGang(options, { order, parts, pool, now })
+      books.add(gang)
+      for (const { fate, at: when } of fatesOf(gang, order.tier, options))
+        timeline.later(when, (instant) => void strike(books, { fate, token: gang.token, now: instant }, options))
+      return succeed({ site: site.name, token: order.token })
     },
     retire(token, graceMs, now) {
       const gang = at(now).gangs.get(token)
@@ -55,50 +75,114 @@ export function createSite(options: Options): SiteState {
       return isGone(gang, now) ? 'gone' : 'retiring'
     },
     knows,
-    gang: (token, now) => at(now).gangs.get(token) ?? null,
-    gangs: (now) => at(now).gangs.values(),
-    lose: (now) => at(now).lose(now),
+    gang(token, now) {
+      const gang = at(now).gangs.get(token)
+      return gang && now < leavesListAt(gang) ? gang : null
+    },
+    gangs: (now) => [...at(now).gangs.values()].filter((gang) => now < leavesListAt(gang)),
+    lately: (now) => at(now).gangs,
+    later: timeline.later,
+    strike: (which) => strike(at(which.now), which, options),
+    sever: timeline.sever,
+    down: timeline.down,
     used: (now) => at(now).used,
     bill: (now) => at(now).bill(now),
   }
 }
 
+type LateFate = (typeof lateFates)[number]
+type Which = { fate: LateFate; token?: string; times?: number; now: number }
+
+/** Gangs that run, or one of them, meet a fate now. How many did. */
+function strike(books: Books, { fate, token, times, now }: Which, options: SiteOptions): number {
+  const gangs = token === undefined ? [...books.gangs.values()] : [books.gangs.get(token)].filter((gang) => !!gang)
+  const struck = gangs.filter((gang) => !gang.closed && !gang.stop).slice(0, times)
+  for (const gang of struck) {
+    meet(gang, fate, { ...options, at: now })
+    books.changed(gang)
+    options.diary.write({ at: now, site: options.site.name, call: null, token: gang.token, fault: fate })
+  }
+  books.settle(now)
+  return struck.length
+}
+
+type Asked = { options: SiteOptions; used: readonly number[]; now: number }
+
+/** The pool that takes an order, or why none does. */
+function poolFor(order: CredentialedOrder, { options: { site, supply }, used, now }: Asked) {
+  const shape = order.ranks[0]?.shape.name
+  const pool = site.pools.findIndex((one) => one.tier === order.tier && one.shape.name === shape)
+  if (pool < 0) return fail('invalid', 'never', `site ${site.name} has no ${shape} in the tier ${order.tier}`)
+  const asked = order.ranks.length
+  const held = used.reduce((sum, nodes) => sum + nodes, 0)
+  const quota = supply.quota(now)
+  if (held + asked > quota)
+    return fail('quota', 'elsewhere', `the quota at ${site.name} is ${quota} nodes, and ${held} are held`)
+  const free = Math.max(0, supply.pool(pool, now).nodes - (used[pool] ?? 0))
+  return asked > free ? fail('no-capacity', 'elsewhere', `${asked} of ${shape} asked for, ${free} free`) : pool
+}
+
 type Accepted = { order: CredentialedOrder; parts: readonly Part[] | undefined; pool: number; now: number }
 
-function newGang({ seed, site, faults }: Options, { order, parts, pool, now }: Accepted): Gang {
-  const { token, workload, attempt, tier } = order
-  const life = tier === 'spot' ? lifeMs(faults.preemptionsPerHour, drawOf(seed, token, 'life')) : Infinity
+function newGang(options: SiteOptions, { order, parts, pool, now }: Accepted): Gang {
+  const { seed, faults, supply } = options
+  const { token, workload, attempt } = order
   const runMs = drawMs(faults.runMs, seed, token, 'run')
-  return {
+  const startAt = now + drawMs(faults.bootMs, seed, token, 'boot')
+  const gang: Gang = {
     token,
     workload,
     attempt,
     pool,
     ranks: order.ranks.length,
-    priceMicros: (site.pools[pool]?.priceMicros ?? 0) * order.ranks.length,
+    priceMicros: supply.pool(pool, now).priceMicros * order.ranks.length,
     acceptedAt: now,
-    shownFrom: now + drawMs(faults.hiddenMs, seed, token, 'hidden'),
-    startAt: now + drawMs(faults.bootMs, seed, token, 'boot'),
+    shownFrom: now,
+    startAt,
     parts: parts ?? [{ prints: '', runMs, exitCode: 0, stubborn: false }],
-    takenAt: now + life,
-    told: drawOf(seed, token, 'told') < faults.told,
+    odd: null,
+    takenAt: Infinity,
+    noticedAt: Infinity,
+    told: true,
+    ghostMs: 0,
+    teardownMs: drawMs(faults.teardownMs, seed, token, 'teardown'),
     stop: null,
+    erasedAt: Infinity,
     closed: false,
   }
+  for (const fate of earlyFates) if (befalls(fate, gang, options)) meet(gang, fate, { seed, faults, at: now })
+  return gang
+}
+
+const earlyFates = fates.filter((fate) => !isOneOf(lateFates, fate))
+
+/** Lags befall every gang for as long as they are told to, unless a rate says which. */
+function befalls(fate: Fate, { token, acceptedAt: at }: Gang, { faults, weather, diary, site }: SiteOptions): boolean {
+  const isLag = fate === 'hidden' || fate === 'ghost'
+  if (!isLag || faults.rates[fate] !== undefined || faults[`${fate}Ms`][1] === 0)
+    return weather.strikes(fate, { name: 'launch', token, at })
+  diary.write({ at, site: site.name, call: 'launch', token, fault: fate })
+  return true
+}
+
+/** What a gang is going to meet in its life, and when. */
+function fatesOf({ token, acceptedAt }: Gang, tier: string, { seed, faults, weather }: SiteOptions) {
+  const call = { name: 'launch', token, at: acceptedAt } as const
+  const met = lateFates
+    .filter((fate) => weather.awaits(fate, call))
+    .map((fate) => ({ fate, at: acceptedAt + drawMs(faults.fateMs, seed, token, fate, 'at') }))
+  const life = tier === 'spot' ? lifeMs(faults.preemptionsPerHour, drawOf(seed, token, 'life')) : Infinity
+  const fate = drawOf(seed, token, 'told') < faults.told ? ('preempted' as const) : ('vanished' as const)
+  return life < Infinity ? [...met, { fate, at: acceptedAt + life }] : met
 }
 
 /** Tells a gang to end; told again, it can only be sooner. */
-function stop(gang: Gang, { seed, faults }: Options, { graceMs, now }: { graceMs: number; now: number }): void {
+function stop(gang: Gang, { seed, faults }: SiteOptions, { graceMs, now }: { graceMs: number; now: number }): void {
   const at = gang.stop?.at ?? now
   const heedMs = drawMs(faults.stopMs, seed, gang.token, 'stop')
-  const ghostMs = drawMs(faults.ghostMs, seed, gang.token, 'ghost')
-  gang.stop = { at, heedMs, graceMs: now + graceMs - at, goneAt: 0, ghostMs }
-  gang.stop.goneAt = Math.max(now, endOfGang(gang)) + drawMs(faults.teardownMs, seed, gang.token, 'teardown')
+  gang.stop = { at, heedMs, graceMs: now + graceMs - at, goneAt: 0 }
+  gang.stop.goneAt = Math.max(now, endOfGang(gang)) + gang.teardownMs
 }
-
-/** Whole milliseconds in [least, most] that belong to these parts. */
-export const drawMs = ([least, most]: Range, ...parts: (string | number)[]): number =>
-  least === most ? least : least + Math.floor(drawOf(...parts) * (most - least + 1))
 
 /** Time until the first event of a Poisson process, from a fraction in [0, 1). */
 const lifeMs = (perHour: number, fraction: number): number =>

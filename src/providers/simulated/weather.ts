@@ -1,38 +1,111 @@
 import { drawOf } from '#kit/random.ts'
-import { Trouble } from './options.ts'
-import type { Faults } from './options.ts'
+import type { Diary } from './befell.ts'
+import type { Faults } from './faults.ts'
+import { type CallName, callsOf, fates, isOneOf, Trouble } from './trouble.ts'
 
 /** What a call meets on its way. */
-export type Call = { site: string; name: string; token: string; at: number }
+export type Call = { name: CallName; token: string; at: number }
 
-/** What befalls calls: by the rates and windows of the profile, and by what a test does to a site meanwhile. */
-export type Weather = {
-  /** The trouble that befalls this call, if any. */
-  of(call: Call): Trouble | null
-  /** From now on every call to the site is met by this, or by nothing in particular again. */
-  set(site: string, trouble: Trouble | null): void
+/** What a story tells a site to suffer. */
+export type Command = {
+  /** Which calls; all that the trouble may befall when absent. */
+  calls?: readonly CallName[]
+  /** Only calls, or the gang, with this token. */
+  token?: string
+  /** So often; until it is lifted when absent. */
+  times?: number
+  /** Not from this instant on. */
+  until?: number
 }
 
-export function createWeather(seed: string | number, { rates, windows }: Faults): Weather {
-  const forced = new Map<string, Trouble>()
+/** What befalls the calls to one site: by command, in a window of time, or by the rates of its faults. */
+export type Weather = {
+  /** Whether a trouble strikes here and now. One that does is written down, so ask only where it would change anything. */
+  strikes(trouble: Trouble, call: Call): boolean
+  /** The same of what befalls a gang only later in its life: nothing is written down yet. */
+  awaits(trouble: Trouble, call: Call): boolean
+  command(trouble: Trouble, command: Command): void
+  /** Lifts what was commanded: one trouble, or all. */
+  calm(trouble?: Trouble): void
+  /** Whether the site takes so many calls of this kind; a call that it takes counts. */
+  takes(call: Call): boolean
+}
+
+type Options = { seed: string | number; site: string; faults: Faults; diary: Diary }
+type Standing = Required<Pick<Command, 'calls'>> & { trouble: Trouble; token?: string; left: number; until: number }
+
+export function createWeather({ seed, site, faults, diary }: Options): Weather {
+  const byChance = createChances({ seed, site, faults })
+  const { limits } = faults
+  let standing: Standing[] = []
+  const full = new Map<CallName, number>()
+
+  const commanded = (trouble: Trouble, { name, token, at }: Call): boolean => {
+    const one = standing.find(
+      (it) =>
+        it.trouble === trouble &&
+        it.calls.includes(name) &&
+        (it.token ?? token) === token &&
+        it.left > 0 &&
+        at < it.until,
+    )
+    if (one) one.left--
+    return one !== undefined
+  }
+  const awaits: Weather['awaits'] = (trouble, call) =>
+    (standing.length > 0 && commanded(trouble, call)) || byChance(trouble, call)
+
   return {
-    of({ site, name, token, at }) {
-      const lasting = forced.get(site)
-      if (lasting) return lasting
-      const window = windows.find((one) => one.site === site && one.from <= at && at < one.to)
-      if (window) return window.trouble
-      // One draw a call, cut into the shares of the troubles: its instant makes a later try of it another draw.
-      let draw = drawOf(seed, site, name, token, at)
-      for (const trouble of Trouble.options) {
-        const rate = rates[trouble] ?? 0
-        if (draw < rate) return trouble
-        draw -= rate
-      }
-      return null
+    awaits,
+    strikes(trouble, call) {
+      if (!awaits(trouble, call)) return false
+      diary.write({ at: call.at, site, call: call.name, token: call.token, fault: trouble })
+      return true
     },
-    set(site, trouble) {
-      if (trouble) forced.set(site, trouble)
-      else forced.delete(site)
+    command(trouble, { calls = callsOf(trouble), token, times = Infinity, until = Infinity }) {
+      standing = standing.filter(({ left }) => left > 0)
+      standing.push({ trouble, calls, ...(token === undefined ? {} : { token }), left: times, until })
     },
+    calm(trouble) {
+      standing = trouble === undefined ? [] : standing.filter((one) => one.trouble !== trouble)
+    },
+    takes({ name, at }) {
+      const limit = limits[name]
+      if (!limit) return true
+      const perCall = 1_000 / limit.perSecond
+      const fullAt = Math.max(full.get(name) ?? 0, at) + perCall
+      if (fullAt - at > limit.burst * perCall) return false
+      full.set(name, fullAt)
+      return true
+    },
+  }
+}
+
+/** What strikes by itself: in a window of time, or by the rates. */
+function createChances({ seed, site, faults }: Omit<Options, 'diary'>): (trouble: Trouble, call: Call) => boolean {
+  const { rates } = faults
+  const windows = faults.windows.filter((one) => one.site === undefined || one.site === site)
+  const loud = new Set(
+    Trouble.options.filter((one) => rates[one] !== undefined || windows.some(({ trouble }) => trouble === one)),
+  )
+  /** A call is another one at another instant; a fate belongs to its token, whenever that is ordered. */
+  const draw = (trouble: Trouble, { name, token, at }: Call, of: string): number =>
+    isOneOf(fates, trouble) ? drawOf(seed, token, trouble, of) : drawOf(seed, site, name, token, at, trouble, of)
+
+  return (trouble, call) => {
+    if (!loud.has(trouble) || !callsOf(trouble).includes(call.name)) return false
+    const { name, at } = call
+    const inWindow = windows.some(
+      (one) =>
+        one.trouble === trouble &&
+        one.from <= at &&
+        at < one.to &&
+        (one.calls ?? callsOf(trouble)).includes(name) &&
+        (one.share === 1 || draw(trouble, call, `from ${one.from}`) < one.share),
+    )
+    if (inWindow) return true
+    const rate = rates[trouble] ?? 0
+    const share = typeof rate === 'number' ? rate : (rate[name] ?? 0)
+    return share > 0 && draw(trouble, call, '') < share
   }
 }
