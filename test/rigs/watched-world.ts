@@ -71,7 +71,7 @@ export async function aWatchedWorld({
       clock,
       clouds: new Map([['simulated', cloud]]),
       calls: watch.taken,
-      able: (site) => !away.has(site),
+      able: (site) => site === undefined || !away.has(site),
       bounds,
     },
     createInvariants(),

@@ -1,5 +1,48 @@
+import { nothingGrowsWithoutBound } from './bounded.ts'
+import { aTokenIsOneOrder, nothingIsDoneUnintended } from './intent.ts'
 import type { Invariant } from './invariant.ts'
+import { endsAreSeenTo, nothingIsForgotten, rowsAgree } from './kept.ts'
+import { nothingIsLeaked, nothingIsLeft, tagsAreTrue } from './leaked.ts'
+import { budgetsHold, quotasHold } from './limits.ts'
+import { entriesNeverChange, spentIsTheSum, theLedgerAgreesWithTheBill, theLedgerIsExact } from './money.ts'
 import { endedStaysEnded, statesMoveAsTheirTablesSay } from './moves.ts'
+import { claimsGoUp, noNodeIsGivenTwice, offersAreNotOversubscribed } from './owner.ts'
+import { endsAreExplained, eventsAreInOrder, everythingEndsOrWaits, whoWaitsIsTold } from './told.ts'
+import { attemptsAreNumbered, nothingRunsTwice } from './twice.ts'
+import { newWorkGoesElsewhere, unknownIsLeftAlone, verdictsHaveCauses } from './unknown.ts'
+import { gangsAreWhole, preemptedWhole } from './whole.ts'
 
-/** A checker of each invariant, for one world. */
-export const createInvariants = (): Invariant[] => [statesMoveAsTheirTablesSay(), endedStaysEnded()]
+/** A checker of each invariant, for one world, in the order of the rules that they stand for. */
+export const createInvariants = (): Invariant[] => [
+  nothingIsDoneUnintended(),
+  aTokenIsOneOrder(),
+  tagsAreTrue(),
+  nothingIsForgotten(),
+  nothingIsLeaked(),
+  nothingIsLeft(),
+  endsAreSeenTo(),
+  verdictsHaveCauses(),
+  statesMoveAsTheirTablesSay(),
+  endedStaysEnded(),
+  rowsAgree(),
+  noNodeIsGivenTwice(),
+  offersAreNotOversubscribed(),
+  claimsGoUp(),
+  gangsAreWhole(),
+  preemptedWhole(),
+  nothingRunsTwice(),
+  attemptsAreNumbered(),
+  unknownIsLeftAlone(),
+  newWorkGoesElsewhere(),
+  whoWaitsIsTold(),
+  endsAreExplained(),
+  everythingEndsOrWaits(),
+  eventsAreInOrder(),
+  entriesNeverChange(),
+  theLedgerIsExact(),
+  spentIsTheSum(),
+  theLedgerAgreesWithTheBill(),
+  budgetsHold(),
+  quotasHold(),
+  nothingGrowsWithoutBound(),
+]

@@ -4,6 +4,7 @@ import type { CredentialedOrder } from '#model/order.ts'
 import type { BillLine } from '#providers/simulated/books.ts'
 import type { Gang } from '#providers/simulated/gang.ts'
 import type { Changes } from './changes.ts'
+import type { Known } from './known.ts'
 import type { Tables } from './tables.ts'
 
 /**
@@ -27,8 +28,10 @@ export type Seen = {
   tables: Tables
   /** What is different in the tables from the last look, by table. */
   changes: Changes
-  /** What is really there, seen or not: gangs that have not ended at their providers. */
-  there: readonly There[]
+  /** The rows of what goes on, found by what they belong to. */
+  known: Known
+  /** What its providers have, seen by anybody or not; what has ended there is left out in time. */
+  gangs: readonly There[]
   /** The providers' own bill, of all that ever was: it takes long. */
   bill(): readonly BillLine[]
   /** What a reader of events was given since the last look, in that order. */
@@ -36,15 +39,19 @@ export type Seen = {
   /** Calls that control planes made since the last look. */
   calls: readonly Call[]
   /**
-   * Whether what should happen there can: a control plane lives and is not held up, its store answers, and the site
-   * (`provider/site`) answers calls. Promises with a bound count only time in which this is so.
+   * Whether what should happen can: a control plane lives and is not held up, its store answers, and so does the site
+   * (`provider/site`) where one is named. Promises with a bound count only time in which this is so.
    */
-  able(site: string): boolean
+  able(site?: string): boolean
+  /** Whether a provider said of this token what was not so, or did not say what was. */
+  lied(token: string): boolean
   bounds: Bounds
+  /** Nothing is under way any more. */
+  atRest: boolean
 }
 
-/** A gang as its provider has it. */
-export type There = { provider: string; site: string; gang: Readonly<Gang> }
+/** A gang as its provider has it, at `provider/site`; it is paid for until it is closed. */
+export type There = { site: string; gang: Readonly<Gang> }
 
 /** A call at a provider, and whether its operation was written down before it was made. */
 export type Call = {

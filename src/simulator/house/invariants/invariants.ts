@@ -5,6 +5,7 @@ import type { Store } from '#store/store.ts'
 import { createComparison } from './changes.ts'
 import type { Bounds, Breach, Call, Invariant, Seen, There } from './invariant.ts'
 import { patientBounds } from './invariant.ts'
+import { createKnown } from './known.ts'
 import type { Tables } from './tables.ts'
 
 /** Where what there is to see comes from. */
@@ -17,7 +18,10 @@ export type Sources = {
   clouds: ReadonlyMap<string, Pick<SimulatedCloud, 'open' | 'gangs' | 'meter'>>
   /** Calls since it was asked last. */
   calls(): readonly Call[]
-  able(site: string): boolean
+  /** As `Seen` has it. */
+  able(site?: string): boolean
+  /** As `Seen` has it; nobody lies where it is absent. */
+  lied?(token: string): boolean
   bounds?: Partial<Bounds>
 }
 
@@ -32,36 +36,35 @@ export type Checkers = {
 export function createCheckers(sources: Sources, invariants: readonly Invariant[]): Checkers {
   const compare = createComparison()
   const follow = createReader(sources.events)
+  const known = createKnown()
+  const { able, lied = () => false } = sources
   const bounds = { ...patientBounds, ...sources.bounds }
   const sites = [...sources.clouds].flatMap(([provider, cloud]) =>
     cloud
       .open()
       .sites()
-      .map(({ name }) => ({ provider, cloud, name })),
+      .map(({ name }) => ({ cloud, name, site: `${provider}/${name}` })),
   )
-  const there = (now: number): There[] =>
-    sites.flatMap(({ provider, cloud, name }) =>
-      cloud
-        .gangs(name)
-        .filter((gang) => !gang.closed && gang.acceptedAt <= now)
-        .map((gang) => ({ provider, site: name, gang })),
-    )
-  const see = async (): Promise<Seen> => {
+  const gangs = (): There[] =>
+    sites.flatMap(({ cloud, name, site }) => cloud.gangs(name).map((gang) => ({ site, gang })))
+  const see = async (atRest: boolean): Promise<Seen> => {
     const tables = await sources.tables()
     // No await from here to the events: rows, clouds and calls are of one instant. Events may be of a moment later.
     const now = sources.clock.now()
-    const instant = { now, tables, changes: compare(tables), there: there(now), calls: sources.calls() }
+    const changes = compare(tables)
+    known.learn(changes)
+    const instant = { now, tables, changes, known, gangs: gangs(), calls: sources.calls() }
     let bill: Seen['bill'] = () => {
       const lines = [...sources.clouds.values()].flatMap((cloud) => cloud.meter())
       bill = () => lines
       return lines
     }
-    return { ...instant, bill: () => bill(), events: await follow(), able: sources.able, bounds }
+    return { ...instant, bill: () => bill(), events: await follow(), able, lied, bounds, atRest }
   }
   const always = invariants.filter(({ when }) => when === 'always')
   return {
-    look: async () => breaches(await see(), always),
-    lookAtRest: async () => breaches(await see(), invariants),
+    look: async () => breaches(await see(false), always),
+    lookAtRest: async () => breaches(await see(true), invariants),
   }
 }
 

@@ -1,4 +1,5 @@
 import { createComparison } from './changes.ts'
+import { createKnown } from './known.ts'
 import { patientBounds, type Seen } from './invariant.ts'
 import type { Tables } from './tables.ts'
 
@@ -19,15 +20,23 @@ export const noTables: Tables = {
 }
 
 /** What there is to see, nothing but what is given, where all that should happen can. */
-export const seenOf = (given: Partial<Seen>): Seen => ({
-  now: 0,
-  tables: noTables,
-  changes: createComparison()(given.tables ?? noTables),
-  there: [],
-  bill: () => [],
-  events: [],
-  calls: [],
-  able: () => true,
-  bounds: patientBounds,
-  ...given,
-})
+export function seenOf(given: Partial<Seen>): Seen {
+  const changes = given.changes ?? createComparison()(given.tables ?? noTables)
+  const known = createKnown()
+  known.learn(changes)
+  return {
+    now: 0,
+    tables: noTables,
+    changes,
+    known,
+    gangs: [],
+    bill: () => [],
+    events: [],
+    calls: [],
+    able: () => true,
+    lied: () => false,
+    bounds: patientBounds,
+    atRest: false,
+    ...given,
+  }
+}

@@ -1,0 +1,134 @@
+import { costMicros, formatMoney } from '#kit/money.ts'
+import type { Quota } from '#model/project.ts'
+import type { Invariant, Seen } from './invariant.ts'
+import { occupying } from './owner.ts'
+import { createPatience } from './patience.ts'
+import type { LeaseRow, Tables, WorkloadRow } from './tables.ts'
+
+/** What is decided within a round counts on what was spent and held when the round was read. */
+const roundMs = 10_000
+
+/**
+ * Whose budget is used up is stopped, and starts nothing any more: it costs no more above it than what it holds costs
+ * until that has ended.
+ */
+export function budgetsHold(): Invariant {
+  const patience = createPatience()
+  const usedUp = new Map<string, number>()
+  return {
+    name: 'budgets are kept, but for what ends of what was held',
+    rule: 9,
+    when: 'always',
+    check(seen) {
+      const over = overspent(seen)
+      for (const { key } of over) if (!usedUp.has(key)) usedUp.set(key, seen.now)
+      for (const key of usedUp.keys()) if (!over.some((one) => one.key === key)) usedUp.delete(key)
+      const holding = over.flatMap(({ key, stops, leases }) =>
+        leases.map((lease) => ({
+          key: `${key} ${lease.id}`,
+          isAble: stops && seen.able(`${lease.provider}/${lease.site}`),
+          mostMs: seen.bounds.endMs + lease.graceMs,
+        })),
+      )
+      return [
+        ...over.flatMap(({ key, leases, spent, limit }) =>
+          leases
+            .filter(({ createdAt }) => createdAt > (usedUp.get(key) ?? 0) + roundMs)
+            .map(
+              ({ id }) =>
+                `lease ${id} was placed though ${key} had spent ${formatMoney(spent)} of ${formatMoney(limit)}`,
+            ),
+        ),
+        ...[...patience(seen.now, holding)].map((key) => `${key} is still held though the budget is used up`),
+      ]
+    },
+  }
+}
+
+type Overspent = { key: string; stops: boolean; leases: LeaseRow[]; spent: bigint; limit: bigint }
+
+function overspent(seen: Seen): Overspent[] {
+  const { tables, known } = seen
+  const budgeted = [...known.workloads.values()].flatMap((workload) => workloadBudget(workload, seen))
+  const projects = [...tables.projects.values()].flatMap(({ name, budgetMicros }): Overspent[] => {
+    if (budgetMicros === null) return []
+    const leases = [...known.leases.values()].filter(({ project }) => project === name)
+    const spent = spentOf(seen, `project ${name}`, leases)
+    return [{ key: `project ${name}`, stops: false, leases, spent, limit: BigInt(budgetMicros) }]
+  })
+  return [...budgeted, ...projects].filter(({ spent, limit }) => spent >= limit)
+}
+
+function workloadBudget({ id, spec }: WorkloadRow, seen: Seen): Overspent[] {
+  if (!spec.budget) return []
+  const leases = [...seen.known.leases.values()].filter(({ workload }) => workload === id)
+  const spent = spentOf(seen, `workload ${id}`, leases)
+  return [
+    {
+      key: `workload ${id}`,
+      stops: spec.budget.whenUsed === 'stop',
+      leases,
+      spent,
+      limit: BigInt(spec.budget.limitMicros),
+    },
+  ]
+}
+
+/** What the ledger has, and what it will have of what is held. */
+const spentOf = ({ tables: { spent }, now }: Seen, key: string, leases: LeaseRow[]): bigint =>
+  leases.reduce(
+    (sum, { priceMicros, meteredUntil, endedAt }) =>
+      sum +
+      (meteredUntil === null ? 0n : costMicros(BigInt(priceMicros), Math.max(0, (endedAt ?? now) - meteredUntil))),
+    spent.get(key)?.amountMicros ?? 0n,
+  )
+
+/** Nothing is placed with which a tree of projects holds more than its quotas; what was lost once came back by itself. */
+export function quotasHold(): Invariant {
+  let before: Tables['projects'] = new Map()
+  return {
+    name: 'quotas are never exceeded by what is placed',
+    rule: 9,
+    when: 'always',
+    check(seen) {
+      const { changes, tables } = seen
+      const earlier = before
+      if (changes.projects.length > 0) before = new Map(tables.projects)
+      const placed = changes.leases.flatMap(({ before: was, after }) => (was === null && after ? [after] : []))
+      if (placed.length === 0) return []
+      const roots = new Set(placed.map(({ project }) => rootOf(project, tables)))
+      return [...roots].flatMap((root) => {
+        const leases = occupying(seen).filter(({ project }) => rootOf(project, tables) === root)
+        return exceeded(root, leases, [earlier, tables.projects])
+      })
+    },
+  }
+}
+
+function rootOf(project: string, { projects }: Pick<Tables, 'projects'>): string {
+  const parent = projects.get(project)?.parent ?? null
+  return parent === null ? project : rootOf(parent, { projects })
+}
+
+const amounts = {
+  nodes: ({ ranks }: LeaseRow) => ranks.length,
+  cpuMilli: ({ ranks }: LeaseRow) => ranks.reduce((sum, { cpuMilli }) => sum + cpuMilli, 0),
+  accelerators: ({ ranks }: LeaseRow) => ranks.reduce((sum, { accelerators }) => sum + accelerators, 0),
+} satisfies Partial<Record<keyof Quota, (lease: LeaseRow) => number>>
+
+function exceeded(root: string, leases: LeaseRow[], projects: Tables['projects'][]): string[] {
+  return (['nodes', 'cpuMilli', 'accelerators'] as const).flatMap((resource) => {
+    // It may have been decided on the quotas at the look before.
+    const most = Math.max(...projects.map((some) => quotaOf(root, resource, some)))
+    const used = leases.reduce((sum, lease) => sum + amounts[resource](lease), 0)
+    return used > most ? [`the projects under ${root} hold ${used} ${resource}, and their quotas are ${most}`] : []
+  })
+}
+
+/** Of all of its tree; not limited where nobody has any. */
+function quotaOf(root: string, resource: keyof typeof amounts, projects: Tables['projects']): number {
+  const own = [...projects.values()].flatMap(({ name, quota }) =>
+    rootOf(name, { projects }) === root && quota[resource] !== undefined ? [quota[resource]] : [],
+  )
+  return own.length === 0 ? Infinity : own.reduce((sum, amount) => sum + amount, 0)
+}

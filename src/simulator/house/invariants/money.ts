@@ -1,0 +1,163 @@
+import { costMicros, formatMoney } from '#kit/money.ts'
+import type { Entry } from '#model/entry.ts'
+import type { RowChange } from './changes.ts'
+import type { Invariant, Seen } from './invariant.ts'
+import { keyOf, type LeaseRow } from './tables.ts'
+
+/** Lines of the ledger are added, and never changed or taken away; nor is what a lease is billed by. */
+export const entriesNeverChange = (): Invariant => ({
+  name: 'entries, prices and starts never change',
+  rule: 9,
+  when: 'always',
+  check: ({ changes }) => [
+    ...changes.entries.flatMap(({ key, before }) => (before ? [`entry ${key} was changed or taken away`] : [])),
+    ...changes.leases.flatMap(repriced),
+  ],
+})
+
+function repriced({ key, before, after }: RowChange<LeaseRow>): string[] {
+  if (!before || !after) return []
+  return [
+    ...(before.priceMicros === after.priceMicros ? [] : [`lease ${key} has another price`]),
+    ...(before.startedAt === null || before.startedAt === after.startedAt
+      ? []
+      : [`lease ${key} began at another time`]),
+    ...((before.meteredUntil ?? 0) <= (after.meteredUntil ?? 0) ? [] : [`lease ${key} is metered less than before`]),
+    ...(after.endedAt === null || (after.meteredUntil ?? 0) <= after.endedAt
+      ? []
+      : [`lease ${key} is metered past its end`]),
+  ]
+}
+
+type Billed = { until: number; sum: bigint }
+
+/** The entries of a lease lie end to end from its start, and add up to what its time costs, to the micro-dollar. */
+export function theLedgerIsExact(): Invariant {
+  const billed = new Map<string, Billed>()
+  return {
+    name: 'the ledger has each lease to the micro-dollar',
+    rule: 9,
+    when: 'always',
+    check({ changes, tables }) {
+      for (const { key, after } of changes.leases) if (after === null) billed.delete(key)
+      const added = changes.entries.flatMap(({ before, after }) => (before === null && after ? [after] : []))
+      const breaches = [...Map.groupBy(added, ({ lease }) => lease)].flatMap(([lease, entries]) =>
+        entries.sort((a, b) => a.from - b.from).flatMap((entry) => enter(billed, entry, tables.leases.get(lease))),
+      )
+      const touched = new Set([...added.map(({ lease }) => lease), ...changes.leases.map(({ key }) => key)])
+      return [...breaches, ...[...touched].flatMap((id) => unlike(tables.leases.get(id), billed.get(id)))]
+    },
+  }
+}
+
+function enter(billed: Map<string, Billed>, { lease: id, ...entry }: Entry, lease: LeaseRow | undefined): string[] {
+  if (!lease || lease.startedAt === null) return [`lease ${id} has an entry, and never began`]
+  const { until, sum } = billed.get(id) ?? { until: lease.startedAt, sum: 0n }
+  billed.set(id, { until: Math.max(until, entry.to), sum: sum + entry.amountMicros })
+  const isItsOwn = (['workload', 'project', 'provider', 'site', 'tier'] as const).every((of) => entry[of] === lease[of])
+  return [
+    ...(entry.from === until
+      ? []
+      : [`an entry of lease ${id} begins at ${entry.from}, and the one before ended at ${until}`]),
+    ...(entry.to > entry.from ? [] : [`an entry of lease ${id} is of no time`]),
+    ...(isItsOwn ? [] : [`an entry of lease ${id} is booked on somebody else`]),
+  ]
+}
+
+function unlike(lease: LeaseRow | undefined, billed: Billed | undefined): string[] {
+  if (!lease) return []
+  const { id, priceMicros, startedAt, meteredUntil } = lease
+  if (startedAt === null || meteredUntil === null)
+    return billed || startedAt !== meteredUntil
+      ? [`lease ${id} began at ${startedAt}, metered until ${meteredUntil}`]
+      : []
+  const { until, sum } = billed ?? { until: startedAt, sum: 0n }
+  const owed = costMicros(BigInt(priceMicros), meteredUntil - startedAt)
+  return [
+    ...(until === meteredUntil
+      ? []
+      : [`lease ${id} is metered until ${meteredUntil}, and its entries end at ${until}`]),
+    ...(sum === owed
+      ? []
+      : [`the ledger has ${formatMoney(sum)} of lease ${id}, whose time costs ${formatMoney(owed)}`]),
+  ]
+}
+
+/** What is kept as spent is the sum of the entries, of each workload and of each project. */
+export function spentIsTheSum(): Invariant {
+  const sums = new Map<string, bigint>()
+  return {
+    name: 'what is spent is the sum of the entries',
+    rule: 9,
+    when: 'always',
+    check({ changes, tables }) {
+      const touched = new Set(changes.spent.flatMap(({ key, after }) => (after ? [key] : [])))
+      for (const { before, after } of changes.entries) {
+        const entry = after ?? before
+        const amount = (after?.amountMicros ?? 0n) - (before?.amountMicros ?? 0n)
+        if (!entry) continue
+        for (const key of [keyOf('workload', entry.workload), keyOf('project', entry.project)]) {
+          sums.set(key, (sums.get(key) ?? 0n) + amount)
+          touched.add(key)
+        }
+      }
+      return [...touched].flatMap((key) => {
+        const [spent, sum] = [tables.spent.get(key)?.amountMicros ?? 0n, sums.get(key) ?? 0n]
+        return spent === sum
+          ? []
+          : [`${formatMoney(spent)} count as spent of ${key}, and its entries are ${formatMoney(sum)}`]
+      })
+    },
+  }
+}
+
+/**
+ * When all is done, the ledger and the bills of the providers are of the same gangs at the same prices, and of the same
+ * time but for what the house learns late: for all of that time it has what the provider asks, to the micro-dollar.
+ */
+export function theLedgerAgreesWithTheBill(): Invariant {
+  const found = new Set<string>()
+  const away = new Map<string, number>()
+  let before = 0
+  return {
+    name: 'the ledger agrees with the bill of the provider',
+    rule: 9,
+    when: 'always',
+    check(seen) {
+      const { now, events, tables, able, atRest } = seen
+      for (const { type, data } of events) if (type === 'orphan.found') found.add(String(data['token']))
+      for (const site of tables.sites.keys())
+        if (!able(site)) away.set(site, (away.get(site) ?? 0) + (before === 0 ? 0 : now - before))
+      before = now
+      return atRest ? compareBills(seen, found, away) : []
+    },
+  }
+}
+
+function compareBills({ bill, tables, bounds }: Seen, found: ReadonlySet<string>, away: ReadonlyMap<string, number>) {
+  const entered = Map.groupBy(tables.entries.values(), ({ lease }) => lease)
+  return bill().flatMap((line) => {
+    const lease = tables.leases.get(line.token)
+    // What belongs to nobody is told as such, with its price, and billed to nobody.
+    if (!lease || found.has(line.token)) return []
+    const slackMs = bounds.billMs + (away.get(`${lease.provider}/${lease.site}`) ?? 0)
+    const { startedAt, endedAt, meteredUntil } = lease
+    const sum = (entered.get(line.token) ?? []).reduce((all, { amountMicros }) => all + amountMicros, 0n)
+    const owed = costMicros(
+      BigInt(line.priceMicros),
+      startedAt === null || meteredUntil === null ? 0 : meteredUntil - startedAt,
+    )
+    const startsMs = Math.abs((startedAt ?? line.from) - line.from)
+    const endsMs = line.open || endedAt === null ? 0 : Math.abs(endedAt - line.to)
+    return [
+      lease.priceMicros === line.priceMicros ? '' : `costs ${lease.priceMicros} here, ${line.priceMicros} there`,
+      sum === owed ? '' : `is entered with ${formatMoney(sum)}, and its time costs ${formatMoney(owed)} there`,
+      endedAt === null || meteredUntil === endedAt || startedAt === null
+        ? ''
+        : 'has ended, and is not billed to its end',
+      startedAt === null && !line.open && line.to > line.from ? 'is billed there and not here' : '',
+      startsMs > slackMs ? `starts ${startsMs} ms apart` : '',
+      endsMs > slackMs ? `ends ${endsMs} ms apart` : '',
+    ].flatMap((what) => (what ? [`lease ${line.token} ${what}`] : []))
+  })
+}

@@ -1,0 +1,107 @@
+import type { LeasedRank } from '#model/lease.ts'
+import type { Node } from '#model/site.ts'
+import { occupyingStates } from '#model/lease.ts'
+import type { Invariant, Seen } from './invariant.ts'
+import type { LeaseRow, SiteRow } from './tables.ts'
+
+/** What counts as taken when others are placed; one that was lost once came back without a decision. */
+export const occupying = ({ known }: Pick<Seen, 'known'>): LeaseRow[] =>
+  [...known.leases.values()].filter(
+    ({ id, state }) => occupyingStates.some((one) => one === state) && !known.wasLost(id),
+  )
+
+const siteOf = ({ provider, site }: LeaseRow): string => `${provider}/${site}`
+
+/** Of each node in an inventory no more is given than it has. */
+export const noNodeIsGivenTwice = (): Invariant => ({
+  name: 'no node is given twice',
+  rule: 4,
+  when: 'always',
+  check(seen) {
+    if (!seen.changes.leases.some(({ before, after }) => before === null && after)) return []
+    const given = new Map<string, { leases: string[]; held: LeasedRank[]; node: Node }>()
+    for (const lease of occupying(seen)) {
+      const nodes = seen.tables.sites.get(siteOf(lease))?.nodes
+      if (!nodes) continue
+      for (const rank of lease.ranks) {
+        const node = nodes.find(({ name }) => name === rank.node)
+        if (!node) continue
+        const key = `${siteOf(lease)} ${node.name}`
+        const all = given.get(key) ?? { leases: [], held: [], node }
+        all.leases.push(lease.id)
+        all.held.push(rank)
+        given.set(key, all)
+      }
+    }
+    return [...given].flatMap(([key, { leases, held, node }]) =>
+      tooMuch(held, node).map((what) => `node ${key} is given to [${leases}], which is too much ${what}`),
+    )
+  },
+})
+
+function tooMuch(held: LeasedRank[], { shape }: Node): string[] {
+  const sum = (of: (rank: LeasedRank) => number) => held.reduce((all, rank) => all + of(rank), 0)
+  const parts = Map.groupBy(
+    held.flatMap(({ part }) => part ?? []),
+    ({ device }) => device,
+  )
+  const overfull = parts.values().some((some) => some.reduce((all, { shareMilli }) => all + shareMilli, 0) > 1000)
+  return [
+    ...(sum(({ cpuMilli }) => cpuMilli) > shape.cpuMilli ? ['CPU'] : []),
+    ...(sum(({ memoryMiB }) => memoryMiB) > shape.memoryMiB ? ['memory'] : []),
+    ...(sum(({ accelerators }) => accelerators) + parts.size > shape.accelerators ? ['of its accelerators'] : []),
+    ...(overfull ? ['of one accelerator'] : []),
+  ]
+}
+
+/** Where the provider chooses the nodes, no more are asked for than it has told that there are. */
+export function offersAreNotOversubscribed(): Invariant {
+  let told = new Map<string, SiteRow>()
+  return {
+    name: 'no more is placed than is offered',
+    rule: 4,
+    when: 'always',
+    check(seen) {
+      const before = told
+      if (seen.changes.sites.length > 0) told = new Map(seen.tables.sites)
+      const added = seen.changes.leases.flatMap(({ before: was, after }) => (was === null && after ? [after] : []))
+      if (added.length === 0) return []
+      const taken = Map.groupBy(occupying(seen), offerOf)
+      return [...new Set(added.map(offerOf))].flatMap((offer) => {
+        const leases = taken.get(offer) ?? []
+        const [first] = leases
+        if (!first) return []
+        // It may have been decided on what was offered at the look before.
+        const most = Math.max(...[before, told].map((sites) => availableTo(first, sites.get(siteOf(first)))))
+        const nodes = leases.reduce((sum, { ranks }) => sum + ranks.length, 0)
+        return nodes > most ? [`${nodes} nodes of ${offer} are placed, and ${most} are offered`] : []
+      })
+    },
+  }
+}
+
+const offerOf = (lease: LeaseRow): string => `${siteOf(lease)} ${lease.tier} ${lease.shape}`
+
+function availableTo({ tier, shape }: LeaseRow, site: SiteRow | undefined): number {
+  if (!site) return 0
+  if (site.nodes) return Infinity // they have names, and are counted by these
+  const offers = site.offers.filter((offer) => offer.tier === tier && offer.shape.name === shape)
+  return offers.length === 0
+    ? 0
+    : Math.max(...offers.map(({ available, divisible }) => (divisible ? Infinity : (available ?? Infinity))))
+}
+
+/** A claim changes hands only with a higher epoch, and none ever goes back: who holds an older one is nobody. */
+export const claimsGoUp = (): Invariant => ({
+  name: 'a claim changes hands only with a higher epoch',
+  rule: 4,
+  when: 'always',
+  check: ({ changes }) =>
+    changes.claims.flatMap(({ key, before, after }) => {
+      if (!before) return []
+      if (!after) return [`the claim ${key} is no more, and its epochs would begin anew`]
+      const isHigher = after.epoch > before.epoch
+      if (isHigher || (after.epoch === before.epoch && after.holder === before.holder)) return []
+      return [`the claim ${key} went from ${before.holder}, ${before.epoch} to ${after.holder}, ${after.epoch}`]
+    }),
+})

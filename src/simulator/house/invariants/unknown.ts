@@ -1,0 +1,89 @@
+import type { RowChange } from './changes.ts'
+import type { Invariant, Seen } from './invariant.ts'
+import type { AttemptRow, SiteRow } from './tables.ts'
+import { isHealthy, ranksOf } from './truth.ts'
+
+/** Since when a site has not answered, as rows say, and when it answered again. */
+type Away = { since: number; until: number; patienceMs: number }
+
+/** Work at a site that does not answer is left alone for its patience, and what is well is never taken for lost. */
+export function unknownIsLeftAlone(): Invariant {
+  const away = new Map<string, Away>()
+  return {
+    name: 'what is well is left alone, for its patience where nobody answers',
+    rule: 7,
+    when: 'always',
+    check(seen) {
+      for (const change of seen.changes.sites) note(away, change, seen.now)
+      return seen.changes.attempts.flatMap(({ before, after }) =>
+        after?.state === 'lost' && before?.state !== 'lost' ? lostTooSoon(after, away, seen) : [],
+      )
+    },
+  }
+}
+
+const isAway = (row: SiteRow | null): row is SiteRow => row !== null && row.reach !== 'reachable'
+
+function note(away: Map<string, Away>, { key, before, after }: RowChange<SiteRow>, now: number): void {
+  if (!after) return
+  const { since } = after
+  if (isAway(after)) {
+    // From unreachable to denied is no answer in between.
+    const from = isAway(before) ? Math.min(away.get(key)?.since ?? since, since) : since
+    away.set(key, { since: from, until: Infinity, patienceMs: after.info.patienceMs })
+  } else if (isAway(before)) away.set(key, { ...(away.get(key) ?? { since, patienceMs: 0 }), until: now })
+}
+
+function lostTooSoon({ id, endedAt }: AttemptRow, away: ReadonlyMap<string, Away>, seen: Seen): string[] {
+  const lease = seen.known.leaseOf(id)
+  const there = seen.gangs.find(({ gang }) => gang.token === lease?.id)
+  if (!there || endedAt === null || seen.lied(there.gang.token) || !isHealthy(there.gang, endedAt)) return []
+  const { since, until, patienceMs } = away.get(there.site) ?? { since: Infinity, until: Infinity, patienceMs: 0 }
+  if (endedAt >= since + patienceMs && endedAt <= until) return []
+  return [`attempt ${id} was given up at ${endedAt} though ${there.gang.token} runs well at ${there.site}`]
+}
+
+/** What is decided and carried out within a round may still be on its way to a site that has just fallen silent. */
+const roundMs = 10_000
+
+/** Nothing new is placed at a site that is known not to answer, or not to let us in. */
+export const newWorkGoesElsewhere = (): Invariant => ({
+  name: 'new work goes where somebody answers',
+  rule: 7,
+  when: 'always',
+  check: ({ changes, tables }) =>
+    changes.leases.flatMap(({ before, after }) => {
+      if (before !== null || !after) return []
+      const site = tables.sites.get(`${after.provider}/${after.site}`)
+      if (!site || site.reach === 'reachable' || after.createdAt <= site.since + roundMs) return []
+      return [`lease ${after.id} was placed at ${site.site}, which is ${site.reach} since ${site.since}`]
+    }),
+})
+
+/** An attempt fails or succeeds because its ranks did: no late or wrong news ends what runs. */
+export const verdictsHaveCauses = (): Invariant => ({
+  name: 'an attempt fails or succeeds only as its ranks did',
+  rule: 2,
+  when: 'always',
+  check: (seen) =>
+    seen.changes.attempts.flatMap(({ before, after }) => {
+      const isVerdict = after?.state === 'failed' || after?.state === 'succeeded'
+      return after && isVerdict && before?.state !== after.state ? causeless(after, seen) : []
+    }),
+})
+
+function causeless({ id, workload, state }: AttemptRow, { known, gangs, tables, now, lied }: Seen): string[] {
+  const lease = known.leaseOf(id)
+  const gang = gangs.find((one) => one.gang.token === lease?.id)?.gang
+  if (!gang || lied(gang.token)) return []
+  const ranks = ranksOf(gang, now)
+  if (ranks.length === 0) return []
+  const codes = ranks.map(({ exitCode }) => exitCode)
+  const isService = tables.workloads.get(workload)?.kind === 'service'
+  const isArray = tables.workloads.get(workload)?.kind === 'array'
+  const isTrue =
+    state === 'failed'
+      ? codes.some((code) => code !== null && code !== 0)
+      : isArray || (isService ? codes.includes(0) : codes.every((code) => code === 0))
+  return isTrue ? [] : [`attempt ${id} ${state}, and its ranks ended with [${codes.map((code) => code ?? 'none')}]`]
+}
