@@ -43,8 +43,8 @@ export type Seen = {
    * (`provider/site`) where one is named. Promises with a bound count only time in which this is so.
    */
   able(site?: string): boolean
-  /** Whether a provider said of this token what was not so, or did not say what was. */
-  lied(token: string): boolean
+  /** Whether a provider said lately of what has this token what was not so, or did not say what was. */
+  lied(there: There): boolean
   bounds: Bounds
   /** Nothing is under way any more. */
   atRest: boolean

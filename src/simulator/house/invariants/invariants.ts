@@ -5,6 +5,7 @@ import type { Store } from '#store/store.ts'
 import { createComparison } from './changes.ts'
 import type { Bounds, Breach, Call, Invariant, Seen, There } from './invariant.ts'
 import { patientBounds } from './invariant.ts'
+import { hasLied } from './truth.ts'
 import { createKnown } from './known.ts'
 import type { Tables } from './tables.ts'
 
@@ -15,13 +16,11 @@ export type Sources = {
   events: Pick<Store['events'], 'since'>
   clock: Pick<Clock, 'now'>
   /** The clouds by the name of their provider. */
-  clouds: ReadonlyMap<string, Pick<SimulatedCloud, 'open' | 'gangs' | 'meter'>>
+  clouds: ReadonlyMap<string, Pick<SimulatedCloud, 'open' | 'gangs' | 'meter' | 'befell'>>
   /** Calls since it was asked last. */
   calls(): readonly Call[]
   /** As `Seen` has it. */
   able(site?: string): boolean
-  /** As `Seen` has it; nobody lies where it is absent. */
-  lied?(token: string): boolean
   bounds?: Partial<Bounds>
 }
 
@@ -37,7 +36,7 @@ export function createCheckers(sources: Sources, invariants: readonly Invariant[
   const compare = createComparison()
   const follow = createReader(sources.events)
   const known = createKnown()
-  const { able, lied = () => false } = sources
+  const { able } = sources
   const bounds = { ...patientBounds, ...sources.bounds }
   const sites = [...sources.clouds].flatMap(([provider, cloud]) =>
     cloud
@@ -59,6 +58,7 @@ export function createCheckers(sources: Sources, invariants: readonly Invariant[
       bill = () => lines
       return lines
     }
+    const lied = (there: There) => hasLied(sources.clouds.values(), there, now)
     return { ...instant, bill: () => bill(), events: await follow(), able, lied, bounds, atRest }
   }
   const always = invariants.filter(({ when }) => when === 'always')

@@ -2,7 +2,7 @@ import { costMicros, formatMoney } from '#kit/money.ts'
 import type { Entry } from '#model/entry.ts'
 import type { RowChange } from './changes.ts'
 import type { Invariant, Seen } from './invariant.ts'
-import { keyOf, type LeaseRow } from './tables.ts'
+import { keyOf, type LeaseRow, type SiteRow } from './tables.ts'
 
 /** Lines of the ledger are added, and never changed or taken away; nor is what a lease is billed by. */
 export const entriesNeverChange = (): Invariant => ({
@@ -118,23 +118,41 @@ export function spentIsTheSum(): Invariant {
 export function theLedgerAgreesWithTheBill(): Invariant {
   const found = new Set<string>()
   const away = new Map<string, number>()
+  const prices = new Map<string, Set<number>>()
   let before = 0
   return {
     name: 'the ledger agrees with the bill of the provider',
     rule: 9,
     when: 'always',
     check(seen) {
-      const { now, events, tables, able, atRest } = seen
+      const { now, events, tables, able, atRest, changes } = seen
       for (const { type, data } of events) if (type === 'orphan.found') found.add(String(data['token']))
       for (const site of tables.sites.keys())
         if (!able(site)) away.set(site, (away.get(site) ?? 0) + (before === 0 ? 0 : now - before))
       before = now
-      return atRest ? compareBills(seen, found, away) : []
+      for (const { after } of changes.sites) if (after) offered(prices, after)
+      return atRest ? compareBills(seen, { found, away, prices }) : []
     },
   }
 }
 
-function compareBills({ bill, tables, bounds }: Seen, found: ReadonlySet<string>, away: ReadonlyMap<string, number>) {
+type Learnt = {
+  /** Tokens that were told to belong to nobody. */
+  found: ReadonlySet<string>
+  /** How long each site was not able to answer. */
+  away: ReadonlyMap<string, number>
+  /** Prices of a node that were offered, by `site tier shape`. */
+  prices: ReadonlyMap<string, ReadonlySet<number>>
+}
+
+function offered(prices: Map<string, Set<number>>, { site, offers }: SiteRow): void {
+  for (const { tier, shape, priceMicros } of offers) {
+    const key = `${site} ${tier} ${shape.name}`
+    prices.set(key, (prices.get(key) ?? new Set()).add(priceMicros))
+  }
+}
+
+function compareBills({ bill, tables, bounds }: Seen, { found, away, prices }: Learnt) {
   const entered = Map.groupBy(tables.entries.values(), ({ lease }) => lease)
   return bill().flatMap((line) => {
     const lease = tables.leases.get(line.token)
@@ -143,14 +161,16 @@ function compareBills({ bill, tables, bounds }: Seen, found: ReadonlySet<string>
     const slackMs = bounds.billMs + (away.get(`${lease.provider}/${lease.site}`) ?? 0)
     const { startedAt, endedAt, meteredUntil } = lease
     const sum = (entered.get(line.token) ?? []).reduce((all, { amountMicros }) => all + amountMicros, 0n)
-    const owed = costMicros(
-      BigInt(line.priceMicros),
-      startedAt === null || meteredUntil === null ? 0 : meteredUntil - startedAt,
-    )
+    const billedMs = startedAt === null || meteredUntil === null ? 0 : meteredUntil - startedAt
+    // Where the price changed, ours is the one that was offered when it was decided.
+    const known = prices.get(`${lease.provider}/${lease.site} ${lease.tier} ${lease.shape}`)
+    const mayDiffer = known !== undefined && known.size > 1 && known.has(lease.priceMicros / line.nodes)
+    const price = mayDiffer ? lease.priceMicros : line.priceMicros
+    const owed = costMicros(BigInt(price), billedMs)
     const startsMs = Math.abs((startedAt ?? line.from) - line.from)
     const endsMs = line.open || endedAt === null ? 0 : Math.abs(endedAt - line.to)
     return [
-      lease.priceMicros === line.priceMicros ? '' : `costs ${lease.priceMicros} here, ${line.priceMicros} there`,
+      lease.priceMicros === price ? '' : `costs ${lease.priceMicros} here, ${line.priceMicros} there`,
       sum === owed ? '' : `is entered with ${formatMoney(sum)}, and its time costs ${formatMoney(owed)} there`,
       endedAt === null || meteredUntil === endedAt || startedAt === null
         ? ''

@@ -1,5 +1,25 @@
 import { endOfGang, type Gang, sightingOf } from '#providers/simulated/gang.ts'
+import type { SimulatedCloud } from '#providers/simulated/simulated.ts'
+import { lies } from '#providers/simulated/trouble.ts'
+import type { There } from './invariant.ts'
 import type { RankSighting } from '#providers/provider.ts'
+
+/** For so long after a lie the house may act on it. */
+const believedMs = 60_000
+
+const untrue: readonly string[] = [...lies, 'hidden', 'ghost', 'missing', 'unbooted', 'hung', 'dropped']
+
+/** Whether anybody was told lately what is not so of a gang, or of its site where that was not told of one alone. */
+export function hasLied(clouds: Iterable<Pick<SimulatedCloud, 'befell'>>, { site, gang }: There, now: number): boolean {
+  const name = site.slice(site.indexOf('/') + 1)
+  for (const cloud of clouds)
+    for (const { at, site: where, token, fault } of cloud.befell().toReversed()) {
+      if (at < now - believedMs && at < gang.acceptedAt) break
+      const isOfIt = token === gang.token || (token === '' && at >= now - believedMs)
+      if (where === name && isOfIt && untrue.includes(fault)) return true
+    }
+  return false
+}
 
 /** What its ranks really do, shown by anybody or not; none when nothing is left of it. */
 export const ranksOf = (gang: Gang, now: number): readonly RankSighting[] =>
@@ -7,4 +27,4 @@ export const ranksOf = (gang: Gang, now: number): readonly RankSighting[] =>
 
 /** Whether it is there and all is well with it: nobody told it to end, and nothing of it has. */
 export const isHealthy = (gang: Gang, now: number): boolean =>
-  !gang.closed && gang.stop === null && gang.takenAt > now && endOfGang(gang) > now
+  !gang.closed && gang.odd === null && gang.stop === null && gang.takenAt > now && endOfGang(gang) > now

@@ -37,7 +37,7 @@ function note(away: Map<string, Away>, { key, before, after }: RowChange<SiteRow
 function lostTooSoon({ id, endedAt }: AttemptRow, away: ReadonlyMap<string, Away>, seen: Seen): string[] {
   const lease = seen.known.leaseOf(id)
   const there = seen.gangs.find(({ gang }) => gang.token === lease?.id)
-  if (!there || endedAt === null || seen.lied(there.gang.token) || !isHealthy(there.gang, endedAt)) return []
+  if (!there || endedAt === null || seen.lied(there) || !isHealthy(there.gang, endedAt)) return []
   const { since, until, patienceMs } = away.get(there.site) ?? { since: Infinity, until: Infinity, patienceMs: 0 }
   if (endedAt >= since + patienceMs && endedAt <= until) return []
   return [`attempt ${id} was given up at ${endedAt} though ${there.gang.token} runs well at ${there.site}`]
@@ -74,9 +74,9 @@ export const verdictsHaveCauses = (): Invariant => ({
 
 function causeless({ id, workload, state }: AttemptRow, { known, gangs, tables, now, lied }: Seen): string[] {
   const lease = known.leaseOf(id)
-  const gang = gangs.find((one) => one.gang.token === lease?.id)?.gang
-  if (!gang || lied(gang.token)) return []
-  const ranks = ranksOf(gang, now)
+  const there = gangs.find(({ gang }) => gang.token === lease?.id)
+  if (!there || lied(there)) return []
+  const ranks = ranksOf(there.gang, now)
   if (ranks.length === 0) return []
   const codes = ranks.map(({ exitCode }) => exitCode)
   const isService = tables.workloads.get(workload)?.kind === 'service'
