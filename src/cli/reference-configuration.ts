@@ -6,6 +6,7 @@ import { formatSizeMiB } from '#kit/size.ts'
 import { LocalConfig } from '#providers/local/config.ts'
 import { providerNames } from '#providers/registry.ts'
 import { SimulatedConfig } from '#providers/simulated/config.ts'
+import { CallName, callsOf, fates, isOneOf, meanings, Trouble } from '#providers/simulated/trouble.ts'
 import { serverOptions } from '#server/options.ts'
 
 import { topics } from './topics.ts'
@@ -25,6 +26,8 @@ export const configurationText = (): string =>
     siteTable(),
     simulatedIntroduction,
     simulatedTable(),
+    troublesIntroduction,
+    troubleTable(),
     stateDirectory,
   ].join('\n')
 
@@ -70,6 +73,19 @@ const simulatedTable = (): string =>
     rowsOf(SimulatedConfig, Object.keys(siteOf(LocalConfig).properties ?? {})),
   )
 
+/** Troubles with the calls that each may befall. */
+const troubleTable = (): string =>
+  table(
+    ['trouble', 'befalls', 'meaning'],
+    Trouble.exclude(['lost']).options.map((name) => row([code(name), befallen(name), meanings[name]])),
+  )
+
+function befallen(trouble: Trouble): string {
+  if (isOneOf(fates, trouble)) return 'a gang'
+  const calls = callsOf(trouble)
+  return calls.length === CallName.options.length ? 'any call' : calls.map(code).join(', ')
+}
+
 function rowsOf(config: z.ZodType, without: string[]): string[] {
   const { properties = {}, ...site } = siteOf(config)
   const shown = Object.entries(properties).filter(([name]) => !without.includes(name))
@@ -106,7 +122,7 @@ function defaultOf(name: string, { default: preset }: Field): string {
   const written = { sites: [{ name: 'x', shape: { cpus: 1, memory: '1GB' } }] }
   const [site] = LocalConfig.parse(written).sites
   const [simulated] = SimulatedConfig.parse(written).sites
-  if (name === 'boot' || name === 'run') return code(formatDuration(simulated?.[name] ?? 0))
+  if (name === 'run') return code(formatDuration(simulated?.run ?? 0))
   if (name === 'patience') return code(formatDuration(site?.patience ?? 0))
   if (name === 'price') return code(`${formatMoney(BigInt(site?.price ?? 0))}/h`)
   if (name === 'disk') return code(formatSizeMiB(site?.shape?.diskMiB ?? 0))
@@ -151,6 +167,12 @@ sites:
     shape: { cpus: 128, memory: 2TB, accelerators: H200:8, acceleratorMemory: 141GB }
     run: 5m
 \`\`\`
+`
+
+const troublesIntroduction = `A site may be in trouble, by the shares that \`troubles\` names or as its \`profile\` is known to behave. What is drawn
+depends on nothing but the site, the call and the instant, or the gang. The times that belong to it are those of the
+profile; without one a slow call takes 5 to 30 s, a late one comes up to 60 s later, views are up to 30 s old, and the
+provider's clock is up to a minute off. See [try what goes wrong](../how-to/try-what-goes-wrong.md).
 `
 
 const stateDirectory = `## Files of the state directory

@@ -7,27 +7,13 @@ export type CallName = z.infer<typeof CallName>
 /** Befalls a call before it has any effect, and is its answer. The first of these that strikes a call is the one. */
 export const refusals = ['hanging', 'unreachable', 'denied', 'throttled', 'quota', 'no-capacity'] as const
 
-/**
- * Befalls a call on its way. `slow`: it takes `slowMs` longer. `late`: the caller hears that nobody answers, and the
- * call takes effect `lateMs` later. `duplicated`: it takes effect, and once more `lateMs` later. `lost-reply`: it takes
- * effect, and its answer is lost. `timed-out`: it takes effect, and its answer never comes.
- */
+/** Befalls a call on its way. */
 export const deliveries = ['slow', 'late', 'duplicated', 'lost-reply', 'timed-out'] as const
 
-/**
- * Makes an answer untrue. `old-view`: get and list show what was so `lagMs` ago. `page-lost`: a list leaves one gang
- * out. `wrong-status`: a rank is shown as something that it is not. `skewed`: times are `skewMs` off. `old-offers`:
- * offers are those of `lagMs` ago. `false-offers`: they tell of all nodes, whatever there really is.
- */
+/** Makes an answer untrue. */
 export const lies = ['old-view', 'page-lost', 'wrong-status', 'skewed', 'old-offers', 'false-offers'] as const
 
-/**
- * Befalls a gang for good, as it is ordered or in its life. `hidden`: get and list do not show it for `hiddenMs`.
- * `ghost`: they still show it for `ghostMs` once it is gone. `missing`: some of its nodes never come and are not shown.
- * `unbooted`: some never boot and are shown as expected. `slow-boot`, `slow-stop`: it takes `slowMs` longer. `hung`: a
- * rank goes on for ever, and heeds nothing but the end of its grace. `dropped`: a node is taken away, and `told` or no
- * longer shown. `preempted`: all is taken away, `noticeMs` after it was told so. `vanished`: all is gone without a word.
- */
+/** Befalls a gang for good, as it is ordered or in its life. */
 export const fates = [
   'hidden',
   'ghost',
@@ -42,12 +28,44 @@ export const fates = [
 ] as const
 export type Fate = (typeof fates)[number]
 
-/** Befalls a whole site: all that runs there is gone, and until its end nobody answers. */
+/** Befalls a whole site. */
 export const losses = ['lost'] as const
 
 /** All that can go wrong at a simulated provider, by name. */
 export const Trouble = z.enum([...refusals, ...deliveries, ...lies, ...fates, ...losses])
 export type Trouble = z.infer<typeof Trouble>
+
+/** What each of them is, in a sentence for the reference. */
+export const meanings: Readonly<Record<Trouble, string>> = {
+  hanging: 'A call is never answered.',
+  unreachable: 'A call does not arrive.',
+  denied: 'The credentials are not accepted.',
+  throttled: 'The site asks to be called less often.',
+  quota: 'The quota there is used up.',
+  'no-capacity': 'There is no such node left, whatever the offer says.',
+  slow: 'A call takes `slowMs` longer.',
+  late: 'The caller hears that nobody answers, and the call takes effect `lateMs` later.',
+  duplicated: 'A call takes effect, and once more `lateMs` later.',
+  'lost-reply': 'A call takes effect, and its answer is lost.',
+  'timed-out': 'A call takes effect, and its answer never comes.',
+  'old-view': 'What is shown is what was so `lagMs` ago.',
+  'page-lost': 'A list leaves one gang out.',
+  'wrong-status': 'A rank is shown as what it is not, or without its exit code.',
+  skewed: 'Times are `skewMs` off.',
+  'old-offers': 'Offers are those of `lagMs` ago.',
+  'false-offers': 'Offers tell of all nodes, whatever there really is.',
+  hidden: 'A new gang is not shown for `hiddenMs`.',
+  ghost: 'A gang is still shown for `ghostMs` once it is gone.',
+  missing: 'Some nodes of a gang never come and are not shown.',
+  unbooted: 'Some nodes of a gang never boot and are shown as expected.',
+  'slow-boot': 'A gang takes `slowMs` longer to come up.',
+  'slow-stop': 'A gang takes `slowMs` longer to go.',
+  hung: 'A rank neither ends nor heeds anything but the end of its grace.',
+  dropped: 'One node of a gang is taken away, and told or no longer shown.',
+  preempted: 'A gang is taken away, `noticeMs` after it was told so, and shown as lost.',
+  vanished: 'A gang is gone without a word.',
+  lost: 'All that runs at a site is gone, and the site is away.',
+}
 
 /** What may befall which call, where it does not befall all. A fate is met by the launch that it is drawn at. */
 const ofOne: Partial<Record<Trouble, readonly CallName[]>> = {
