@@ -46,14 +46,15 @@ export const anOrderOf = (token: string, { nodes = 1, ...changes }: Changes = {}
 
 export const forever: Part = { prints: '', runMs: Infinity, exitCode: 0, stubborn: false }
 
+/** How a call ended: `ok`, or the kind of its fault. */
+const kindOf = (answer: { ok: true } | { ok: false; fault: { kind: string } }) => (answer.ok ? 'ok' : answer.fault.kind)
+
 /** A cloud with one site `west` of eight nodes, or those given, at time 0; ranks run for a minute. */
 export function aCloud(faults: GivenFaults = {}, { seed = 1, sites = [aPlace('west', 8)] } = {}) {
   const clock = createFakeClock(0)
   const cloud = createSimulated({ seed, clock, sites, faults })
   const provider = cloud.open()
   const { signal } = new AbortController()
-  const kindOf = (answer: { ok: true } | { ok: false; fault: { kind: string } }) =>
-    answer.ok ? 'ok' : answer.fault.kind
   return {
     clock,
     cloud,

@@ -122,21 +122,23 @@ test('a gang that is preempted is told so in time, and shown as lost after; one 
   assert.deepEqual(befell(), [' a preempted', ' b vanished'])
 })
 
+/** Which of 400 gangs hang, launched in this order. */
+const fateOf = async (order: (tokens: string[]) => string[], rates: object) => {
+  const { clock, cloud, launch } = aCloud({ rates }, { sites: [aPlace('west', 4_000)] })
+  const tokens = Array.from({ length: 400 }, (_, i) => `t-${i}`)
+  cloud.script('w', [forever])
+  for (const token of order(tokens)) await launch(token, { workload: 'w', nodes: 4 })
+  await clock.advance(120_000)
+  cloud.gangs('west')
+  return new Set(
+    cloud
+      .befell()
+      .filter(({ fault }) => fault === 'hung')
+      .map(({ token }) => token),
+  )
+}
+
 test('by rate, fates befall so many of the gangs, whatever else befalls and in whichever order they are launched', async () => {
-  const fateOf = async (order: (tokens: string[]) => string[], rates: object) => {
-    const { clock, cloud, launch } = aCloud({ rates }, { sites: [aPlace('west', 4_000)] })
-    const tokens = Array.from({ length: 400 }, (_, i) => `t-${i}`)
-    cloud.script('w', [forever])
-    for (const token of order(tokens)) await launch(token, { workload: 'w', nodes: 4 })
-    await clock.advance(120_000)
-    cloud.gangs('west')
-    return new Set(
-      cloud
-        .befell()
-        .filter(({ fault }) => fault === 'hung')
-        .map(({ token }) => token),
-    )
-  }
   const some = await fateOf((all) => all, { hung: 0.2 })
   assert.ok(Math.abs(some.size - 80) < 25, `${some.size} of about 80`)
   assert.deepEqual(await fateOf((all) => all.toReversed(), { hung: 0.2, 'lost-reply': 0.3 }), some)
