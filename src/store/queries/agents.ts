@@ -14,7 +14,7 @@ import { nudge } from './nudge.ts'
 import { exchangeTasks } from './tasks.ts'
 
 /** Being heard again is no news; it is written down no more often than this. */
-const heardEveryMs = 2000
+export const heardEveryMs = 2000
 
 export const createAgents = (database: Database): Agents => ({
   view: (lease) => database.readAtOnce(async (on) => (await viewsOf(on, [lease])).get(lease) ?? null),
@@ -79,7 +79,7 @@ async function rankOf(on: Executor, lease: string, rank: number): Promise<Rank |
 }
 
 /** The row after a report. A late one, of a state that is past, tells only that the agent lives. */
-function heard(known: Rank, report: AgentReport, now: number): Rank {
+export function heard(known: Rank, report: AgentReport, now: number): Rank {
   const heardAt = Math.max(now, known.heardAt ?? 0)
   const follows = report.state === known.state || statesBefore(rankMoves, report.state).includes(known.state)
   if (!follows) return { ...known, heardAt }
@@ -101,7 +101,7 @@ function heard(known: Rank, report: AgentReport, now: number): Rank {
 const houseTime = (at: number, { sentAt }: AgentReport, now: number): number =>
   Math.min(now, at + now - (sentAt ?? now))
 
-const differs = ({ heardAt: _before, ...known }: Rank, { heardAt: _after, ...next }: Rank): boolean =>
+export const differs = ({ heardAt: _before, ...known }: Rank, { heardAt: _after, ...next }: Rank): boolean =>
   JSON.stringify(known) !== JSON.stringify(next)
 
 type Written = { next: Rank; news: boolean; now: number; number: number | null }

@@ -5,15 +5,14 @@ import { attemptMoves } from '#model/attempt.ts'
 import type { Change } from '#model/change.ts'
 import type { NewEvent } from '#model/event.ts'
 import { leaseMoves } from '#model/lease.ts'
-import { finalStates, type Moves, statesBefore } from '#model/moves.ts'
+import { finalStates, statesBefore } from '#model/moves.ts'
 import { workloadMoves } from '#model/workload.ts'
 import type { Executor } from '#store/database.ts'
 import type { Nudge } from '#store/store.ts'
 import { tell } from './events.ts'
+import { of, type Of, rounds, steps } from './in-steps.ts'
 import { warnOnce } from './ledger.ts'
-
-type Kind = Change['change']
-type Of<K extends Kind> = Extract<Change, { change: K }>
+import { attemptEvent, closedDetail, lostEvent, retiredDetail, workloadEvent } from './told.ts'
 
 /** What the changes of one transaction have in common. */
 type Applying = {
@@ -52,9 +51,6 @@ export async function apply(on: Executor, changes: Change[], { now, ids }: { now
   return applying.count + of(changes, 'event').length
 }
 
-const of = <K extends Kind>(changes: Change[], kind: K): Of<K>[] =>
-  changes.filter((change): change is Of<K> => change.change === kind)
-
 /** All that write about workloads lock them first and in one order, so that they wait for each other instead of colliding. */
 async function lockWorkloads(on: Executor, changes: Change[]): Promise<void> {
   const workloads = changes.flatMap((change) => {
@@ -70,25 +66,6 @@ async function lockWorkloads(on: Executor, changes: Change[]): Promise<void> {
       || array(select workload from leases where id = any(${leases}::text[]))
     ) order by id for no key update
   `.execute(on)
-}
-
-/** Lists in which nothing comes twice, in order: the first change of each row, then the second of each, and so on. */
-function rounds<T>(changes: T[], key: (change: T) => string): T[][] {
-  const seen = new Map<string, number>()
-  const lists: T[][] = []
-  for (const change of changes) {
-    const round = seen.get(key(change)) ?? 0
-    seen.set(key(change), round + 1)
-    ;(lists[round] ??= []).push(change)
-  }
-  return lists
-}
-
-/** Changes to one state at a time, each with the states it may start from. */
-function* steps<T extends { id: string; to: string }>(changes: T[], moves: Moves) {
-  for (const round of rounds(changes, ({ id }) => id))
-    for (const [to, group] of Map.groupBy(round, (change) => change.to))
-      yield { to, group, ids: group.map(({ id }) => id), from: statesBefore(moves, to) }
 }
 
 type Moved = { id: string; name: string; workload: string; project: string }
@@ -128,20 +105,13 @@ async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<v
         where l.id = x.id and l.state = 'stopping' and l.started_at is null
       `.execute(on)
     if (to !== 'lost') continue
-    for (const { id, name, workload, project, site } of rows)
-      applying.events.push({
-        type: 'lease.lost',
-        workload,
-        project,
-        message: `${name} lost its capacity at ${site}`,
-        data: { lease: id, site },
-      })
+    applying.events.push(...rows.map(lostEvent))
   }
 }
 
 /** What was seen up has been launched, and what is gone never will be, though whoever asked for it died before the answer. */
 const closeLaunches = (to: 'held' | 'gone') => sql`
-  update operations set state = ${to === 'held' ? 'done' : 'failed'}, detail = ${`its lease was ${to} before an answer was written`}
+  update operations set state = ${to === 'held' ? 'done' : 'failed'}, detail = ${closedDetail(to)}
   where kind = 'launch' and state = 'intended' and lease in (select id from moved)
 `
 
@@ -165,7 +135,7 @@ async function retireLeases(applying: Applying, changes: Of<'retire'>[]): Promis
   `.execute(on)
   // A launch that nobody is at now must not run any more.
   await sql`
-    update operations set state = 'failed', detail = 'it was retired before it was launched'
+    update operations set state = 'failed', detail = ${retiredDetail}
     where lease = any(${leases}::text[]) and kind = 'launch' and state = 'intended'
       and (claimed_until is null or claimed_until < clock_timestamp())
   `.execute(on)
@@ -190,14 +160,7 @@ async function moveAttempts(applying: Applying, changes: Of<'attempt'>[]): Promi
     `.execute(on)
     applying.count += rows.length
     if (rows.length > 0) applying.nudges.add('agents')
-    for (const { id, name, workload, project, number, reason } of rows)
-      applying.events.push({
-        type: `attempt.${to}`,
-        workload,
-        project,
-        message: sentence(`attempt ${number} of ${name} ${said[to] ?? `is ${to}`}`, reason),
-        data: { attempt: id, number },
-      })
+    applying.events.push(...rows.map((row) => attemptEvent(to, row)))
   }
 }
 
@@ -213,18 +176,6 @@ const noteKnownEnds = sql`
   update leases l set ends_at = a.started_at + ${lastsMs} from moved a join workloads w on w.id = a.workload
   where l.attempt = a.id and ${lastsMs} is not null
 `
-
-/** How a state is told where "is …" would be no English. */
-const said: Record<string, string> = {
-  succeeded: 'succeeded',
-  failed: 'failed',
-  stopped: 'stopped',
-  refused: 'was refused',
-  lost: 'was lost',
-  held: 'is held back',
-}
-
-const sentence = (what: string, reason: string): string => (reason ? `${what}: ${reason}` : what)
 
 async function markReady(applying: Applying, changes: Of<'attempt-ready'>[]): Promise<void> {
   for (const round of rounds(changes, ({ id }) => id)) {
@@ -305,14 +256,7 @@ async function moveWorkloads(applying: Applying, changes: Of<'workload'>[]): Pro
     if (rows.length > 0) applying.nudges.add('agents')
     // Who starts or runs has left the queue already, and so have most who end.
     if (left > 0 && to !== 'starting' && to !== 'running') applying.nudges.add('admit')
-    for (const { name, workload, project, reason } of rows)
-      applying.events.push({
-        type: `workload.${to}`,
-        workload,
-        project,
-        message: sentence(`${name} ${said[to] ?? `is ${to}`}`, reason),
-        data: {},
-      })
+    applying.events.push(...rows.map((row) => workloadEvent(to, row)))
   }
 }
 

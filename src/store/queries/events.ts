@@ -75,7 +75,7 @@ const wanted = ({ workload, project }: Reading) => sql`
 `
 
 /** A cursor is `<generation>-<txid>-<seq>`; what is none reads from the start. */
-function positionOf(cursor: string | null): { generation: string; txid: string; seq: string } {
+export function positionOf(cursor: string | null): { generation: string; txid: string; seq: string } {
   const [, generation, txid, seq] = /^(\d{1,9})-(\d{1,18})-(\d{1,18})$/.exec(cursor ?? '') ?? []
   return { generation: generation ?? '0', txid: txid ?? '0', seq: seq ?? '0' }
 }

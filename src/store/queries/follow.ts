@@ -87,7 +87,7 @@ async function factsOf(on: Executor, claims: Map<string, number>, now: number): 
   })
 }
 
-type WorkloadRow = Workload & {
+export type WorkloadRow = Workload & {
   tasksTotal: number | null
   tasksSucceeded: number
   tasksFailed: number
@@ -98,7 +98,7 @@ type WorkloadRow = Workload & {
 
 const keyOf = ({ provider, site }: Lease): string => `${provider}/${site}`
 
-function assemble(all: {
+export function assemble(all: {
   claims: Map<string, number>
   workloads: WorkloadRow[]
   replicas: Replica[]

@@ -4,7 +4,7 @@ import type { Database } from '#store/database.ts'
 import type { Idempotency } from '#store/store.ts'
 
 /** A request that was not answered within this time died with its control plane, and may be made again. */
-const answerWithinMs = 60_000
+export const answerWithinMs = 60_000
 
 type Row = { hash: string; status: number | null; response: unknown; createdAt: number }
 

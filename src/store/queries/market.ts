@@ -5,7 +5,7 @@ import type { MarketHistory } from '#store/store.ts'
 import { ageless } from './sites.ts'
 
 /** Who ended so many half-lives ago counts less than a thousandth, and of a site no more than so many of them are read. */
-const [halfLives, mostLeases] = [10, 20_000]
+export const [halfLives, mostLeases] = [10, 20_000]
 /** Where nothing has ended yet, it is as if it did at the end of all times; an index is in this order. */
 const endOf = sql`coalesce(ended_at, 9223372036854775807)`
 

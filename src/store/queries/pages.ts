@@ -2,10 +2,10 @@ import { type RawBuilder, sql } from 'kysely'
 
 import type { Order, OrderField, Page, WorkloadFilter } from '#store/store.ts'
 
-type Column = { by: OrderField | 'id'; descending: boolean }
+export type Column = { by: OrderField | 'id'; descending: boolean }
 
 /** An order that is no tie for any two: among equals the newest first, and then by id. */
-function totalOf(order: Order = []): Column[] {
+export function totalOf(order: Order = []): Column[] {
   const whole = order.some(({ by }) => by === 'createdAt') ? order : [...order, newest]
   const { descending } = whole.find(({ by }) => by === 'createdAt') ?? newest
   return [...whole, { by: 'id', descending }]

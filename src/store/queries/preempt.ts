@@ -5,11 +5,12 @@ import type { Change } from '#model/change.ts'
 import type { Preemption } from '#model/preemption.ts'
 import type { Executor } from '#store/database.ts'
 import { apply } from './apply.ts'
+import { leavesReason } from './told.ts'
 
 /** Somebody for whom others are to leave. */
 export type Preempting = { workload: string; project: string; name: string; leases: string[]; isMove: boolean }
 
-type Victim = { lease: string; attempt: string; site: string; state: 'wanted' | 'starting' | 'held' }
+export type Victim = { lease: string; attempt: string; site: string; state: 'wanted' | 'starting' | 'held' }
 
 /**
  * Stops the attempts that are to leave for somebody: all of them, or none where one of them is no longer there, for then
@@ -35,7 +36,7 @@ export async function preempt(
     if (victims.length < leases.length) continue
     vain.delete(workload)
     for (const lease of leases) there.delete(lease)
-    const reason = `${isMove ? 'moved to make room' : 'preempted'} for ${name} of project ${project}`
+    const reason = leavesReason({ name, project, isMove })
     await apply(
       on,
       victims.flatMap((victim) => leave(victim, reason)),
@@ -49,7 +50,7 @@ export async function preempt(
   return vain
 }
 
-const leave = ({ lease, attempt, site }: Victim, reason: string): Change[] => [
+export const leave = ({ lease, attempt, site }: Victim, reason: string): Change[] => [
   { change: 'attempt', id: attempt, to: 'stopping', reason },
   { change: 'attempt-ready', id: attempt, ready: false },
   { change: 'lease', id: lease, to: 'stopping' },
@@ -57,7 +58,7 @@ const leave = ({ lease, attempt, site }: Victim, reason: string): Change[] => [
 ]
 
 /** So long it counts how often work of a project was preempted. */
-const hourMs = 3_600_000
+export const hourMs = 3_600_000
 
 /** Who was preempted for whom in the last hour, or both of whom are still to end. */
 export async function readPreemptions(on: Executor, now: number): Promise<Preemption[]> {

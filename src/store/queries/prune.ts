@@ -8,9 +8,9 @@ const dayMs = 86_400_000
 export const kept = { answersMs: dayMs, eventsMs: 30 * dayMs, events: 1_000_000, plansMs: 7 * dayMs }
 
 /** Rows that one call deletes of each kind: short enough that nobody waits for it. */
-const batch = 20_000
+export const batch = 20_000
 /** Attempts take their ranks with them, which may be thousands. */
-const attemptBatch = 100
+export const attemptBatch = 100
 
 /** Deletes a batch of each kind of row that is kept for a time only. Says whether more is left. */
 export async function prune(on: Executor, { now, endedMs }: { now: number; endedMs: number }): Promise<boolean> {

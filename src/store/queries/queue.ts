@@ -9,7 +9,7 @@ import type { Behind } from '#store/store.ts'
 import { replicaColumns } from './columns.ts'
 
 /** What of a spec has no say in where it may be placed. */
-const ofNoNeed =
+export const ofNoNeed =
   'name project priority labels workdir setup run env checkpoint retry expiry ports readiness replicas'.split(' ')
 
 /**
@@ -26,17 +26,17 @@ export const needOf = (spec: RawBuilder<unknown>, id: RawBuilder<unknown>): RawB
 export const lineOf = sql`concat_ws(' ', w.project, w.priority, coalesce(w.need, w.id))`
 
 /** So many of each need are read before more of any other is. */
-const firstOfNeed = 64
+export const firstOfNeed = 64
 
 /** Of all needs that are asleep no more than so many are read together. */
-const mostAsleep = 4_000
+export const mostAsleep = 4_000
 
 /** Of all others that sleep so many are read again, in turn, so that what they are told stays true. */
-const nextInTurn = 100
+export const nextInTurn = 100
 
-type Asked = { now: number; most: number; asleep: Map<string, number>; after: string | null }
-type Read = 'awake' | 'asleep' | 'untold' | 'promised' | 'turn'
-type Row = Replica & { need: string; start: Start | null; reads: Read[]; inLine: number }
+export type Asked = { now: number; most: number; asleep: Map<string, number>; after: string | null }
+export type Read = 'awake' | 'asleep' | 'untold' | 'promised' | 'turn'
+export type Row = Replica & { need: string; start: Start | null; reads: Read[]; inLine: number }
 export type Queue = {
   replicas: (Replica & { need: string; start: Start | null })[]
   more: boolean
@@ -52,8 +52,11 @@ export type Queue = {
  * workload. What it costs grows with the needs, not with those who wait.
  */
 export async function readQueue(on: Executor, asked: Asked): Promise<Queue> {
-  const { most } = asked
-  const rows = await readRows(on, asked)
+  return queueOf(await readRows(on, asked), asked.most)
+}
+
+/** What is told of the rows that were read, in order. */
+export function queueOf(rows: Row[], most: number): Queue {
   const having = (read: Read): Row[] => rows.filter(({ reads }) => reads.includes(read))
   const firsts = Map.groupBy(rows.filter(isFirst), ({ need }) => need)
   const inTurn = having('turn').map(placeOf).sort(comparePlaces)
@@ -93,7 +96,7 @@ const promisedStart = sql`
 const inOrder = sql`order by r.priority desc, r.created_at, r.workload, r.replica`
 
 /** Where no more than so many wait they are all read at once: to choose among them takes longer to plan than to do. */
-const fewWait = 64
+export const fewWait = 64
 
 async function readRows(on: Executor, asked: Asked): Promise<Row[]> {
   const { rows } = await sql<Row & { mayStart: boolean }>`

@@ -9,6 +9,7 @@ import { leaseColumns, rankColumns } from './columns.ts'
 import { addEvents } from './events.ts'
 import { nudge } from './nudge.ts'
 import { mayFollow } from './rank-moves.ts'
+import { reachedEvent } from './told.ts'
 
 export const createSites = (database: Database): Sites => ({
   list: () => database.read(listSites),
@@ -84,12 +85,7 @@ async function reached(on: Executor, { site, reach, detail, since }: SiteReach):
     where key = ${site} and reach <> ${reach} returning site as info
   `.execute(on)
   if (rows.length === 0) return false
-  const message = reach === 'reachable' ? `${site} answers again` : `${site} is ${reach}: ${detail}`
-  await addEvents(
-    on,
-    [{ type: `site.${reach}`, workload: null, project: null, message, data: { site, detail } }],
-    since,
-  )
+  await addEvents(on, [reachedEvent({ site, reach, detail })], since)
   const [provider, name] = parts(site)
   await sql`
     update workloads w set due_at = least(w.due_at, ${since}::bigint)
@@ -117,7 +113,7 @@ async function forget(on: Executor, site: string): Promise<boolean> {
   return rows.length > 0
 }
 
-const parts = (site: string): [string, string] => {
+export const parts = (site: string): [string, string] => {
   const slash = site.indexOf('/')
   return [site.slice(0, slash), site.slice(slash + 1)]
 }

@@ -4,7 +4,7 @@ import type { Executor } from '#store/database.ts'
 import type { Usage } from '#store/store.ts'
 
 /** Older use than so many half-lives is less than a thirtieth of what it was, and left out. */
-const halfLives = 5
+export const halfLives = 5
 
 /**
  * What each project held on average, newer times counting more: a lease that held an amount from `start` to `end` adds

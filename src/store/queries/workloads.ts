@@ -12,6 +12,7 @@ import { tell } from './events.ts'
 import { newestFirst, orderOf, pageOf } from './pages.ts'
 import { expired, forget } from './prune.ts'
 import { lineOf, needOf } from './queue.ts'
+import { askedEvent, prioritisedEvent, submittedEvent } from './told.ts'
 
 export const createWorkloads = (database: Database): Workloads => ({
   submit: (workloads, now) => database.write((on) => submit(on, workloads, now)),
@@ -63,7 +64,7 @@ export const createWorkloads = (database: Database): Workloads => ({
   forget: (ids) => database.write((on) => forget(on, ids)),
 })
 
-const mostServices = 10_000
+export const mostServices = 10_000
 
 async function endpointsOf(on: Executor): Promise<{ project: string; name: string; endpoints: string[] }[]> {
   const { rows } = await sql<{ project: string; name: string; endpoints: string[] }>`
@@ -80,7 +81,7 @@ async function endpointsOf(on: Executor): Promise<{ project: string; name: strin
 }
 
 /** A workload that waits to be placed is looked at after so long: a net below the nudges. */
-const firstLookMs = 60_000
+export const firstLookMs = 60_000
 
 async function submit(on: Executor, workloads: NewWorkload[], now: number): Promise<void> {
   if (workloads.length === 0) return
@@ -99,13 +100,7 @@ async function submit(on: Executor, workloads: NewWorkload[], now: number): Prom
     from unnest(${workloads.map(({ id }) => id)}::text[], ${workloads.map(({ spec }) => wantedReplicas(spec))}::int[])
       as x (id, replicas) join workloads w on w.id = x.id
   `.execute(on)
-  const events = workloads.map(({ id, name, project, kind, submittedBy }) => ({
-    type: 'workload.submitted',
-    workload: id,
-    project,
-    message: `${name} was submitted by ${submittedBy}`,
-    data: { name, kind },
-  }))
+  const events = workloads.map(submittedEvent)
   await tell(on, { events, now, nudges: ['follow', 'events'], news: { come: workloads.map(({ id }) => id) } })
 }
 
@@ -164,9 +159,7 @@ async function want(on: Executor, { wants, ...asked }: Asked & { wants: Wants })
   `.execute(on)
   const [row] = rows
   if (!row) return null
-  const verb = { run: 'released', hold: 'held back', stop: 'asked to stop' }[wants]
-  const message = `${row.name} was ${verb} by ${who}`
-  const event = { type: 'workload.asked', workload: id, project: row.project, message, data: { wants, by: who } }
+  const event = askedEvent({ ...row, workload: id }, wants, who)
   await tell(on, { events: [event], now, nudges: ['follow', 'admit', 'events', 'agents'] })
   return one(on, id)
 }
@@ -184,14 +177,7 @@ async function prioritise(on: Executor, { priority, ...asked }: Prioritised): Pr
   await sql`
     update replicas r set priority = w.priority, need = ${lineOf} from workloads w where w.id = ${id} and r.workload = w.id
   `.execute(on)
-  const message = `${row.name} was given priority ${priority} by ${who}`
-  const event = {
-    type: 'workload.prioritised',
-    workload: id,
-    project: row.project,
-    message,
-    data: { priority, by: who },
-  }
+  const event = prioritisedEvent({ ...row, workload: id }, priority, who)
   await tell(on, { events: [event], now, nudges: ['admit', 'events'] })
   return one(on, id)
 }
