@@ -9,40 +9,42 @@ const spot = (...site: Parameters<typeof aSite>): SimulatedOptions['sites'][numb
   pools: aSite(...site).pools.map((pool) => ({ ...pool, tier: 'spot' })),
 })
 
-test('30 jobs end through preemptions, lost replies and the loss of a site; nothing leaks, and the ledger is exact', async () => {
-  await using world = await aWatchedWorld({
-    seed: 7,
-    tickMs: 2_000,
-    looksEvery: 10,
-    sites: [spot('cheap', 16), spot('fair', 24, 1_234_567), spot('dear', 32, 3_999_999)],
-    faults: {
-      bootMs: [1_000, 20_000],
-      runMs: [20_000, 120_000],
-      stopMs: [100, 3_000],
-      teardownMs: [100, 5_000],
-      preemptionsPerHour: 12,
-      told: 0.5,
-      rates: { throttled: 0.05, 'lost-reply': 0.1, 'no-capacity': 0.05 },
-    },
+for (const inMemory of [false, true])
+  test(`30 jobs end through preemptions, lost replies and the loss of a site; nothing leaks, and the ledger is exact${inMemory ? '; in memory too' : ''}`, async () => {
+    await using world = await aWatchedWorld({
+      inMemory,
+      seed: 7,
+      tickMs: 2_000,
+      looksEvery: 10,
+      sites: [spot('cheap', 16), spot('fair', 24, 1_234_567), spot('dear', 32, 3_999_999)],
+      faults: {
+        bootMs: [1_000, 20_000],
+        runMs: [20_000, 120_000],
+        stopMs: [100, 3_000],
+        teardownMs: [100, 5_000],
+        preemptionsPerHour: 12,
+        told: 0.5,
+        rates: { throttled: 0.05, 'lost-reply': 0.1, 'no-capacity': 0.05 },
+      },
+    })
+    const { store, cloud } = world
+    const ids: string[] = []
+    for (let i = 0; i < 30; i++)
+      ids.push(await world.submit({ kind: 'job', name: `job-${i}`, run: 'train', nodes: 1 + (i % 3) }))
+    await world.runFor(30_000)
+    cloud.lose('cheap')
+    await world.runFor(60_000)
+    cloud.restore('cheap')
+    const live = () => store.workloads.list({ states: ['queued', 'starting', 'running', 'stopping'] }, { size: 30 })
+    assert.ok(await world.runUntil(async () => (await live()).length === 0, 3_600_000), 'some never end')
+    assert.equal((await store.workloads.list({ states: ['succeeded'] }, { size: 100 })).length, 30)
+    await world.runFor(120_000)
+    assert.deepEqual(await world.checkers.lookAtRest(), [])
+    for (const line of cloud.meter()) assert.equal(line.open, false, `${line.token} still runs`)
+    const attempts = (await Promise.all(ids.map((id) => store.workloads.attempts(id)))).flat()
+    assert.ok(attempts.filter(({ state }) => state === 'lost').length > 3, 'nothing was lost: the test shows nothing')
+    for (const { lease } of attempts) assert.ok(lease?.state === 'gone' || lease?.state === 'refused', lease?.state)
   })
-  const { store, cloud } = world
-  const ids: string[] = []
-  for (let i = 0; i < 30; i++)
-    ids.push(await world.submit({ kind: 'job', name: `job-${i}`, run: 'train', nodes: 1 + (i % 3) }))
-  await world.runFor(30_000)
-  cloud.lose('cheap')
-  await world.runFor(60_000)
-  cloud.restore('cheap')
-  const live = () => store.workloads.list({ states: ['queued', 'starting', 'running', 'stopping'] }, { size: 30 })
-  assert.ok(await world.runUntil(async () => (await live()).length === 0, 3_600_000), 'some never end')
-  assert.equal((await store.workloads.list({ states: ['succeeded'] }, { size: 100 })).length, 30)
-  await world.runFor(120_000)
-  assert.deepEqual(await world.checkers.lookAtRest(), [])
-  for (const line of cloud.meter()) assert.equal(line.open, false, `${line.token} still runs`)
-  const attempts = (await Promise.all(ids.map((id) => store.workloads.attempts(id)))).flat()
-  assert.ok(attempts.filter(({ state }) => state === 'lost').length > 3, 'nothing was lost: the test shows nothing')
-  for (const { lease } of attempts) assert.ok(lease?.state === 'gone' || lease?.state === 'refused', lease?.state)
-})
 
 test('what nobody ordered is seen as a leak, until the house has found it and retired it', async () => {
   await using world = await aWatchedWorld({ tickMs: 5_000, sites: [aSite('west', 4)] })

@@ -11,17 +11,19 @@ import { meter } from '#reconcilers/meter.ts'
 import { observe } from '#reconcilers/observe.ts'
 import { retire } from '#reconcilers/retire.ts'
 import { sweep } from '#reconcilers/sweep.ts'
-import { createFakeClock } from '#simulator/fake-clock.ts'
+import { createFakeClock, type FakeClock } from '#simulator/fake-clock.ts'
 import { createInvariants } from '#simulator/house/invariants/all.ts'
 import { type Checkers, createCheckers, type Sources } from '#simulator/house/invariants/invariants.ts'
 import { readTables } from '#simulator/house/invariants/postgres-tables.ts'
 import { createWatch } from '#simulator/house/invariants/watch.ts'
+import { createSeenTables } from '#simulator/house/memory/seen-tables.ts'
+import { createMemoryStore } from '#simulator/house/memory/store.ts'
 import { createWorld, type World } from '#simulator/world.ts'
 import { openDatabase } from '#store/database.ts'
 import type { Store } from '#store/store.ts'
 import { aStore } from './postgres.ts'
 
-/** A world on PostgreSQL in which all invariants are looked at after every step. */
+/** A world in which all invariants are looked at after every step. */
 export type WatchedWorld = World &
   AsyncDisposable & {
     store: Store
@@ -52,6 +54,8 @@ type Given = Omit<SimulatedOptions, 'seed'> & {
   tickMs?: number
   /** Invariants are looked at after every so many steps. */
   looksEvery?: number
+  /** The store is in this process instead of PostgreSQL. */
+  inMemory?: boolean
 } & Partial<Pick<Sources, 'bounds'>>
 
 export async function aWatchedWorld({
@@ -59,20 +63,20 @@ export async function aWatchedWorld({
   tickMs = 1_000,
   looksEvery = 1,
   bounds = {},
+  inMemory = false,
   ...simulated
 }: Given): Promise<WatchedWorld> {
   const clock = createFakeClock()
-  const store = await aStore({ clock })
-  const database = await openDatabase({ url: store.url, size: 1 })
+  const { store, tables, close } = await (inMemory ? storeInMemory(clock) : storeOnPostgres(clock))
   const reconcilers = [observe, admit, launch, follow, retire, meter, sweep]
   const world = createWorld({ store, clock, reconcilers, seed, tickMs, ...simulated })
   const { providers } = world.house
-  const watch = createWatch({ clock, tables: () => readTables(database) })
+  const watch = createWatch({ clock, tables })
   for (const [name, provider] of providers) providers.set(name, watch.of(provider, 'world'))
   const { cloud, away } = noting(world.cloud)
   const checkers = createCheckers(
     {
-      tables: () => readTables(database),
+      tables,
       events: store.events,
       clock,
       clouds: new Map([['simulated', cloud]]),
@@ -108,11 +112,28 @@ export async function aWatchedWorld({
     },
     submit: submitTo(world, store),
     stateOf: async (id) => (await store.workloads.get(id))?.state,
-    async [Symbol.asyncDispose]() {
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+type Opened = { store: Store; tables: Sources['tables']; close(): Promise<void> }
+
+async function storeOnPostgres(clock: FakeClock): Promise<Opened> {
+  const store = await aStore({ clock })
+  const database = await openDatabase({ url: store.url, size: 1 })
+  return {
+    store,
+    tables: () => readTables(database),
+    async close() {
       await database.close()
       await store.close()
     },
   }
+}
+
+function storeInMemory(clock: FakeClock): Opened {
+  const store = createMemoryStore({ clock })
+  return { store, tables: createSeenTables(store.tables), close: store.close }
 }
 
 const submitTo = (world: World, store: Store) => async (written: WrittenSpec) => {

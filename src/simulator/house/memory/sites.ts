@@ -1,0 +1,157 @@
+import { rankMoves } from '#model/rank.ts'
+import { mayMove } from '#model/moves.ts'
+import type { Offer } from '#model/offer.ts'
+import { type Node, type Site, type SiteReach, siteKey } from '#model/site.ts'
+import { reachedEvent } from '#store/queries/told.ts'
+import type { QueueSnapshot, SeenRank, Sites } from '#store/store.ts'
+import { jsonb, sameJson } from './jsonb.ts'
+import type { Memory } from './memory.ts'
+import { leaseOf, rankOf, type SiteRow } from './rows.ts'
+import { all, rankKey, siteOf } from './tables.ts'
+
+export const createSites = (memory: Memory): Sites => {
+  const { sites, leases, read, write } = memory
+  return {
+    list: () => read(() => listSites(memory)),
+    put: (site, now) => write(() => put(memory, site, now)),
+    forget: (site) =>
+      write(() => {
+        const row = sites.get(site)
+        if (!row || leases.openAt.get(site).length > 0) return false
+        sites.remove(row)
+        memory.tell({ nudges: ['admit'] })
+        return true
+      }),
+    offered: (...[site, offers, nodes, now]) => write(() => offered(memory, { site, offers, nodes, now })),
+    reached: (...[site, reach, detail, since]) => write(() => reached(memory, { site, reach, detail, since })),
+    count: (site) => read(() => leases.openAt.get(site).filter(({ state }) => state !== 'wanted').length),
+    kept: () => read(() => keptNodes(memory)),
+    differing: (site, listed) => read(() => differing(memory, site, listed)),
+    saw: (ranks, now) => write(() => saw(memory, ranks, now)),
+    orphans: (tokens) =>
+      read(() =>
+        tokens.filter((token) => {
+          const state = leases.get(token)?.state ?? 'gone'
+          return state === 'gone' || state === 'refused'
+        }),
+      ),
+  }
+}
+
+export const listSites = ({ sites }: Memory): QueueSnapshot['sites'] =>
+  sites.byKey.get(all).map(({ key, reach, since, detail, offers, nodes, site }) => ({
+    site: key,
+    reach,
+    since,
+    detail,
+    offers,
+    nodes,
+    info: site,
+  }))
+
+function put({ sites, tell }: Memory, site: Site, now: number): void {
+  const key = siteKey(site)
+  const row = sites.get(key)
+  if (row && sameJson(row.site, site)) return
+  if (row) sites.update(row, { site: jsonb(site) })
+  else {
+    const unasked = { reach: 'reachable', detail: '', offers: jsonb([]), nodes: null, offersAt: null } as const
+    sites.insert({ key, site: jsonb(site), since: now, ...unasked })
+  }
+  tell({ nudges: ['admit'] })
+}
+
+type Offered = { site: string; offers: Offer[]; nodes: Node[] | null; now: number }
+
+function offered({ sites, tell }: Memory, { site, offers, nodes, now }: Offered): void {
+  const row = sites.get(site)
+  if (!row) return
+  // A changed offer may be what somebody waits for; the same again (only younger) is no news.
+  const isNews = !sameOffers(row.offers, offers) || !sameJson(row.nodes, nodes)
+  sites.update(row, {
+    offers: jsonb(offers),
+    nodes: sameJson(row.nodes, nodes) ? row.nodes : jsonb(nodes),
+    offersAt: now,
+  })
+  if (isNews) tell({ nudges: ['admit'] })
+}
+
+const sameOffers = (kept: readonly Offer[], given: readonly Offer[]): boolean =>
+  kept.length === given.length && kept.every((offer, i) => sameJson(offer, { ...given[i], asOf: offer.asOf }))
+
+function reached(memory: Memory, { site, reach, detail, since }: SiteReach): boolean {
+  const { sites, leases, workloads, operations, tell } = memory
+  const row = sites.get(site)
+  if (!row || row.reach === reach) return false
+  sites.update(row, { reach, since, detail })
+  tell({ events: [reachedEvent({ site, reach, detail })], now: since })
+  for (const id of new Set(leases.openAt.get(site).map(({ workload }) => workload))) makeDue(workloads, id, since)
+  // What was put off because it did not answer need not wait any longer: an old attempt may still run there.
+  if (reach === 'reachable')
+    for (const operation of operations.openAt.get(site).slice())
+      operations.update(operation, { notBefore: Math.min(operation.notBefore, since) })
+  tell({ nudges: ['admit', 'follow', 'retire', 'launch', 'events'] })
+  return true
+}
+
+function makeDue(workloads: Memory['workloads'], id: string, at: number): void {
+  const row = workloads.get(id)
+  if (row && row.dueAt !== null) workloads.update(row, { dueAt: Math.min(row.dueAt, at) })
+}
+
+function keptNodes({ replicas, leases }: Memory): Map<string, number> {
+  const nodes = new Map<string, Set<string>>()
+  for (const { kept } of replicas.keeping.get(all)) {
+    const lease = leases.get(kept?.lease ?? '')
+    if (!lease) continue
+    const left = lease.ranks.filter(({ rank }) => !kept?.lost.includes(rank))
+    const spares = lease.beside?.spares ?? []
+    if (left.length + spares.length === 0) continue
+    const its = nodes.get(siteOf(lease)) ?? new Set()
+    nodes.set(siteOf(lease), its)
+    for (const { node } of left) if (node !== undefined) its.add(node)
+    for (const node of spares) its.add(node)
+  }
+  return new Map([...nodes].map(([site, its]) => [site, its.size]))
+}
+
+function differing(
+  { leases, ranks }: Memory,
+  site: string,
+  listed: Parameters<Sites['differing']>[1],
+): Awaited<ReturnType<Sites['differing']>> {
+  const shown = new Set(listed.map(({ lease }) => lease))
+  const others = new Set<string>()
+  for (const one of listed) {
+    const row = ranks.get(rankKey(one))
+    if (row && row.state !== one.state && row.state !== 'exited') others.add(one.lease)
+  }
+  return leases.openAt
+    .get(site)
+    .filter(({ id, state }) => {
+      if (state === 'wanted') return false
+      return others.has(id) || ((state === 'starting' || state === 'held') && !shown.has(id))
+    })
+    .map((lease) => ({ ...leaseOf(lease), ranksSeen: ranks.byLease.get(lease.id).map(rankOf) }))
+}
+
+function saw({ ranks, leases, workloads, tell }: Memory, seen: SeenRank[], now: number): void {
+  const touched = new Set<string>()
+  for (const { lease, rank, state, exitCode, startedAt, endedAt } of seen) {
+    const row = ranks.get(rankKey({ lease, rank }))
+    if (!row || row.state === state || !mayMove(rankMoves, row.state, state)) continue
+    ranks.update(row, {
+      state,
+      exitCode: exitCode ?? row.exitCode,
+      startedAt: row.startedAt ?? startedAt ?? null,
+      endedAt: row.endedAt ?? endedAt ?? null,
+    })
+    touched.add(lease)
+  }
+  if (touched.size === 0) return
+  for (const id of touched) makeDue(workloads, leases.get(id)?.workload ?? '', now)
+  tell({ nudges: ['follow', 'agents'] })
+}
+
+/** Offers without the time they were asked for. */
+export const ageless = ({ offers }: SiteRow): Omit<Offer, 'asOf'>[] => offers.map(({ asOf: _asOf, ...offer }) => offer)
