@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 
 import type { Ids } from '#kit/ids.ts'
 import type { NewEvent } from '#model/event.ts'
-import type { Decision, Placement as Chosen, Refusal } from '#model/plan.ts'
+import { sayRepair, type Decision, type Refusal } from '#model/plan.ts'
 import { mayPreempt, type Project } from '#model/project.ts'
 import type { Workload } from '#model/workload.ts'
 import type { Database, Executor } from '#store/database.ts'
@@ -15,7 +15,6 @@ import { preempt, readPreemptions, type Preempting } from './preempt.ts'
 import { listProjects } from './projects.ts'
 import { readLeases, readQueue, readThese } from './queue.ts'
 import { listSites } from './sites.ts'
-import { placedEvent, waitsEvent } from './told.ts'
 import { readUsage } from './usage.ts'
 
 export const createPlacement = (database: Database, ids: Ids, specs: Specs = new Map()): Placement => ({
@@ -64,7 +63,7 @@ async function snapshot(
 }
 
 /** More than so many replicas that come together are a case for a whole look. */
-export const mostToCome = 256
+const mostToCome = 256
 
 type Coming = { workloads: readonly string[]; now: number; specs: Specs }
 
@@ -74,7 +73,7 @@ async function come(on: Executor, { workloads: ids, now, specs }: Coming): Promi
 }
 
 /** So many of a need are read more. */
-export const someMore = 256
+const someMore = 256
 
 async function more(on: Executor, { behind, now, specs }: { behind: Behind; now: number; specs: Specs }) {
   const replicas = await readThese(on, { behind, most: someMore + 1, now })
@@ -91,7 +90,7 @@ async function askedAlone(on: Executor, replicas: Waiting, specs: Specs): Promis
 
 type Waiting = Awaited<ReturnType<typeof readThese>>
 
-export function asked(replicas: Waiting, workloads: readonly Workload[]): QueueSnapshot['waiting'] {
+function asked(replicas: Waiting, workloads: readonly Workload[]): QueueSnapshot['waiting'] {
   const workloadOf = new Map(workloads.map((workload) => [workload.id, workload]))
   return replicas.flatMap(({ need, start, ...replica }) => {
     const workload = workloadOf.get(replica.workload)
@@ -155,7 +154,7 @@ async function spentOf(on: Executor, { projects, workloads, now }: Budgeted): Pr
 }
 
 type Commit = { claim: Claim; placed: Placed[]; refused: Decision[]; now: number; ids: Ids }
-export type Row = { id: string; name: string; project: string; attempts: number; waits: boolean }
+type Row = { id: string; name: string; project: string; attempts: number; waits: boolean }
 
 async function commit(on: Executor, { claim, placed, refused, now, ids }: Commit): Promise<number | null> {
   if (!(await holds(on, claim))) return null
@@ -193,7 +192,7 @@ async function letGo(on: Executor, lets: Decision[]): Promise<void> {
   `.execute(on)
 }
 
-export const preempting = (refused: Decision[], workloads: Map<string, Row>): Preempting[] =>
+const preempting = (refused: Decision[], workloads: Map<string, Row>): Preempting[] =>
   refused.flatMap(({ workload, preempts = [], moves = false }) => {
     const row = workloads.get(workload)
     if (!row || preempts.length === 0) return []
@@ -208,7 +207,7 @@ type Placing = { placed: Placed[]; workloads: Map<string, Row>; now: number }
 async function place(on: Executor, { placed: all, workloads, now }: Placing): Promise<NewEvent[]> {
   const placed = all.filter(({ decision }) => decision.placement !== null)
   if (placed.length === 0) return []
-  const { rows: taken } = await sql<Taken>`
+  const { rows: taken } = await sql<{ workload: string; replica: number }>`
     update replicas r set state = 'placed', told = false, promised = false, kept = null
     from unnest(
       ${placed.map(({ decision }) => decision.workload)}::text[], ${placed.map(({ decision }) => decision.replica)}::int[]
@@ -217,20 +216,8 @@ async function place(on: Executor, { placed: all, workloads, now }: Placing): Pr
       and r.workload = any(${[...workloads.keys()]}::text[])
     returning r.workload, r.replica
   `.execute(on)
-  const rows = numbered(placed, taken, workloads)
-  if (rows.length === 0) return []
-  await insertPlaced(on, rows, now)
-  return rows.map(placedEvent)
-}
-
-export type PlacedRow = Placed & Chosen & Taken & { name: string; project: string; number: number }
-
-type Taken = { workload: string; replica: number }
-
-/** Those whose replica was taken, each with the number of its attempt. */
-export function numbered(placed: Placed[], taken: Taken[], workloads: Map<string, Row>): PlacedRow[] {
   const free = new Set(taken.map(({ workload, replica }) => `${workload} ${replica}`))
-  return placed.flatMap((one) => {
+  const rows = placed.flatMap((one) => {
     const { workload, replica, placement } = one.decision
     const owner = workloads.get(workload)
     if (!owner || !placement || !free.has(`${workload} ${replica}`)) return []
@@ -239,6 +226,45 @@ export function numbered(placed: Placed[], taken: Taken[], workloads: Map<string
       { ...one, ...placement, workload, replica, project: owner.project, name: owner.name, number: owner.attempts },
     ]
   })
+  if (rows.length === 0) return []
+  await insertPlaced(on, rows, now)
+  return rows.map(placedEvent)
+}
+
+function placedEvent(row: PlacedRow): NewEvent {
+  const { workload, project, name, number, provider, site, tier, ranks, priceMicros, attemptId, decision } = row
+  const { repair } = decision
+  const nodes = ranks.length === 1 ? '1 node' : `${ranks.length} nodes`
+  const how = repair ? `; it ${sayRepair(repair)}` : ''
+  return {
+    type: 'attempt.placed',
+    workload,
+    project,
+    message: `attempt ${number} of ${name} was placed at ${provider}/${site}, ${tier}, ${nodes}${how}`,
+    data: {
+      attempt: attemptId,
+      number,
+      provider,
+      site,
+      tier,
+      nodes: ranks.length,
+      priceMicros,
+      ...(repair && { kept: repair.kept, replaced: repair.replaced }),
+    },
+  }
+}
+
+type PlacedRow = Placed & {
+  name: string
+  provider: string
+  site: string
+  tier: string
+  priceMicros: number
+  workload: string
+  replica: number
+  project: string
+  number: number
+  ranks: { rank: number }[]
 }
 
 /** One statement, so that what is much to send is read once, and the rows do not wait for each other. */
@@ -276,7 +302,13 @@ async function insertPlaced(on: Executor, rows: PlacedRow[], now: number): Promi
 
 /** Writes why these wait, and tells it, when the text is another than before. */
 async function refuse(on: Executor, refused: Decision[], workloads: Map<string, Row>): Promise<NewEvent[]> {
-  const first = firstRefusals(refused, workloads)
+  const first = new Map<string, Refusal>()
+  for (const { workload, refusal } of refused) {
+    const before = first.get(workload)
+    // A start that is promised to any of its replicas is kept.
+    if (refusal && workloads.has(workload) && (!before || (refusal.start && !before.start)))
+      first.set(workload, refusal)
+  }
   if (first.size === 0) return []
   // Of a long queue most wait for the same: each text is sent once.
   const texts = [...Map.groupBy(first.keys(), (id) => JSON.stringify(first.get(id)))].map(([refusal, ids]) => ({
@@ -302,18 +334,7 @@ async function refuse(on: Executor, refused: Decision[], workloads: Map<string, 
     const refusal = first.get(id)
     const workload = workloads.get(id)
     if (!refusal || !workload) return []
-    return [waitsEvent(id, workload.project, refusal)]
+    const { cause, text } = refusal
+    return [{ type: 'workload.waits', workload: id, project: workload.project, message: text, data: { cause } }]
   })
-}
-
-/** What is told of each workload. */
-export function firstRefusals(refused: Decision[], workloads: Map<string, Row>): Map<string, Refusal> {
-  const first = new Map<string, Refusal>()
-  for (const { workload, refusal } of refused) {
-    const before = first.get(workload)
-    // A start that is promised to any of its replicas is kept.
-    if (refusal && workloads.has(workload) && (!before || (refusal.start && !before.start)))
-      first.set(workload, refusal)
-  }
-  return first
 }

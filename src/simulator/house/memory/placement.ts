@@ -11,7 +11,8 @@ import {
   preempting,
   type Row,
   someMore,
-} from '#store/queries/placement.ts'
+  type Waiting,
+} from '#store/queries/placing.ts'
 import { placedEvent, waitsEvent } from '#store/queries/told.ts'
 import type { Behind, Claim, Placed, Placement, QueueSnapshot } from '#store/store.ts'
 import { fresh } from './apply.ts'
@@ -70,8 +71,6 @@ function snapshot(
     sites: listSites(memory),
   }
 }
-
-type Waiting = Parameters<typeof asked>[0]
 
 const readWorkloads = ({ workloads }: Memory, replicas: Waiting): Workload[] =>
   [...new Set(replicas.map(({ workload }) => workload))].flatMap((id) => {

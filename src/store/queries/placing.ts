@@ -1,0 +1,64 @@
+import type { Decision, Placement as Chosen, Refusal } from '#model/plan.ts'
+import type { Workload } from '#model/workload.ts'
+import type { Placed, QueueSnapshot } from '#store/store.ts'
+import type { Preempting } from './preempt.ts'
+import type { readThese } from './queue.ts'
+
+/** What placement decides of rows once they are read. */
+
+/** More than so many replicas that come together are a case for a whole look. */
+export const mostToCome = 256
+
+/** So many of a need are read more. */
+export const someMore = 256
+
+export type Waiting = Awaited<ReturnType<typeof readThese>>
+
+export function asked(replicas: Waiting, workloads: readonly Workload[]): QueueSnapshot['waiting'] {
+  const workloadOf = new Map(workloads.map((workload) => [workload.id, workload]))
+  return replicas.flatMap(({ need, start, ...replica }) => {
+    const workload = workloadOf.get(replica.workload)
+    return workload ? [{ workload, replica, need, start }] : []
+  })
+}
+
+/** A workload of which a replica may be placed, or refused. */
+export type Row = { id: string; name: string; project: string; attempts: number; waits: boolean }
+
+export const preempting = (refused: Decision[], workloads: Map<string, Row>): Preempting[] =>
+  refused.flatMap(({ workload, preempts = [], moves = false }) => {
+    const row = workloads.get(workload)
+    if (!row || preempts.length === 0) return []
+    return [
+      { workload, project: row.project, name: row.name, leases: preempts.map(({ lease }) => lease), isMove: moves },
+    ]
+  })
+
+export type Taken = { workload: string; replica: number }
+export type PlacedRow = Placed & Chosen & Taken & { name: string; project: string; number: number }
+
+/** Those whose replica was taken, each with the number of its attempt. */
+export function numbered(placed: Placed[], taken: Taken[], workloads: Map<string, Row>): PlacedRow[] {
+  const free = new Set(taken.map(({ workload, replica }) => `${workload} ${replica}`))
+  return placed.flatMap((one) => {
+    const { workload, replica, placement } = one.decision
+    const owner = workloads.get(workload)
+    if (!owner || !placement || !free.has(`${workload} ${replica}`)) return []
+    owner.attempts += 1
+    return [
+      { ...one, ...placement, workload, replica, project: owner.project, name: owner.name, number: owner.attempts },
+    ]
+  })
+}
+
+/** What is told of each workload. */
+export function firstRefusals(refused: Decision[], workloads: Map<string, Row>): Map<string, Refusal> {
+  const first = new Map<string, Refusal>()
+  for (const { workload, refusal } of refused) {
+    const before = first.get(workload)
+    // A start that is promised to any of its replicas is kept.
+    if (refusal && workloads.has(workload) && (!before || (refusal.start && !before.start)))
+      first.set(workload, refusal)
+  }
+  return first
+}
