@@ -32,6 +32,8 @@ export type Seen = {
   known: Known
   /** What its providers have, seen by anybody or not; what has ended there is left out in time. */
   gangs: readonly There[]
+  /** A gang by its token, there now or at the look before. */
+  gangOf(token: string): There | null
   /** The providers' own bill, of all that ever was: it takes long. */
   bill(): readonly BillLine[]
   /** What a reader of events was given since the last look, in that order. */
@@ -78,6 +80,8 @@ export type Bounds = {
   tellMs: number
   /** Until what is to end is gone, grace not counted. */
   endMs: number
+  /** How far clocks of control planes, which the times in rows are of, may be from each other. */
+  skewMs: number
   /** How far the time that a lease is billed for may be from the provider's bill, while it is able. */
   billMs: number
 }
@@ -88,6 +92,7 @@ export const patientBounds: Bounds = {
   lossMs: 300_000,
   tellMs: 120_000,
   endMs: 600_000,
+  skewMs: 10_000,
   billMs: 300_000,
 }
 

@@ -46,13 +46,21 @@ export function createCheckers(sources: Sources, invariants: readonly Invariant[
   )
   const gangs = (): There[] =>
     sites.flatMap(({ cloud, name, site }) => cloud.gangs(name).map((gang) => ({ site, gang })))
+  let lately = new Map<string, There>()
+  const gangsNow = () => {
+    const there = gangs()
+    const now = new Map(there.map((one) => [one.gang.token, one]))
+    const before = lately
+    lately = now
+    return { gangs: there, gangOf: (token: string) => now.get(token) ?? before.get(token) ?? null }
+  }
   const see = async (atRest: boolean): Promise<Seen> => {
     const tables = await sources.tables()
     // No await from here to the events: rows, clouds and calls are of one instant. Events may be of a moment later.
     const now = sources.clock.now()
     const changes = compare(tables)
     known.learn(changes)
-    const instant = { now, tables, changes, known, gangs: gangs(), calls: sources.calls() }
+    const instant = { now, tables, changes, known, ...gangsNow(), calls: sources.calls() }
     let bill: Seen['bill'] = () => {
       const lines = [...sources.clouds.values()].flatMap((cloud) => cloud.meter())
       bill = () => lines

@@ -1,9 +1,9 @@
 import { costMicros, formatMoney } from '#kit/money.ts'
 import type { Quota } from '#model/project.ts'
 import type { Invariant, Seen } from './invariant.ts'
-import { occupying } from './owner.ts'
+import { takenTogether } from './owner.ts'
 import { createPatience } from './patience.ts'
-import type { LeaseRow, Tables, WorkloadRow } from './tables.ts'
+import { type LeaseRow, spentKey, type Tables, type WorkloadRow } from './tables.ts'
 
 /** What is decided within a round counts on what was spent and held when the round was read. */
 const roundMs = 10_000
@@ -33,7 +33,7 @@ export function budgetsHold(): Invariant {
       return [
         ...over.flatMap(({ key, leases, spent, limit }) =>
           leases
-            .filter(({ createdAt }) => createdAt > (usedUp.get(key) ?? 0) + roundMs)
+            .filter(({ createdAt }) => createdAt > (usedUp.get(key) ?? 0) + roundMs + seen.bounds.skewMs)
             .map(
               ({ id }) =>
                 `lease ${id} was placed though ${key} had spent ${formatMoney(spent)} of ${formatMoney(limit)}`,
@@ -53,8 +53,8 @@ function overspent(seen: Seen): Overspent[] {
   const projects = [...tables.projects.values()].flatMap(({ name, budgetMicros }): Overspent[] => {
     if (budgetMicros === null) return []
     const leases = [...known.leases.values()].filter(({ project }) => project === name)
-    const spent = spentOf(seen, `project ${name}`, leases)
-    return [{ key: `project ${name}`, stops: false, leases, spent, limit: BigInt(budgetMicros) }]
+    const spent = spentOf(seen, spentKey('project', name), leases)
+    return [{ key: spentKey('project', name), stops: false, leases, spent, limit: BigInt(budgetMicros) }]
   })
   return [...budgeted, ...projects].filter(({ spent, limit }) => spent >= limit)
 }
@@ -62,10 +62,10 @@ function overspent(seen: Seen): Overspent[] {
 function workloadBudget({ id, spec }: WorkloadRow, seen: Seen): Overspent[] {
   if (!spec.budget) return []
   const leases = [...seen.known.leases.values()].filter(({ workload }) => workload === id)
-  const spent = spentOf(seen, `workload ${id}`, leases)
+  const spent = spentOf(seen, spentKey('workload', id), leases)
   return [
     {
-      key: `workload ${id}`,
+      key: spentKey('workload', id),
       stops: spec.budget.whenUsed === 'stop',
       leases,
       spent,
@@ -85,22 +85,22 @@ const spentOf = ({ tables: { spent }, now }: Seen, key: string, leases: LeaseRow
 
 /** Nothing is placed with which a tree of projects holds more than its quotas; what was lost once came back by itself. */
 export function quotasHold(): Invariant {
-  let before: Tables['projects'] = new Map()
+  let before: Tables['projects'] | undefined
   return {
     name: 'quotas are never exceeded by what is placed',
     rule: 9,
     when: 'always',
     check(seen) {
       const { changes, tables } = seen
-      const earlier = before
+      const earlier = before ?? tables.projects
       if (changes.projects.length > 0) before = new Map(tables.projects)
       const placed = changes.leases.flatMap(({ before: was, after }) => (was === null && after ? [after] : []))
-      if (placed.length === 0) return []
       const roots = new Set(placed.map(({ project }) => rootOf(project, tables)))
-      return [...roots].flatMap((root) => {
-        const leases = occupying(seen).filter(({ project }) => rootOf(project, tables) === root)
-        return exceeded(root, leases, [earlier, tables.projects])
-      })
+      return takenTogether(seen).flatMap((leases) =>
+        [...Map.groupBy(leases, ({ project }) => rootOf(project, tables))].flatMap(([root, its]) =>
+          roots.has(root) ? exceeded(root, its, [earlier, tables.projects]) : [],
+        ),
+      )
     },
   }
 }

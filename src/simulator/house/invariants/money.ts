@@ -2,7 +2,7 @@ import { costMicros, formatMoney } from '#kit/money.ts'
 import type { Entry } from '#model/entry.ts'
 import type { RowChange } from './changes.ts'
 import type { Invariant, Seen } from './invariant.ts'
-import { keyOf, type LeaseRow, type SiteRow } from './tables.ts'
+import { spentKey, type LeaseRow, type SiteRow } from './tables.ts'
 
 /** Lines of the ledger are added, and never changed or taken away; nor is what a lease is billed by. */
 export const entriesNeverChange = (): Invariant => ({
@@ -96,7 +96,7 @@ export function spentIsTheSum(): Invariant {
         const entry = after ?? before
         const amount = (after?.amountMicros ?? 0n) - (before?.amountMicros ?? 0n)
         if (!entry) continue
-        for (const key of [keyOf('workload', entry.workload), keyOf('project', entry.project)]) {
+        for (const key of [spentKey('workload', entry.workload), spentKey('project', entry.project)]) {
           sums.set(key, (sums.get(key) ?? 0n) + amount)
           touched.add(key)
         }

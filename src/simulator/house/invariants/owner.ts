@@ -2,13 +2,27 @@ import type { LeasedRank } from '#model/lease.ts'
 import type { Node } from '#model/site.ts'
 import { occupyingStates } from '#model/lease.ts'
 import type { Invariant, Seen } from './invariant.ts'
+import { isOpenLease } from './known.ts'
 import type { LeaseRow, SiteRow } from './tables.ts'
 
 /** What counts as taken when others are placed; one that was lost once came back without a decision. */
-export const occupying = ({ known }: Pick<Seen, 'known'>): LeaseRow[] =>
+const occupying = ({ known }: Pick<Seen, 'known'>): LeaseRow[] =>
   [...known.leases.values()].filter(
     ({ id, state }) => occupyingStates.some((one) => one === state) && !known.wasLost(id),
   )
+
+/**
+ * What was taken together at some moment since the last look, when something was placed: all that is now; and, with each
+ * that was placed and is over already, what has been there all the time.
+ */
+export function takenTogether(seen: Seen): LeaseRow[][] {
+  const placed = seen.changes.leases.flatMap(({ before, after }) => (before === null && after ? [after] : []))
+  if (placed.length === 0) return []
+  const now = occupying(seen)
+  const ids = new Set(placed.map(({ id }) => id))
+  const all = now.filter(({ id }) => !ids.has(id))
+  return [now, ...placed.filter((one) => !isOpenLease(one)).map((one) => [...all, one])]
+}
 
 const siteOf = ({ provider, site }: LeaseRow): string => `${provider}/${site}`
 
@@ -17,27 +31,28 @@ export const noNodeIsGivenTwice = (): Invariant => ({
   name: 'no node is given twice',
   rule: 4,
   when: 'always',
-  check(seen) {
-    if (!seen.changes.leases.some(({ before, after }) => before === null && after)) return []
-    const given = new Map<string, { leases: string[]; held: LeasedRank[]; node: Node }>()
-    for (const lease of occupying(seen)) {
-      const nodes = seen.tables.sites.get(siteOf(lease))?.nodes
-      if (!nodes) continue
-      for (const rank of lease.ranks) {
-        const node = nodes.find(({ name }) => name === rank.node)
-        if (!node) continue
-        const key = `${siteOf(lease)} ${node.name}`
-        const all = given.get(key) ?? { leases: [], held: [], node }
-        all.leases.push(lease.id)
-        all.held.push(rank)
-        given.set(key, all)
-      }
-    }
-    return [...given].flatMap(([key, { leases, held, node }]) =>
-      tooMuch(held, node).map((what) => `node ${key} is given to [${leases}], which is too much ${what}`),
-    )
-  },
+  check: (seen) => takenTogether(seen).flatMap((leases) => givenTwice(leases, seen)),
 })
+
+function givenTwice(taken: LeaseRow[], { tables }: Seen): string[] {
+  const given = new Map<string, { leases: string[]; held: LeasedRank[]; node: Node }>()
+  for (const lease of taken) {
+    const nodes = tables.sites.get(siteOf(lease))?.nodes
+    if (!nodes) continue
+    for (const rank of lease.ranks) {
+      const node = nodes.find(({ name }) => name === rank.node)
+      if (!node) continue
+      const key = `${siteOf(lease)} ${node.name}`
+      const all = given.get(key) ?? { leases: [], held: [], node }
+      all.leases.push(lease.id)
+      all.held.push(rank)
+      given.set(key, all)
+    }
+  }
+  return [...given].flatMap(([key, { leases, held, node }]) =>
+    tooMuch(held, node).map((what) => `node ${key} is given to [${leases}], which is too much ${what}`),
+  )
+}
 
 function tooMuch(held: LeasedRank[], { shape }: Node): string[] {
   const sum = (of: (rank: LeasedRank) => number) => held.reduce((all, rank) => all + of(rank), 0)
@@ -64,13 +79,13 @@ export function offersAreNotOversubscribed(): Invariant {
     check(seen) {
       const before = told
       if (seen.changes.sites.length > 0) told = new Map(seen.tables.sites)
-      const added = seen.changes.leases.flatMap(({ before: was, after }) => (was === null && after ? [after] : []))
-      if (added.length === 0) return []
-      const taken = Map.groupBy(occupying(seen), offerOf)
-      return [...new Set(added.map(offerOf))].flatMap((offer) => {
-        const leases = taken.get(offer) ?? []
+      const added = new Set(
+        seen.changes.leases.flatMap(({ before: was, after }) => (was === null && after ? offerOf(after) : [])),
+      )
+      const taken = takenTogether(seen).flatMap((leases) => [...Map.groupBy(leases, offerOf)])
+      return taken.flatMap(([offer, leases]) => {
         const [first] = leases
-        if (!first) return []
+        if (!first || !added.has(offer)) return []
         // It may have been decided on what was offered at the look before.
         const most = Math.max(...[before, told].map((sites) => availableTo(first, sites.get(siteOf(first)))))
         const nodes = leases.reduce((sum, { ranks }) => sum + ranks.length, 0)

@@ -11,7 +11,7 @@ import {
 } from '#store/queries/columns.ts'
 import { listProjects } from '#store/queries/projects.ts'
 import { listSites } from '#store/queries/sites.ts'
-import { type ClaimRow, keyOf, type SpentRow, type Table, type Tables } from './tables.ts'
+import { type ClaimRow, keyOf, spentKey, type SpentRow, type Table, type Tables } from './tables.ts'
 import type { Entry } from '#model/entry.ts'
 import type { Operation } from '#model/operation.ts'
 import type { Rank } from '#model/rank.ts'
@@ -47,7 +47,7 @@ async function tablesOf(on: Executor): Promise<Tables> {
     ),
     spent: keyed(
       await rows(sql<SpentRow>`select kind, name, amount_micros as "amountMicros" from spent`),
-      ({ kind, name }) => keyOf(kind, name),
+      ({ kind, name }) => spentKey(kind, name),
     ),
     sites: keyed(sites, ({ site }) => site),
     projects: keyed(await listProjects(on), ({ name }) => name),

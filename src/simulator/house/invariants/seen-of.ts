@@ -30,6 +30,7 @@ export function seenOf(given: Partial<Seen>): Seen {
     changes,
     known,
     gangs: [],
+    gangOf: () => null,
     bill: () => [],
     events: [],
     calls: [],

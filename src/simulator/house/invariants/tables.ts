@@ -25,7 +25,7 @@ export type Tables = {
   operations: Table<Operation>
   /** By `lease from`. */
   entries: Table<Entry>
-  /** By `kind name`. */
+  /** By `kind/name`. */
   spent: Table<SpentRow>
   sites: Table<SiteRow>
   projects: Table<Project>
@@ -58,6 +58,8 @@ export const tableNames = [
   'projects',
   'claims',
 ] as const satisfies TableName[]
+
+export const spentKey = (kind: string, name: string): string => `${kind}/${name}`
 
 /** What a key looks like where it is made of two columns. */
 export const keyOf = (first: string, second: string | number): string => `${first} ${second}`

@@ -7,7 +7,7 @@ import type { RankSighting } from '#providers/provider.ts'
 /** For so long after a lie the house may act on it. */
 const believedMs = 60_000
 
-const untrue: readonly string[] = [...lies, 'hidden', 'ghost', 'missing', 'unbooted', 'hung', 'dropped']
+const untrue = new Set<string>([...lies, 'hidden', 'ghost', 'missing', 'unbooted', 'hung', 'dropped'])
 
 /** Whether anybody was told lately what is not so of a gang, or of its site where that was not told of one alone. */
 export function hasLied(clouds: Iterable<Pick<SimulatedCloud, 'befell'>>, { site, gang }: There, now: number): boolean {
@@ -16,7 +16,7 @@ export function hasLied(clouds: Iterable<Pick<SimulatedCloud, 'befell'>>, { site
     for (const { at, site: where, token, fault } of cloud.befell().toReversed()) {
       if (at < now - believedMs && at < gang.acceptedAt) break
       const isOfIt = token === gang.token || (token === '' && at >= now - believedMs)
-      if (where === name && isOfIt && untrue.includes(fault)) return true
+      if (where === name && isOfIt && untrue.has(fault)) return true
     }
   return false
 }
@@ -25,6 +25,6 @@ export function hasLied(clouds: Iterable<Pick<SimulatedCloud, 'befell'>>, { site
 export const ranksOf = (gang: Gang, now: number): readonly RankSighting[] =>
   sightingOf({ ...gang, shownFrom: 0 }, now)?.ranks ?? []
 
-/** Whether it is there and all is well with it: nobody told it to end, and nothing of it has. */
+/** Whether all was well with it until we told it to end, if we have: nothing of it ended or was taken. */
 export const isHealthy = (gang: Gang, now: number): boolean =>
-  !gang.closed && gang.odd === null && gang.stop === null && gang.takenAt > now && endOfGang(gang) > now
+  gang.odd === null && gang.takenAt > now && gang.erasedAt > now && endOfGang({ ...gang, stop: null }) > now

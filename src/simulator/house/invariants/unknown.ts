@@ -36,10 +36,11 @@ function note(away: Map<string, Away>, { key, before, after }: RowChange<SiteRow
 
 function lostTooSoon({ id, endedAt }: AttemptRow, away: ReadonlyMap<string, Away>, seen: Seen): string[] {
   const lease = seen.known.leaseOf(id)
-  const there = seen.gangs.find(({ gang }) => gang.token === lease?.id)
-  if (!there || endedAt === null || seen.lied(there) || !isHealthy(there.gang, endedAt)) return []
+  const there = lease && seen.gangOf(lease.id)
+  if (!there || endedAt === null || seen.lied(there) || !isHealthy(there.gang, seen.now)) return []
   const { since, until, patienceMs } = away.get(there.site) ?? { since: Infinity, until: Infinity, patienceMs: 0 }
-  if (endedAt >= since + patienceMs && endedAt <= until) return []
+  const { skewMs } = seen.bounds
+  if (endedAt >= since + patienceMs - skewMs && endedAt <= until + skewMs) return []
   return [`attempt ${id} was given up at ${endedAt} though ${there.gang.token} runs well at ${there.site}`]
 }
 
@@ -51,11 +52,11 @@ export const newWorkGoesElsewhere = (): Invariant => ({
   name: 'new work goes where somebody answers',
   rule: 7,
   when: 'always',
-  check: ({ changes, tables }) =>
+  check: ({ changes, tables, bounds }) =>
     changes.leases.flatMap(({ before, after }) => {
       if (before !== null || !after) return []
       const site = tables.sites.get(`${after.provider}/${after.site}`)
-      if (!site || site.reach === 'reachable' || after.createdAt <= site.since + roundMs) return []
+      if (!site || site.reach === 'reachable' || after.createdAt <= site.since + roundMs + bounds.skewMs) return []
       return [`lease ${after.id} was placed at ${site.site}, which is ${site.reach} since ${site.since}`]
     }),
 })
@@ -72,11 +73,12 @@ export const verdictsHaveCauses = (): Invariant => ({
     }),
 })
 
-function causeless({ id, workload, state }: AttemptRow, { known, gangs, tables, now, lied }: Seen): string[] {
+function causeless({ id, workload, state }: AttemptRow, { known, gangOf, tables, now, lied }: Seen): string[] {
   const lease = known.leaseOf(id)
-  const there = gangs.find(({ gang }) => gang.token === lease?.id)
+  const there = lease && gangOf(lease.id)
   if (!there || lied(there)) return []
-  const ranks = ranksOf(there.gang, now)
+  // As it would have ended by itself: it may have been told to end since.
+  const ranks = ranksOf({ ...there.gang, stop: null }, now)
   if (ranks.length === 0) return []
   const codes = ranks.map(({ exitCode }) => exitCode)
   const isService = tables.workloads.get(workload)?.kind === 'service'

@@ -1,0 +1,123 @@
+import type { Project } from '#model/project.ts'
+import { type Planted, aPlantedSite } from './planted-world.ts'
+import type { Tables } from './tables.ts'
+
+const budgeted = { limit: '$0.002', whenUsed: 'stop' } as const
+
+/** A project that may hold one node. */
+const oneNode: Project = {
+  name: 'default',
+  parent: null,
+  weight: 1,
+  quota: { nodes: 1 },
+  borrowing: {},
+  lending: {},
+  budgetMicros: null,
+  policy: {},
+  preemption: { within: 'never', reclaim: 'never', perHour: null },
+}
+
+export const plantedInMoney: readonly Planted[] = [
+  {
+    fault: 'an entry is changed once it is written',
+    breaks: 'entries, prices and starts never change',
+    tables: () => {
+      let looks = 0
+      return (tables: Tables): Tables => {
+        const [first] = tables.entries
+        if (!first || ++looks < 3) return tables
+        const [key, entry] = first
+        return {
+          ...tables,
+          entries: new Map([...tables.entries, [key, { ...entry, amountMicros: entry.amountMicros + 1n }]]),
+        }
+      }
+    },
+  },
+  {
+    fault: 'the meter is off by one micro-dollar',
+    breaks: 'the ledger has each lease to the micro-dollar',
+    store: (store) => ({
+      ...store,
+      ledger: {
+        ...store.ledger,
+        add: (entries) => store.ledger.add(entries.map((one) => ({ ...one, amountMicros: one.amountMicros + 1n }))),
+      },
+    }),
+  },
+  {
+    fault: 'the first entry of a lease is left out',
+    breaks: 'the ledger has each lease to the micro-dollar',
+    store: (store) => {
+      const begun = new Set<string>()
+      const add: typeof store.ledger.add = (entries) =>
+        store.ledger.add(
+          entries.map((one) => {
+            const isFirst = !begun.has(one.lease)
+            begun.add(one.lease)
+            return isFirst && one.to - one.from > 1 ? { ...one, from: one.from + 1 } : one
+          }),
+        )
+      return { ...store, ledger: { ...store.ledger, add } }
+    },
+  },
+  {
+    fault: 'what is spent is counted with one micro-dollar less',
+    breaks: 'what is spent is the sum of the entries',
+    tables: () => (tables) => ({
+      ...tables,
+      spent: new Map(
+        [...tables.spent].map(([key, row]) => [
+          key,
+          row.amountMicros > 0n ? { ...row, amountMicros: row.amountMicros - 1n } : row,
+        ]),
+      ),
+    }),
+  },
+  {
+    fault: 'the prices of offers are one micro-dollar too low',
+    breaks: 'the ledger agrees with the bill of the provider',
+    provider: (provider) => ({
+      ...provider,
+      offers: async (site, signal) => {
+        const answer = await provider.offers(site, signal)
+        if (!answer.ok) return answer
+        return { ok: true, value: answer.value.map((offer) => ({ ...offer, priceMicros: offer.priceMicros - 1 })) }
+      },
+    }),
+  },
+  {
+    fault: 'a used budget stops nobody',
+    breaks: 'budgets are kept, but for what ends of what was held',
+    store: (store) => ({
+      ...store,
+      follow: {
+        ...store.follow,
+        due: async (options) => (await store.follow.due(options)).map((facts) => ({ ...facts, spentMicros: 0n })),
+      },
+    }),
+    story: {
+      workloads: [{ kind: 'job', name: 'dear', run: 'train', nodes: 4, budget: budgeted }],
+      faults: { runMs: [600_000, 600_000] },
+    },
+  },
+  {
+    fault: 'quotas are not looked at',
+    breaks: 'quotas are never exceeded by what is placed',
+    store: (store) => ({
+      ...store,
+      placement: {
+        ...store.placement,
+        snapshot: async (options) => {
+          const snapshot = await store.placement.snapshot(options)
+          return { ...snapshot, projects: snapshot.projects.map((project) => ({ ...project, quota: {} })) }
+        },
+      },
+    }),
+    story: {
+      workloads: ['one', 'two'].map((name) => ({ kind: 'job', name, run: 'train', nodes: 1 }) as const),
+      sites: [aPlantedSite('west')],
+      first: (store) => store.projects.put(oneNode),
+    },
+  },
+]

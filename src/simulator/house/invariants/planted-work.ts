@@ -1,0 +1,257 @@
+import type { Change } from '#model/change.ts'
+import { fail } from '#model/fault.ts'
+import type { CredentialedOrder } from '#model/order.ts'
+import type { Provider } from '#providers/provider.ts'
+import type { Reconciler } from '#reconcilers/reconciler.ts'
+import type { Store } from '#store/store.ts'
+import { aPlantedSite, type Planted, type Story } from './planted-world.ts'
+
+/** The same adapter, which launches otherwise. */
+const launching =
+  (launch: (order: CredentialedOrder, go: Provider['launch'], signal: AbortSignal) => ReturnType<Provider['launch']>) =>
+  (provider: Provider): Provider => ({ ...provider, launch: (order, signal) => launch(order, provider.launch, signal) })
+
+/** The same store, which applies other changes than it is given, in `apply` and in what is settled. */
+export const applying =
+  (change: (changes: Change[]) => Change[]) =>
+  (store: Store): Store => ({
+    ...store,
+    apply: (changes) => store.apply(change(changes)),
+    operations: {
+      ...store.operations,
+      settle: (operation, result, changes) => store.operations.settle(operation, result, change(changes)),
+    },
+  })
+
+const without = (name: string) => (loops: readonly Reconciler[]) => loops.filter((loop) => loop.name !== name)
+
+/** Of the attempts that run in a store, what gives them up without a reason; with the lease, where it is to be retired. */
+async function giveUp(store: Store, { retire }: { retire: boolean }): Promise<void> {
+  for (const { id: workload } of await store.workloads.list({ states: ['running'] }, { size: 10 }))
+    for (const { id, replica, lease } of await store.workloads.attempts(workload)) {
+      if (!lease || lease.state !== 'held') continue
+      const site = `${lease.provider}/${lease.site}`
+      await store.apply([
+        { change: 'attempt', id, to: 'lost', reason: 'nobody knows' },
+        ...(retire
+          ? ([
+              { change: 'lease', id: lease.id, to: 'stopping' },
+              { change: 'retire', lease: lease.id, site },
+            ] as const)
+          : []),
+        {
+          change: 'replica-waits',
+          workload,
+          replica,
+          losses: 1,
+          failures: 0,
+          notBefore: 0,
+          avoid: { [site]: Infinity },
+        },
+      ])
+    }
+}
+
+/** Another loop, which gives up what runs after a while, once. */
+const rash = (options: { retire: boolean }) => (loops: readonly Reconciler[]) => {
+  let turns = 0
+  const turn: Reconciler['turn'] = async ({ store }) => {
+    if (++turns === 8) await giveUp(store, options)
+    return { status: '' }
+  }
+  return [...loops, { name: 'rash', everyMs: 1_000, turn }]
+}
+
+const lostReplies: Story['faults'] = { runMs: [15_000, 15_000], rates: { 'lost-reply': 0.6 } }
+const cutWest = (world: { cloud: { cut(site: string): void } }, step: number): void => {
+  if (step === 8) world.cloud.cut('west')
+}
+
+export const plantedInWork: readonly Planted[] = [
+  {
+    fault: 'a launch is asked for a second time, with another token',
+    breaks: 'every change at a provider was written down before it was asked for',
+    provider: launching(async (order, launch, signal) => {
+      await launch({ ...order, token: `${order.token}-again` }, signal)
+      return launch(order, signal)
+    }),
+  },
+  {
+    fault: 'the order is another when it is repeated after a lost reply',
+    breaks: 'a token is one order, whoever asks and however often',
+    provider: (provider) => {
+      const asked = new Set<string>()
+      return launching((order, launch, signal) => {
+        const again = asked.has(order.token)
+        asked.add(order.token)
+        return launch(again ? { ...order, ranks: [...order.ranks, ...order.ranks] } : order, signal)
+      })(provider)
+    },
+    story: { faults: lostReplies },
+  },
+  {
+    fault: 'what is launched is tagged with another number of its attempt',
+    breaks: 'what runs is tagged as what it is',
+    provider: launching((order, launch, signal) => launch({ ...order, attempt: order.attempt + 1 }, signal)),
+  },
+  {
+    fault: 'the answer of a launch is taken for a refusal, and the lease is forgotten',
+    breaks: 'nothing is leaked',
+    store: applying((changes) =>
+      changes.map((one) => (one.change === 'lease' && one.to === 'starting' ? { ...one, to: 'refused' } : one)),
+    ),
+    loops: without('sweep'),
+    story: { faults: { runMs: [600_000, 600_000] } },
+  },
+  {
+    fault: 'what carries our tag and no row is never looked for',
+    breaks: 'nothing is leaked',
+    loops: without('sweep'),
+    story: {
+      async afterStep({ cloud }, step) {
+        if (step !== 3) return
+        cloud.script('l-stranger', [{ prints: '', runMs: Infinity, exitCode: 0, stubborn: false }])
+        const order = {
+          token: 'l-stranger',
+          workload: 'w-none',
+          attempt: 1,
+          site: 'west',
+          tier: 'on-demand',
+          graceMs: 0,
+        }
+        const { shape } = aPlantedSite('west').pools[0] ?? {}
+        if (shape)
+          await cloud
+            .open()
+            .launch(
+              { ...order, ranks: [{ rank: 0, shape }], controlPlanes: [], credential: '' },
+              new AbortController().signal,
+            )
+      },
+    },
+  },
+  {
+    fault: 'a retirement is written down, and nobody asks for it',
+    breaks: 'what is gone is noticed, and what is to end ends',
+    loops: without('retire'),
+  },
+  {
+    fault: 'nobody looks what is there any more',
+    breaks: 'what is gone is noticed, and what is to end ends',
+    loops: (loops) => {
+      let turns = 0
+      return loops.map((loop) =>
+        loop.name === 'observe'
+          ? {
+              ...loop,
+              turn: (house, signal) => (++turns > 5 ? Promise.resolve({ status: '' }) : loop.turn(house, signal)),
+            }
+          : loop,
+      )
+    },
+  },
+  {
+    fault: 'late news of one rank is taken for the failure of another',
+    breaks: 'an attempt fails or succeeds only as its ranks did',
+    store: (store) => ({
+      ...store,
+      sites: {
+        ...store.sites,
+        saw: (ranks, now) =>
+          store.sites.saw(
+            ranks.map((rank) =>
+              rank.state === 'running' ? { ...rank, state: 'exited', exitCode: 1, endedAt: now } : rank,
+            ),
+            now,
+          ),
+      },
+    }),
+  },
+  {
+    fault: 'a gang is ordered without its last node',
+    breaks: 'gangs are placed, there and running whole',
+    provider: launching((order, launch, signal) =>
+      launch({ ...order, ranks: order.ranks.length > 1 ? order.ranks.slice(0, -1) : order.ranks }, signal),
+    ),
+  },
+  {
+    fault: 'an attempt is given up, and what it holds is not retired',
+    breaks: 'nothing runs twice',
+    loops: rash({ retire: false }),
+    store: applying((changes) =>
+      changes.filter((one) => one.change !== 'retire' && !(one.change === 'lease' && one.to === 'stopping')),
+    ),
+  },
+  {
+    fault: 'an attempt that is well is given up at a site that answers',
+    breaks: 'what is well is left alone, for its patience where nobody answers',
+    loops: rash({ retire: true }),
+  },
+  {
+    fault: 'the patience of sites is forgotten',
+    breaks: 'what is well is left alone, for its patience where nobody answers',
+    store: (store) => ({
+      ...store,
+      follow: {
+        ...store.follow,
+        due: async (options) =>
+          (await store.follow.due(options)).map((facts) => ({
+            ...facts,
+            sites: Object.fromEntries(
+              Object.entries(facts.sites).map(([key, site]) => [key, { ...site, patienceMs: 0 }]),
+            ),
+          })),
+      },
+    }),
+    story: { faults: { runMs: [600_000, 600_000] }, afterStep: cutWest, steps: 25 },
+  },
+  {
+    fault: 'work is placed as if every site answered',
+    breaks: 'new work goes where somebody answers',
+    store: (store) => ({
+      ...store,
+      placement: {
+        ...store.placement,
+        snapshot: async (options) => {
+          const snapshot = await store.placement.snapshot(options)
+          return { ...snapshot, sites: snapshot.sites.map((site) => ({ ...site, reach: 'reachable' })) }
+        },
+      },
+    }),
+    story: {
+      sites: [aPlantedSite('west')],
+      workloads: [
+        { kind: 'job', name: 'first', run: 'train', nodes: 4 },
+        { kind: 'job', name: 'second', run: 'train', nodes: 4 },
+      ],
+      faults: { runMs: [40_000, 40_000] },
+      afterStep: cutWest,
+    },
+  },
+  {
+    fault: 'nobody is told why he waits',
+    breaks: 'who waits is told why',
+    store: (store) => ({
+      ...store,
+      placement: {
+        ...store.placement,
+        commit: (...[claim, placed, , now]) => store.placement.commit(claim, placed, [], now),
+      },
+    }),
+    story: { sites: [aPlantedSite('west', 2)] },
+  },
+  {
+    fault: 'what is asked for again is asked for at once, without backoff',
+    breaks: 'no table, queue or retry grows without a bound',
+    store: (store) => ({
+      ...store,
+      operations: {
+        ...store.operations,
+        settle: (operation, result, changes) =>
+          store.operations.settle(operation, result.state === 'intended' ? { ...result, retryAt: 0 } : result, changes),
+      },
+    }),
+    loops: (loops) => loops.flatMap((loop) => (loop.name === 'launch' ? [loop, loop, loop] : [loop])),
+    provider: launching(() => Promise.resolve(fail('throttled', 'later', 'ask less often'))),
+  },
+]

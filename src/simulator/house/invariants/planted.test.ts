@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { missed } from '#rigs/planted.ts'
+import { createInvariants } from './all.ts'
+import { allPlanted } from './planted.ts'
+
+test('each invariant has a fault that breaks it', () => {
+  const broken = new Set(allPlanted.map(({ breaks }) => breaks))
+  const names = createInvariants().map(({ name }) => name)
+  assert.deepEqual(
+    names.filter((name) => !broken.has(name)),
+    [],
+  )
+})
+
+/** A few of them; all are planted by `npm run fuzz:planted`. */
+const few = [
+  'a launch is asked for a second time, with another token',
+  'what carries our tag and no row is never looked for',
+  'the meter is off by one micro-dollar',
+]
+
+for (const fault of few)
+  test(`it is seen when ${fault}`, async () => {
+    const planted = allPlanted.find((one) => one.fault === fault)
+    assert.ok(planted)
+    assert.equal(await missed(planted), null)
+  })
