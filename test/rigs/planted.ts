@@ -1,20 +1,14 @@
 import { createFakeClock } from '#simulator/fake-clock.ts'
 import type { Breach } from '#simulator/house/invariants/invariant.ts'
 import { liveThrough, type Planted } from '#simulator/house/invariants/planted-world.ts'
-import { readTables } from '#simulator/house/invariants/postgres-tables.ts'
-import { openDatabase } from '#store/database.ts'
-import { aStore } from './postgres.ts'
+import { createSeenTables } from '#simulator/house/memory/seen-tables.ts'
+import { createMemoryStore } from '#simulator/house/memory/store.ts'
 
 /** What the invariants say of a story with a fault in it, or of the same story without. */
-export async function breachesOf(planted: Planted, { isPlanted }: { isPlanted: boolean }): Promise<Breach[]> {
+export function breachesOf(planted: Planted, { isPlanted }: { isPlanted: boolean }): Promise<Breach[]> {
   const clock = createFakeClock()
-  await using store = await aStore({ clock })
-  const database = await openDatabase({ url: store.url, size: 1 })
-  try {
-    return await liveThrough(planted, { store, tables: () => readTables(database), clock }, { isPlanted })
-  } finally {
-    await database.close()
-  }
+  const store = createMemoryStore({ clock })
+  return liveThrough(planted, { store, tables: createSeenTables(store.tables), clock }, { isPlanted })
 }
 
 /** Why a planted fault proves nothing: it is not seen, or something is seen without it; null when all is well. */

@@ -54,7 +54,7 @@ type Given = Omit<SimulatedOptions, 'seed'> & {
   tickMs?: number
   /** Invariants are looked at after every so many steps. */
   looksEvery?: number
-  /** The store is in this process instead of PostgreSQL. */
+  /** The store is in this process, and not PostgreSQL. */
   inMemory?: boolean
 } & Partial<Pick<Sources, 'bounds'>>
 
@@ -63,7 +63,7 @@ export async function aWatchedWorld({
   tickMs = 1_000,
   looksEvery = 1,
   bounds = {},
-  inMemory = false,
+  inMemory = true,
   ...simulated
 }: Given): Promise<WatchedWorld> {
   const clock = createFakeClock()

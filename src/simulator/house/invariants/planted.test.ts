@@ -19,6 +19,10 @@ const few = [
   'a launch is asked for a second time, with another token',
   'what carries our tag and no row is never looked for',
   'the meter is off by one micro-dollar',
+  'a retirement is written down, and nobody asks for it',
+  'an attempt is given up, and what it holds is not retired',
+  'a reader of events is not given one of them',
+  'quotas are not looked at',
 ]
 
 for (const fault of few)

@@ -1,4 +1,4 @@
-import { keyOf, type Tables as Seen } from '#simulator/house/invariants/tables.ts'
+import { keyOf, spentKey, type Tables as Seen } from '#simulator/house/invariants/tables.ts'
 import { attemptOf, leaseOf, operationOf, rankOf, replicaOf, workloadOf } from './rows.ts'
 import type { Table } from './table.ts'
 import type { Tables } from './tables.ts'
@@ -47,7 +47,7 @@ const createSeenWork = ({ workloads, replicas, attempts, leases, ranks, operatio
 
 const createSeenMoney = ({ entries, spent, sites, projects, claims }: Tables) => ({
   entries: follow(entries, ({ lease, from }) => keyOf(lease, from), copy),
-  spent: follow(spent, ({ kind, name }) => keyOf(kind, name), copy),
+  spent: follow(spent, ({ kind, name }) => spentKey(kind, name), copy),
   sites: follow(
     sites,
     ({ key }) => key,
