@@ -17,7 +17,8 @@ export type Loops = ReturnType<typeof run> & {
   looked: Promise<void>
 }
 
-const all: readonly Reconciler[] = [observe, admit, launch, follow, retire, meter, sweep]
+/** All loops of a control plane. */
+export const reconcilers: readonly Reconciler[] = [observe, admit, launch, follow, retire, meter, sweep]
 
 /** Starts the loops; `controlPlanes` are the addresses that agents are given. */
 export function startLoops(
@@ -37,7 +38,7 @@ export function startLoops(
     checked: metrics.checked,
   }
   const looked = Promise.withResolvers<void>()
-  const loops = all.map((loop) => measured(loop, metrics, loop === observe ? looked.resolve : () => {}))
+  const loops = reconcilers.map((loop) => measured(loop, metrics, loop === observe ? looked.resolve : () => {}))
   return { ...run(loops, house, log), looked: looked.promise }
 }
 

@@ -15,8 +15,14 @@ export type FakeClock = Clock & {
 
 type Sleeper = { at: Instant; order: number; wake: () => void; awake: boolean }
 
-/** Starts at a whole second of 2026 unless told otherwise. */
-export function createFakeClock(start: Instant = 1_767_225_600_000): FakeClock {
+/**
+ * Starts at a whole second of 2026 unless told otherwise. Nobody is woken before what `settle.quiet` waits for: that what
+ * goes on outside of this process, of which no sleeper tells, has ended.
+ */
+export function createFakeClock(
+  start: Instant = 1_767_225_600_000,
+  settle: { quiet?: () => Promise<void> } = {},
+): FakeClock {
   let now = start
   let order = 0
   const sleepers = createHeap<Sleeper>((a, b) => a.at < b.at || (a.at === b.at && a.order < b.order))
@@ -27,6 +33,7 @@ export function createFakeClock(start: Instant = 1_767_225_600_000): FakeClock {
   }
   const wakeNext = async (until: Instant): Promise<boolean> => {
     await immediate() // lets all that is ready run, and it may sleep again
+    if (settle.quiet) await settle.quiet()
     const sleeper = next()
     if (!sleeper || sleeper.at > until) return false
     sleepers.pop()

@@ -1,0 +1,62 @@
+import type { Store } from '#store/store.ts'
+import type { Provider } from '#providers/provider.ts'
+
+/** Makes a call that a process asked for; `args` are what it is made with. */
+export type Caller = <T>(name: string, args: readonly unknown[], make: () => Promise<T>) => Promise<T>
+
+type Method = (...args: unknown[]) => Promise<unknown>
+
+/** The methods of a noun, each made by the caller under the name `noun.method`. */
+function through<Noun extends object>(noun: Noun, name: string, call: Caller): Noun {
+  const made = new Map<PropertyKey, unknown>()
+  return new Proxy(noun, {
+    get(target, key) {
+      const known = made.get(key)
+      if (known !== undefined) return known
+      const method: unknown = Reflect.get(target, key)
+      if (typeof method !== 'function') return method
+      const bound = (...args: unknown[]) =>
+        call(`${name}.${String(key)}`, args, () => Reflect.apply(method as Method, target, args)) // nouns have only these
+      made.set(key, bound)
+      return bound
+    },
+  })
+}
+
+/** The store as a process has it: all calls, of all nouns, go through the caller. */
+export function storeThrough(store: Store, call: Caller, onNudge: Store['onNudge']): Store {
+  const nouns = Object.fromEntries(
+    Object.entries(store)
+      .filter(([, noun]) => typeof noun === 'object')
+      .map(([name, noun]) => [name, through(noun as object, name, call)]),
+  )
+  const over: Store = {
+    ...store,
+    ...nouns,
+    apply: (changes) => call('apply', [changes], () => store.apply(changes)),
+    prune: (options) => call('prune', [options], () => store.prune(options)),
+    figures: () => call('figures', [], () => store.figures()),
+    requireSchema: () => call('requireSchema', [], () => store.requireSchema()),
+    onNudge,
+    rehearsal: () => storeThrough(store.rehearsal(), call, onNudge),
+    close: () => Promise.resolve(),
+  }
+  return over
+}
+
+/** An adapter as a process has it. What sites there are it knows by itself. */
+export function providerThrough(provider: Provider, call: Caller): Provider {
+  const { sites, abilities, name } = provider
+  const over = through(provider, 'provider', call)
+  const { offers, launch, get, list, retire, logs } = over
+  const reached: Provider = { name, sites, offers, launch, get, list, retire, logs, abilities }
+  const { inventory } = abilities
+  if (!inventory) return reached
+  return {
+    ...reached,
+    abilities: {
+      ...abilities,
+      inventory: (site, signal) => call('provider.inventory', [site, signal], () => inventory(site, signal)),
+    },
+  }
+}

@@ -1,0 +1,111 @@
+import type { Clock } from '#kit/clock.ts'
+import { drawOf } from '#kit/random.ts'
+import type { Outcome } from '#model/fault.ts'
+import type { CredentialedOrder } from '#model/order.ts'
+import type { Provider, Sighting } from '#providers/provider.ts'
+import { type Gang, type Part, sightingOf } from '#providers/simulated/gang.ts'
+import type { SimulatedCloud } from '#providers/simulated/simulated.ts'
+import { type Agent, startAgent } from './agent.ts'
+import type { Network } from './network.ts'
+import { type Behaviour, behaviourOf } from './process.ts'
+
+type Options = {
+  seed: string
+  cloud: SimulatedCloud
+  clock: Clock
+  network: Network
+  /** The sites where our agents run the ranks; at all others the provider does. */
+  agentSites: ReadonlySet<string>
+  /** What the ranks of a workload do. */
+  environmentOf(workload: string): Promise<Record<string, string>>
+  /** How far the clock of a node may be off. */
+  skewMs: number
+}
+
+/** What runs on the nodes of a simulated cloud: scripted ranks, or our agents. */
+export type Ranks = {
+  /** An adapter of the cloud, whose orders bring their ranks with them. */
+  open(): Provider
+}
+
+export function createRanks(options: Options): Ranks {
+  const { cloud, agentSites } = options
+  const agents = new Map<string, Agent[]>()
+  return {
+    open() {
+      const adapter = cloud.open()
+      return {
+        ...adapter,
+        async launch(order, signal) {
+          const byAgents = agentSites.has(order.site)
+          const behaviour = behaviourOf(await options.environmentOf(order.workload))
+          cloud.script(order.token, partsOf(behaviour, byAgents))
+          const answer = await adapter.launch(order, signal)
+          if (byAgents) bringUp(order, agents, options)
+          return answer
+        },
+        get: async (handle, signal) => {
+          const seen = await adapter.get(handle, signal)
+          return seen.ok && seen.value ? { ok: true, value: withAgents(seen.value, agents) } : seen
+        },
+        list: async (site, signal) => shownBy(await adapter.list(site, signal), agents),
+        async retire(handle, graceMs, signal) {
+          const answer = await adapter.retire(handle, graceMs, signal)
+          const gang = gangOf(cloud, handle.site, handle.token)
+          if (gang?.stop) for (const agent of agents.get(handle.token) ?? []) agent.terminate(graceMs)
+          if (!gang) agents.delete(handle.token)
+          return answer
+        },
+      }
+    },
+  }
+}
+
+/** One whom our agent runs ends when the agent says so. */
+const partsOf = (behaviour: Behaviour, byAgents: boolean): Part[] => [
+  { prints: 'begun\n', runMs: byAgents ? Infinity : behaviour.runMs, exitCode: behaviour.exitCode, stubborn: false },
+]
+
+/** Whatever became of the answer: where the gang is, its agents come up. */
+function bringUp(order: CredentialedOrder, agents: Map<string, Agent[]>, options: Options): void {
+  const { token, site, ranks, credential, controlPlanes } = order
+  const { cloud, clock, network, seed, skewMs } = options
+  const gang = gangOf(cloud, site, token)
+  if (!gang || agents.has(token)) return
+  const all: Agent[] = []
+  agents.set(token, all)
+  void clock.sleep(gang.startAt - clock.now()).then(() => {
+    for (const { rank } of ranks) {
+      const lives = () => isUp(gangOf(cloud, site, token), rank, clock.now())
+      if (!lives()) continue
+      const aheadMs = Math.round((drawOf(seed, token, rank, 'skew') * 2 - 1) * skewMs)
+      const own: Clock = { now: () => clock.now() + aheadMs, sleep: clock.sleep }
+      all[rank] = startAgent({ rank, token, credential, controlPlanes, site, clock: own, network, lives })
+    }
+  })
+}
+
+const gangOf = (cloud: SimulatedCloud, site: string, token: string): Gang | undefined =>
+  cloud.gangs(site).find((gang) => gang.token === token)
+
+/** Whether the node of a rank is there in truth, whatever its provider shows. */
+function isUp(gang: Gang | undefined, rank: number, now: number): boolean {
+  const truth = gang && sightingOf({ ...gang, shownFrom: 0 }, now)
+  return truth?.ranks.find((one) => one.rank === rank)?.state === 'running'
+}
+
+const shownBy = (listed: Outcome<Sighting[]>, agents: ReadonlyMap<string, Agent[]>): Outcome<Sighting[]> =>
+  listed.ok ? { ok: true, value: listed.value.map((one) => withAgents(one, agents)) } : listed
+
+/** A node that runs shows what the folder of its agent says. */
+function withAgents(seen: Sighting, agents: ReadonlyMap<string, Agent[]>): Sighting {
+  const here = agents.get(seen.token)
+  if (!here) return seen
+  return {
+    ...seen,
+    ranks: seen.ranks.map((one) => {
+      const agent = here[one.rank]
+      return one.state === 'running' && agent ? { rank: one.rank, ...agent.sighting() } : one
+    }),
+  }
+}

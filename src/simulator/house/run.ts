@@ -1,0 +1,185 @@
+import type { CoverageCounts } from './coverage.ts'
+import { createInvariants } from './invariants/all.ts'
+import type { Breach } from './invariants/invariant.ts'
+import { type Checkers, createCheckers } from './invariants/invariants.ts'
+import type { WorkloadRow } from './invariants/tables.ts'
+import { carryOut } from './steps.ts'
+import type { Story } from './story.ts'
+import type { Line } from './trace.ts'
+import { type MakeBacking, openWorld, type World } from './world.ts'
+
+/** What became of a story. */
+export type Ending = {
+  /** What must not be, with when it was seen first; none is what one wants. */
+  breaches: (Breach & { at: number })[]
+  /** What happened last, the oldest first. */
+  last: Line[]
+  /** Of all that happened: the same story has the same. */
+  digest: string
+  calls: number
+  /** How long it lasted in the house. */
+  simulatedMs: number
+  from: number
+  coverage: CoverageCounts
+}
+
+/** How often all that must be true is looked at beside after each step, and until when all has to have come to rest. */
+const [lookEveryMs, restMs] = [60_000, 4 * 3_600_000]
+
+/** So many lines of what happened are given. */
+const lines = 400
+
+/** Runs a story to its end, or to the first look at which something is not as it must be. */
+export async function runStory(story: Story, makeBacking: MakeBacking): Promise<Ending> {
+  const world = await openWorld(story, makeBacking)
+  const breaches: Ending['breaches'] = []
+  const checkers = checkersOf(world, story)
+  const look = async (atRest = false): Promise<boolean> => {
+    const found = atRest ? await checkers.lookAtRest() : await checkers.look()
+    const bugs = world.bugs
+      .splice(0)
+      .map((what) => ({ invariant: 'no loop, and no request, fails of itself', rule: 3, what }))
+    breaches.push(...[...found, ...bugs].map((breach) => ({ ...breach, at: world.clock.now() - world.from })))
+    return breaches.length === 0
+  }
+  try {
+    await tell(story, world, look)
+  } finally {
+    await world.close()
+  }
+  const { clock, from, trace, coverage } = world
+  countTroubles(world)
+  return {
+    breaches,
+    last: trace.last(lines),
+    digest: trace.digest(),
+    calls: trace.count(),
+    simulatedMs: clock.now() - from,
+    from,
+    coverage: coverage.counts(),
+  }
+}
+
+type Look = (atRest?: boolean) => Promise<boolean>
+
+async function tell(story: Story, world: World, look: Look): Promise<void> {
+  for (const { name } of story.planes) await world.planes.start(name)
+  for (const { name, fields } of story.projects) {
+    const made = world.ask('PUT', `/v1/projects/${name}`, fields).then((answer) => {
+      if (answer?.status !== 200) world.bugs.push(`the project ${name} was not made: ${JSON.stringify(answer)}`)
+    })
+    await Promise.race([made, world.clock.advance(1)])
+  }
+  for (const step of story.steps.toSorted((one, other) => one.at - other.at)) {
+    if (!(await goOn(world, world.from + step.at, look))) return
+    carryOut(step, world)
+    if (!(await look())) return
+  }
+  if (!(await goOn(world, world.from + story.calmAt, look))) return
+  calm(story, world)
+  if (!(await settle(world, look, decided))) return
+  for (const { id, state } of (await world.backing.tables()).workloads.values())
+    if (!isEnded(state)) void world.ask('POST', `/v1/workloads/${id}/stop`)
+  if (!(await settle(world, look, ended))) return
+  if (await emptied(world, look)) await look(true)
+}
+
+/** Time goes on until then, with a look now and then. */
+async function goOn({ clock }: World, until: number, look: Look): Promise<boolean> {
+  while (clock.now() < until) {
+    await clock.advance(Math.min(lookEveryMs, until - clock.now()))
+    if (clock.now() < until && !(await look())) return false
+  }
+  return true
+}
+
+/** All faults cease, and whoever is dead comes back. */
+function calm(story: Story, world: World): void {
+  const { cloud, database, network, planes } = world
+  world.trace.note({ at: world.clock.now(), who: 'story', what: 'all faults cease', outcome: '' })
+  for (const { name } of story.cloud.sites) {
+    cloud.calm(name)
+    cloud.restore(name)
+    network.cut(name, false)
+  }
+  database.calm()
+  for (const life of planes.lives.values()) life.calm()
+}
+
+type Row = Readonly<WorkloadRow>
+
+const isEnded = (state: string): boolean => state === 'succeeded' || state === 'failed' || state === 'stopped'
+/** How all workloads are to be in the end, and what is wrong with one that is not. */
+type Rest = { isSo: (row: Row) => boolean; wrong: string }
+
+const ended: Rest = { isSo: ({ state }) => isEnded(state), wrong: 'does not end though it was stopped' }
+
+const decided: Rest = {
+  isSo: ({ state, kind, refusal, reason }) =>
+    isEnded(state) ||
+    state === 'held' ||
+    (kind === 'service' && state === 'running') ||
+    (state === 'queued' && (refusal !== null || reason !== '')),
+  wrong: 'has neither ended nor said why it waits',
+}
+
+/** Lets time go by until all workloads are so. */
+async function settle(world: World, look: Look, { isSo, wrong }: Rest): Promise<boolean> {
+  const end = world.clock.now() + restMs
+  for (;;) {
+    const rows = [...(await world.backing.tables()).workloads.values()]
+    const others = rows.filter((row) => !isSo(row))
+    if (others.length === 0) return true
+    if (world.clock.now() >= end) {
+      world.bugs.push(...others.map(({ id, name, state, reason }) => `${name} (${id}) ${wrong}: ${state}, "${reason}"`))
+      return look()
+    }
+    if (!(await goOn(world, world.clock.now() + lookEveryMs, look)) || !(await look())) return false
+  }
+}
+
+/** Lets time go by until nothing is left at any site. */
+async function emptied(world: World, look: Look): Promise<boolean> {
+  const { clock, cloud } = world
+  const end = clock.now() + restMs
+  const sites = cloud.open().sites()
+  for (;;) {
+    const left = sites.flatMap(({ name }) => cloud.gangs(name)).filter(({ closed }) => !closed)
+    const { leases } = await world.backing.tables()
+    const open = [...leases.values()].filter(({ state }) => !['gone', 'refused'].includes(state))
+    if (left.length === 0 && open.length === 0) return true
+    if (clock.now() >= end) {
+      world.bugs.push(...left.map(({ token, workload }) => `${token} of ${workload} is left at its provider`))
+      world.bugs.push(...open.map(({ id, state }) => `the lease ${id} is still ${state}`))
+      return look()
+    }
+    if (!(await goOn(world, clock.now() + lookEveryMs, look)) || !(await look())) return false
+  }
+}
+
+function checkersOf(world: World, story: Story): Checkers {
+  const { backing, clock, cloud, watch, planes, database } = world
+  const isCalm = () => clock.now() >= world.from + story.calmAt
+  return createCheckers(
+    {
+      tables: () => backing.tables(),
+      events: backing.store.events,
+      clock,
+      clouds: new Map([['simulated', cloud]]),
+      calls: watch.taken,
+      // Before all faults cease, something of what should happen may always be kept from it.
+      able: () => isCalm() && !database.isAway() && [...planes.lives.values()].some((life) => life.state() === 'alive'),
+    },
+    createInvariants(),
+  )
+}
+
+/** What befell calls at providers, into the table of what met what. */
+function countTroubles({ cloud, coverage, recorder }: World): void {
+  for (const { at, site, call, token, fault } of cloud.befell())
+    coverage.met({
+      fault,
+      operation: call === null ? 'site' : `provider.${call}`,
+      state: recorder.orders.get(`${site} ${call} ${token} ${at}`) ?? '-',
+    })
+}

@@ -1,0 +1,155 @@
+import { createRandom } from '#kit/random.ts'
+import { deriveKey } from '#kit/seal.ts'
+import { createSimulated, type SimulatedCloud } from '#providers/simulated/simulated.ts'
+import { createFakeClock, type FakeClock } from '#simulator/fake-clock.ts'
+import type { Store } from '#store/store.ts'
+import { providerThrough, storeThrough } from './connection.ts'
+import { type Coverage, createCoverage } from './coverage.ts'
+import { createDatabase, type Database } from './database.ts'
+import type { Tables } from './invariants/tables.ts'
+import { createWatch, type Watch } from './invariants/watch.ts'
+import type { Life } from './life.ts'
+import { memoryBlobs } from './memory-blobs.ts'
+import { createNetwork, type Network } from './network.ts'
+import { type Ask, createAsk } from './people.ts'
+import type { Ground } from './plane.ts'
+import { createPlanes, planeOf, type Planes } from './planes.ts'
+import { createRanks } from './ranks.ts'
+import { createRecorder, type Recorder } from './record.ts'
+import type { Story } from './story.ts'
+import { createTrace, type Trace } from './trace.ts'
+import { isExpected } from './wrong.ts'
+
+/** What remembers a simulated house: a store, and its rows. */
+export type Backing = {
+  store: Store
+  tables(): Tables | Promise<Tables>
+  /** Resolves when nothing of it is under way; a store in memory needs none of that. */
+  quiet?: () => Promise<void>
+  close(): Promise<void>
+}
+
+export type MakeBacking = (clock: FakeClock) => Backing | Promise<Backing>
+
+/** A whole house in simulated surroundings: control planes that live and die over one store, a cloud, agents and people. */
+export type World = Surroundings & {
+  planes: Planes
+  ask: Ask
+  close(): Promise<void>
+}
+
+/** What is around control planes. */
+type Surroundings = {
+  clock: FakeClock
+  /** When it began. */
+  from: number
+  backing: Backing
+  cloud: SimulatedCloud
+  database: Database
+  network: Network
+  trace: Trace
+  coverage: Coverage
+  recorder: Recorder
+  watch: Watch
+  /** What went wrong in a way that no fault explains. */
+  bugs: string[]
+}
+
+/** Opens the world of a story; nobody lives in it yet. */
+export async function openWorld(story: Story, makeBacking: MakeBacking): Promise<World> {
+  const around = await surroundings(story, makeBacking)
+  const { clock, network, trace, recorder, backing } = around
+  const listeners = new Map<Life, (() => void)[]>()
+  const ground = groundOf(story, around, listeners)
+  const planes = createPlanes({
+    clock,
+    network,
+    trace,
+    recorder,
+    ground,
+    skewOf: (plane) => story.planes.find(({ name }) => name === plane)?.skewMs ?? 0,
+    buried(life) {
+      for (const off of listeners.get(life) ?? []) off()
+      listeners.delete(life)
+    },
+  })
+  return {
+    ...around,
+    planes,
+    ask: createAsk({ clock, network, token: ground.keys.token }),
+    async close() {
+      planes.close()
+      await backing.close()
+    },
+  }
+}
+
+async function surroundings(story: Story, makeBacking: MakeBacking): Promise<Surroundings> {
+  const settle: { quiet?: () => Promise<void> } = {}
+  const clock = createFakeClock(undefined, settle)
+  const from = clock.now()
+  const backing = await makeBacking(clock)
+  if (backing.quiet) settle.quiet = backing.quiet
+  const [trace, coverage, network] = [createTrace(), createCoverage(), createNetwork()]
+  const tables = () => backing.tables()
+  const recorder = createRecorder({ clock, trace, coverage, tables })
+  const database = createDatabase({
+    store: backing.store,
+    clock,
+    met: (fault, plane, call) => recorder.met(fault, { who: plane, call }),
+  })
+  const cloud = createSimulated({ ...cloudOf(story, from), seed: story.seed, clock })
+  const watch = createWatch({ clock, tables })
+  return { clock, from, backing, cloud, database, network, trace, coverage, recorder, watch, bugs: [] }
+}
+
+/** The cloud of a story, whose times are from its begin on. */
+function cloudOf(story: Story, from: number): Story['cloud'] {
+  const windows = story.troubles.map(({ fromMs, toMs, ...rest }) => ({ ...rest, from: from + fromMs, to: from + toMs }))
+  return { ...story.cloud, faults: { ...story.cloud.faults, windows } }
+}
+
+function groundOf(story: Story, around: Surroundings, listeners: Map<Life, (() => void)[]>): Ground {
+  const { backing, clock, cloud, database, network, recorder, trace, watch, bugs } = around
+  const seed = String(story.seed)
+  const ranks = createRanks({
+    seed,
+    cloud,
+    clock,
+    network,
+    agentSites: new Set(story.agents.sites),
+    skewMs: story.agents.skewMs,
+    environmentOf: async (workload) => (await backing.store.workloads.get(workload))?.spec.env ?? {},
+  })
+  return {
+    seed,
+    keys: keysOf(),
+    blobs: memoryBlobs(),
+    storeOf(life) {
+      const call = recorder.caller(life, (name, make) => database.ask(planeOf(life), name, make))
+      return storeThrough(backing.store, call, (listen) => {
+        const off = database.onNudge(planeOf(life), (nudge, ids) => life.told(() => listen(nudge, ids)))
+        listeners.set(life, [...(listeners.get(life) ?? []), off])
+        return off
+      })
+    },
+    providersOf(life) {
+      const call = recorder.caller(life, (_, make) => make())
+      return [providerThrough(watch.of(ranks.open(), life.name), call)]
+    },
+    wrong(plane, what, error) {
+      trace.note({ at: clock.now(), who: plane, what, outcome: String(error).slice(0, 300) })
+      if (!isExpected(error)) bugs.push(`${plane}: ${what}: ${error instanceof Error ? error.stack : String(error)}`)
+    },
+  }
+}
+
+function keysOf(): Ground['keys'] {
+  const key = createRandom('key').bytes(32)
+  return {
+    token: 'the-token-of-people',
+    secrets: deriveKey(key, 'secrets'),
+    credentials: deriveKey(key, 'credentials'),
+    bundles: deriveKey(key, 'bundles'),
+  }
+}
