@@ -3,6 +3,7 @@ import type { LeaseState } from '#model/lease.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { BillLine } from '#providers/simulated/books.ts'
 import type { Gang } from '#providers/simulated/gang.ts'
+import type { RankSighting } from '#providers/provider.ts'
 import type { Changes } from './changes.ts'
 import type { Known } from './known.ts'
 import type { Tables } from './tables.ts'
@@ -34,6 +35,8 @@ export type Seen = {
   gangs: readonly There[]
   /** A gang by its token, there now or at the look before. */
   gangOf(token: string): There | null
+  /** What our agents really do on its nodes; null where its provider runs its ranks. */
+  agentsOf(token: string): readonly AgentDoes[] | null
   /** The providers' own bill, of all that ever was: it takes long. */
   bill(): readonly BillLine[]
   /** What a reader of events was given since the last look, in that order. */
@@ -51,6 +54,9 @@ export type Seen = {
   /** Nothing is under way any more. */
   atRest: boolean
 }
+
+/** What became of a rank, as the agent on its node knows it. */
+export type AgentDoes = Pick<RankSighting, 'state' | 'exitCode'>
 
 /** A gang as its provider has it, at `provider/site`; it is paid for until it is closed. */
 export type There = { site: string; gang: Readonly<Gang> }

@@ -21,6 +21,8 @@ export type Sources = {
   calls(): readonly Call[]
   /** As `Seen` has it. */
   able(site?: string): boolean
+  /** As `Seen` has it; none of our agents runs anything where it is absent. */
+  agentsOf?: Seen['agentsOf']
   bounds?: Partial<Bounds>
 }
 
@@ -36,7 +38,7 @@ export function createCheckers(sources: Sources, invariants: readonly Invariant[
   const compare = createComparison()
   const follow = createReader(sources.events)
   const known = createKnown()
-  const { able } = sources
+  const { able, agentsOf = () => null } = sources
   const bounds = { ...patientBounds, ...sources.bounds }
   const sites = [...sources.clouds].flatMap(([provider, cloud]) =>
     cloud
@@ -67,7 +69,7 @@ export function createCheckers(sources: Sources, invariants: readonly Invariant[
       return lines
     }
     const lied = (there: There) => hasLied(sources.clouds.values(), there, now)
-    return { ...instant, bill: () => bill(), events: await follow(), able, lied, bounds, atRest }
+    return { ...instant, bill: () => bill(), events: await follow(), able, lied, agentsOf, bounds, atRest }
   }
   const always = invariants.filter(({ when }) => when === 'always')
   return {

@@ -31,6 +31,7 @@ export function seenOf(given: Partial<Seen>): Seen {
     known,
     gangs: [],
     gangOf: () => null,
+    agentsOf: () => null,
     bill: () => [],
     events: [],
     calls: [],

@@ -1,8 +1,7 @@
 import { endOfGang, type Gang, sightingOf } from '#providers/simulated/gang.ts'
 import type { SimulatedCloud } from '#providers/simulated/simulated.ts'
 import { lies } from '#providers/simulated/trouble.ts'
-import type { There } from './invariant.ts'
-import type { RankSighting } from '#providers/provider.ts'
+import type { AgentDoes, Seen, There } from './invariant.ts'
 
 /** For so long after a lie the house may act on it. */
 const believedMs = 60_000
@@ -21,10 +20,13 @@ export function hasLied(clouds: Iterable<Pick<SimulatedCloud, 'befell'>>, { site
   return false
 }
 
-/** What its ranks really do, shown by anybody or not; none when nothing is left of it. */
-export const ranksOf = (gang: Gang, now: number): readonly RankSighting[] =>
-  sightingOf({ ...gang, shownFrom: 0 }, now)?.ranks ?? []
+/** What its ranks did by themselves; it may have been told to end since. None when nothing is left of it. */
+export const ranksByThemselves = (gang: Gang, { now, agentsOf }: Seen): readonly AgentDoes[] =>
+  agentsOf(gang.token) ?? sightingOf({ ...gang, shownFrom: 0, stop: null }, now)?.ranks ?? []
 
 /** Whether all was well with it until we told it to end, if we have: nothing of it ended or was taken. */
-export const isHealthy = (gang: Gang, now: number): boolean =>
-  gang.odd === null && gang.takenAt > now && gang.erasedAt > now && endOfGang({ ...gang, stop: null }) > now
+export function isHealthy(gang: Gang, { now, agentsOf }: Seen): boolean {
+  const agents = agentsOf(gang.token)
+  const runs = gang.odd === null && gang.takenAt > now && gang.erasedAt > now
+  return runs && (agents ? agents.every(({ exitCode }) => exitCode === null) : endOfGang({ ...gang, stop: null }) > now)
+}

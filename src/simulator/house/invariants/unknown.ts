@@ -1,7 +1,7 @@
 import type { RowChange } from './changes.ts'
 import type { Invariant, Seen } from './invariant.ts'
 import type { AttemptRow, SiteRow } from './tables.ts'
-import { isHealthy, ranksOf } from './truth.ts'
+import { isHealthy, ranksByThemselves } from './truth.ts'
 
 /** Since when a site has not answered, as rows say, and when it answered again. */
 type Away = { since: number; until: number; patienceMs: number }
@@ -37,7 +37,7 @@ function note(away: Map<string, Away>, { key, before, after }: RowChange<SiteRow
 function lostTooSoon({ id, endedAt }: AttemptRow, away: ReadonlyMap<string, Away>, seen: Seen): string[] {
   const lease = seen.known.leaseOf(id)
   const there = lease && seen.gangOf(lease.id)
-  if (!there || endedAt === null || seen.lied(there) || !isHealthy(there.gang, seen.now)) return []
+  if (!there || endedAt === null || seen.lied(there) || !isHealthy(there.gang, seen)) return []
   const { since, until, patienceMs } = away.get(there.site) ?? { since: Infinity, until: Infinity, patienceMs: 0 }
   const { skewMs } = seen.bounds
   if (endedAt >= since + patienceMs - skewMs && endedAt <= until + skewMs) return []
@@ -73,12 +73,12 @@ export const verdictsHaveCauses = (): Invariant => ({
     }),
 })
 
-function causeless({ id, workload, state }: AttemptRow, { known, gangOf, tables, now, lied }: Seen): string[] {
+function causeless({ id, workload, state }: AttemptRow, seen: Seen): string[] {
+  const { known, gangOf, tables, lied } = seen
   const lease = known.leaseOf(id)
   const there = lease && gangOf(lease.id)
   if (!there || lied(there)) return []
-  // As it would have ended by itself: it may have been told to end since.
-  const ranks = ranksOf({ ...there.gang, stop: null }, now)
+  const ranks = ranksByThemselves(there.gang, seen)
   if (ranks.length === 0) return []
   const codes = ranks.map(({ exitCode }) => exitCode)
   const isService = tables.workloads.get(workload)?.kind === 'service'
