@@ -5,7 +5,7 @@ import type { Lease } from '#model/lease.ts'
 import type { Rank } from '#model/rank.ts'
 import type { RankSighting, Sighting } from '#providers/provider.ts'
 import { aNow } from '#test/builders.ts'
-import { type Absences, compare } from './compare.ts'
+import { compare, noDoubts } from './compare.ts'
 
 const aRank = (fields: Partial<Rank> = {}): Rank => ({
   lease: 'l-1',
@@ -51,17 +51,31 @@ const shown = (rank: Partial<RankSighting>): Sighting => ({
 function seen(
   lease: ReturnType<typeof leased>,
   sightings: Sighting[],
-  options: { now?: number; absences?: Absences; since?: number } = {},
+  options: { now?: number; doubts?: ReturnType<typeof noDoubts>; since?: number } = {},
 ): string[] {
-  const { now = aNow + 60_000, absences = new Map(), since = 0 } = options
-  return compare({ leases: [lease], sightings, since, now }, absences).map(({ state }) => state)
+  const { now = aNow + 60_000, doubts = noDoubts(), since = 0 } = options
+  return compare({ leases: [lease], sightings, since, now }, doubts).map(({ state }) => state)
 }
 
 test('an exit is taken from a listing only where no agent reports', () => {
   const exited = [shown({ state: 'exited', exitCode: 3 })]
-  assert.deepEqual(seen(leased({}), exited), ['exited'])
   assert.deepEqual(seen(leased({ heardAt: aNow + 59_000 }), exited), [])
   assert.deepEqual(seen(leased({ heardAt: aNow }), exited), ['exited'])
+})
+
+test('where no agent ever reported, an end is taken from a listing only when the next one shows the same', () => {
+  for (const end of [{ state: 'exited', exitCode: 3 }, { state: 'lost' }] as const) {
+    const doubts = noDoubts()
+    const look = (rank: Partial<RankSighting>, seconds: number) =>
+      seen(leased({}), [shown(rank)], { doubts, now: aNow + 60_000 + 1000 * seconds })
+    assert.deepEqual(look(end, 0), [])
+    assert.deepEqual(look(end, 1), [])
+    assert.deepEqual(look(end, 2), [end.state])
+    assert.deepEqual(look({}, 4), [])
+    assert.deepEqual(look(end, 6), [])
+    assert.deepEqual(look({ state: 'exited', exitCode: 4 }, 8), [])
+    assert.deepEqual(look({ state: 'exited', exitCode: 4 }, 10), ['exited'])
+  }
 })
 
 test('an agent is not silent while nobody listened', () => {
@@ -70,22 +84,22 @@ test('an agent is not silent while nobody listened', () => {
 })
 
 test('what a listing no longer shows is lost only when the next one does not either', () => {
-  const absences: Absences = new Map()
-  assert.deepEqual(seen(leased({}), [], { absences }), [])
-  assert.deepEqual(seen(leased({}), [], { absences, now: aNow + 62_000 }), ['lost'])
-  const flickering: Absences = new Map()
-  assert.deepEqual(seen(leased({}), [], { absences: flickering }), [])
-  assert.deepEqual(seen(leased({}), [shown({})], { absences: flickering, now: aNow + 61_000 }), [])
-  assert.deepEqual(seen(leased({}), [], { absences: flickering, now: aNow + 62_000 }), [])
+  const doubts = noDoubts()
+  assert.deepEqual(seen(leased({}), [], { doubts }), [])
+  assert.deepEqual(seen(leased({}), [], { doubts, now: aNow + 62_000 }), ['lost'])
+  const flickering = noDoubts()
+  assert.deepEqual(seen(leased({}), [], { doubts: flickering }), [])
+  assert.deepEqual(seen(leased({}), [shown({})], { doubts: flickering, now: aNow + 61_000 }), [])
+  assert.deepEqual(seen(leased({}), [], { doubts: flickering, now: aNow + 62_000 }), [])
 })
 
 test('what has just been launched may not be listed yet', () => {
-  const absences: Absences = new Map()
+  const doubts = noDoubts()
   for (const now of [aNow + 2000, aNow + 14_000])
-    assert.deepEqual(seen(leased({ state: 'expected' }), [], { absences, now }), [])
+    assert.deepEqual(seen(leased({ state: 'expected' }), [], { doubts, now }), [])
 })
 
 test('what is being retired is never lost', () => {
-  const absences: Absences = new Map([['l-1', 0]])
-  assert.deepEqual(seen(leased({}, { state: 'stopping' }), [], { absences }), [])
+  const doubts = { ...noDoubts(), absent: new Map([['l-1', 0]]) }
+  assert.deepEqual(seen(leased({}, { state: 'stopping' }), [], { doubts }), [])
 })

@@ -4,7 +4,7 @@ import type { Offer } from '#model/offer.ts'
 import { siteKey, type Site } from '#model/site.ts'
 import type { Provider } from '#providers/provider.ts'
 import type { Claim } from '#store/store.ts'
-import { compare, type Absences } from './compare.ts'
+import { compare, type Doubts, noDoubts } from './compare.ts'
 import { listeningSince, memory } from './memory.ts'
 import type { House, Reconciler } from './reconciler.ts'
 import { sideBySide, within } from './side-by-side.ts'
@@ -35,7 +35,7 @@ type Watched = {
   offersAt: number
   spot: { at: number; seen: SpotHistory[] }
   reach: string
-  absences: Absences
+  doubts: Doubts
 }
 
 const watching = memory(() => ({ checkedAt: -Infinity, declaredAt: -Infinity, sites: new Map<string, Watched>() }))
@@ -114,7 +114,7 @@ async function begin(site: Site, { epoch }: Claim, { store, clock }: House): Pro
     offersAt: 0,
     spot: { at: -Infinity, seen: [] },
     reach: '',
-    absences: new Map(),
+    doubts: noDoubts(),
   }
 }
 
@@ -138,7 +138,7 @@ async function lookWith(look: Look): Promise<void> {
   )
   const leases = await store.sites.differing(key, shown)
   const facts = { leases, sightings: listed.value, since: listeningSince(house), now }
-  const seen = compare(facts, watched.absences)
+  const seen = compare(facts, watched.doubts)
   if (seen.length > 0) await store.sites.saw(seen, now)
   watched.restUntil = clock.now() + (clock.now() - began) * restTimes
 }
@@ -176,7 +176,7 @@ async function tellReach(look: Look, answer: Outcome<unknown>): Promise<boolean>
     await house.store.sites.reached(siteKey(site), reach, detail, house.clock.now())
     if (reach === 'reachable' && watched.reach !== '') watched.offersAt = 0
     watched.reach = reach
-    watched.absences.clear()
+    watched.doubts = noDoubts()
   }
   return answer.ok
 }
