@@ -6,6 +6,7 @@ import type { Provider, Sighting } from '#providers/provider.ts'
 import { type Gang, type Part, sightingOf } from '#providers/simulated/gang.ts'
 import type { SimulatedCloud } from '#providers/simulated/simulated.ts'
 import { type Agent, startAgent } from './agent.ts'
+import type { AgentDoes } from './invariants/invariant.ts'
 import type { Network } from './network.ts'
 import { type Behaviour, behaviourOf } from './process.ts'
 
@@ -26,12 +27,16 @@ type Options = {
 export type Ranks = {
   /** An adapter of the cloud, whose orders bring their ranks with them. */
   open(): Provider
+  /** What our agents do for an order, whoever hears of it; null where none of them came up for it. */
+  agentsOf(token: string): AgentDoes[] | null
 }
 
 export function createRanks(options: Options): Ranks {
   const { cloud, agentSites } = options
   const agents = new Map<string, Agent[]>()
+  const past = new Map<string, Agent[]>()
   return {
+    agentsOf: (token) => (agents.get(token) ?? past.get(token))?.map((agent) => agent.sighting()) ?? null,
     open() {
       const adapter = cloud.open()
       return {
@@ -53,7 +58,11 @@ export function createRanks(options: Options): Ranks {
           const answer = await adapter.retire(handle, graceMs, signal)
           const gang = gangOf(cloud, handle.site, handle.token)
           if (gang?.stop) for (const agent of agents.get(handle.token) ?? []) agent.terminate(graceMs)
-          if (!gang) agents.delete(handle.token)
+          const here = agents.get(handle.token)
+          if (!gang && here) {
+            past.set(handle.token, here)
+            agents.delete(handle.token)
+          }
           return answer
         },
       }

@@ -167,6 +167,7 @@ function checkersOf(world: World, story: Story): Checkers {
       clock,
       clouds: new Map([['simulated', cloud]]),
       calls: watch.taken,
+      agentsOf: world.ranks.agentsOf,
       // Before all faults cease, something of what should happen may always be kept from it.
       able: () => isCalm() && !database.isAway() && [...planes.lives.values()].some((life) => life.state() === 'alive'),
     },

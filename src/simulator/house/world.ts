@@ -14,7 +14,7 @@ import { createNetwork, type Network } from './network.ts'
 import { type Ask, createAsk } from './people.ts'
 import type { Ground } from './plane.ts'
 import { createPlanes, planeOf, type Planes } from './planes.ts'
-import { createRanks } from './ranks.ts'
+import { createRanks, type Ranks } from './ranks.ts'
 import { createRecorder, type Recorder } from './record.ts'
 import type { Story } from './story.ts'
 import { createTrace, type Trace } from './trace.ts'
@@ -51,6 +51,7 @@ type Surroundings = {
   coverage: Coverage
   recorder: Recorder
   watch: Watch
+  ranks: Ranks
   /** What went wrong in a way that no fault explains. */
   bugs: string[]
 }
@@ -100,7 +101,16 @@ async function surroundings(story: Story, makeBacking: MakeBacking): Promise<Sur
   })
   const cloud = createSimulated({ ...cloudOf(story, from), seed: story.seed, clock })
   const watch = createWatch({ clock, tables })
-  return { clock, from, backing, cloud, database, network, trace, coverage, recorder, watch, bugs: [] }
+  const ranks = createRanks({
+    seed: String(story.seed),
+    cloud,
+    clock,
+    network,
+    agentSites: new Set(story.agents.sites),
+    skewMs: story.agents.skewMs,
+    environmentOf: async (workload) => (await backing.store.workloads.get(workload))?.spec.env ?? {},
+  })
+  return { clock, from, backing, cloud, database, network, trace, coverage, recorder, watch, ranks, bugs: [] }
 }
 
 /** The cloud of a story, whose times are from its begin on. */
@@ -110,19 +120,9 @@ function cloudOf(story: Story, from: number): Story['cloud'] {
 }
 
 function groundOf(story: Story, around: Surroundings, listeners: Map<Life, (() => void)[]>): Ground {
-  const { backing, clock, cloud, database, network, recorder, trace, watch, bugs } = around
-  const seed = String(story.seed)
-  const ranks = createRanks({
-    seed,
-    cloud,
-    clock,
-    network,
-    agentSites: new Set(story.agents.sites),
-    skewMs: story.agents.skewMs,
-    environmentOf: async (workload) => (await backing.store.workloads.get(workload))?.spec.env ?? {},
-  })
+  const { backing, clock, database, recorder, ranks, trace, watch, bugs } = around
   return {
-    seed,
+    seed: String(story.seed),
     keys: keysOf(),
     blobs: memoryBlobs(),
     storeOf(life) {
