@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -9,37 +8,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { callMain } from '#cli/captured.ts'
 import { aDatabase } from '#rigs/postgres.ts'
 import { aServer, ask } from '#rigs/server.ts'
+import { noSmallDisk, openSmallDisk, type SmallDisk } from '#rigs/small-disk.ts'
 
-const skip =
-  process.getuid?.() !== 0 || process.platform !== 'linux' ? 'only root on Linux can mount a small disk' : false
+const skip = noSmallDisk ?? false
 
 /** A disk of one megabyte, mounted until the test is over. */
-function aSmallDisk(t: TestContext) {
-  const path = mkdtempSync(join(tmpdir(), 'isobar-disk-'))
-  try {
-    execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=700', 'tmpfs', path], { stdio: 'ignore' })
-  } catch {
-    rmSync(path, { recursive: true })
-    t.skip('nothing can be mounted here')
-    return null
-  }
-  t.after(() => {
-    execFileSync('/bin/umount', ['-l', path])
-    rmSync(path, { recursive: true })
-  })
-  const filler = join(path, 'filler')
-  return {
-    path,
-    fill() {
-      const file = openSync(filler, 'w')
-      try {
-        for (;;) writeSync(file, Buffer.alloc(4096))
-      } catch {
-        closeSync(file) // full
-      }
-    },
-    free: () => rmSync(filler),
-  }
+function aSmallDisk(t: TestContext): SmallDisk | null {
+  const disk = openSmallDisk(mkdtempSync(join(tmpdir(), 'isobar-disk-')), { sizeMB: 1 })
+  if (disk) t.after(() => disk.close())
+  else t.skip('nothing can be mounted here')
+  return disk
 }
 
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
