@@ -17,12 +17,12 @@ export async function started(scratch: string): Promise<Started[]> {
 /** So few that the same gang would be hit again and again, and its site be left alone for minutes for that. */
 const fewAgents = 10
 
-/** Kills one agent, drawn at random; false while only a few run. */
-export async function killAgent(scratch: string, draw: () => number): Promise<boolean> {
+/** Sends a signal to one agent, drawn at random, and returns its process; null while only a few run. */
+export async function strikeAgent(scratch: string, name: NodeJS.Signals, draw: () => number): Promise<number | null> {
   const agents = (await started(scratch)).filter(({ agent }) => agent)
-  if (agents.length < fewAgents) return false
+  if (agents.length < fewAgents) return null
   const drawn = agents[Math.floor(draw() * agents.length)]
-  return drawn !== undefined && signal(drawn.pid, 'SIGKILL')
+  return drawn !== undefined && signal(drawn.pid, name) ? drawn.pid : null
 }
 
 export async function killAll(scratch: string): Promise<void> {

@@ -26,14 +26,24 @@ export type Facts = {
  */
 export async function violations(facts: Facts): Promise<string[]> {
   await tidied(facts.sites)
-  return withClient(facts.url, async (client) => [
-    ...(await outcomes(client, facts.expected)),
-    ...(await runs(client, facts)),
-    ...(await leases(client, facts.losses)),
-    ...(await ledger(client)),
-    ...facts.sites.flatMap(leftFolders),
-    ...(await started(facts.scratch)).map(({ pid, agent }) => `${agent ? 'agent' : 'process'} ${pid} is left`),
-  ])
+  return withClient(facts.url, async (client) => {
+    const expected = await those(client, facts.expected)
+    return [
+      ...(await outcomes(client, expected)),
+      ...(await runs(client, { ...facts, expected })),
+      ...(await leases(client, facts.losses)),
+      ...(await ledger(client)),
+      ...facts.sites.flatMap(leftFolders),
+      ...(await started(facts.scratch)).map(({ pid, agent }) => `${agent ? 'agent' : 'process'} ${pid} is left`),
+    ]
+  })
+}
+
+/** Those that are there for sure, and of the others those that are. */
+async function those(client: Client, expected: Expected[]): Promise<Expected[]> {
+  const { rows } = await client.query<{ name: string }>('select name from workloads')
+  const there = new Set(rows.map(({ name }) => name))
+  return expected.filter(({ name, maybe }) => !maybe || there.has(name))
 }
 
 export async function withClient<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {

@@ -6,20 +6,40 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { startEmbedded } from '#store/embedded/embedded.ts'
 import { placeFor } from '#store/embedded/place.ts'
+import { atExit } from './at-exit.ts'
 
 /** A real control plane in a process of its own, on a state directory of its own, that can be killed and started again. */
 export type Victim = {
   home: string
   url: string
   start(): void
+  runs(): boolean
   /** SIGKILL, and waits until it is gone. */
   kill(): Promise<void>
+  /** SIGSTOP: it does nothing until `wake`, and does not know of it. */
+  stop(): void
+  wake(): void
   /** Resolves with the milliseconds from `start` to the first moment at which it is ready; null when it died before. */
   ready(withinMs: number): Promise<number | null>
-  api<T>(method: string, path: string, body?: unknown): Promise<T>
-  /** Kills the newest PostgreSQL of this state directory with SIGKILL: the postmaster alone, as the kernel would. */
-  killPostgres(): number | null
+  /** What it answers as JSON; throws `Refused` when it answers with an error. */
+  api<T>(method: string, path: string, options?: Asked): Promise<T>
+  /** The same for what is read as plain text. */
+  text(path: string): Promise<string>
+  /** The process of its private PostgreSQL; null while that is dead. */
+  postmaster(): number | null
   close(): Promise<void>
+}
+
+/** `key`: of idempotency. */
+type Asked = { body?: unknown; key?: string; withinMs?: number }
+
+/** An answer that is not one of success. */
+export class Refused extends Error {
+  readonly status: number
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+  }
 }
 
 const bin = new URL('../../bin/isobar.js', import.meta.url).pathname
@@ -29,11 +49,11 @@ export async function openVictim(options: {
   home: string
   sites: string
   environment?: Record<string, string>
+  port?: number
 }): Promise<Victim> {
-  const { home, sites, environment = {} } = options
+  const { home, sites, environment = {}, port = await freePort() } = options
   mkdirSync(home, { recursive: true, mode: 0o700 })
   writeFileSync(join(home, 'sites.yaml'), sites)
-  const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const server = createProcess({
     ISOBAR_HOME: home,
@@ -41,39 +61,40 @@ export async function openVictim(options: {
     ISOBAR_LOG_LEVEL: 'warn',
     ...environment,
   })
-  const ask = async (path: string, init: RequestInit = {}): Promise<Response> =>
-    fetch(`${url}${path}`, { signal: AbortSignal.timeout(30_000), ...init })
+  const ask = async (path: string, { withinMs = 30_000, ...init }: RequestInit & { withinMs?: number } = {}) =>
+    fetch(`${url}${path}`, { signal: AbortSignal.timeout(withinMs), ...init })
+  const told = async (method: string, path: string, { body, key, withinMs = 30_000 }: Asked = {}): Promise<string> => {
+    const reply = await ask(path, {
+      method,
+      withinMs,
+      headers: { ...headersOf(home), ...(key === undefined ? {} : { 'idempotency-key': key }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await reply.text()
+    if (!reply.ok) throw new Refused(reply.status, `${method} ${path}: ${reply.status} ${text.slice(0, 500)}`)
+    return text
+  }
   return {
     home,
     url,
-    start: server.start,
-    kill: server.kill,
+    ...server,
     async ready(withinMs) {
       const deadline = performance.now() + withinMs
       while (performance.now() < deadline) {
         if (!server.runs()) return null
-        const answer = await ask('/readyz').catch(() => null)
+        const answer = await ask('/readyz', { withinMs: 5_000 }).catch(() => null)
         if (answer?.ok) return performance.now() - server.startedAt()
         await sleep(20)
       }
       return null
     },
-    async api<T>(method: string, path: string, body?: unknown) {
-      const reply = await ask(path, {
-        method,
-        headers: headersOf(home),
-        ...(body ? { body: JSON.stringify(body) } : {}),
-      })
-      const text = await reply.text()
-      if (!reply.ok) throw new Error(`${method} ${path}: ${reply.status} ${text.slice(0, 500)}`)
-      return JSON.parse(text) as T // the caller names the view that this path gives
+    async api<T>(method: string, path: string, asked: Asked = {}) {
+      return JSON.parse(await told(method, path, asked)) as T // the caller names the view that this path gives
     },
-    killPostgres() {
-      const pid = postmasterOf(home)
-      if (pid !== null) process.kill(pid, 'SIGKILL')
-      return pid
-    },
+    text: (path) => told('GET', path),
+    postmaster: () => postmasterOf(home),
     async close() {
+      server.wake()
       await server.kill()
       if (environment['DATABASE_URL'] === undefined) await removeDatabase(home)
     },
@@ -84,8 +105,11 @@ function createProcess(environment: Record<string, string>) {
   let child: ChildProcess | undefined
   let startedAt = 0
   const runs = () => child !== undefined && child.exitCode === null && child.signalCode === null
+  atExit(() => child?.kill('SIGKILL'))
   return {
     runs,
+    stop: () => void child?.kill('SIGSTOP'),
+    wake: () => void child?.kill('SIGCONT'),
     startedAt: () => startedAt,
     start() {
       startedAt = performance.now()
@@ -126,7 +150,7 @@ function postmasterOf(home: string): number | null {
 }
 
 /** A port that nobody listens on now; agents dial it again after each restart. */
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', reject)

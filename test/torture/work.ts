@@ -1,20 +1,37 @@
 import { join } from 'node:path'
 
 /** What a workload of the torture must have come to. */
-export type Expected = { name: string; state: 'succeeded' | 'failed'; exitCode: number; ranks: number; tasks: number }
+export type Expected = {
+  name: string
+  state: 'succeeded' | 'failed'
+  exitCode: number
+  ranks: number
+  tasks: number
+  /** It was never answered that it is there: it may be, once. */
+  maybe?: true
+}
 
 export type Work = { text: string; expected: Expected[] }
 
-type Asked = { scratch: string; count: number; prefix?: string; draw: () => number; mostSeconds?: number }
+type Asked = {
+  scratch: string
+  count: number
+  draw: () => number
+  /** Names are this and a number, the first of which is `from`. */
+  prefix?: string
+  from?: number
+  mostSeconds?: number
+}
 
 /** Where the work leaves its marks. */
 export const marksOf = (scratch: string): string => join(scratch, 'marks')
 
-/** Jobs of one to three ranks with exit codes of their own, and arrays, that mark each start and each end in one file. */
-export function someWork({ scratch, count, prefix = 'w', draw, mostSeconds = 3.2 }: Asked): Work {
-  const mark = (what: string, when: string) => `echo "${what} ${when}" >> ${marksOf(scratch)}`
+/** Jobs of one to three ranks with exit codes of their own, and arrays, that mark each start and each end in one file and in their logs. */
+export function someWork({ scratch, count, draw, prefix = 'w', from = 0, mostSeconds = 3.2 }: Asked): Work {
+  const mark = (what: string, when: string) => `echo "${what} ${when}" | tee -a ${marksOf(scratch)}`
   const expected: Expected[] = []
-  const documents = Array.from({ length: count }, (_, i) => {
+  const documents = Array.from({ length: count }, (_, k) => {
+    const i = from + k
     const name = `${prefix}${i}`
     const head = (kind: string, more: string) =>
       `kind: ${kind}\nname: ${name}\n${more}env: { TORTURE: ${JSON.stringify(scratch)} }\nretry: { onLoss: 1000 }\n`
