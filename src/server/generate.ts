@@ -11,7 +11,10 @@ export const descriptionPath = fileURLToPath(new URL('../../schemas/openapi.json
 
 /** The description of the API as it is now. The routes are made, and never run: so they need no house. */
 export function descriptionText(): string {
-  const nowhere = { bell: { onRing: () => () => {} }, clock: { now: () => 0, sleep: () => Promise.resolve() } } as unknown as ApiHouse
+  const nowhere = {
+    bell: { onRing: () => () => {} },
+    clock: { now: () => 0, sleep: () => Promise.resolve() },
+  } as unknown as ApiHouse
   const { app, close } = createApi(nowhere)
   close()
   return `${JSON.stringify(describe(app, version), null, 2)}\n`

@@ -8,19 +8,19 @@ import { aJob, aNow } from '#test/builders.ts'
 const ranks = (lease: string, ...states: ('expected' | 'running' | 'exited' | 'lost')[]) =>
   states.map((state, rank) => ({ lease, rank, state, exitCode: null, startedAt: aNow, endedAt: null }))
 
-test('of a site only those leases are read that a listing shows otherwise than they are known', async () => {
+test('of a site only those leases are read that a listing shows otherwise than they are known, or not whole', async () => {
   await using store = await aStore()
   const ids = await submitted(
     store,
-    Array.from({ length: 6 }, () => aJob({ nodes: 2 })),
+    Array.from({ length: 7 }, () => aJob({ nodes: 2 })),
   )
   const placed = ids.map((id) => aPlacing(id, { nodes: 2 }))
   await held(store, placed)
-  const [same = '', other = '', absent = '', ending = '', exited = '', unseen = ''] = placed.map(
+  const [same = '', other = '', absent = '', ending = '', exited = '', unseen = '', partial = ''] = placed.map(
     ({ leaseId }) => leaseId,
   )
   await store.sites.saw(
-    [same, other, absent, ending].flatMap((lease) => ranks(lease, 'running', 'running')),
+    [same, other, absent, ending, partial].flatMap((lease) => ranks(lease, 'running', 'running')),
     aNow,
   )
   await store.sites.saw(ranks(exited, 'exited', 'running'), aNow)
@@ -31,6 +31,7 @@ test('of a site only those leases are read that a listing shows otherwise than t
     ...ranks(exited, 'lost', 'running'),
     ...ranks(unseen, 'expected', 'expected'),
     ...ranks('l-none', 'running'),
+    ...ranks(partial, 'running'),
   ]
   const differing = await store.sites.differing('local/west', listed)
   assert.deepEqual(
@@ -38,9 +39,10 @@ test('of a site only those leases are read that a listing shows otherwise than t
     [
       [other, 2],
       [absent, 2],
+      [partial, 2],
     ].sort(),
   )
   assert.deepEqual(await store.sites.differing('local/east', listed), [])
-  assert.equal(await store.sites.count('local/west'), 6)
+  assert.equal(await store.sites.count('local/west'), 7)
   assert.equal(await store.sites.count('local/east'), 0)
 })

@@ -137,8 +137,9 @@ async function differing(
     select ${leaseColumns('l')} from leases l
     where ${isAt(site)} and l.state in ('starting', 'held', 'stopping', 'lost') and (
       l.id in (
-        select r.lease from listed x join ranks r on r.lease = x.lease and r.rank = x.rank
-        where r.state <> x.state and r.state <> 'exited'
+        select r.lease from ranks r left join listed x on x.lease = r.lease and x.rank = r.rank
+        where r.lease in (select lease from listed) and r.state <> 'exited'
+          and case when x.state is null then r.state in ('arrived', 'running') else r.state <> x.state end
       )
       or (l.state in ('starting', 'held') and l.id not in (select lease from listed))
     ) order by l.id
