@@ -5,7 +5,7 @@ import type { Lease } from '#model/lease.ts'
 import type { Rank } from '#model/rank.ts'
 import type { RankSighting, Sighting } from '#providers/provider.ts'
 import { aNow } from '#test/builders.ts'
-import { compare, noDoubts } from './compare.ts'
+import { compare, type Doubts, noDoubts } from './compare.ts'
 
 const aRank = (fields: Partial<Rank> = {}): Rank => ({
   lease: 'l-1',
@@ -78,6 +78,36 @@ test('where no agent ever reported, an end is taken from a listing only when the
   }
 })
 
+test('an exit without a code is waited for a while longer: the code may come', () => {
+  const doubts = noDoubts()
+  const look = (exitCode: number | null, seconds: number) =>
+    seen(leased({}), [shown({ state: 'exited', exitCode })], { doubts, now: aNow + 60_000 + 1000 * seconds })
+  for (const seconds of [0, 2, 4]) assert.deepEqual(look(null, seconds), [])
+  assert.deepEqual([look(0, 6), look(0, 8)], [[], ['exited']])
+  for (const seconds of [10, 12, 18]) assert.deepEqual(look(null, seconds), [])
+  assert.deepEqual(look(null, 20), ['exited'])
+})
+
+test('a rank that is left out of its gang was lost, unless it never came', () => {
+  const others = [{ ...shown({}), ranks: [] }]
+  const twice = (...lease: Parameters<typeof leased>) => {
+    const doubts = noDoubts()
+    assert.deepEqual(seen(leased(...lease), others, { doubts }), [])
+    return seen(leased(...lease), others, { doubts, now: aNow + 62_000 })
+  }
+  assert.deepEqual(twice({}), ['lost'])
+  assert.deepEqual(twice({ heardAt: aNow + 59_000 }), [])
+  assert.deepEqual(twice({ state: 'expected' }), [])
+  assert.deepEqual(twice({}, { state: 'stopping' }), [])
+})
+
+test('times of a provider whose clock is wrong lie between the order and now', () => {
+  const sightings = [shown({ state: 'exited', exitCode: 0, startedAt: aNow - 99_000, endedAt: aNow + 999_000 })]
+  const leases = [leased({ heardAt: aNow })]
+  const [rank] = compare({ leases, sightings, since: 0, now: aNow + 60_000 }, noDoubts())
+  assert.deepEqual([rank?.startedAt, rank?.endedAt], [aNow, aNow + 60_000])
+})
+
 test('an agent is not silent while nobody listened', () => {
   const exited = [shown({ state: 'exited', exitCode: 3 })]
   assert.deepEqual(seen(leased({ heardAt: aNow }), exited, { since: aNow + 55_000 }), [])
@@ -100,6 +130,6 @@ test('what has just been launched may not be listed yet', () => {
 })
 
 test('what is being retired is never lost', () => {
-  const doubts = { ...noDoubts(), absent: new Map([['l-1', 0]]) }
+  const doubts: Doubts = new Map([['l-1 0', { what: 'absent', since: 0 }]])
   assert.deepEqual(seen(leased({}, { state: 'stopping' }), [], { doubts }), [])
 })

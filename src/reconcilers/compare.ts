@@ -5,11 +5,10 @@ import type { RankSighting, Sighting } from '#providers/provider.ts'
 import type { SeenRank } from '#store/store.ts'
 import { heardAtLeast } from './memory.ts'
 
-/** What only a listing says so far: since when a lease is absent from it, and since when it shows ranks to have ended. */
-export type Doubts = { absent: Map<string, number>; ended: Map<string, Ended> }
-type Ended = { shown: string; from: number }
+/** What only listings say so far, by lease and rank: that it has ended, or is not there any more, and since when. */
+export type Doubts = Map<string, { what: string; since: number }>
 
-export const noDoubts = (): Doubts => ({ absent: new Map(), ended: new Map() })
+export const noDoubts = (): Doubts => new Map()
 
 type Compared = {
   leases: (Lease & { ranksSeen: Rank[] })[]
@@ -20,11 +19,13 @@ type Compared = {
 }
 
 /**
- * Nobody is given up for one answer: two listings at least so far apart must agree that a lease is absent, for listings
- * may lag behind what was launched, or that a rank has ended, where no agent says so.
+ * Nobody is given up for one answer: two listings at least so far apart must agree that a rank is not there any more, for
+ * they may lag behind what was launched or leave out a page, or that it has ended, where no agent says so.
  */
 const apartMs = 1_500
-/** … and what was never seen yet may be so much later. */
+/** … that has ended without a code so much longer: it may be known a moment later. */
+const codelessMs = 10_000
+/** … and what was never seen yet is not missed for so long. */
 const youngMs = 15_000
 
 /**
@@ -35,60 +36,57 @@ const youngMs = 15_000
  */
 export function compare({ leases, sightings, since, now }: Compared, doubts: Doubts): SeenRank[] {
   const listed = new Map(sightings.map((sighting) => [sighting.token, sighting]))
-  const ours = new Set(leases.map(({ id }) => id))
-  for (const id of doubts.absent.keys()) if (listed.has(id) || !ours.has(id)) doubts.absent.delete(id)
-  const ended = doubts.ended
-  doubts.ended = new Map()
-  const isSure = (shown: SeenRank): boolean => {
-    const key = `${shown.lease} ${shown.rank}`
-    const text = `${shown.state} ${shown.exitCode}`
-    const before = ended.get(key)
-    const from = before?.shown === text ? before.from : now
-    doubts.ended.set(key, { shown: text, from })
-    return now >= from + apartMs
-  }
-  return leases.flatMap((lease) => {
-    const sighting = listed.get(lease.id)
-    if (sighting)
-      return sighting.ranks
-        .flatMap((rank) => news(lease, rank, { listed: true, since, now }))
-        .filter((shown) => !isEnd(shown) || hasAgent(lease, shown) || isSure(shown))
-    const shown = absent(lease, doubts.absent, now) ? lease.ranksSeen.map(lostRank) : []
-    return shown.flatMap((rank) => news(lease, rank, { listed: false, since, now }))
-  })
+  const doubted: Doubts = new Map()
+  const seen = leases.flatMap((lease) =>
+    lease.ranksSeen.flatMap((known) => {
+      const shown = shownOf(known, lease, { sighting: listed.get(lease.id), now })
+      if (!shown || !isNews(known, shown, { since, now })) return []
+      const { isListed, ...rank } = shown
+      const news = [{ lease: lease.id, ...rank, ...timesOf(rank, lease, now) }]
+      if (!isOver(rank.state) || (isListed && known.heardAt !== null)) return news
+      const what = isListed ? `${rank.state} ${rank.exitCode}` : 'absent'
+      const key = `${lease.id} ${rank.rank}`
+      const before = doubts.get(key)
+      const doubt = before?.what === what ? before : { what, since: now }
+      doubted.set(key, doubt)
+      const isCodeless = rank.state === 'exited' && rank.exitCode === null
+      return now < doubt.since + (isCodeless ? codelessMs : apartMs) ? [] : news
+    }),
+  )
+  doubts.clear()
+  for (const [key, doubt] of doubted) doubts.set(key, doubt)
+  return seen
 }
 
-const isEnd = ({ state }: SeenRank): boolean => state === 'exited' || state === 'lost'
+const isOver = (state: RankSighting['state']): boolean => state === 'exited' || state === 'lost'
 
-const hasAgent = ({ ranksSeen }: Compared['leases'][number], { rank }: SeenRank): boolean =>
-  ranksSeen.some((known) => known.rank === rank && known.heardAt !== null)
+type Shown = RankSighting & { isListed: boolean }
 
-function absent(lease: Compared['leases'][number], absences: Doubts['absent'], now: number): boolean {
-  if (lease.state !== 'starting' && lease.state !== 'held') return false // what is being retired may be gone
-  const seen = lease.ranksSeen.some(({ state }) => state !== 'expected')
-  if (!seen && now < (lease.startedAt ?? now) + youngMs) return false
-  const from = absences.get(lease.id) ?? now
-  absences.set(lease.id, from)
-  return now >= from + apartMs
+/** A rank as the listing has it: one that is left out, and so is its whole lease or was there before, is lost. */
+function shownOf(
+  { rank, state, startedAt }: Rank,
+  lease: Compared['leases'][number],
+  { sighting, now }: { sighting: Sighting | undefined; now: number },
+): Shown | null {
+  const shown = sighting?.ranks.find((one) => one.rank === rank)
+  if (shown) return { ...shown, isListed: true }
+  if (lease.state !== 'starting' && lease.state !== 'held') return null // what is being retired may be gone
+  if (sighting ? state === 'expected' : isYoung(lease, now)) return null
+  return { rank, state: 'lost', exitCode: null, startedAt, endedAt: null, isListed: false }
 }
 
-const lostRank = ({ rank, startedAt }: Rank): RankSighting => ({
-  rank,
-  state: 'lost',
-  exitCode: null,
-  startedAt,
-  endedAt: null,
-})
+const isYoung = ({ ranksSeen, startedAt }: Compared['leases'][number], now: number): boolean =>
+  ranksSeen.every(({ state }) => state === 'expected') && now < (startedAt ?? now) + youngMs
 
-function news(
-  lease: Lease & { ranksSeen: Rank[] },
-  shown: RankSighting,
-  { listed, since, now }: { listed: boolean; since: number; now: number },
-): SeenRank[] {
-  const known = lease.ranksSeen.find(({ rank }) => rank === shown.rank)
-  if (!known || known.state === shown.state || known.state === 'exited' || shown.state === 'expected') return []
-  const hearsay = shown.state === 'exited' || !listed
+function isNews(known: Rank, shown: Shown, { since, now }: { since: number; now: number }): boolean {
+  if (known.state === shown.state || known.state === 'exited' || shown.state === 'expected') return false
+  const hearsay = shown.state === 'exited' || !shown.isListed
   const heardAt = heardAtLeast(known.heardAt, since)
-  if (hearsay && heardAt !== null && now < heardAt + silenceMs) return []
-  return [{ lease: lease.id, ...shown }]
+  return !(hearsay && heardAt !== null && now < heardAt + silenceMs)
+}
+
+/** A provider's clock may be wrong: what it shows began after it was ordered, and not later than now. */
+function timesOf({ startedAt, endedAt }: RankSighting, { createdAt }: Lease, now: number) {
+  const ours = (at: number | null) => (at === null ? null : Math.max(createdAt, Math.min(at, now)))
+  return { startedAt: ours(startedAt), endedAt: ours(endedAt) }
 }
