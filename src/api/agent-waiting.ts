@@ -26,7 +26,7 @@ export function createWaitingRoom(clock: Clock): WaitingRoom {
         const room = rooms.get(lease) ?? new Set()
         const over = new AbortController()
         const wake = () => {
-          over.abort()
+          over.abort('over')
           signal.removeEventListener('abort', wake)
           room.delete(one)
           if (room.size === 0 && rooms.get(lease) === room) rooms.delete(lease)

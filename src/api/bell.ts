@@ -45,7 +45,7 @@ export function createBell(store: Pick<Store, 'onNudge'>, clock: Clock): Bell {
         if (signal.aborted || mostMs <= 0) return resolve()
         const over = new AbortController()
         const end = () => {
-          over.abort()
+          over.abort('over')
           signal.removeEventListener('abort', end)
           for (const off of offs) off()
           resolve()

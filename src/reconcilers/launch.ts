@@ -57,7 +57,9 @@ async function ask(operation: ClaimedOperation, house: House, signal: AbortSigna
   const { lease, leaseRow } = operation
   const provider = house.providers.get(leaseRow.provider)
   const answer = provider
-    ? await provider.launch(orderOf(operation, provider, house), within(callMs, { clock: house.clock, signal }))
+    ? await within(callMs, { clock: house.clock, signal }, (call) =>
+        provider.launch(orderOf(operation, provider, house), call),
+      )
     : fail('denied', 'elsewhere', `the provider ${leaseRow.provider} is not configured here`)
   if (answer.ok)
     return { result: done('done', ''), changes: [{ change: 'lease', id: lease, to: 'starting' }, ...billed(operation)] }

@@ -129,7 +129,7 @@ async function lookWith(look: Look): Promise<void> {
   if (began >= watched.offersAt) await askOffers(look)
   watched.leases = await store.sites.count(key)
   if (watched.leases === 0 && clock.now() < watched.listAt) return
-  const listed = await provider.list(site.name, within(callMs, { clock, signal }))
+  const listed = await within(callMs, { clock, signal }, (call) => provider.list(site.name, call))
   const now = clock.now()
   watched.listAt = now + (watched.leases > 0 ? everyMs.live : everyMs.idle)
   if (!(await tellReach(look, listed)) || !listed.ok) return
@@ -146,9 +146,11 @@ async function lookWith(look: Look): Promise<void> {
 /** Offers and nodes: now and then, and at once when a site is back. */
 async function askOffers(look: Look): Promise<void> {
   const { house, provider, site, watched, signal } = look
-  const call = within(callMs, { clock: house.clock, signal })
-  const offers = await provider.offers(site.name, call)
-  const nodes = provider.abilities.inventory ? await provider.abilities.inventory(site.name, call) : null
+  const { inventory } = provider.abilities
+  const { offers, nodes } = await within(callMs, { clock: house.clock, signal }, async (call) => ({
+    offers: await provider.offers(site.name, call),
+    nodes: inventory ? await inventory(site.name, call) : null,
+  }))
   watched.offersAt = house.clock.now() + everyMs.offers
   await tellReach(look, offers)
   if (!offers.ok || (nodes && !nodes.ok)) return

@@ -50,11 +50,15 @@ async function retireOne(
 ): Promise<OperationResult> {
   const { store, providers, clock, holder } = here.house
   const provider = providers.get(operation.leaseRow.provider)
-  const call = within(callMs, { clock, signal: here.signal })
-  const seen = provider ? await seenAfterAll(operation, provider, call) : []
-  const result = provider
-    ? await act(operation, { provider, view, call, house: here.house })
-    : again(operation, clock.now(), { ...later, detail: `${siteOf(operation)} is not configured here` })
+  const { seen, result } = provider
+    ? await within(callMs, { clock, signal: here.signal }, async (call) => ({
+        seen: await seenAfterAll(operation, provider, call),
+        result: await act(operation, { provider, view, call, house: here.house }),
+      }))
+    : {
+        seen: [],
+        result: again(operation, clock.now(), { ...later, detail: `${siteOf(operation)} is not configured here` }),
+      }
   const over = result.state === 'done'
   await store.operations.settle({ ...operation, holder }, result, [
     ...seen,

@@ -87,7 +87,7 @@ function createLoop(reconciler: Reconciler, house: House, log: LoopLog) {
     if (milliseconds < 1) return void (await new Promise(setImmediate))
     wake = new AbortController()
     if (nudged && failures === 0) return
-    await house.clock.sleep(milliseconds, AbortSignal.any([wake.signal, signal]))
+    if (!signal.aborted) await house.clock.sleep(milliseconds, wake.signal)
   }
 
   return {
@@ -98,9 +98,10 @@ function createLoop(reconciler: Reconciler, house: House, log: LoopLog) {
     },
     nudge() {
       nudged = true
-      if (failures === 0) wake.abort()
+      if (failures === 0) wake.abort('nudged')
     },
     async run(signal: AbortSignal) {
+      signal.addEventListener('abort', () => wake.abort('stopping'), { once: true })
       while (!signal.aborted) await rest(await turn(signal), signal)
     },
   }

@@ -19,21 +19,32 @@ export async function sideBySide<T>(calls: Promise<T>[], clock: Clock): Promise<
     ),
   )
   const enough = new AbortController()
-  const all = Promise.all(guarded).then(() => enough.abort())
+  const all = Promise.all(guarded).then(() => enough.abort('all came'))
   await Promise.race([all, clock.sleep(patienceMs, enough.signal)])
-  enough.abort()
+  enough.abort('enough')
   if (wrong.length > 0) throw new AggregateError(wrong, messageOf(wrong[0]))
   return results
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** Ends with the loop's signal, and after so long in any case. */
-export function within(milliseconds: number, { clock, signal }: { clock: Clock; signal: AbortSignal }): AbortSignal {
+/** Makes calls with a signal that aborts with the loop's, and after so long in any case. */
+export async function within<T>(
+  milliseconds: number,
+  { clock, signal }: { clock: Clock; signal: AbortSignal },
+  make: (call: AbortSignal) => Promise<T>,
+): Promise<T> {
   const late = new AbortController()
-  const over = () => late.abort(new DOMException(`no answer within ${milliseconds} ms`, 'TimeoutError'))
-  void clock.sleep(milliseconds, signal).then(over)
-  return AbortSignal.any([signal, late.signal])
+  const answered = new AbortController()
+  const giveUp = () => {
+    if (!answered.signal.aborted) late.abort(new DOMException(`no answer within ${milliseconds} ms`, 'TimeoutError'))
+  }
+  void clock.sleep(milliseconds, answered.signal).then(giveUp)
+  try {
+    return await make(AbortSignal.any([signal, late.signal]))
+  } finally {
+    answered.abort('answered')
+  }
 }
 
 /** When the first of some operations is to be tried again, as part of what a turn found. */

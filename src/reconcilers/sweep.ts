@@ -44,7 +44,7 @@ type Here = { house: House; signal: AbortSignal }
 async function sweepSite(provider: Provider, site: string, { house, signal }: Here): Promise<void> {
   const key = siteKey({ provider: provider.name, name: site })
   const { clock } = house
-  const listed = await provider.list(site, within(callMs, { clock, signal }))
+  const listed = await within(callMs, { clock, signal }, (call) => provider.list(site, call))
   if (!listed.ok) return // unknown is not empty, nor full of orphans
   const orphans = new Set(await house.store.sites.orphans(listed.value.map(({ token }) => token)))
   const now = clock.now()
@@ -56,7 +56,8 @@ async function sweepSite(provider: Provider, site: string, { house, signal }: He
     if (!suspect || now < suspect.since + apartMs) continue
     if (!suspect.told) await tell(sighting, key, house)
     suspect.told = true
-    await provider.retire({ site, token: sighting.token }, 0, within(callMs, { clock, signal })) // again in the next turn if it failed
+    // Again in the next turn if it failed.
+    await within(callMs, { clock, signal }, (call) => provider.retire({ site, token: sighting.token }, 0, call))
   }
 }
 

@@ -23,10 +23,10 @@ export async function announce(self: { id: string; url: string }, using: Using):
   const stop = new AbortController()
   let peers = await claims.announce(self.id, self.url)
   let nudged = new AbortController()
-  const deafen = using.store.onNudge((nudge) => nudge === 'planes' && nudged.abort())
+  const deafen = using.store.onNudge((nudge) => nudge === 'planes' && nudged.abort('nudged'))
   const running = (async () => {
     for (;;) {
-      await using.clock.sleep(everyMs, AbortSignal.any([stop.signal, nudged.signal]))
+      await using.clock.sleep(everyMs, nudged.signal)
       if (stop.signal.aborted) return
       nudged = new AbortController()
       const before = namesOf(peers)
@@ -44,6 +44,7 @@ export async function announce(self: { id: string; url: string }, using: Using):
     async stop() {
       deafen()
       stop.abort()
+      nudged.abort('stopping')
       await running
       await claims.withdraw(self.id).catch(using.failed)
     },

@@ -17,15 +17,19 @@ export const withTimeout = (inner: Provider, clock: Clock): Provider =>
     const late = new AbortController()
     const answered = new AbortController()
     const giveUp = async (): Promise<Outcome<never>> => {
-      await clock.sleep(mostMs, AbortSignal.any([signal, answered.signal]))
-      late.abort()
+      await clock.sleep(mostMs, answered.signal)
+      late.abort('late')
       const why = signal.aborted ? 'the call was given up' : `no answer within ${mostMs / 1000} s`
       return fail('unreachable', 'later', `${call.site}: ${call.name}: ${why}`)
     }
+    const stop = () => answered.abort('given up')
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { once: true })
     try {
       const answer = make(AbortSignal.any([signal, late.signal]))
       return await Promise.race([answer, giveUp()])
     } finally {
-      answered.abort()
+      signal.removeEventListener('abort', stop)
+      answered.abort('answered')
     }
   })
