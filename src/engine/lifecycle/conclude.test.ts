@@ -375,3 +375,16 @@ test('an array whose workers have ended before its tasks gets a worker again', (
   assert.ok(changes.includes('release-tasks') && changes.includes('replica-waits'))
   assert.ok(!changes.includes('replica-done'))
 })
+
+test('an array whose workers end again and again before its tasks is given up, and none of its replicas stays placed', () => {
+  const ranks = [{ state: 'exited' as const, exitCode: 0, endedAt: aNow }]
+  const tasks = { succeeded: 4, failed: 0, leased: 0, waiting: 4 }
+  const array = anArray()
+  const replicas = [aReplica(array, { state: 'placed', failures: 3 })]
+  const changes = conclude(running(array, ranks, { tasks, replicas }), aNow)
+  assert.ok(short(changes).includes('workload failed'), short(changes).join())
+  assert.deepEqual(
+    changes.filter(({ change }) => change === 'replica-done'),
+    [{ change: 'replica-done', workload: array.id, replica: 0 }],
+  )
+})

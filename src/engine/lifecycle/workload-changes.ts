@@ -85,10 +85,10 @@ function whyAgain({ facts, judged, revived }: Round): string {
 const isEnd = (state: WorkloadState) => workloadMoves[state].length === 0
 
 /** With the workload end its replicas, and what is still alive of it (it failed as a whole). */
-function endAll({ facts, judged, now }: Round, aim: Aim): Change[] {
+function endAll({ facts, judged, revived, now }: Round, aim: Aim): Change[] {
   const { id } = facts.workload
   const ended = judged.filter(({ next }) => next?.next === 'done' || next?.next === 'give-up')
-  const done = new Set(ended.map(({ attempt }) => attempt.replica))
+  const done = new Set(ended.map(({ attempt }) => attempt.replica).filter((replica) => replica !== revived?.replica))
   return [
     ...judged.flatMap(({ attempt, verdict }) =>
       verdict.is === 'over'
