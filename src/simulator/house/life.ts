@@ -28,6 +28,9 @@ export type Life = {
   state(): 'alive' | 'paused' | 'dead'
 }
 
+/** The control plane that a process is one of: `a` of `a/2`. */
+export const planeOf = ({ name }: Pick<Life, 'name'>): string => name.replace(/\/.*/, '')
+
 type Options = {
   name: string
   clock: Clock

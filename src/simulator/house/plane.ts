@@ -14,7 +14,7 @@ import { announce, type Peers } from '#server/announce.ts'
 import { keepHouse } from '#server/housekeeping.ts'
 import { reconcilers } from '#server/loops.ts'
 import type { Store } from '#store/store.ts'
-import type { Life } from './life.ts'
+import { type Life, planeOf } from './life.ts'
 
 /** What simulated processes share. */
 export type Ground = {
@@ -49,7 +49,8 @@ const keepDays = 30
 export async function startPlane(life: Life, ground: Ground): Promise<Plane> {
   const { clock, name } = life
   const { keys, blobs } = ground
-  const url = `http://${name.replace('/', '-')}.house:80`
+  // Each process of a control plane is where the one before it was: agents know that address and no other.
+  const url = `http://${planeOf(life)}.house`
   const random = createRandom(`${ground.seed} ${name}`)
   const ids = createIds(clock.now, random.bytes)
   const store = ground.storeOf(life)

@@ -14,9 +14,6 @@ export type Planes = {
   close(): void
 }
 
-/** The control plane that a process is one of: `a` of `a/2`. */
-export const planeOf = (life: Pick<Life, 'name'>): string => life.name.replace(/\/.*/, '')
-
 type Options = {
   clock: Clock
   network: Network

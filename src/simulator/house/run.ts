@@ -2,7 +2,7 @@ import type { CoverageCounts } from './coverage.ts'
 import { createInvariants } from './invariants/all.ts'
 import type { Breach } from './invariants/invariant.ts'
 import { type Checkers, createCheckers } from './invariants/invariants.ts'
-import type { WorkloadRow } from './invariants/tables.ts'
+import type { Tables, WorkloadRow } from './invariants/tables.ts'
 import { carryOut } from './steps.ts'
 import type { Story } from './story.ts'
 import type { Line } from './trace.ts'
@@ -131,11 +131,24 @@ async function settle(world: World, look: Look, { isSo, wrong }: Rest): Promise<
     const others = rows.filter((row) => !isSo(row))
     if (others.length === 0) return true
     if (world.clock.now() >= end) {
-      world.bugs.push(...others.map(({ id, name, state, reason }) => `${name} (${id}) ${wrong}: ${state}, "${reason}"`))
+      const tables = await world.backing.tables()
+      world.bugs.push(...others.map((row) => `${row.name} ${wrong}: ${rowsText(row, tables)}`))
       return look()
     }
     if (!(await goOn(world, world.clock.now() + lookEveryMs, look)) || !(await look())) return false
   }
+}
+
+/** What is known of a workload that has not come to rest. */
+function rowsText({ id, state, reason }: Row, tables: Tables): string {
+  const ofIt = <T extends { workload: string }>(rows: ReadonlyMap<string, T>): T[] =>
+    [...rows.values()].filter(({ workload }) => workload === id).slice(-3)
+  const leases = ofIt(tables.leases)
+  const ranks = [...tables.ranks.values()].filter(({ lease }) => leases.some((one) => one.id === lease))
+  return [
+    `it is ${state}, "${reason}"`,
+    ...[...ofIt(tables.replicas), ...ofIt(tables.attempts), ...leases, ...ranks].map((row) => JSON.stringify(row)),
+  ].join('\n')
 }
 
 /** Lets time go by until nothing is left at any site. */
