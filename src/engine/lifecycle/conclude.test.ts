@@ -264,6 +264,20 @@ test('agents that report are believed, however long the site does not answer', (
   assert.deepEqual(short(conclude(running(aJob(), [{ heardAt: aNow - 1000 }], { sites: away }), aNow)), ['reason'])
 })
 
+test('a site that refuses our credential is not away: only agents that fell silent tell that work there is lost', () => {
+  const denied = { 'local/west': aSite({ reach: 'denied', since: aNow - 900_000 }) }
+  const concluded = (heardAt: number | null) => conclude(running(aJob(), [{ heardAt }], { sites: denied }), aNow)
+  assert.deepEqual(concluded(null), [
+    {
+      change: 'reason',
+      id: 'w-job',
+      reason: 'local/west refuses our credential since 23:45:00 UTC; what runs there is left alone',
+    },
+    { change: 'look-again', id: 'w-job', at: aNow + 300_000 },
+  ])
+  assert.ok(short(concluded(aNow - 60_000)).includes('lease lost'))
+})
+
 test('an attempt that does not get up is withdrawn and its site left alone for a while', () => {
   const job = { ...aJob(), state: 'starting' as const }
   const lease = aLease({ state: 'starting' })

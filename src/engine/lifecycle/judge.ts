@@ -74,6 +74,8 @@ function gone(attempt: LiveAttempt, site: SiteFacts | undefined, now: number): O
   const first = shown.find((rank) => silent(rank, now))
   if (first) return { is: 'over', state: 'lost', reason: `${name} lost rank ${first.rank}`, lost }
   if (attempt.lease.state === 'wanted' || !outOfPatience(site, now) || !allSilent(attempt, now)) return null
+  // Who lets us in no more is not away: that alone tells nothing of what runs there, and where no agent ever reported, nothing else does.
+  if (site.reach === 'denied' && attempt.ranks.some(neverHeard)) return null
   const reason = `${name} has not answered since ${timeOf(site.since)}, longer than its patience, and its agents are silent`
   return { is: 'over', state: 'lost', reason }
 }
@@ -118,6 +120,8 @@ export function outOfReach(lease: LiveAttempt['lease'], facts: WorkloadFacts, no
 
 const outOfPatience = (site: SiteFacts | undefined, now: number): site is SiteFacts =>
   site !== undefined && site.reach !== 'reachable' && now >= site.since + site.patienceMs
+
+const neverHeard = ({ state, heardAt }: Rank): boolean => state !== 'exited' && heardAt === null
 
 const allSilent = (attempt: LiveAttempt, now: number) =>
   attempt.ranks.every((rank) => rank.state === 'exited' || silent(rank, now))

@@ -68,6 +68,11 @@ function onItsWay({ facts, judged, now }: Round): Aim {
   const away = live
     .map(({ attempt }) => facts.sites[siteOf(attempt.lease)])
     .find((site) => site && site.reach !== 'reachable')
+  if (away?.reach === 'denied')
+    return {
+      to,
+      reason: `${away.site} refuses our credential since ${timeOf(away.since)}; what runs there is left alone`,
+    }
   if (away) {
     const until = away.since + away.patienceMs
     const patience = until > now ? `left alone until ${timeOf(until)}` : 'its agents still report, so it is left alone'

@@ -3,8 +3,13 @@ import type { Invariant, Seen } from './invariant.ts'
 import type { AttemptRow, SiteRow } from './tables.ts'
 import { isHealthy, ranksByThemselves } from './truth.ts'
 
-/** Since when a site has not answered, as rows say, and when it answered again. */
-type Away = { since: number; until: number; patienceMs: number }
+/** What is decided and carried out within a round may still be on its way to a site that has just fallen silent. */
+const roundMs = 10_000
+
+/** Since when a site has not answered, as rows say, or only refused our credential, and when it answered again. */
+type Away = { since: number; deniedSince: number; until: number; patienceMs: number }
+
+const never: Away = { since: Infinity, deniedSince: Infinity, until: Infinity, patienceMs: 0 }
 
 /** Work at a site that does not answer is left alone for its patience, and what is well is never taken for lost. */
 export function unknownIsLeftAlone(): Invariant {
@@ -30,22 +35,22 @@ function note(away: Map<string, Away>, { key, before, after }: RowChange<SiteRow
   if (isAway(after)) {
     // From unreachable to denied is no answer in between.
     const from = isAway(before) ? Math.min(away.get(key)?.since ?? since, since) : since
-    away.set(key, { since: from, until: Infinity, patienceMs: after.info.patienceMs })
-  } else if (isAway(before)) away.set(key, { ...(away.get(key) ?? { since, patienceMs: 0 }), until: now })
+    const deniedSince = after.reach === 'denied' ? since : Infinity
+    away.set(key, { since: from, deniedSince, until: Infinity, patienceMs: after.info.patienceMs })
+  } else if (isAway(before)) away.set(key, { ...(away.get(key) ?? never), until: now })
 }
 
 function lostTooSoon({ id, endedAt }: AttemptRow, away: ReadonlyMap<string, Away>, seen: Seen): string[] {
   const lease = seen.known.leaseOf(id)
   const there = lease && seen.gangOf(lease.id)
   if (!there || endedAt === null || seen.lied(there) || !isHealthy(there.gang, seen)) return []
-  const { since, until, patienceMs } = away.get(there.site) ?? { since: Infinity, until: Infinity, patienceMs: 0 }
+  const { since, deniedSince, until, patienceMs } = away.get(there.site) ?? never
   const { skewMs } = seen.bounds
-  if (endedAt >= since + patienceMs - skewMs && endedAt <= until + skewMs) return []
+  // Where no agent reports, a refused credential alone says nothing of what runs there.
+  const mayBeLost = seen.agentsOf(there.gang.token) !== null || endedAt <= deniedSince + roundMs + skewMs
+  if (endedAt >= since + patienceMs - skewMs && endedAt <= until + skewMs && mayBeLost) return []
   return [`attempt ${id} was given up at ${endedAt} though ${there.gang.token} runs well at ${there.site}`]
 }
-
-/** What is decided and carried out within a round may still be on its way to a site that has just fallen silent. */
-const roundMs = 10_000
 
 /** Nothing new is placed at a site that is known not to answer, or not to let us in. */
 export const newWorkGoesElsewhere = (): Invariant => ({

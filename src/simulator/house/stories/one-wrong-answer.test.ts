@@ -27,11 +27,11 @@ for (const trouble of wrongAnswers)
     world.cloud.script(id, hourLong)
     assert.ok(await world.runUntil(async () => (await world.stateOf(id)) === 'running', 60_000))
     // Again and again, and each time only once: whatever the wrong answer says of its ranks.
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 6; round++) {
       for (const site of ['west', 'east']) world.cloud.befall(site, trouble, { times: 1 })
       await world.runFor(10_000)
     }
-    assert.equal(world.cloud.befell().filter(({ fault }) => fault === trouble).length >= 20, true, 'it never happened')
+    assert.equal(world.cloud.befell().filter(({ fault }) => fault === trouble).length > 6, true, 'it never happened')
     assert.equal(await world.stateOf(id), 'running')
     const attempts = await world.store.workloads.attempts(id)
     assert.deepEqual(

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { aHouse } from '#rigs/house-story.ts'
+import { aSite } from '#rigs/watched-world.ts'
+
+const edges = ['before', 'after'] as const
+
+for (const edge of edges)
+  for (const call of ['placement.commit', 'operations.claim', 'provider.launch', 'operations.settle'])
+    test(`a control plane that dies ${edge} ${call} creates what it was to create once`, async () => {
+      await using house = await aHouse()
+      house.kill({ call, edge, downMs: 5_000 })
+      const id = await house.submit('once', { nodes: 3, runMs: 60_000 })
+      await house.runUntil('it runs', () => house.workload(id).state === 'running')
+      const there = ['west', 'east'].flatMap((site) => house.cloud.gangs(site))
+      assert.equal(there.length, 1)
+      await house.runUntil('it ends', () => house.workload(id).state === 'succeeded')
+      await house.toRest()
+      assert.equal(house.cloud.meter().length, 1, 'it was created more than once')
+      assert.deepEqual(
+        house.attempts(id).map(({ state }) => state),
+        ['succeeded'],
+      )
+    })
+
+for (const { count, agents } of [
+  { count: 200, agents: [] },
+  { count: 20, agents: ['west'] },
+])
+  test(`${count} live jobs${agents.length > 0 ? ' of our agents' : ''} go on through a restart of the control plane`, async () => {
+    await using house = await aHouse({ sites: [aSite('west', 210)], agents, lookMs: 30_000 })
+    const ids: string[] = []
+    for (let i = 0; i < count; i++) ids.push(await house.submit(`job-${i}`, { runMs: 180_000 }))
+    await house.runUntil('all run', () => ids.every((id) => house.workload(id).state === 'running'))
+    house.kill({ downMs: 60_000 })
+    await house.runFor(90_000)
+    for (const id of ids) assert.equal(house.workload(id).state, 'running', house.workload(id).reason)
+    await house.runUntil('all end', () => ids.every((id) => house.workload(id).state === 'succeeded'))
+    await house.toRest()
+    assert.equal(house.cloud.meter().length, count)
+    for (const id of ids) assert.equal(house.attempts(id).length, 1)
+  })
