@@ -35,6 +35,7 @@ export function idempotency(house: ApiHouse): MiddlewareHandler<ApiEnv> {
     if (inWork.has(key))
       throw new Problem('conflict', 'The first request with this Idempotency-Key is still in work.', {
         retryable: true,
+        next: ['isobar ps'],
       })
     inWork.add(key)
     try {

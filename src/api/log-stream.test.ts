@@ -19,7 +19,7 @@ import { anApi } from '#rigs/api.ts'
 import { aPlacing, held, submitted } from '#rigs/story.ts'
 import { aJob, aNow, aSite } from '#test/builders.ts'
 import type { ApiHouse } from './house.ts'
-import { merged, prefixed, rankLog, type LogPart } from './log-stream.ts'
+import { merged, prefixed, rankLog, recorded, type LogPart } from './log-stream.ts'
 import type { ShownAttempt } from './show-attempt.ts'
 
 /** A rank that writes into a real bounded log, is collected into a real archive, and whose machine goes away at the end. */
@@ -238,3 +238,24 @@ test('a log that is still with a site that does not answer is said to be there; 
   for (const query of ['from=1.9,1.4', 'from=x', 'from=-1', 'records=maybe'])
     assert.equal((await api.call(`GET /v1/workloads/${id}/logs?${query}`)).status, 400, query)
 })
+
+test('who follows a log that says nothing hears that somebody is still there, and where it stands', async () => {
+  const goOn = Promise.withResolvers<void>()
+  async function* quiet(): AsyncGenerator<LogPart, void> {
+    yield { attempt: 1, next: 4, bytes: Buffer.from('one\n') }
+    await goOn.promise
+    yield { attempt: 1, next: 8, bytes: Buffer.from('two\n') }
+  }
+  const said: string[] = []
+  for await (const line of recorded(3, quiet(), 5)) {
+    said.push(Buffer.from(line).toString())
+    if (said.length === 3) goOn.resolve()
+  }
+  assert.deepEqual(
+    said.filter((line, at) => line !== said[at - 1]),
+    [record(4, 'one\n'), record(4, ''), record(8, 'two\n')],
+  )
+})
+
+const record = (next: number, text: string): string =>
+  `{"rank":3,"attempt":1,"next":${next},"bytes":"${Buffer.from(text).toString('base64')}"}\n`

@@ -152,11 +152,46 @@ export async function* prefixed(rank: number, log: AsyncIterable<LogPart>): Asyn
   if (rest.length > 0) yield Buffer.concat([prefix, rest, Buffer.of(newline)])
 }
 
-/** One JSON object a line, from which a reader knows where to go on. */
-export async function* recorded(rank: number, log: AsyncIterable<LogPart>): AsyncGenerator<Uint8Array, void> {
-  for await (const { attempt, next, bytes } of log) {
-    const record: LogRecord = { rank, attempt, next, bytes: Buffer.from(bytes).toString('base64') }
-    yield Buffer.from(`${JSON.stringify(record)}\n`)
+/** Who follows a log that says nothing hears so often that somebody is still there. */
+export const heartbeatMs = 15_000
+
+/** One JSON object a line, from which a reader knows where to go on; while nothing comes, one without bytes now and then. */
+export async function* recorded(
+  rank: number,
+  log: AsyncIterator<LogPart, void>,
+  everyMs = heartbeatMs,
+): AsyncGenerator<Uint8Array, void> {
+  let last: LogPart | undefined
+  try {
+    for (let coming = log.next(); ;) {
+      const come = await within(everyMs, coming)
+      if (come?.done) return
+      if (come) {
+        last = come.value
+        coming = log.next()
+      }
+      if (last) yield recordOf(rank, come ? last : { ...last, bytes: new Uint8Array() })
+    }
+  } finally {
+    await log.return?.()
+  }
+}
+
+function recordOf(rank: number, { attempt, next, bytes }: LogPart): Uint8Array {
+  const record: LogRecord = { rank, attempt, next, bytes: Buffer.from(bytes).toString('base64') }
+  return Buffer.from(`${JSON.stringify(record)}\n`)
+}
+
+/** What is promised, or null if it takes longer. */
+async function within<T>(milliseconds: number, promised: Promise<T>): Promise<T | null> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(resolve, milliseconds, null)
+  })
+  try {
+    return await Promise.race([promised, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

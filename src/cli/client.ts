@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { ProblemView } from '#api/views.ts'
 
@@ -69,15 +70,26 @@ export function createApi({ url, token, ifAway = 'isobar server status', answere
   }
 }
 
+/** How long a request that was made once more waits for the first one, which the server still has in work. */
+const inWorkMs = 15_000
+
 /** A connection may break just as it is used; the same request is then made once more. */
 async function again<T>(attempt: () => Promise<T>): Promise<T> {
   try {
     return await attempt()
   } catch (error) {
-    if (error instanceof Unreachable) return attempt()
-    throw error
+    if (!(error instanceof Unreachable)) throw error
   }
+  for (const until = Date.now() + inWorkMs; ; await sleep(250))
+    try {
+      return await attempt()
+    } catch (error) {
+      if (!isInWork(error) || Date.now() > until) throw error
+    }
 }
+
+const isInWork = (error: unknown): boolean =>
+  error instanceof CliFault && error.problem?.code === 'conflict' && error.problem.retryable
 
 type Outgoing = {
   send: typeof requestHttp

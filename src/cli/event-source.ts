@@ -6,7 +6,8 @@ import type { Session } from './session.ts'
 
 /** A line of a stream longer than this is no event of ours. */
 const mostLine = 4 * 1024 * 1024
-const heartbeatsMissedMs = 45_000
+/** A stream of the server says something every 15 seconds. */
+export const heartbeatsMissedMs = 45_000
 
 /**
  * Events as they happen, without gaps: when the stream breaks off it is opened again behind the last event seen

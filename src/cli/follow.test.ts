@@ -65,6 +65,43 @@ test('a log that breaks off in a later attempt goes on there, byte for byte, ran
   assert.deepEqual(asked, [null, '2.7,1.0'])
 })
 
+test('a log whose stream the network forgot is read over another one once its workload has ended', async () => {
+  let opened = 0
+  const url = await answering((request, response) => {
+    if (!request.url?.includes('/logs')) return response.end(JSON.stringify({ state: 'succeeded' }))
+    opened += 1
+    // The first is never answered, the second not to its end.
+    if (request.url.includes('from=1.4')) response.end(record([0, 1, 8], 'two\n'))
+    else if (opened > 1) response.write(record([0, 1, 0], '') + record([0, 1, 4], 'one\n'))
+  })
+  let seen = ''
+  await followLog(sessionAt(url), {
+    workload: 'w-1',
+    query: { rank: '0' },
+    sink: async (bytes) => void (seen += Buffer.from(bytes).toString()),
+    signal: AbortSignal.timeout(10_000),
+    ended: AbortSignal.abort(),
+    quietMs: 200,
+  })
+  assert.equal(seen, 'one\ntwo\n')
+  assert.ok(opened >= 3)
+})
+
+test('a request that was cut off waits for the first one, if the server still has that in work', async () => {
+  let times = 0
+  const keys = new Set<string | string[] | undefined>()
+  const url = await answering((request, response) => {
+    keys.add(request.headers['idempotency-key'])
+    times += 1
+    if (times === 1) return request.socket.resetAndDestroy()
+    const conflict = { code: 'conflict', retryable: true, detail: 'still in work', next: [] }
+    response.writeHead(times === 2 ? 409 : 200, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(times === 2 ? conflict : { done: true }))
+  })
+  assert.deepEqual(await createApi({ url, token: 't' }).send('POST', '/v1/workloads', {}), { done: true })
+  assert.deepEqual([times, keys.size], [3, 1])
+})
+
 test('what an attempt wrote last, without an end of line, is no part of the first line of the next', async () => {
   const url = await answering((request, response) => {
     if (!request.url?.includes('/logs')) return response.end(JSON.stringify({ state: 'succeeded' }))

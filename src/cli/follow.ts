@@ -10,7 +10,7 @@ import { hasEnded } from './output/words.ts'
 import { createSession, type Session } from './session.ts'
 
 /** How long the rest of a log may take after its workload has ended. */
-const restMs = 10_000
+const restMs = 20_000
 
 export type Followed = {
   workload: WorkloadView
@@ -34,15 +34,20 @@ export async function follow(
   const over = new AbortController()
   const until = AbortSignal.any([signal, over.signal])
   const lines = prefix ? prefixing(prefix, followed.sink) : { sink: followed.sink, end: async () => {} }
-  const log = followLog(session, { workload: workload.id, query: { rank }, sink: lines.sink, signal: until })
+  const end = new AbortController()
+  const asked = { workload: workload.id, query: { rank }, sink: lines.sink, signal: until, ended: end.signal }
+  const log = followLog(session, asked).then(() => true)
   const said = new Set<string>()
   const news = tellNews(io, session, { workload, prefix, signal: until, said })
   // Both end with the workload; until then their faults must not go unheard, nor end the process.
   const both = Promise.allSettled([log, news])
   try {
     const ended = await untilEnded(io, session, { workload, prefix, signal, said })
-    await Promise.race([log, settled(restMs, until)])
+    end.abort()
+    const isWhole = await Promise.race([log, settled(restMs, until)])
     await lines.end()
+    if (!isWhole && !signal.aborted)
+      note(io, `${prefix}the rest of its log did not come in time. next: isobar logs ${workload.id}`)
     note(io, `${prefix}${bill(ended, Date.now())}`)
     return ended
   } catch (error) {
@@ -54,10 +59,11 @@ export async function follow(
   }
 }
 
-const settled = (milliseconds: number, signal: AbortSignal): Promise<void> =>
+/** False, after a while or with the signal. */
+const settled = (milliseconds: number, signal: AbortSignal): Promise<false> =>
   new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds)
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true })
+    const timer = setTimeout(resolve, milliseconds, false)
+    signal.addEventListener('abort', () => (clearTimeout(timer), resolve(false)), { once: true })
   })
 
 /** `said`: what was told already, for a reason comes both as an event and as the state of the workload. */

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { LogRecord, WorkloadDetail } from '#api/views.ts'
 
 import { workloadPath } from './client.ts'
+import { heartbeatsMissedMs } from './event-source.ts'
 import { hasEnded } from './output/words.ts'
 import type { Session } from './session.ts'
 
@@ -12,13 +13,26 @@ export type Sink = (bytes: Uint8Array) => Promise<void>
 /** Time between two looks at a log whose stream ended although its workload has not. */
 const pauseMs = 200
 
+/** A log whose workload has ended comes at once: a stream that says nothing for so long then leads nowhere. */
+const mostQuietMs = 5_000
+
+type Following = {
+  workload: string
+  query: LogQuery
+  sink: Sink
+  signal: AbortSignal
+  /** Aborted when the workload has ended. */
+  ended?: AbortSignal
+  quietMs?: number
+}
+
 /**
  * Hands a log over as it grows, across attempts, until the workload has ended and all was read. When the stream breaks
- * off it goes on where it stopped, so that no byte is shown twice or left out.
+ * off, or the network has forgotten it, it goes on where it stopped, so that no byte is shown twice or left out.
  */
 export async function followLog(
   session: Session,
-  { workload, query, sink, signal }: { workload: string; query: LogQuery; sink: Sink; signal: AbortSignal },
+  { workload, query, sink, signal, ended, quietMs = mostQuietMs }: Following,
 ): Promise<void> {
   const ranks = new Map<number, Rank>()
   const lines = (rank: number): Lines => (query.rank === 'all' ? prefixing(`[${rank}] `, sink) : bare(sink))
@@ -34,8 +48,17 @@ export async function followLog(
       const isWhole = await session.keep(async (api) => {
         const { attempt, from, ...rest } = query
         const place = ranks.size > 0 ? { from: placesOf(ranks) } : { attempt, from }
-        const options = { query: { ...rest, ...place, follow: true, records: true }, signal, silenceMs: 0 }
-        return pass(await api.open('GET', workloadPath(workload, '/logs'), options), take)
+        const stream = quietEnds({ ended, signal, quietMs })
+        const silenceMs = heartbeatsMissedMs
+        const options = { query: { ...rest, ...place, follow: true, records: true }, silenceMs, signal: stream.signal }
+        try {
+          return await pass(await api.open('GET', workloadPath(workload, '/logs'), options), (record) => {
+            stream.heard()
+            return take(record)
+          })
+        } finally {
+          stream.close()
+        }
       }, signal)
       const now = await session.keep((api) => api.get<WorkloadDetail>(workloadPath(workload)), signal)
       if (hasEnded(now) && isWhole) break
@@ -48,6 +71,32 @@ export async function followLog(
     })
   }
   for (const rank of ranks.values()) await rank.lines.end()
+}
+
+/** A signal that aborts with the one given, and when nothing was heard for long although the workload has ended. */
+function quietEnds({
+  ended,
+  signal,
+  quietMs,
+}: Required<Pick<Following, 'signal' | 'quietMs'>> & Pick<Following, 'ended'>) {
+  const quiet = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const begin = () => {
+    clearTimeout(timer)
+    timer = setTimeout(() => quiet.abort(), quietMs)
+  }
+  if (ended?.aborted) begin()
+  ended?.addEventListener('abort', begin)
+  return {
+    signal: AbortSignal.any([signal, quiet.signal]),
+    heard: () => {
+      if (ended?.aborted) begin()
+    },
+    close() {
+      clearTimeout(timer)
+      ended?.removeEventListener('abort', begin)
+    },
+  }
 }
 
 /** How far a rank's log was read, and where its lines go. */
