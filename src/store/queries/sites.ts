@@ -135,13 +135,13 @@ async function differing(
       select * from json_to_recordset(${JSON.stringify(listed)}::json) as x (lease text, rank int, state text)
     )
     select ${leaseColumns('l')} from leases l
+    left join (select lease, count(*) as ranks from listed group by lease) shown on shown.lease = l.id
     where ${isAt(site)} and l.state in ('starting', 'held', 'stopping', 'lost') and (
       l.id in (
-        select r.lease from ranks r left join listed x on x.lease = r.lease and x.rank = r.rank
-        where r.lease in (select lease from listed) and r.state <> 'exited'
-          and case when x.state is null then r.state in ('arrived', 'running') else r.state <> x.state end
+        select r.lease from listed x join ranks r on r.lease = x.lease and r.rank = x.rank
+        where r.state <> x.state and r.state <> 'exited'
       )
-      or (l.state in ('starting', 'held') and l.id not in (select lease from listed))
+      or (l.state in ('starting', 'held') and coalesce(shown.ranks, 0) < jsonb_array_length(l.ranks))
     ) order by l.id
   `.execute(on)
   const ranks = await sql<Rank>`

@@ -6,7 +6,7 @@ import { reachedEvent } from '#store/queries/told.ts'
 import type { QueueSnapshot, SeenRank, Sites } from '#store/store.ts'
 import { jsonb, sameJson } from './jsonb.ts'
 import type { Memory } from './memory.ts'
-import { leaseOf, type RankRow, rankOf, type SiteRow } from './rows.ts'
+import { leaseOf, rankOf, type SiteRow } from './rows.ts'
 import { all, rankKey, siteOf } from './tables.ts'
 
 export const createSites = (memory: Memory): Sites => {
@@ -120,18 +120,17 @@ function differing(
   site: string,
   listed: Parameters<Sites['differing']>[1],
 ): Awaited<ReturnType<Sites['differing']>> {
-  const shown = new Map(listed.map((one) => [rankKey(one), one.state]))
-  const there = new Set(listed.map(({ lease }) => lease))
-  const isOther = (row: RankRow): boolean => {
-    const state = shown.get(rankKey(row))
-    if (row.state === 'exited') return false
-    return state === undefined ? row.state === 'arrived' || row.state === 'running' : row.state !== state
+  const shown = Map.groupBy(listed, ({ lease }) => lease)
+  const others = new Set<string>()
+  for (const one of listed) {
+    const row = ranks.get(rankKey(one))
+    if (row && row.state !== one.state && row.state !== 'exited') others.add(one.lease)
   }
   return leases.openAt
     .get(site)
-    .filter(({ id, state }) => {
+    .filter(({ id, state, ranks: { length } }) => {
       if (state === 'wanted') return false
-      return there.has(id) ? ranks.byLease.get(id).some(isOther) : state === 'starting' || state === 'held'
+      return others.has(id) || ((state === 'starting' || state === 'held') && (shown.get(id)?.length ?? 0) < length)
     })
     .map((lease) => ({ ...leaseOf(lease), ranksSeen: ranks.byLease.get(lease.id).map(rankOf) }))
 }
