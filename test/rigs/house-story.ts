@@ -21,10 +21,9 @@ export type HouseStory = AsyncDisposable &
     /** Asks over the API, while time goes on; what is not answered with a good status is thrown. */
     asked(method: string, path: string, body?: unknown): Promise<unknown>
     /** Submits a job that runs for so long, unless more is said; returns its id. */
-    submit(
-      name: string,
-      spec?: Partial<WrittenSpec> & { runMs?: number; exitCode?: number; stopMs?: number },
-    ): Promise<string>
+    submit(name: string, more?: More): Promise<string>
+    /** The same for several, in one request. */
+    submitAll(names: string[], more?: More): Promise<string[]>
     workload(id: string): WorkloadRow
     /** Its attempts, in their order. */
     attempts(id: string): AttemptRow[]
@@ -68,13 +67,10 @@ export async function aHouse(given: Given = {}): Promise<HouseStory> {
     for (const end = clock.now() + mostMs; !condition(); await runFor(lookMs))
       assert.ok(clock.now() < end, `${what}: not within ${mostMs} ms`)
   }
-  const asked: HouseStory['asked'] = async (method, path, body) => {
-    const answer = world.ask(method, path, body)
-    let is: Awaited<typeof answer> | undefined
-    void answer.then((one) => (is = one))
-    for (let ms = 0; is === undefined && ms < 120_000; ms += 10) await clock.advance(10)
-    assert.ok(is && is.status < 300, `${method} ${path}: ${JSON.stringify(is)}`)
-    return is.json
+  const asked = askOf(world)
+  const submitAll: HouseStory['submitAll'] = async (names, more = {}) => {
+    await asked('POST', '/v1/workloads', { text: names.map((name) => textOf(name, more)).join('\n---\n') })
+    return names.map((name) => idOf(name, tables()))
   }
   const isEmpty = () => [...tables().leases.values()].every(({ state }) => state === 'gone' || state === 'refused')
   return {
@@ -84,14 +80,8 @@ export async function aHouse(given: Given = {}): Promise<HouseStory> {
     asked,
     runFor,
     runUntil,
-    async submit(name, { runMs = 60_000, exitCode = 0, stopMs = 0, ...spec } = {}) {
-      const env = behaviourEnv({ runMs, exitCode, stopMs })
-      const written = { kind: 'job', name, run: 'train', env, checkpoint: { grace: '5s' }, ...spec }
-      await asked('POST', '/v1/workloads', { text: JSON.stringify(written) })
-      const row = [...tables().workloads.values()].findLast((one) => one.name === name)
-      assert.ok(row, `${name} was not submitted`)
-      return row.id
-    },
+    submitAll,
+    submit: async (name, more) => (await submitAll([name], more))[0] ?? '',
     workload(id) {
       const row = tables().workloads.get(id)
       assert.ok(row, `there is no workload ${id}`)
@@ -119,6 +109,31 @@ export async function aHouse(given: Given = {}): Promise<HouseStory> {
     [Symbol.asyncDispose]: world.close,
   }
 }
+
+type More = Partial<WrittenSpec> & { runMs?: number; exitCode?: number; stopMs?: number }
+
+function textOf(name: string, { runMs = 60_000, exitCode = 0, stopMs = 0, ...spec }: More): string {
+  const env = behaviourEnv({ runMs, exitCode, stopMs })
+  return JSON.stringify({ kind: 'job', name, run: 'train', env, checkpoint: { grace: '5s' }, ...spec })
+}
+
+function idOf(name: string, { workloads }: Tables): string {
+  const row = [...workloads.values()].findLast((one) => one.name === name)
+  assert.ok(row, `${name} was not submitted`)
+  return row.id
+}
+
+/** What is asked is answered while time goes on. */
+const askOf =
+  (world: World): HouseStory['asked'] =>
+  async (method, path, body) => {
+    const answers: Awaited<ReturnType<World['ask']>>[] = []
+    void world.ask(method, path, body).then((one) => answers.push(one))
+    await world.clock.runUntil(() => answers.length > 0, 120_000)
+    const [answer] = answers
+    assert.ok(answer && answer.status < 300, `${method} ${path}: ${JSON.stringify(answer)}`)
+    return answer.json
+  }
 
 const storyOf = (
   { faults = {}, agents = [], seed = 1 }: Given,

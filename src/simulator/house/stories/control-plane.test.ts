@@ -30,8 +30,8 @@ for (const { count, agents } of [
 ])
   test(`${count} live jobs${agents.length > 0 ? ' of our agents' : ''} go on through a restart of the control plane`, async () => {
     await using house = await aHouse({ sites: [aSite('west', 210)], agents, lookMs: 30_000 })
-    const ids: string[] = []
-    for (let i = 0; i < count; i++) ids.push(await house.submit(`job-${i}`, { runMs: 180_000 }))
+    const names = Array.from({ length: count }, (_, i) => `job-${i}`)
+    const ids = await house.submitAll(names, { runMs: 180_000 })
     await house.runUntil('all run', () => ids.every((id) => house.workload(id).state === 'running'))
     house.kill({ downMs: 60_000 })
     await house.runFor(90_000)

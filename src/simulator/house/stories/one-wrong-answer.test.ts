@@ -31,7 +31,7 @@ for (const trouble of wrongAnswers)
       for (const site of ['west', 'east']) world.cloud.befall(site, trouble, { times: 1 })
       await world.runFor(10_000)
     }
-    assert.equal(world.cloud.befell().filter(({ fault }) => fault === trouble).length > 6, true, 'it never happened')
+    assert.equal(world.cloud.befell().filter(({ fault }) => fault === trouble).length >= 6, true, 'it never happened')
     assert.equal(await world.stateOf(id), 'running')
     const attempts = await world.store.workloads.attempts(id)
     assert.deepEqual(
