@@ -164,8 +164,8 @@ function mustBeNew(present: unknown): void {
 }
 
 export const secret: Step = async (pair, draw) => {
-  const of = draw.of(projects)
-  const name = draw.of(['TOKEN', 'KEY'])
+  const of = draw.of(['default', 'default', 'red'])
+  const name = draw.of(['TOKEN', 'TOKEN', 'KEY'])
   const { at } = pair.clock
   const asked = draw.chance(0.3) ? mustBeNew : undefined
   const sealed = Uint8Array.of(draw.below(256), 1, 2)

@@ -93,23 +93,24 @@ export const place: Step = async (pair, draw, told) => {
 type Which = { workload: string; replica: number }
 
 function placing({ workload, replica }: Which, draw: Draw, told: Told): Placed {
-  const node = draw.chance(0.5)
-  const ranks = Array.from({ length: 1 + draw.below(3) }, (_, rank) => ({
+  const node = draw.chance(0.3)
+  const isPlain = draw.chance(0.5)
+  const ranks = Array.from({ length: isPlain ? 1 : 1 + draw.below(3) }, (_, rank) => ({
     rank,
     ...(node && { node: `n${draw.below(6)}` }),
-    cpuMilli: 1000 * draw.of([1, 2]),
+    cpuMilli: isPlain ? 1000 : 1000 * draw.of([1, 2]),
     memoryMiB: 1024,
     diskMiB: 0,
-    accelerators: draw.below(3),
+    accelerators: isPlain ? 0 : draw.below(3),
   }))
   const placement = {
     provider: 'local',
-    site: draw.of(siteNames),
-    tier: draw.of(['spot', 'on-demand']),
-    shape: draw.of(['s4', 's8']),
+    site: isPlain ? siteNames[0] : draw.of(siteNames),
+    tier: isPlain ? 'spot' : draw.of(['spot', 'on-demand']),
+    shape: isPlain ? 's4' : draw.of(['s4', 's8']),
     ranks,
-    priceMicros: draw.of([0, 1_000_000, 1_234_567, 3_999_999]),
-    ...(draw.chance(0.3) && { beside: { spares: ['n8', 'n9'] } }),
+    priceMicros: isPlain ? 1_234_567 : draw.of([0, 1_000_000, 3_999_999]),
+    ...(!isPlain && draw.chance(0.5) && { beside: { spares: ['n8', 'n9'] } }),
   }
   const repair = draw.chance(0.2) ? { kept: draw.below(3), replaced: [{ from: 'n1', to: 'n2' }] } : undefined
   return {
@@ -137,7 +138,7 @@ function refusing({ workload, replica }: Which, { tables, clock }: Pair, draw: D
     next: ['isobar why'],
     ...(draw.chance(0.3) && { start }),
   }
-  const victims = draw.some(tables.leases.occupying.get(''), draw.chance(0.2) ? 3 : 0)
+  const victims = draw.some(tables.leases.occupying.get(''), draw.chance(0.3) ? 3 : 0)
   const preempts = victims.map((lease) => ({ lease: lease.id, workload: lease.workload, name: 'v' }))
   const kept = tables.replicas.get(`${workload} ${replica}`)?.kept
   return {
@@ -147,6 +148,6 @@ function refusing({ workload, replica }: Which, { tables, clock }: Pair, draw: D
     placement: null,
     refusal: draw.chance(0.95) ? refusal : null,
     ...(preempts.length > 0 && { preempts, moves: draw.chance(0.3) }),
-    ...(draw.chance(0.3) && kept && { lets: draw.chance(0.8) ? kept.lease : 'l-none' }),
+    ...(draw.chance(0.5) && kept && { lets: draw.chance(0.8) ? kept.lease : 'l-none' }),
   }
 }

@@ -78,11 +78,50 @@ export const retire: Step = async (pair, draw) => {
   const options = { kind: 'retire', holder: holders[1], now: pair.clock.at, most: 100, seconds: 60 } as const
   for (const { id, tries, lease } of await pair.ask((store) => store.operations.claim(options))) {
     if (draw.chance(0.2)) continue
-    const changes: Change[] = [{ change: 'lease', id: lease, to: 'gone' }]
+    const isDone = draw.chance(0.8)
+    const changes: Change[] = isDone ? [{ change: 'lease', id: lease, to: 'gone' }] : []
     await pair.ask((store) =>
-      store.operations.settle({ id, tries, holder: options.holder }, { state: 'done', detail: '' }, changes),
+      store.operations.settle(
+        { id, tries, holder: options.holder },
+        { state: isDone ? 'done' : 'failed', detail: '' },
+        changes,
+      ),
     )
   }
+}
+
+/** A gang loses its nodes, or some of them, and waits for those that are left. */
+export const lose: Step = async (pair, draw) => {
+  const { tables, clock } = pair
+  const lease = draw.one(tables.leases.occupying.get(''))
+  const attempt = tables.attempts.get(lease?.attempt ?? '')
+  if (!lease || !attempt) return
+  const kept = { lease: lease.id, lost: draw.some([0, 1], 2) }
+  const again = { losses: 1, failures: 0, notBefore: clock.at, avoid: {}, ...(draw.chance(0.8) && { kept }) }
+  const changes: Change[] = [
+    { change: 'lease', id: lease.id, to: 'stopping' },
+    { change: 'attempt', id: attempt.id, to: 'lost', reason: 'its nodes are gone' },
+    { change: 'replica-waits', workload: attempt.workload, replica: attempt.replica, ...again },
+    ...(draw.chance(0.5)
+      ? [{ change: 'release-tasks', workload: attempt.workload, attempt: attempt.number } as const]
+      : []),
+    ...(draw.chance(0.5) ? [{ change: 'lease', id: lease.id, to: 'gone' } as const] : []),
+  ]
+  await pair.ask((store) => store.apply(changes))
+}
+
+/** All ranks of a gang say the same, and the loop draws the conclusion. */
+export const reportAll: Step = async (pair, draw, told) => {
+  const { tables, clock } = pair
+  const lease = draw.one(tables.leases.occupying.get(''))
+  if (!lease) return
+  const state = draw.of(['running', 'running', 'exited'])
+  for (const { rank } of tables.ranks.byLease.get(lease.id).slice()) {
+    const report = { ...aReport(pair, draw, rank), state, number: 10 + draw.below(3), ready: true }
+    const exit = state === 'exited' ? { ...signals, code: draw.of([0, 0, 1]) } : null
+    await pair.ask((store) => store.agents.report(lease.id, { ...report, exit }, clock.at))
+  }
+  await follow(pair, draw, told)
 }
 
 /** As the loop does it, with what the engine concludes. */
@@ -119,7 +158,9 @@ function aChange(pair: Pair, draw: Draw): Change {
   const exitCode = draw.below(3)
   const row = tables.workloads.get(workload)
   const event = { type: 'test.told', workload, project: 'default', message: reason, data: { b: 1, aa: [null] } }
-  const kept = { lease: draw.one(tables.leases.byWorkload.get(workload))?.id ?? lease, lost: draw.some([0, 1], 1) }
+  const its = tables.attempts.byWorkload.get(workload).filter((one) => one.replica === replica)
+  const before = draw.one(its.flatMap(({ id }) => tables.leases.byAttempt.get(id)))
+  const kept = before && { lease: before.id, lost: draw.some([0, 1], 1) }
   const avoid = draw.chance(0.4) ? { [draw.of(['local/west', 'x'])]: about(pair, draw) } : {}
   const counted = { losses: draw.below(3), failures: draw.below(3), notBefore: draw.of([0, clock.at + 10_000]) }
   const all: [Change, ...Change[]] = [
@@ -154,7 +195,7 @@ function aChange(pair: Pair, draw: Draw): Change {
     },
     { change: 'attempt-ready', id: attempt, ready: draw.chance(0.7) },
     { change: 'retire', lease, site: draw.of(['local/west', 'local/east']) },
-    { change: 'replica-waits', workload, replica, ...counted, avoid, ...(draw.chance(0.5) && { kept }) },
+    { change: 'replica-waits', workload, replica, ...counted, avoid, ...(kept && { kept }) },
     { change: 'replica-waits', workload, replica, ...counted, avoid },
     { change: 'replica-done', workload, replica },
     { change: 'release-tasks', workload, attempt: 1 + draw.below(3) },
@@ -221,13 +262,14 @@ export const tasks: Step = async (pair, draw) => {
   if (!lease) return
   const number = tables.attempts.get(lease.attempt)?.number ?? 1
   const mine = tables.tasks.leased.get(`${lease.workload} ${number}`).map(({ index }) => index)
-  const ended = draw.some(mine, 4).map((index) => {
+  const ended = draw.some(mine, 6).map((index) => {
     const times = { startedAt: draw.chance(0.9) ? clock.at - draw.below(1000) : 7, endedAt: clock.at }
     return { index, exit: { ...signals, code: draw.of([0, 0, 1, 9]) }, ...times }
   })
   const held = draw.some(mine, 8)
-  const report = { ended, held, wanted: draw.below(6) }
+  const report = { ended, held, wanted: draw.below(10) }
   await pair.ask((store) => store.agents.tasks(lease.id, report, clock.at))
+  await pair.ask((store) => store.workloads.failedTasks(lease.workload, 3))
 }
 
 export const see: Step = async (pair, draw) => {

@@ -21,7 +21,7 @@ const steps: readonly (readonly [Step, number])[] = [
   [work.prioritise, 3],
   [work.show, 6],
   [work.list, 3],
-  [work.tidy, 2],
+  [work.tidy, 3],
   [work.plan, 2],
   [work.repeat, 3],
   [placing.look, 8],
@@ -31,17 +31,18 @@ const steps: readonly (readonly [Step, number])[] = [
   [running.claimOperations, 5],
   [running.settle, 6],
   [running.launch, 9],
-  [running.retire, 4],
+  [running.retire, 5],
+  [running.lose, 4],
+  [running.reportAll, 5],
   [running.follow, 10],
   [running.applyAny, 6],
-  [running.agent, 12],
-  [running.tasks, 5],
+  [running.agent, 8],
+  [running.tasks, 8],
   [running.see, 6],
   [keeping.site, 7],
-  [keeping.found, 2],
-  [keeping.market, 2],
+  [keeping.market, 4],
   [keeping.bill, 6],
-  [keeping.money, 4],
+  [keeping.money, 6],
   [keeping.events, 4],
   [keeping.project, 4],
   [keeping.secret, 5],
@@ -59,6 +60,9 @@ function stepAt(place: number): Step {
   return wait
 }
 
+/** How each story begins: sites are there, and some work is placed and launched. */
+const opening: readonly Step[] = [keeping.found, work.submit, work.submit, placing.place, running.launch, work.submit]
+
 /** So often an answer is asked of a rehearsal, of which nothing stays. */
 const rehearsed = 0.06
 /** Rows are compared after so many steps, and at the end. */
@@ -67,17 +71,23 @@ const rowsEvery = 25
 /** Takes steps, each by its number: the same numbers are the same story. Throws `Unequal`. */
 export async function takeSteps(pair: Pair, numbers: readonly number[]): Promise<void> {
   const told = newTold(pair.number)
+  const draw = createDraw(createRandom(numbers[0] ?? 0))
+  for (const step of opening) await allowed(step(pair, draw, told))
   for (const [i, number] of numbers.entries()) {
     const random = createRandom(number)
     const isRehearsal = random.next() < rehearsed
     const asked: Pair = isRehearsal ? { ...pair, ask: (call) => pair.ask((store) => call(store.rehearsal())) } : pair
-    await stepAt(number)(asked, createDraw(random), told).catch((error: unknown) => {
-      if (error instanceof Unequal) throw error // all else was refused by both
-    })
+    await allowed(stepAt(number)(asked, createDraw(random), told))
     if (i % rowsEvery === rowsEvery - 1) await pair.compareRows()
   }
   await pair.compareRows()
 }
+
+/** Both may refuse what is asked. */
+const allowed = (step: Promise<unknown>): Promise<unknown> =>
+  step.catch((error: unknown) => {
+    if (error instanceof Unequal) throw error
+  })
 
 /** The numbers of the steps of a seed. */
 export function numbersOf(seed: number, count: number): number[] {

@@ -35,7 +35,7 @@ function aWorkload(draw: Draw, told: Told): NewWorkload {
     kind === 0
       ? aService({ ...common, replicas: draw.of([1, 2, 5]) })
       : kind === 1
-        ? anArray({ ...common, tasks: draw.of([3, 20, 40]), parallelism: draw.of([8, 24]) })
+        ? anArray({ ...common, tasks: draw.of([3, 3, 20, 40]), parallelism: draw.of([8, 24]) })
         : aJob({ ...common, nodes: draw.of([1, 2, 3]) })
   const { name, project, spec, priority, submittedBy } = workload
   const bundle = draw.chance(0.3) ? draw.of(['sha-1', 'sha-2']) : null
@@ -124,7 +124,7 @@ export const list: Step = async (pair, draw) => {
 }
 
 export const tidy: Step = async (pair, draw) => {
-  const before = pair.clock.at - draw.of([0, 60_000, 3_600_000])
+  const before = pair.clock.at - draw.of([-1, 0, 60_000, 3_600_000])
   await pair.ask((store) => store.prune({ now: pair.clock.at, endedMs: pair.clock.at - before }))
   const found = await pair.ask((store) => store.workloads.expired({ before, most: 1000 }))
   const ids = [...draw.some(found, 3), ...(draw.chance(0.05) ? [idOf(draw, pair.tables.workloads.all())] : [])]
