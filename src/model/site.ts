@@ -13,6 +13,10 @@ export const Site = z.object({
     .min(1)
     .meta({ description: 'Its country first, then the groups it belongs to.' }),
   patienceMs: z.int().min(0).meta({ description: 'How long it may not answer before what runs there counts as lost.' }),
+  upWithinMs: z.int().min(0).optional().meta({
+    description:
+      'How long the nodes of an order may take to come up before another site is tried; two minutes when absent.',
+  }),
   egress: z
     .array(EgressTariff)
     .optional()

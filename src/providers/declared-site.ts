@@ -59,6 +59,9 @@ export const siteFields = {
     .default([unknownCountry])
     .meta({ description: 'Its country first, then the groups it belongs to.' }),
   patience: durationMs('How long it may not answer before what runs there counts as lost.').default(60_000),
+  upWithin: durationMs(
+    'How long its nodes may take to come up before another site is tried; 2m without it.',
+  ).optional(),
   tier: Tier.default('on-demand'),
   price: hourlyMicros('Price of one node for one hour.').default(0),
   nodes: z.int().min(1).max(10_000).default(1).meta({ description: 'How many nodes of `shape` it has.' }),

@@ -125,7 +125,7 @@ test('what a listing no longer shows is lost only when the next one does not eit
 
 test('what has just been launched may not be listed yet', () => {
   const doubts = noDoubts()
-  for (const now of [aNow + 2000, aNow + 14_000])
+  for (const now of [aNow + 2000, aNow + 59_000])
     assert.deepEqual(seen(leased({ state: 'expected' }), [], { doubts, now }), [])
 })
 

@@ -25,8 +25,8 @@ type Compared = {
 const apartMs = 1_500
 /** … that has ended without a code so much longer: it may be known a moment later. */
 const codelessMs = 10_000
-/** … and what was never seen yet is not missed for so long. */
-const youngMs = 15_000
+/** … and what was never seen yet is not missed for so long: what was just made may be shown to nobody for a while. */
+const youngMs = 60_000
 
 /**
  * What a listing tells of the leases that should be there. Agents know better than their provider how a rank ended, and

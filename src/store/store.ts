@@ -220,8 +220,8 @@ export type Facts = {
   spentMicros: bigint
   /** It was warned of its budget already. */
   warned: boolean
-  /** Reach and patience of each site that a live lease is at. */
-  sites: Record<string, SiteReach & { patienceMs: number }>
+  /** Reach and patience of each site that a live lease is at, and how long nodes may take to come up there. */
+  sites: Record<string, SiteReach & { patienceMs: number; upWithinMs?: number | null }>
 }
 
 export type Follow = {

@@ -29,7 +29,7 @@ export const site: Step = async (pair, draw) => {
     case 0:
     case 1:
       return pair.ask((store) =>
-        store.sites.put({ provider: 'local', name, jurisdictions: ['DE', 'EU'], patienceMs }, now),
+        store.sites.put({ provider: 'local', name, jurisdictions: ['DE', 'EU'], patienceMs, upWithinMs: 300_000 }, now),
       )
     case 2:
     case 3: {

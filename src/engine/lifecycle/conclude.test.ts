@@ -290,6 +290,19 @@ test('an attempt that does not get up is withdrawn and its site left alone for a
   assert.ok((waits?.avoid['local/west'] ?? 0) > aNow + 120_000)
 })
 
+test('an attempt has as long to get up as its site says, and as long as it is known', () => {
+  const job = { ...aJob(), state: 'starting' as const }
+  const lease = aLease({ state: 'starting' })
+  const attempt = anAttempt(job, { state: 'starting', ready: false, lease, ranks: [aRank({ state: 'expected' })] })
+  const facts = someFacts(job, { attempts: [attempt], sites: { 'local/west': aSite({ upWithinMs: 900_000 }) } })
+  assert.deepEqual(conclude(facts, aNow + 899_999), [{ change: 'look-again', id: 'w-job', at: aNow + 900_000 }])
+  const refused = conclude(facts, aNow + 900_000).find((change) => change.change === 'attempt')
+  assert.match(
+    (refused?.change === 'attempt' && refused.reason) || '',
+    /not all nodes were up after 900 s on local\/west/,
+  )
+})
+
 test('a stop goes through stopping, and ends when the lease is gone', () => {
   const job: Workload = { ...aJob(), wants: 'stop' }
   const facts = running(job, [{}])

@@ -24,7 +24,7 @@ export type WorkloadFacts = {
 
 export type LiveAttempt = Attempt & { lease: Lease; ranks: Rank[] }
 type TaskCounts = { succeeded: number; failed: number; leased: number; waiting: number }
-export type SiteFacts = SiteReach & { patienceMs: number }
+export type SiteFacts = SiteReach & { patienceMs: number; upWithinMs?: number | null }
 
 /** `provider/site` of a lease. */
 export const siteOf = (lease: Pick<Lease, 'provider' | 'site'>): string => `${lease.provider}/${lease.site}`

@@ -88,15 +88,15 @@ function tooLate(attempt: LiveAttempt, site: SiteFacts | undefined, now: number)
   const until = startingLimit(attempt, site)
   if (now < until) return null
   const name = siteOf(attempt.lease)
-  const reason = away
-    ? `${name} does not answer`
-    : `not all nodes were up after ${startingPatienceMs / 1000} s on ${name}`
+  const reason = away ? `${name} does not answer` : `not all nodes were up after ${upWithin(site) / 1000} s on ${name}`
   return { is: 'over', state: 'refused', reason }
 }
 
+const upWithin = (site: SiteFacts | undefined): number => site?.upWithinMs ?? startingPatienceMs
+
 /** When an attempt that is not up is withdrawn. */
 export function startingLimit(attempt: LiveAttempt, site: SiteFacts | undefined): number {
-  const patient = attempt.createdAt + startingPatienceMs
+  const patient = attempt.createdAt + upWithin(site)
   if (site === undefined || site.reach === 'reachable') return patient
   return Math.min(patient, Math.max(attempt.createdAt, site.since) + orderPatienceMs)
 }

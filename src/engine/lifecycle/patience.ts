@@ -1,4 +1,4 @@
-/** How long an attempt may take until all its ranks are up. After that another site is tried. */
+/** How long an attempt may take until all its ranks are up, where its site says nothing else. After that another is tried. */
 export const startingPatienceMs = 120_000
 
 /** How long an order may wait for a site that does not answer before it goes elsewhere: nothing runs there yet. */

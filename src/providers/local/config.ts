@@ -20,6 +20,7 @@ export type LocalSite = {
   jurisdictions: string[]
   /** How long it may not answer before what runs there counts as lost. */
   patienceMs: number
+  upWithinMs?: number
   tier: Tier
   /** Price of one node for one hour, in micro-dollars. */
   priceMicros: number
@@ -72,11 +73,12 @@ export type LocalConfig = z.output<typeof LocalConfig>
 
 /** The sites that a file declares; `home` is the folder for those that name no root. */
 export const localSites = (config: LocalConfig, home: string): LocalSite[] =>
-  config.sites.map(({ name, root, patience, price, nodes, shape, topology, labels, taints, ...rest }) => ({
+  config.sites.map(({ name, root, patience, upWithin, price, nodes, shape, topology, labels, taints, ...rest }) => ({
     ...rest,
     name,
     root: root ?? `${home}/${name}`,
     patienceMs: patience,
+    ...(upWithin === undefined ? {} : { upWithinMs: upWithin }),
     priceMicros: price,
     ...(shape ? { nodes: declaredNodes({ site: name, count: nodes, shape, topology, labels, taints }) } : {}),
   }))

@@ -53,11 +53,12 @@ export function createLocal(options: LocalOptions): Provider & { prepare(): Prom
   return {
     name: 'local',
     sites: () =>
-      options.sites.map(({ name, jurisdictions, patienceMs, egress }) => ({
+      options.sites.map(({ name, jurisdictions, patienceMs, upWithinMs, egress }) => ({
         provider: 'local',
         name,
         jurisdictions,
         patienceMs,
+        ...(upWithinMs === undefined ? {} : { upWithinMs }),
         ...(egress ? { egress } : {}),
       })),
     async prepare() {

@@ -39,12 +39,13 @@ const bootMs = 2_000
 /** The options of the sites that a file declares. */
 export const simulatedOptions = ({ sites }: z.output<typeof SimulatedConfig>): SimulatedOptions => ({
   seed: 1,
-  sites: sites.map(({ name, jurisdictions, patience, egress, quota, profile, ...site }) => {
+  sites: sites.map(({ name, jurisdictions, patience, upWithin, egress, quota, profile, ...site }) => {
     const { tier, price, nodes, shape, boot = profile ? undefined : bootMs, run, terms, troubles } = site
     return {
       name,
       jurisdictions,
       patienceMs: patience,
+      ...(upWithin === undefined ? {} : { upWithinMs: upWithin }),
       ...(egress ? { egress } : {}),
       ...(quota === undefined ? {} : { quota }),
       ...(profile ? { profile } : {}),

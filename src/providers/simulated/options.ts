@@ -37,6 +37,12 @@ export const SimulatedOptions = z.strictObject({
 })
 export type SimulatedOptions = z.input<typeof SimulatedOptions>
 
+/** Nodes of a site that behaves as a provider get twice as long to come up as they take there. */
+export const upWithinMsOf = ({ upWithinMs, profile }: SimulatedSite, { bootMs }: Faults): number | undefined =>
+  upWithinMs ?? (profile && 2 * bootMs[1] > ordinaryMs ? 2 * bootMs[1] : undefined)
+
+const ordinaryMs = 120_000
+
 /**
  * The faults of one site: those of all, over which go those of its profile, its own, and its pace. Rates go over rates one
  * by one; windows and changes come together.

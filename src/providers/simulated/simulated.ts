@@ -7,7 +7,7 @@ import type { BillLine } from './books.ts'
 import { lateFates } from './fate.ts'
 import type { Supply as Change } from './faults.ts'
 import { type Gang, outputOf, type Part } from './gang.ts'
-import { faultsOf, SimulatedOptions, type SimulatedSite } from './options.ts'
+import { faultsOf, SimulatedOptions, type SimulatedSite, upWithinMsOf } from './options.ts'
 import type { Down } from './outages.ts'
 import { createSite, type SiteState } from './site.ts'
 import { createSupply, type Supply } from './supply.ts'
@@ -51,7 +51,15 @@ export type SimulatedCloud = {
 }
 
 /** One site with all that stands around it. */
-type Place = { site: SimulatedSite; state: SiteState; supply: Supply; weather: Weather; view: View; wire: Wire }
+type Place = {
+  site: SimulatedSite
+  upWithinMs: number | undefined
+  state: SiteState
+  supply: Supply
+  weather: Weather
+  view: View
+  wire: Wire
+}
 
 export function createSimulated(given: SimulatedOptions & { clock: Clock }): SimulatedCloud {
   const { clock, ...rest } = given
@@ -66,7 +74,7 @@ export function createSimulated(given: SimulatedOptions & { clock: Clock }): Sim
       const state = createSite({ seed, site, faults, weather, supply, diary, from: clock.now() })
       const view = createView({ seed, site: site.name, faults, weather })
       const wire = createWire({ seed, site: site.name, faults, clock, weather, state, diary })
-      return [site.name, { site, state, supply, weather, view, wire }] as const
+      return [site.name, { site, upWithinMs: upWithinMsOf(site, faults), state, supply, weather, view, wire }] as const
     }),
   )
   const at = (site: string): Place => {
@@ -104,13 +112,17 @@ type Shared = {
 const openAdapter = ({ sites, at, scripts }: Shared): Provider => ({
   name: 'simulated',
   sites: () =>
-    sites.map(({ name, jurisdictions, patienceMs, egress }) => ({
-      provider: 'simulated',
-      name,
-      jurisdictions,
-      patienceMs,
-      ...(egress ? { egress } : {}),
-    })),
+    sites.map(({ name, jurisdictions, patienceMs, egress }) => {
+      const { upWithinMs } = at(name)
+      return {
+        provider: 'simulated',
+        name,
+        jurisdictions,
+        patienceMs,
+        ...(upWithinMs === undefined ? {} : { upWithinMs }),
+        ...(egress ? { egress } : {}),
+      }
+    }),
   offers: (site, signal) =>
     at(site).wire({ name: 'offers', token: '' }, signal, (_, now) => succeed(offersOf(at(site), now))),
   launch: (order, signal) =>

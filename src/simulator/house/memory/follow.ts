@@ -50,7 +50,7 @@ function factsOf(memory: Memory, claims: Map<string, number>, now: number): Fact
       const row = sites.get(key)
       if (!row) return []
       const { reach, since, detail, site } = row
-      return [{ site: key, reach, since, detail, patienceMs: site.patienceMs }]
+      return [{ site: key, reach, since, detail, patienceMs: site.patienceMs, upWithinMs: site.upWithinMs ?? null }]
     }),
   })
 }
