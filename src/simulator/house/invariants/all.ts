@@ -7,9 +7,11 @@ import { budgetsHold, quotasHold } from './limits.ts'
 import { entriesNeverChange, spentIsTheSum, theLedgerAgreesWithTheBill, theLedgerIsExact } from './money.ts'
 import { endedStaysEnded, statesMoveAsTheirTablesSay } from './moves.ts'
 import { claimsGoUp, noNodeIsGivenTwice, offersAreNotOversubscribed } from './owner.ts'
+import { tasksCountOnce } from './tasks.ts'
 import { endsAreExplained, eventsAreInOrder, everythingEndsOrWaits, whoWaitsIsTold } from './told.ts'
 import { attemptsAreNumbered, nothingRunsTwice } from './twice.ts'
 import { newWorkGoesElsewhere, unknownIsLeftAlone, verdictsHaveCauses } from './unknown.ts'
+import { workIsWhereItMayBe } from './where.ts'
 import { gangsAreWhole, preemptedWhole } from './whole.ts'
 
 /** A checker of each invariant, for one world, in the order of the rules that they stand for. */
@@ -32,6 +34,7 @@ export const createInvariants = (): Invariant[] => [
   preemptedWhole(),
   nothingRunsTwice(),
   attemptsAreNumbered(),
+  tasksCountOnce(),
   unknownIsLeftAlone(),
   newWorkGoesElsewhere(),
   whoWaitsIsTold(),
@@ -42,6 +45,7 @@ export const createInvariants = (): Invariant[] => [
   theLedgerIsExact(),
   spentIsTheSum(),
   theLedgerAgreesWithTheBill(),
+  workIsWhereItMayBe(),
   budgetsHold(),
   quotasHold(),
   nothingGrowsWithoutBound(),

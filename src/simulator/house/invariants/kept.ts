@@ -108,13 +108,24 @@ export function endsAreSeenTo(): Invariant {
     when: 'always',
     check(seen) {
       const there = new Set(seen.gangs.filter(({ gang }) => !gang.closed).map(({ gang }) => gang.token))
-      const waited = [...seen.known.leases.values()].flatMap((lease) => waiting(lease, there, seen))
+      const waited = [
+        ...[...seen.known.leases.values()].flatMap((lease) => waiting(lease, there, seen)),
+        ...[...seen.known.attempts.values()].flatMap((attempt) => starting(attempt, seen)),
+      ]
       const overdue = patience(seen.now, waited)
       return waited
         .filter(({ key }) => overdue.has(key))
         .map(({ what, mostMs }) => `${what} for more than ${mostMs} ms`)
     },
   }
+}
+
+/** It gets up, or is withdrawn. */
+function starting({ id, state }: AttemptRow, { known, able, bounds }: Seen): (Passing & { what: string })[] {
+  const lease = known.leaseOf(id)
+  if (state !== 'starting' || !lease) return []
+  const isAble = able(`${lease.provider}/${lease.site}`)
+  return [{ key: `start ${id}`, isAble, mostMs: bounds.endMs, what: `attempt ${id} was starting` }]
 }
 
 function waiting(lease: LeaseRow, there: ReadonlySet<string>, { able, bounds }: Seen): (Passing & { what: string })[] {

@@ -183,6 +183,49 @@ export const plantedInWork: readonly Planted[] = [
     ),
   },
   {
+    fault: 'an attempt is given up, and its tasks are not given back',
+    breaks: 'each task counts once, and none is left with who has ended',
+    loops: rash({ retire: true }),
+    story: {
+      workloads: [{ kind: 'array', name: 'many', run: 'work', tasks: 40, parallelism: 2 }],
+      async afterStep({ house: { store, clock } }, step) {
+        if (step !== 6) return
+        const [array] = await store.workloads.list({}, { size: 1 })
+        for (const { lease } of array ? await store.workloads.attempts(array.id) : [])
+          if (lease) await store.agents.tasks(lease.id, { ended: [], held: [], wanted: 2 }, clock.now())
+      },
+    },
+  },
+  {
+    fault: 'it is forgotten where work may be',
+    breaks: 'work is only where it may be',
+    store: (store) => ({
+      ...store,
+      placement: {
+        ...store.placement,
+        snapshot: async (options) => {
+          const snapshot = await store.placement.snapshot(options)
+          const waiting = snapshot.waiting.map((one) => ({
+            ...one,
+            workload: { ...one.workload, spec: { ...one.workload.spec, data: [] } },
+          }))
+          return { ...snapshot, waiting }
+        },
+      },
+    }),
+    story: {
+      workloads: [
+        {
+          kind: 'job',
+          name: 'private',
+          run: 'train',
+          nodes: 1,
+          data: [{ name: 'patients', location: 's3://patients', jurisdictions: ['US'] }],
+        },
+      ],
+    },
+  },
+  {
     fault: 'an attempt that is well is given up at a site that answers',
     breaks: 'what is well is left alone, for its patience where nobody answers',
     loops: rash({ retire: true }),

@@ -16,7 +16,7 @@ import type { Entry } from '#model/entry.ts'
 import type { Operation } from '#model/operation.ts'
 import type { Rank } from '#model/rank.ts'
 import type { Replica } from '#model/replica.ts'
-import type { AttemptRow, LeaseRow, WorkloadRow } from './tables.ts'
+import type { AttemptRow, LeaseRow, TaskRow, WorkloadRow } from './tables.ts'
 
 /** Reads the tables of a PostgreSQL at one instant. It takes milliseconds, unlike a store in memory. */
 export const readTables = (database: Database): Promise<Tables> => database.readAtOnce(tablesOf)
@@ -27,7 +27,9 @@ async function tablesOf(on: Executor): Promise<Tables> {
   const sites = await listSites(on)
   return {
     workloads: byId(
-      await rows(sql<WorkloadRow>`select ${workloadColumns('w')}, w.refusal, w.due_at as "dueAt" from workloads w`),
+      await rows(sql<WorkloadRow>`select ${workloadColumns('w')}, w.refusal, w.due_at as "dueAt",
+        w.tasks_leased as "tasksLeased", w.tasks_succeeded as "tasksSucceeded", w.tasks_failed as "tasksFailed"
+      from workloads w`),
     ),
     replicas: keyed(await rows(sql<Replica>`select ${replicaColumns('r')} from replicas r`), ({ workload, replica }) =>
       keyOf(workload, replica),
@@ -42,6 +44,10 @@ async function tablesOf(on: Executor): Promise<Tables> {
       keyOf(lease, rank),
     ),
     operations: byId(await rows(sql<Operation>`select ${operationColumns('o')} from operations o`)),
+    tasks: keyed(
+      await rows(sql<TaskRow>`select workload, index, state, attempt, exit_code as "exitCode" from tasks`),
+      ({ workload, index }) => keyOf(workload, index),
+    ),
     entries: keyed(await rows(sql<Entry>`select ${entryColumns} from entries e`), ({ lease, from }) =>
       keyOf(lease, from),
     ),
@@ -66,7 +72,7 @@ const keyed = <Row>(rows: Row[], key: (row: Row) => string): Table<Row> => new M
 async function counted(on: Executor): Promise<Tables['counts']> {
   const { rows } = await sql<Tables['counts']>`
     select (select count(*)::int from events) as events, (select count(*)::int from plans) as plans,
-      (select count(*)::int from tasks) as tasks, (select count(*)::int from idempotency) as idempotency,
+      (select count(*)::int from idempotency) as idempotency,
       (select count(*)::int from control_planes) as control_planes
   `.execute(on)
   const [row] = rows

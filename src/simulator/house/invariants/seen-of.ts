@@ -11,12 +11,13 @@ export const noTables: Tables = {
   leases: new Map(),
   ranks: new Map(),
   operations: new Map(),
+  tasks: new Map(),
   entries: new Map(),
   spent: new Map(),
   sites: new Map(),
   projects: new Map(),
   claims: new Map(),
-  counts: { events: 0, plans: 0, tasks: 0, idempotency: 0, control_planes: 0 },
+  counts: { events: 0, plans: 0, idempotency: 0, control_planes: 0 },
 }
 
 /** What there is to see, nothing but what is given, where all that should happen can. */

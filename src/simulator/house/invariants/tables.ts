@@ -23,6 +23,8 @@ export type Tables = {
   /** By `lease rank`. */
   ranks: Table<Rank>
   operations: Table<Operation>
+  /** By `workload index`. */
+  tasks: Table<TaskRow>
   /** By `lease from`. */
   entries: Table<Entry>
   /** By `kind/name`. */
@@ -31,13 +33,28 @@ export type Tables = {
   projects: Table<Project>
   claims: Table<ClaimRow>
   /** How many rows there are of what no invariant reads. */
-  counts: Readonly<Record<'events' | 'plans' | 'tasks' | 'idempotency' | 'control_planes', number>>
+  counts: Readonly<Record<'events' | 'plans' | 'idempotency' | 'control_planes', number>>
 }
 export type Table<Row> = ReadonlyMap<string, Readonly<Row>>
 
-export type WorkloadRow = Workload & { refusal: Refusal | null; dueAt: number | null }
+export type WorkloadRow = Workload & {
+  refusal: Refusal | null
+  dueAt: number | null
+  /** Of an array: how many of its tasks are so. */
+  tasksLeased: number
+  tasksSucceeded: number
+  tasksFailed: number
+}
 export type AttemptRow = Attempt & { preemptedFor: string | null }
 export type LeaseRow = Lease & { shape: string; graceMs: number }
+/** A task of an array that was leased at least once, and by which of its attempts it is now. */
+export type TaskRow = {
+  workload: string
+  index: number
+  state: 'waiting' | 'leased' | 'succeeded' | 'failed'
+  attempt: number | null
+  exitCode: number | null
+}
 export type SpentRow = { kind: string; name: string; amountMicros: bigint }
 export type SiteRow = SiteReach & { info: Site; offers: Offer[]; nodes: Node[] | null }
 export type ClaimRow = { name: string; holder: string; epoch: number }
@@ -52,6 +69,7 @@ export const tableNames = [
   'leases',
   'ranks',
   'operations',
+  'tasks',
   'entries',
   'spent',
   'sites',

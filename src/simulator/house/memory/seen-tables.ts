@@ -17,6 +17,7 @@ export function createSeenTables(tables: Tables): () => Seen {
     leases: work.leases(),
     ranks: work.ranks(),
     operations: work.operations(),
+    tasks: work.tasks(),
     entries: money.entries(),
     spent: money.spent(),
     sites: money.sites(),
@@ -25,7 +26,6 @@ export function createSeenTables(tables: Tables): () => Seen {
     counts: {
       events: tables.events.size,
       plans: tables.plans.size,
-      tasks: tables.tasks.size,
       idempotency: tables.idempotency.size,
       control_planes: tables.planes.size,
     },
@@ -36,13 +36,25 @@ const idOf = ({ id }: { id: string }): string => id
 const nameOf = ({ name }: { name: string }): string => name
 const copy = <Row extends object>(row: Row): Row => ({ ...row })
 
-const createSeenWork = ({ workloads, replicas, attempts, leases, ranks, operations }: Tables) => ({
-  workloads: follow(workloads, idOf, (row) => ({ ...workloadOf(row), refusal: row.refusal, dueAt: row.dueAt })),
+const createSeenWork = ({ workloads, replicas, attempts, leases, ranks, operations, tasks }: Tables) => ({
+  workloads: follow(workloads, idOf, (row) => ({
+    ...workloadOf(row),
+    refusal: row.refusal,
+    dueAt: row.dueAt,
+    tasksLeased: row.tasksLeased,
+    tasksSucceeded: row.tasksSucceeded,
+    tasksFailed: row.tasksFailed,
+  })),
   replicas: follow(replicas, ({ workload, replica }) => keyOf(workload, replica), replicaOf),
   attempts: follow(attempts, idOf, (row) => ({ ...attemptOf(row), preemptedFor: row.preemptedFor })),
   leases: follow(leases, idOf, (row) => ({ ...leaseOf(row), shape: row.shape, graceMs: row.graceMs })),
   ranks: follow(ranks, ({ lease, rank }) => keyOf(lease, rank), rankOf),
   operations: follow(operations, idOf, operationOf),
+  tasks: follow(
+    tasks,
+    ({ workload, index }) => keyOf(workload, index),
+    ({ workload, index, state, attempt, exitCode }) => ({ workload, index, state, attempt, exitCode }),
+  ),
 })
 
 const createSeenMoney = ({ entries, spent, sites, projects, claims }: Tables) => ({
