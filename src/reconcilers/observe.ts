@@ -7,6 +7,7 @@ import type { Claim } from '#store/store.ts'
 import { compare, type Doubts, noDoubts } from './compare.ts'
 import { listeningSince, memory } from './memory.ts'
 import type { House, Reconciler } from './reconciler.ts'
+import { restAfter } from './resting.ts'
 import { sideBySide, within } from './side-by-side.ts'
 
 /** How often a site is asked what is there while leases are, and otherwise; and what it offers. */
@@ -140,7 +141,7 @@ async function lookWith(look: Look): Promise<void> {
   const facts = { leases, sightings: listed.value, since: listeningSince(house), now }
   const seen = compare(facts, watched.doubts)
   if (seen.length > 0) await store.sites.saw(seen, now)
-  watched.restUntil = clock.now() + (clock.now() - began) * restTimes
+  watched.restUntil = clock.now() + restAfter(clock.now() - began, restTimes)
 }
 
 /** Offers and nodes: now and then, and at once when a site is back. */

@@ -27,3 +27,14 @@ test('a loop rests longer after a long turn, and not at all while there is more'
   now = 1650
   assert.equal(await look(), 'none')
 })
+
+test('a turn that was held up for hours is not rested for', async () => {
+  let now = 0
+  const house = { clock: { now: () => now, sleep: async () => {} } } as unknown as House // all that it looks at
+  const turn = resting({ leastMs: 50, times: 4 }, async () => {
+    now += 3_600_000
+    return { status: 'held up' }
+  })
+  await turn(house, new AbortController().signal)
+  assert.deepEqual(await turn(house, new AbortController().signal), { status: 'rested', at: 3_600_000 + 30_000 })
+})

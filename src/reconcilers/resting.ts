@@ -8,6 +8,15 @@ type Rest = {
   times: number
 }
 
+/**
+ * Nobody rests longer for the time that a look took: one that seems to have taken more was held up by something that is
+ * over, such as a process that stood still.
+ */
+const mostMs = 30_000
+
+/** How long to rest after a look: so many times as long as it took. */
+export const restAfter = (tookMs: number, times: number): number => Math.min(mostMs, tookMs * times)
+
 /** Lets a loop rest after each turn that was of no use, however often it is nudged. One that asks for `more` is followed at once. */
 export function resting({ leastMs, times }: Rest, turn: Reconciler['turn']): Reconciler['turn'] {
   const remembered = memory(() => ({ until: -Infinity }))
@@ -17,7 +26,7 @@ export function resting({ leastMs, times }: Rest, turn: Reconciler['turn']): Rec
     if (began < rest.until) return { status: 'rested', at: rest.until }
     const found = await turn(house, signal)
     const now = house.clock.now()
-    if (!found.more && !found.useful) rest.until = Math.max(began + leastMs, now + (now - began) * times)
+    if (!found.more && !found.useful) rest.until = Math.max(began + leastMs, now + restAfter(now - began, times))
     return found
   }
 }

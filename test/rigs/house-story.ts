@@ -33,6 +33,8 @@ export type HouseStory = AsyncDisposable &
     /** Until all has ended at all sites and everything that must be true at rest is looked at. */
     toRest(): Promise<void>
     kill(ambush: Partial<Omit<Ambush, 'blow'>> & { plane?: string; downMs?: number }): void
+    /** Its process stands still from such a call on, and does not know. */
+    pause(ambush: Partial<Omit<Ambush, 'blow'>> & { plane?: string; forMs: number }): void
     cut(site: string, how?: 'unreachable' | 'hanging'): void
     restore(site: string): void
   }
@@ -95,9 +97,10 @@ export async function aHouse(given: Given = {}): Promise<HouseStory> {
       assert.deepEqual(await checkers.lookAtRest(), [])
       for (const { name } of sites) assert.deepEqual(cloud.used(name), [0], `something is left at ${name}`)
     },
-    kill({ plane = 'a', call = '', nth = 1, edge = 'after', downMs = 1_000 }) {
-      world.planes.lives.get(plane)?.ambush({ call, nth, edge, blow: 'die', downMs })
-    },
+    kill: ({ plane = 'a', downMs = 1_000, ...where }) =>
+      world.planes.lives.get(plane)?.ambush({ ...anyCall, ...where, blow: 'die', downMs }),
+    pause: ({ plane = 'a', forMs, ...where }) =>
+      world.planes.lives.get(plane)?.ambush({ ...anyCall, ...where, blow: 'pause', forMs }),
     cut(site, how) {
       away.add(`simulated/${site}`)
       cloud.cut(site, how)
@@ -109,6 +112,8 @@ export async function aHouse(given: Given = {}): Promise<HouseStory> {
     [Symbol.asyncDispose]: world.close,
   }
 }
+
+const anyCall = { call: '', nth: 1, edge: 'after' } as const
 
 type More = Partial<WrittenSpec> & { runMs?: number; exitCode?: number; stopMs?: number }
 
