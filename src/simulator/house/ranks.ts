@@ -57,8 +57,9 @@ export function createRanks(options: Options): Ranks {
         async retire(handle, graceMs, signal) {
           const answer = await adapter.retire(handle, graceMs, signal)
           const gang = gangOf(cloud, handle.site, handle.token)
-          if (gang?.stop) for (const agent of agents.get(handle.token) ?? []) agent.terminate(graceMs)
           const here = agents.get(handle.token)
+          // Where a node never came there is no agent.
+          if (gang?.stop) for (const agent of Object.values(here ?? [])) agent.terminate(graceMs)
           if (!gang && here) {
             past.set(handle.token, here)
             agents.delete(handle.token)
