@@ -166,25 +166,22 @@ function mustBeNew(present: unknown): void {
 export const secret: Step = async (pair, draw) => {
   const of = draw.of(['default', 'default', 'red'])
   const name = draw.of(['TOKEN', 'TOKEN', 'KEY'])
-  const { at } = pair.clock
-  const asked = draw.chance(0.3) ? mustBeNew : undefined
+  const asked = draw.chance(0.2) ? mustBeNew : undefined
   const sealed = Uint8Array.of(draw.below(256), 1, 2)
   const mark = draw.of(['key-1', 'key-2'])
-  switch (draw.below(10)) {
+  if (draw.chance(0.5))
+    await pair.ask((store) => store.secrets.put(of, { name, sealed, updatedAt: pair.clock.at }, asked))
+  if (draw.chance(0.3)) await pair.ask((store) => store.secrets.remove(of, name, asked))
+  if (draw.chance(0.3)) await pair.ask((store) => store.secrets.sameKey(mark))
+  switch (draw.below(4)) {
     case 0:
       return pair.ask((store) => store.secrets.list(of))
     case 1:
       return pair.ask((store) => store.secrets.find(of, name))
     case 2:
       return pair.ask((store) => store.secrets.get(of, [name, 'NONE']))
-    case 3:
-      return pair.ask((store) => store.secrets.remove(of, name, asked))
-    case 4:
-      return pair.ask((store) => store.secrets.sameKey(mark))
-    case 5:
-      return pair.ask((store) => store.secrets.hasKey())
     default:
-      return pair.ask((store) => store.secrets.put(of, { name, sealed, updatedAt: at }, asked))
+      return pair.ask((store) => store.secrets.hasKey())
   }
 }
 

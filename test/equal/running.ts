@@ -22,6 +22,8 @@ export const claimOperations: Step = async (pair, draw, told) => {
   told.operations.push(...claimed.map(({ id, tries, lease }) => ({ id, tries, lease, holder: options.holder })))
   told.operations.splice(0, told.operations.length - 12)
   await pair.ask((store) => store.operations.nextAt(options.kind, pair.clock.at))
+  // At the very moment at which a claim ends it still holds.
+  if (options.seconds === 0) await pair.ask((store) => store.operations.claim({ ...options, seconds: 1 }))
 }
 
 export const settle: Step = async (pair, draw, told) => {
@@ -60,6 +62,17 @@ export const launch: Step = async (pair, draw) => {
   for (const operation of await pair.ask((store) => store.operations.claim(options))) {
     if (draw.chance(0.2)) continue
     const { id, tries, lease, attempt } = operation
+    if (draw.chance(0.1)) {
+      const detail = 'no room after all'
+      const refused: Change[] = [
+        { change: 'lease', id: lease, to: 'refused' },
+        { change: 'attempt', id: attempt.id, to: 'refused', reason: detail },
+      ]
+      await pair.ask((store) =>
+        store.operations.settle({ id, tries, holder: options.holder }, { state: 'failed', detail }, refused),
+      )
+      continue
+    }
     const since = draw.chance(0.3) ? { since: about(pair, draw) } : {}
     const changes: Change[] = [
       { change: 'lease', id: lease, to: 'starting', ...since },
@@ -97,9 +110,16 @@ export const lose: Step = async (pair, draw) => {
   const attempt = tables.attempts.get(lease?.attempt ?? '')
   if (!lease || !attempt) return
   const kept = { lease: lease.id, lost: draw.some([0, 1], 2) }
-  const again = { losses: 1, failures: 0, notBefore: clock.at, avoid: {}, ...(draw.chance(0.8) && { kept }) }
+  const again = {
+    losses: 1,
+    failures: 0,
+    notBefore: clock.at,
+    avoid: draw.chance(0.3) ? { 'local/west': clock.at + draw.of([0, 2_000]) } : {},
+    ...(draw.chance(0.8) && { kept }),
+  }
   const changes: Change[] = [
-    { change: 'lease', id: lease.id, to: 'stopping' },
+    { change: 'lease', id: lease.id, to: draw.of(['lost', 'stopping']) },
+    ...(draw.chance(0.3) ? [{ change: 'lease', id: lease.id, to: 'stopping' } as const] : []),
     { change: 'attempt', id: attempt.id, to: 'lost', reason: 'its nodes are gone' },
     { change: 'replica-waits', workload: attempt.workload, replica: attempt.replica, ...again },
     ...(draw.chance(0.5)
@@ -161,7 +181,7 @@ function aChange(pair: Pair, draw: Draw): Change {
   const its = tables.attempts.byWorkload.get(workload).filter((one) => one.replica === replica)
   const before = draw.one(its.flatMap(({ id }) => tables.leases.byAttempt.get(id)))
   const kept = before && { lease: before.id, lost: draw.some([0, 1], 1) }
-  const avoid = draw.chance(0.4) ? { [draw.of(['local/west', 'x'])]: about(pair, draw) } : {}
+  const avoid = draw.chance(0.4) ? { [draw.of(['local/west', 'x'])]: draw.of([clock.at, about(pair, draw)]) } : {}
   const counted = { losses: draw.below(3), failures: draw.below(3), notBefore: draw.of([0, clock.at + 10_000]) }
   const all: [Change, ...Change[]] = [
     {
@@ -263,7 +283,7 @@ export const tasks: Step = async (pair, draw) => {
   const number = tables.attempts.get(lease.attempt)?.number ?? 1
   const mine = tables.tasks.leased.get(`${lease.workload} ${number}`).map(({ index }) => index)
   const ended = draw.some(mine, 6).map((index) => {
-    const times = { startedAt: draw.chance(0.9) ? clock.at - draw.below(1000) : 7, endedAt: clock.at }
+    const times = { startedAt: draw.of([clock.at - 5, 7]), endedAt: clock.at }
     return { index, exit: { ...signals, code: draw.of([0, 0, 1, 9]) }, ...times }
   })
   const held = draw.some(mine, 8)

@@ -28,6 +28,7 @@ options:
   --from <n>     the first (1)
   --steps <n>    steps of a story (120)
   --minutes <n>  no seed begins later (60)
+  --shrink <n>   seconds for making a story that differs shorter (60)
 `
 
 const { values } = parseArgs({
@@ -36,6 +37,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     steps: { type: 'string', default: '120' },
     minutes: { type: 'string', default: '60' },
+    shrink: { type: 'string', default: '60' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 })
@@ -95,6 +97,7 @@ async function trySeed(ground: Ground, seed: number, steps: number): Promise<boo
   if (!wrong) return true
   console.log(`seed ${seed}: ${wrong.join('\n')}`)
   const fewest = await shrink(ground, numbers, seed)
+  if (fewest.length === numbers.length) return false
   const again = await tell(ground, seed, stepping(fewest))
   console.log(`seed ${seed}, with ${fewest.length} steps (${fewest.join(' ')}): ${again?.join('\n')}`)
   return false
