@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 
-import { signal, taggedProcesses } from '#kit/processes.ts'
-import { leaseTag, rankTag } from '#model/agent-folder.ts'
+import { type ProcessIdentity, signal, taggedProcesses } from '#kit/processes.ts'
+import { agentFiles, leaseTag, rankTag } from '#model/agent-folder.ts'
 
 type Started = { pid: number; agent: boolean }
 
@@ -19,7 +20,7 @@ const fewAgents = 10
 
 /** Sends a signal to one agent, drawn at random, and returns its process; null while only a few run. */
 export async function strikeAgent(scratch: string, name: NodeJS.Signals, draw: () => number): Promise<number | null> {
-  const agents = (await started(scratch)).filter(({ agent }) => agent)
+  const agents = (await started(scratch)).filter(({ pid, agent }) => agent && isItself(pid))
   if (agents.length < fewAgents) return null
   const drawn = agents[Math.floor(draw() * agents.length)]
   return drawn !== undefined && signal(drawn.pid, name) ? drawn.pid : null
@@ -27,6 +28,22 @@ export async function strikeAgent(scratch: string, name: NodeJS.Signals, draw: (
 
 export async function killAll(scratch: string): Promise<void> {
   for (const { pid } of await started(scratch)) signal(pid, 'SIGKILL')
+}
+
+/**
+ * Whether a process that looks like an agent is the one that its folder names. What it runs looks the same for a moment,
+ * between fork and exec; who kills that has killed a rank, and its job has failed.
+ */
+function isItself(pid: number): boolean {
+  try {
+    const folder =
+      commandOf(pid)
+        .split('\0')
+        .findLast((word) => word.startsWith('/')) ?? ''
+    return (JSON.parse(readFileSync(join(folder, agentFiles.agent), 'utf8')) as ProcessIdentity).pid === pid // its own file
+  } catch {
+    return false // not yet, or not any more
+  }
 }
 
 function commandOf(pid: number): string {
