@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
 import { coverageText, createCoverage, statesText } from '#simulator/house/coverage.ts'
-import { storyOf } from '#simulator/house/draw.ts'
+import { measures, storyOf } from '#simulator/house/draw.ts'
 import { endingText, storyText } from '#simulator/house/tell.ts'
 import { onMemory } from '#simulator/house/on-memory.ts'
 import { type Ending, runStory } from '#simulator/house/run.ts'
@@ -29,10 +29,13 @@ const { values } = parseArgs({
     shrink: { type: 'string', default: '60' },
     /** Goes on after a failure, and tells of all in the end. */
     'keep-going': { type: 'boolean', default: false },
+    /** How much there is in a story: `story`, or `fleet`. */
+    measure: { type: 'string', default: 'story' },
     states: { type: 'boolean', default: false },
   },
 })
 
+const measure = values.measure === 'fleet' ? measures.fleet : measures.story
 const backing = await backingOf(values.store)
 const coverage = createCoverage()
 const total = { stories: 0, simulatedMs: 0, calls: 0, failed: [] as number[] }
@@ -56,7 +59,7 @@ async function runOne(story: Story): Promise<Ending> {
 if (values.seed !== undefined || values.replay !== undefined) {
   const story =
     values.replay === undefined
-      ? storyOf(Number(values.seed))
+      ? storyOf(Number(values.seed), measure)
       : (JSON.parse(readFileSync(values.replay, 'utf8')) as Story)
   const ending = await runOne(story)
   console.log(`${storyText(story)}\n\n${endingText(ending, Number(values.lines))}`)
@@ -68,7 +71,7 @@ const until = began + Number(values.minutes) * 60_000
 const first = Number(values.from)
 let saidAt = began
 for (let seed = first; seed < first + Number(values.seeds) && performance.now() < until; seed++) {
-  const story = storyOf(seed)
+  const story = storyOf(seed, measure)
   const ending = await runOne(story)
   coverage.add(ending.coverage)
   total.stories++

@@ -8,31 +8,65 @@ import type { Step, Story } from './story.ts'
 export type Measure = {
   workloads: [number, number]
   lastsMs: [number, number]
+  planes: [number, number]
+  sites: [number, number]
+  /** At each site. */
+  nodes: [number, number]
+  faults: [number, number]
+  /** How long work runs. */
+  runMs: readonly [number, ...number[]]
+  /** At which share of the sites our agents run the ranks. */
+  agents: number
 }
 
-export const smallMeasure: Measure = { workloads: [3, 14], lastsMs: [5 * 60_000, 40 * 60_000] }
+const [minuteMs, hourMs] = [60_000, 3_600_000]
+
+export const measures = {
+  /** Much happens at once, and is over soon. */
+  story: {
+    workloads: [3, 14],
+    lastsMs: [5 * minuteMs, 40 * minuteMs],
+    planes: [1, 3],
+    sites: [1, 3],
+    nodes: [1, 12],
+    faults: [0, 12],
+    runMs: [500, 5_000, 30_000, 2 * minuteMs, 10 * minuteMs],
+    agents: 0.5,
+  },
+  /** A hundred workloads in some hours, as a fleet of some hundred nodes might have. */
+  fleet: {
+    workloads: [100, 100],
+    lastsMs: [2 * hourMs, 2 * hourMs],
+    planes: [1, 1],
+    sites: [2, 2],
+    nodes: [40, 60],
+    faults: [20, 40],
+    runMs: [10 * minuteMs, 20 * minuteMs, hourMs],
+    agents: 0,
+  },
+} as const satisfies Record<string, Measure>
 
 /** Draws a story: the same seed and measure give the same. */
-export function storyOf(seed: number, measure: Measure = smallMeasure): Story {
+export function storyOf(seed: number, measure: Measure = measures.story): Story {
   const draw = createDraw(createRandom(`story ${seed}`))
   const calmAt = draw.between(...measure.lastsMs)
-  const sites = Array.from({ length: draw.between(1, 3) }, (_, i) => siteOf(draw, i))
+  const sites = Array.from({ length: draw.between(...measure.sites) }, (_, i) => siteOf(draw, i, measure))
   const names = sites.map(({ name }) => name)
-  const planes = ['a', 'b', 'c'].slice(0, draw.between(1, 3)).map((name) => ({
+  const planes = ['a', 'b', 'c'].slice(0, draw.between(...measure.planes)).map((name) => ({
     name,
     skewMs: draw.chance(0.3) ? draw.between(-3_000, 3_000) : 0,
   }))
   const steps: Step[] = []
   const workloads = Array.from({ length: draw.between(...measure.workloads) }, (_, i) => `work-${i}`)
   for (const name of workloads)
-    steps.push(...lifeOf(draw, name, { calmAt, projects: ['default', 'team'], sites: names }))
-  for (let i = draw.between(0, 12); i > 0; i--) steps.push(faultOf(draw, { calmAt, sites: names, planes }))
+    steps.push(...lifeOf(draw, name, { ...measure, calmAt, projects: ['default', 'team'], sites: names }))
+  for (let i = draw.between(...measure.faults); i > 0; i--) steps.push(faultOf(draw, { calmAt, sites: names, planes }))
   return {
     seed,
     planes,
     cloud: { sites, faults: paceOf(draw) },
     troubles: Array.from({ length: draw.between(0, 5) }, () => troubleOf(draw, names, calmAt)),
-    agents: { sites: names.filter(() => draw.chance(0.5)), skewMs: draw.chance(0.3) ? 5_000 : 0 },
+    agents: { sites: names.filter(() => draw.chance(measure.agents)), skewMs: draw.chance(0.3) ? 5_000 : 0 },
     projects: [{ name: 'team', fields: teamOf(draw) }],
     steps: steps.sort((one, other) => one.at - other.at),
     calmAt,
@@ -61,7 +95,7 @@ const shape = {
   diskMiB: 102_400,
 }
 
-const siteOf = (draw: Draw, i: number): Story['cloud']['sites'][number] => ({
+const siteOf = (draw: Draw, i: number, { nodes }: Measure): Story['cloud']['sites'][number] => ({
   name: `site-${i}`,
   jurisdictions: ['DE', 'EU'],
   patienceMs: draw.of([10_000, 30_000, 60_000]),
@@ -70,7 +104,7 @@ const siteOf = (draw: Draw, i: number): Story['cloud']['sites'][number] => ({
       tier: draw.of(['on-demand', 'spot']),
       shape,
       priceMicros: draw.between(100_000, 5_000_000),
-      nodes: draw.between(1, 12),
+      nodes: draw.between(...nodes),
     },
   ],
 })
@@ -131,7 +165,7 @@ const teamOf = (draw: Draw): Record<string, unknown> => ({
   ...(draw.chance(0.3) && { preemption: { within: 'lower-priority', reclaim: draw.of(['never', 'any']) } }),
 })
 
-type Room = { calmAt: number; projects: [string, ...string[]]; sites: string[] }
+type Room = Pick<Measure, 'runMs' | 'agents'> & { calmAt: number; projects: [string, ...string[]]; sites: string[] }
 
 /** A workload that somebody submits, and what is asked of it later. */
 function lifeOf(draw: Draw, name: string, room: Room): Step[] {
@@ -151,9 +185,9 @@ function lifeOf(draw: Draw, name: string, room: Room): Step[] {
 
 const endings = ['stop', 'finish'] as const
 
-function specOf(draw: Draw, name: string, { projects, sites }: Room): WrittenSpec {
-  const kind = draw.of(['job', 'job', 'job', 'service', 'array'])
-  const runMs = draw.of([500, 5_000, 30_000, 120_000, 600_000])
+function specOf(draw: Draw, name: string, { projects, sites, ...room }: Room): WrittenSpec {
+  const kind = draw.of(room.agents > 0 ? ['job', 'job', 'job', 'service', 'array'] : ['job', 'job', 'job', 'service'])
+  const runMs = draw.of(room.runMs)
   const exitCode = draw.chance(0.15) ? draw.of([1, 3]) : 0
   const common = {
     name,
