@@ -14,14 +14,16 @@ const never: Away = { since: Infinity, deniedSince: Infinity, until: Infinity, p
 /** Work at a site that does not answer is left alone for its patience, and what is well is never taken for lost. */
 export function unknownIsLeftAlone(): Invariant {
   const away = new Map<string, Away>()
+  const silences: Silences = new Map()
   return {
     name: 'what is well is left alone, for its patience where nobody answers',
     rule: 7,
     when: 'always',
     check(seen) {
       for (const change of seen.changes.sites) note(away, change, seen.now)
+      noteSilences(silences, seen.events)
       return seen.changes.attempts.flatMap(({ before, after }) =>
-        after?.state === 'lost' && before?.state !== 'lost' ? lostTooSoon(after, away, seen) : [],
+        after?.state === 'lost' && before?.state !== 'lost' ? lostTooSoon(after, { away, silences }, seen) : [],
       )
     },
   }
@@ -40,7 +42,22 @@ function note(away: Map<string, Away>, { key, before, after }: RowChange<SiteRow
   } else if (isAway(before)) away.set(key, { ...(away.get(key) ?? never), until: now })
 }
 
-function lostTooSoon({ id, endedAt }: AttemptRow, away: ReadonlyMap<string, Away>, seen: Seen): string[] {
+/** All silences of each site, as events tell of them: of several between two looks rows show the last one only. */
+type Silences = Map<string, { from: number; to: number }[]>
+
+function noteSilences(silences: Silences, events: Seen['events']): void {
+  for (const { type, at, data } of events) {
+    const site = String(data['site'])
+    const all = silences.get(site) ?? []
+    if (type === 'site.unreachable') silences.set(site, [...all.slice(-20), { from: at, to: Infinity }])
+    const last = all.at(-1)
+    if (type === 'site.reachable' && last) last.to = Math.min(last.to, at)
+  }
+}
+
+type Known = { away: ReadonlyMap<string, Away>; silences: Silences }
+
+function lostTooSoon({ id, endedAt }: AttemptRow, { away, silences }: Known, seen: Seen): string[] {
   const lease = seen.known.leaseOf(id)
   const there = lease && seen.gangOf(lease.id)
   if (!there || endedAt === null || seen.lied(there) || !isHealthy(there.gang, seen)) return []
@@ -48,6 +65,10 @@ function lostTooSoon({ id, endedAt }: AttemptRow, away: ReadonlyMap<string, Away
   const { skewMs } = seen.bounds
   // Where no agent reports, a refused credential alone says nothing of what runs there.
   const mayBeLost = seen.agentsOf(there.gang.token) !== null || endedAt <= deniedSince + roundMs + skewMs
+  const wasSilent = silences
+    .get(there.site)
+    ?.some(({ from, to }) => endedAt >= from + patienceMs - skewMs && endedAt <= to + skewMs)
+  if (wasSilent && mayBeLost) return []
   if (endedAt >= since + patienceMs - skewMs && endedAt <= until + skewMs && mayBeLost) return []
   return [`attempt ${id} was given up at ${endedAt} though ${there.gang.token} runs well at ${there.site}`]
 }
