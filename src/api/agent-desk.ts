@@ -108,7 +108,11 @@ const serveTasks = (house: ApiHouse, lease: string, tasks: NonNullable<AgentRepo
   house.store.agents.tasks(lease, tasks, house.clock.now())
 
 const isNews = (answer: AgentAnswer, report: AgentReport): boolean =>
-  answer.version !== report.seen || answer.tasks.length > 0 || answer.tasksOver
+  answer.version !== report.seen || answer.tasks.length > 0 || (answer.tasksOver && couldTakeTasks(report))
+
+/** Whoever works on its last tasks has time to hear that there are no more until it asks for some. */
+const couldTakeTasks = ({ tasks }: AgentReport): boolean =>
+  tasks !== undefined && (tasks.wanted > 0 || tasks.held.length === 0)
 
 type Reported = { lease: string; report: AgentReport; before: AgentView; tasks: Tasks | null }
 

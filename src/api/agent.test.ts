@@ -155,6 +155,20 @@ test('each task of an array is leased once', async () => {
   assert.deepEqual([last.json.tasks, last.json.tasksOver], [[], true])
 })
 
+test('an agent that works on the last tasks waits for news, and is not told again and again that there are no more', async () => {
+  await using api = await anApi()
+  const [workload = ''] = await submitted(api.house.store, [anArray({ tasks: 1 })])
+  const placing = aPlacing(workload)
+  await held(api.house.store, [placing])
+  const first = await sync(api, placing.leaseId, takes(1))
+  assert.deepEqual(first.json.tasks, [0])
+  const working = { ...takes(0), tasks: { wanted: 0, held: [0], ended: [] }, seen: first.json.version, waitMs: 300 }
+  const began = performance.now()
+  const answer = await sync(api, placing.leaseId, working)
+  assert.equal(answer.json.tasksOver, true)
+  assert.ok(performance.now() - began >= 290, `it was answered after ${performance.now() - began} ms`)
+})
+
 test('an agent that never waits is held back', async () => {
   await using api = await anApi()
   const { lease } = await placed(api)
