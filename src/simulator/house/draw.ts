@@ -24,13 +24,13 @@ const [minuteMs, hourMs] = [60_000, 3_600_000]
 export const measures = {
   /** Much happens at once, and is over soon. */
   story: {
-    workloads: [3, 14],
-    lastsMs: [5 * minuteMs, 40 * minuteMs],
+    workloads: [1, 7],
+    lastsMs: [2 * minuteMs, 15 * minuteMs],
     planes: [1, 3],
     sites: [1, 3],
-    nodes: [1, 12],
-    faults: [0, 12],
-    runMs: [500, 5_000, 30_000, 2 * minuteMs, 10 * minuteMs],
+    nodes: [1, 10],
+    faults: [0, 10],
+    runMs: [500, 5_000, 30_000, 2 * minuteMs, 8 * minuteMs],
     agents: 0.5,
   },
   /** A hundred workloads in some hours, as a fleet of some hundred nodes might have. */
@@ -205,7 +205,11 @@ function specOf(draw: Draw, name: string, { projects, sites, ...room }: Room): W
     ...(draw.chance(0.1) && { placement: { sites: [`simulated/${draw.any(sites, 'site-0')}`] } }),
   } as const
   if (kind === 'service') return { ...common, kind, ports: [80], replicas: draw.between(1, 3) }
-  if (kind === 'array') return { ...common, kind, tasks: draw.between(1, 30), parallelism: draw.between(1, 12) }
+  if (kind === 'array') {
+    // Its tasks are many, and one after another.
+    const env = behaviourEnv({ runMs: Math.min(runMs, 30_000), exitCode, stopMs: 500 })
+    return { ...common, kind, env, tasks: draw.between(1, 30), parallelism: draw.between(1, 12) }
+  }
   // Now and then a gang that no site can hold.
   return { ...common, kind, nodes: draw.chance(0.07) ? 500 : draw.of([1, 1, 1, 2, 4, 8]) }
 }
