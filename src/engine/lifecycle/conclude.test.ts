@@ -337,6 +337,18 @@ test('a held workload is queued again when it is released', () => {
   assert.deepEqual(short(conclude(someFacts({ ...aJob(), state: 'held' }), aNow)), ['workload queued'])
 })
 
+test('a job that is stopped at its maximum has ended, also for a control plane whose clock is behind', () => {
+  const job = aJob({ duration: { maximum: '1h' } })
+  const reason = 'ran longer than its maximum of 1h'
+  const ranks = [aRank({ state: 'exited', exitCode: 143, endedAt: aNow })]
+  const attempts = [anAttempt(job, { state: 'stopping', reason, ranks })]
+  const facts = someFacts({ ...job, state: 'stopping', reason, startedAt: aNow }, { attempts })
+  const changes = conclude(facts, aNow + 3_600_000 - 50)
+  const ended = end(changes)
+  assert.ok(ended?.change === 'workload' && ended.to === 'failed' && ended.exitCode === 124, short(changes).join())
+  assert.ok(!short(changes).includes('workload queued'))
+})
+
 test('a job that runs longer than its maximum is stopped and fails with 124', () => {
   const job = aJob({ duration: { maximum: '1h' } })
   const late = aNow + 3_600_000

@@ -11,22 +11,24 @@ const timedOut = 124
 
 /** The end that a person asked for, or that a limit of the spec demands; `null` while it may go on. */
 export function endingOf(facts: WorkloadFacts, now: number): Ending | null {
-  const { wants, state } = facts.workload
+  const { wants, state, reason } = facts.workload
   if (wants === 'stop') return { as: 'stopped', reason: 'stopped on request' }
-  const limit = limitsOf(facts, now).find(
-    ({ at, ending }) => now >= at && !(state === 'held' && ending.as === 'failed'),
-  )
+  // By the clock of another control plane it may have been reached already: what ends for it does so by ours, too.
+  const isReached = ({ at, ending }: Limit): boolean => now >= at || (state === 'stopping' && reason === ending.reason)
+  const limit = limitsOf(facts, now).find((one) => isReached(one) && !(state === 'held' && one.ending.as === 'failed'))
   if (limit) return limit.ending
   // Released while it was still on its way down: it arrives first, and is queued from there.
   if (wants === 'hold' || state === 'stopping') return { as: 'held', reason: 'held on request' }
   return null
 }
 
+type Limit = { at: number; ending: Ending }
+
 /** The limits and when they are reached, as far as that is known: the earlier in this list wins. */
-export function limitsOf(facts: WorkloadFacts, now: number): { at: number; ending: Ending }[] {
+export function limitsOf(facts: WorkloadFacts, now: number): Limit[] {
   const { workload, attempts } = facts
   const { expiry, duration, deadline, budget } = workload.spec
-  const limits: { at: number; ending: Ending }[] = []
+  const limits: Limit[] = []
   if (expiry !== undefined) {
     const reason = `expired ${formatDuration(expiry)} after it was submitted`
     limits.push({ at: workload.createdAt + expiry, ending: { as: 'stopped', reason } })

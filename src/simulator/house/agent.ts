@@ -22,6 +22,7 @@ export type AgentOptions = {
 
 /** The program that runs one rank on a simulated node: it speaks the protocol of agents, as the real one does. */
 export type Agent = {
+  readonly rank: number
   /** What whoever looks at its node sees, as far as the agent has a say in it. */
   sighting(): Pick<RankSighting, 'state' | 'exitCode' | 'startedAt' | 'endedAt'>
   /** The node is told to end. */
@@ -38,6 +39,7 @@ export function startAgent(options: AgentOptions): Agent {
 }
 
 class SimulatedAgent implements Agent {
+  readonly rank: number
   readonly #options: AgentOptions
   #state: AgentReport['state'] = 'arrived'
   #exit: Exit | null = null
@@ -56,6 +58,7 @@ class SimulatedAgent implements Agent {
 
   constructor(options: AgentOptions) {
     this.#options = options
+    this.rank = options.rank
     this.#addresses = options.controlPlanes
   }
 

@@ -57,6 +57,10 @@ export function createRanks(options: Options): Ranks {
         async retire(handle, graceMs, signal) {
           const answer = await adapter.retire(handle, graceMs, signal)
           const gang = gangOf(cloud, handle.site, handle.token)
+<<<<<<< HEAD
+=======
+          if (gang?.stop) for (const agent of agents.get(handle.token)?.values() ?? []) agent.terminate(graceMs)
+>>>>>>> 26b9294 (What was stopped at a limit by one control plane is not started again by another whose clock is behind)
           const here = agents.get(handle.token)
           // Where a node never came there is no agent.
           if (gang?.stop) for (const agent of Object.values(here ?? [])) agent.terminate(graceMs)
@@ -90,7 +94,7 @@ function bringUp(order: CredentialedOrder, agents: Map<string, Agent[]>, options
       if (!lives()) continue
       const aheadMs = Math.round((drawOf(seed, token, rank, 'skew') * 2 - 1) * skewMs)
       const own: Clock = { now: () => clock.now() + aheadMs, sleep: clock.sleep }
-      all[rank] = startAgent({ rank, token, credential, controlPlanes, site, clock: own, network, lives })
+      all.push(startAgent({ rank, token, credential, controlPlanes, site, clock: own, network, lives }))
     }
   })
 }
@@ -114,7 +118,7 @@ function withAgents(seen: Sighting, agents: ReadonlyMap<string, Agent[]>): Sight
   return {
     ...seen,
     ranks: seen.ranks.map((one) => {
-      const agent = here[one.rank]
+      const agent = here.find(({ rank }) => rank === one.rank)
       return one.state === 'running' && agent ? { rank: one.rank, ...agent.sighting() } : one
     }),
   }
