@@ -57,13 +57,8 @@ export function createRanks(options: Options): Ranks {
         async retire(handle, graceMs, signal) {
           const answer = await adapter.retire(handle, graceMs, signal)
           const gang = gangOf(cloud, handle.site, handle.token)
-<<<<<<< HEAD
-=======
-          if (gang?.stop) for (const agent of agents.get(handle.token)?.values() ?? []) agent.terminate(graceMs)
->>>>>>> 26b9294 (What was stopped at a limit by one control plane is not started again by another whose clock is behind)
           const here = agents.get(handle.token)
-          // Where a node never came there is no agent.
-          if (gang?.stop) for (const agent of Object.values(here ?? [])) agent.terminate(graceMs)
+          if (gang?.stop) for (const agent of here ?? []) agent.terminate(graceMs)
           if (!gang && here) {
             past.set(handle.token, here)
             agents.delete(handle.token)
