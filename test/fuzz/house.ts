@@ -61,6 +61,7 @@ async function runOne(story: Story, backing: MakeBacking): Promise<Ending> {
 
 /** One seed, or one story of a file. */
 async function tellOne(): Promise<number> {
+  Error.stackTraceLimit = 30 // many stories do without: most errors there are meant, and traces take their time
   const { seed, replay, measure, lines } = options
   const backing = await backingOf(options.store)
   const story =
