@@ -1,4 +1,5 @@
-import type { AgentReport } from '#model/agent-protocol.ts'
+import { mayMove } from '#model/moves.ts'
+import { type Rank, rankMoves } from '#model/rank.ts'
 import { differs, heard, heardEveryMs } from '#store/queries/agents.ts'
 import type { Agents, AgentView } from '#store/store.ts'
 import { jsonb } from './jsonb.ts'
@@ -18,7 +19,17 @@ export const createAgents = (memory: Memory): Agents => ({
       }
       return views
     }),
-  report: (lease, said, now) => memory.write(() => report(memory, { lease, said, now })),
+  async report(lease, said, now) {
+    const known = await memory.read(() => {
+      const row = memory.ranks.get(rankKey({ lease, rank: said.rank }))
+      return row && rankOf(row)
+    })
+    if (!known) return
+    const next = heard(known, said, now)
+    const news = differs(known, next)
+    if (!news && now - (known.heardAt ?? 0) < heardEveryMs) return
+    await memory.write(() => report(memory, { next, news, now, number: said.number ?? null }))
+  },
   heard: (ranks, now) =>
     memory.write(() => {
       for (const rank of ranks) {
@@ -47,19 +58,15 @@ function viewOf({ leases, attempts, workloads, ranks }: Memory, id: string): Age
   }
 }
 
-function report(memory: Memory, { lease, said, now }: { lease: string; said: AgentReport; now: number }): void {
-  const { ranks, leases, workloads, tell } = memory
-  const row = ranks.get(rankKey({ lease, rank: said.rank }))
-  if (!row) return
-  const known = rankOf(row)
-  const next = heard(known, said, now)
-  const news = differs(known, next)
-  if (!news && now - (known.heardAt ?? 0) < heardEveryMs) return
-  const number = said.number ?? row.report
-  if (row.report > number) return
-  ranks.update(row, { ...next, endpoints: jsonb(next.endpoints), report: number })
+type Reported = { next: Rank; news: boolean; now: number; number: number | null }
+
+/** State and number are asked again: another report of the same rank may have come in between. */
+function report({ ranks, leases, workloads, tell }: Memory, { next, news, now, number }: Reported): void {
+  const row = ranks.get(rankKey(next))
+  if (!row || row.report > (number ?? row.report) || !mayMove(rankMoves, row.state, next.state)) return
+  ranks.update(row, { ...next, endpoints: jsonb(next.endpoints), report: number ?? row.report })
   if (!news) return
-  const workload = workloads.get(leases.get(lease)?.workload ?? '')
+  const workload = workloads.get(leases.get(next.lease)?.workload ?? '')
   if (workload && workload.dueAt !== null) workloads.update(workload, { dueAt: Math.min(workload.dueAt, now) })
   tell({ nudges: ['follow', 'agents'] })
 }

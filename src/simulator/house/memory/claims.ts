@@ -28,20 +28,23 @@ export function createClaims(memory: Memory): Claims {
         const row = claims.get(claim.name)
         if (row && holds(memory, claim)) claims.update(row, { expiresAt: clock.now() })
       }),
-    announce: (id, url) =>
-      write(() => {
+    async announce(id, url) {
+      const { heard, isNew } = await write(() => {
         const now = clock.now()
         const others = [...planes.all()].filter((one) => one.id !== id && one.heardAt > now - heardMs)
         const row = planes.get(id)
         if (row) planes.update(row, { url, heardAt: now })
-        else {
-          planes.insert({ id, url, heardAt: now })
+        else planes.insert({ id, url, heardAt: now })
+        const all = [{ id, url }, ...others.map((one) => ({ id: one.id, url: one.url }))]
+        return { heard: all.sort((a, b) => (a.id < b.id ? -1 : 1)), isNew: !row }
+      })
+      if (isNew)
+        await write(() => {
           tell({ nudges: ['planes'] })
-          for (const plane of planes.all()) if (plane.heardAt < now - dayMs) planes.remove(plane)
-        }
-        const heard = [{ id, url }, ...others.map((one) => ({ id: one.id, url: one.url }))]
-        return heard.sort((a, b) => (a.id < b.id ? -1 : 1))
-      }),
+          for (const plane of planes.all()) if (plane.heardAt < clock.now() - dayMs) planes.remove(plane)
+        })
+      return heard
+    },
     withdraw: (id) =>
       write(() => {
         const now = clock.now()

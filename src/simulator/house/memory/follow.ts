@@ -6,11 +6,11 @@ import { attemptOf, leaseOf, rankOf, replicaOf, workloadOf, type WorkloadRow } f
 import { all, isOver, siteOf, spentKey } from './tables.ts'
 
 export const createFollow = (memory: Memory): Follow => ({
-  due: (options) =>
-    memory.write(() => {
-      const claims = claimDue(memory, options)
-      return claims.size === 0 ? [] : factsOf(memory, claims, options.now)
-    }),
+  async due(options) {
+    const claims = await memory.write(() => claimDue(memory, options))
+    // A later look at all of it at once: what comes after the claim makes the workload due again.
+    return claims.size === 0 ? [] : memory.read(() => factsOf(memory, claims, options.now))
+  },
   nextDueAt: () => memory.read(() => memory.workloads.due.get(all)[0]?.dueAt ?? null),
 })
 

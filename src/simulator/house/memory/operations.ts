@@ -6,7 +6,11 @@ import { attemptOf, leaseOf, operationOf, type OperationRow, replicaOf, workload
 import { replicaKey } from './tables.ts'
 
 export const createOperations = (memory: Memory): Operations => ({
-  claim: (options) => memory.write(() => claim(memory, options)),
+  async claim(options) {
+    const claimed = await memory.write(() => claim(memory, options))
+    // Another moment, as in PostgreSQL: who ends a lease in between sees the claim, or is seen here.
+    return claimed.length === 0 ? [] : memory.read(() => claimed.flatMap((operation) => withRows(memory, operation)))
+  },
   nextAt: (kind, now) => memory.read(() => nextAt(memory, kind, now)),
   settle: (claimed, result, changes) =>
     memory.write(() => {
@@ -18,7 +22,7 @@ export const createOperations = (memory: Memory): Operations => ({
 
 type Asked = Parameters<Operations['claim']>[0]
 
-function claim(memory: Memory, { kind, holder, now, most, seconds }: Asked): ClaimedOperation[] {
+function claim(memory: Memory, { kind, holder, now, most, seconds }: Asked): Operation[] {
   const { operations, clock } = memory
   const found: OperationRow[] = []
   for (const row of operations.open.get(kind)) {
@@ -28,7 +32,7 @@ function claim(memory: Memory, { kind, holder, now, most, seconds }: Asked): Cla
   }
   for (const row of found)
     operations.update(row, { claimedBy: holder, tries: row.tries + 1, claimedUntil: clock.now() + seconds * 1000 })
-  return found.flatMap((row) => withRows(memory, row))
+  return found.map(operationOf)
 }
 
 function isLaunchable({ leases }: Memory, { lease }: OperationRow): boolean {
@@ -42,15 +46,15 @@ function isRetirable({ operations, clock }: Memory, { lease }: OperationRow): bo
   return !(launch?.state === 'intended' && launch.claimedUntil !== null && launch.claimedUntil >= clock.now())
 }
 
-function withRows({ leases, attempts, workloads, replicas }: Memory, row: OperationRow): ClaimedOperation[] {
-  const lease = leases.get(row.lease)
+function withRows({ leases, attempts, workloads, replicas }: Memory, operation: Operation): ClaimedOperation[] {
+  const lease = leases.get(operation.lease)
   const attempt = attempts.get(lease?.attempt ?? '')
   const workload = workloads.get(lease?.workload ?? '')
   const replica = attempt && replicas.get(replicaKey(attempt))
   if (!lease || !attempt || !workload || !replica) return []
   return [
     {
-      ...operationOf(row),
+      ...operation,
       leaseRow: { ...leaseOf(lease), graceMs: lease.graceMs, shape: lease.shape },
       workload: workloadOf(workload),
       attempt: attemptOf(attempt),

@@ -31,7 +31,8 @@ type Options = {
 
 /**
  * A store in this process instead of PostgreSQL, for the simulator: the same answers, rows and nudges, in microseconds.
- * Each call happens whole, at the moment when it is made. That it equals PostgreSQL is tested (equal.property.test.ts).
+ * Each transaction happens whole, the first of a call at the moment when that is made; what is two transactions in
+ * PostgreSQL is two here. That both are equal is tested (equal.property.test.ts).
  */
 export function createMemoryStore(options: Options): Store & { tables: Tables } {
   const { clock } = options
