@@ -44,7 +44,7 @@ export const site: Step = async (pair, draw) => {
       return pair.ask((store) => store.sites.reached(key, reach, 'why', now))
     }
     case 5:
-      return draw.chance(0.3) ? pair.ask((store) => store.sites.forget(key)) : undefined
+      return pair.ask((store) => store.sites.forget(key))
     case 6:
       return pair.ask((store) => store.market.sites())
     default:
@@ -57,7 +57,7 @@ export const market: Step = async (pair, draw) => {
   const key = draw.one(siteKeys) ?? ''
   if (draw.chance(0.6)) await pair.ask((store) => store.market.spot({ site: key, now: pair.clock.at, halfLifeMs }))
   else {
-    const since = about(pair, draw, 3_600_000)
+    const since = draw.of([0, about(pair, draw, 3_600_000)])
     await pair.ask((store) => store.market.sent(since))
   }
 }
@@ -179,7 +179,7 @@ export const secret: Step = async (pair, draw) => {
     case 1:
       return pair.ask((store) => store.secrets.find(of, name))
     case 2:
-      return pair.ask((store) => store.secrets.get(of, [name, 'NONE']))
+      return pair.ask((store) => store.secrets.get(of, ['TOKEN', 'KEY', 'NONE']))
     default:
       return pair.ask((store) => store.secrets.hasKey())
   }

@@ -111,7 +111,13 @@ export const lose: Step = async (pair, draw) => {
   if (!lease || !attempt) return
   const kept = { lease: lease.id, lost: draw.some([0, 1], 2) }
   const avoid: Record<string, number> = draw.chance(0.3) ? { 'local/west': clock.at + draw.of([0, 2_000]) } : {}
-  const again = { losses: 1, failures: 0, notBefore: clock.at, avoid, ...(draw.chance(0.8) && { kept }) }
+  const again = {
+    losses: 1,
+    failures: 0,
+    notBefore: clock.at + draw.of([0, 5_000]),
+    avoid,
+    ...(draw.chance(0.8) && { kept }),
+  }
   const changes: Change[] = [
     { change: 'lease', id: lease.id, to: draw.of(['lost', 'stopping']) },
     ...(draw.chance(0.3) ? [{ change: 'lease', id: lease.id, to: 'stopping' } as const] : []),

@@ -17,6 +17,7 @@ function commonSpec(draw: Draw): NonNullable<Common> {
     { budget: { limit: `$${draw.below(5)}.5`, whenUsed: draw.of(['stop', 'finish']) } },
     { secrets: draw.some(['TOKEN', 'KEY'], 2) },
     { data: [{ name: 'set', location: 's3://set', site: draw.of(['local/west', 'local/east']), size: '1.5GiB' }] },
+    { data: [{ name: 'set', location: 's3://set', site: draw.of(['local/west', 'local/east']), size: '1.5GiB' }] },
     { expiry: '1h' },
     { deadline: '2026-01-02T00:00:00Z' },
     { duration: draw.of([{ expected: '3h' }, { maximum: '90m' }, { expected: '1h', maximum: '2h' }]) },

@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util'
 
 import type { Clock } from '#kit/clock.ts'
+import { createMemoryStore } from '#simulator/house/memory/store.ts'
 import type { FakeClock } from '#simulator/fake-clock.ts'
 import {
   aSetClock,
@@ -103,10 +104,24 @@ async function trySeed(ground: Ground, seed: number, steps: number): Promise<boo
   return false
 }
 
+/** All that a store can be asked. */
+function methods(): string[] {
+  const store = createMemoryStore({ clock: aSetClock() })
+  const notAsked = new Set(['onNudge', 'rehearsal', 'close', 'tables'])
+  return Object.entries(store)
+    .filter(([name]) => !notAsked.has(name))
+    .flatMap(([noun, part]) =>
+      typeof part === 'function' ? [noun] : Object.keys(part).map((name) => `${noun}.${name}`),
+    )
+}
+
 function report(coverage: Coverage): void {
   console.log('\nmethod                         calls  with an answer or a write')
   for (const [name, { calls, telling }] of [...coverage].sort(([a], [b]) => (a < b ? -1 : 1)))
     console.log(`${name.padEnd(28)} ${String(calls).padStart(7)} ${String(telling).padStart(7)}`)
+  const silent = methods().filter((name) => (coverage.get(name)?.telling ?? 0) === 0)
+  // What requireSchema says is that it does not throw.
+  console.log(`\nnever asked, or never with an answer or a write: ${silent.join(', ') || 'none'}`)
 }
 
 async function run(): Promise<void> {
