@@ -32,8 +32,8 @@ export type Played = {
  * in one transaction; the loop `admit` decides and commits, as it does in production, woken by the store's nudges; who
  * is placed ends so long after that commit as he runs. What launch and lifecycle would write is written here: that the
  * lease is held and the attempt and the workload run, that they have ended and the lease is gone, or that who was
- * preempted has left and waits again; all that came since the last such write in one transaction, of which two may be
- * on their way. Every commit waits for the disk.
+ * preempted has left and waits again; all that came since the last such write in one transaction, as the
+ * loop `follow` does. Every commit waits for the disk.
  */
 export async function playDurably({ jobs, projects, site }: Configuration): Promise<Played> {
   await withPostgres({ durable: true })
@@ -206,8 +206,8 @@ function createRuns(store: Store, { jobs, played, failed }: Playing) {
   }
 }
 
-/** Agents report side by side: so many transactions are on their way at a time, each with so many reports. */
-const [mostWriting, mostInOne] = [2, 64]
+/** So many transactions are on their way at a time, each with so many: what the loop `follow` does. */
+const [mostWriting, mostInOne] = [1, 200]
 
 /** Agents report so long after the commit that their work runs; what ends before is only told to have ended. */
 const startMs = 250

@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
-import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
+import { Kysely, sql, type Transaction } from 'kysely'
 import { type CustomTypesConfig, Pool, types } from 'pg'
 
+import { PreparingDialect } from './dialect.ts'
 import { StoreProblem } from './embedded/store-problem.ts'
 import { codeOf, isCollision, isConnectionFailure, StoreFull, StoreUnavailable } from './store-unavailable.ts'
 
@@ -61,7 +62,7 @@ export async function openDatabase({ url, size = 10, patienceMs = 5000 }: Databa
   })
   pool.on('error', () => {}) // an idle connection broke; the pool drops it, and the next query gets another
   pool.on('connect', (client) => client.on('error', () => {})) // one in use: its query fails, that is enough
-  const database = over(new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) }), patienceMs)
+  const database = over(new Kysely<unknown>({ dialect: new PreparingDialect(pool) }), patienceMs)
   try {
     await requireVersion(database)
   } catch (error) {

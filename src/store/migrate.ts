@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { sql } from 'kysely'
 
 import type { Database, Executor } from './database.ts'
+import { plannedAnew } from './dialect.ts'
 import { nudge } from './queries/nudge.ts'
 import { StoreProblem } from './embedded/store-problem.ts'
 
@@ -37,7 +38,8 @@ export const thisProgram = (version: string | null = null): Program => ({ migrat
 export async function migrate(database: Database, program = thisProgram()): Promise<string[]> {
   const { migrations, version } = program
   return database.write(async (on) => {
-    await sql`set local statement_timeout = 0`.execute(on) // a step over many rows takes its time
+    // A step over many rows takes its time, and is planned for them.
+    await sql.raw(`set local statement_timeout = 0; ${plannedAnew}`).execute(on)
     await sql`select pg_advisory_xact_lock(${lock}::bigint)`.execute(on)
     await sql`create table if not exists migrations (
       name text primary key, checksum text not null, applied_at timestamptz not null default now(), version text

@@ -111,8 +111,10 @@ async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<v
 
 /** What was seen up has been launched, and what is gone never will be, though whoever asked for it died before the answer. */
 const closeLaunches = (to: 'held' | 'gone') => sql`
-  update operations set state = ${to === 'held' ? 'done' : 'failed'}, detail = ${closedDetail(to)}
-  where kind = 'launch' and state = 'intended' and lease in (select id from moved)
+  update operations o set state = ${to === 'held' ? 'done' : 'failed'}, detail = ${closedDetail(to)}
+  from moved cross join lateral (
+    select id, state from operations where lease = moved.id and kind = 'launch' offset 0 -- by its key: many more are open
+  ) its where o.id = its.id and its.state = 'intended'
 `
 
 async function retireLeases(applying: Applying, changes: Of<'retire'>[]): Promise<void> {
@@ -272,7 +274,9 @@ async function explain(applying: Applying, changes: Of<'reason'>[]): Promise<voi
 
 /** Nothing of an ended workload waits, so that the queue holds only what may be placed. */
 const leaveQueue = sql`
-  update replicas set state = 'done' where workload in (select id from moved) and state = 'waiting' returning workload
+  update replicas r set state = 'done' from moved cross join lateral (
+    select workload, replica from replicas where workload = moved.id and state = 'waiting' offset 0 -- many more wait
+  ) its where r.workload = its.workload and r.replica = its.replica returning r.workload
 `
 
 /** Who is held back has no claim to the nodes that it had. */

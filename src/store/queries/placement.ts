@@ -325,8 +325,12 @@ async function refuse(on: Executor, refused: Decision[], workloads: Map<string, 
         reason = case when w.state = 'queued' then x.refusal ->> 'text' else w.reason end
       from x where w.id = x.id and w.refusal is distinct from x.refusal
     ), marked as (
-      update replicas r set told = true, promised = x.refusal ? 'start' from x
-      where r.workload = x.id and r.state = 'waiting' and (not r.told or r.promised <> (x.refusal ? 'start'))
+      update replicas r set told = true, promised = z.promised from (
+        select q.*, x.refusal ? 'start' as promised from x cross join lateral (
+          select workload, replica from replicas where workload = x.id and state = 'waiting'
+            and (not told or promised <> (x.refusal ? 'start')) offset 0 -- sought for each: many more wait
+        ) q
+      ) z where r.workload = z.workload and r.replica = z.replica
     )
     select id from x where news order by id
   `.execute(on)

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { sql } from 'kysely'
+
+import { aDatabase } from '#rigs/postgres.ts'
+import { type Database, openDatabase } from './database.ts'
+import { plannedAnew } from './dialect.ts'
+
+const prepared = async (database: Database, like: string): Promise<number[]> => {
+  const { rows } = await database.read((on) =>
+    sql<{ plans: number }>`
+      select generic_plans + custom_plans as plans from pg_prepared_statements where statement like ${like}
+    `.execute(on),
+  )
+  return rows.map(({ plans }) => plans)
+}
+
+test('a statement is prepared once for a connection, however often it is asked', async () => {
+  await using database = await aSmallOne()
+  for (let i = 0; i < 3; i++) await database.write((on) => sql`select ${i}::int as often`.execute(on))
+  assert.deepEqual(await prepared(database, '%as often%'), [3])
+})
+
+test('what writes finds its rows by their key, though the table was empty when that was planned', async () => {
+  await using database = await aSmallOne()
+  await database.write((on) => sql`create table full_soon (id text primary key, seen bool, times int)`.execute(on))
+  const see = () =>
+    database.write(async (on) => {
+      const few = JSON.stringify([{ id: '1' }, { id: '2' }])
+      await sql`
+        update full_soon f set seen = true from json_to_recordset(${few}::json) as x (id text)
+        join full_soon g on g.id = x.id where f.id = g.id
+      `.execute(on)
+    })
+  await see()
+  await database.write((on) => sql`insert into full_soon select x::text from generate_series(1, 2000) x`.execute(on))
+  await see()
+  await database.read((on) => sql`select pg_stat_force_next_flush()`.execute(on))
+  const { rows } = await database.read((on) =>
+    sql<{ whole: number; byKey: number }>`
+      select seq_tup_read as whole, idx_tup_fetch as "byKey" from pg_stat_user_tables where relname = 'full_soon'
+    `.execute(on),
+  )
+  assert.deepEqual(rows, [{ whole: 0, byKey: 4 }])
+})
+
+test('a step over whole tables is planned as PostgreSQL does by itself', async () => {
+  await using database = await aSmallOne()
+  const settings = await database.write(async (on) => {
+    await sql.raw(plannedAnew).execute(on)
+    const { rows } = await sql<{ name: string }>`
+      select name from pg_settings where source = 'session' and name like any (array['enable%', 'plan%'])
+        and setting is distinct from boot_val
+    `.execute(on)
+    return rows
+  })
+  assert.deepEqual(settings, [])
+})
+
+async function aSmallOne(): Promise<Database & AsyncDisposable> {
+  const database = await openDatabase({ url: await aDatabase(), size: 1 })
+  return { ...database, [Symbol.asyncDispose]: () => database.close() }
+}
