@@ -368,6 +368,24 @@ test('a budget that is used up stops the run only if the spec says so', () => {
   assert.deepEqual(short(conclude(running(aJob({ budget: { limit: '$10' } }), [{}], spent), aNow)), ['warn'])
 })
 
+test('what stops for a limit ends for it, though by the clock of who sees the end it is not reached yet', () => {
+  const ends = (job: Workload, reason: string, facts: Partial<WorkloadFacts> = {}) => {
+    const lease = aLease({ state: 'gone', startedAt: aNow - 60_000, endedAt: aNow })
+    const ranks = [aRank({ state: 'exited', exitCode: 143, endedAt: aNow })]
+    const attempt = anAttempt(job, { state: 'stopping', startedAt: aNow - 60_000, ready: false, lease, ranks })
+    const ended = end(
+      conclude(someFacts({ ...job, state: 'stopping', reason }, { attempts: [attempt], ...facts }), aNow),
+    )
+    return ended?.change === 'workload' ? `${ended.to}: ${ended.reason}` : 'goes on'
+  }
+  const dear = aJob({ budget: { limit: '$10', whenUsed: 'stop' } })
+  const used = 'its budget of $10.00 is used up'
+  assert.equal(ends(dear, used, { spentMicros: 9_999_999n }), `stopped: ${used}`)
+  const late = 'ran longer than its maximum of 1m1s'
+  assert.equal(ends(aJob({ duration: { maximum: '61s' } }), late), `failed: ${late}`)
+  assert.equal(ends(dear, 'held on request', { spentMicros: 9_999_999n }), 'goes on')
+})
+
 const looks = (changes: Change[]) => changes.find(({ change }) => change === 'look-again')
 
 test('a budget is warned of once, and its end is foreseen to the millisecond from what is billed', () => {

@@ -135,3 +135,14 @@ test('an impossible gang is refused at once, with what would help, and holds up 
   assert.equal(house.workload(impossible).state, 'queued')
   await house.toRest()
 })
+
+test('what has used up its budget stops once and for all, though rounding takes some of it off again', async () => {
+  await using house = await aHouse({ sites: [aSite('west', 4, 1_234_567)] })
+  const budget = { limit: '$0.05', whenUsed: 'stop' } as const
+  const id = await house.submit('dear', { kind: 'service', ports: [80], replicas: 3, runMs: 3_600_000, budget })
+  await house.runUntil('it ends', () => house.workload(id).endedAt !== null, 300_000)
+  assert.equal(house.workload(id).state, 'stopped')
+  assert.equal(house.workload(id).reason, 'its budget of $0.05 is used up')
+  assert.equal(house.attempts(id).length, 3)
+  await house.toRest()
+})
