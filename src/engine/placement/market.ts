@@ -118,6 +118,10 @@ function unnamed(available = amountAtMost): Omit<Ground, 'number'> {
   return { cell, names: null, numberOf: new Map(), unitsPerNode, taken: 0 }
 }
 
+/** Whether more is held of nodes without names than there are: what is too much stands beside others on the last one. */
+export const isOverfull = ({ names, taken, cell: { classes, classOf } }: Ground): boolean =>
+  names === null && taken > 0 && taken > classOf.reduce((sum, one) => sum + (classes[one]?.cpuMilli ?? 0), 0)
+
 /** Nodes without names are counted in a resource that all have. */
 const unitsOf = (cpuMilli: number): NodeClass => ({ shape: '', accelerators: 0, cpuMilli, memoryMiB: 0, diskMiB: 0 })
 

@@ -6,6 +6,7 @@ import type { Decision } from '#model/plan.ts'
 import type { Answers } from './answers.ts'
 import type { Entry } from './entry.ts'
 import type { Asked, More, Snapshot } from './facts.ts'
+import { isOverfull } from './market.ts'
 import { gaveBack } from './prices.ts'
 import { idOf, inQueueOrder, isUnread, needOfUnread } from './queue.ts'
 import { uncount, type Round } from './round.ts'
@@ -50,7 +51,9 @@ export class Sitting {
     this.#waiting = new Map(waiting.map((asked) => [idOf(asked), asked]))
     this.#known = new Set(this.#waiting.keys())
     // Several leases that came as one have one name; and who comes back to nodes that were kept is no news of this kind.
-    this.#isSimple = round.leases.every(({ times = 1, keptFor }) => times === 1 && !keptFor)
+    // Nor does one node that is given back help where more are held than there are by now.
+    this.#isSimple =
+      round.leases.every(({ times = 1, keptFor }) => times === 1 && !keptFor) && !round.market.grounds.some(isOverfull)
     this.#runOut(taken)
     this.decisions = this.#tell(waiting)
   }
