@@ -57,9 +57,15 @@ test('who comes and finds no room is told so at once, and the next start is of w
 test('where more is held than is offered by now a round does not go on: what leaves may free nothing', () => {
   const job = aJob({ nodes: 1, resources: { accelerators: 'H100:8' } })
   const held = [0, 1, 2].map((i) => aLease({ id: `l-${i}` }))
-  const room = (available: number) => aSite({ offers: [{ gpus: 8, price: 1, available }] })
   const sitting = (available: number) =>
-    sit({ snapshot: aSnapshot({ waiting: [], leases: held, sites: [room(available)] }), now: aNow })
+    sit({
+      snapshot: aSnapshot({
+        waiting: [],
+        leases: held,
+        sites: [aSite({ offers: [{ gpus: 8, price: 1, available }] })],
+      }),
+      now: aNow,
+    })
   assert.deepEqual([sitting(2).isOpen, sitting(3).isOpen, sitting(4).isOpen], [false, true, true])
   const [told] = sitting(3).goOn({ gone: ['l-0'], come: [{ workload: job, replica: aReplica(job) }] }, aNow + 1)
   assert.ok(told?.placement)

@@ -1,6 +1,6 @@
 import { createHeap } from '#kit/heap.ts'
 import { costMicros } from '#kit/money.ts'
-import { endOfGang, type Gang, leavesListAt } from './gang.ts'
+import { endOfBill, type Gang, leavesListAt } from './gang.ts'
 
 /** A line of the provider's own bill: what a gang cost from its order to its end (to now, while it is open). */
 export type BillLine = {
@@ -48,7 +48,7 @@ export function createBooks({ site, pools, keptMs }: Options): Books {
   const due = createHeap<{ at: number; token: string }>((a, b) => a.at < b.at)
 
   const look = (gang: Gang, now: number): void => {
-    const end = endOfGang(gang)
+    const end = endOfBill(gang)
     if (!gang.closed && end <= now) {
       gang.closed = true
       used[gang.pool] = (used[gang.pool] ?? 0) - gang.ranks
@@ -58,7 +58,7 @@ export function createBooks({ site, pools, keptMs }: Options): Books {
     if (gang.closed && leavesListAt(gang) + keptMs <= now) gangs.delete(gang.token)
   }
   const changed = (gang: Gang): void => {
-    for (const at of new Set([endOfGang(gang), leavesListAt(gang) + keptMs]))
+    for (const at of new Set([endOfBill(gang), leavesListAt(gang) + keptMs]))
       if (at < Infinity) due.push({ at, token: gang.token })
   }
 

@@ -24,6 +24,7 @@ export function meet(gang: Gang, fate: Fate, { seed, faults, at }: At): void {
       return
     case 'slow-stop':
       gang.teardownMs += draw('slow-stop', faults.slowMs)
+      gang.lingers = true
       return
     case 'missing':
     case 'unbooted':

@@ -45,9 +45,31 @@ test('a gang is slow to come up, and slow to go, and holds its nodes until its r
   const stuck = await met('slow-stop')
   assert.equal(await stuck.retire('a'), 'retiring')
   await stuck.clock.advance(19_999)
-  assert.deepEqual([await stuck.retire('a'), await stuck.list()], ['retiring', ['a']])
+  assert.deepEqual([await stuck.retire('a'), await stuck.list(), stuck.cloud.used('west')], ['retiring', ['a'], [4]])
   await stuck.clock.advance(1)
-  assert.deepEqual([await stuck.retire('a'), await stuck.list()], ['gone', []])
+  assert.deepEqual([await stuck.retire('a'), await stuck.list(), stuck.cloud.used('west')], ['gone', [], [0]])
+  assert.equal(stuck.cloud.meter()[0]?.to, 22_000)
+})
+
+test('where nodes are machines they are held and paid until they are gone, whenever their ranks ended', async () => {
+  const { clock, cloud, launch, retire } = aCloud({ machines: true, teardownMs: [5_000, 5_000] })
+  await launch('a', { nodes: 2 })
+  await launch('b')
+  await clock.advance(100_000)
+  assert.deepEqual([cloud.used('west'), cloud.meter()[0]?.to], [[3], 100_000])
+  assert.equal(await retire('a'), 'retiring')
+  cloud.befall('west', 'vanished', { token: 'b' })
+  await clock.advance(4_999)
+  assert.deepEqual(cloud.used('west'), [2])
+  await clock.advance(1)
+  assert.deepEqual(cloud.used('west'), [0])
+  assert.deepEqual(
+    cloud.meter().map(({ token, to }) => [token, to]),
+    [
+      ['b', 100_000],
+      ['a', 105_000],
+    ],
+  )
 })
 
 test('a gang that was told to be hidden or a ghost is so for as long as views may be old', async () => {

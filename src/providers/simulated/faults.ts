@@ -83,6 +83,10 @@ export const Faults = z.strictObject({
   told: fraction.default(1).meta({
     description: 'Share of preempted gangs that stay listed with their ranks lost; the others vanish without a word.',
   }),
+  machines: z.boolean().default(false).meta({
+    description:
+      'Nodes are held, and paid, until they are gone, as machines are; else until their ranks end, as jobs are.',
+  }),
   rememberedMs: z.int().min(0).optional().meta({
     description:
       'How long after its end a token is known; then an order that comes late makes a gang. Always when absent.',

@@ -39,6 +39,8 @@ export type Gang = {
   told: boolean
   /** How long its nodes take to go once its ranks have ended, and how long it is listed after that. */
   teardownMs: number
+  /** Its nodes are held, and paid, until they are gone. */
+  lingers: boolean
   ghostMs: number
   /** When it was told to end, how long a heeding rank takes, and how long a stubborn one is left. */
   stop: { at: number; heedMs: number; graceMs: number; goneAt: number } | null
@@ -90,6 +92,12 @@ export function endOfGang(gang: Gang): number {
   const different = gang.odd ? gang.ranks : Math.min(gang.ranks, gang.parts.length)
   for (let rank = 0; rank < different; rank++) end = Math.max(end, endOf(gang, rank).at)
   return end
+}
+
+/** When its nodes are free and its bill ends: with its last rank, or with its nodes where these are machines. */
+export function endOfBill(gang: Gang): number {
+  const end = endOfGang(gang)
+  return gang.lingers ? Math.min(Math.max(end, gang.stop?.goneAt ?? Infinity), gang.takenAt, gang.erasedAt) : end
 }
 
 /** Whether nothing of it is left: it was retired and torn down, or it was taken away without a word. */

@@ -21,12 +21,14 @@ test('every profile is well formed, and its parts may be others', () => {
   }
 })
 
+/** How long nodes of a site may take to come up. */
+const upWithin = (changes: object) =>
+  aCloud({}, { sites: [{ ...aPlace('west', 8), ...changes }] }).provider.sites()[0]?.upWithinMs
+
 test('where nodes take long to come up they are given twice as long, unless its site says otherwise', () => {
-  const given = (changes: object) =>
-    aCloud({}, { sites: [{ ...aPlace('west', 8), ...changes }] }).provider.sites()[0]?.upWithinMs
-  assert.deepEqual([given({}), given({ profile: 'local' })], [undefined, undefined])
-  assert.equal(given({ profile: 'azure' }), 480_000)
-  assert.equal(given({ profile: 'azure', upWithinMs: 1_000 }), 1_000)
+  assert.deepEqual([upWithin({}), upWithin({ profile: 'local' })], [undefined, undefined])
+  assert.equal(upWithin({ profile: 'azure' }), 480_000)
+  assert.equal(upWithin({ profile: 'azure', upWithinMs: 1_000 }), 1_000)
 })
 
 test('what is no fault is not taken', () => {

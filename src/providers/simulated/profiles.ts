@@ -14,6 +14,7 @@ export type ProfileName = z.infer<typeof ProfileName>
 const seconds = (least: number, most: number): [number, number] => [least * 1_000, most * 1_000]
 
 const aws: GivenFaults = {
+  machines: true,
   callMs: [100, 800], // ours
   bootMs: seconds(25, 120), // ours; dstack measured 50 instances up in 90 to 240 s (dstack#3551, 2026)
   teardownMs: seconds(20, 90), // ours: `shutting-down` lasts that long
@@ -46,6 +47,7 @@ const aws: GivenFaults = {
 }
 
 const azure: GivenFaults = {
+  machines: true,
   callMs: [200, 1_500], // ours: most calls are answered with "accepted", and asked about again
   bootMs: seconds(60, 240), // ours
   slowMs: seconds(300, 3_600),
@@ -75,6 +77,7 @@ const azure: GivenFaults = {
 }
 
 const gcp: GivenFaults = {
+  machines: true,
   callMs: [150, 1_000], // ours
   bootMs: seconds(20, 90), // ours
   teardownMs: seconds(30, 90), // ours
@@ -89,6 +92,7 @@ const gcp: GivenFaults = {
 }
 
 const oci: GivenFaults = {
+  machines: true,
   callMs: [200, 1_500], // ours
   bootMs: seconds(60, 180), // ours; bare metal takes minutes more
   slowMs: seconds(300, 900), // ours: bare metal

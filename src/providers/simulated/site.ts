@@ -146,6 +146,7 @@ function newGang(options: SiteOptions, { order, parts, pool, now }: Accepted): G
     told: true,
     ghostMs: 0,
     teardownMs: drawMs(faults.teardownMs, seed, token, 'teardown'),
+    lingers: faults.machines,
     stop: null,
     erasedAt: Infinity,
     closed: false,

@@ -59,7 +59,7 @@ export const meanings: Readonly<Record<Trouble, string>> = {
   missing: 'Some nodes of a gang never come and are not shown.',
   unbooted: 'Some nodes of a gang never boot and are shown as expected.',
   'slow-boot': 'A gang takes `slowMs` longer to come up.',
-  'slow-stop': 'A gang takes `slowMs` longer to go.',
+  'slow-stop': 'A gang takes `slowMs` longer to go, and is paid until then.',
   hung: 'A rank neither ends nor heeds anything but the end of its grace.',
   dropped: 'One node of a gang is taken away, and told or no longer shown.',
   preempted: 'A gang is taken away, `noticeMs` after it was told so, and shown as lost.',

@@ -1,3 +1,4 @@
+import type { Gang } from '#providers/simulated/gang.ts'
 import { wantedReplicas } from '#model/workload.ts'
 import type { Invariant, Seen } from './invariant.ts'
 import type { Known } from './known.ts'
@@ -107,7 +108,7 @@ export function endsAreSeenTo(): Invariant {
     rule: 2,
     when: 'always',
     check(seen) {
-      const there = new Set(seen.gangs.filter(({ gang }) => !gang.closed).map(({ gang }) => gang.token))
+      const there = new Map(seen.gangs.filter(({ gang }) => !gang.closed).map(({ gang }) => [gang.token, gang]))
       const waited = [
         ...[...seen.known.leases.values()].flatMap((lease) => waiting(lease, there, seen)),
         ...[...seen.known.attempts.values()].flatMap((attempt) => starting(attempt, seen)),
@@ -120,19 +121,26 @@ export function endsAreSeenTo(): Invariant {
   }
 }
 
-/** It gets up, or is withdrawn. */
-function starting({ id, state }: AttemptRow, { known, able, bounds }: Seen): (Passing & { what: string })[] {
+/** It gets up, or is withdrawn once its site has had the time that it asks for. */
+function starting({ id, state }: AttemptRow, { known, tables, able, bounds }: Seen): (Passing & { what: string })[] {
   const lease = known.leaseOf(id)
   if (state !== 'starting' || !lease) return []
-  const isAble = able(`${lease.provider}/${lease.site}`)
-  return [{ key: `start ${id}`, isAble, mostMs: bounds.endMs, what: `attempt ${id} was starting` }]
+  const site = `${lease.provider}/${lease.site}`
+  const mostMs = bounds.endMs + (tables.sites.get(site)?.info.upWithinMs ?? 0)
+  return [{ key: `start ${id}`, isAble: able(site), mostMs, what: `attempt ${id} was starting` }]
 }
 
-function waiting(lease: LeaseRow, there: ReadonlySet<string>, { able, bounds }: Seen): (Passing & { what: string })[] {
+type Gangs = ReadonlyMap<string, Readonly<Gang>>
+
+function waiting(lease: LeaseRow, there: Gangs, { now, able, bounds }: Seen): (Passing & { what: string })[] {
   const { id, state, graceMs } = lease
   const isAble = able(`${lease.provider}/${lease.site}`)
+  // Some providers take an hour to end what they were told to end: nobody can do more about it.
+  const isAtIt = now < (there.get(id)?.stop?.goneAt ?? 0)
   if (state === 'stopping' || state === 'lost')
-    return [{ key: `end ${id}`, isAble, mostMs: bounds.endMs + graceMs, what: `lease ${id} was to end` }]
+    return [
+      { key: `end ${id}`, isAble: isAble && !isAtIt, mostMs: bounds.endMs + graceMs, what: `lease ${id} was to end` },
+    ]
   if (state === 'wanted' || there.has(id)) return []
   return [{ key: `loss ${id}`, isAble, mostMs: bounds.lossMs, what: `lease ${id} was ${state} with nothing there` }]
 }
