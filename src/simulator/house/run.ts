@@ -75,9 +75,9 @@ async function tell(story: Story, world: World, look: Look): Promise<void> {
   if (!(await goOn(world, world.from + story.calmAt, look))) return
   calm(story, world)
   if (!(await settle(world, look, decided))) return
-  for (const { id, state } of (await world.backing.tables()).workloads.values())
-    if (!isEnded(state)) void world.ask('POST', `/v1/workloads/${id}/stop`)
-  if (!(await settle(world, look, ended))) return
+  // Somebody may have asked for one all the time that only comes now.
+  const stop = ({ id, wants }: Row) => void (wants === 'stop' || world.ask('POST', `/v1/workloads/${id}/stop`))
+  if (!(await settle(world, look, { ...ended, others: stop }))) return
   if (await emptied(world, look)) await look(true)
 }
 
@@ -107,7 +107,12 @@ type Row = Readonly<WorkloadRow>
 
 const isEnded = (state: string): boolean => state === 'succeeded' || state === 'failed' || state === 'stopped'
 /** How all workloads are to be in the end, and what is wrong with one that is not. */
-type Rest = { isSo: (row: Row) => boolean; wrong: string }
+type Rest = {
+  isSo: (row: Row) => boolean
+  wrong: string
+  /** What to do about those that are not so yet. */
+  others?: (row: Row) => void
+}
 
 const ended: Rest = { isSo: ({ state }) => isEnded(state), wrong: 'does not end though it was stopped' }
 
@@ -121,13 +126,14 @@ const decided: Rest = {
 }
 
 /** Lets time go by until all workloads are so. */
-async function settle(world: World, look: Look, { isSo, wrong }: Rest): Promise<boolean> {
+async function settle(world: World, look: Look, { isSo, wrong, others: told }: Rest): Promise<boolean> {
   const end = world.clock.now() + restMs
   for (;;) {
     const rows = [...(await world.backing.tables()).workloads.values()]
     const hanging = hangingIn(world)
     const others = rows.filter((row) => !isSo(row) && !(row.wants === 'run' && hanging.has(row.id)))
     if (others.length === 0) return true
+    if (told) others.forEach(told)
     if (world.clock.now() >= end) {
       const tables = await world.backing.tables()
       world.bugs.push(...others.map((row) => `${row.name} ${wrong}: ${rowsText(row, tables)}`))
