@@ -1,5 +1,6 @@
 import { backoffMs } from '#kit/backoff.ts'
 import type { Change } from '#model/change.ts'
+import type { Fault } from '#model/fault.ts'
 import { siteKey } from '#model/site.ts'
 import type { Handle, Provider } from '#providers/provider.ts'
 import type { AgentView, ClaimedOperation, OperationResult } from '#store/store.ts'
@@ -51,10 +52,11 @@ async function retireOne(
   const { store, providers, clock, holder } = here.house
   const provider = providers.get(operation.leaseRow.provider)
   const { seen, result } = provider
-    ? await within(callMs, { clock, signal: here.signal }, async (call) => ({
-        seen: await seenAfterAll(operation, provider, call),
-        result: await act(operation, { provider, view, call, house: here.house }),
-      }))
+    ? await within(callMs, { clock, signal: here.signal }, async (call) => {
+        const changes = await seenAfterAll(operation, provider, call)
+        if (changes === null) return { seen: [], result: again(operation, clock.now(), unanswered) }
+        return { seen: changes, result: await act(operation, { provider, view, call, house: here.house }) }
+      })
     : {
         seen: [],
         result: again(operation, clock.now(), { ...later, detail: `${siteOf(operation)} is not configured here` }),
@@ -70,14 +72,20 @@ async function retireOne(
 
 /**
  * A lost lease that its site shows when it is back was there all the time, and one whose order nobody answered was
- * taken: both are billed until nothing of them is left.
+ * taken: both are billed until nothing of them is left. Null where the site does not say: once it is retired nobody
+ * could tell any more.
  */
-async function seenAfterAll(operation: ClaimedOperation, provider: Provider, call: AbortSignal): Promise<Change[]> {
+async function seenAfterAll(
+  operation: ClaimedOperation,
+  provider: Provider,
+  call: AbortSignal,
+): Promise<Change[] | null> {
   const { leaseRow, token } = operation
   const { id, site, state, startedAt } = leaseRow
   if (state !== 'lost' && startedAt !== null) return []
   const seen = await provider.get({ site, token }, call)
-  if (!seen.ok || seen.value === null) return []
+  if (!seen.ok) return isSilence(seen.fault) ? null : []
+  if (seen.value === null) return []
   return [
     ...(state === 'lost' ? [{ change: 'lease', id, to: 'stopping' } as const] : []),
     ...(startedAt === null ? [{ change: 'lease', id, to: 'starting', ...sinceOf(seen.value.ranks) } as const] : []),
@@ -98,7 +106,7 @@ async function act(operation: ClaimedOperation, { provider, view, house, call }:
     if (running) return again(operation, now, { ...soon, detail: 'its agents end it' })
   }
   const logs = await collectLogs({ provider, handle, ranks, lease: operation.lease, archive: house.archive }, call)
-  if (logs === 'unreachable') return again(operation, now, { ...later, detail: 'the site does not answer' })
+  if (logs === 'unreachable') return again(operation, now, unanswered)
   if (logs === 'more') return again(operation, now, { ...soon, detail: 'its logs are still being collected' })
   const answer = await provider.retire(handle, leaseRow.graceMs, call)
   if (!answer.ok) return again(operation, house.clock.now(), { ...later, detail: answer.fault.detail })
@@ -123,5 +131,8 @@ type Pause = { firstMs: number; mostMs: number; detail: string }
 function again({ tries }: ClaimedOperation, now: number, { detail, ...pause }: Pause): OperationResult {
   return { state: 'intended', retryAt: now + backoffMs({ ...pause, tries, spread: 0 }), detail }
 }
+
+const unanswered = { ...later, detail: 'the site does not answer' }
+const isSilence = ({ kind }: Fault): boolean => kind === 'unreachable' || kind === 'throttled'
 
 const siteOf = ({ leaseRow: { provider, site } }: ClaimedOperation) => siteKey({ provider, name: site })

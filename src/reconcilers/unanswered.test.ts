@@ -79,6 +79,15 @@ test('a lease that was lost before its launch was answered is billed if its site
   assert.equal(await spent(), costMicros(3_600_000n, endedAt - startedAt))
 })
 
+test('a lease whose launch was never answered is billed as well if the first answers about it are lost', async (t) => {
+  const { cloud, lease, gone, spent } = await anUnanswered(t)
+  cloud.befall('west', 'lost-reply', { calls: ['get'], times: 2 })
+  assert.ok(await gone())
+  const { startedAt, endedAt } = (await lease()) ?? {}
+  assert.ok(startedAt && endedAt && endedAt > startedAt, `${startedAt}–${endedAt}`)
+  assert.equal(await spent(), costMicros(3_600_000n, endedAt - startedAt))
+})
+
 test('a lease whose launch never reached its provider costs nothing', async (t) => {
   const { cloud, lease, gone, spent } = await anUnanswered(t)
   cloud.lose('west')
