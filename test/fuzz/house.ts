@@ -53,7 +53,7 @@ else {
 
 async function runOne(story: Story, backing: MakeBacking): Promise<Ending> {
   uncaught.length = 0
-  const ending = await runStory(story, backing)
+  const ending = await runStory(story, backing, options.lines)
   for (const what of uncaught.splice(0))
     ending.breaches.push({ invariant: 'no promise is left to fail', rule: 3, what, at: ending.simulatedMs })
   return ending

@@ -28,7 +28,7 @@ const [lookEveryMs, restMs] = [60_000, 4 * 3_600_000]
 
 /** Runs a story to its end, or to the first look at which something is not as it must be. */
 export async function runStory(story: Story, makeBacking: MakeBacking, lines = 400): Promise<Ending> {
-  const world = await openWorld(story, makeBacking)
+  const world = await openWorld(story, makeBacking, lines)
   const breaches: Ending['breaches'] = []
   const checkers = checkersOf(world, story)
   const look = async (atRest = false): Promise<boolean> => {

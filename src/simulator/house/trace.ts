@@ -14,10 +14,8 @@ export type Trace = {
   count(): number
 }
 
-/** So many lines are kept. */
-const kept = 4_096
-
-export function createTrace(): Trace {
+/** Keeps so many lines. */
+export function createTrace(kept: number): Trace {
   const lines: Line[] = []
   let count = 0
   let [high, low] = [0x9e3779b9, 0x85ebca6b]

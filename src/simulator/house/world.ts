@@ -56,9 +56,9 @@ type Surroundings = {
   bugs: string[]
 }
 
-/** Opens the world of a story; nobody lives in it yet. */
-export async function openWorld(story: Story, makeBacking: MakeBacking): Promise<World> {
-  const around = await surroundings(story, makeBacking)
+/** Opens the world of a story; nobody lives in it yet. So many lines of what happens are kept. */
+export async function openWorld(story: Story, makeBacking: MakeBacking, lines = 400): Promise<World> {
+  const around = await surroundings(story, makeBacking, lines)
   const { clock, network, trace, recorder, backing } = around
   const listeners = new Map<Life, (() => void)[]>()
   const ground = groundOf(story, around, listeners)
@@ -85,13 +85,13 @@ export async function openWorld(story: Story, makeBacking: MakeBacking): Promise
   }
 }
 
-async function surroundings(story: Story, makeBacking: MakeBacking): Promise<Surroundings> {
+async function surroundings(story: Story, makeBacking: MakeBacking, lines: number): Promise<Surroundings> {
   const settle: { quiet?: () => Promise<void> } = {}
   const clock = createFakeClock(undefined, settle)
   const from = clock.now()
   const backing = await makeBacking(clock)
   if (backing.quiet) settle.quiet = backing.quiet
-  const [trace, coverage, network] = [createTrace(), createCoverage(), createNetwork()]
+  const [trace, coverage, network] = [createTrace(lines), createCoverage(), createNetwork()]
   const tables = () => backing.tables()
   const recorder = createRecorder({ clock, trace, coverage, tables })
   const database = createDatabase({

@@ -175,7 +175,8 @@ function compareBills({ bill, tables, bounds }: Seen, { found, away, prices }: L
       endedAt === null || meteredUntil === endedAt || startedAt === null
         ? ''
         : 'has ended, and is not billed to its end',
-      startedAt === null && !line.open && line.to > line.from ? 'is billed there and not here' : '',
+      // Who was taken away before anybody could see it is billed by nobody here.
+      startedAt === null && !line.open && line.to - line.from > slackMs ? 'is billed there and not here' : '',
       startsMs > slackMs ? `starts ${startsMs} ms apart` : '',
       endsMs > slackMs ? `ends ${endsMs} ms apart` : '',
     ].flatMap((what) => (what ? [`lease ${line.token} ${what}`] : []))
