@@ -131,7 +131,8 @@ async function settle(world: World, look: Look, { isSo, wrong, others: told }: R
   for (;;) {
     const rows = [...(await world.backing.tables()).workloads.values()]
     const hanging = hangingIn(world)
-    const others = rows.filter((row) => !isSo(row) && !(row.wants === 'run' && hanging.has(row.id)))
+    const all = rows.filter((row) => !isSo(row))
+    const others = told ? all : all.filter((row) => !(row.wants === 'run' && hanging.has(row.id)))
     if (others.length === 0) return true
     if (told) others.forEach(told)
     if (world.clock.now() >= end) {
