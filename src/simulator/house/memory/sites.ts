@@ -66,13 +66,10 @@ type Offered = { site: string; offers: Offer[]; nodes: Node[] | null; now: numbe
 function offered({ sites, tell }: Memory, { site, offers, nodes, now }: Offered): void {
   const row = sites.get(site)
   if (!row) return
+  const areSame = sameJson(row.nodes, nodes)
   // A changed offer may be what somebody waits for; the same again (only younger) is no news.
-  const isNews = !sameOffers(row.offers, offers) || !sameJson(row.nodes, nodes)
-  sites.update(row, {
-    offers: jsonb(offers),
-    nodes: sameJson(row.nodes, nodes) ? row.nodes : jsonb(nodes),
-    offersAt: now,
-  })
+  const isNews = !areSame || !sameOffers(row.offers, offers)
+  sites.update(row, { offers: jsonb(offers), nodes: areSame ? row.nodes : jsonb(nodes), offersAt: now })
   if (isNews) tell({ nudges: ['admit'] })
 }
 
