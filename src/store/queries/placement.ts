@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 
 import type { Ids } from '#kit/ids.ts'
 import type { NewEvent } from '#model/event.ts'
-import { sayRepair, type Decision, type Refusal } from '#model/plan.ts'
+import type { Decision } from '#model/plan.ts'
 import { mayPreempt, type Project } from '#model/project.ts'
 import type { Workload } from '#model/workload.ts'
 import type { Database, Executor } from '#store/database.ts'
@@ -11,10 +11,23 @@ import { holds } from './claims.ts'
 import { workloadColumns } from './columns.ts'
 import { tell } from './events.ts'
 import { isOwed, owed } from './owed.ts'
-import { preempt, readPreemptions, type Preempting } from './preempt.ts'
+import {
+  asked,
+  firstRefusals,
+  mostToCome,
+  numbered,
+  type PlacedRow,
+  preempting,
+  type Row,
+  someMore,
+  type Taken,
+  type Waiting,
+} from './placing.ts'
+import { preempt, readPreemptions } from './preempt.ts'
 import { listProjects } from './projects.ts'
 import { readLeases, readQueue, readThese } from './queue.ts'
 import { listSites } from './sites.ts'
+import { placedEvent, waitsEvent } from './told.ts'
 import { readUsage } from './usage.ts'
 
 export const createPlacement = (database: Database, ids: Ids, specs: Specs = new Map()): Placement => ({
@@ -62,18 +75,12 @@ async function snapshot(
   }
 }
 
-/** More than so many replicas that come together are a case for a whole look. */
-const mostToCome = 256
-
 type Coming = { workloads: readonly string[]; now: number; specs: Specs }
 
 async function come(on: Executor, { workloads: ids, now, specs }: Coming): Promise<QueueSnapshot['waiting'] | null> {
   const replicas = await readThese(on, { workloads: ids, most: mostToCome + 1, now })
   return replicas.length > mostToCome ? null : askedAlone(on, replicas, specs)
 }
-
-/** So many of a need are read more. */
-const someMore = 256
 
 async function more(on: Executor, { behind, now, specs }: { behind: Behind; now: number; specs: Specs }) {
   const replicas = await readThese(on, { behind, most: someMore + 1, now })
@@ -86,16 +93,6 @@ async function askedAlone(on: Executor, replicas: Waiting, specs: Specs): Promis
   const workloads = await readWorkloads(on, [...new Set(replicas.map(({ workload }) => workload))], specs)
   if (workloads.some(({ spec }) => spec.budget || spec.secrets.length > 0 || spec.data.length > 0)) return null
   return asked(replicas, workloads)
-}
-
-type Waiting = Awaited<ReturnType<typeof readThese>>
-
-function asked(replicas: Waiting, workloads: readonly Workload[]): QueueSnapshot['waiting'] {
-  const workloadOf = new Map(workloads.map((workload) => [workload.id, workload]))
-  return replicas.flatMap(({ need, start, ...replica }) => {
-    const workload = workloadOf.get(replica.workload)
-    return workload ? [{ workload, replica, need, start }] : []
-  })
 }
 
 async function readWorkloads(on: Executor, ids: string[], specs: Specs): Promise<Workload[]> {
@@ -154,8 +151,6 @@ async function spentOf(on: Executor, { projects, workloads, now }: Budgeted): Pr
 }
 
 type Commit = { claim: Claim; placed: Placed[]; refused: Decision[]; now: number; ids: Ids }
-type Row = { id: string; name: string; project: string; attempts: number; waits: boolean }
-
 async function commit(on: Executor, { claim, placed, refused, now, ids }: Commit): Promise<number | null> {
   if (!(await holds(on, claim))) return null
   const decisions = [...placed.map(({ decision }) => decision), ...refused]
@@ -192,22 +187,13 @@ async function letGo(on: Executor, lets: Decision[]): Promise<void> {
   `.execute(on)
 }
 
-const preempting = (refused: Decision[], workloads: Map<string, Row>): Preempting[] =>
-  refused.flatMap(({ workload, preempts = [], moves = false }) => {
-    const row = workloads.get(workload)
-    if (!row || preempts.length === 0) return []
-    return [
-      { workload, project: row.project, name: row.name, leases: preempts.map(({ lease }) => lease), isMove: moves },
-    ]
-  })
-
 type Placing = { placed: Placed[]; workloads: Map<string, Row>; now: number }
 
 /** Writes what is placed, but for replicas that no longer wait: somebody changed their mind since the snapshot. */
 async function place(on: Executor, { placed: all, workloads, now }: Placing): Promise<NewEvent[]> {
   const placed = all.filter(({ decision }) => decision.placement !== null)
   if (placed.length === 0) return []
-  const { rows: taken } = await sql<{ workload: string; replica: number }>`
+  const { rows: taken } = await sql<Taken>`
     update replicas r set state = 'placed', told = false, promised = false, kept = null
     from unnest(
       ${placed.map(({ decision }) => decision.workload)}::text[], ${placed.map(({ decision }) => decision.replica)}::int[]
@@ -216,55 +202,10 @@ async function place(on: Executor, { placed: all, workloads, now }: Placing): Pr
       and r.workload = any(${[...workloads.keys()]}::text[])
     returning r.workload, r.replica
   `.execute(on)
-  const free = new Set(taken.map(({ workload, replica }) => `${workload} ${replica}`))
-  const rows = placed.flatMap((one) => {
-    const { workload, replica, placement } = one.decision
-    const owner = workloads.get(workload)
-    if (!owner || !placement || !free.has(`${workload} ${replica}`)) return []
-    owner.attempts += 1
-    return [
-      { ...one, ...placement, workload, replica, project: owner.project, name: owner.name, number: owner.attempts },
-    ]
-  })
+  const rows = numbered(placed, taken, workloads)
   if (rows.length === 0) return []
   await insertPlaced(on, rows, now)
   return rows.map(placedEvent)
-}
-
-function placedEvent(row: PlacedRow): NewEvent {
-  const { workload, project, name, number, provider, site, tier, ranks, priceMicros, attemptId, decision } = row
-  const { repair } = decision
-  const nodes = ranks.length === 1 ? '1 node' : `${ranks.length} nodes`
-  const how = repair ? `; it ${sayRepair(repair)}` : ''
-  return {
-    type: 'attempt.placed',
-    workload,
-    project,
-    message: `attempt ${number} of ${name} was placed at ${provider}/${site}, ${tier}, ${nodes}${how}`,
-    data: {
-      attempt: attemptId,
-      number,
-      provider,
-      site,
-      tier,
-      nodes: ranks.length,
-      priceMicros,
-      ...(repair && { kept: repair.kept, replaced: repair.replaced }),
-    },
-  }
-}
-
-type PlacedRow = Placed & {
-  name: string
-  provider: string
-  site: string
-  tier: string
-  priceMicros: number
-  workload: string
-  replica: number
-  project: string
-  number: number
-  ranks: { rank: number }[]
 }
 
 /** One statement, so that what is much to send is read once, and the rows do not wait for each other. */
@@ -302,13 +243,7 @@ async function insertPlaced(on: Executor, rows: PlacedRow[], now: number): Promi
 
 /** Writes why these wait, and tells it, when the text is another than before. */
 async function refuse(on: Executor, refused: Decision[], workloads: Map<string, Row>): Promise<NewEvent[]> {
-  const first = new Map<string, Refusal>()
-  for (const { workload, refusal } of refused) {
-    const before = first.get(workload)
-    // A start that is promised to any of its replicas is kept.
-    if (refusal && workloads.has(workload) && (!before || (refusal.start && !before.start)))
-      first.set(workload, refusal)
-  }
+  const first = firstRefusals(refused, workloads)
   if (first.size === 0) return []
   // Of a long queue most wait for the same: each text is sent once.
   const texts = [...Map.groupBy(first.keys(), (id) => JSON.stringify(first.get(id)))].map(([refusal, ids]) => ({
@@ -338,7 +273,6 @@ async function refuse(on: Executor, refused: Decision[], workloads: Map<string, 
     const refusal = first.get(id)
     const workload = workloads.get(id)
     if (!refusal || !workload) return []
-    const { cause, text } = refusal
-    return [{ type: 'workload.waits', workload: id, project: workload.project, message: text, data: { cause } }]
+    return [waitsEvent(id, workload.project, refusal)]
   })
 }
