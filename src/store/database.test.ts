@@ -3,6 +3,7 @@ import { test } from 'node:test'
 
 import { sql } from 'kysely'
 
+import { openFaultProxy, overPort, postgresOf } from '#rigs/fault-proxy.ts'
 import { aDatabase } from '#rigs/postgres.ts'
 import { openDatabase, rehearsed } from './database.ts'
 import { StoreUnavailable } from './store-unavailable.ts'
@@ -15,6 +16,9 @@ test('a database that cannot be used says what to correct, and never a password'
       url: (await aDatabase()).replace('isobar@', 'stranger@'),
       says: /lets nobody in[\s\S]*\nCorrect user and password/,
     },
+    { url: 'postgres://me:hush#1@127.0.0.1:5432/isobar', says: /is no address[\s\S]*\nWrite it as postgres:/ },
+    { url: 'postgres://me:hush@one:5432,two:5432/isobar', says: /several hosts[\s\S]*\nName the one that always/ },
+    { url: 'postgres://me:hush@/isobar?host=one,two', says: /several hosts[\s\S]*\nName the one that always/ },
   ]
   for (const { url, says } of wrong)
     await assert.rejects(openDatabase({ url, patienceMs: 50 }), (error: Error) => {
@@ -51,6 +55,18 @@ test('a rehearsal answers as the transaction would, fails as it would, and leave
   await database.write(add)
   await assert.rejects(rehearsal.write(add), { code: '23505' })
   const { rows } = await rehearsal.read((on) => sql`select x from counted`.execute(on))
+  assert.deepEqual(rows, [{ x: 1 }])
+  await database.close()
+})
+
+test('a connection that leads to a standby is given up for one to the primary', async () => {
+  const url = await aDatabase()
+  const database = await openDatabase({ url, size: 1 })
+  // As the only connection of the pool is led to a server that was a primary before.
+  await database.write((on) => sql`create table counted (x int)`.execute(on))
+  await database.read((on) => sql`set default_transaction_read_only = on`.execute(on))
+  await database.write((on) => sql`insert into counted values (1)`.execute(on))
+  const { rows } = await database.read((on) => sql`select x from counted`.execute(on))
   assert.deepEqual(rows, [{ x: 1 }])
   await database.close()
 })
@@ -98,5 +114,33 @@ test('who gets no connection in time is told that the database does not answer, 
   goOn.resolve()
   await holding
   await one()
+  await database.close()
+})
+
+test('a connection that the network forgot is given up after a while, and the next query is served by another', async (t) => {
+  const url = await aDatabase()
+  const proxy = await openFaultProxy({ target: postgresOf(url), draw: Math.random })
+  t.after(() => proxy.close())
+  const database = await openDatabase({ url: overPort(url, proxy.port), size: 1, patienceMs: 50, silenceMs: 300 })
+  const one = (): Promise<unknown> => database.read((on) => sql`select 1`.execute(on))
+  await one()
+  proxy.trouble([{ kind: 'lost' }])
+  proxy.calm()
+  await assert.rejects(one(), StoreUnavailable)
+  await one()
+  await assert.rejects(
+    database.write(async (on) => {
+      await sql`select 1`.execute(on)
+      proxy.trouble([{ kind: 'lost' }])
+      proxy.calm()
+      await sql`select 2`.execute(on)
+    }),
+    StoreUnavailable,
+  )
+  await one()
+  await database.write(async (on) => {
+    await sql`set local statement_timeout = 0`.execute(on) // as a migration does
+    await sql`select pg_sleep(0.4)`.execute(on)
+  })
   await database.close()
 })

@@ -5,6 +5,7 @@ import { type CustomTypesConfig, Pool, types } from 'pg'
 
 import { PreparingDialect } from './dialect.ts'
 import { StoreProblem } from './embedded/store-problem.ts'
+import { breakOff } from './break-off.ts'
 import { codeOf, isCollision, isConnectionFailure, StoreFull, StoreUnavailable } from './store-unavailable.ts'
 
 /** What a query runs on: a pooled connection, or an open transaction. */
@@ -34,7 +35,11 @@ export type DatabaseOptions = {
   size?: number
   /** How long to wait for a database that restarts, until StoreUnavailable is thrown. */
   patienceMs?: number
+  /** How long a query may go unanswered until its connection is taken for lost; longer than any statement may run. */
+  silenceMs?: number
 }
+
+const longestStatementMs = 30_000
 
 /**
  * PostgreSQL's int8 (ids of rows, milliseconds, prices below nine billion dollars) become numbers; numeric, which we use
@@ -48,7 +53,9 @@ const parsers: CustomTypesConfig = {
   },
 }
 
-export async function openDatabase({ url, size = 10, patienceMs = 5000 }: DatabaseOptions): Promise<Database> {
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { url, size = 10, patienceMs = 5000, silenceMs = longestStatementMs + 5000 } = options
+  if (/^\w+:\/\/([^/@]*@)?[^/?]*,|[?&]host=[^&]*(,|%2C)/i.test(url)) throw new StoreProblem(severalHosts)
   const pool = new Pool({
     connectionString: url,
     max: size,
@@ -57,9 +64,11 @@ export async function openDatabase({ url, size = 10, patienceMs = 5000 }: Databa
     connectionTimeoutMillis: 2000,
     idleTimeoutMillis: 60_000,
     application_name: 'isobar',
-    statement_timeout: 30_000,
-    idle_in_transaction_session_timeout: 30_000,
+    statement_timeout: longestStatementMs,
+    // One that stands still in a transaction, as a process that is stopped does, must not hold up the others for long.
+    idle_in_transaction_session_timeout: 10_000,
   })
+  pool.on('connect', (client) => breakOff(client, silenceMs))
   pool.on('error', () => {}) // an idle connection broke; the pool drops it, and the next query gets another
   pool.on('connect', (client) => client.on('error', () => {})) // one in use: its query fails, that is enough
   const database = over(new Kysely<unknown>({ dialect: new PreparingDialect(pool) }), patienceMs)
@@ -72,6 +81,10 @@ export async function openDatabase({ url, size = 10, patienceMs = 5000 }: Databa
   return database
 }
 
+const severalHosts =
+  'DATABASE_URL names several hosts, and one is dialled.\n' +
+  'Name the one that always leads to the primary: that of a proxy, a floating address, or a managed service.'
+
 /** Why a database cannot be used at all, with what helps; never its address, which may hold a password. */
 function unopened(error: unknown): unknown {
   const why = error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : ''
@@ -83,6 +96,11 @@ function unopened(error: unknown): unknown {
     return problem('The database lets nobody in with this name', 'Correct user and password in DATABASE_URL.')
   if (code === '3D000')
     return problem('There is no such database', 'Make it with createdb, or correct its name in DATABASE_URL.')
+  if (code === 'ERR_INVALID_URL')
+    return problem(
+      'DATABASE_URL is no address',
+      'Write it as postgres://user@host:5432/name, and what is special in a password as %40.',
+    )
   if (code === 'ENOTFOUND') return problem('The host of the database is not known', 'Correct the host in DATABASE_URL.')
   return error
 }

@@ -6,9 +6,10 @@ export class StoreUnavailable extends Error {
 /** PostgreSQL answers, but its disk is full: it writes nothing until there is room. */
 export class StoreFull extends StoreUnavailable {}
 
-// Classes 08 (connection) and 57P (shutdown, crash, starting), 53300 (too many connections), and what the socket says.
+// Classes 08 (connection) and 57P (shutdown, crash, starting), 53300 (too many connections), 25006 (it leads to a standby),
+// and what the socket says.
 const transient =
-  /^(08...|57P0[1-5]|53300|ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN)$/
+  /^(08...|57P0[1-5]|53300|25006|ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN)$/
 const broken =
   /Connection terminated|connection error and is not queryable|timeout exceeded when trying to connect|Client was closed/i
 
