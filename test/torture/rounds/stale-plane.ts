@@ -6,8 +6,8 @@ import type { Round } from '#test/torture/round.ts'
 import { quiet, violations, withClient } from '#test/torture/verify.ts'
 import type { Victim } from '#test/torture/victim.ts'
 
-/** What it held in the middle of a transaction is free when the database ends that, 30 s later; claims last up to 8 s. */
-const mostTakeOverMs = 40_000
+/** What it held in the middle of a transaction is free when the database ends that, 10 s later; claims last up to 8 s. */
+const mostTakeOverMs = 20_000
 
 /**
  * One of two control planes is stopped for longer than its claims last, at any instruction, while the other goes on; then
