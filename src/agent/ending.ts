@@ -6,8 +6,8 @@ import { agentFiles, type AgentOrder, leaseTag, type RankEnd, rankTag } from '#m
 export async function killStrays(order: AgentOrder): Promise<void> {
   // What was killed needs a moment to go, and may have had children meanwhile; but nothing waits here for ever.
   for (let tries = 0; tries < 50; tries++) {
-    const strays = (await taggedProcesses(leaseTag)).filter(
-      ({ environment }) => environment.get(leaseTag) === order.token && environment.get(rankTag) === String(order.rank),
+    const strays = (await taggedProcesses(leaseTag, order.token)).filter(
+      ({ environment }) => environment.get(rankTag) === String(order.rank),
     )
     if (strays.length === 0) return
     for (const { pid } of strays) signal(pid, 'SIGKILL')

@@ -36,10 +36,18 @@ async function found(): Promise<(number | string | undefined)[][]> {
 }
 
 test('processes are found by what their environment began with', onLinux, async () => {
-  const children = ['a', 'b'].map((value) => spawn('sleep', ['100'], { env: { ...process.env, [mark]: value } }))
+  // More than one read takes.
+  const long = { LONG: 'x'.repeat(60_000) }
+  const children = ['a', 'b'].map((value) =>
+    spawn('sleep', ['100'], { env: { ...long, ...process.env, [mark]: value } }),
+  )
   await Promise.all(children.map((child) => once(child, 'spawn')))
   const both = children.map((child, index) => [child.pid, ['a', 'b'][index]]).sort()
   assert.deepEqual(await Promise.all([found(), found()]), [both, both])
+  assert.deepEqual(
+    (await taggedProcesses(mark, 'b')).map(({ pid }) => pid),
+    [children[1]?.pid],
+  )
   for (const child of children) {
     child.kill('SIGKILL')
     await once(child, 'exit')

@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { close, open, read, readdirSync, readFileSync } from 'node:fs'
 
 /** A process that cannot be mistaken for a later one of the same number. */
 export type ProcessIdentity = { pid: number; started: string }
@@ -62,37 +61,69 @@ export function signal(pid: number, name: NodeJS.Signals | 0): boolean {
 /** A live process with the environment it was started with. */
 export type Tagged = { pid: number; environment: Map<string, string> }
 
-let running: Promise<Tagged[]> | undefined
-let next: Promise<Tagged[]> | undefined
+/** A process as a scan sees it: what it was started with, a pair after the other, each ended by a zero. */
+type Scanned = { pid: number; text: string }
+
+let running: Promise<Scanned[]> | undefined
+let next: Promise<Scanned[]> | undefined
 
 /**
- * All live processes of this machine that were started with the variable `name`; none where there is no /proc. Calls
- * that come while a scan is under way share the one after it (theirs may have passed what they ask for), so that ending
- * many things at once costs few scans.
+ * All live processes of this machine that were started with the variable `name`, with this value if one is given; none
+ * where there is no /proc. Calls that come while a scan is under way share the one after it (theirs may have passed what
+ * they ask for), so that ending many things at once costs few scans.
  */
-export async function taggedProcesses(name: string): Promise<Tagged[]> {
+export async function taggedProcesses(name: string, value?: string): Promise<Tagged[]> {
   next ??= Promise.resolve(running?.catch(() => [])).then(() => {
     running = next
     next = undefined
     return scan()
   })
-  return (await next).filter((found) => found.environment.has(name))
+  const pair = value === undefined ? `${name}=` : `${name}=${value}\0`
+  const found = (await next).filter(({ text }) => text.startsWith(pair) || text.includes(`\0${pair}`))
+  // Gone meanwhile, or a zombie: none of ours.
+  return found.filter(({ pid }) => identify(pid)).map(({ pid, text }) => ({ pid, environment: pairsOf(text) }))
 }
 
-async function scan(): Promise<Tagged[]> {
+/** So many files are open at once. */
+const atOnce = 64
+
+async function scan(): Promise<Scanned[]> {
   if (process.platform !== 'linux') return []
-  const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry)).map(Number)
-  const found = await Promise.all(pids.map(readTagged))
-  return found.filter((tagged) => tagged !== undefined)
+  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))
+  const found: Scanned[] = []
+  for (let at = 0; at < pids.length; at += atOnce)
+    found.push(...(await Promise.all(pids.slice(at, at + atOnce).map(scanOne))))
+  return found
 }
 
-async function readTagged(pid: number): Promise<Tagged | undefined> {
-  // Gone meanwhile, a kernel thread or another user's: none of ours.
-  const text = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')
-  if (text === '' || !identify(pid)) return undefined
-  const pairs = text.split('\0').map((pair): [string, string] => {
-    const at = pair.indexOf('=')
-    return [pair.slice(0, at), pair.slice(at + 1)]
+const mostRead = 16 * 1024
+
+/**
+ * A kernel thread, another user's and one that is gone have no text. With callbacks, because promises of files cost four
+ * times as much, and there may be thousands of processes; and not at once, because a process may keep its reader waiting.
+ */
+function scanOne(entry: string): Promise<Scanned> {
+  const pid = Number(entry)
+  return new Promise((resolve) => {
+    open(`/proc/${entry}/environ`, 'r', (error, file) => {
+      if (error) return resolve({ pid, text: '' })
+      const parts: Buffer[] = []
+      const readOn = () =>
+        read(file, Buffer.allocUnsafe(mostRead), 0, mostRead, null, (failed, bytes, part) => {
+          if (!failed) parts.push(part.subarray(0, bytes))
+          if (!failed && bytes === mostRead) return readOn()
+
+          close(file, () => resolve({ pid, text: failed ? '' : Buffer.concat(parts).toString('utf8') }))
+        })
+      readOn()
+    })
   })
-  return { pid, environment: new Map(pairs) }
 }
+
+const pairsOf = (text: string): Map<string, string> =>
+  new Map(
+    text.split('\0').map((pair): [string, string] => {
+      const at = pair.indexOf('=')
+      return [pair.slice(0, at), pair.slice(at + 1)]
+    }),
+  )

@@ -47,8 +47,7 @@ async function open(context: TestContext, shape = smallShape) {
       JSON.parse(readFileSync(join(site.root, 'orders', order.token, name), 'utf8')) as T,
     retire: (order: CredentialedOrder, graceMs: number) =>
       until('it is gone', async () => valueOf(await provider.retire(handle(order), graceMs, forever)) === 'gone'),
-    tagged: async (order: CredentialedOrder) =>
-      (await taggedProcesses(leaseTag)).filter(({ environment }) => environment.get(leaseTag) === order.token),
+    tagged: (order: CredentialedOrder) => taggedProcesses(leaseTag, order.token),
   }
 }
 

@@ -65,7 +65,7 @@ async function killGroup(rank: string): Promise<void> {
 
 /** Kills everything that was started with the tag; true when there was nothing. */
 async function killTagged(token: string): Promise<boolean> {
-  const left = (await taggedProcesses(leaseTag)).filter(({ environment }) => environment.get(leaseTag) === token)
+  const left = await taggedProcesses(leaseTag, token)
   for (const { pid } of left) signal(pid, 'SIGKILL')
   return left.length === 0
 }
