@@ -48,6 +48,18 @@ test('billing begins when a lease starts and ends when it is over', async () => 
   assert.deepEqual([(await lease())?.startedAt, (await lease())?.endedAt], [aNow, aNow + 1000])
 })
 
+test('a lease that is to be retired twice in one decision is retired once, and what else was decided is written', async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aJob()])
+  const placed = aPlacing(id)
+  await held(store, [placed])
+  const retire: Change = { change: 'retire', lease: placed.leaseId, site: 'local/west' }
+  const running: Change = { change: 'attempt', id: placed.attemptId, to: 'running', reason: '' }
+  assert.equal(await store.apply([retire, running, retire]), 2)
+  const options = { kind: 'retire', holder: 'me', now: Number.MAX_SAFE_INTEGER, most: 9, seconds: 60 } as const
+  assert.equal((await store.operations.claim(options)).length, 1)
+})
+
 test('a lease that is stopped while its provider takes the order is billed until it is gone', async () => {
   let now = aNow
   await using store = await aStore({ clock: { now: () => now, sleep: async () => {} } })

@@ -120,8 +120,9 @@ const closeLaunches = (to: 'held' | 'gone') => sql`
 async function retireLeases(applying: Applying, changes: Of<'retire'>[]): Promise<void> {
   if (changes.length === 0) return
   const { on, now, ids } = applying
-  const wanted = changes.map(({ lease, site }) => ({ id: ids('o'), lease, site }))
-  const leases = changes.map(({ lease }) => lease)
+  const [once = []] = rounds(changes, ({ lease }) => lease)
+  const wanted = once.map(({ lease, site }) => ({ id: ids('o'), lease, site }))
+  const leases = once.map(({ lease }) => lease)
   const { rows } = await sql`
     insert into operations (id, lease, kind, site, token, not_before)
     select x.id, x.lease, 'retire', x.site, x.lease, ${now}::bigint

@@ -4,14 +4,14 @@ import type { NewEvent } from '#model/event.ts'
 import { leaseMoves } from '#model/lease.ts'
 import { finalStates, statesBefore } from '#model/moves.ts'
 import { workloadMoves } from '#model/workload.ts'
-import { of, type Of, steps } from '#store/queries/in-steps.ts'
+import { of, type Of, rounds, steps } from '#store/queries/in-steps.ts'
 import { attemptEvent, closedDetail, lostEvent, retiredDetail, workloadEvent } from '#store/queries/told.ts'
 import type { Nudge } from '#store/store.ts'
 import { jsonb } from './jsonb.ts'
 import { warnOnce } from './ledger.ts'
 import type { Memory } from './memory.ts'
 import type { LeaseRow, WorkloadRow } from './rows.ts'
-import { replicaKey, siteOf } from './tables.ts'
+import { isOver, replicaKey, siteOf } from './tables.ts'
 
 type Applying = {
   memory: Memory
@@ -104,19 +104,17 @@ function retireLeases(applying: Applying, changes: Of<'retire'>[]): void {
   if (changes.length === 0) return
   const { memory, now } = applying
   const { leases, operations, clock } = memory
-  const wanted = changes.map(({ lease, site }) => ({ id: memory.ids('o'), lease, site }))
-  const written = new Set<string>()
+  const [once = []] = rounds(changes, ({ lease }) => lease)
+  const wanted = once.map(({ lease, site }) => ({ id: memory.ids('o'), lease, site }))
   for (const { id, lease, site } of wanted) {
     const row = leases.get(lease)
-    if (!row || row.state === 'gone' || row.state === 'refused') continue
-    if (written.has(lease)) throw new Error(`the lease ${lease} is retired twice at once`)
     const before = operations.byLease.get(lease).find(({ kind }) => kind === 'retire')
-    if (before && before.state !== 'failed') continue
-    written.add(lease)
+    if (!row || isOver(row) || (before && before.state !== 'failed')) continue
+    applying.count += 1
     if (before) operations.update(before, { state: 'intended', notBefore: now })
     else operations.insert({ id, lease, kind: 'retire', site, token: lease, notBefore: now, ...fresh })
   }
-  for (const { lease } of changes) {
+  for (const { lease } of once) {
     const row = leases.get(lease)
     // A lost lease stays lost until the provider shows that nothing of it is left.
     if (row && row.state !== 'lost' && has(statesBefore(leaseMoves, 'stopping'), row))
@@ -126,7 +124,6 @@ function retireLeases(applying: Applying, changes: Of<'retire'>[]): void {
     if (launch?.state === 'intended' && (launch.claimedUntil === null || launch.claimedUntil < clock.now()))
       operations.update(launch, { state: 'failed', detail: retiredDetail })
   }
-  applying.count += written.size
   applying.nudges.add('retire').add('agents')
 }
 
