@@ -13,7 +13,8 @@ const callMs = 7_000
 /** Another control plane may take over so soon after this one has died. */
 const claimSeconds = 8
 
-type Suspect = { since: number; told: boolean }
+/** `wasHeld`: it had a lease, which has gone. `isGone`: its site said so, and only shows it for a while. */
+type Suspect = { since: number; told: boolean; wasHeld: boolean; isGone: boolean }
 const suspected = memory(() => new Map<string, Map<string, Suspect>>())
 
 /**
@@ -34,7 +35,9 @@ export const sweep: Reconciler = {
       sites.map(({ provider, site }) => sweepSite(provider, site.name, { house, signal })),
       clock,
     )
-    const suspects = [...suspected(house).values()].reduce((sum, here) => sum + here.size, 0)
+    const suspects = [...suspected(house).values()]
+      .flatMap((here) => [...here.values()])
+      .filter((one) => !one.isGone).length
     return { status: `${suspects} orphans`, ...(suspects > 0 ? { at: clock.now() + apartMs } : {}) }
   },
 }
@@ -46,18 +49,30 @@ async function sweepSite(provider: Provider, site: string, { house, signal }: He
   const { clock } = house
   const listed = await within(callMs, { clock, signal }, (call) => provider.list(site, call))
   if (!listed.ok) return // unknown is not empty, nor full of orphans
-  const orphans = new Set(await house.store.sites.orphans(listed.value.map(({ token }) => token)))
+  const orphans = await house.store.sites.orphans(listed.value.map(({ token }) => token))
   const now = clock.now()
   const before = suspected(house).get(key)
-  const suspects = new Map([...orphans].map((token) => [token, before?.get(token) ?? { since: now, told: false }]))
+  const suspects = new Map<string, Suspect>(
+    orphans.map(({ token, wasHeld }) => {
+      const { since, told, isGone } = before?.get(token) ?? { since: now, told: false, isGone: false }
+      return [token, { since, told, wasHeld, isGone }]
+    }),
+  )
   suspected(house).set(key, suspects)
   for (const sighting of listed.value) {
     const suspect = suspects.get(sighting.token)
     if (!suspect || now < suspect.since + apartMs) continue
-    if (!suspect.told) await tell(sighting, key, house)
-    suspect.told = true
+    const isOver = suspect.wasHeld && sighting.ranks.every(({ state }) => state === 'exited' || state === 'lost')
+    if (isOver && suspect.isGone) continue
+    if (!isOver && !suspect.told) await tell(sighting, key, house)
+    suspect.told ||= !isOver
     // Again in the next turn if it failed.
-    await within(callMs, { clock, signal }, (call) => provider.retire({ site, token: sighting.token }, 0, call))
+    const handle = { site, token: sighting.token }
+    const answer = await within(callMs, { clock, signal }, (call) => provider.retire(handle, 0, call))
+    suspect.isGone = answer.ok && answer.value === 'gone'
+    // What has ended and was gone already cost nobody anything: listings may lag behind.
+    if (isOver && !suspect.told && !suspect.isGone) await tell(sighting, key, house)
+    suspect.told ||= !suspect.isGone
   }
 }
 

@@ -313,8 +313,8 @@ export type Sites = {
   ): Promise<(Lease & { ranksSeen: Rank[] })[]>
   /** Writes what a listing showed and makes the workloads due. */
   saw(ranks: SeenRank[], now: number): Promise<void>
-  /** Which of these tokens have no lease row, or one that is over. */
-  orphans(tokens: string[]): Promise<string[]>
+  /** Which of these tokens have no lease row, or one that is over; `wasHeld`: it was billed, and has gone. */
+  orphans(tokens: string[]): Promise<{ token: string; wasHeld: boolean }[]>
 }
 
 /** What was seen of markets. */

@@ -46,11 +46,12 @@ export const createSites = (database: Database): Sites => ({
   saw: (ranks, now) => database.write((on) => saw(on, ranks, now)),
   orphans: (tokens) =>
     database.read(async (on) => {
-      const { rows } = await sql<{ token: string }>`
-        select t.token from unnest(${tokens}::text[]) as t (token)
-        where not exists (select 1 from leases l where l.id = t.token and l.state not in ('gone', 'refused'))
+      const { rows } = await sql<{ token: string; wasHeld: boolean }>`
+        select t.token, l.started_at is not null as "wasHeld"
+        from unnest(${tokens}::text[]) with ordinality as t (token, place) left join leases l on l.id = t.token
+        where l.id is null or l.state in ('gone', 'refused') order by t.place
       `.execute(on)
-      return rows.map(({ token }) => token)
+      return rows
     }),
 })
 

@@ -30,9 +30,9 @@ export const createSites = (memory: Memory): Sites => {
     saw: (ranks, now) => write(() => saw(memory, ranks, now)),
     orphans: (tokens) =>
       read(() =>
-        tokens.filter((token) => {
-          const state = leases.get(token)?.state ?? 'gone'
-          return state === 'gone' || state === 'refused'
+        tokens.flatMap((token) => {
+          const { state = 'gone', startedAt = null } = leases.get(token) ?? {}
+          return state === 'gone' || state === 'refused' ? [{ token, wasHeld: startedAt !== null }] : []
         }),
       ),
   }
