@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 
 import { missed } from '#rigs/planted.ts'
@@ -10,6 +11,15 @@ test('each invariant has a fault that breaks it', () => {
   const names = createInvariants().map(({ name }) => name)
   assert.deepEqual(
     names.filter((name) => !broken.has(name)),
+    [],
+  )
+})
+
+test('each invariant is named where people read what is looked at', () => {
+  const page = readFileSync('docs/explanation/house-under-faults.md', 'utf8')
+  const names = createInvariants().map(({ name }) => name)
+  assert.deepEqual(
+    names.filter((name) => !page.includes(name)),
     [],
   )
 })
