@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { type ProcessIdentity, signal, taggedProcesses } from '#kit/processes.ts'
@@ -28,6 +28,20 @@ export async function strikeAgent(scratch: string, name: NodeJS.Signals, draw: (
 
 export async function killAll(scratch: string): Promise<void> {
   for (const { pid } of await started(scratch)) signal(pid, 'SIGKILL')
+}
+
+/** Ends every PostgreSQL of a torture that was interrupted, and removes its data: below its folder, and where that says it is. */
+export function dropDatabases(scratch: string): void {
+  const records = globSync(['*/pg/where.json', '*/*/pg/where.json'], { cwd: scratch })
+  const homes = records.map((path) => (JSON.parse(readFileSync(join(scratch, path), 'utf8')) as { home: string }).home) // ours
+  for (const pid of readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)) {
+    const [program = '', , data = ''] = commandOf(pid).split('\0')
+    if (program.endsWith('/postgres') && [scratch, ...homes].some((folder) => data.startsWith(`${folder}/`)))
+      signal(pid, 'SIGQUIT')
+  }
+  for (const home of homes) rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
 }
 
 /**

@@ -5,11 +5,12 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
 import { createRandom } from '#kit/random.ts'
 import { undoAll } from './at-exit.ts'
-import { killAll } from './processes.ts'
+import { dropDatabases, killAll } from './processes.ts'
 import { type Outcome, type Setting, Skipped } from './round.ts'
 import { rounds } from './rounds.ts'
 import { tableOf, type Ran } from './table.ts'
@@ -93,9 +94,12 @@ async function run(
   )
   for (const line of wrong.slice(0, 20)) console.log(`  ${line}`)
   if (failed && values.keep) console.log(`  kept: ${scratch}`)
-  else rmSync(scratch, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
+  else remove(scratch)
   return { name, seed: asked.seed, seconds, ...outcome }
 }
+
+const remove = (folder: string): void =>
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
 
 async function outcomeOf(name: string, setting: Setting): Promise<Outcome & { skipped?: string }> {
   const nothing = { told: name, strikes: 0, back: [], wrong: [] }
@@ -110,6 +114,13 @@ async function outcomeOf(name: string, setting: Setting): Promise<Outcome & { sk
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.once(signal, async () => {
     await killAll(scratch)
+    undoAll()
+    dropDatabases(scratch)
+    await sleep(1_000) // the round may just be starting another one
+    dropDatabases(scratch)
+    await killAll(scratch)
+    await sleep(300)
+    remove(scratch)
     process.exit(1)
   })
 await torture()
