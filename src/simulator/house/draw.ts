@@ -29,7 +29,7 @@ export const measures = {
     planes: [1, 3],
     sites: [1, 3],
     nodes: [1, 10],
-    faults: [0, 10],
+    faults: [0, 16],
     runMs: [500, 5_000, 30_000, 2 * minuteMs, 8 * minuteMs],
     agents: 0.5,
   },
@@ -124,6 +124,7 @@ const troubles = [
   'hanging',
   'unreachable',
   'throttled',
+  'denied',
   'quota',
   'no-capacity',
   'slow',
@@ -133,6 +134,8 @@ const troubles = [
   'timed-out',
   'old-view',
   'page-lost',
+  'wrong-status',
+  'skewed',
   'old-offers',
   'false-offers',
   'slow-boot',
@@ -216,37 +219,38 @@ function specOf(draw: Draw, name: string, { projects, sites, ...room }: Room): W
 
 type Targets = { calmAt: number; sites: string[]; planes: Story['planes'] }
 
-/** The calls at which a process may meet something: of any kind, of a room, or one in particular. */
+/** The calls at which a process may meet something: of any kind, of a noun, or one in particular. */
 const calls = [
   '',
   'provider.',
-  'provider.launch',
-  'provider.retire',
-  'provider.list',
-  'operations.settle',
-  'operations.claim',
-  'placement.commit',
-  'placement.snapshot',
-  'apply',
-  'claims.take',
-  'follow.due',
-  'ledger.add',
-  'sites.saw',
-  'agents.report',
-  'agents.tasks',
-  'workloads.submit',
-  'workloads.want',
-  'idempotency.',
   'api.',
+  'apply',
+  ...inNoun('provider', 'offers launch launch get list retire retire logs'),
+  ...inNoun('operations', 'claim settle settle nextAt'),
+  ...inNoun('placement', 'snapshot commit commit come more usage nextAt'),
+  ...inNoun('follow', 'due nextDueAt'),
+  ...inNoun('claims', 'take take announce'),
+  ...inNoun('sites', 'list put offered reached count differing saw orphans'),
+  ...inNoun('agents', 'view views report heard tasks'),
+  ...inNoun('ledger', 'unmetered add spent warnOnce'),
+  ...inNoun('workloads', 'submit get find want prioritise'),
+  ...inNoun('idempotency', 'begin save forget'),
+  ...inNoun('projects', 'list change'),
+  ...inNoun('market', 'spot'),
   'events.add',
+  'prune',
 ] as const
 
+function inNoun(noun: string, methods: string): string[] {
+  return methods.split(' ').map((method) => `${noun}.${method}`)
+}
+
 function faultOf(draw: Draw, { calmAt, sites, planes }: Targets): Step {
-  const at = draw.between(0, calmAt * 0.9)
+  const at = draw.between(0, calmAt * 0.8)
   const plane = draw.any(planes, { name: 'a', skewMs: 0 }).name
   const site = draw.any(sites, 'site-0')
   const forMs = draw.of([500, 5_000, 15_000, 90_000, 400_000])
-  const target = { plane, call: draw.of(calls), nth: draw.of([1, 1, 2, 7, 40]) }
+  const target = { plane, call: draw.any(calls, ''), nth: draw.of([1, 1, 1, 2, 7, 30]) }
   const edge = draw.of(['before', 'after'])
   const kind = draw.of(['kill', 'kill', 'kill', 'pause', 'database', 'restart', 'deafen', 'cut', 'sever', 'befall'])
   switch (kind) {

@@ -3,7 +3,7 @@ import { createInvariants } from './invariants/all.ts'
 import type { Breach } from './invariants/invariant.ts'
 import { type Checkers, createCheckers } from './invariants/invariants.ts'
 import type { Tables, WorkloadRow } from './invariants/tables.ts'
-import { carryOut } from './steps.ts'
+import { asking, carryOut } from './steps.ts'
 import type { Story } from './story.ts'
 import type { Line } from './trace.ts'
 import { type MakeBacking, openWorld, type World } from './world.ts'
@@ -76,7 +76,7 @@ async function tell(story: Story, world: World, look: Look): Promise<void> {
   calm(story, world)
   if (!(await settle(world, look, decided))) return
   // Somebody may have asked for one all the time that only comes now.
-  const stop = ({ id, wants }: Row) => void (wants === 'stop' || world.ask('POST', `/v1/workloads/${id}/stop`))
+  const stop = ({ id, wants }: Row) => void (wants === 'stop' || asking(world, `POST /v1/workloads/${id}/stop`))
   if (!(await settle(world, look, { ...ended, others: stop }))) return
   if (await emptied(world, look)) await look(true)
 }
@@ -106,6 +106,7 @@ function calm(story: Story, world: World): void {
 type Row = Readonly<WorkloadRow>
 
 const isEnded = (state: string): boolean => state === 'succeeded' || state === 'failed' || state === 'stopped'
+
 /** How all workloads are to be in the end, and what is wrong with one that is not. */
 type Rest = {
   isSo: (row: Row) => boolean
@@ -130,9 +131,9 @@ async function settle(world: World, look: Look, { isSo, wrong, others: told }: R
   const end = world.clock.now() + restMs
   for (;;) {
     const rows = [...(await world.backing.tables()).workloads.values()]
-    const hanging = hangingIn(world)
-    const all = rows.filter((row) => !isSo(row))
-    const others = told ? all : all.filter((row) => !(row.wants === 'run' && hanging.has(row.id)))
+    // Who is told to stop ends, even if it hangs.
+    const hanging = told ? null : hangingIn(world)
+    const others = rows.filter((row) => !isSo(row) && !hanging?.has(row.id))
     if (others.length === 0) return true
     if (told) others.forEach(told)
     if (world.clock.now() >= end) {

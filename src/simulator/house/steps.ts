@@ -43,7 +43,8 @@ export function carryOut(step: Step, world: World): void {
   }
 }
 
-async function asking({ ask, clock, trace }: World, asked: string, body?: unknown): Promise<void> {
+/** People ask for something, and what they hear is noted. */
+export async function asking({ ask, clock, trace }: World, asked: string, body?: unknown): Promise<void> {
   const [method = '', path = ''] = asked.split(' ')
   const answer = await ask(method, path, body)
   trace.note({
