@@ -407,6 +407,8 @@ test('a service that exits is started again, whatever its code', () => {
     const changes = conclude(running(aService(), [{ state: 'exited', exitCode, endedAt: aNow }]), aNow)
     assert.ok(short(changes).includes('replica-waits'))
     assert.equal(end(changes), undefined)
+    const queued = changes.find((change) => change.change === 'workload' && change.to === 'queued')
+    assert.equal(queued && 'reason' in queued && queued.reason, `tried again: exited with ${exitCode}`)
   }
 })
 

@@ -35,7 +35,11 @@ function exited({ ranks }: LiveAttempt, { workload }: WorkloadFacts, now: number
   const failed = ended.find((rank) => codeOf(rank) !== 0)
   if (failed && now < believedAt(failed, ranks)) return null
   if (failed) return failure(failed, ranks.length)
-  if (ended.length === ranks.length) return { is: 'over', state: 'succeeded', exitCode: 0, reason: '' }
+  if (ended.length === ranks.length) {
+    // A service starts again, and is asked why.
+    const reason = workload.kind === 'service' ? 'exited with 0' : ''
+    return { is: 'over', state: 'succeeded', exitCode: 0, reason }
+  }
   const [first] = ended
   if (workload.kind !== 'service' || !first) return null
   return { is: 'over', state: 'succeeded', exitCode: 0, reason: `rank ${first.rank} exited with 0` }
