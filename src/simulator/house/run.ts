@@ -74,6 +74,8 @@ async function tell(story: Story, world: World, look: Look): Promise<void> {
   }
   if (!(await goOn(world, world.from + story.calmAt, look))) return
   calm(story, world)
+  // What failed last is tried again.
+  if (!(await goOn(world, world.clock.now() + lookEveryMs, look))) return
   if (!(await settle(world, look, decided))) return
   // Somebody may have asked for one all the time that only comes now.
   const stop = ({ id, wants }: Row) => void (wants === 'stop' || asking(world, `POST /v1/workloads/${id}/stop`))
