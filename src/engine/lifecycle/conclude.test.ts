@@ -368,16 +368,16 @@ test('a budget that is used up stops the run only if the spec says so', () => {
   assert.deepEqual(short(conclude(running(aJob({ budget: { limit: '$10' } }), [{}], spent), aNow)), ['warn'])
 })
 
+/** How a job ends that was stopping for this reason, once nothing of it is left. */
+const ends = (job: Workload, reason: string, facts: Partial<WorkloadFacts> = {}) => {
+  const lease = aLease({ state: 'gone', startedAt: aNow - 60_000, endedAt: aNow })
+  const ranks = [aRank({ state: 'exited', exitCode: 143, endedAt: aNow })]
+  const attempt = anAttempt(job, { state: 'stopping', startedAt: aNow - 60_000, ready: false, lease, ranks })
+  const ended = end(conclude(someFacts({ ...job, state: 'stopping', reason }, { attempts: [attempt], ...facts }), aNow))
+  return ended?.change === 'workload' ? `${ended.to}: ${ended.reason}` : 'goes on'
+}
+
 test('what stops for a limit ends for it, though by the clock of who sees the end it is not reached yet', () => {
-  const ends = (job: Workload, reason: string, facts: Partial<WorkloadFacts> = {}) => {
-    const lease = aLease({ state: 'gone', startedAt: aNow - 60_000, endedAt: aNow })
-    const ranks = [aRank({ state: 'exited', exitCode: 143, endedAt: aNow })]
-    const attempt = anAttempt(job, { state: 'stopping', startedAt: aNow - 60_000, ready: false, lease, ranks })
-    const ended = end(
-      conclude(someFacts({ ...job, state: 'stopping', reason }, { attempts: [attempt], ...facts }), aNow),
-    )
-    return ended?.change === 'workload' ? `${ended.to}: ${ended.reason}` : 'goes on'
-  }
   const dear = aJob({ budget: { limit: '$10', whenUsed: 'stop' } })
   const used = 'its budget of $10.00 is used up'
   assert.equal(ends(dear, used, { spentMicros: 9_999_999n }), `stopped: ${used}`)
