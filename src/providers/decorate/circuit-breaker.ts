@@ -51,7 +51,9 @@ export function withCircuitBreaker(inner: Provider, { patience, clock, random }:
     try {
       const outcome = await make(signal)
       const answered = hasAnswered(outcome, signal)
-      if (answered !== null) heard(breaker, patience, { answered, now: clock.now(), spread: random() })
+      // What fails after others opened the breaker was under way already: a burst is one silence, however large.
+      const isNews = answered === true || admitted === 'probe' || breaker.failures < patience.failures
+      if (answered !== null && isNews) heard(breaker, patience, { answered, now: clock.now(), spread: random() })
       return outcome
     } finally {
       if (admitted === 'probe') breaker.probing = false

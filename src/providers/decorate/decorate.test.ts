@@ -163,6 +163,23 @@ test('a site that does not answer is left alone, probed by one call, and used ag
   for (let i = 0; i < 10; i++) assert.equal(kindOf(await guarded.list('west', signal)), 'ok')
 })
 
+test('many calls that fail at once are one silence: the site is left alone no longer for that', async () => {
+  const clock = createFakeClock(0)
+  const { provider, made } = aProvider(async () => {
+    await clock.sleep(100)
+    return down
+  })
+  const guarded = withCircuitBreaker(provider, { patience, clock, random: () => 0 })
+  const burst = Array.from({ length: 64 }, () => guarded.list('west', signal))
+  await clock.advance(100)
+  await Promise.all(burst)
+  await clock.advance(patience.firstMs)
+  const probe = guarded.list('west', signal)
+  await clock.advance(100)
+  await probe
+  assert.equal(made.length, 65)
+})
+
 test('a caller whose time ran out counts against the site, and one that is told to stop does not', async () => {
   const clock = createFakeClock(0)
   const { provider, made } = aProvider(() => Promise.resolve(down))
