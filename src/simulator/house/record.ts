@@ -16,15 +16,17 @@ export type Recorder = {
   orders: ReadonlyMap<string, string>
 }
 
-type Options = { clock: Clock; trace: Trace; coverage: Coverage; tables: () => Tables | Promise<Tables> }
+type Options = {
+  clock: Clock
+  trace: Trace
+  coverage: Coverage
+  /** Null where they are not at hand. */ tables: () => Tables | null
+}
 
 export function createRecorder({ clock, trace, coverage, tables }: Options): Recorder {
   const orders = new Map<string, string>()
   let about: readonly unknown[] = []
-  const stateNow = (call: string, args: readonly unknown[]): string => {
-    const there = tables()
-    return stateOf(call, args, there instanceof Promise ? null : there)
-  }
+  const stateNow = (call: string, args: readonly unknown[]): string => stateOf(call, args, tables())
   const noteOrder = (call: string, [first]: readonly unknown[]): void => {
     if (typeof first !== 'object' || first === null) return
     const { site, token } = first as { site?: unknown; token?: unknown } // an order or a handle
