@@ -69,7 +69,9 @@ export function createCheckers(sources: Sources, invariants: readonly Invariant[
       return lines
     }
     const lied = (there: There) => hasLied(sources.clouds.values(), there, now)
-    return { ...instant, bill: () => bill(), events: await follow(), able, lied, agentsOf, bounds, atRest }
+    const events = await follow()
+    known.hear(events)
+    return { ...instant, bill: () => bill(), events, able, lied, agentsOf, bounds, atRest }
   }
   const always = invariants.filter(({ when }) => when === 'always')
   return {

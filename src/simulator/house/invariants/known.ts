@@ -1,3 +1,4 @@
+import type { Event } from '#model/event.ts'
 import type { Operation } from '#model/operation.ts'
 import type { Changes, RowChange } from './changes.ts'
 import { type AttemptRow, keyOf, type LeaseRow, type WorkloadRow } from './tables.ts'
@@ -15,6 +16,8 @@ export type Known = {
   /** Leases that were lost once: what they hold counts for nobody. */
   wasLost(lease: string): boolean
   learn(changes: Changes): void
+  /** What is lost and seen again between two looks is told by events alone. */
+  hear(events: readonly Event[]): void
 }
 
 export const isOpenLease = ({ state }: Pick<LeaseRow, 'state'>): boolean => state !== 'gone' && state !== 'refused'
@@ -52,6 +55,9 @@ export function createKnown(): Known {
     leaseOf: (id) => ofAttempt.get(id) ?? null,
     operationOf: (id, kind) => operations.get(keyOf(id, kind)) ?? null,
     wasLost: (id) => lost.has(id),
+    hear(events) {
+      for (const { type, data } of events) if (type === 'lease.lost') lost.add(String(data['lease']))
+    },
     learn(changes) {
       for (const { key, after } of changes.workloads) put(workloads, key, after?.endedAt === null ? after : null)
       for (const change of changes.attempts) attempt(change)
