@@ -21,7 +21,7 @@ const shape = {
 function everywhere(seed: number): Story {
   const steps = ProfileName.options.flatMap((profile, i) =>
     [1, 2].map((nodes): Step => ({
-      at: i * 7_000 + nodes,
+      at: i * 2_000 + nodes,
       do: 'submit',
       spec: {
         kind: 'job',
@@ -29,7 +29,7 @@ function everywhere(seed: number): Story {
         run: 'work',
         nodes,
         resources: { cpus: '4+', memory: '1GB+' },
-        env: behaviourEnv({ runMs: nodes * minuteMs, exitCode: 0, stopMs: 500 }),
+        env: behaviourEnv({ runMs: nodes * 30_000, exitCode: 0, stopMs: 500 }),
         retry: { onLoss: 20 },
         placement: { sites: [`simulated/${profile}`] },
       },
@@ -37,10 +37,7 @@ function everywhere(seed: number): Story {
   )
   return {
     seed,
-    planes: [
-      { name: 'a', skewMs: 0 },
-      { name: 'b', skewMs: 0 },
-    ],
+    planes: [{ name: 'a', skewMs: 0 }],
     cloud: {
       sites: ProfileName.options.map((profile) => ({
         name: profile,
@@ -54,7 +51,7 @@ function everywhere(seed: number): Story {
     agents: { sites: [], skewMs: 0 },
     projects: [],
     steps,
-    calmAt: 15 * minuteMs,
+    calmAt: 5 * minuteMs,
   }
 }
 
