@@ -241,6 +241,8 @@ const calls = [
   'prune',
 ] as const
 
+const storeCalls = calls.filter((call) => !/^(provider|api)\./.test(call))
+
 function inNoun(noun: string, methods: string): string[] {
   return methods.split(' ').map((method) => `${noun}.${method}`)
 }
@@ -260,7 +262,8 @@ function faultOf(draw: Draw, { calmAt, sites, planes }: Targets): Step {
       return { at, do: 'pause', ...target, edge, forMs }
     case 'database': {
       const how = draw.of(['fail', 'lose-reply', 'lose-reply', 'full', 'collide'])
-      return { at, do: 'database', ...target, times: draw.of([1, 1, 3, 20]), how }
+      const call = draw.any(storeCalls, '')
+      return { at, do: 'database', ...target, call, times: draw.of([1, 1, 3, 20]), how }
     }
     case 'restart':
       return { at, do: 'restart-database', forMs: draw.of([200, 2_000, 20_000]) }
