@@ -149,8 +149,11 @@ const takenBack = new Error('This transaction was a rehearsal.')
 
 const diskFull = 'The disk of the database is full, and nothing more can be written.\nFree some space: isobar db status'
 
+/** Of several that stand in each other's way one is let through each second (`deadlock_timeout`): so long that all get through. */
+const collisionsMs = 20_000
+
 async function again<T>(options: { ask: () => Promise<T>; patienceMs: number; mayRepeat: () => boolean }): Promise<T> {
-  const deadline = Date.now() + options.patienceMs
+  const begun = Date.now()
   for (let wait = 10; ; wait = Math.min(200, wait * 2)) {
     try {
       return await options.ask()
@@ -158,7 +161,7 @@ async function again<T>(options: { ask: () => Promise<T>; patienceMs: number; ma
       if (codeOf(error) === '53100') throw new StoreFull(diskFull, { cause: error })
       const connection = isConnectionFailure(error)
       if (!connection && !isCollision(error)) throw error
-      if (!options.mayRepeat() || Date.now() > deadline) {
+      if (!options.mayRepeat() || Date.now() > begun + (connection ? options.patienceMs : collisionsMs)) {
         if (!connection) throw error
         throw new StoreUnavailable('PostgreSQL does not answer. Try again in a moment.', { cause: error })
       }
