@@ -1,31 +1,13 @@
 import { Client, types } from 'pg'
 
 import type { Tables } from '#simulator/house/memory/tables.ts'
+import { tables as copied } from '#store/copy-rows.ts'
 import { unordered } from './compare.ts'
 
 /** All rows of a store by table, in an order of their own, in the names of the model. */
 export type Dump = Record<string, unknown[]>
 
-const names = [
-  'house',
-  'projects',
-  'workloads',
-  'replicas',
-  'plans',
-  'attempts',
-  'leases',
-  'ranks',
-  'operations',
-  'tasks',
-  'sites',
-  'entries',
-  'spent',
-  'events',
-  'secrets',
-  'idempotency',
-  'claims',
-  'control_planes',
-] as const
+const names = [...copied, 'claims', 'control_planes'] as const
 
 const parsers = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') => {

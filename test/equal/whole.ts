@@ -11,17 +11,9 @@ import { sweep } from '#reconcilers/sweep.ts'
 import { createFakeClock, type FakeClock } from '#simulator/fake-clock.ts'
 import { createWorld, type World } from '#simulator/world.ts'
 import type { Store } from '#store/store.ts'
+import { shape } from '#simulator/house/shape.ts'
 import { createDraw, type Draw } from './drawn.ts'
 import { bothOf, type Pair } from './pair.ts'
-
-const shape = {
-  name: 'sim-4',
-  accelerators: 0,
-  acceleratorMemoryMiB: 0,
-  cpuMilli: 4_000,
-  memoryMiB: 16_384,
-  diskMiB: 102_400,
-}
 
 const aSite = (name: string, nodes: number, priceMicros: number): SimulatedOptions['sites'][number] => ({
   name,

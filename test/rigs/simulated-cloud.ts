@@ -8,7 +8,7 @@ import { createFakeClock } from '#simulator/fake-clock.ts'
 
 // For tests of simulated providers: sites, orders, and a cloud on a clock that stands still.
 
-const shape = {
+export const shape = {
   name: 'sim-8',
   accelerator: 'H200',
   accelerators: 8,

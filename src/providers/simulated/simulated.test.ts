@@ -5,22 +5,12 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 
 import { costMicros } from '#kit/money.ts'
-import type { CredentialedOrder } from '#model/order.ts'
 import { describeProvider, type Program, type Rig } from '#providers/conformance.ts'
+import { anOrderOf, shape } from '#rigs/simulated-cloud.ts'
 import { createFakeClock } from '#simulator/fake-clock.ts'
 import type { Part } from './gang.ts'
 import type { SimulatedOptions } from './options.ts'
 import { createSimulated } from './simulated.ts'
-
-const shape = {
-  name: 'sim-8',
-  accelerator: 'H200',
-  accelerators: 8,
-  acceleratorMemoryMiB: 144_384,
-  cpuMilli: 192_000,
-  memoryMiB: 2_097_152,
-  diskMiB: 4_194_304,
-}
 
 const aSite = (name: string, nodes: number, tier: 'spot' | 'on-demand' = 'on-demand') => ({
   name,
@@ -28,22 +18,6 @@ const aSite = (name: string, nodes: number, tier: 'spot' | 'on-demand' = 'on-dem
   patienceMs: 60_000,
   pools: [{ tier, shape, priceMicros: 3_999_999, nodes }],
 })
-
-const anOrder = (token: string, changes: Partial<CredentialedOrder> & { nodes?: number } = {}): CredentialedOrder => {
-  const { nodes = 1, ...rest } = changes
-  return {
-    token,
-    workload: `w-${token}`,
-    attempt: 1,
-    site: 'west',
-    tier: 'on-demand',
-    graceMs: 1_000,
-    ranks: Array.from({ length: nodes }, (_, rank) => ({ rank, shape })),
-    controlPlanes: ['http://127.0.0.1:1'],
-    credential: `${token}.secret`,
-    ...rest,
-  }
-}
 
 const forever: Part = { prints: '', runMs: Infinity, exitCode: 0, stubborn: false }
 const signals: Record<string, number | undefined> = constants.signals
@@ -62,7 +36,7 @@ async function openRig(): Promise<Rig> {
   const cloud = createSimulated({ seed: 1, clock, sites: [aSite('west', 4), aSite('east', 4)], faults })
   let orders = 0
   const next: Rig['order'] = ({ ranks, ...changes } = {}) =>
-    anOrder(`t-${orders++}`, { ...changes, ...(ranks === undefined ? {} : { nodes: ranks }) })
+    anOrderOf(`t-${orders++}`, { ...changes, ...(ranks === undefined ? {} : { nodes: ranks }) })
   return {
     provider: cloud.open(),
     site: 'west',
@@ -84,12 +58,12 @@ test('capacity is held from the order to the end of the last rank, and paid for 
   const clock = createFakeClock(0)
   const cloud = createSimulated({ seed: 1, clock, sites: [aSite('west', 2)], faults: { runMs: [5_000, 5_000] } })
   const provider = cloud.open()
-  await provider.launch(anOrder('a', { nodes: 2 }), signal)
+  await provider.launch(anOrderOf('a', { nodes: 2 }), signal)
   assert.deepEqual(cloud.used('west'), [2])
   await clock.advance(4_999)
-  assert.equal((await provider.launch(anOrder('b'), signal)).ok, false)
+  assert.equal((await provider.launch(anOrderOf('b'), signal)).ok, false)
   await clock.advance(1)
-  assert.equal((await provider.launch(anOrder('b'), signal)).ok, true)
+  assert.equal((await provider.launch(anOrderOf('b'), signal)).ok, true)
   await clock.advance(1_000)
   assert.deepEqual(
     cloud.meter().map(({ token, from, to, open, micros }) => ({ token, from, to, open, micros })),
@@ -105,11 +79,11 @@ test('a lost reply leaves the gang behind, and the repeated order finds it', asy
   const window = { site: 'west', from: 0, to: 10, trouble: 'lost-reply' as const }
   const cloud = createSimulated({ seed: 1, clock, sites: [aSite('west', 2)], faults: { windows: [window] } })
   const provider = cloud.open()
-  const lost = await provider.launch(anOrder('a'), signal)
+  const lost = await provider.launch(anOrderOf('a'), signal)
   assert.equal(!lost.ok && lost.fault.kind, 'unreachable')
   assert.equal(cloud.gangs('west').length, 1)
   await clock.advance(10)
-  assert.equal((await provider.launch(anOrder('a'), signal)).ok, true)
+  assert.equal((await provider.launch(anOrderOf('a'), signal)).ok, true)
   assert.equal(cloud.gangs('west').length, 1)
 })
 
@@ -135,7 +109,7 @@ test('listings lag as long as they are told to: behind a new gang, and behind a 
     const got = await provider.get({ site: 'west', token: 'a' }, signal)
     return [listed.ok && listed.value.length, got.ok && got.value !== null]
   }
-  await provider.launch(anOrder('a'), signal)
+  await provider.launch(anOrderOf('a'), signal)
   assert.deepEqual(await shown(), [0, false])
   await clock.advance(1_000)
   assert.deepEqual(await shown(), [1, true])
@@ -152,8 +126,8 @@ test('spot gangs are preempted at their rate, some in the open and some without 
   const cloud = createSimulated({ seed: 1, clock, sites, faults: { preemptionsPerHour: 0.5, told: 0.25 } })
   cloud.script('w', [forever])
   const provider = cloud.open()
-  for (let i = 0; i < 2_000; i++) await provider.launch(anOrder(`s-${i}`, { workload: 'w', tier: 'spot' }), signal)
-  for (let i = 0; i < 100; i++) await provider.launch(anOrder(`d-${i}`, { workload: 'w', site: 'east' }), signal)
+  for (let i = 0; i < 2_000; i++) await provider.launch(anOrderOf(`s-${i}`, { workload: 'w', tier: 'spot' }), signal)
+  for (let i = 0; i < 100; i++) await provider.launch(anOrderOf(`d-${i}`, { workload: 'w', site: 'east' }), signal)
   await clock.advance(3_600_000)
   const listed = await provider.list('west', signal)
   const seen = listed.ok ? listed.value : []
@@ -170,7 +144,7 @@ test('a lost site has nothing when it is back, and billed nothing after its end'
   const cloud = createSimulated({ seed: 1, clock, sites: [aSite('west', 2)] })
   cloud.script('w-a', [forever])
   const provider = cloud.open()
-  await provider.launch(anOrder('a'), signal)
+  await provider.launch(anOrderOf('a'), signal)
   await clock.advance(1_000)
   cloud.lose('west')
   assert.equal((await provider.list('west', signal)).ok, false)
@@ -207,7 +181,7 @@ const rough: SimulatedOptions['faults'] = {
 }
 
 const handle = (token: number) => ({ site: 'west', token: `t-${token}` })
-const order = (token: number) => anOrder(`t-${token}`, { nodes: 1 + (token % 3), tier: 'spot' })
+const order = (token: number) => anOrderOf(`t-${token}`, { nodes: 1 + (token % 3), tier: 'spot' })
 
 /** Runs steps that overlap as their delays have it, and returns all that was answered and billed. */
 async function history(seed: number, steps: Step[]): Promise<string> {

@@ -3,6 +3,7 @@ import type { WrittenSpec } from '#model/spec/spec.ts'
 import { callsOf, type Trouble } from '#providers/simulated/trouble.ts'
 import { behaviourEnv } from './process.ts'
 import type { Step, Story } from './story.ts'
+import { shape } from './shape.ts'
 
 /** How much there is in a drawn story. */
 export type Measure = {
@@ -84,15 +85,6 @@ function createDraw(random: Random) {
       all[random.below(all.length)] ?? all[0],
     any: <T>(all: readonly T[], otherwise: T): T => all[random.below(all.length)] ?? otherwise,
   }
-}
-
-const shape = {
-  name: 'sim-4',
-  accelerators: 0,
-  acceleratorMemoryMiB: 0,
-  cpuMilli: 4_000,
-  memoryMiB: 16_384,
-  diskMiB: 102_400,
 }
 
 const siteOf = (draw: Draw, i: number, { nodes }: Measure): Story['cloud']['sites'][number] => ({

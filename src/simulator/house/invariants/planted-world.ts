@@ -12,6 +12,7 @@ import { sweep } from '#reconcilers/sweep.ts'
 import type { FakeClock } from '#simulator/fake-clock.ts'
 import { createWorld, type World } from '#simulator/world.ts'
 import type { Store } from '#store/store.ts'
+import { shape } from '#simulator/house/shape.ts'
 import { createInvariants } from './all.ts'
 import type { Bounds, Breach } from './invariant.ts'
 import { createCheckers } from './invariants.ts'
@@ -50,15 +51,6 @@ export type Story = {
 
 /** A store with nothing in it, and its rows. */
 export type Opened = { store: Store; tables(): Tables | Promise<Tables>; clock: FakeClock }
-
-const shape = {
-  name: 'sim-4',
-  accelerators: 0,
-  acceleratorMemoryMiB: 0,
-  cpuMilli: 4_000,
-  memoryMiB: 16_384,
-  diskMiB: 102_400,
-}
 
 export const aPlantedSite = (name: string, nodes = 4): SimulatedOptions['sites'][number] => ({
   name,

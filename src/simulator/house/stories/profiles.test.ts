@@ -6,17 +6,9 @@ import { onMemory } from '#simulator/house/on-memory.ts'
 import { behaviourEnv } from '#simulator/house/process.ts'
 import { runStory } from '#simulator/house/run.ts'
 import type { Step, Story } from '#simulator/house/story.ts'
+import { shape } from '#simulator/house/shape.ts'
 
 const minuteMs = 60_000
-const shape = {
-  name: 'sim-4',
-  accelerators: 0,
-  acceleratorMemoryMiB: 0,
-  cpuMilli: 4_000,
-  memoryMiB: 16_384,
-  diskMiB: 102_400,
-}
-
 /** A site that behaves as each provider is known to, and jobs that may go nowhere else. */
 function everywhere(seed: number): Story {
   const steps = ProfileName.options.flatMap((profile, i) =>
