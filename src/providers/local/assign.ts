@@ -4,11 +4,12 @@ import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { Order } from '#model/order.ts'
 import type { Shape } from '#model/resources.ts'
 import type { Node } from '#model/site.ts'
+import { isThere } from '#providers/kept-folder.ts'
 
 import { takeAccelerators, type Taking } from './accelerators.ts'
 import { claim, release } from './claims.ts'
 import type { MigInstance } from './measure.ts'
-import { isThere, type SiteFolder } from './site-folder.ts'
+import type { SiteFolder } from './site-folder.ts'
 
 /** What each rank of an order gets of this machine, and the claims that hold it. */
 export type Assignment = {

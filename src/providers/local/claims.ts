@@ -1,7 +1,8 @@
+import { isThere, wasRetired } from '#providers/kept-folder.ts'
 import { lstat, readdir, readlink, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { isThere, type SiteFolder, wasRetired } from './site-folder.ts'
+import type { SiteFolder } from './site-folder.ts'
 
 /** A claim whose order is not there belongs to a launch under way, unless it is older than any launch takes. */
 const mostLaunchMs = 60_000

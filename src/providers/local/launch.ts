@@ -11,11 +11,13 @@ import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Node } from '#model/site.ts'
 import type { Handle } from '#providers/provider.ts'
+import { isThere, isToken, wasRetired } from '#providers/kept-folder.ts'
 
 import { type Assignment, assign } from './assign.ts'
+import type { Boot } from './boot.ts'
 import { release, releaseAll } from './claims.ts'
 import type { MigInstance } from './measure.ts'
-import { isThere, isToken, type SiteFolder, wasRetired } from './site-folder.ts'
+import type { SiteFolder } from './site-folder.ts'
 
 /** What we keep of an order to show it again; never its credential. */
 export type KeptOrder = { workload: string; attempt: number; ranks: number[]; createdAt: number }
@@ -27,6 +29,7 @@ type LaunchSite = {
   nodes: Node[]
   slices: readonly MigInstance[]
   agentCommand: string[]
+  boot: Boot
   clock: Clock | undefined
 }
 
@@ -118,24 +121,27 @@ function permitFor({ permit }: CredentialedOrder, address: string, clock: Clock 
   return { go: { ...permit.go, peers: [address] }, until }
 }
 
-async function startAgent(
-  site: { folder: SiteFolder; agentCommand: string[] },
-  token: string,
-  rank: number,
-): Promise<void> {
+async function startAgent(site: Pick<LaunchSite, 'folder' | 'agentCommand' | 'boot'>, token: string, rank: number) {
   const folder = join(site.folder.order(token), String(rank))
   if (await isThere(join(folder, agentFiles.agent))) return
-  const [program = process.execPath, ...args] = site.agentCommand
-  const agent = spawn(program, [...args, folder], {
-    cwd: '/',
-    detached: true,
-    stdio: 'ignore',
-    env: { ...publicEnvironment(process.env), [leaseTag]: token },
+  await site.boot(folder, async (ended) => {
+    // It may be retired by now, or another caller's agent be up.
+    if (!(await isThere(join(folder, agentFiles.order))) || (await isThere(join(folder, agentFiles.agent))))
+      return ended()
+    const [program = process.execPath, ...args] = site.agentCommand
+    const agent = spawn(program, [...args, folder], {
+      cwd: '/',
+      detached: true,
+      stdio: 'ignore',
+      env: { ...publicEnvironment(process.env), [leaseTag]: token },
+    })
+    agent.once('exit', ended)
+    agent.once('error', ended)
+    await once(agent, 'spawn') // rejects when it cannot be
+    // One that has died already has no identity: what is written then is nobody's, and so it is seen as dead.
+    const who = identify(agent.pid ?? 0) ?? { pid: agent.pid ?? 0, started: 'never' }
+    // Its folder may be retired already; and without this line its early death is only noticed later.
+    await writeFile(join(folder, agentFiles.begun), JSON.stringify(who), { mode: 0o600 }).catch(() => undefined)
+    agent.unref()
   })
-  await once(agent, 'spawn') // rejects when it cannot be
-  // One that has died already has no identity: what is written then is nobody's, and so it is seen as dead.
-  const who = identify(agent.pid ?? 0) ?? { pid: agent.pid ?? 0, started: 'never' }
-  // Its folder may be retired already; and without this line its early death is only noticed later.
-  await writeFile(join(folder, agentFiles.begun), JSON.stringify(who), { mode: 0o600 }).catch(() => undefined)
-  agent.unref()
 }

@@ -19,14 +19,20 @@ async function openRig(): Promise<Rig> {
   const controlPlane = await ScriptedControlPlane.open()
   const rig = openLocalRig(controlPlane.address)
   const { root } = rig.site
+  const script: Rig['script'] = (asked, programs) => {
+    controlPlane.gangs.set(asked.credential, {
+      ranks: asked.ranks.length,
+      go: (rank) => ({ run: scriptOf(programs[rank] ?? { until: 0 }) }),
+    })
+  }
   return {
     ...rig,
     site: 'west',
-    script(asked, programs) {
-      controlPlane.gangs.set(asked.credential, {
-        ranks: asked.ranks.length,
-        go: (rank) => ({ run: scriptOf(programs[rank] ?? { until: 0 }) }),
-      })
+    script,
+    hindered() {
+      const order = rig.order()
+      script(order, [{ until: 'SIGKILL' }])
+      return { order, kind: 'signal' }
     },
     reopen: () => createLocal({ sites: [rig.site] }),
     async close() {
@@ -39,4 +45,7 @@ async function openRig(): Promise<Rig> {
   }
 }
 
-describeProvider('local', openRig)
+describeProvider('local', openRig, {
+  notice: 'nobody takes this machine away',
+  retryAfter: 'no API refuses its calls',
+})

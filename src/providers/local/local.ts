@@ -9,13 +9,15 @@ import type { Offer } from '#model/offer.ts'
 import type { Shape } from '#model/resources.ts'
 import type { Node } from '#model/site.ts'
 import type { LogChunk, LogPart, Provider } from '#providers/provider.ts'
+import { ask, isThere, isToken } from '#providers/kept-folder.ts'
 
+import { createBoot } from './boot.ts'
 import type { LocalSite } from './config.ts'
 import { launchOrder } from './launch.ts'
 import { type MigInstance, measureMachine } from './measure.ts'
 import { retireOrder } from './retire.ts'
 import { sightAll, sightOrder, sightRank } from './sight.ts'
-import { ask, isThere, isToken, prepareSite, type SiteFolder, siteFolder } from './site-folder.ts'
+import { prepareSite, type SiteFolder, siteFolder } from './site-folder.ts'
 
 export type LocalOptions = {
   sites: LocalSite[]
@@ -36,6 +38,7 @@ type Machines = { nodes: Node[]; slices: MigInstance[] }
  */
 export function createLocal(options: LocalOptions): Provider & { prepare(): Promise<void> } {
   const agentCommand = options.agentCommand ?? [process.execPath, agentProgram]
+  const boot = createBoot()
   const open = new Map(options.sites.map((site) => [site.name, openSite(site)]))
 
   /** Asks the site of that name, or says that there is none. */
@@ -46,7 +49,7 @@ export function createLocal(options: LocalOptions): Provider & { prepare(): Prom
   ): Promise<Outcome<T>> => {
     const site = open.get(name)
     return site
-      ? ask(site.folder, signal, () => question(site))
+      ? ask({ folder: site.folder, prepare: () => prepareSite(site.folder) }, signal, () => question(site))
       : Promise.resolve(fail('invalid', 'elsewhere', `no local site is named ${name}`))
   }
 
@@ -68,7 +71,7 @@ export function createLocal(options: LocalOptions): Provider & { prepare(): Prom
       at(name, signal, async ({ site, machines }) => succeed(offersOf(site, (await machines()).nodes, Date.now()))),
     launch: (order, signal) =>
       at(order.site, signal, async ({ folder, machines }) =>
-        launchOrder({ folder, ...(await machines()), agentCommand, clock: options.clock }, order),
+        launchOrder({ folder, ...(await machines()), agentCommand, boot, clock: options.clock }, order),
       ),
     get: ({ site, token }, signal) =>
       at(site, signal, async ({ folder }) => succeed(isToken(token) ? await sightOrder(folder, token) : null)),

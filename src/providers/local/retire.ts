@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { lives, type ProcessIdentity, signal, taggedProcesses } from '#kit/processes.ts'
 import { removeTree } from '#kit/remove-tree.ts'
 import { agentFiles, leaseTag, type RankStart, type StopOrder } from '#model/agent-folder.ts'
+import { isThere, readJson, rememberRetired } from '#providers/kept-folder.ts'
 
 import { releaseAll } from './claims.ts'
 import { type KeptOrder, orderFile } from './launch.ts'
-import { isThere, readJson, rememberRetired, type SiteFolder } from './site-folder.ts'
+import type { SiteFolder } from './site-folder.ts'
 
 /** An agent records how its rank ended after the grace is over; then it is killed as well. */
 const mostRecordMs = 3000

@@ -5,10 +5,12 @@ import { shellCode } from '#kit/exit-code.ts'
 import { lives, type ProcessIdentity, signal } from '#kit/processes.ts'
 import { removeTree } from '#kit/remove-tree.ts'
 import { agentFiles, type RankEnd, type RankStart } from '#model/agent-folder.ts'
+import { causeOfExit } from '#model/cause.ts'
 import type { RankSighting, Sighting } from '#providers/provider.ts'
+import { isThere, readJson } from '#providers/kept-folder.ts'
 
 import { type KeptOrder, orderFile } from './launch.ts'
-import { isThere, readJson, type SiteFolder } from './site-folder.ts'
+import type { SiteFolder } from './site-folder.ts'
 
 /** An agent that has not come up after this long, on however busy a machine, never will. */
 const mostStartMs = 120_000
@@ -63,13 +65,10 @@ async function neverCame(path: string): Promise<boolean> {
   return (await ageMs(path)) > mostStartMs
 }
 
-const ended = (rank: number, { exit, startedAt, endedAt }: RankEnd): RankSighting => ({
-  rank,
-  state: 'exited',
-  exitCode: shellCode(exit),
-  startedAt,
-  endedAt,
-})
+function ended(rank: number, { exit, startedAt, endedAt }: RankEnd): RankSighting {
+  const cause = causeOfExit(exit)
+  return { rank, state: 'exited', exitCode: shellCode(exit), startedAt, endedAt, ...(cause && { cause }) }
+}
 
 /** Half-made and half-removed folders of callers that died: no call takes so long, and their names tell whose they are. */
 async function removeLeftover(path: string): Promise<void> {

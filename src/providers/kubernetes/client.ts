@@ -1,0 +1,119 @@
+import { request } from 'undici'
+
+import { fail, type Fault, type Outcome, succeed } from '#model/fault.ts'
+import { IdentityProblem } from './exec-credential.ts'
+import { type Refusal, refusalOf, silenceOf } from './faults.ts'
+import type { Connection } from './kubeconfig.ts'
+import { createSessions, type Session, type Sessions } from './session.ts'
+
+export type Asking = {
+  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  /** With its query. */
+  path: string
+  body?: unknown
+  signal: AbortSignal
+}
+
+/** Why there is no answer that helps: how the API server refused, or `null` when it said nothing at all. */
+export type Refused = { ok: false; fault: Fault; refusal: Refusal | null }
+export type Answer = { ok: true; body: unknown } | Refused
+
+/** Speaks to one API server. Never throws for what may be expected. */
+export type Client = {
+  /** The namespace of the context. */
+  namespace(signal: AbortSignal): Promise<Outcome<string>>
+  ask(asking: Asking): Promise<Answer>
+  /** The bytes of an answer that is no object, at most so many. */
+  read(asking: Asking & { most: number }): Promise<{ ok: true; bytes: Buffer } | Refused>
+  close(): Promise<void>
+}
+
+/** An answer that is larger is cut off and so none: nothing that we ask for is. */
+const mostAnswerBytes = 256 * 1024 * 1024
+const mostRefusalBytes = 64 * 1024
+/** A server that was heard is not waited for longer between two of its words. */
+const mostSilenceMs = 30_000
+
+/** A client on kept connections; `connect` says where the cluster is and who we are there. */
+export function createClient(connect: () => Promise<Connection>): Client {
+  const sessions = createSessions(connect)
+  return {
+    async namespace(signal) {
+      try {
+        return succeed((await sessions.current(signal)).namespace)
+      } catch (error) {
+        return { ok: false, fault: faultOf(error, 'the cluster') }
+      }
+    },
+    async ask(asking) {
+      const answer = await receive(sessions, asking, mostAnswerBytes)
+      if (!answer.ok) return answer
+      try {
+        return { ok: true, body: JSON.parse(answer.bytes.toString()) as unknown }
+      } catch {
+        return refused('what answers is no API server: it does not speak JSON')
+      }
+    },
+    read: ({ most, ...asking }) => receive(sessions, asking, most),
+    close: () => sessions.close(),
+  }
+}
+
+const refused = (why: string): Refused => ({ ...fail('unreachable', 'later', why), refusal: null })
+
+async function receive(sessions: Sessions, asking: Asking, most: number) {
+  const { signal } = asking
+  if (signal.aborted) return refused('the call was given up')
+  let server = 'the cluster'
+  try {
+    for (let tries = 1; ; tries++) {
+      const session = await sessions.current(signal)
+      server = session.server
+      const { statusCode, headers, body } = await request(`${server}${asking.path}`, optionsOf(asking, session))
+      const bytes = await readUpTo(body, statusCode < 300 ? most : mostRefusalBytes)
+      if (statusCode < 300) return { ok: true as const, bytes }
+      const after = headers['retry-after']
+      const refusal = refusalOf(statusCode, bytes.toString(), Array.isArray(after) ? after[0] : after)
+      // Perhaps it is only that our credential has ended.
+      if (statusCode !== 401 || tries > 1) return { ok: false as const, fault: refusal.fault, refusal }
+      sessions.forget(session)
+    }
+  } catch (error) {
+    if (signal.aborted) return refused(`${server}: the call was given up`)
+    return { ok: false as const, fault: faultOf(error, server), refusal: null }
+  }
+}
+
+/** Who does not know who he is was not heard by anybody; that is no silence of the cluster. */
+const faultOf = (error: unknown, server: string): Fault =>
+  error instanceof IdentityProblem ? fail('denied', 'elsewhere', error.message).fault : silenceOf(error, server)
+
+function optionsOf({ method = 'GET', body, signal }: Asking, { token, dispatcher }: Session) {
+  // A merge patch is the one form that every kind of object takes.
+  const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
+  return {
+    method,
+    dispatcher,
+    signal,
+    headers: {
+      accept: 'application/json',
+      'user-agent': 'isobar',
+      ...(body !== undefined && { 'content-type': type }),
+      ...(token !== null && { authorization: `Bearer ${token}` }),
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+    headersTimeout: mostSilenceMs,
+    bodyTimeout: mostSilenceMs,
+  }
+}
+
+async function readUpTo(body: AsyncIterable<Buffer>, most: number): Promise<Buffer> {
+  const parts: Buffer[] = []
+  let size = 0
+  for await (const part of body) {
+    parts.push(part)
+    size += part.length
+    if (size >= most) break
+  }
+  return Buffer.concat(parts).subarray(0, most)
+}

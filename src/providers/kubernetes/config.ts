@@ -1,0 +1,55 @@
+import { z } from 'zod'
+
+import { hourlyMicros } from '#model/spec/text.ts'
+import { distinctNames, siteFields } from '#providers/declared-site.ts'
+
+const { nodes: _, ...fields } = siteFields
+
+const objectName = z
+  .string()
+  .regex(/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/, 'this is no name of an object of Kubernetes')
+
+const KubernetesSiteField = z
+  .strictObject({
+    ...fields,
+    context: z
+      .string()
+      .max(300)
+      .optional()
+      .meta({ description: 'Context of the kubeconfig; its current one by default.' }),
+    kubeconfig: z
+      .string()
+      .max(1000)
+      .optional()
+      .meta({ description: 'Path of the kubeconfig; by default what kubectl would read.' }),
+    inCluster: z
+      .literal(true)
+      .optional()
+      .meta({ description: 'The cluster in whose pod the control plane runs, instead of a context.' }),
+    namespace: objectName
+      .optional()
+      .meta({ description: 'Where its objects are made; by default that of the context.' }),
+    image: z.string().max(500).optional().meta({ description: 'Container image for specs that name none.' }),
+    checkpoints: objectName
+      .optional()
+      .meta({ description: 'PersistentVolumeClaim that all pods can write, for checkpoints.' }),
+    serviceAccount: objectName.optional().meta({ description: 'Account that the pods run as.' }),
+    topology: z.array(z.string().min(1).max(317)).min(1).max(8).optional().meta({
+      description: 'Labels that say where a node stands, the tightest first, instead of those of the known clouds.',
+    }),
+    prices: z
+      .record(z.string().max(200), hourlyMicros('Price of one node for one hour.'))
+      .default({})
+      .meta({ description: 'Prices of nodes by the names of their shapes, where they differ from `price`.' }),
+  })
+  .refine(({ inCluster, context, kubeconfig }) => !inCluster || (context === undefined && kubeconfig === undefined), {
+    path: ['inCluster'],
+    message: 'a site is either the cluster around us or a context of a kubeconfig',
+  })
+
+/** The clusters that sites.yaml declares. */
+export const KubernetesConfig = z
+  .strictObject({ sites: z.array(KubernetesSiteField).min(1).max(1000) })
+  .refine(...distinctNames)
+export type KubernetesConfig = z.output<typeof KubernetesConfig>
+export type KubernetesSite = KubernetesConfig['sites'][number]

@@ -1,0 +1,89 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+
+import { z } from 'zod'
+
+const run = promisify(execFile)
+
+/** How a kubeconfig names a program that knows the credential: `aws eks get-token`, `gke-gcloud-auth-plugin`, `kubelogin`. */
+export const ExecPlugin = z.object({
+  apiVersion: z.string(),
+  command: z.string(),
+  args: z.array(z.string()).nullish(),
+  env: z.array(z.object({ name: z.string(), value: z.string() })).nullish(),
+  installHint: z.string().nullish(),
+  provideClusterInfo: z.boolean().nullish(),
+})
+export type ExecPlugin = z.output<typeof ExecPlugin>
+
+const ExecCredential = z.object({
+  kind: z.literal('ExecCredential'),
+  status: z.object({
+    token: z.string().optional(),
+    clientCertificateData: z.string().optional(),
+    clientKeyData: z.string().optional(),
+    expirationTimestamp: z.string().optional(),
+  }),
+})
+
+/** What a call proves with who we are. `until` is when that ends, in milliseconds since the epoch; null when unknown. */
+export type Credential = { token: string | null; cert: string | null; key: string | null; until: number | null }
+
+/** Why we cannot say where the cluster is or who we are there, and what to do about it. */
+export class IdentityProblem extends Error {
+  override name = 'IdentityProblem'
+}
+
+/** A plug-in may have to ask a cloud; it never has somebody at a keyboard to ask. */
+const mostMs = 30_000
+const mostBytes = 1024 * 1024
+
+type Cluster = { server: string; 'certificate-authority-data'?: string | undefined }
+
+/**
+ * Asks the program.
+ * @throws IdentityProblem with what it said, or with how to install it.
+ */
+export async function askPlugin(plugin: ExecPlugin, cluster: Cluster, signal: AbortSignal): Promise<Credential> {
+  const { apiVersion, command, args, env, installHint, provideClusterInfo } = plugin
+  const info = {
+    apiVersion,
+    kind: 'ExecCredential',
+    spec: { interactive: false, ...(provideClusterInfo && { cluster }) },
+  }
+  const extra = Object.fromEntries((env ?? []).map(({ name, value }) => [name, value]))
+  const { stdout } = await run(command, args ?? [], {
+    // It finds its account in variables of its own cloud, of which we know no list.
+    env: { ...process.env, ...extra, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
+    timeout: mostMs,
+    maxBuffer: mostBytes,
+    signal,
+  }).catch((error: unknown) => {
+    throw new IdentityProblem(explain(error, command, installHint ?? ''), { cause: error })
+  })
+  const { status } = parse(stdout, command)
+  const until = status.expirationTimestamp === undefined ? Number.NaN : Date.parse(status.expirationTimestamp)
+  return {
+    token: status.token ?? null,
+    cert: status.clientCertificateData ?? null,
+    key: status.clientKeyData ?? null,
+    until: Number.isNaN(until) ? null : until,
+  }
+}
+
+function parse(stdout: string, command: string): z.output<typeof ExecCredential> {
+  try {
+    return ExecCredential.parse(JSON.parse(stdout))
+  } catch (error) {
+    // What it said may hold a token: it is not repeated.
+    throw new IdentityProblem(`${command} answers with something else than an ExecCredential`, { cause: error })
+  }
+}
+
+function explain(error: unknown, command: string, hint: string): string {
+  const { code, stderr } = error as { code?: unknown; stderr?: unknown } // as child_process says
+  if (code === 'ENOENT')
+    return `the kubeconfig asks ${command} who we are, which is not on this machine. ${hint}`.trim()
+  const said = typeof stderr === 'string' ? stderr.trim().slice(0, 500) : ''
+  return `${command} could not say who we are: ${said === '' ? String(error) : said}`
+}

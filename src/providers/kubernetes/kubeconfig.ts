@@ -1,0 +1,189 @@
+import { readFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { delimiter, dirname, isAbsolute, join } from 'node:path'
+
+import { parse } from 'yaml'
+import { z } from 'zod'
+
+import { didYouMean } from '#kit/did-you-mean.ts'
+import { askPlugin, type Credential, ExecPlugin, IdentityProblem } from './exec-credential.ts'
+
+/** Where a cluster's API server is, and who we are there. */
+export type Connection = {
+  server: string
+  /** Who signs its certificate, as PEM; the system's authorities when absent. */
+  ca: string | undefined
+  serverName: string | undefined
+  insecure: boolean
+  /** The namespace of the context. */
+  namespace: string
+  credential(signal: AbortSignal): Promise<Credential>
+}
+
+const text = z.string().optional()
+const Cluster = z.object({
+  server: z.string(),
+  'certificate-authority': text,
+  'certificate-authority-data': text,
+  'insecure-skip-tls-verify': z.boolean().optional(),
+  'tls-server-name': text,
+})
+const User = z.object({
+  token: text,
+  tokenFile: text,
+  'client-certificate': text,
+  'client-certificate-data': text,
+  'client-key': text,
+  'client-key-data': text,
+  exec: ExecPlugin.optional(),
+})
+const Context = z.object({ cluster: z.string(), user: z.string(), namespace: text })
+
+/** A list that may be absent or null, as kubectl writes it. */
+const list = <T extends z.ZodType>(item: T) =>
+  z
+    .array(item)
+    .nullish()
+    .transform((items) => items ?? [])
+const Kubeconfig = z.object({
+  'current-context': text.nullable(),
+  clusters: list(z.object({ name: z.string(), cluster: Cluster })),
+  users: list(z.object({ name: z.string(), user: User })),
+  contexts: list(z.object({ name: z.string(), context: Context })),
+})
+
+type Kubeconfig = z.output<typeof Kubeconfig>
+
+export type Asked = {
+  /** Absent for what kubectl would use. */ path?: string | undefined
+  context?: string | undefined
+}
+
+/**
+ * Reads how to reach a cluster as kubectl would: from a file, or from those that KUBECONFIG names, of which the first that
+ * names a thing counts. Credentials are read when they are asked for, so that a file that is renewed is seen.
+ * @throws IdentityProblem with the fix.
+ */
+export async function readKubeconfig({ path, context: asked }: Asked): Promise<Connection> {
+  const files = path === undefined ? defaultPaths() : [path]
+  const parts = await readAll(files, path !== undefined)
+  const found = <T>(pick: (config: Kubeconfig) => T | undefined) => {
+    for (const { file, config } of parts) {
+      const value = pick(config)
+      if (value !== undefined) return { folder: dirname(file), value }
+    }
+    return undefined
+  }
+  const name = asked ?? found((config) => config['current-context'] ?? undefined)?.value
+  const contexts = parts.flatMap(({ config }) => config.contexts)
+  const named = contexts.find((one) => one.name === name)?.context
+  if (!named) throw noContext(name, contexts, files)
+  const cluster = found(({ clusters }) => clusters.find((one) => one.name === named.cluster)?.cluster)
+  const user = found(({ users }) => users.find((one) => one.name === named.user)?.user)
+  if (!cluster)
+    throw new IdentityProblem(
+      `context ${name} is of the cluster ${named.cluster}, which ${files.join(' and ')} does not describe`,
+    )
+  const server = cluster.value.server.replace(/\/$/, '')
+  const ca = await pem(
+    cluster.folder,
+    cluster.value['certificate-authority-data'],
+    cluster.value['certificate-authority'],
+  )
+  return {
+    server,
+    ca,
+    serverName: cluster.value['tls-server-name'],
+    insecure: cluster.value['insecure-skip-tls-verify'] ?? false,
+    namespace: named.namespace ?? 'default',
+    credential: (signal) => credentialOf(user, { ...cluster.value, server }, signal),
+  }
+}
+
+/** Those of the files that are there, in their order. */
+async function readAll(files: string[], named: boolean): Promise<{ file: string; config: Kubeconfig }[]> {
+  const read = await Promise.all(files.map(async (file) => ({ file, config: await readOne(file, named) })))
+  return read.flatMap(({ file, config }) => (config ? [{ file, config }] : []))
+}
+
+const defaultPaths = (): string[] => {
+  const named = (process.env['KUBECONFIG'] ?? '').split(delimiter).filter((path) => path !== '')
+  return named.length > 0 ? named : [join(homedir(), '.kube', 'config')]
+}
+
+/** A file that somebody named must be there; of those that are looked for by themselves, any may be missing. */
+async function readOne(file: string, named: boolean): Promise<Kubeconfig | null> {
+  const content = await readFile(file, 'utf8').catch((error: unknown) => {
+    if (!named && (error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw new IdentityProblem(`the kubeconfig ${file} cannot be read: ${(error as Error).message}`, { cause: error })
+  })
+  if (content === null) return null
+  try {
+    return Kubeconfig.parse(parse(content, { maxAliasCount: 0 }))
+  } catch (error) {
+    const why = error instanceof z.ZodError ? z.prettifyError(error) : String(error)
+    throw new IdentityProblem(`${file} is no kubeconfig: ${why}`, { cause: error })
+  }
+}
+
+function noContext(name: string | undefined, contexts: { name: string }[], files: string[]): IdentityProblem {
+  const names = contexts.map((one) => one.name)
+  const where = files.join(' and ')
+  if (names.length === 0) return new IdentityProblem(`${where} names no context; point KUBECONFIG to a file that does`)
+  if (name === undefined) return new IdentityProblem(`${where} has no current context; name one of ${names.join(', ')}`)
+  const near = didYouMean(name, names)
+  const fix = near ? `did you mean ${near}?` : `there are ${names.join(', ')}`
+  return new IdentityProblem(`${where} has no context ${name}; ${fix}`)
+}
+
+/** A certificate or key: written down, or in a file beside the kubeconfig. */
+async function pem(folder: string, data: string | undefined, file: string | undefined): Promise<string | undefined> {
+  if (data !== undefined && data !== '') return Buffer.from(data, 'base64').toString()
+  return file === undefined || file === '' ? undefined : readBeside(folder, file)
+}
+
+const readBeside = (folder: string, file: string): Promise<string> =>
+  readFile(isAbsolute(file) ? file : join(folder, file), 'utf8').catch((error: unknown) => {
+    throw new IdentityProblem(`a file that the kubeconfig names cannot be read: ${(error as Error).message}`, {
+      cause: error,
+    })
+  })
+
+type FoundUser = { folder: string; value: z.output<typeof User> } | undefined
+
+/** A token that is in a file is renewed there, at the latest every few minutes where a kubelet does it. */
+const fileHoldsMs = 60_000
+
+async function credentialOf(
+  found: FoundUser,
+  cluster: z.output<typeof Cluster>,
+  signal: AbortSignal,
+): Promise<Credential> {
+  if (!found) return { token: null, cert: null, key: null, until: null }
+  const { folder, value: user } = found
+  if (user.exec) return askPlugin(user.exec, cluster, signal)
+  const cert = (await pem(folder, user['client-certificate-data'], user['client-certificate'])) ?? null
+  const key = (await pem(folder, user['client-key-data'], user['client-key'])) ?? null
+  if (user.tokenFile === undefined) return { token: user.token ?? null, cert, key, until: null }
+  return { token: (await readBeside(folder, user.tokenFile)).trim(), cert, key, until: Date.now() + fileHoldsMs }
+}
+
+const accountFolder = '/var/run/secrets/kubernetes.io/serviceaccount'
+
+/** The cluster in whose pod this process runs, by the account of that pod. */
+export async function inCluster(folder = accountFolder, environment = process.env): Promise<Connection> {
+  const host = environment['KUBERNETES_SERVICE_HOST']
+  if (host === undefined)
+    throw new IdentityProblem('this process runs in no pod of a cluster; name a context of a kubeconfig instead')
+  return {
+    server: `https://${host.includes(':') ? `[${host}]` : host}:${environment['KUBERNETES_SERVICE_PORT'] ?? '443'}`,
+    ca: await readBeside(folder, 'ca.crt'),
+    serverName: undefined,
+    insecure: false,
+    namespace: (await readBeside(folder, 'namespace')).trim(),
+    async credential() {
+      const token = (await readBeside(folder, 'token')).trim()
+      return { token, cert: null, key: null, until: Date.now() + fileHoldsMs }
+    },
+  }
+}

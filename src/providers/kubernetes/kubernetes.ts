@@ -1,0 +1,148 @@
+import { fail, type Outcome, succeed } from '#model/fault.ts'
+import type { CredentialedOrder } from '#model/order.ts'
+import type { Site } from '#model/site.ts'
+import type { Handle, Provider, Sighting } from '#providers/provider.ts'
+import { type Client, createClient } from './client.ts'
+import type { KubernetesSite } from './config.ts'
+import { type Inventory, offersOf, takeInventory } from './inventory.ts'
+import { type Connection, inCluster, readKubeconfig } from './kubeconfig.ts'
+import { launchGang } from './launch.ts'
+import { readLog } from './logs.ts'
+import { isToken, ours, paths } from './names.ts'
+import { acceleratorResourceOf } from './nodes.ts'
+import { pagesOf } from './pages.ts'
+import { retireGang } from './retire.ts'
+import { sightingsOf } from './sight.ts'
+import { Job, Pod } from './wire.ts'
+
+export type KubernetesOptions = {
+  sites: readonly KubernetesSite[]
+  /** Which house the objects belong to, a label: several may share a namespace, and none touches what is another's. */
+  house: string
+  /** Makes the client of a site; by default one that reaches it over the network. */
+  clientOf?: (connect: () => Promise<Connection>) => Client
+}
+
+/** A site as a call finds it. `known` is its inventory as it was asked for last: whoever has none asks. */
+type Here = {
+  declared: KubernetesSite
+  client: Client
+  house: string
+  namespace: string
+  known: { inventory?: Inventory }
+}
+
+/**
+ * Clusters behind a Kubernetes API. A gang is an Indexed Job, whose pods the cluster runs without an agent of ours: how
+ * each rank is, its pod tells. Nothing that matters is kept in memory.
+ */
+export function createKubernetes(options: KubernetesOptions): Provider & { close(): Promise<void> } {
+  const { sites, house, clientOf = createClient } = options
+  const open = new Map(
+    sites.map(
+      (declared) => [declared.name, { declared, client: clientOf(() => connect(declared)), known: {} }] as const,
+    ),
+  )
+  /** Asks the site of that name in its namespace, or says that there is none. */
+  const at = async <T>(name: string, signal: AbortSignal, question: (here: Here) => Promise<Outcome<T>>) => {
+    const site = open.get(name)
+    if (!site) return fail('invalid', 'elsewhere', `no Kubernetes site is named ${name}`)
+    if (signal.aborted) return fail('unreachable', 'later', `${name}: the call was given up`)
+    const own = site.declared.namespace
+    const namespace = own === undefined ? await site.client.namespace(signal) : succeed(own)
+    return namespace.ok ? question({ ...site, house, namespace: namespace.value }) : namespace
+  }
+  /** The same for one gang. Whose token can be no name of ours has nothing there. */
+  const ask = <T>(
+    { site, token }: Handle,
+    signal: AbortSignal,
+    on: { otherwise: T; question: (here: Here) => Promise<Outcome<T>> },
+  ) => at(site, signal, (here) => (isToken(token) ? on.question(here) : Promise.resolve(succeed(on.otherwise))))
+
+  return {
+    name: 'kubernetes',
+    sites: () => sites.map(siteOf),
+    offers: (name, signal) =>
+      at(name, signal, async (here) => {
+        const found = await look(here, signal)
+        return found.ok ? succeed(offersOf(here.declared, found.value.nodes)) : found
+      }),
+    launch: (order, signal) => at(order.site, signal, (here) => launch(here, order, signal)),
+    get: (handle, signal) =>
+      ask<Sighting | null>(handle, signal, { otherwise: null, question: (here) => getOne(here, handle.token, signal) }),
+    list: (name, signal) => at(name, signal, (here) => sightingsAt(here, undefined, signal)),
+    retire: (handle, graceMs, signal) =>
+      ask(handle, signal, {
+        otherwise: 'gone',
+        question: (here) => retireGang({ ...here, token: handle.token, graceMs }, signal),
+      }),
+    logs: (handle, part, signal) =>
+      ask(handle, signal, {
+        otherwise: { from: part.from, bytes: new Uint8Array(), end: true },
+        question: (here) => readLog({ ...here, token: handle.token, part }, signal),
+      }),
+    abilities: {
+      runsRanks: true,
+      inventory: (name, signal) =>
+        at(name, signal, async (here) => {
+          const found = await look(here, signal)
+          return found.ok ? succeed(found.value.nodes) : found
+        }),
+    },
+    async close() {
+      for (const { client } of open.values()) await client.close()
+    },
+  }
+}
+
+const connect = ({ inCluster: isInside, kubeconfig, context }: KubernetesSite): Promise<Connection> =>
+  isInside ? inCluster() : readKubeconfig({ path: kubeconfig, context })
+
+const siteOf = ({ name, jurisdictions, patience, upWithin, egress }: KubernetesSite): Site => ({
+  provider: 'kubernetes',
+  name,
+  jurisdictions,
+  patienceMs: patience,
+  ...(upWithin === undefined ? {} : { upWithinMs: upWithin }),
+  ...(egress ? { egress } : {}),
+})
+
+async function look(here: Here, signal: AbortSignal): Promise<Outcome<Inventory>> {
+  const found = await takeInventory(here, signal)
+  if (found.ok) here.known.inventory = found.value
+  return found
+}
+
+async function launch(here: Here, order: CredentialedOrder, signal: AbortSignal): Promise<Outcome<Handle>> {
+  const { client, declared, house, namespace, known } = here
+  const { image, checkpoints, serviceAccount } = declared
+  const found = known.inventory ? succeed(known.inventory) : await look(here, signal)
+  if (!found.ok) return found
+  const { resources, nodes } = found.value
+  const chosen = new Set(order.ranks.map(({ node }) => node))
+  const site = {
+    house,
+    namespace,
+    image,
+    checkpoints,
+    serviceAccount,
+    acceleratorResource: (shape: string) => resources.get(shape) ?? acceleratorResourceOf({}),
+    taints: [...new Set(nodes.flatMap(({ name, taints = [] }) => (chosen.has(name) ? taints : [])))],
+  }
+  return launchGang({ client, site }, order, signal)
+}
+
+async function getOne(here: Here, token: string, signal: AbortSignal): Promise<Outcome<Sighting | null>> {
+  const seen = await sightingsAt(here, token, signal)
+  return seen.ok ? succeed(seen.value[0] ?? null) : seen
+}
+
+/** Pods are asked after Jobs: so pods of a gang that is just being made are never seen without its Job. */
+async function sightingsAt(here: Here, token: string | undefined, signal: AbortSignal): Promise<Outcome<Sighting[]>> {
+  const { client, namespace, house } = here
+  const query = ours(house, token)
+  const jobs = await pagesOf({ client, path: `${paths.jobs(namespace)}?${query}`, item: Job }, signal)
+  if (!jobs.ok) return jobs
+  const pods = await pagesOf({ client, path: `${paths.pods(namespace)}?${query}`, item: Pod }, signal)
+  return pods.ok ? succeed(sightingsOf(jobs.value, pods.value)) : pods
+}

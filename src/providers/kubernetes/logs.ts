@@ -1,0 +1,49 @@
+import { fail, type Outcome, succeed } from '#model/fault.ts'
+import type { LogChunk, LogPart } from '#providers/provider.ts'
+import type { Client } from './client.ts'
+import type { Refusal } from './faults.ts'
+import { indexLabel, ours, paths, rankContainer } from './names.ts'
+import { sightPod } from './sight.ts'
+import { Job, listOf, Pod } from './wire.ts'
+
+type Reading = { client: Client; house: string; namespace: string; token: string; part: LogPart }
+
+/**
+ * Output of a rank. The kubelet counts no bytes from the start, so what was read before is read again and dropped; it keeps
+ * some 10 MiB of a log, from the start of the file that it writes to now.
+ */
+export async function readLog(reading: Reading, signal: AbortSignal): Promise<Outcome<LogChunk>> {
+  const { client, house, namespace, token, part } = reading
+  const { rank, from, most } = part
+  const none = (end: boolean) => succeed({ from, bytes: new Uint8Array(), end })
+  const query = `${ours(house, token)}${encodeURIComponent(`,${indexLabel}=${rank}`)}`
+  const listed = await client.ask({ path: `${paths.pods(namespace)}?${query}`, signal })
+  if (!listed.ok) return { ok: false, fault: listed.fault }
+  const [pod] = listOf(Pod).parse(listed.body).items
+  if (!pod) {
+    const jobs = await client.ask({ path: `${paths.jobs(namespace)}?${ours(house, token)}`, signal })
+    if (!jobs.ok) return { ok: false, fault: jobs.fault }
+    const [job] = listOf(Job).parse(jobs.body).items
+    return none(!job || rank >= (job.spec.completions ?? 0) || job.status.conditions?.some(isOver) === true)
+  }
+  // Asked before reading: what a rank wrote is in its log before it is shown as ended.
+  const { state } = sightPod(rank, pod)
+  const path = `${paths.pods(namespace, pod.metadata.name)}/log?container=${rankContainer}&limitBytes=${from + most + 1}`
+  const read = await client.read({ path, signal, most: from + most + 1 })
+  if (!read.ok) {
+    // It has not started, or its node has forgotten it.
+    if (read.refusal?.status === 400 || read.refusal?.status === 404)
+      return none(state === 'exited' || state === 'lost')
+    return isOfNode(read.refusal) ? fail('conflict', 'later', `the node of rank ${rank} does not give its log`) : read
+  }
+  const bytes = read.bytes.subarray(from, from + most)
+  const isWhole = read.bytes.length <= from + most
+  return succeed({ from, bytes, end: isWhole && (state === 'exited' || state === 'lost') })
+}
+
+/** The API server answers for a kubelet that does not; that is no silence of the site, and none waits for a dead node. */
+const isOfNode = (refusal: Refusal | null): boolean =>
+  refusal !== null && refusal.status >= 500 && /containerLogs|No agent available|dialing backend/.test(refusal.message)
+
+const isOver = ({ type, status }: { type: string; status: string }): boolean =>
+  (type === 'Complete' || type === 'Failed') && status === 'True'

@@ -1,0 +1,36 @@
+/** Labels of all that is ours at a cluster, by which it is found again. */
+export const labels = {
+  /** Which house it belongs to: several may share a namespace, and none touches what is another's. */
+  house: 'isobar.dev/house',
+  token: 'isobar.dev/token',
+  workload: 'isobar.dev/workload',
+  attempt: 'isobar.dev/attempt',
+} as const
+
+/** How many ranks a gang has, beside its token, on its Job. */
+export const ranksAnnotation = 'isobar.dev/ranks'
+
+/** Kubernetes' own names of the rank of a pod, and of its Job. */
+export const indexLabel = 'batch.kubernetes.io/job-completion-index'
+
+/** The container that runs the rank; a cluster may put others beside it. */
+export const rankContainer = 'rank'
+
+/** What all objects of a gang are called. A pod is called after it as well, with its rank and five letters behind. */
+export const objectName = (token: string): string => `isobar-${token}`
+
+/** Whether a token can be a part of names and the value of a label. */
+export const isToken = (token: string): boolean => /^[a-z0-9]([-a-z0-9]{0,44}[a-z0-9])?$/.test(token)
+
+/** A query that finds what is ours, all of it or of one gang. */
+export const ours = (house: string, token?: string): string =>
+  `labelSelector=${encodeURIComponent(token === undefined ? `${labels.house}=${house},${labels.token}` : `${labels.house}=${house},${labels.token}=${token}`)}`
+
+export const paths = {
+  jobs: (namespace: string, name = ''): string => `/apis/batch/v1/namespaces/${namespace}/jobs${slash(name)}`,
+  pods: (namespace: string, name = ''): string => `/api/v1/namespaces/${namespace}/pods${slash(name)}`,
+  secrets: (namespace: string, name = ''): string => `/api/v1/namespaces/${namespace}/secrets${slash(name)}`,
+  services: (namespace: string, name = ''): string => `/api/v1/namespaces/${namespace}/services${slash(name)}`,
+}
+
+const slash = (name: string): string => (name === '' ? '' : `/${encodeURIComponent(name)}`)

@@ -1,0 +1,42 @@
+/** A right at the API server, as RBAC writes it. */
+export type Right = { apiGroups: string[]; resources: string[]; verbs: string[] }
+
+/** All that is done in the namespace of a site. Secrets are made and removed, never read. */
+export const namespaceRights: readonly Right[] = [
+  { apiGroups: ['batch'], resources: ['jobs'], verbs: ['get', 'list', 'create', 'patch', 'delete'] },
+  { apiGroups: [''], resources: ['pods'], verbs: ['list', 'deletecollection'] },
+  { apiGroups: [''], resources: ['pods/log'], verbs: ['get'] },
+  { apiGroups: [''], resources: ['secrets', 'services'], verbs: ['create', 'delete'] },
+]
+
+/** What is looked at beyond that: the nodes, and how much the pods of others use of them. */
+export const clusterRights: readonly Right[] = [{ apiGroups: [''], resources: ['nodes', 'pods'], verbs: ['list'] }]
+
+type Account = { name: string; namespace: string }
+
+/** What an administrator applies so that the account has these rights and no others. */
+export function manifestOf({ name, namespace }: Account): object[] {
+  const subjects = [{ kind: 'ServiceAccount', name, namespace }]
+  const group = 'rbac.authorization.k8s.io'
+  const across = `${name}-${namespace}`
+  const metadata = { name, namespace }
+  return [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata },
+    { apiVersion: `${group}/v1`, kind: 'Role', metadata, rules: namespaceRights },
+    {
+      apiVersion: `${group}/v1`,
+      kind: 'RoleBinding',
+      metadata,
+      subjects,
+      roleRef: { apiGroup: group, kind: 'Role', name },
+    },
+    { apiVersion: `${group}/v1`, kind: 'ClusterRole', metadata: { name: across }, rules: clusterRights },
+    {
+      apiVersion: `${group}/v1`,
+      kind: 'ClusterRoleBinding',
+      metadata: { name: across },
+      subjects,
+      roleRef: { apiGroup: group, kind: 'ClusterRole', name: across },
+    },
+  ]
+}

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { indexLabel, labels } from './names.ts'
+import { numbersOf, sightingsOf } from './sight.ts'
+import { Job, Pod } from './wire.ts'
+
+const marks = { [labels.token]: 'l-1', [labels.workload]: 'w-1', [labels.attempt]: '2' }
+const job = (status: object = {}, completions = 1) =>
+  Job.parse({ metadata: { name: 'j', uid: 'u', labels: marks }, spec: { completions }, status })
+const pod = (status: object, rank = 0, metadata: object = {}) =>
+  Pod.parse({
+    metadata: { name: `p${rank}`, uid: `p${rank}`, labels: { ...marks, [indexLabel]: String(rank) }, ...metadata },
+    spec: {},
+    status,
+  })
+const container = (state: object) => ({
+  containerStatuses: [
+    { name: 'sidecar', state: {} },
+    { name: 'rank', state },
+  ],
+})
+const startedAt = '2026-11-22T01:00:00Z'
+const finishedAt = '2026-11-22T01:00:05Z'
+const ended = (exitCode: number, reason = 'Error') =>
+  container({ terminated: { exitCode, reason, startedAt, finishedAt } })
+const disrupted = (reason: string) => ({ conditions: [{ type: 'DisruptionTarget', status: 'True', reason }] })
+
+const seen = (status: object) => {
+  const [rank] = sightingsOf([job()], [pod(status)])[0]?.ranks ?? []
+  return [rank?.state, rank?.exitCode]
+}
+
+test('a gang is known by its Job, with the ranks whose pods are not made yet', () => {
+  const [gang] = sightingsOf([job({}, 2)], [pod({ phase: 'Running', ...container({ running: { startedAt } }) }, 1)])
+  assert.deepEqual(gang, {
+    token: 'l-1',
+    workload: 'w-1',
+    attempt: 2,
+    ranks: [
+      { rank: 0, state: 'expected', exitCode: null, startedAt: null, endedAt: null },
+      { rank: 1, state: 'running', exitCode: null, startedAt: Date.parse(startedAt), endedAt: null },
+    ],
+  })
+})
+
+test('what is left of a gang without its Job is still shown', () => {
+  assert.equal(sightingsOf([], [pod({ phase: 'Running' }, 1)])[0]?.ranks.length, 2)
+})
+
+test('the exit of a program is its own code', () => {
+  assert.deepEqual(seen({ phase: 'Failed', ...ended(255) }), ['exited', 255])
+  assert.deepEqual(seen({ phase: 'Failed', ...ended(137, 'OOMKilled') }), ['exited', 137])
+  assert.deepEqual(seen({ phase: 'Succeeded', ...ended(0, 'Completed') }), ['exited', 0])
+})
+
+test('an exit that the cluster brought about is a loss, but for a program that had ended well', () => {
+  assert.deepEqual(seen({ phase: 'Failed', ...ended(143), ...disrupted('PreemptionByScheduler') }), ['lost', null])
+  assert.deepEqual(seen({ phase: 'Failed', reason: 'Evicted' }), ['lost', null])
+  assert.deepEqual(seen({ phase: 'Succeeded', ...ended(0), ...disrupted('EvictionByEvictionAPI') }), ['exited', 0])
+})
+
+test('who is told to leave still runs; who is given up with his node does not', () => {
+  const running = { phase: 'Running', ...container({ running: { startedAt } }) }
+  assert.deepEqual(seen({ ...running, ...disrupted('PreemptionByScheduler') }), ['running', null])
+  assert.deepEqual(seen({ ...running, ...disrupted('DeletionByTaintManager') }), ['lost', null])
+})
+
+test('notice is given when it was given, and does not move', () => {
+  const conditions = [
+    { type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI', lastTransitionTime: finishedAt },
+  ]
+  const [rank] =
+    sightingsOf([job()], [pod({ phase: 'Running', conditions, ...container({ running: { startedAt } }) })])[0]?.ranks ??
+    []
+  assert.deepEqual([rank?.state, rank?.leavesAt, rank?.cause?.kind], ['running', Date.parse(finishedAt), 'maintenance'])
+})
+
+const unscheduled = {
+  type: 'PodScheduled',
+  status: 'False',
+  reason: 'Unschedulable',
+  message: '0/4 nodes are available',
+}
+const causes: [string, object, string | undefined][] = [
+  ['out of memory', { phase: 'Failed', ...ended(137, 'OOMKilled') }, 'out-of-memory'],
+  ['an image that is absent', { ...container({ waiting: { reason: 'ImagePullBackOff' } }) }, 'image'],
+  ['an image without a shell', { phase: 'Failed', ...ended(128, 'StartError') }, 'image'],
+  ['no node for it', { phase: 'Pending', conditions: [unscheduled] }, 'unschedulable'],
+  ['a node under pressure', { phase: 'Failed', reason: 'Evicted', message: 'low on memory' }, 'evicted'],
+  ['somebody more important', { phase: 'Failed', ...ended(143), ...disrupted('PreemptionByScheduler') }, 'preempted'],
+  ['a node that is away', { phase: 'Running', ...disrupted('DeletionByTaintManager') }, 'node-lost'],
+  ['its own fault', { phase: 'Failed', ...ended(1) }, undefined],
+]
+for (const [why, status, kind] of causes)
+  test(`a rank that does not run because of ${why} tells ${kind ?? 'no cause'}`, () => {
+    assert.equal(sightingsOf([job()], [pod(status)])[0]?.ranks[0]?.cause?.kind, kind)
+  })
+
+test('the exit code that a kubelet makes up is none', () => {
+  assert.deepEqual(seen({ phase: 'Failed', ...ended(137, 'ContainerStatusUnknown') }), ['lost', null])
+})
+
+test('a pod that waits for its image or its node is expected', () => {
+  assert.deepEqual(seen({ phase: 'Pending', ...container({ waiting: { reason: 'ImagePullBackOff' } }) }), [
+    'expected',
+    null,
+  ])
+  assert.deepEqual(seen({ phase: 'Pending' }), ['expected', null])
+})
+
+test('pods that are gone are remembered by their Job', () => {
+  const [gang] = sightingsOf([job({ completedIndexes: '0,2-3', failedIndexes: '1' }, 5)], [])
+  assert.deepEqual(
+    gang?.ranks.map(({ state, exitCode }) => [state, exitCode]),
+    [
+      ['exited', 0],
+      ['lost', null],
+      ['exited', 0],
+      ['exited', 0],
+      ['expected', null],
+    ],
+  )
+})
+
+test('of two pods of one rank the younger counts', () => {
+  const old = pod({ phase: 'Failed', ...ended(1) }, 0, { creationTimestamp: startedAt })
+  const young = pod({ phase: 'Running', ...container({ running: { startedAt } }) }, 0, {
+    creationTimestamp: finishedAt,
+  })
+  assert.equal(sightingsOf([job()], [young, old])[0]?.ranks[0]?.state, 'running')
+})
+
+test('ranges of indexes are read as Kubernetes writes them', () => {
+  assert.deepEqual([...numbersOf('1,3-5,7')], [1, 3, 4, 5, 7])
+  assert.deepEqual([...numbersOf('')], [])
+})

@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+
+import type { Program } from '#model/agent-protocol.ts'
+import type { CredentialedOrder } from '#model/order.ts'
+import { filesOf, folders, quoted } from './start-script.ts'
+
+const program = (run: string, more: Partial<Program> = {}): Program => ({
+  environment: {},
+  setup: null,
+  run,
+  bundle: null,
+  checkpointRoot: null,
+  ports: [],
+  readiness: null,
+  slots: 0,
+  ...more,
+})
+
+const order = (ranks: number, attempt = 1): CredentialedOrder => ({
+  token: 'l-1',
+  workload: 'w-1',
+  attempt,
+  site: 'east',
+  tier: 'on-demand',
+  ranks: Array.from({ length: ranks }, (_, rank) => ({
+    rank,
+    shape: { name: 's', accelerators: 0, acceleratorMemoryMiB: 0, cpuMilli: 1000, memoryMiB: 1, diskMiB: 1 },
+  })),
+  graceMs: 1000,
+  controlPlanes: ['http://127.0.0.1:1'],
+  credential: 'c',
+})
+
+type Ran = { child: ChildProcess; said(): string; over: Promise<unknown[]> }
+
+/** Starts a rank as its container would: by a shell that leads its group, with the files of its gang before it. */
+async function withRank(
+  { programs, rank = 0, attempt = 1 }: { programs: Program[]; rank?: number; attempt?: number },
+  body: (ran: Ran, folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'isobar-start-'))
+  try {
+    for (const name of ['program', 'work']) mkdirSync(join(folder, name))
+    const here = (text: string) =>
+      text.replaceAll(folders.program, join(folder, 'program')).replaceAll(folders.work, join(folder, 'work'))
+    for (const [name, text] of Object.entries(filesOf(order(programs.length, attempt), programs, false)))
+      writeFileSync(join(folder, 'program', name), here(text))
+    const child = spawn('/bin/sh', [join(folder, 'program', 'start')], {
+      env: { PATH: process.env['PATH'], JOB_COMPLETION_INDEX: String(rank) },
+      stdio: ['ignore', 'pipe', 'ignore'],
+      detached: true,
+    })
+    let said = ''
+    child.stdout.on('data', (part: Buffer) => (said += String(part)))
+    await body({ child, said: () => said, over: once(child, 'close') }, folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const ends: [string, number][] = [
+  ['exit 0', 0],
+  ['exit 7', 7],
+  ['exit 255', 255],
+  ['kill -KILL $$', 137],
+  ['kill -SEGV $$', 139],
+  ['kill -TERM $$', 143],
+]
+for (const [run, code] of ends)
+  test(`a program that ends by \`${run}\` ends its container with ${code}`, () =>
+    withRank({ programs: [program(run)] }, async ({ over }) => {
+      assert.deepEqual(await over, [code, null])
+    }))
+
+test('SIGTERM reaches the program and its children, which have time to save and to say how they end', () =>
+  withRank(
+    {
+      programs: [
+        program(`trap 'wait; echo saved; exit 9' TERM
+sh -c 'trap "echo child saved; exit 0" TERM; echo up; while :; do sleep 0.05; done' &
+wait`),
+      ],
+    },
+    async ({ child, said, over }) => {
+      await once(child.stdout ?? assert.fail(), 'data')
+      child.kill('SIGTERM')
+      assert.deepEqual([await over, said()], [[9, null], 'up\nchild saved\nsaved\n'])
+    },
+  ))
+
+test('setup comes first, in the workdir, and what it ends with is how the rank ends', () =>
+  withRank({ programs: [program('cat made', { setup: 'echo by setup >made' })] }, async ({ over, said }, folder) => {
+    assert.deepEqual(await over, [0, null])
+    assert.equal(said(), 'by setup\n')
+    assert.equal(readFileSync(join(folder, 'work', 'made'), 'utf8'), 'by setup\n')
+  }))
+
+test('a setup that fails ends the rank with its code, and nothing runs', () =>
+  withRank({ programs: [program('echo ran', { setup: 'exit 3' })] }, async ({ over, said }) => {
+    assert.deepEqual([await over, said()], [[3, null], ''])
+  }))
+
+test('each rank runs the program of its own, and knows its place in the gang', () =>
+  withRank(
+    {
+      programs: [
+        program('exit 1'),
+        program('echo $ISOBAR_RANK $NODE_RANK/$NNODES $MASTER_ADDR $ISOBAR_NODE_ADDRESSES'),
+      ],
+      rank: 1,
+    },
+    async ({ over, said }) => {
+      assert.deepEqual(await over, [0, null])
+      const name = 'isobar-l-1'
+      assert.equal(said(), `1 1/2 ${name}-0.${name} ${name}-0.${name},${name}-1.${name}\n`)
+    },
+  ))
+
+test('the environment arrives as it was written, and no spec overrides what Isobar promises', () => {
+  const odd = `a "b" 'c' $HOME \`d\`\n\\e`
+  const environment = { ODD: odd, ISOBAR_WORKLOAD: 'another', MASTER_PORT: '1' }
+  return withRank(
+    { programs: [program('printf "%s|" "$ODD" "$ISOBAR_WORKLOAD" "$MASTER_PORT"', { environment })] },
+    async ({ over, said }) => {
+      await over
+      assert.equal(said(), `${odd}|w-1|1|`)
+    },
+  )
+})
+
+test('each attempt has a folder for checkpoints, and resumes from the latest that holds something', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'isobar-checkpoints-'))
+  try {
+    mkdirSync(join(root, '1'))
+    writeFileSync(join(root, '1', 'step'), '')
+    mkdirSync(join(root, '2'))
+    await withRank(
+      { programs: [program('echo $ISOBAR_CHECKPOINT_DIR $ISOBAR_RESUME_DIR', { checkpointRoot: root })], attempt: 3 },
+      async ({ over, said }) => {
+        await over
+        assert.equal(said(), `${root}/3 ${root}/1\n`)
+      },
+    )
+  } finally {
+    rmSync(root, { recursive: true })
+  }
+})
+
+test('a word stays one word of a shell, whatever is in it', () => {
+  assert.equal(quoted(`it's`), `'it'\\''s'`)
+})

@@ -1,0 +1,119 @@
+import type { Program } from '#model/agent-protocol.ts'
+import type { CredentialedOrder } from '#model/order.ts'
+import { objectName } from './names.ts'
+
+/** Where the files of a gang are in each of its containers, and where its checkpoints are if the site keeps any. */
+export const folders = { program: '/isobar/program', work: '/isobar/work', checkpoints: '/isobar/checkpoints' } as const
+
+const masterPort = 29_500
+
+/**
+ * The files that the containers of a gang start from: the same for all, with one program for each kind of rank. They are
+ * a Secret, since the environment may hold some. `keeps`: whether the site has a place for checkpoints.
+ */
+export function filesOf(
+  order: CredentialedOrder,
+  programs: readonly Program[],
+  keeps: boolean,
+): Record<string, string> {
+  const kinds = new Map<string, number[]>()
+  for (const [index, { rank }] of order.ranks.entries()) {
+    const key = JSON.stringify(programs[index])
+    kinds.set(key, [...(kinds.get(key) ?? []), rank])
+  }
+  const files: Record<string, string> = {}
+  const cases: string[] = []
+  for (const [kind, [text, ranks]] of [...kinds].entries()) {
+    const program = JSON.parse(text) as Program // written above
+    files[`environment-${kind}`] = environmentOf(order, program, keeps)
+    if (program.setup !== null) files[`setup-${kind}`] = program.setup
+    files[`run-${kind}`] = program.run
+    if (program.bundle) files[`bundle-${kind}`] = `${program.bundle.hash} ${addressOf(program.bundle.url, order)}\n`
+    cases.push(`${kind === kinds.size - 1 ? '*' : ranks.join('|')}) kind=${kind} ;;`)
+  }
+  return { ...files, start: startScript(cases.join(' ')) }
+}
+
+/** Any control plane has it; the first is the one that launches. */
+const addressOf = (url: string, { controlPlanes }: CredentialedOrder): string => new URL(url, controlPlanes[0]).href
+
+/** What the spec says, and over it what Isobar promises, as lines of a shell. */
+function environmentOf(order: CredentialedOrder, program: Program, keeps: boolean): string {
+  const name = objectName(order.token)
+  const root = keeps ? `${folders.checkpoints}/${order.workload}` : program.checkpointRoot
+  const peers = `peers=; i=0; while [ "$i" -lt ${order.ranks.length} ]; do peers="$peers\${peers:+,}${name}-$i.${name}"; i=$((i + 1)); done`
+  return [
+    peers,
+    exported('MASTER_ADDR', `${name}-0.${name}`),
+    exported('MASTER_PORT', String(masterPort)),
+    exported('NNODES', String(order.ranks.length)),
+    'export NODE_RANK="$JOB_COMPLETION_INDEX"',
+    ...Object.entries(program.environment).map(([key, value]) => exported(key, value)),
+    exported('ISOBAR_WORKLOAD', order.workload),
+    exported('ISOBAR_ATTEMPT', String(order.attempt)),
+    exported('ISOBAR_NODES', String(order.ranks.length)),
+    'export ISOBAR_NODE_ADDRESSES="$peers"',
+    'export ISOBAR_RANK="$JOB_COMPLETION_INDEX"',
+    exported('ISOBAR_LEASE', order.token),
+    ...(root === null ? [] : [`checkpoints=${quoted(root)}`]),
+    '',
+  ].join('\n')
+}
+
+const exported = (key: string, value: string): string => `export ${key}=${quoted(value)}`
+
+/** As one word of a shell, whatever is in it. */
+export const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
+
+/**
+ * Runs in every container, by whatever POSIX shell the image has. It is process 1 there, to which alone Kubernetes sends
+ * SIGTERM: it hands that on to the whole group, as an agent does, and ends with the exit code of the program.
+ */
+const startScript = (cases: string): string => `
+program=${folders.program}
+fail() { echo "this rank could not be started: $*" >&2; exit 125; }
+case "$JOB_COMPLETION_INDEX" in ${cases} esac
+. "$program/environment-$kind"
+cd ${folders.work} || fail "its folder is missing"
+
+if [ -f "$program/bundle-$kind" ]; then
+  read -r hash url <"$program/bundle-$kind"
+  if command -v curl >/dev/null; then get() { curl -fsS -o "$2" "$1"; }
+  elif command -v wget >/dev/null; then get() { wget -q -O "$2" "$1"; }
+  elif command -v python3 >/dev/null; then get() { python3 -c 'import sys, urllib.request as r; r.urlretrieve(*sys.argv[1:])' "$1" "$2"; }
+  else fail "its image has neither curl, wget nor python3 to fetch the workdir with"
+  fi
+  for pause in 1 2 4 8 16 0; do get "$url" ../bundle && break || sleep "$pause"; done
+  command -v sha256sum >/dev/null && [ "$(sha256sum <../bundle)" != "$hash  -" ] && fail "the workdir could not be fetched"
+  tar -xf ../bundle || fail "the workdir could not be unpacked"
+  rm -f ../bundle
+fi
+
+if [ -n "\${checkpoints:-}" ]; then
+  export ISOBAR_CHECKPOINT_DIR="$checkpoints/$ISOBAR_ATTEMPT"
+  mkdir -p "$ISOBAR_CHECKPOINT_DIR" || fail "$ISOBAR_CHECKPOINT_DIR cannot be made"
+  i=$((ISOBAR_ATTEMPT - 1))
+  while [ "$i" -gt 0 ]; do
+    [ -n "$(ls -A "$checkpoints/$i" 2>/dev/null)" ] && export ISOBAR_RESUME_DIR="$checkpoints/$i" && break
+    i=$((i - 1))
+  done
+fi
+
+stopped=
+trap 'stopped=1; trap "" TERM; kill -TERM 0' TERM
+step() {
+  [ -z "$stopped" ] || exit 143
+  /bin/sh "$1" & child=$!
+  wait "$child"; code=$?
+  if [ "$code" -eq 143 ] && [ -n "$stopped" ]; then # perhaps the signal ended the waiting only: then the child is still known
+    wait "$child" 2>/dev/null; again=$?
+    [ "$again" -eq 127 ] || code=$again
+  fi
+}
+if [ -f "$program/setup-$kind" ]; then
+  step "$program/setup-$kind"
+  [ "$code" -eq 0 ] || exit "$code"
+fi
+step "$program/run-$kind"
+exit "$code"
+`

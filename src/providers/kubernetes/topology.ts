@@ -1,0 +1,70 @@
+type Labels = Record<string, string>
+
+/**
+ * Labels that say where a node stands, the tightest level first, each as those who operate clusters name it. The first
+ * level is the accelerator domain (NVLink), then follow the tiers of the network, leaf first. Of one level the first label
+ * that a node has counts.
+ *
+ * Amazon EKS, Google's GKE, Oracle's OKE, CoreWeave, NVIDIA's GPU operator and Topograph; Azure labels none of it, so there
+ * Topograph's are found.
+ */
+const levels: readonly (readonly string[])[] = [
+  [
+    'nvidia.com/gpu.clique',
+    'accelerator.topograph.run/domain',
+    'network.topology.nvidia.com/accelerator',
+    'ds.coreweave.com/nvlink.domain',
+    'node.coreweave.cloud/rack',
+    'oci.oraclecloud.com/rdma.gpu_memory_fabric_id',
+  ],
+  [
+    'topology.k8s.aws/network-node-layer-4',
+    'cloud.google.com/gce-topology-subblock',
+    'oci.oraclecloud.com/rdma.local_block_id',
+    'fabric.topograph.run/tier-0',
+    'network.topology.nvidia.com/leaf',
+    'backend.coreweave.cloud/leafgroup',
+    'ib.coreweave.cloud/leafgroup',
+  ],
+  [
+    'topology.k8s.aws/network-node-layer-3',
+    'cloud.google.com/gce-topology-block',
+    'oci.oraclecloud.com/rdma.network_block_id',
+    'fabric.topograph.run/tier-1',
+    'network.topology.nvidia.com/spine',
+    'ib.coreweave.cloud/superpod',
+    'backend.coreweave.cloud/superpod',
+  ],
+  [
+    'topology.k8s.aws/network-node-layer-2',
+    'oci.oraclecloud.com/rdma.hpc_island_id',
+    'fabric.topograph.run/tier-2',
+    'network.topology.nvidia.com/core',
+    'backend.coreweave.cloud/fabric',
+    'ib.coreweave.cloud/fabric',
+  ],
+  ['topology.k8s.aws/network-node-layer-1', 'fabric.topograph.run/tier-3'],
+  ['topology.kubernetes.io/zone'],
+]
+
+/**
+ * Where a node stands: its accelerator domain, or itself where it is in none, then the domains that its labels name, and
+ * the site. `own` are labels that the site's declaration names, the tightest first; they replace those known here.
+ */
+export function pathOf({
+  name,
+  labels,
+  site,
+  own,
+}: {
+  name: string
+  labels: Labels
+  site: string
+  own?: readonly string[] | undefined
+}): string[] {
+  const [domain, ...tiers] = own ? own.map((label) => labels[label]) : levels.map((known) => firstOf(known, labels))
+  return [domain ?? name, ...tiers.filter((tier) => tier !== undefined), site]
+}
+
+const firstOf = (known: readonly string[], labels: Labels): string | undefined =>
+  known.map((label) => labels[label]).find((value) => value !== undefined && value !== '')

@@ -1,0 +1,23 @@
+import { after, before } from 'node:test'
+
+import { describeProvider } from '#providers/conformance.ts'
+import { addNodes } from '#rigs/kubernetes/cluster.ts'
+import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
+import { openSite } from '#rigs/kubernetes/site.ts'
+
+let plane: ControlPlane
+
+before(async () => {
+  plane = await startControlPlane(console.error)
+  await addNodes(
+    plane,
+    [0, 1, 2, 3].map((at) => ({ name: `n${at}` })),
+  )
+})
+after(() => plane.stop())
+
+describeProvider('kubernetes', () => openSite(plane), {
+  logs: 'the nodes that KWOK plays run no containers',
+  retryAfter: 'no API server is busy at a word; how its answer is read, a server of our own shows (client.test.ts)',
+  full: 'the scheduler decides after a Job was made',
+})

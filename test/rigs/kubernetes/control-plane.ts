@@ -1,0 +1,260 @@
+import { spawn } from 'node:child_process'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+
+import { Agent, request } from 'undici'
+
+import { planeBinary } from './binary.ts'
+import { type Component, components, flagsOf, type Ports } from './flags.ts'
+
+export type ControlPlane = {
+  /** Where its state, its logs and the kubeconfig of its administrator are. */
+  folder: string
+  kubeconfig: string
+  port: number
+  /** Asks the API server as its administrator. Throws when it refuses. */
+  ask(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<unknown>
+  /** A kubeconfig of the same cluster for somebody else, or on another way to it. */
+  kubeconfigFor(name: string, changes: { token?: string; server?: string }): string
+  /** Tries again and again until it does not throw. */
+  waitFor(what: string, attempt: () => Promise<unknown>): Promise<void>
+  signal(component: Component, signal: NodeJS.Signals): void
+  /** Starts what has ended, and waits until it answers. */
+  start(component: Component): Promise<void>
+  stop(): Promise<void>
+}
+
+type Process = { pid: number; over: Promise<unknown>; end(): void }
+
+/**
+ * A real Kubernetes control plane on loopback, with state, ports and keys of its own, and nodes that KWOK plays
+ * (`kwok.yaml`). It ends with this process, however that ends.
+ */
+export async function startControlPlane(tell?: (line: string) => void): Promise<ControlPlane> {
+  const binary = await planeBinary(tell)
+  const folder = mkdtempSync(join(tmpdir(), 'isobar-kubernetes-'))
+  removeWithUs(folder)
+  const plane = new Plane(binary, folder, await freePorts())
+  try {
+    for (const name of components) await plane.start(name)
+    await plane.waitFor('the account that pods run as', () =>
+      plane.ask('GET', '/api/v1/namespaces/default/serviceaccounts/default'),
+    )
+    return plane
+  } catch (error) {
+    await plane.stop()
+    throw error
+  }
+}
+
+class Plane implements ControlPlane {
+  readonly folder: string
+  readonly kubeconfig: string
+  readonly port: number
+  readonly #binary: string
+  readonly #ports: Ports
+  readonly #tokens: Record<string, string>
+  readonly #processes = new Map<Component, Process>()
+  #agent: Agent | undefined
+
+  constructor(binary: string, folder: string, ports: Ports) {
+    this.#binary = binary
+    this.folder = folder
+    this.#ports = ports
+    this.port = ports['kube-apiserver']
+    for (const name of ['pki', 'log']) mkdirSync(join(folder, name))
+    this.#tokens = writeKeys(folder)
+    this.kubeconfig = join(folder, 'admin.kubeconfig')
+  }
+
+  async start(name: Component): Promise<void> {
+    this.#processes.get(name)?.end()
+    await this.#processes.get(name)?.over
+    const argv = flagsOf(name, { folder: this.folder, ports: this.#ports })
+    const process = await startGuarded([this.#binary, name, ...argv], join(this.folder, 'log', name))
+    this.#processes.set(name, process)
+    let hasEnded = false
+    void process.over.then(() => (hasEnded = true))
+    await this.waitFor(name, async () => {
+      if (hasEnded) throw new Ended(`${name} has ended: ${this.#logOf(name)}`)
+      await this.#answers(name)
+    })
+    if (name === 'kube-apiserver') this.#writeKubeconfigs()
+  }
+
+  signal(name: Component, signal: NodeJS.Signals): void {
+    const one = this.#processes.get(name)
+    if (one) process.kill(one.pid, signal)
+  }
+
+  async stop(): Promise<void> {
+    for (const one of this.#processes.values()) one.end()
+    await Promise.all([...this.#processes.values()].map(({ over }) => over))
+    await this.#agent?.destroy()
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 })
+  }
+
+  async ask(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<unknown> {
+    this.#agent ??= new Agent({ connect: { ca: this.#authority() }, connections: 32 })
+    const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
+    const answer = await request(`https://127.0.0.1:${this.port}${path}`, {
+      method,
+      dispatcher: this.#agent,
+      headers: { authorization: `Bearer ${this.#tokens['admin']}`, 'content-type': type },
+      ...(body && { body: JSON.stringify(body) }),
+    })
+    const text = await answer.body.text()
+    if (answer.statusCode >= 300) throw new Error(`${method} ${path}: ${answer.statusCode} ${text.slice(0, 500)}`)
+    return JSON.parse(text)
+  }
+
+  kubeconfigFor(
+    name: string,
+    { token = this.#tokens['admin'] ?? '', server = this.#address() }: { token?: string; server?: string },
+  ): string {
+    const path = join(this.folder, `${name}.kubeconfig`)
+    const cluster = { server, 'certificate-authority-data': Buffer.from(this.#authority()).toString('base64') }
+    // JSON is YAML.
+    writeFileSync(
+      path,
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Config',
+        'current-context': 'rig',
+        clusters: [{ name: 'rig', cluster }],
+        users: [{ name, user: { token } }],
+        contexts: [{ name: 'rig', context: { cluster: 'rig', user: name } }],
+      }),
+      { mode: 0o600 },
+    )
+    return path
+  }
+
+  async waitFor(what: string, attempt: () => Promise<unknown>): Promise<void> {
+    for (const deadline = performance.now() + 90_000; ; await pause(50)) {
+      const failure = await attempt().then(
+        () => null,
+        (error: unknown) => error,
+      )
+      if (failure === null) return
+      if (failure instanceof Ended || performance.now() > deadline)
+        throw new Error(`waited in vain for ${what}`, { cause: failure })
+    }
+  }
+
+  #address = (): string => `https://127.0.0.1:${this.port}`
+  /** The API server makes a certificate for itself, with its authority behind it. */
+  #authority = (): string => readFileSync(join(this.folder, 'pki', 'apiserver.crt'), 'utf8')
+  #logOf = (name: Component): string => readFileSync(join(this.folder, 'log', name), 'utf8').slice(-2000)
+
+  #writeKubeconfigs(): void {
+    for (const [name, token] of Object.entries(this.#tokens)) this.kubeconfigFor(name, { token })
+  }
+
+  #answers(name: Component): Promise<unknown> {
+    switch (name) {
+      case 'etcd':
+        return healthy(`http://127.0.0.1:${this.#ports.etcd}/health`)
+      case 'kube-apiserver':
+        return this.ask('GET', '/api/v1/namespaces/kube-system')
+      case 'kwok':
+        return healthy(`http://127.0.0.1:${this.#ports.kwok}/healthz`)
+      case 'kube-controller-manager':
+      case 'kube-scheduler':
+        return healthy(`https://127.0.0.1:${this.#ports[name]}/healthz`)
+      default:
+        throw new Error(`no component ${name satisfies never}`)
+    }
+  }
+}
+
+class Ended extends Error {}
+
+/** The API server's own is not asked for by anybody else, so that whose certificate it is does not matter. */
+async function healthy(url: string): Promise<void> {
+  const dispatcher = new Agent({ connect: { rejectUnauthorized: false } })
+  try {
+    const { statusCode, body } = await request(url, { dispatcher })
+    await body.dump()
+    if (statusCode !== 200) throw new Error(`${url} answers ${statusCode}`)
+  } finally {
+    await dispatcher.destroy()
+  }
+}
+
+/** Keys for the tokens of pods, and tokens of the components: by name, each with the groups that it is in. */
+function writeKeys(folder: string): Record<string, string> {
+  const accounts = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  })
+  const write = (name: string, text: string) => writeFileSync(join(folder, 'pki', name), text, { mode: 0o600 })
+  write('accounts.key', accounts.privateKey)
+  write('accounts.pub', accounts.publicKey)
+  const users = [
+    ['admin', 'admin', 'system:masters'],
+    ['controllers', 'system:kube-controller-manager', ''],
+    ['scheduler', 'system:kube-scheduler', ''],
+    ['kwok', 'kwok', 'system:masters'],
+    ['stranger', 'stranger', ''],
+  ] as const
+  const tokens = users.map(([name, user, groups]) => ({ name, user, groups, token: randomBytes(16).toString('hex') }))
+  write('tokens.csv', tokens.map(({ token, user, groups }) => `${token},${user},${user},"${groups}"\n`).join(''))
+  return Object.fromEntries(tokens.map(({ name, token }) => [name, token]))
+}
+
+/** However we end, the folder goes once the pipe from us breaks and who writes to it has been killed. */
+function removeWithUs(folder: string): void {
+  const stdio = ['pipe', 'ignore', 'ignore'] as const
+  const child = spawn('sh', ['-c', 'read -r _; sleep 1; rm -rf "$0"', folder], { detached: true, stdio: [...stdio] })
+  child.unref()
+  if (child.stdin instanceof Socket) child.stdin.unref()
+}
+
+/** Runs a program until it ends or the pipe from us breaks, which a SIGKILL of ours does as well. */
+const guard = `
+log=$1
+shift
+"$@" >>"$log" 2>&1 </dev/null &
+program=$!
+echo $program
+exec 3<&0 2>/dev/null
+{ read -r _ <&3; kill -KILL $program; } &
+reader=$!
+wait $program
+kill $reader
+`
+
+async function startGuarded(command: string[], log: string): Promise<Process> {
+  const child = spawn('sh', ['-c', guard, 'guard', log, ...command], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    detached: true,
+  })
+  const over = once(child, 'exit')
+  const [first] = await once(child.stdout, 'data')
+  return { pid: Number(String(first)), over, end: () => child.stdin.end() }
+}
+
+/** Ports that were free a moment ago. */
+async function freePorts(): Promise<Ports> {
+  const servers = await Promise.all(
+    [...components, 'peer' as const].map(async (name) => {
+      const server = createServer().listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      return { name, server }
+    }),
+  )
+  const ports = servers.map(({ name, server }) => {
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('no port is free')
+    return [name, address.port] as const
+  })
+  await Promise.all(servers.map(({ server }) => new Promise((resolve) => server.close(resolve))))
+  return Object.fromEntries(ports) as Ports // a port for each name
+}
