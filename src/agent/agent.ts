@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 
 import { createLogWriter } from '#kit/bounded-log.ts'
 import { agentFiles, type AgentOrder, type StopOrder } from '#model/agent-folder.ts'
@@ -33,8 +33,11 @@ export async function runAgent(order: AgentOrder, begin: Begin | null): Promise<
     fetchWorkdir: (go, folder) => fetchWorkdir({ dial, go, folder }),
   })
   let noticeAt: number | undefined
+  let taken = false
   process.on('SIGTERM', () => {
     noticeAt ??= Date.now()
+    // Whoever took it away tells of it: an end that comes of that must not pass for the rank's own.
+    taken ||= order.confined === true && rank.report().state !== 'exited' && readStop() === undefined && noteTaken()
     rank.stop(readStop()?.graceMs ?? order.graceMs)
     news.tell()
   })
@@ -48,6 +51,7 @@ export async function runAgent(order: AgentOrder, begin: Begin | null): Promise<
   for (;;) {
     const urgent = news.take()
     const sentAt = Date.now()
+    if (taken) break
     const report = { ...rank.report(), number: ++number, sentAt, seen, waitMs: urgent ? 0 : longPollMs }
     const reply = await controlPlane.sync(report, news.listen(!urgent))
     if (reply.kind === 'answer') {
@@ -69,8 +73,17 @@ export async function runAgent(order: AgentOrder, begin: Begin | null): Promise<
     if (deniedSince !== undefined && Date.now() - deniedSince > mostDeniedMs) break
     await news.pause(controlPlane.pauseMs())
   }
-  rank.stop(0)
+  rank.stop(taken ? order.graceMs : 0)
   await rank.over
+}
+
+function noteTaken(): true {
+  try {
+    writeFileSync(agentFiles.taken, JSON.stringify({ at: Date.now() }), { mode: 0o600 })
+  } catch {
+    // The disk is away: then the end of the rank is not told either.
+  }
+  return true
 }
 
 /** Others may be waiting for the first report: it leaves before a process is forked. */

@@ -28,7 +28,7 @@ export function limits(): { ok: boolean; detail: string } {
 
 /** Makes the control group of a rank, or nothing where that cannot be. */
 export function createLimits(order: AgentOrder): Limits | undefined {
-  const parent = findParent()
+  const parent = order.confined ? undefined : findParent()
   if (!parent) return undefined
   const group = join(parent, `${order.token}-${order.rank}`)
   const { cpuMilli, memoryMiB } = order.shape

@@ -1,6 +1,7 @@
-import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 
 import { monotonicMs } from '#kit/clock.ts'
+import { madeFirst } from '#kit/first.ts'
 import { identify } from '#kit/processes.ts'
 import { agentFiles, type AgentOrder } from '#model/agent-folder.ts'
 import type { Go } from '#model/agent-protocol.ts'
@@ -28,15 +29,6 @@ function permitted({ permit }: AgentOrder): Go | null {
 
 /** Whether no agent ran in this folder before. Each rank starts at most once, however often an agent is started. */
 function isFirst(): boolean {
-  const mine = `${agentFiles.agent}.${process.pid}`
-  writeFileSync(mine, JSON.stringify(identify(process.pid)), { mode: 0o600 })
-  try {
-    linkSync(mine, agentFiles.agent)
-    return true
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
-    throw error
-  } finally {
-    rmSync(mine, { force: true })
-  }
+  const text = JSON.stringify(identify(process.pid))
+  return madeFirst(agentFiles.agent, { own: `${agentFiles.agent}.${process.pid}`, text })
 }

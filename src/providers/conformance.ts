@@ -1,12 +1,25 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setTimeout as wallSleep } from 'node:timers/promises'
 
-import { Fault, type Outcome } from '#model/fault.ts'
+import type { CauseKind } from '#model/cause.ts'
+import type { Outcome } from '#model/fault.ts'
 import { Offer } from '#model/offer.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import { type Site, Site as SiteSchema } from '#model/site.ts'
-import type { Handle, Provider, Sighting } from './provider.ts'
+import {
+  asLongAsItTakes,
+  ended,
+  faultOf,
+  gone,
+  handleOf,
+  poll,
+  soon,
+  tokens,
+  until,
+  valueOf,
+} from './conformance-looks.ts'
+import { theCauseIsTold, theNoticeStands, theTimeIsTold } from './conformance-told.ts'
+import type { Provider } from './provider.ts'
 
 /**
  * What every provider must do, as tests: the comments of `provider.ts` in a form that runs. Only tests import this
@@ -35,14 +48,16 @@ export type Rig = {
   restore?(): void | Promise<void>
   /** An order that is larger than what the site has left. */
   tooMuch?(): CredentialedOrder
+  /** The provider gives notice that it takes the node of rank 0 of this order in about a minute. */
+  notice?(order: CredentialedOrder): void | Promise<void>
+  /** An order of one rank with which something goes wrong of which more is known than a code; told before its launch. */
+  hindered?(): { order: CredentialedOrder; kind: CauseKind } | Promise<{ order: CredentialedOrder; kind: CauseKind }>
+  /** The next call of `list` is refused, and told to come again in a second. */
+  busy?(): void | Promise<void>
 }
 
 /** What a rig may be unable to show, each with the reason. */
-export type Lacks = Partial<Record<'exits' | 'logs' | 'cut' | 'full', string>>
-
-const asLongAsItTakes = new AbortController().signal
-const deadlineMs = 30_000
-const soonMs = 5_000
+export type Lacks = Partial<Record<'exits' | 'logs' | 'cut' | 'full' | 'notice' | 'causes' | 'retryAfter', string>>
 
 /** Registers the tests that a provider has to pass. `open` is called once a test. */
 export function describeProvider(name: string, open: () => Promise<Rig>, lacks: Lacks = {}): void {
@@ -63,6 +78,7 @@ export function describeProvider(name: string, open: () => Promise<Rig>, lacks: 
   if (!lacks.logs) describeLogs(it)
   if (!lacks.cut) describeReach(it)
   if (!lacks.full) describeCapacity(it)
+  describeTold(it, lacks)
 }
 
 type It = (sentence: string, body: (rig: Rig) => Promise<void>) => void
@@ -291,6 +307,29 @@ function describeCapacity(it: It): void {
   })
 }
 
+const lacking = (what: string) => assert.fail(`a rig without ${what} has to say so in \`lacks\``)
+
+/** What only some providers tell. */
+function describeTold(it: It, { notice, causes, retryAfter }: Lacks): void {
+  if (!notice)
+    it('notice that a node goes is shown from then on, with one and the same time, while it still runs', async (rig) => {
+      const order = running(rig)
+      valueOf(await rig.provider.launch(order, asLongAsItTakes))
+      await theNoticeStands(rig.provider, order, () => (rig.notice ? rig.notice(order) : lacking('notice')))
+    })
+  if (!causes)
+    it('what went wrong with a rank is told by its kind', async (rig) => {
+      const { order, kind } = (await rig.hindered?.()) ?? lacking('hindered')
+      valueOf(await rig.provider.launch(order, asLongAsItTakes))
+      await theCauseIsTold(rig.provider, order, kind)
+    })
+  if (!retryAfter)
+    it('a site that asks to be called again later says when', async (rig) => {
+      await (rig.busy ? rig.busy() : lacking('busy'))
+      await theTimeIsTold(rig.provider, rig.site)
+    })
+}
+
 /** Every call that asks a site, with what it asks. Lazily, so that they do not disturb one another. */
 function* calls(
   provider: Provider,
@@ -314,61 +353,4 @@ function running(rig: Rig, changes?: Parameters<Rig['order']>[0]): CredentialedO
     order.ranks.map(() => ({ until: 'told' })),
   )
   return order
-}
-
-const handleOf = (order: CredentialedOrder): Handle => ({ site: order.site, token: order.token })
-
-const tokens = async (provider: Provider, site: string): Promise<string[]> =>
-  valueOf(await provider.list(site, asLongAsItTakes))
-    .map((one) => one.token)
-    .sort()
-
-const ended = (seen: Sighting): boolean => seen.ranks.every((rank) => rank.state === 'exited')
-
-/** Asks for the end again and again, as the retire loop does. */
-const gone = (provider: Provider, order: CredentialedOrder, graceMs = 1_000): Promise<void> =>
-  poll('gone', async () => valueOf(await provider.retire(handleOf(order), graceMs, asLongAsItTakes)) === 'gone')
-
-async function until(
-  provider: Provider,
-  order: CredentialedOrder,
-  condition: (seen: Sighting) => boolean,
-): Promise<Sighting> {
-  let seen: Sighting | null = null
-  await poll('what the order should come to', async () => {
-    seen = valueOf(await provider.get(handleOf(order), asLongAsItTakes))
-    return seen !== null && condition(seen)
-  })
-  return seen ?? assert.fail('the gang went away')
-}
-
-async function poll(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + deadlineMs
-  while (!(await condition())) {
-    if (performance.now() > deadline) assert.fail(`waited ${deadlineMs} ms in vain for ${what}`)
-    await wallSleep(5)
-  }
-}
-
-async function soon<T>(outcome: Promise<T>, call: string): Promise<T> {
-  const late = new AbortController()
-  const tooLate = wallSleep(soonMs, null, { signal: late.signal }).then(
-    () => assert.fail(`${call} did not end within ${soonMs} ms of its abort`),
-    () => outcome,
-  )
-  try {
-    return await Promise.race([outcome, tooLate])
-  } finally {
-    late.abort()
-  }
-}
-
-function valueOf<T>(outcome: Outcome<T>): T {
-  if (!outcome.ok) assert.fail(`${outcome.fault.kind}: ${outcome.fault.detail}`)
-  return outcome.value
-}
-
-function faultOf(outcome: Outcome<unknown>): { fault: Fault } {
-  if (outcome.ok) assert.fail(`expected a fault, got ${JSON.stringify(outcome.value)}`)
-  return { fault: Fault.parse(outcome.fault) }
 }

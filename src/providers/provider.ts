@@ -1,3 +1,4 @@
+import type { Cause } from '#model/cause.ts'
 import type { Outcome } from '#model/fault.ts'
 import type { ProviderName } from '#model/names.ts'
 import type { Offer } from '#model/offer.ts'
@@ -45,6 +46,8 @@ export type Provider = {
 export type Abilities = {
   /** Nodes with their topology, for sites where the engine chooses nodes. */
   inventory?: (site: string, signal: AbortSignal) => Promise<Outcome<Node[]>>
+  /** Its own engine runs the ranks, from the `programs` of an order: no agent asks and none reports. */
+  runsRanks?: true
 }
 
 /** What one needs to speak of an order again: where, and its token. */
@@ -57,13 +60,24 @@ export type Sighting = {
   ranks: RankSighting[]
 }
 
-/** A rank as the provider shows it; `exited` with its exact code as a shell reports it. */
+/**
+ * A rank as the provider shows it; `exited` with its exact code as a shell reports it. One whose capacity was taken away
+ * (evicted, preempted, its node gone) is `lost`, whatever code its processes had then: it is tried again as a loss.
+ */
 export type RankSighting = {
   rank: number
   state: RankState
   exitCode: number | null
   startedAt: number | null
   endedAt: number | null
+  /** Why, where more is known; also of a rank that is still `expected`: its image cannot be pulled. */
+  cause?: Cause
+  /**
+   * Notice (spot, drain, maintenance, disruption): its node is taken away then. It stays in what is shown, and does not
+   * move on from look to look: where no time was told, it is when the notice was given. The gang is told to end in time
+   * for its grace, and placed anew.
+   */
+  leavesAt?: number
 }
 
 export type LogPart = { rank: number; from: number; most: number }

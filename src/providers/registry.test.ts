@@ -9,14 +9,16 @@ import { openProvider, providerNames } from './registry.ts'
 
 const options: Record<string, unknown> = {
   local: { sites: [{ name: 'west' }] },
+  kubernetes: { sites: [{ name: 'west', context: 'somewhere' }] },
   simulated: { sites: [{ name: 'west', shape: { cpus: 1, memory: '1GB' } }] },
+  slurm: { sites: [{ name: 'west', partition: 'main', directory: '/nowhere' }] },
 }
 
 test('every provider is opened by its name', async () => {
   const home = mkdtempSync(join(tmpdir(), 'isobar-registry-'))
   try {
     for (const name of providerNames) {
-      const provider = await openProvider(name, options[name], { clock: createClock(), home })
+      const provider = await openProvider(name, options[name], { clock: createClock(), home, house: 'h1' })
       assert.equal(provider.name, name)
       assert.deepEqual(
         provider.sites().map((site) => [site.provider, site.name]),
@@ -28,13 +30,13 @@ test('every provider is opened by its name', async () => {
   }
 })
 
-const open = (name: string) => openProvider(name, {}, { clock: createClock(), home: '/nowhere' })
+const open = (name: string) => openProvider(name, {}, { clock: createClock(), home: '/nowhere', house: 'h1' })
 
 test('a name that no adapter has gives an error with those that exist', async () => {
   await assert.rejects(open('simulatde'), { message: /no provider "simulatde"/, fix: 'did you mean simulated?' })
   await assert.rejects(open('gcp'), {
     message: 'there is no provider "gcp" here',
-    fix: 'write one of local, simulated',
+    fix: 'write one of local, kubernetes, simulated, slurm',
   })
   await assert.rejects(open('toString'), /no provider "toString"/)
 })

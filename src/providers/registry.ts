@@ -8,7 +8,13 @@ import type { ProviderName } from '#model/names.ts'
 import type { Provider } from './provider.ts'
 
 /** What an adapter may need of the process that it runs in. */
-type Surroundings = { clock: Clock; /** The state directory. */ home: string }
+type Surroundings = {
+  clock: Clock
+  /** The state directory. */
+  home: string
+  /** What tells this house from others in labels at a provider that they share: a few letters and digits. */
+  house: string
+}
 
 type Adapter = {
   /** The schema of its part of sites.yaml: its sites, without the name of the provider. */
@@ -31,12 +37,28 @@ const adapters: Partial<Record<ProviderName, Adapter>> = {
       return local
     },
   },
+  kubernetes: {
+    config: async () => (await import('./kubernetes/config.ts')).KubernetesConfig,
+    async open(options, { house }) {
+      const { createKubernetes } = await import('./kubernetes/kubernetes.ts')
+      const { KubernetesConfig } = await import('./kubernetes/config.ts')
+      return createKubernetes({ ...KubernetesConfig.parse(options), house })
+    },
+  },
   simulated: {
     config: async () => (await import('./simulated/config.ts')).SimulatedConfig,
     async open(options, { clock }) {
       const { createSimulated } = await import('./simulated/simulated.ts')
       const { SimulatedConfig, simulatedOptions } = await import('./simulated/config.ts')
       return createSimulated({ ...simulatedOptions(SimulatedConfig.parse(options)), clock }).open()
+    },
+  },
+  slurm: {
+    config: async () => (await import('./slurm/config.ts')).SlurmConfig,
+    async open(options, { home, house }) {
+      const { createSlurm } = await import('./slurm/slurm.ts')
+      const { SlurmConfig, slurmSites } = await import('./slurm/config.ts')
+      return createSlurm({ sites: slurmSites(SlurmConfig.parse(options), home), home, house })
     },
   },
 }

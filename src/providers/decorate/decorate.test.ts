@@ -3,11 +3,12 @@ import { test } from 'node:test'
 
 import * as fc from 'fast-check'
 
-import { fail, type Outcome, succeed } from '#model/fault.ts'
+import { fail, failFor, longestRetryAfterMs, type Outcome, succeed } from '#model/fault.ts'
 import type { Provider } from '#providers/provider.ts'
 import { createFakeClock } from '#simulator/fake-clock.ts'
 import { admit, closedBreaker, heard, type Patience, withCircuitBreaker } from './circuit-breaker.ts'
 import { decorate } from './decorate.ts'
+import { withHoldBack } from './hold-back.ts'
 import type { CallRecord } from './metrics.ts'
 import { take, withRateLimit } from './rate-limit.ts'
 import { withTimeout } from './timeout.ts'
@@ -215,4 +216,29 @@ test('every call is counted by its end, those that were spared too, and a bug st
     records.map(({ name, outcome, milliseconds }) => [name, outcome, milliseconds]),
     [['list', 'ok', 250], ...[250, 250, 250, 0].map((ms) => ['offers', 'unreachable', ms]), ['list', 'threw', 0]],
   )
+})
+
+test('a site that asks to be left alone is not called for that before its time, is for all else, and is asked again then', async () => {
+  const clock = createFakeClock(0)
+  const busy = failFor('throttled', 2_000, 'later')
+  const { provider, made } = aProvider(async () => busy)
+  const held = withHoldBack({ ...provider, offers: () => Promise.resolve(succeed([])) }, clock)
+  assert.deepEqual(await held.list('west', signal), busy)
+  await clock.advance(1_500)
+  assert.deepEqual(await held.list('west', signal), { ok: false, fault: { ...busy.fault, retryAfterMs: 500 } })
+  assert.deepEqual([kindOf(await held.offers('west', signal)), made], ['ok', ['west']])
+  await held.list('east', signal)
+  await clock.advance(500)
+  await held.list('west', signal)
+  assert.deepEqual(made, ['west', 'east', 'west'])
+})
+
+test('nobody is left alone for longer than five minutes, whatever he asks for', async () => {
+  const clock = createFakeClock(0)
+  const { provider, made } = aProvider(async () => failFor('unreachable', 86_400_000, 'back tomorrow'))
+  const held = withHoldBack(provider, clock)
+  await held.list('west', signal)
+  await clock.advance(longestRetryAfterMs)
+  await held.list('west', signal)
+  assert.deepEqual(made, ['west', 'west'])
 })

@@ -1,3 +1,4 @@
+import { Cancel } from '#kit/cancel.ts'
 import type { Clock } from '#kit/clock.ts'
 import { fail, type Outcome } from '#model/fault.ts'
 import type { Provider } from '#providers/provider.ts'
@@ -15,21 +16,24 @@ export const withTimeout = (inner: Provider, clock: Clock): Provider =>
   withAround(inner, async (call, signal, make) => {
     const mostMs = call.name === 'launch' ? launchMs : otherMs
     const late = new AbortController()
-    const answered = new AbortController()
+    const answered = new Cancel()
     const giveUp = async (): Promise<Outcome<never>> => {
-      await clock.sleep(mostMs, answered.signal)
+      await clock.sleep(mostMs, answered)
       late.abort('late')
       const why = signal.aborted ? 'the call was given up' : `no answer within ${mostMs / 1000} s`
       return fail('unreachable', 'later', `${call.site}: ${call.name}: ${why}`)
     }
-    const stop = () => answered.abort('given up')
+    const stop = () => {
+      late.abort(signal.reason)
+      answered.cancel()
+    }
     if (signal.aborted) stop()
     else signal.addEventListener('abort', stop, { once: true })
     try {
-      const answer = make(AbortSignal.any([signal, late.signal]))
+      const answer = make(late.signal)
       return await Promise.race([answer, giveUp()])
     } finally {
       signal.removeEventListener('abort', stop)
-      answered.abort('answered')
+      answered.cancel()
     }
   })

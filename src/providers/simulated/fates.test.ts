@@ -128,9 +128,12 @@ test('a gang that is preempted is told so in time, and shown as lost after; one 
   const [gang] = cloud.gangs('west')
   assert.deepEqual([gang?.noticedAt, gang?.takenAt, await list()], [1_000, 31_000, ['a']])
   await clock.advance(29_999)
-  assert.deepEqual(statesOf(await get('a')), ['0 running'])
+  const noticed = await get('a')
+  assert.deepEqual(statesOf(noticed), ['0 running'])
+  assert.deepEqual([noticed?.ranks[0]?.leavesAt, noticed?.ranks[0]?.cause?.kind], [31_000, 'preempted'])
   await clock.advance(1)
-  assert.deepEqual(statesOf(await get('a')), ['0 lost'])
+  const taken = await get('a')
+  assert.deepEqual([...statesOf(taken), taken?.ranks[0]?.cause?.kind], ['0 lost', 'preempted'])
   assert.deepEqual(
     cloud
       .meter()

@@ -57,7 +57,13 @@ export const Faults = z.strictObject({
     .partialRecord(CallName, z.strictObject({ perSecond: z.number().positive(), burst: z.int().min(1) }))
     .default({})
     .meta({ description: 'Calls of a kind that a site takes; those beyond are throttled.' }),
+  retryAfterMs: Range.default([0, 0]).meta({
+    description: 'When a throttled caller is told to ask again (at a limit: when there is room); not at all if 0.',
+  }),
   callMs: Range.default([0, 0]).meta({ description: 'How long a call takes; its effect comes halfway.' }),
+  crowdMs: z.int().min(0).default(0).meta({
+    description: 'How much longer a launch takes for each one that is under way at its site, as at one slow machine.',
+  }),
   slowMs: Range.default([5_000, 30_000]).meta({ description: 'How much longer what is slow takes.' }),
   lateMs: Range.default([1_000, 60_000]).meta({ description: 'How much later a call comes that is late or repeated.' }),
   lagMs: Range.default([1_000, 30_000]).meta({ description: 'How old an old view is, or an old offer.' }),

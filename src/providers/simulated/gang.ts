@@ -1,3 +1,4 @@
+import { causeOf } from '#model/cause.ts'
 import type { RankSighting, Sighting } from '#providers/provider.ts'
 
 /** What a scripted rank does: runs for `runMs` (Infinity: until it is told to end) and exits with `exitCode`. */
@@ -114,9 +115,10 @@ const vanishAt = (gang: Gang): number => (!gang.told && gang.takenAt <= endOfGan
 /** What get and list show of it, or null. */
 export function sightingOf(gang: Gang, now: number): Sighting | null {
   if (now < gang.shownFrom || now >= leavesListAt(gang)) return null
-  const ranks = Array.from({ length: gang.ranks }, (_, rank) => rank).filter((rank) => isShown(gang, rank, now))
   const { token, workload, attempt } = gang
-  return { token, workload, attempt, ranks: ranks.map((rank) => rankSighting(gang, rank, now)) }
+  const ranks: RankSighting[] = []
+  for (let rank = 0; rank < gang.ranks; rank++) if (isShown(gang, rank, now)) ranks.push(rankSighting(gang, rank, now))
+  return { token, workload, attempt, ranks }
 }
 
 function isShown(gang: Gang, rank: number, now: number): boolean {
@@ -128,9 +130,31 @@ function rankSighting(gang: Gang, rank: number, now: number): RankSighting {
   const end = endOf(gang, rank)
   const startAt = startOf(gang, oddOf(gang, rank))
   const startedAt = Math.min(now, end.at) >= startAt ? startAt : null
-  if (now < end.at)
-    return { rank, state: startedAt === null ? 'expected' : 'running', exitCode: null, startedAt, endedAt: null }
-  return { rank, state: end.exitCode === null ? 'lost' : 'exited', exitCode: end.exitCode, startedAt, endedAt: end.at }
+  if (now < end.at) {
+    const state = startedAt === null ? 'expected' : 'running'
+    const news = noticeOf(gang, now) ?? hindranceOf(gang, rank) ?? {}
+    return { rank, state, exitCode: null, startedAt, endedAt: null, ...news }
+  }
+  const state = end.exitCode === null ? 'lost' : 'exited'
+  return { rank, state, exitCode: end.exitCode, startedAt, endedAt: end.at, ...causeOfEnd(gang, rank, end) }
+}
+
+/** That it is going to be taken away, from when its provider says so on. */
+const noticeOf = ({ told, noticedAt, takenAt }: Gang, now: number): Pick<RankSighting, 'cause' | 'leavesAt'> | null =>
+  told && noticedAt <= now ? { cause: causeOf('preempted'), leavesAt: takenAt } : null
+
+/** Why it never starts, where that is told. */
+function hindranceOf(gang: Gang, rank: number): Pick<RankSighting, 'cause'> | null {
+  const odd = oddOf(gang, rank)
+  return odd?.how === 'unbooted' && odd.told ? { cause: causeOf('image') } : null
+}
+
+/** Why it was taken away, if it was. */
+function causeOfEnd(gang: Gang, rank: number, { at, exitCode }: End): Pick<RankSighting, 'cause'> {
+  if (exitCode !== null) return {}
+  if (gang.takenAt === at) return { cause: causeOf('preempted') }
+  const odd = oddOf(gang, rank)
+  return odd?.how === 'dropped' && odd.at === at ? { cause: causeOf('node-lost') } : {}
 }
 
 /** What a rank has printed by now: all of it as soon as it runs. */

@@ -62,6 +62,7 @@ const azure: GivenFaults = {
     list: { perSecond: 25, burst: 250 },
     get: { perSecond: 25, burst: 250 },
   },
+  retryAfterMs: seconds(1, 17), // a 429 carries Retry-After (same page); the seconds are ours
   noticeMs: seconds(30, 30), // Preempt is scheduled at least 30 s ahead (Azure scheduled events, 2026-11)
   told: 0.9, // ours
   preemptionsPerHour: 0.1, // ours
@@ -116,6 +117,7 @@ const kubernetes: GivenFaults = {
   fateMs: seconds(0, 600),
   // The API server asks for less with 429 and Retry-After (API priority and fairness); after a restart a watch ends with
   // 410 and lists anew, and lists out of its cache may be old (measured with 1.36, 2026-11).
+  retryAfterMs: seconds(1, 1), // what the API server sends (1.36)
   lagMs: seconds(1, 5),
   // Names may be used again: an order that comes twice, once after its deletion, makes its Job again.
   rememberedMs: 0,

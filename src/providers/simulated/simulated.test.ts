@@ -28,7 +28,14 @@ const partOf = ({ prints = [], until }: Program): Part => ({
   stubborn: until === 'killed',
 })
 
-const faults: SimulatedOptions['faults'] = { callMs: [1, 50], bootMs: [10, 500], stopMs: [1, 20], teardownMs: [5, 50] }
+const faults: SimulatedOptions['faults'] = {
+  noticeMs: [60_000, 60_000],
+  retryAfterMs: [1_000, 1_000],
+  callMs: [1, 50],
+  bootMs: [10, 500],
+  stopMs: [1, 20],
+  teardownMs: [5, 50],
+}
 
 async function openRig(): Promise<Rig> {
   const clock = createFakeClock()
@@ -47,6 +54,12 @@ async function openRig(): Promise<Rig> {
     cut: () => cloud.cut('west'),
     restore: () => cloud.restore('west'),
     tooMuch: () => next({ ranks: 5 }),
+    notice: ({ token }) => cloud.befall('west', 'preempted', { token }),
+    busy: () => cloud.befall('west', 'throttled', { times: 1 }),
+    hindered() {
+      cloud.befall('west', 'unbooted', { times: 1 })
+      return { order: next(), kind: 'image' }
+    },
   }
 }
 

@@ -38,6 +38,8 @@ export type SimulatedCloud = {
   /** Makes a site unreachable, refusing or never answering; what runs there goes on. */
   cut(site: string, how?: Exclude<Down, 'lost'>): void
   restore(site: string): void
+  /** How a site does not answer anybody now; null where it does. */
+  down(site: string): Down | null
   /** All that runs at a site is gone at once, and the site is unreachable until it is restored: never, if for good. */
   lose(site: string, forGood?: boolean): void
   /** What befell calls, gangs and sites, in the order in which it was drawn; the last 50,000. */
@@ -94,6 +96,7 @@ export function createSimulated(given: SimulatedOptions & { clock: Clock }): Sim
     calm: (site, trouble) => at(site).weather.calm(trouble),
     change: (site, change) => at(site).supply.change({ ...change, at: clock.now() }),
     cut: (site, how = 'unreachable') => at(site).state.sever(how, clock.now()),
+    down: (site) => at(site).state.down(clock.now()),
     restore: (site) => at(site).state.sever(null, clock.now()),
     lose,
     befell: () => diary.read(),

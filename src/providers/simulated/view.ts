@@ -25,13 +25,15 @@ export function createView({ seed, site, faults, weather }: Options): View {
   /** What is told of one gang in this answer. */
   const told = (seen: Sighting, name: CallName, now: number): Sighting => {
     const call = { name, token: seen.token, at: now }
-    const wrong = wrongly(seen, [seed, seen.token, 'status', now])
+    const wrong = weather.threatens('wrong-status') ? wrongly(seen, [seed, seen.token, 'status', now]) : null
     const ranks = wrong && weather.strikes('wrong-status', call) ? wrong : seen.ranks
-    const timed = ranks.some(({ startedAt }) => startedAt !== null)
-    return { ...seen, ranks: timed && weather.strikes('skewed', call) ? ranks.map(skewed) : ranks }
+    const timed = weather.threatens('skewed') && ranks.some(({ startedAt }) => startedAt !== null)
+    const shown = timed && weather.strikes('skewed', call) ? ranks.map(skewed) : ranks
+    return shown === seen.ranks ? seen : { ...seen, ranks: shown }
   }
-  const skewed = ({ startedAt, endedAt, ...rank }: RankSighting): RankSighting => ({
+  const skewed = ({ startedAt, endedAt, leavesAt, ...rank }: RankSighting): RankSighting => ({
     ...rank,
+    ...(leavesAt === undefined ? {} : { leavesAt: leavesAt + skewMs }),
     startedAt: startedAt === null ? null : startedAt + skewMs,
     endedAt: endedAt === null ? null : endedAt + skewMs,
   })

@@ -22,20 +22,23 @@ export type Command = {
 export type Weather = {
   /** Whether a trouble strikes here and now. One that does is written down, so ask only where it would change anything. */
   strikes(trouble: Trouble, call: Call): boolean
+  /** Whether it may strike at all, now or later: where it cannot, nobody need find out what it would change. */
+  threatens(trouble: Trouble): boolean
   /** The same of what befalls a gang only later in its life: nothing is written down yet. */
   awaits(trouble: Trouble, call: Call): boolean
   command(trouble: Trouble, command: Command): void
   /** Lifts what was commanded: one trouble, or all. */
   calm(trouble?: Trouble): void
-  /** Whether the site takes so many calls of this kind; a call that it takes counts. */
-  takes(call: Call): boolean
+  /** How long it is until the site takes another call of this kind: 0 for one that it takes, which counts. */
+  fullForMs(call: Call): number
 }
 
 type Options = { seed: string | number; site: string; faults: Faults; diary: Diary }
 type Standing = Required<Pick<Command, 'calls'>> & { trouble: Trouble; token?: string; left: number; until: number }
 
 export function createWeather({ seed, site, faults, diary }: Options): Weather {
-  const byChance = createChances({ seed, site, faults })
+  const loud = loudOf(site, faults)
+  const byChance = createChances({ seed, site, faults, loud })
   const { limits } = faults
   let standing: Standing[] = []
   const full = new Map<CallName, number>()
@@ -57,6 +60,7 @@ export function createWeather({ seed, site, faults, diary }: Options): Weather {
 
   return {
     awaits,
+    threatens: (trouble) => standing.length > 0 || loud.has(trouble),
     strikes(trouble, call) {
       if (!awaits(trouble, call)) return false
       diary.write({ at: call.at, site, call: call.name, token: call.token, fault: trouble })
@@ -69,25 +73,36 @@ export function createWeather({ seed, site, faults, diary }: Options): Weather {
     calm(trouble) {
       standing = trouble === undefined ? [] : standing.filter((one) => one.trouble !== trouble)
     },
-    takes({ name, at }) {
+    fullForMs({ name, at }) {
       const limit = limits[name]
-      if (!limit) return true
+      if (!limit) return 0
       const perCall = 1_000 / limit.perSecond
       const fullAt = Math.max(full.get(name) ?? 0, at) + perCall
-      if (fullAt - at > limit.burst * perCall) return false
+      const overMs = fullAt - at - limit.burst * perCall
+      if (overMs > 0) return overMs
       full.set(name, fullAt)
-      return true
+      return 0
     },
   }
 }
 
-/** What strikes by itself: in a window of time, or by the rates. */
-function createChances({ seed, site, faults }: Omit<Options, 'diary'>): (trouble: Trouble, call: Call) => boolean {
-  const { rates } = faults
-  const windows = faults.windows.filter((one) => one.site === undefined || one.site === site)
-  const loud = new Set(
-    Trouble.options.filter((one) => rates[one] !== undefined || windows.some(({ trouble }) => trouble === one)),
+const windowsOf = (site: string, { windows }: Faults) =>
+  windows.filter((one) => one.site === undefined || one.site === site)
+
+/** Troubles that may strike by themselves. */
+function loudOf(site: string, faults: Faults): ReadonlySet<Trouble> {
+  const windows = windowsOf(site, faults)
+  return new Set(
+    Trouble.options.filter((one) => faults.rates[one] !== undefined || windows.some(({ trouble }) => trouble === one)),
   )
+}
+
+type Chances = Omit<Options, 'diary'> & { loud: ReadonlySet<Trouble> }
+
+/** What strikes by itself: in a window of time, or by the rates. */
+function createChances({ seed, site, faults, loud }: Chances): (trouble: Trouble, call: Call) => boolean {
+  const { rates } = faults
+  const windows = windowsOf(site, faults)
   /** A call is another one at another instant; a fate belongs to its token, whenever that is ordered. */
   const draw = (trouble: Trouble, { name, token, at }: Call, of: string): number =>
     isOneOf(fates, trouble) ? drawOf(seed, token, trouble, of) : drawOf(seed, site, name, token, at, trouble, of)

@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
+import { copyFile, cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, join, relative, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The folder of this package. */
+const home = fileURLToPath(new URL('../../..', import.meta.url))
+const entry = 'bin/isobar-gang.js'
+
+/**
+ * Puts the agent into a folder of a foreign machine's disk: its files, what they import, the libraries those need, and
+ * the Node that runs us. It lies in a folder named by what is in it, so that another version comes beside it and
+ * nothing that runs is ever changed. Gives that folder.
+ */
+export async function installAgent(folder: string): Promise<string> {
+  const program = await agentProgram()
+  const path = join(folder, program.hash)
+  if (await isThere(path)) return path
+  const partial = join(folder, `.${program.hash}.${process.pid}.${Math.random().toString(36).slice(2)}`)
+  try {
+    for (const file of program.files) {
+      await mkdir(dirname(join(partial, file)), { recursive: true, mode: 0o700 })
+      await copyFile(join(home, file), join(partial, file))
+    }
+    for (const [name, from] of program.libraries)
+      await cp(from, join(partial, 'node_modules', name), {
+        recursive: true,
+        dereference: true,
+        filter: ownFiles(from),
+      })
+    await writeFile(join(partial, 'package.json'), program.manifest)
+    await copyFile(process.execPath, join(partial, 'node'), constants.COPYFILE_FICLONE)
+    await rename(partial, path)
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true })
+    if (!(await isThere(path))) throw error // else somebody else was first
+  }
+  return path
+}
+
+/** What is started in such a folder. */
+export const agentEntry = entry
+
+/** Libraries of a library are installed beside it. */
+const ownFiles =
+  (root: string) =>
+  (path: string): boolean =>
+    !relative(root, path).split(sep).includes('node_modules')
+
+type Program = { hash: string; files: string[]; libraries: Map<string, string>; manifest: string }
+
+let known: Promise<Program> | undefined
+const agentProgram = (): Promise<Program> => (known ??= findProgram())
+
+async function findProgram(): Promise<Program> {
+  const own = JSON.parse(await readFile(join(home, 'package.json'), 'utf8')) as { imports: Record<string, string> }
+  const manifest = JSON.stringify({ private: true, type: 'module', imports: own.imports })
+  const hash = createHash('sha256').update(`${process.version} ${process.arch}\n${manifest}\n`)
+  const files = new Set([entry])
+  const libraries = new Map<string, string>()
+  for (const file of files) {
+    const text = await readFile(join(home, file), 'utf8')
+    hash.update(`${file} ${text.length}\n${text}`)
+    for (const name of importsOf(text)) {
+      if (name.startsWith('#')) files.add(inPackage(name, own.imports))
+      else if (name.startsWith('.')) files.add(join(dirname(file), name))
+      else if (!name.startsWith('node:')) await addLibrary(libraries, name, join(home, file))
+    }
+  }
+  for (const [name, from] of libraries) hash.update(`${name} ${await versionOf(from)}\n`)
+  return { hash: hash.digest('hex').slice(0, 16), files: [...files], libraries, manifest }
+}
+
+const importsOf = (text: string): string[] =>
+  [
+    ...text.matchAll(/^import (?!type)[^'";]*from '([^']+)'|^} from '([^']+)'|^import '([^']+)'|import\('([^']+)'\)/gm),
+  ].map(([, ...names]) => names.find((name) => name !== undefined) ?? '')
+
+/** A name such as `#kit/clock.ts`, which package.json explains. */
+function inPackage(name: string, imports: Record<string, string>): string {
+  const pattern = `${name.split('/')[0]}/*`
+  const target = imports[pattern]
+  if (target === undefined) throw new Error(`package.json does not say what ${name} is`)
+  return join(target.replace('*', name.slice(pattern.length - 1)))
+}
+
+async function addLibrary(libraries: Map<string, string>, imported: string, importer: string): Promise<void> {
+  const name = imported.split('/', imported.startsWith('@') ? 2 : 1).join('/')
+  const folder =
+    createRequire(importer)
+      .resolve.paths(name)
+      ?.map((path) => join(path, name)) ?? []
+  for (const from of folder) {
+    if (!(await isThere(from))) continue
+    const before = libraries.get(name)
+    if (before !== undefined && before !== from) throw new Error(`the agent would need two versions of ${name}`)
+    if (before !== undefined) return
+    libraries.set(name, from)
+    const { dependencies = {} } = await manifestOf(from)
+    for (const next of Object.keys(dependencies)) await addLibrary(libraries, next, join(from, 'package.json'))
+    return
+  }
+  throw new Error(`the library ${name} of the agent is not installed`)
+}
+
+type Manifest = { version: string; dependencies?: Record<string, string> }
+
+const manifestOf = async (folder: string): Promise<Manifest> =>
+  JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Manifest // every library has one
+
+const versionOf = async (folder: string): Promise<string> => (await manifestOf(folder)).version
+
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  )

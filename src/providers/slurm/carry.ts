@@ -1,0 +1,137 @@
+import { randomUUID } from 'node:crypto'
+import { link, rename, rm, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+import { type Outcome, succeed } from '#model/fault.ts'
+import { type GangClaim, gangFiles, type GangJob, type GangOrder } from '#model/gang-folder.ts'
+import type { Shape } from '#model/resources.ts'
+import { readJson } from '#providers/kept-folder.ts'
+
+import { agentEntry, installAgent } from './agent-program.ts'
+import type { BatchJob, Controller, NodeGroup, SlurmJob } from './controller.ts'
+import type { SiteFolder } from './site-folder.ts'
+
+/** What carries an order at a site. */
+export type Carrier = { folder: SiteFolder; controller: Controller }
+
+/** The tag: the name of the job, and its comment. */
+export const jobName = (token: string): string => `isobar-${token}`
+
+export const isOurs = (job: SlurmJob, token: string): boolean =>
+  job.name === jobName(token) && job.comment === jobName(token)
+
+/** Jobs as Slurm shows them, by the tokens of their orders; null where it answers and has none. */
+export async function lookUp(
+  { folder, controller }: Carrier,
+  tokens: readonly string[],
+  signal: AbortSignal,
+): Promise<Outcome<Map<string, SlurmJob | null>>> {
+  const notes = new Map<string, GangJob | undefined>()
+  for (const token of tokens) notes.set(token, await readNote(folder, token))
+  const ids = [...notes.values()].flatMap((note) => (note ? [note.id] : []))
+  const found = await controller.jobs(ids, signal)
+  if (!found.ok) return found
+  const byId = new Map(found.value.map((job) => [job.id, job]))
+  const jobs = new Map<string, SlurmJob | null>()
+  for (const [token, note] of notes) {
+    const job = note && byId.get(note.id)
+    // A controller that was killed soon after it took a job forgets it, and its number goes to somebody else's.
+    jobs.set(token, job && isOurs(job, token) ? job : null)
+  }
+  return succeed(jobs)
+}
+
+export const readNote = (folder: SiteFolder, token: string): Promise<GangJob | undefined> =>
+  readJson<GangJob>(join(folder.order(token), gangFiles.job))
+
+/** Notes which job carries an order now. */
+export async function writeNote(folder: SiteFolder, token: string, job: GangJob): Promise<void> {
+  const path = join(folder.order(token), gangFiles.job)
+  const partial = `${path}.${randomUUID()}`
+  await writeFile(partial, JSON.stringify(job), { mode: 0o600 })
+  await rename(partial, path)
+}
+
+/**
+ * Has Slurm carry an order that no job carries, as far as its number tells. One whose submission was not answered is
+ * looked for by its name. Should that come too late and two jobs carry the order, then only the one that has the claim
+ * runs it, and the other waits for it by its name and then ends without having done anything.
+ */
+export async function carry(carrier: Carrier, order: GangOrder, signal: AbortSignal): Promise<Outcome<null>> {
+  const { folder, controller } = carrier
+  const named = await controller.named(jobName(order.token), signal)
+  if (!named.ok) return named
+  const [before] = named.value.filter((job) => isOurs(job, order.token)).sort((a, b) => b.id - a.id)
+  if (before) {
+    await writeNote(folder, order.token, { id: before.id, submittedAt: Date.now() })
+    return succeed(null)
+  }
+  const partition = await controller.partition(signal)
+  if (!partition.ok) return partition
+  const { groups, mostMinutes } = partition.value
+  const program = await installAgent(folder.programs)
+  const submittedAt = Date.now()
+  const submitted = await controller.submit(batchJob(folder, order, { groups, mostMinutes, program }), signal)
+  if (!submitted.ok) return submitted
+  await writeNote(folder, order.token, { id: submitted.value, submittedAt })
+  return succeed(null)
+}
+
+type Surroundings = { groups: NodeGroup[]; mostMinutes: number | null; program: string }
+
+// Nothing is put into it: what it needs to know is in its environment.
+const script = '#!/bin/sh\nexec "$ISOBAR_PROGRAM/node" "$ISOBAR_PROGRAM/$ISOBAR_ENTRY" lead "$ISOBAR_GANG"\n'
+
+function batchJob(folder: SiteFolder, order: GangOrder, { groups, mostMinutes, program }: Surroundings): BatchJob {
+  const path = folder.order(order.token)
+  const most = (of: (shape: Shape) => number) => Math.max(...order.ranks.map(({ shape }) => of(shape)))
+  const gpus = most(({ accelerators }) => accelerators)
+  const [first] = order.ranks
+  return {
+    name: jobName(order.token),
+    comment: jobName(order.token),
+    nodes: order.ranks.length,
+    cpusPerNode: Math.max(1, Math.ceil(most(({ cpuMilli }) => cpuMilli) / 1000)),
+    memoryMiB: Math.max(
+      1,
+      most(({ memoryMiB }) => memoryMiB),
+    ),
+    gpus: gpus === 0 ? null : { type: gpuType(groups, first?.shape.accelerator), count: gpus },
+    minutes: mostMinutes,
+    script,
+    environment: {
+      PATH: '/usr/local/bin:/usr/bin:/bin',
+      HOME: homedir(),
+      ISOBAR_PROGRAM: program,
+      ISOBAR_ENTRY: agentEntry,
+      ISOBAR_GANG: path,
+    },
+    folder: path,
+    output: join(path, gangFiles.output),
+  }
+}
+
+/** What Slurm calls a model of accelerator here. */
+export function gpuType(groups: NodeGroup[], model: string | undefined): string | null {
+  const types = groups.flatMap(({ gpus }) => (gpus?.type ? [gpus.type] : []))
+  return types.find((type) => type.toUpperCase() === model?.toUpperCase()) ?? null
+}
+
+/** Takes the claim of an order that no job has: none will ever run it. False when a job was first. */
+export async function withdraw(folder: SiteFolder, token: string): Promise<boolean> {
+  const path = join(folder.order(token), gangFiles.claim)
+  const mine = `${path}.${randomUUID()}`
+  try {
+    await writeFile(mine, JSON.stringify({ job: null } satisfies GangClaim), { mode: 0o600 })
+    await link(mine, path)
+    return true
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException // of the file system
+    if (code === 'ENOENT') return true // whoever retires it as well was done with it
+    if (code !== 'EEXIST') throw error
+    return (await readJson<GangClaim>(path))?.job === null
+  } finally {
+    await rm(mine, { force: true })
+  }
+}

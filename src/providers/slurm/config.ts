@@ -1,0 +1,90 @@
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+
+import { z } from 'zod'
+
+import type { EgressTariff } from '#model/egress.ts'
+import type { Tier } from '#model/names.ts'
+import type { OfferTerms } from '#model/offer.ts'
+import { sizeMiB } from '#model/spec/text.ts'
+import { distinctNames, siteFields } from '#providers/declared-site.ts'
+
+/** A partition of a Slurm cluster. */
+export type SlurmSite = {
+  name: string
+  /** Its country first, then the groups it belongs to. */
+  jurisdictions: string[]
+  /** How long it may not answer before what runs there counts as lost. */
+  patienceMs: number
+  upWithinMs?: number
+  tier: Tier
+  /** Price of one node for one hour, in micro-dollars. */
+  priceMicros: number
+  terms?: OfferTerms | undefined
+  egress?: EgressTariff[] | undefined
+  partition: string
+  /** A folder that the nodes and this machine share, under the same path. */
+  directory: string
+  user: string
+  account?: string | undefined
+  qos?: string | undefined
+  /** Where slurmrestd answers; without it the commands on this machine are used. */
+  rest?: string | undefined
+  tokenFile: string
+  conf?: string | undefined
+  /** What Slurm does not tell. */
+  acceleratorMemoryMiB: number
+  diskMiB: number
+}
+
+const word = z
+  .string()
+  .max(100)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._@-]*$/, 'must be a name of Slurm: letters, digits, dots, dashes and underscores')
+const path = z
+  .string()
+  .max(1000)
+  .regex(/^\/[A-Za-z0-9/._@+-]*$/, 'must be an absolute path without spaces or signs that a shell knows')
+
+const { nodes: _, ...ownFields } = siteFields
+
+const SlurmSiteField = z.strictObject({
+  ...ownFields,
+  partition: word.meta({ description: 'The partition of the cluster that jobs go to.' }),
+  directory: path.meta({
+    description: 'A folder that the nodes and this machine share, under the same path.',
+    examples: ['/shared/isobar'],
+  }),
+  user: word.optional().meta({ description: 'Whose jobs they are; by default who runs Isobar, which it should be.' }),
+  account: word.optional().meta({ description: 'The account that jobs are charged to.' }),
+  qos: word.optional().meta({ description: 'The quality of service that jobs ask for.' }),
+  rest: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .meta({ description: "Where slurmrestd answers; without it, Slurm's commands on this machine are used." }),
+  tokenFile: path.optional().meta({
+    description: 'The file with a token for slurmrestd (`scontrol token`); by default one in the state directory.',
+  }),
+  conf: path
+    .optional()
+    .meta({ description: "The cluster's slurm.conf for the commands; by default the machine's own." }),
+  acceleratorMemory: sizeMiB('Memory of one accelerator, which Slurm does not tell.').default(0),
+  disk: sizeMiB('Disk of one node, where Slurm does not tell it.').default(10 * 1024),
+})
+
+/** The file that declares partitions of Slurm clusters. */
+export const SlurmConfig = z.strictObject({ sites: z.array(SlurmSiteField).min(1).max(100) }).refine(...distinctNames)
+export type SlurmConfig = z.output<typeof SlurmConfig>
+
+/** The sites that a file declares; `home` is the state directory. */
+export const slurmSites = (config: SlurmConfig, home: string): SlurmSite[] =>
+  config.sites.map(({ patience, upWithin, price, user, tokenFile, acceleratorMemory, disk, ...rest }) => ({
+    ...rest,
+    patienceMs: patience,
+    ...(upWithin === undefined ? {} : { upWithinMs: upWithin }),
+    priceMicros: price,
+    user: user ?? userInfo().username,
+    tokenFile: tokenFile ?? join(home, 'slurm', `${rest.name}.jwt`),
+    acceleratorMemoryMiB: acceleratorMemory,
+    diskMiB: disk,
+  }))

@@ -1,0 +1,35 @@
+import { fail, type Fault, type FaultKind } from '#model/fault.ts'
+
+type Failed = { ok: false; fault: Fault }
+
+/**
+ * What Slurm says when it fails, by its own words: both ways to it use the same. The first that fits counts. Whatever
+ * is not listed may be a cluster that is not well: nothing is known then.
+ */
+const sayings: [RegExp, FaultKind, Fault['retry']][] = [
+  [/unable to contact slurm controller|connection refused|timed out|zero bytes/i, 'unreachable', 'later'],
+  [/node configuration is not available|partition configuration not available/i, 'no-capacity', 'elsewhere'],
+  [/partition name|partition .*not found|partition.*(inactive|unavailable|down)/i, 'invalid', 'elsewhere'],
+  [/invalid (account|qos|generic resource|gres|feature|licen)/i, 'invalid', 'elsewhere'],
+  [/accounting\/qos policy|(qos|assoc|group|maximum|max).*limit|exceed/i, 'quota', 'elsewhere'],
+  [
+    /access.*denied|permission denied|authentication|invalid user|not permitted|auth.*(fail|invalid)/i,
+    'denied',
+    'never',
+  ],
+  [/too many|temporarily|try again|slurmctld.*busy|rate limit/i, 'throttled', 'later'],
+  [/parsing|invalid|not supported|unrecognized/i, 'invalid', 'elsewhere'],
+]
+
+/** `denied` holds until somebody has changed something; the circuit to the site asks again by itself. */
+export function faultOf(said: string): Failed {
+  const detail = said.replace(/\s+/g, ' ').trim() || 'Slurm failed without a word'
+  for (const [saying, kind, retry] of sayings) if (saying.test(detail)) return fail(kind, retry, detail)
+  return fail('unreachable', 'later', detail)
+}
+
+/** The words by which Slurm says that it knows no such job. */
+export const isUnknownJob = (said: string): boolean => /invalid job id/i.test(said)
+
+/** The words by which Slurm says that there is nothing left to cancel. */
+export const isOver = (said: string): boolean => isUnknownJob(said) || /already complet/i.test(said)

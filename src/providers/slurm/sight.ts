@@ -1,0 +1,137 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { shellCode } from '#kit/exit-code.ts'
+import { agentFiles, type RankEnd, type RankStart } from '#model/agent-folder.ts'
+import { causeOfExit } from '#model/cause.ts'
+import { type Outcome, succeed } from '#model/fault.ts'
+import { gangFiles, type GangOrder, leaderDeadMs } from '#model/gang-folder.ts'
+import type { RankSighting, Sighting } from '#providers/provider.ts'
+import { isThere, readJson } from '#providers/kept-folder.ts'
+
+import { type Carrier, carry, lookUp, readNote } from './carry.ts'
+import { causeOfJob } from './cause.ts'
+import type { SlurmJob } from './controller.ts'
+import { ageMs, type SiteFolder } from './site-folder.ts'
+
+/**
+ * Slurm remembers an ended job for longer than this (`MinJobAge`, 300 s as delivered): a job that it does not know
+ * before then was not ended by anybody, it was forgotten.
+ */
+const youngMs = 60_000
+
+/** Ranks are read side by side, but not so many that they use up our open files. */
+const atOnce = 32
+
+/** What became of one order; `null` without its folder. */
+export async function sightOrder(
+  carrier: Carrier,
+  token: string,
+  signal: AbortSignal,
+): Promise<Outcome<Sighting | null>> {
+  if (!(await isThere(carrier.folder.order(token)))) return succeed(null)
+  const seen = await sightOrders(carrier, [token], signal)
+  return seen.ok ? succeed(seen.value[0] ?? null) : seen
+}
+
+export async function sightAll(carrier: Carrier, signal: AbortSignal): Promise<Outcome<Sighting[]>> {
+  const names = await readdir(carrier.folder.order(''))
+  return sightOrders(
+    carrier,
+    names.filter((name) => !name.startsWith('.')),
+    signal,
+  )
+}
+
+type Read = { order: GangOrder; ranks: RankSighting[] }
+
+async function sightOrders(carrier: Carrier, tokens: string[], signal: AbortSignal): Promise<Outcome<Sighting[]>> {
+  const { folder } = carrier
+  const read = new Map<string, Read>()
+  for (const token of tokens) {
+    const one = await readOrder(folder, token)
+    if (one) read.set(token, one)
+  }
+  // Of orders whose ranks have all ended there is nothing to ask; but the site must still answer.
+  const open = [...read]
+    .filter(([, { ranks }]) => ranks.some(({ state }) => state !== 'exited'))
+    .map(([token]) => token)
+  const looked = await lookUp(carrier, open, signal)
+  if (!looked.ok) return looked
+  const sightings: Sighting[] = []
+  for (const token of tokens) {
+    const known = read.get(token)
+    // A folder that the disk lost half of carries our tag, so it is shown, though it says nothing more.
+    if (!known && (await isThere(folder.order(token)))) sightings.push({ token, workload: '', attempt: 0, ranks: [] })
+    if (!known) continue
+    const { order } = known
+    const job = looked.value.get(token)
+    const shown = job === undefined ? succeed(known.ranks) : await judged(carrier, { ...known, job }, signal)
+    if (!shown.ok) return shown
+    sightings.push({ token, workload: order.workload, attempt: order.attempt, ranks: shown.value })
+  }
+  return succeed(sightings)
+}
+
+/** Ranks without an end, by what became of their job: as they are, or lost. */
+async function judged(
+  carrier: Carrier,
+  { order, job, ranks }: Read & { job: SlurmJob | null },
+  signal: AbortSignal,
+): Promise<Outcome<RankSighting[]>> {
+  const cause = job === null ? undefined : causeOfJob(job)
+  const because = (rank: RankSighting): RankSighting => (cause === undefined ? rank : { ...rank, cause })
+  if (job !== null && job.phase !== 'ended')
+    return succeed(ranks.map((rank) => (rank.state === 'expected' ? because(rank) : rank)))
+  const path = carrier.folder.order(order.token)
+  const touchedMs = await ageMs(join(path, gangFiles.claim))
+  if (job === null && touchedMs === undefined) {
+    const note = await readNote(carrier.folder, order.token)
+    // Not even submitted: the launch that wrote the order is under way, or will be repeated.
+    if (!note) return succeed(ranks)
+    if (Date.now() - note.submittedAt < youngMs) {
+      const carried = await carry(carrier, order, signal)
+      return carried.ok ? succeed(ranks) : carried
+    }
+  }
+  // Slurm does not know it any more, but who leads it does not know that: it may still run, until its node is told.
+  if (job === null && touchedMs !== undefined && touchedMs < leaderDeadMs && !(await isOver(path)))
+    return succeed(ranks)
+  // They may have ended between our two looks.
+  const late = await readOrder(carrier.folder, order.token)
+  return succeed(
+    (late?.ranks ?? ranks).map((rank) => (rank.state === 'exited' ? rank : because({ ...rank, state: 'lost' }))),
+  )
+}
+
+const isOver = (path: string): Promise<boolean> => isThere(join(path, gangFiles.over))
+
+async function readOrder(folder: SiteFolder, token: string): Promise<Read | undefined> {
+  const path = folder.order(token)
+  const order = await readJson<GangOrder>(join(path, gangFiles.order))
+  if (!order) return undefined
+  const ranks: RankSighting[] = []
+  for (let at = 0; at < order.ranks.length; at += atOnce)
+    ranks.push(
+      ...(await Promise.all(
+        order.ranks.slice(at, at + atOnce).map(({ rank }) => readRank(join(path, String(rank)), rank)),
+      )),
+    )
+  return { order, ranks }
+}
+
+/** One rank, from what its agent wrote. The end of one whose machine was taken away is none of its own. */
+export async function readRank(path: string, rank: number): Promise<RankSighting> {
+  const end = await readJson<RankEnd>(join(path, agentFiles.end))
+  const taken = await isThere(join(path, agentFiles.taken))
+  if (end && !taken) {
+    const { exit, startedAt, endedAt } = end
+    const cause = causeOfExit(exit)
+    return { rank, state: 'exited', exitCode: shellCode(exit), startedAt, endedAt, ...(cause && { cause }) }
+  }
+  const start = await readJson<RankStart>(join(path, agentFiles.start))
+  const shown = { rank, exitCode: null, startedAt: start?.startedAt ?? null, endedAt: null }
+  if (end) return { ...shown, state: 'lost', endedAt: end.endedAt }
+  if (start) return { ...shown, state: 'running' }
+  return { ...shown, state: (await isThere(join(path, agentFiles.agent))) ? 'arrived' : 'expected' }
+}

@@ -1,0 +1,155 @@
+import { join } from 'node:path'
+
+import { readLog } from '#kit/bounded-log.ts'
+import { agentFiles } from '#model/agent-folder.ts'
+import { fail, type Outcome, succeed } from '#model/fault.ts'
+import { gangFiles } from '#model/gang-folder.ts'
+import type { Offer } from '#model/offer.ts'
+import type { LogChunk, LogPart, Provider } from '#providers/provider.ts'
+import { ask, isThere, isToken } from '#providers/kept-folder.ts'
+
+import type { Carrier } from './carry.ts'
+import { createCommandLine } from './command-line.ts'
+import type { SlurmSite } from './config.ts'
+import type { NodeGroup } from './controller.ts'
+import { launchOrder } from './launch.ts'
+import { createRest } from './rest.ts'
+import { retireOrder } from './retire.ts'
+import { readRank, sightAll, sightOrder } from './sight.ts'
+import { prepareSite, type SiteFolder, siteFolder } from './site-folder.ts'
+import { createTokenFile } from './token.ts'
+import { v0_0_38 } from './v0-0-38.ts'
+
+export type SlurmOptions = {
+  sites: SlurmSite[]
+  /** Where we note which sites were made, on a disk of our own. */
+  home: string
+  /** What tells our orders from those of other houses on the same disk. */
+  house: string
+}
+
+type OpenSite = Carrier & { site: SlurmSite; launching: Map<string, Promise<unknown>> }
+
+/**
+ * Partitions of Slurm clusters that share a disk with this machine. Nothing is kept in memory: what runs is in the folder
+ * of its site and in Slurm, and whoever comes next finds it there. Slurm chooses the nodes.
+ */
+export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
+  const open = new Map(sites.map((site) => [site.name, openSite(site, { home, house })]))
+
+  const at = <T>(
+    name: string,
+    signal: AbortSignal,
+    question: (site: OpenSite) => Promise<Outcome<T>>,
+  ): Promise<Outcome<T>> => {
+    const site = open.get(name)
+    return site
+      ? ask({ folder: site.folder, prepare: () => prepareSite(site.folder) }, signal, () => question(site))
+      : Promise.resolve(fail('invalid', 'elsewhere', `no slurm site is named ${name}`))
+  }
+
+  return {
+    name: 'slurm',
+    sites: () =>
+      sites.map(({ name, jurisdictions, patienceMs, upWithinMs, egress }) => ({
+        provider: 'slurm',
+        name,
+        jurisdictions,
+        patienceMs,
+        ...(upWithinMs === undefined ? {} : { upWithinMs }),
+        ...(egress ? { egress } : {}),
+      })),
+    offers: (name, signal) =>
+      at(name, signal, async ({ site, controller }) => {
+        const partition = await controller.partition(signal)
+        return partition.ok ? succeed(offersOf(site, partition.value.groups, Date.now())) : partition
+      }),
+    launch: (order, signal) =>
+      at(order.site, signal, (site) => oneAtATime(site.launching, order.token, () => launchOrder(site, order, signal))),
+    get: ({ site, token }, signal) =>
+      at(site, signal, async (one) => (isToken(token) ? sightOrder(one, token, signal) : succeed(null))),
+    list: (name, signal) => at(name, signal, (one) => sightAll(one, signal)),
+    retire: ({ site, token }, graceMs, signal) =>
+      at(site, signal, async (one) =>
+        isToken(token) ? retireOrder(one, { token, graceMs }, signal) : succeed('gone'),
+      ),
+    logs: ({ site, token }, part, signal) =>
+      at(site, signal, async ({ folder }) => succeed(await readRankLog(folder, token, part))),
+    abilities: {},
+  }
+}
+
+function openSite(site: SlurmSite, ours: { home: string; house: string }): OpenSite {
+  const { partition, account, qos, user } = site
+  const asking = { partition, account, qos, user }
+  const controller =
+    site.rest === undefined
+      ? createCommandLine({ ...asking, conf: site.conf })
+      : createRest({ ...asking, address: site.rest, token: createTokenFile(site.tokenFile), dialect: v0_0_38 })
+  const folder = siteFolder({ directory: site.directory, name: site.name, ...ours })
+  return { site, controller, folder, launching: new Map() }
+}
+
+/** Calls with one token one after the other: the second finds what the first did. Another process may still be beside. */
+async function oneAtATime<T>(under: Map<string, Promise<unknown>>, token: string, act: () => Promise<T>): Promise<T> {
+  const before = under.get(token)
+  const mine = (async () => {
+    await before?.catch(() => undefined)
+    return act()
+  })()
+  under.set(token, mine)
+  try {
+    return await mine
+  } finally {
+    if (under.get(token) === mine) under.delete(token)
+  }
+}
+
+/** One offer for each kind of node, divisible, because jobs share nodes. */
+function offersOf(site: SlurmSite, groups: NodeGroup[], now: number): Offer[] {
+  const kinds = new Map<string, NodeGroup>()
+  for (const group of groups) {
+    const { cpus, memoryMiB, diskMiB, gpus } = group
+    const key = JSON.stringify([cpus, memoryMiB, diskMiB, gpus])
+    const before = kinds.get(key)?.count ?? 0
+    kinds.set(key, { ...group, count: before + (group.usable ? group.count : 0) })
+  }
+  return [...kinds.values()].map(({ cpus, memoryMiB, diskMiB, gpus, count }) => {
+    const model = gpus?.type?.toUpperCase()
+    return {
+      provider: 'slurm',
+      site: site.name,
+      tier: site.tier,
+      shape: {
+        name: [...(gpus ? [`${gpus.count}x${model ?? 'gpu'}`] : []), `${cpus}cpu`, `${memoryMiB}MiB`].join('-'),
+        ...(model === undefined ? {} : { accelerator: model }),
+        accelerators: gpus?.count ?? 0,
+        acceleratorMemoryMiB: gpus ? site.acceleratorMemoryMiB : 0,
+        cpuMilli: cpus * 1000,
+        memoryMiB,
+        diskMiB: diskMiB > 0 ? diskMiB : site.diskMiB,
+      },
+      divisible: true,
+      priceMicros: site.priceMicros,
+      available: count,
+      images: false,
+      source: `partition ${site.partition} as Slurm tells it; priced by the declaration of site ${site.name}`,
+      ...site.terms,
+      asOf: now,
+    }
+  })
+}
+
+async function readRankLog(folder: SiteFolder, token: string, part: LogPart): Promise<LogChunk> {
+  const path = join(folder.order(token), String(part.rank))
+  if (!isToken(token) || !(await isThere(folder.order(token))))
+    return { from: part.from, bytes: new Uint8Array(), end: true }
+  // Asked before reading: what a rank wrote is in its log before it is shown as ended.
+  const over = await isThere(join(folder.order(token), gangFiles.over))
+  const { state } = await readRank(path, part.rank)
+  const log = join(path, agentFiles.output)
+  const chunk = await readLog(log, part)
+  if (state !== 'exited' && !over) return { ...chunk, end: false }
+  const more = await readLog(log, { from: chunk.from + chunk.bytes.length, most: 1 })
+  return { ...chunk, end: more.bytes.length === 0 }
+}

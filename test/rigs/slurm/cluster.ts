@@ -1,0 +1,215 @@
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
+import { createHmac, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
+
+import { atTheEnd, type Daemon, type DaemonSetup, startDaemon } from './daemon.ts'
+import { type ClusterShape, settings } from './settings.ts'
+
+const run = promisify(execFile)
+
+/** Names of daemons: `munged`, `slurmctld`, `slurmrestd`, and `slurmd.n0` and so on. */
+export type DaemonName = 'munged' | 'slurmctld' | 'slurmrestd' | `slurmd.n${number}`
+
+/** A Slurm cluster of one's own, as packaged, all of it on this machine. */
+export type Cluster = {
+  folder: string
+  /** Such as `22.05.8`. */
+  version: string
+  /** Its slurm.conf, for commands. */
+  conf: string
+  /** Where slurmrestd answers. */
+  rest: string
+  /** Who submits jobs. */
+  user: string
+  /** A token for that user; `seconds` of life from now may be negative. */
+  token(seconds?: number): string
+  /** Runs a command of Slurm and gives what it prints. */
+  command(program: string, ...argv: string[]): Promise<string>
+  /** SIGKILL, unless another signal is told. */
+  kill(name: DaemonName, signal?: NodeJS.Signals): Promise<void>
+  /** Starts a daemon again that was killed, and waits until it answers. */
+  start(name: DaemonName): Promise<void>
+  log(name: DaemonName): string
+  /** Ends all daemons and all that runs in the cluster, and removes the folder. */
+  stop(): Promise<void>
+}
+
+const packages = 'slurmctld slurmd slurmrestd slurm-client slurm-wlm-basic-plugins slurm-wlm-jwt-plugin munge'
+export const howToGetCluster = `not all of Slurm is on this machine; on Debian: apt-get install --no-install-recommends ${packages}`
+
+/** Debian puts daemons where not every PATH looks. */
+const environment = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/usr/local/sbin` }
+
+/** The version of the Slurm on this machine, or null where a part of it is missing. */
+export const clusterHere = (): string | null =>
+  ['slurmd', 'slurmrestd', 'munged'].map(versionOf).includes(null) ? null : versionOf('slurmctld')
+
+function versionOf(program: string): string | null {
+  const { status, stdout } = spawnSync(program, ['-V'], { env: environment, encoding: 'utf8' })
+  return status === 0 ? stdout.trim().replace(/^\S+ /, '') : null
+}
+
+/** Starts munged, slurmctld, slurmrestd and the slurmd of each node. All of it ends with this process, however that ends. */
+export async function startCluster({ nodes = 4, gpus = 8 }: Partial<ClusterShape> = {}): Promise<Cluster> {
+  const version = clusterHere()
+  if (version === null) throw new Error(howToGetCluster)
+  const folder = mkdtempSync(join(tmpdir(), 'isobar-cluster-'))
+  chmodSync(folder, 0o755)
+  const sweeper = atTheEnd(sweep, folder)
+  const [controllerPort = 0, restPort = 0, ...nodePorts] = await freePorts(nodes + 2)
+  const owner = userInfo().username
+  lay(folder, settings({ folder, owner, controllerPort, nodePorts, nodes, gpus }), gpus)
+  const conf = join(folder, 'slurm.conf')
+  const env = { ...environment, SLURM_CONF: conf }
+  const command = async (program: string, ...argv: string[]) =>
+    (await run(program, argv, { env, maxBuffer: 64 * 1024 * 1024, timeout: 30_000 })).stdout
+  const places = { folder, nodes, restPort, env }
+  const daemons = new Map<string, Daemon>()
+  const stop = async () => {
+    await Promise.all([...daemons.values()].map((daemon) => daemon.end()))
+    await sweeper.end()
+  }
+  const start = async (name: DaemonName): Promise<void> => {
+    if (name === 'munged') rmSync(join(folder, 'munge/socket'), { force: true })
+    daemons.set(name, await startDaemon(daemonSetup(name, places)))
+    await until(`${name} answers`, answering(name, places, command), () => tail(join(folder, `log/${name}.out`)))
+  }
+  try {
+    await start('munged')
+    await start('slurmctld')
+    await Promise.all([start('slurmrestd'), ...nodePorts.map((_, index) => start(`slurmd.n${index}`))])
+    const idle = async () => (await command('sinfo', '-h', '-N', '-t', 'idle', '-o', '%N')).match(/^n/gm)?.length
+    await until(
+      'all nodes are idle',
+      async () => (await idle()) === nodes,
+      () => tail(join(folder, 'log/slurmctld.log')),
+    )
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return {
+    folder,
+    version,
+    conf,
+    rest: `http://127.0.0.1:${restPort}`,
+    user: owner,
+    token: (seconds = 86_400) => mintToken(readFileSync(join(folder, 'jwt.key')), owner, seconds),
+    command,
+    kill: async (name, signal = 'SIGKILL') => void (await daemons.get(name)?.kill(signal)),
+    start,
+    log: (name) => readFileSync(join(folder, `log/${name}.log`), 'utf8'),
+    stop,
+  }
+}
+
+type Places = { folder: string; restPort: number; env: NodeJS.ProcessEnv }
+
+/** How one sees that a daemon is up; of those of nodes the controller tells. */
+function answering(
+  name: DaemonName,
+  { folder, restPort }: Places,
+  command: Cluster['command'],
+): () => Promise<boolean> {
+  if (name === 'munged') return async () => existsSync(join(folder, 'munge/socket'))
+  if (name === 'slurmctld') return async () => (await command('scontrol', 'ping')).includes('is UP')
+  if (name === 'slurmrestd') return async () => (await fetch(`http://127.0.0.1:${restPort}/openapi/v3`)).status < 500
+  return async () => true
+}
+
+/** Kills whatever was started in the cluster, jobs and their steps among it, which outlive the daemons; then removes it. */
+const sweep = `
+for try in 1 2 3 4 5 6 7 8 9; do
+  files=$(grep -lzxF "SLURM_CONF=$0/slurm.conf" /proc/[0-9]*/environ 2>/dev/null)
+  [ -z "$files" ] && break
+  for file in $files; do
+    pid=\${file#/proc/}
+    kill -KILL "\${pid%/environ}" 2>/dev/null
+  done
+  sleep 0.05
+done
+# What was just killed may still make a file.
+until rm -rf "$0" 2>/dev/null; do sleep 0.05; done
+`
+
+function lay(folder: string, files: Record<string, string>, gpus: number): void {
+  for (const name of ['munge', 'log', 'state', 'spool', 'devices', 'shared']) mkdirSync(join(folder, name))
+  chmodSync(join(folder, 'munge'), 0o755)
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  for (let index = 0; index < gpus; index++) writeFileSync(join(folder, `devices/gpu${index}`), '')
+  writeFileSync(join(folder, 'jwt.key'), randomBytes(32), { mode: 0o600 })
+  writeFileSync(join(folder, 'munge/key'), randomBytes(1024), { mode: 0o600 })
+  const munge = account('munge')
+  if (munge) for (const path of ['munge', 'munge/key']) chownSync(join(folder, path), munge.uid, munge.gid)
+}
+
+/** Numbers of an account, for root; nobody else may start what is another's. */
+function account(name: string): { uid: number; gid: number } | undefined {
+  if (process.getuid?.() !== 0) return undefined
+  const id = (flag: string) => Number(execFileSync('id', [flag, name], { encoding: 'utf8' }))
+  return { uid: id('-u'), gid: id('-g') }
+}
+
+function daemonSetup(name: DaemonName, { folder, restPort, env }: Places): DaemonSetup {
+  const log = join(folder, `log/${name}.out`)
+  if (name === 'munged') {
+    const files = ['key', 'pid', 'log', 'seed'].map((part) => `--${part}-file=${join(folder, 'munge', part)}`)
+    const argv = ['-F', '--num-threads=4', `--socket=${join(folder, 'munge/socket')}`, ...files]
+    return { argv: ['munged', ...argv], log, env, user: owned(log, account('munge')) }
+  }
+  if (name === 'slurmrestd') {
+    // It must be neither root nor the owner of the controller; who is not root can only tell it not to look.
+    const nobody = owned(log, account('nobody'))
+    const more = { SLURM_JWT: 'daemon', ...(nobody ? {} : { SLURMRESTD_SECURITY: 'disable_user_check' }) }
+    const argv = ['-s', 'openapi/v0.0.38', '-a', 'rest_auth/jwt', `127.0.0.1:${restPort}`]
+    return { argv: ['slurmrestd', ...argv], log, env: { ...env, ...more }, user: nobody }
+  }
+  if (name === 'slurmctld') return { argv: ['slurmctld', '-D'], log, env }
+  return { argv: ['slurmd', '-D', '-N', name.slice('slurmd.'.length)], log, env }
+}
+
+/** Who starts a daemon of another user has its log written by that user too. */
+function owned(log: string, user: ReturnType<typeof account>): ReturnType<typeof account> {
+  writeFileSync(log, '', { flag: 'a' })
+  if (user) chownSync(log, user.uid, user.gid)
+  return user
+}
+
+/** A token as `scontrol token` makes it, for any length of life. */
+function mintToken(key: Buffer, user: string, seconds: number): string {
+  const now = Math.floor(Date.now() / 1000)
+  const signed = [
+    { alg: 'HS256', typ: 'JWT' },
+    { exp: now + seconds, iat: now, sun: user },
+  ]
+    .map(encoded)
+    .join('.')
+  return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`
+}
+
+const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+/** Ports that are free now, all different. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
+  await Promise.all(servers.map((server) => once(server, 'listening')))
+  const ports = servers.map((server) => {
+    const address = server.address()
+    return typeof address === 'object' && address ? address.port : 0
+  })
+  await Promise.all(servers.map((server) => once(server.close(), 'close')))
+  return ports
+}
+
+const tail = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8').slice(-1000) : 'nothing')
+
+async function until(what: string, condition: () => Promise<boolean>, said: () => string): Promise<void> {
+  for (const deadline = performance.now() + 30_000; !(await condition().catch(() => false)); await pause(20))
+    if (performance.now() > deadline) throw new Error(`waited 30 s in vain until ${what}; it said: ${said()}`)
+}

@@ -1,0 +1,94 @@
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+
+export type ClusterShape = {
+  nodes: number
+  /** Accelerators of a node; they are files, nothing more. */
+  gpus: number
+}
+
+type Places = ClusterShape & { folder: string; owner: string; controllerPort: number; nodePorts: number[] }
+
+/** CPUs and MiB that each node claims to have, whatever this machine has. */
+export const nodeCpus = 64
+export const nodeMemoryMiB = 512_000
+
+/** Files of a cluster whose nodes are all on this machine, each with a port of its own. */
+export const settings = (places: Places): Record<string, string> => ({
+  'slurm.conf': configuration(places),
+  'gres.conf': accelerators(places),
+  'cgroup.conf': 'CgroupPlugin=cgroup/v1\nConstrainCores=no\nConstrainRAMSpace=no\nConstrainDevices=no\n',
+  'topology.conf': switches(places.nodes),
+})
+
+// `linuxproc` needs no control groups. Whether a job may use what its node does not have nobody asks: `config_overrides`.
+const configuration = ({ folder, owner, controllerPort, nodePorts, nodes, gpus }: Places): string => {
+  const here = hostname().split('.')[0]
+  const gres = gpus > 0 ? `Gres=gpu:h200:${gpus} ` : ''
+  const nodeLines = nodePorts.map(
+    (port, index) =>
+      `NodeName=n${index} NodeHostname=${here} NodeAddr=127.0.0.1 Port=${port} CPUs=${nodeCpus} Boards=1 ` +
+      `SocketsPerBoard=2 CoresPerSocket=${nodeCpus / 2} ThreadsPerCore=1 RealMemory=${nodeMemoryMiB} ${gres}` +
+      `Feature=h200,ib State=UNKNOWN`,
+  )
+  return `ClusterName=rig
+SlurmctldHost=${here}(127.0.0.1)
+SlurmctldPort=${controllerPort}
+SlurmUser=${owner}
+SlurmdUser=${owner}
+AuthType=auth/munge
+AuthInfo=socket=${join(folder, 'munge/socket')},cred_expire=5
+AuthAltTypes=auth/jwt
+AuthAltParameters=jwt_key=${join(folder, 'jwt.key')}
+CredType=cred/munge
+StateSaveLocation=${join(folder, 'state')}
+SlurmdSpoolDir=${join(folder, 'spool')}/%n
+SlurmctldPidFile=${join(folder, 'slurmctld.pid')}
+SlurmdPidFile=${join(folder, '%n.pid')}
+SlurmctldLogFile=${join(folder, 'log/slurmctld.log')}
+SlurmdLogFile=${join(folder, 'log')}/slurmd.%n.log
+SlurmctldDebug=info
+SlurmdDebug=info
+ProctrackType=proctrack/linuxproc
+MpiDefault=none
+SlurmdParameters=config_overrides
+ReturnToService=2
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+DefMemPerCPU=100
+GresTypes=gpu
+TopologyPlugin=topology/tree
+SchedulerType=sched/backfill
+SchedulerParameters=bf_interval=1,sched_interval=2,batch_sched_delay=0
+PriorityType=priority/basic
+MaxJobCount=50000
+MinJobAge=300
+KillWait=2
+CompleteWait=0
+UnkillableStepTimeout=20
+InactiveLimit=0
+SlurmdTimeout=10
+SlurmctldTimeout=10
+BatchStartTimeout=10
+MessageTimeout=10
+TCPTimeout=2
+MailProg=/bin/true
+TreeWidth=50
+${nodeLines.join('\n')}
+PartitionName=main Nodes=n[0-${nodes - 1}] Default=YES MaxTime=INFINITE DefaultTime=60 State=UP
+`
+}
+
+const accelerators = ({ folder, nodes, gpus }: Places): string =>
+  gpus === 0
+    ? 'AutoDetect=off\n'
+    : `AutoDetect=off\nNodeName=n[0-${nodes - 1}] Name=gpu Type=h200 File=${join(folder, 'devices/gpu')}[0-${gpus - 1}]\n`
+
+/** Leaves of two nodes, and one switch that joins them. */
+function switches(nodes: number): string {
+  const leaves = Array.from({ length: Math.ceil(nodes / 2) }, (_, leaf) => {
+    const last = Math.min(nodes - 1, 2 * leaf + 1)
+    return `SwitchName=leaf${leaf} Nodes=n[${2 * leaf}-${last}]\n`
+  })
+  return [...leaves, `SwitchName=core Switches=leaf[0-${leaves.length - 1}]\n`].join('')
+}

@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+
+import { ScriptedControlPlane } from '#agent/scripted-control-plane.ts'
+import { createClock } from '#kit/clock.ts'
+import type { Outcome } from '#model/fault.ts'
+import type { CredentialedOrder } from '#model/order.ts'
+import type { Shape } from '#model/resources.ts'
+import type { Provider, Sighting } from '#providers/provider.ts'
+import { openProvider } from '#providers/registry.ts'
+
+import type { Cluster } from './cluster.ts'
+
+/** How Slurm is asked: by its commands, or by the slurmrestd at an address. */
+export type Way = { conf: string } | { rest: string }
+
+type Changes = Partial<Omit<CredentialedOrder, 'ranks'>> & { ranks?: number }
+
+/** A site of its own at a cluster, and a control plane that its agents dial. */
+export type SiteRig = {
+  name: string
+  provider: Provider
+  controlPlane: ScriptedControlPlane
+  /** The folder of the site on the shared disk. */
+  folder: string
+  tokenFile: string
+  open(): Promise<Provider>
+  order(changes?: Changes): CredentialedOrder
+  /** Says what each rank of an order runs: a script of the shell. */
+  script(order: CredentialedOrder, run: (rank: number) => string): void
+  /** Launches until it is taken. */
+  launched(order: CredentialedOrder): Promise<void>
+  /** Looks until it is as it should be; null when the site knows nothing of it. */
+  until(order: CredentialedOrder, what: string, condition: (seen: Sighting | null) => boolean): Promise<Sighting | null>
+  /** Retires until it is gone, calling all the while. */
+  gone(token: string, graceMs?: number): Promise<void>
+  close(): Promise<void>
+}
+
+export const forever = new AbortController().signal
+
+const shape: Shape = {
+  name: 'small',
+  accelerators: 0,
+  acceleratorMemoryMiB: 0,
+  cpuMilli: 1000,
+  memoryMiB: 256,
+  diskMiB: 100,
+}
+
+export async function openSite(cluster: Cluster, way: Way): Promise<SiteRig> {
+  const controlPlane = await ScriptedControlPlane.open()
+  const name = `s-${randomUUID().slice(0, 8)}`
+  const directory = join(cluster.folder, 'shared')
+  const tokenFile = join(cluster.folder, `${name}.jwt`)
+  writeFileSync(tokenFile, cluster.token(), { mode: 0o600 })
+  const options = { sites: [{ name, partition: 'main', directory, tokenFile, ...way }] }
+  const surroundings = { clock: createClock(), home: join(cluster.folder, `home-${name}`), house: 'rig' }
+  const open = () => openProvider('slurm', options, surroundings)
+  const provider = await open()
+  const gone: SiteRig['gone'] = (token, graceMs = 0) =>
+    poll('it is gone', async () => {
+      const retired = await provider.retire({ site: name, token }, graceMs, forever)
+      return retired.ok && retired.value === 'gone'
+    })
+  return {
+    name,
+    provider,
+    controlPlane,
+    folder: join(directory, 'rig', name),
+    tokenFile,
+    open,
+    gone,
+    order({ ranks = 1, ...changes } = {}) {
+      const token = changes.token ?? `l-${randomUUID()}`
+      return {
+        token,
+        workload: 'w-1',
+        attempt: 1,
+        site: name,
+        tier: 'on-demand',
+        ranks: Array.from({ length: ranks }, (_, rank) => ({ rank, shape })),
+        graceMs: 1000,
+        controlPlanes: [controlPlane.address],
+        credential: `c-${token}`,
+        ...changes,
+      }
+    },
+    script({ credential, ranks }, run) {
+      controlPlane.gangs.set(credential, { ranks: ranks.length, go: (rank) => ({ run: run(rank) }) })
+    },
+    launched: (order) => poll('it is taken', async () => (await provider.launch(order, forever)).ok),
+    async until({ token }, what, condition) {
+      let seen: Sighting | null = null
+      await poll(what, async () => {
+        const looked: Outcome<Sighting | null> = await provider.get({ site: name, token }, forever)
+        if (looked.ok) seen = looked.value
+        return looked.ok && condition(looked.value)
+      })
+      return seen
+    },
+    async close() {
+      const left = await provider.list(name, forever)
+      for (const { token } of left.ok ? left.value : []) await gone(token)
+      await controlPlane.down()
+    },
+  }
+}
+
+/** Asks again and again, for two minutes at most: a cluster may have to notice first that a part of it is gone. */
+export async function poll(what: string, condition: () => Promise<boolean>): Promise<void> {
+  for (const deadline = performance.now() + 120_000; !(await condition()); await pause(50))
+    if (performance.now() > deadline) throw new Error(`waited two minutes in vain until ${what}`)
+}
