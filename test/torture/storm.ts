@@ -9,7 +9,8 @@ const faultsFrom = (draw: () => number): Fault[] => [
   { kind: 'deaf' },
   { kind: 'mute' },
   { kind: 'lost' },
-  { kind: 'cut', afterBytes: Math.floor(draw() * 600) },
+  { kind: 'half-open' },
+  { kind: 'cut', of: draw() < 0.5 ? 'request' : 'reply', afterBytes: Math.floor(draw() * 600) },
   { kind: 'refuse' },
 ]
 

@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util'
 
 import { createRandom } from '#kit/random.ts'
 import { undoAll } from './at-exit.ts'
+import { plant, planted } from './planted.ts'
 import { dropDatabases, killAll } from './processes.ts'
 import { type Outcome, type Setting, Skipped } from './round.ts'
 import { rounds } from './rounds.ts'
@@ -32,8 +33,14 @@ options:
   --workloads <n>   how many a round runs, about (200)
   --seed <n>        what is drawn depends on it alone (1); of a second round of a kind, on the next number
   --slack <n>       how many times longer than promised a recovery may take (1); more for a busy machine
+  --planted <fault> plant a fault in the product, run a short round, and fail unless that sees it; all of them with "all"
   --keep            keep the folder of a round that failed
 TORTURE_VERBOSE=1 shows what the control planes log.
+
+faults to plant:
+${Object.keys(planted)
+  .map((fault) => `  ${fault}`)
+  .join('\n')}
 `
 
 const { values } = parseArgs({
@@ -45,6 +52,7 @@ const { values } = parseArgs({
     workloads: { type: 'string', default: '200' },
     only: { type: 'string', multiple: true },
     slack: { type: 'string', default: '1' },
+    planted: { type: 'string', multiple: true },
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -54,15 +62,17 @@ let scratch = ''
 
 async function torture(): Promise<void> {
   const names = values.only ?? Object.keys(rounds)
-  const unknown = names.find((name) => !(name in rounds))
+  const faults = values.planted?.flatMap((fault) => (fault === 'all' ? Object.keys(planted) : fault)) ?? []
+  const unknown = names.find((name) => !(name in rounds)) ?? faults.find((fault) => !(fault in planted))
   const asked = [values.minutes, values.seconds, values.seed, values.kills, values.workloads, values.slack]
   const numbers = asked.map(Number)
   if (values.help || unknown !== undefined || numbers.some((value) => !(value >= 0))) {
-    if (unknown !== undefined) console.error(`there is no round ${unknown}\n`)
+    if (unknown !== undefined) console.error(`there is no ${unknown}\n`)
     process.exitCode = values.help ? 0 : 2
     return void (values.help ? console.log(help) : console.error(help))
   }
   const [minutes = 0, seconds = 0, seed = 0, kills = 0, workloads = 0, slack = 1] = numbers
+  if (faults.length > 0) return tortureWith(faults, seed)
   const until = performance.now() + minutes * 60_000
   const all: Ran[] = []
   for (let pass = 0; pass === 0 || performance.now() < until; pass++)
@@ -74,9 +84,28 @@ async function torture(): Promise<void> {
   if (all.some(({ wrong }) => wrong.length > 0)) process.exitCode = 1
 }
 
+/** Short, and not long waited for: what is wrong is to be seen. */
+const glance = { kills: 4, workloads: 16, strikeMs: 5_000, settleMs: 25_000, slack: 20 }
+
+/** Plants one fault after the other. Fails unless each is seen, by what it breaks. */
+async function tortureWith(faults: string[], seed: number): Promise<void> {
+  const unseen: string[] = []
+  for (const fault of faults) {
+    const { round = '', says = /^$/, workloads = glance.workloads } = planted[fault] ?? {}
+    console.log(`\nplanted: ${fault}`)
+    const takeBack = plant(fault)
+    const { wrong } = await run(round, { seed, ...glance, workloads }).finally(takeBack)
+    const seen = wrong.some((line) => says.test(line))
+    console.log(seen ? 'seen' : 'MISSED')
+    if (!seen) unseen.push(fault)
+  }
+  console.log(`\n${faults.length - unseen.length} of ${faults.length} planted faults are seen`)
+  if (unseen.length > 0) process.exitCode = 1
+}
+
 async function run(
   name: string,
-  asked: Pick<Setting, 'kills' | 'workloads' | 'strikeMs' | 'slack'> & { seed: number },
+  asked: Omit<Setting, 'scratch' | 'draw' | 'settleMs'> & { seed: number; settleMs?: number },
 ): Promise<Ran> {
   const began = performance.now()
   scratch = mkdtempSync(join(tmpdir(), 'isobar-torture-'))

@@ -2,10 +2,11 @@ import { backoffMs } from '#kit/backoff.ts'
 import type { Clock } from '#kit/clock.ts'
 import { shellCode } from '#kit/exit-code.ts'
 import { drawOf } from '#kit/random.ts'
-import type { AgentAnswer, AgentReport, EndedTask, Exit, Go } from '#model/agent-protocol.ts'
+import type { AgentAnswer, AgentReport, Exit, Go } from '#model/agent-protocol.ts'
 import type { RankSighting } from '#providers/provider.ts'
 import type { Network } from './network.ts'
-import { type Behaviour, behaviourOf, type Process, startProcess } from './process.ts'
+import { behaviourOf, type Process, startProcess, terminated } from './process.ts'
+import { Tasks } from './tasks.ts'
 
 export type AgentOptions = {
   rank: number
@@ -20,17 +21,29 @@ export type AgentOptions = {
   lives: () => boolean
 }
 
+/**
+ * What befalls an agent alone, while its node lives on: it dies, and its site sees that (`crash`) or shows what it showed
+ * before (`die`); or it stands still for a while (`hang`). What a dead agent ran does not go on without it.
+ */
+export type Blow = 'die' | 'crash' | 'hang'
+
+/** What becomes of a rank, as its agent knows it, and the longest time in which that reached nobody. */
+export type AgentDoes = Pick<RankSighting, 'state' | 'exitCode'> & { silentMs: number; isMute: boolean }
+
 /** The program that runs one rank on a simulated node: it speaks the protocol of agents, as the real one does. */
 export type Agent = {
   readonly rank: number
   /** What whoever looks at its node sees, as far as the agent has a say in it. */
-  sighting(): Pick<RankSighting, 'state' | 'exitCode' | 'startedAt' | 'endedAt'>
+  sighting(): Shown
+  does(): AgentDoes
+  strike(how: Blow, forMs: number): void
   /** The node is told to end. */
   terminate(graceMs: number): void
 }
 
+type Shown = Pick<RankSighting, 'state' | 'exitCode' | 'startedAt' | 'endedAt'>
+
 const longPollMs = 20_000
-const terminated: Exit = { code: null, signal: 'SIGTERM', outOfMemory: false }
 
 export function startAgent(options: AgentOptions): Agent {
   const agent = new SimulatedAgent(options)
@@ -41,6 +54,11 @@ export function startAgent(options: AgentOptions): Agent {
 class SimulatedAgent implements Agent {
   readonly rank: number
   readonly #options: AgentOptions
+  readonly #silence: Silence
+  #dead: Blow | null = null
+  #hung: Promise<void> | null = null
+  /** What its node shows of it while it can write nothing down. */
+  #frozen: Shown | null = null
   #state: AgentReport['state'] = 'arrived'
   #exit: Exit | null = null
   #startedAt: number | null = null
@@ -60,9 +78,36 @@ class SimulatedAgent implements Agent {
     this.#options = options
     this.rank = options.rank
     this.#addresses = options.controlPlanes
+    this.#silence = new Silence(options.clock)
   }
 
-  sighting(): ReturnType<Agent['sighting']> {
+  sighting(): Shown {
+    if (this.#dead === 'crash') return { ...this.#shown(), state: 'lost', exitCode: null }
+    return this.#frozen ?? this.#shown()
+  }
+
+  does(): AgentDoes {
+    const { state, exitCode } = this.#dead === 'crash' ? this.sighting() : this.#shown()
+    return { state, exitCode, silentMs: this.#silence.longestMs(), isMute: this.#dead !== null || this.#hung !== null }
+  }
+
+  strike(how: Blow, forMs: number): void {
+    if (this.#dead !== null || this.#state === 'exited') return
+    this.#frozen ??= this.#shown()
+    if (how !== 'hang') this.#dead = how
+    else this.#hung ??= this.#options.clock.sleep(forMs).then(() => this.#wakeUp())
+  }
+
+  #wakeUp(): void {
+    this.#hung = null
+    if (this.#dead === null) this.#frozen = null
+  }
+
+  #lives(): boolean {
+    return this.#dead === null && this.#options.lives()
+  }
+
+  #shown(): Shown {
     const [startedAt, endedAt] = [this.#startedAt, this.#endedAt]
     if (this.#state === 'arrived') return { state: 'expected', exitCode: null, startedAt, endedAt }
     if (this.#exit === null) return { state: 'running', exitCode: null, startedAt, endedAt }
@@ -75,22 +120,25 @@ class SimulatedAgent implements Agent {
 
   /** From its arrival to the acknowledged report of its end. */
   async run(): Promise<void> {
-    const { clock, rank, lives } = this.#options
+    const { clock, rank } = this.#options
     let seen = ''
-    for (let number = 1; lives(); number++) {
+    for (let number = 1; this.#lives(); number++) {
+      if (this.#hung) await this.#hung
       const isUrgent = this.#news
       this.#news = false
       this.#wake = new AbortController()
       const report = { ...this.#report(), rank, number, sentAt: clock.now(), seen, waitMs: isUrgent ? 0 : longPollMs }
       const reply = await this.#sync(report, isUrgent ? null : this.#wake.signal)
-      if (!lives()) return
+      if (this.#hung) await this.#hung
+      if (!this.#lives()) return
       if (reply === 'away') {
         this.#news ||= isUrgent
         await clock.sleep(this.#pauseMs(number), this.#wake.signal)
       } else if (reply !== 'aborted') {
+        this.#silence.broken()
         if (reply.fenced) return void this.#stop(0)
         this.#hear(reply, report)
-        if (report.state === 'exited') return
+        if (report.state === 'exited') return this.#silence.over()
         if (!isUrgent && reply.version === seen) await clock.sleep(200, this.#wake.signal)
         seen = reply.version
       }
@@ -189,7 +237,7 @@ class SimulatedAgent implements Agent {
   }
 
   #end(exit: Exit): void {
-    if (this.#exit !== null || !this.#options.lives()) return
+    if (this.#exit !== null || !this.#lives()) return
     this.#exit = exit
     this.#endedAt = this.#options.clock.now()
     this.#state = 'exited'
@@ -198,72 +246,29 @@ class SimulatedAgent implements Agent {
   }
 }
 
-type TasksOptions = {
-  slots: number
-  behaviour: Behaviour
-  clock: Clock
-  changed: () => void
-  over: (exit: Exit) => void
-}
+/** How long an agent was answered by nobody, at the longest. */
+class Silence {
+  readonly #clock: Clock
+  #since: number | null
+  #longestMs = 0
 
-/** Runs the tasks of an array that this agent was leased, so many side by side. */
-class Tasks {
-  readonly #options: TasksOptions
-  readonly #running = new Map<number, Process>()
-  #waiting: number[] = []
-  #unsettled: EndedTask[] = []
-  #noneWillCome = false
-  #isStopping = false
-
-  constructor(options: TasksOptions) {
-    this.#options = options
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#since = clock.now()
   }
 
-  report(): NonNullable<AgentReport['tasks']> {
-    const held = [...this.#running.keys(), ...this.#waiting]
-    const wanted = this.#isStopping || this.#noneWillCome ? 0 : Math.max(0, this.#options.slots - held.length)
-    return { ended: this.#unsettled.slice(0, 1000), held, wanted }
+  broken(): void {
+    this.#longestMs = this.longestMs()
+    this.#since = this.#clock.now()
   }
 
-  hear(answer: AgentAnswer, sent: AgentReport['tasks']): void {
-    this.#unsettled = this.#unsettled.slice(sent?.ended.length ?? 0)
-    if (this.#isStopping) return this.#fill()
-    const known = new Set([...this.#running.keys(), ...this.#waiting, ...this.#unsettled.map(({ index }) => index)])
-    this.#waiting.push(...answer.tasks.filter((index) => !known.has(index)))
-    this.#noneWillCome = answer.tasksOver
-    this.#fill()
+  /** It has nothing more to say. */
+  over(): void {
+    this.#since = null
   }
 
-  stop(graceMs: number): void {
-    this.#isStopping = true
-    this.#waiting = []
-    for (const process of this.#running.values()) process.stop(graceMs)
-    this.#fill()
-  }
-
-  #fill(): void {
-    const { slots, over } = this.#options
-    while (this.#running.size < slots) {
-      const index = this.#waiting.shift()
-      if (index === undefined) break
-      this.#begin(index)
-    }
-    if (this.#running.size + this.#waiting.length > 0) return
-    if (this.#isStopping) over(terminated)
-    else if (this.#noneWillCome && this.#unsettled.length === 0) over({ code: 0, signal: null, outOfMemory: false })
-  }
-
-  #begin(index: number): void {
-    const { behaviour, clock, changed } = this.#options
-    const startedAt = clock.now()
-    const process = startProcess(behaviour, clock)
-    this.#running.set(index, process)
-    void process.ended.then((exit) => {
-      this.#running.delete(index)
-      if (!this.#isStopping || exit.code === 0) this.#unsettled.push({ index, exit, startedAt, endedAt: clock.now() })
-      this.#fill()
-      changed()
-    })
+  longestMs(): number {
+    return this.#since === null ? this.#longestMs : Math.max(this.#longestMs, this.#clock.now() - this.#since)
   }
 }
 

@@ -26,7 +26,6 @@ export type Database = {
   ambush(ambush: DatabaseAmbush): void
   /** Nothing more befalls it. */
   calm(): void
-  isAway(): boolean
 }
 
 type Options = {
@@ -51,7 +50,7 @@ const reads = new Set(
   figures requireSchema`.split(/\s+/),
 )
 
-const isRead = (call: string): boolean => reads.has(call)
+export const isRead = (call: string): boolean => reads.has(call)
 
 export function createDatabase({ store, clock, met }: Options): Database {
   let awayUntil: Instant = 0
@@ -113,7 +112,6 @@ export function createDatabase({ store, clock, met }: Options): Database {
       deafUntil.clear()
       tellAll(allNudges)
     },
-    isAway: () => clock.now() < awayUntil,
   }
 }
 

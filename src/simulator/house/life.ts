@@ -22,6 +22,8 @@ export type Life = {
   /** Is told, if it lives, when it does not stand still. */
   told(tell: () => void): void
   ambush(ambush: Ambush): void
+  /** What it has not met yet. */
+  unmet(): readonly Ambush[]
   /** Nothing more is to befall it, and it goes on if it stands still. */
   calm(): void
   die(): void
@@ -77,6 +79,7 @@ export function createLife({ name, clock, skewMs, fallen }: Options): Life {
       else tell()
     },
     ambush: (ambush) => void ambushes.push({ ...ambush }),
+    unmet: () => ambushes,
     calm() {
       ambushes = []
       gate.open()

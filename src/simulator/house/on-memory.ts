@@ -5,5 +5,5 @@ import type { MakeBacking } from './world.ts'
 /** A simulated house remembers in this process. */
 export const onMemory: MakeBacking = (clock) => {
   const store = createMemoryStore({ clock })
-  return { store, tables: createSeenTables(store.tables), close: () => store.close() }
+  return { store, crash: store.crash, tables: createSeenTables(store.tables), close: () => store.close() }
 }

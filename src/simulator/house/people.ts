@@ -34,7 +34,7 @@ export function createAsk({ clock, network, token }: Options): Ask {
     const answered = new AbortController()
     const late = clock.sleep(tryMs, answered.signal).then(() => null)
     const answer = network.fetch(url, { ...init, from: 'people' }).then(
-      async (response) => ({ status: response.status, json: (await response.json()) as unknown }),
+      async (response) => ({ status: response.status, json: await jsonOf(response) }),
       () => null,
     )
     const first = await Promise.race([answer, late])
@@ -47,3 +47,9 @@ const bodyOf = (body: unknown): { body?: string } => (body === undefined ? {} : 
 
 const isRetryable = (json: unknown): boolean =>
   typeof json === 'object' && json !== null && 'retryable' in json && json.retryable === true
+
+/** What was answered; null where that is nothing, or no JSON. */
+async function jsonOf(response: Response): Promise<unknown> {
+  const text = await response.text()
+  return response.headers.get('content-type')?.includes('json') && text !== '' ? (JSON.parse(text) as unknown) : null
+}

@@ -13,12 +13,18 @@ import { startLoops } from '#reconcilers/run.ts'
 import { announce, type Peers } from '#server/announce.ts'
 import { keepHouse } from '#server/housekeeping.ts'
 import { reconcilers } from '#server/loops.ts'
+import { keepPlan } from '#server/market/keep-plan.ts'
+import type { Solver } from '#server/market/solver.ts'
 import type { Store } from '#store/store.ts'
 import { type Life, planeOf } from './life.ts'
 
 /** What simulated processes share. */
 export type Ground = {
   seed: string
+  /** How often a process tidies up, and how long what has ended is kept. */
+  keeps: { everyMs: number; keepMs: number }
+  /** Of the plan over sites; null where none is made. */
+  solver: Solver | null
   keys: ApiKeys
   blobs: Blobs
   /** The store and the providers as a process has them: every call is one of its life. */
@@ -42,13 +48,12 @@ export type Plane = {
 }
 
 const movesPerHour = 4
-/** Days that ended workloads are kept. */
-const keepDays = 30
+const dayMs = 24 * 3_600_000
 
 /** Starts a control plane over the store. Nothing is left of an earlier process but its rows. */
 export async function startPlane(life: Life, ground: Ground): Promise<Plane> {
   const { clock, name } = life
-  const { keys, blobs } = ground
+  const { keys, blobs, solver } = ground
   // Each process of a control plane is where the one before it was: agents know that address and no other.
   const url = `http://${planeOf(life)}.house`
   const random = createRandom(`${ground.seed} ${name}`)
@@ -64,7 +69,17 @@ export async function startPlane(life: Life, ground: Ground): Promise<Plane> {
   const log = logOf(life, ground)
   const shared = { store, clock, ids, archive, log, blobs, keys, movesPerHour }
   const self = selfOf({ id, url, since: clock.now(), controlPlanes: () => peers.list() })
-  const api = createApi({ ...shared, providers: decorated(), bell, self, closing: closing.signal, count: uncounted })
+  const keeper = solver && keepPlan({ store, clock, solver, failed: wrong('could not plan over sites') })
+  const steering = keeper === null ? {} : { steering: keeper }
+  const api = createApi({
+    ...shared,
+    providers: decorated(),
+    bell,
+    ...steering,
+    self,
+    closing: closing.signal,
+    count: uncounted,
+  })
   const heard = await announce(
     { id, url },
     { store, clock, failed: wrong('could not announce'), changed: () => api.tellAddresses() },
@@ -77,14 +92,9 @@ export async function startPlane(life: Life, ground: Ground): Promise<Plane> {
       if (violations > 0) ground.wrong(name, `the checker of placement refused ${violations} decisions`, null)
     },
   }
-  const loops = startLoops(reconcilers, { ...shared, ...own, providers: decorated(), holder: id }, log)
-  const housekeeping = keepHouse({
-    ...shared,
-    holder: id,
-    shared: '/nowhere',
-    keepDays,
-    failed: wrong('could not tidy up'),
-  })
+  const house = { ...shared, ...own, providers: decorated(), holder: id, ...steering }
+  const loops = startLoops(reconcilers, house, log)
+  const housekeeping = keepHouse({ ...shared, ...keepingOf(ground), holder: id, failed: wrong('could not tidy up') })
   return {
     id: name,
     url,
@@ -95,12 +105,21 @@ export async function startPlane(life: Life, ground: Ground): Promise<Plane> {
       closing.abort()
       await housekeeping.stop()
       await loops.stop()
+      await keeper?.stop()
       await peers.stop()
       api.close()
       bell.close()
     },
   }
 }
+
+const keepingOf = ({ keeps: { everyMs, keepMs } }: Ground) => ({
+  shared: '/nowhere',
+  // What waits for a real disk is over at another instant each time.
+  remove: () => Promise.resolve(),
+  keepDays: keepMs / dayMs,
+  everyMs,
+})
 
 /** As in a server: with time-outs, and sites that do not answer left alone for a while. */
 const decoratedOf = (providers: Provider[], clock: Clock, random: () => number): Map<string, Provider> =>

@@ -1,5 +1,5 @@
 import type { Clock } from '#kit/clock.ts'
-import { createLife, type Life } from './life.ts'
+import { createLife, type Life, planeOf } from './life.ts'
 import type { Network } from './network.ts'
 import { type Ground, type Plane, startPlane } from './plane.ts'
 import type { Recorder } from './record.ts'
@@ -10,6 +10,8 @@ export type Planes = {
   /** The process that each control plane has now. */
   lives: ReadonlyMap<string, Life>
   start(plane: string): Promise<void>
+  /** Ends a process in order, and another starts later. One that dies meanwhile, or is dead, comes back as it would anyway. */
+  upgrade(plane: string, downMs: number): Promise<void>
   /** Ends them for good. */
   close(): void
 }
@@ -43,17 +45,13 @@ export function createPlanes(options: Options): Planes {
   const bear = (plane: string): Life => {
     const birth = (births.get(plane) ?? 0) + 1
     births.set(plane, birth)
-    const life: Life = createLife({
-      name: `${plane}/${birth}`,
-      clock,
-      skewMs: options.skewOf(plane),
-      fallen(ambush, call, args) {
-        recorder.met(`${ambush.blow === 'die' ? 'kill' : 'pause'}-${ambush.edge}`, { who: life.name, call, args })
-        if (ambush.blow !== 'die') return
-        bury(life)
-        rise(plane, ambush.downMs)
-      },
-    })
+    const died = (life: Life, downMs: number) => {
+      bury(life)
+      rise(plane, downMs)
+    }
+    const life = lifeOf(`${plane}/${birth}`, options, died)
+    // Calls that are made seldom, or only at a start, are met by whichever process makes the next one.
+    for (const one of lives.get(plane)?.unmet() ?? []) life.ambush(one)
     return life
   }
   async function start(plane: string): Promise<void> {
@@ -70,11 +68,38 @@ export function createPlanes(options: Options): Planes {
       rise(plane, 1_000)
     }
   }
+  async function upgrade(plane: string, downMs: number): Promise<void> {
+    const life = lives.get(plane)
+    const started = life && running.get(life)
+    if (!started) return
+    // Nobody is answered while it ends; another step may have asked it to end already.
+    running.delete(life)
+    network.leave(started)
+    await started.stop()
+    recorder.met('upgrade', { who: life.name, call: 'stop', args: [] })
+    bury(life)
+    rise(plane, downMs)
+  }
   return {
     lives,
     start,
+    upgrade,
     close() {
       for (const life of lives.values()) bury(life)
     },
   }
+}
+
+function lifeOf(name: string, options: Options, died: (life: Life, downMs: number) => void): Life {
+  const { clock, recorder, skewOf } = options
+  const life: Life = createLife({
+    name,
+    clock,
+    skewMs: skewOf(planeOf({ name })),
+    fallen(ambush, call, args) {
+      recorder.met(`${ambush.blow === 'die' ? 'kill' : 'pause'}-${ambush.edge}`, { who: name, call, args })
+      if (ambush.blow === 'die') died(life, ambush.downMs)
+    },
+  })
+  return life
 }

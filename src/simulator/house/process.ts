@@ -11,11 +11,14 @@ export const behaviourEnv = ({ runMs, exitCode, stopMs }: Behaviour): Record<str
   HOUSE_STOP_MS: String(stopMs),
 })
 
-export const behaviourOf = (environment: Readonly<Record<string, string>>): Behaviour => ({
+export const behaviourOf = (environment: Readonly<Record<string, unknown>>): Behaviour => ({
   runMs: Number(environment['HOUSE_RUN_MS'] ?? 60_000),
   exitCode: Number(environment['HOUSE_EXIT'] ?? 0),
   stopMs: Number(environment['HOUSE_STOP_MS'] ?? 0),
 })
+
+/** How ends what was told to end. */
+export const terminated: Exit = { code: null, signal: 'SIGTERM', outOfMemory: false }
 
 /** A process that runs for its time, or until it is told to stop: it takes its time to heed that, and no more than its grace. */
 export type Process = { ended: Promise<Exit>; stop(graceMs: number): void }

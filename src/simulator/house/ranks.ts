@@ -5,8 +5,7 @@ import type { CredentialedOrder } from '#model/order.ts'
 import type { Provider, Sighting } from '#providers/provider.ts'
 import { type Gang, type Part, sightingOf } from '#providers/simulated/gang.ts'
 import type { SimulatedCloud } from '#providers/simulated/simulated.ts'
-import { type Agent, startAgent } from './agent.ts'
-import type { AgentDoes } from './invariants/invariant.ts'
+import { type Agent, type AgentDoes, type Blow, startAgent } from './agent.ts'
 import type { Network } from './network.ts'
 import { type Behaviour, behaviourOf } from './process.ts'
 
@@ -29,14 +28,24 @@ export type Ranks = {
   open(): Provider
   /** What our agents do for an order, whoever hears of it; null where none of them came up for it. */
   agentsOf(token: string): AgentDoes[] | null
+  /** Some agents of a site are befallen alone; their nodes live on. */
+  strike(blow: Strike): void
 }
+
+/** Which agents are befallen, and for how long those hang that do: a share of those of a site, or of some leases there. */
+export type Strike = { site: string; how: Blow; share?: number; forMs?: number; tokens?: string[] }
 
 export function createRanks(options: Options): Ranks {
   const { cloud, agentSites } = options
   const agents = new Map<string, Agent[]>()
   const past = new Map<string, Agent[]>()
   return {
-    agentsOf: (token) => (agents.get(token) ?? past.get(token))?.map((agent) => agent.sighting()) ?? null,
+    agentsOf: (token) => (agents.get(token) ?? past.get(token))?.map((agent) => agent.does()) ?? null,
+    strike({ site, how, share = 1, forMs = Infinity, tokens }) {
+      for (const { token } of cloud.gangs(site).filter((one) => tokens?.includes(one.token) ?? true))
+        for (const agent of agents.get(token) ?? [])
+          if (drawOf(options.seed, token, agent.rank, how, options.clock.now()) < share) agent.strike(how, forMs)
+    },
     open() {
       const adapter = cloud.open()
       return {
@@ -114,7 +123,7 @@ function withAgents(seen: Sighting, agents: ReadonlyMap<string, Agent[]>): Sight
     ...seen,
     ranks: seen.ranks.map((one) => {
       const agent = here.find(({ rank }) => rank === one.rank)
-      return one.state === 'running' && agent ? { rank: one.rank, ...agent.sighting() } : one
+      return one.state === 'running' && agent ? { ...one, ...agent.sighting() } : one
     }),
   }
 }

@@ -1,10 +1,12 @@
 import type { CoverageCounts } from './coverage.ts'
+import { createExcuses, type Excuses } from './excuses.ts'
 import { createInvariants } from './invariants/all.ts'
 import type { Breach } from './invariants/invariant.ts'
 import { type Checkers, createCheckers } from './invariants/invariants.ts'
 import type { Tables, WorkloadRow } from './invariants/tables.ts'
+import { behaviourOf } from './process.ts'
 import { asking, carryOut } from './steps.ts'
-import type { Story } from './story.ts'
+import { goneSites, type Story } from './story.ts'
 import type { Line } from './trace.ts'
 import { type MakeBacking, openWorld, type World } from './world.ts'
 
@@ -30,8 +32,12 @@ const [lookEveryMs, restMs] = [60_000, 4 * 3_600_000]
 export async function runStory(story: Story, makeBacking: MakeBacking, lines = 400): Promise<Ending> {
   const world = await openWorld(story, makeBacking, lines)
   const breaches: Ending['breaches'] = []
-  const checkers = checkersOf(world, story)
+  const { planes, cloud } = world
+  const isDown = (site: string): boolean => cloud.down(nameOf(site)) !== null
+  const excuses = createExcuses(story, { from: world.from, lives: planes.lives, isDown })
+  const checkers = checkersOf(world, excuses)
   const look = async (atRest = false): Promise<boolean> => {
+    excuses.look(world.clock.now())
     const found = atRest ? await checkers.lookAtRest() : await checkers.look()
     const bugs = world.bugs
       .splice(0)
@@ -72,15 +78,15 @@ async function tell(story: Story, world: World, look: Look): Promise<void> {
     carryOut(step, world)
     if (!(await look())) return
   }
-  if (!(await goOn(world, world.from + story.calmAt, look))) return
+  if (!(await goOn(world, world.from + story.calmAt, look)) || !(await look())) return
   calm(story, world)
   // What failed last is tried again.
-  if (!(await goOn(world, world.clock.now() + lookEveryMs, look))) return
+  if (!(await goOn(world, world.clock.now() + lookEveryMs, look)) || !(await look())) return
   if (!(await settle(world, look, decided))) return
   // Somebody may have asked for one all the time that only comes now.
   const stop = ({ id, wants }: Row) => void (wants === 'stop' || asking(world, `POST /v1/workloads/${id}/stop`))
   if (!(await settle(world, look, { ...ended, others: stop }))) return
-  if (await emptied(world, look)) await look(true)
+  if (await emptied(world, look, goneSites(story))) await look(true)
 }
 
 /** Time goes on until then, with a look now and then. */
@@ -117,7 +123,10 @@ type Rest = {
   others?: (row: Row) => void
 }
 
-const ended: Rest = { isSo: ({ state }) => isEnded(state), wrong: 'does not end though it was stopped' }
+const ended: Rest = {
+  isSo: ({ state }) => isEnded(state),
+  wrong: 'does not end though it was stopped',
+}
 
 const decided: Rest = {
   isSo: ({ state, kind, refusal, reason }) =>
@@ -140,7 +149,8 @@ async function settle(world: World, look: Look, { isSo, wrong, others: told }: R
     if (told) others.forEach(told)
     if (world.clock.now() >= end) {
       const tables = await world.backing.tables()
-      world.bugs.push(...others.map((row) => `${row.name} ${wrong}: ${rowsText(row, tables)}`))
+      const late = told ? others : others.filter((row) => !stillRuns(row, tables, world.clock.now()))
+      world.bugs.push(...late.map((row) => `${row.name} ${wrong}: ${rowsText(row, tables)}`))
       return look()
     }
     if (!(await goOn(world, world.clock.now() + lookEveryMs, look)) || !(await look())) return false
@@ -158,6 +168,13 @@ const hangingIn = ({ cloud }: World): Set<string> =>
       .map(({ workload }) => workload),
   )
 
+/** Whether it runs, and may for as long as its ranks take. */
+function stillRuns({ id, state, spec }: Row, { attempts }: Tables, now: number): boolean {
+  const live = [...attempts.values()].filter(({ workload, endedAt }) => workload === id && endedAt === null)
+  const overAt = (startedAt: number | null): number => (startedAt ?? now) + behaviourOf(spec.env).runMs + lookEveryMs
+  return state === 'running' && live.length > 0 && live.every(({ startedAt }) => now < overAt(startedAt))
+}
+
 /** What is known of a workload that has not come to rest. */
 function rowsText({ id, state, reason }: Row, tables: Tables): string {
   const ofIt = <T extends { workload: string }>(rows: ReadonlyMap<string, T>): T[] =>
@@ -170,15 +187,16 @@ function rowsText({ id, state, reason }: Row, tables: Tables): string {
   ].join('\n')
 }
 
-/** Lets time go by until nothing is left at any site. */
-async function emptied(world: World, look: Look): Promise<boolean> {
+/** Lets time go by until nothing is left at any site; at one that is gone nobody can say of a lease that it is over. */
+async function emptied(world: World, look: Look, gone: ReadonlySet<string>): Promise<boolean> {
   const { clock, cloud } = world
   const end = clock.now() + restMs
   const sites = cloud.open().sites()
   for (;;) {
     const left = sites.flatMap(({ name }) => cloud.gangs(name)).filter(({ closed }) => !closed)
     const { leases } = await world.backing.tables()
-    const open = [...leases.values()].filter(({ state }) => !['gone', 'refused'].includes(state))
+    const over = (site: string) => ['gone', 'refused', ...(gone.has(site) ? ['stopping', 'lost'] : [])]
+    const open = [...leases.values()].filter(({ state, site }) => !over(site).includes(state))
     if (left.length === 0 && open.length === 0) return true
     if (clock.now() >= end) {
       world.bugs.push(...left.map(({ token, workload }) => `${token} of ${workload} is left at its provider`))
@@ -189,9 +207,8 @@ async function emptied(world: World, look: Look): Promise<boolean> {
   }
 }
 
-function checkersOf(world: World, story: Story): Checkers {
-  const { backing, clock, cloud, watch, planes, database } = world
-  const isCalm = () => clock.now() >= world.from + story.calmAt
+function checkersOf(world: World, { able }: Excuses): Checkers {
+  const { backing, clock, cloud, watch, decisions } = world
   return createCheckers(
     {
       tables: () => backing.tables(),
@@ -199,13 +216,19 @@ function checkersOf(world: World, story: Story): Checkers {
       clock,
       clouds: new Map([['simulated', cloud]]),
       calls: watch.taken,
+      asked: watch.asked,
+      decisions: decisions.taken,
       agentsOf: world.ranks.agentsOf,
-      // Before all faults cease, something of what should happen may always be kept from it.
-      able: () => isCalm() && !database.isAway() && [...planes.lives.values()].some((life) => life.state() === 'alive'),
+      offered: watch.offered,
+      tookBack: watch.tookBack,
+      able,
     },
     createInvariants(),
   )
 }
+
+/** `name` of `provider/name`. */
+const nameOf = (site: string): string => site.slice(site.indexOf('/') + 1)
 
 /** What befell calls at providers, into the table of what met what. */
 function countTroubles({ cloud, coverage, recorder }: World): void {

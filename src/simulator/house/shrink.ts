@@ -61,8 +61,8 @@ function* plainer(story: Story): Iterable<Story> {
     if (planes[i]?.skewMs) yield { ...story, planes: planes.map((one) => ({ ...one, skewMs: 0 })) }
   if (agents.sites.length > 0) yield { ...story, agents: { sites: [], skewMs: 0 } }
   if (agents.skewMs > 0) yield { ...story, agents: { ...agents, skewMs: 0 } }
-  for (let i = 0; i < cloud.sites.length && cloud.sites.length > 1; i++)
-    yield { ...story, cloud: { ...cloud, sites: cloud.sites.toSpliced(i, 1) } }
+  yield* fewerSites(story)
+  if (story.plansSites || story.keeps) yield { ...story, plansSites: undefined, keeps: undefined }
   for (const name of Object.keys(cloud.faults ?? {}))
     yield { ...story, cloud: { ...cloud, faults: { ...cloud.faults, [name]: undefined } } }
   for (let i = 0; i < projects.length; i++)
@@ -70,8 +70,19 @@ function* plainer(story: Story): Iterable<Story> {
       yield { ...story, projects: projects.with(i, { name: projects[i]?.name ?? '', fields: {} }) }
 }
 
+function* fewerSites(story: Story): Iterable<Story> {
+  const { cloud, steps } = story
+  const withSites = (sites: Story['cloud']['sites']): Story => ({ ...story, cloud: { ...cloud, sites } })
+  for (const [i, { name, jurisdictions, patienceMs, pools, ...more }] of cloud.sites.entries()) {
+    const others = steps.filter((step) => !('site' in step) || step.site !== name)
+    if (cloud.sites.length > 1) yield { ...withSites(cloud.sites.toSpliced(i, 1)), steps: others }
+    if (Object.keys(more).length > 0 || pools.length > 1)
+      yield withSites(cloud.sites.with(i, { name, jurisdictions, patienceMs, pools: pools.slice(0, 1) }))
+  }
+}
+
 /** What a spec can do without. */
-const spare = ['budget', 'duration', 'expiry', 'placement', 'priority', 'retry', 'checkpoint']
+const spare = ['budget', 'duration', 'expiry', 'placement', 'priority', 'retry', 'checkpoint', 'secrets']
 
 function* plainerSteps(step: Step | undefined): Iterable<Step> {
   if (!step) return

@@ -1,3 +1,4 @@
+import type { WrittenSpec } from '#model/spec/spec.ts'
 import type { Step } from './story.ts'
 import type { World } from './world.ts'
 
@@ -12,7 +13,7 @@ export function carryOut(step: Step, world: World): void {
   said(step.do === 'submit' ? `submit ${step.spec.name}` : JSON.stringify(rest))
   switch (step.do) {
     case 'submit':
-      return void asking(world, 'POST /v1/workloads', { text: JSON.stringify(step.spec) })
+      return void (step.planned ? planning(world, step.spec) : asking(world, 'POST /v1/workloads', textOf(step.spec)))
     case 'stop':
     case 'hold':
     case 'release':
@@ -21,8 +22,22 @@ export function carryOut(step: Step, world: World): void {
       return void asking(world, `PUT /v1/workloads/${step.name}/priority?project=${step.project}`, {
         priority: step.priority,
       })
+    case 'project':
+      return void asking(world, `PUT /v1/projects/${step.name}`, step.fields)
+    case 'secret': {
+      const secret = `/v1/secrets/${step.name}?project=${step.project}`
+      return void asking(world, `${step.value === null ? 'DELETE' : 'PUT'} ${secret}`, step.value ?? undefined)
+    }
+    case 'look':
+      return void asking(world, `GET ${step.path}`)
+    case 'supply': {
+      const { site, at: _, do: __, ...supply } = step
+      return cloud.change(site, supply)
+    }
+    case 'upgrade':
+      return void world.planes.upgrade(step.plane, step.downMs)
     case 'cut':
-      if (step.how === 'lost') cloud.lose(step.site)
+      if (step.how === 'lost') cloud.lose(step.site, step.forGood)
       else cloud.cut(step.site, step.how)
       return later(step.forMs, () => cloud.restore(step.site))
     case 'befall':
@@ -30,6 +45,8 @@ export function carryOut(step: Step, world: World): void {
     case 'sever':
       network.cut(step.site, true)
       return later(step.forMs, () => network.cut(step.site, false))
+    case 'strike':
+      return world.ranks.strike(step)
     case 'kill':
       return world.planes.lives.get(step.plane)?.ambush({ ...step, blow: 'die' })
     case 'pause':
@@ -37,14 +54,29 @@ export function carryOut(step: Step, world: World): void {
     case 'database':
       return database.ambush(step)
     case 'restart-database':
+      if (step.crash) crash(world)
       return database.away(step.forMs)
     case 'deafen':
       return database.deafen(step.plane, step.forMs)
   }
 }
 
-/** People ask for something, and what they hear is noted. */
-export async function asking({ ask, clock, trace }: World, asked: string, body?: unknown): Promise<void> {
+function crash({ backing, watch }: World): void {
+  backing.crash?.()
+  watch.noteCrash()
+}
+
+const textOf = (spec: WrittenSpec) => ({ text: JSON.stringify(spec) })
+
+/** Somebody asks where it would go, and then for just that. */
+async function planning(world: World, spec: WrittenSpec): Promise<void> {
+  const plan = await asking(world, 'POST /v1/plans', textOf(spec))
+  if (typeof plan !== 'object' || plan === null || !('id' in plan)) return
+  await asking(world, `POST /v1/plans/${plan.id}/apply`)
+}
+
+/** People ask for something, and what they hear is noted and given back. */
+export async function asking({ ask, clock, trace }: World, asked: string, body?: unknown): Promise<unknown> {
   const [method = '', path = ''] = asked.split(' ')
   const answer = await ask(method, path, body)
   trace.note({
@@ -53,4 +85,5 @@ export async function asking({ ask, clock, trace }: World, asked: string, body?:
     what: asked,
     outcome: answer ? String(answer.status) : 'no answer',
   })
+  return answer?.json
 }

@@ -5,7 +5,9 @@ import { createFakeClock, type FakeClock } from '#simulator/fake-clock.ts'
 import type { Store } from '#store/store.ts'
 import { providerThrough, storeThrough } from './connection.ts'
 import { type Coverage, createCoverage } from './coverage.ts'
+import { createDirectSolver } from './direct-solver.ts'
 import { createDatabase, type Database } from './database.ts'
+import { createDecisions, type Decisions } from './invariants/decisions.ts'
 import type { Tables } from './invariants/tables.ts'
 import { createWatch, type Watch } from './invariants/watch.ts'
 import { type Life, planeOf } from './life.ts'
@@ -26,6 +28,8 @@ export type Backing = {
   tables(): Tables | Promise<Tables>
   /** Resolves when nothing of it is under way; a store in memory needs none of that. */
   quiet?: () => Promise<void>
+  /** It dies and is there again; one that cannot be made to loses nothing. */
+  crash?: () => void
   close(): Promise<void>
 }
 
@@ -51,6 +55,7 @@ type Surroundings = {
   coverage: Coverage
   recorder: Recorder
   watch: Watch
+  decisions: Decisions
   ranks: Ranks
   /** What went wrong in a way that no fault explains. */
   bugs: string[]
@@ -61,7 +66,8 @@ export async function openWorld(story: Story, makeBacking: MakeBacking, lines = 
   const around = await surroundings(story, makeBacking, lines)
   const { clock, network, trace, recorder, backing } = around
   const listeners = new Map<Life, (() => void)[]>()
-  const ground = groundOf(story, around, listeners)
+  const solver = story.plansSites ? await createDirectSolver() : null
+  const ground = { ...groundOf(story, around, listeners), solver }
   const planes = createPlanes({
     clock,
     network,
@@ -106,6 +112,7 @@ async function surroundings(story: Story, makeBacking: MakeBacking, lines: numbe
   })
   const cloud = createSimulated({ ...cloudOf(story, from), seed: story.seed, clock })
   const watch = createWatch({ clock, tables })
+  const decisions = createDecisions(tables)
   const ranks = createRanks({
     seed: String(story.seed),
     cloud,
@@ -115,7 +122,21 @@ async function surroundings(story: Story, makeBacking: MakeBacking, lines: numbe
     skewMs: story.agents.skewMs,
     environmentOf: async (workload) => (await backing.store.workloads.get(workload))?.spec.env ?? {},
   })
-  return { clock, from, backing, cloud, database, network, trace, coverage, recorder, watch, ranks, bugs: [] }
+  return {
+    clock,
+    from,
+    backing,
+    cloud,
+    database,
+    network,
+    trace,
+    coverage,
+    recorder,
+    watch,
+    decisions,
+    ranks,
+    bugs: [],
+  }
 }
 
 /** The cloud of a story, whose times are from its begin on. */
@@ -124,15 +145,18 @@ function cloudOf(story: Story, from: number): Story['cloud'] {
   return { ...story.cloud, faults: { ...story.cloud.faults, windows } }
 }
 
-function groundOf(story: Story, around: Surroundings, listeners: Map<Life, (() => void)[]>): Ground {
-  const { backing, clock, database, recorder, ranks, trace, watch, bugs } = around
+const asServersDo = { everyMs: 3_600_000, keepMs: 30 * 24 * 3_600_000 }
+
+function groundOf(story: Story, around: Surroundings, listeners: Map<Life, (() => void)[]>): Omit<Ground, 'solver'> {
+  const { backing, clock, database, decisions, recorder, ranks, trace, watch, bugs } = around
   return {
     seed: String(story.seed),
+    keeps: story.keeps ?? asServersDo,
     keys: keysOf(),
     blobs: memoryBlobs(),
     storeOf(life) {
       const call = recorder.caller(life, (name, make) => database.ask(planeOf(life), name, make))
-      return storeThrough(backing.store, call, (listen) => {
+      return storeThrough(decisions.of(backing.store), call, (listen) => {
         const off = database.onNudge(planeOf(life), (nudge, ids) => life.told(() => listen(nudge, ids)))
         listeners.set(life, [...(listeners.get(life) ?? []), off])
         return off

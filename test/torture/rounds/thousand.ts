@@ -31,7 +31,7 @@ export const thousand: Round = {
     const count = Math.min(asked, Math.floor((availableMB() - sparedMB) / mostOfOneMB))
     const home = join(scratch, 'a')
     const root = join(scratch, 'site')
-    const site = `{ provider: local, name: here, root: ${root}, jurisdictions: [US], price: $3.60/h, patience: 60s, nodes: ${Math.ceil(count / perNode)}, shape: { cpus: 1, memory: 1GB } }`
+    const site = `{ provider: local, name: here, root: ${root}, jurisdictions: [US], price: $3.60/h, patience: 60s, upWithin: 10m, nodes: ${Math.ceil(count / perNode)}, shape: { cpus: 1, memory: 1GB } }`
     const victim = await openVictim({ home, sites: `sites:\n  - ${site}\n` })
     const gate = openGate(scratch)
     try {

@@ -1,12 +1,14 @@
-import { nothingGrowsWithoutBound } from './bounded.ts'
+import { nothingGrowsWithoutBound, whoAsksIsLeftAlone } from './bounded.ts'
 import { aTokenIsOneOrder, nothingIsDoneUnintended } from './intent.ts'
 import type { Invariant } from './invariant.ts'
-import { endsAreSeenTo, nothingIsForgotten, rowsAgree } from './kept.ts'
+import { endsAreSeenTo, nobodyIsMute, nothingIsForgotten, rowsAgree } from './kept.ts'
 import { nothingIsLeaked, nothingIsLeft, tagsAreTrue } from './leaked.ts'
-import { budgetsHold, quotasHold } from './limits.ts'
+import { budgetsHold } from './limits.ts'
 import { entriesNeverChange, spentIsTheSum, theLedgerAgreesWithTheBill, theLedgerIsExact } from './money.ts'
 import { endedStaysEnded, statesMoveAsTheirTablesSay } from './moves.ts'
+import { noticeIsHeeded } from './notice.ts'
 import { claimsGoUp, noNodeIsGivenTwice, offersAreNotOversubscribed } from './owner.ts'
+import { quotasHold } from './quotas.ts'
 import { tasksCountOnce } from './tasks.ts'
 import { endsAreExplained, eventsAreInOrder, everythingEndsOrWaits, whoWaitsIsTold } from './told.ts'
 import { attemptsAreNumbered, nothingRunsTwice } from './twice.ts'
@@ -23,6 +25,8 @@ export const createInvariants = (): Invariant[] => [
   nothingIsLeaked(),
   nothingIsLeft(),
   endsAreSeenTo(),
+  nobodyIsMute(),
+  noticeIsHeeded(),
   verdictsHaveCauses(),
   statesMoveAsTheirTablesSay(),
   endedStaysEnded(),
@@ -49,4 +53,5 @@ export const createInvariants = (): Invariant[] => [
   budgetsHold(),
   quotasHold(),
   nothingGrowsWithoutBound(),
+  whoAsksIsLeftAlone(),
 ]

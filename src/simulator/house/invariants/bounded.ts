@@ -52,6 +52,17 @@ export function nothingGrowsWithoutBound(): Invariant {
   }
 }
 
+/** Who is asked to leave a site alone for a while does. */
+export const whoAsksIsLeftAlone = (): Invariant => ({
+  name: 'who asks to be left alone is left alone',
+  rule: 10,
+  when: 'always',
+  check: ({ calls }) =>
+    calls
+      .filter(({ isTooSoon }) => isTooSoon)
+      .map(({ plane, name, token, site, at }) => `${plane} called ${name} of ${token} at ${site} too soon, at ${at}`),
+})
+
 const replicasOf = (workload: string, { tables }: Seen): number => {
   const spec = tables.workloads.get(workload)?.spec
   return spec?.kind === 'service' ? spec.replicas.min : spec?.kind === 'array' ? spec.parallelism : 1

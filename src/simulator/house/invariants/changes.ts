@@ -8,27 +8,28 @@ export type Changes = { readonly [Name in TableName]: readonly RowChange<RowOf<N
 
 /** Compares tables with those of the last look, which it keeps: rows that are the same object are the same. */
 export function createComparison(): (tables: Tables) => Changes {
-  const before = new Map<TableName, Map<string, object>>(tableNames.map((name) => [name, new Map()]))
+  const before = new Map<TableName, Known>(tableNames.map((name) => [name, { rows: new Map(), read: 0 }]))
   return (tables) => {
-    const changes = tableNames.map((name) => [name, compare(before.get(name) ?? new Map(), tables[name])])
+    const changes = tableNames.map((name) => [name, compare(before.get(name), tables[name])])
     return Object.fromEntries(changes) as Changes // one entry for each name
   }
 }
 
+/** The rows of the last look, and how many of those that were written until then. */
+type Known = { rows: Map<string, object>; read: number }
+
 /** What has changed since; `known` is then as `table`. */
-function compare(known: Map<string, object>, table: Table<object>): RowChange<object>[] {
+function compare(known: Known = { rows: new Map(), read: 0 }, table: Table<object>): RowChange<object>[] {
+  const { rows } = known
+  const keys = table.touched ? new Set(table.touched.slice(known.read)) : new Set([...table.keys(), ...rows.keys()])
+  known.read = table.touched?.length ?? 0
   const changed: RowChange<object>[] = []
-  for (const [key, after] of table) {
-    const before = known.get(key) ?? null
+  for (const key of keys) {
+    const [before, after] = [rows.get(key) ?? null, table.get(key) ?? null]
     if (before === after) continue
-    known.set(key, after)
-    if (before === null || !isDeepStrictEqual(before, after)) changed.push({ key, before, after })
-  }
-  if (known.size === table.size) return changed
-  for (const [key, before] of known) {
-    if (table.has(key)) continue
-    known.delete(key)
-    changed.push({ key, before, after: null })
+    if (after === null) rows.delete(key)
+    else rows.set(key, after)
+    if (!isDeepStrictEqual(before, after)) changed.push({ key, before, after })
   }
   return changed
 }

@@ -3,8 +3,10 @@ import type { LeaseState } from '#model/lease.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { BillLine } from '#providers/simulated/books.ts'
 import type { Gang } from '#providers/simulated/gang.ts'
-import type { RankSighting } from '#providers/provider.ts'
+import type { AgentDoes } from '#simulator/house/agent.ts'
+import type { Ask, Offered } from './asked.ts'
 import type { Changes } from './changes.ts'
+import type { Decision } from './decisions.ts'
 import type { Known } from './known.ts'
 import type { Tables } from './tables.ts'
 
@@ -43,20 +45,25 @@ export type Seen = {
   events: readonly Event[]
   /** Calls that control planes made since the last look. */
   calls: readonly Call[]
+  /** What was asked of a site lately, and what was heard. */
+  asked(site: string): readonly Ask[]
+  /** What was placed since the last look, and on which offers. */
+  decisions: readonly Decision[]
   /**
    * Whether what should happen can: a control plane lives and is not held up, its store answers, and so does the site
    * (`provider/site`) where one is named. Promises with a bound count only time in which this is so.
    */
   able(site?: string): boolean
+  /** What was ever offered, by `provider/site tier shape`, in the order of time. */
+  offered: ReadonlyMap<string, readonly Offered[]>
+  /** The database crashed since the last look: claims that did not wait for its disk may never have been. */
+  tookBack: boolean
   /** Whether a provider said lately of what has this token what was not so, or did not say what was. */
   lied(there: There): boolean
   bounds: Bounds
   /** Nothing is under way any more. */
   atRest: boolean
 }
-
-/** What became of a rank, as the agent on its node knows it. */
-export type AgentDoes = Pick<RankSighting, 'state' | 'exitCode'>
 
 /** A gang as its provider has it, at `provider/site`; it is paid for until it is closed. */
 export type There = { site: string; gang: Readonly<Gang> }
@@ -71,6 +78,8 @@ export type Call = {
   at: number
   /** An operation of its kind with this token was committed then. */
   intended: boolean
+  /** This process was told, of this token, to leave the site alone until later. */
+  isTooSoon: boolean
   /** The state of the lease that the token is of; null where there was none. */
   lease: LeaseState | null
   order: CredentialedOrder | null
@@ -82,10 +91,14 @@ export type Bounds = {
   leakMs: number
   /** Until what is gone at its provider is no longer counted as there. */
   lossMs: number
+  /** Until an attempt has ended that has an agent which says nothing, though its site answers. */
+  muteMs: number
   /** Until a waiting workload is told why it waits. */
   tellMs: number
   /** Until what is to end is gone, grace not counted. */
   endMs: number
+  /** How long before what is taken away must be told to end it has to be said. */
+  noticeMs: number
   /** How far clocks of control planes, which the times in rows are of, may be from each other. */
   skewMs: number
   /** How far the time that a lease is billed for may be from the provider's bill, while it is able. */
@@ -96,8 +109,11 @@ export type Bounds = {
 export const patientBounds: Bounds = {
   leakMs: 300_000,
   lossMs: 300_000,
+  // It is found within a look, waited for as long as nobody of its site is heard, and its nodes are given back.
+  muteMs: 1_800_000,
   tellMs: 120_000,
   endMs: 600_000,
+  noticeMs: 60_000,
   skewMs: 10_000,
   billMs: 300_000,
 }

@@ -5,6 +5,7 @@ import type { Store } from '#store/store.ts'
 import { createComparison } from './changes.ts'
 import type { Bounds, Breach, Call, Invariant, Seen, There } from './invariant.ts'
 import { patientBounds } from './invariant.ts'
+import type { Decision } from './decisions.ts'
 import { hasLied } from './truth.ts'
 import { createKnown } from './known.ts'
 import type { Tables } from './tables.ts'
@@ -20,9 +21,17 @@ export type Sources = {
   /** Calls since it was asked last. */
   calls(): readonly Call[]
   /** As `Seen` has it. */
+  asked: Seen['asked']
+  /** Decisions since it was asked last. */
+  decisions(): readonly Decision[]
+  /** As `Seen` has it. */
   able(site?: string): boolean
   /** As `Seen` has it; none of our agents runs anything where it is absent. */
   agentsOf?: Seen['agentsOf']
+  /** As `Seen` has it; without it what is offered never changes. */
+  offered?: Seen['offered']
+  /** As `Seen` has it; without it nothing is ever taken back. Asked once a look. */
+  tookBack?: () => boolean
   bounds?: Partial<Bounds>
 }
 
@@ -38,8 +47,8 @@ export function createCheckers(sources: Sources, invariants: readonly Invariant[
   const compare = createComparison()
   const follow = createReader(sources.events)
   const known = createKnown()
-  const { able, agentsOf = () => null } = sources
-  const bounds = { ...patientBounds, ...sources.bounds }
+  const { able, asked, agentsOf = () => null, offered = new Map(), tookBack = () => false } = sources
+  const given = { able, asked, agentsOf, offered, bounds: { ...patientBounds, ...sources.bounds } }
   const sites = [...sources.clouds].flatMap(([provider, cloud]) =>
     cloud
       .open()
@@ -62,7 +71,16 @@ export function createCheckers(sources: Sources, invariants: readonly Invariant[
     const now = sources.clock.now()
     const changes = compare(tables)
     known.learn(changes)
-    const instant = { now, tables, changes, known, ...gangsNow(), calls: sources.calls() }
+    const instant = {
+      now,
+      tables,
+      changes,
+      known,
+      ...gangsNow(),
+      calls: sources.calls(),
+      decisions: sources.decisions(),
+      tookBack: tookBack(),
+    }
     let bill: Seen['bill'] = () => {
       const lines = [...sources.clouds.values()].flatMap((cloud) => cloud.meter())
       bill = () => lines
@@ -71,7 +89,7 @@ export function createCheckers(sources: Sources, invariants: readonly Invariant[
     const lied = (there: There) => hasLied(sources.clouds.values(), there, now)
     const events = await follow()
     known.hear(events)
-    return { ...instant, bill: () => bill(), events, able, lied, agentsOf, bounds, atRest }
+    return { ...given, ...instant, bill: () => bill(), events, lied, atRest }
   }
   const always = invariants.filter(({ when }) => when === 'always')
   return {

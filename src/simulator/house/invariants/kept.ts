@@ -1,6 +1,6 @@
 import type { Gang } from '#providers/simulated/gang.ts'
 import { wantedReplicas } from '#model/workload.ts'
-import type { Invariant, Seen } from './invariant.ts'
+import type { Invariant, Seen, There } from './invariant.ts'
 import type { Known } from './known.ts'
 import { createPatience, type Passing } from './patience.ts'
 import { type AttemptRow, keyOf, type LeaseRow, type WorkloadRow } from './tables.ts'
@@ -10,7 +10,7 @@ export const nothingIsForgotten = (): Invariant => ({
   name: 'nothing is forgotten before it is over',
   rule: 2,
   when: 'always',
-  check: ({ changes, tables }) => [
+  check: ({ changes, tables, gangOf }) => [
     ...changes.workloads.flatMap(({ key, before, after }) =>
       after === null && before !== null && before.endedAt === null
         ? [`workload ${key} is no more, and had not ended`]
@@ -22,7 +22,7 @@ export const nothingIsForgotten = (): Invariant => ({
         : [],
     ),
     ...changes.leases.flatMap(({ key, before, after }) =>
-      after === null && before !== null && !isOverAndBilled(before)
+      after === null && before !== null && !isOverAndBilled(before) && !wasToEnd(before, gangOf(key))
         ? [`lease ${key} is no more, and was ${before.state}, billed until ${before.meteredUntil}`]
         : [],
     ),
@@ -32,6 +32,10 @@ export const nothingIsForgotten = (): Invariant => ({
     ),
   ],
 })
+
+/** Of an attempt that ended long ago nothing is kept once its lease is over, which may have come since the last look. */
+const wasToEnd = ({ state }: LeaseRow, there: There | null): boolean =>
+  (state === 'stopping' || state === 'lost') && there?.gang.closed !== false
 
 const isOverAndBilled = ({ state, meteredUntil, endedAt }: LeaseRow): boolean =>
   (state === 'gone' || state === 'refused') && (meteredUntil === null || meteredUntil === endedAt)
@@ -122,12 +126,43 @@ export function endsAreSeenTo(): Invariant {
 }
 
 /** It gets up, or is withdrawn once its site has had the time that it asks for. */
-function starting({ id, state }: AttemptRow, { known, tables, able, bounds }: Seen): (Passing & { what: string })[] {
+function starting({ id, state }: AttemptRow, seen: Seen): (Passing & { what: string })[] {
+  const { known, tables, able, bounds } = seen
   const lease = known.leaseOf(id)
   if (state !== 'starting' || !lease) return []
   const site = `${lease.provider}/${lease.site}`
-  const mostMs = bounds.endMs + (tables.sites.get(site)?.info.upWithinMs ?? 0)
+  const isMute = seen.agentsOf(lease.id)?.some((agent) => agent.isMute) ?? false
+  const mostMs = (isMute ? bounds.muteMs : bounds.endMs) + (tables.sites.get(site)?.info.upWithinMs ?? 0)
   return [{ key: `start ${id}`, isAble: able(site), mostMs, what: `attempt ${id} was starting` }]
+}
+
+/** Who has an agent that says nothing, though its site answers, comes to an end. */
+export function nobodyIsMute(): Invariant {
+  const patience = createPatience()
+  return {
+    name: 'what has an agent that says nothing is given up in its time',
+    rule: 2,
+    when: 'always',
+    check(seen) {
+      const { known, now, able, bounds } = seen
+      const mute = [...known.attempts.values()].flatMap(({ id, state }) => {
+        const lease = known.leaseOf(id)
+        const agents = (lease && seen.agentsOf(lease.id)) ?? []
+        if (!lease || !agents.some(({ isMute }) => isMute)) return []
+        const isAble = able(`${lease.provider}/${lease.site}`)
+        return [
+          {
+            key: id,
+            isAble,
+            mostMs: bounds.muteMs,
+            what: `attempt ${id} is ${state}, and has an agent that says nothing`,
+          },
+        ]
+      })
+      const overdue = patience(now, mute)
+      return mute.filter(({ key }) => overdue.has(key)).map(({ what, mostMs }) => `${what} for more than ${mostMs} ms`)
+    },
+  }
 }
 
 type Gangs = ReadonlyMap<string, Readonly<Gang>>

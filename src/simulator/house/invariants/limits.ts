@@ -1,9 +1,7 @@
 import { costMicros, formatMoney } from '#kit/money.ts'
-import type { Quota } from '#model/project.ts'
 import type { Invariant, Seen } from './invariant.ts'
-import { takenTogether } from './owner.ts'
 import { createPatience } from './patience.ts'
-import { type LeaseRow, spentKey, type Tables, type WorkloadRow } from './tables.ts'
+import { type LeaseRow, spentKey, type WorkloadRow } from './tables.ts'
 
 /** What is decided within a round counts on what was spent and held when the round was read. */
 const roundMs = 10_000
@@ -82,53 +80,3 @@ const spentOf = ({ tables: { spent }, now }: Seen, key: string, leases: LeaseRow
       (meteredUntil === null ? 0n : costMicros(BigInt(priceMicros), Math.max(0, (endedAt ?? now) - meteredUntil))),
     spent.get(key)?.amountMicros ?? 0n,
   )
-
-/** Nothing is placed with which a tree of projects holds more than its quotas; what was lost once came back by itself. */
-export function quotasHold(): Invariant {
-  let before: Tables['projects'] | undefined
-  return {
-    name: 'quotas are never exceeded by what is placed',
-    rule: 9,
-    when: 'always',
-    check(seen) {
-      const { changes, tables } = seen
-      const earlier = before ?? tables.projects
-      if (changes.projects.length > 0) before = new Map(tables.projects)
-      const placed = changes.leases.flatMap(({ before: was, after }) => (was === null && after ? [after] : []))
-      const roots = new Set(placed.map(({ project }) => rootOf(project, tables)))
-      return takenTogether(seen).flatMap((leases) =>
-        [...Map.groupBy(leases, ({ project }) => rootOf(project, tables))].flatMap(([root, its]) =>
-          roots.has(root) ? exceeded(root, its, [earlier, tables.projects]) : [],
-        ),
-      )
-    },
-  }
-}
-
-function rootOf(project: string, { projects }: Pick<Tables, 'projects'>): string {
-  const parent = projects.get(project)?.parent ?? null
-  return parent === null ? project : rootOf(parent, { projects })
-}
-
-const amounts = {
-  nodes: ({ ranks }: LeaseRow) => ranks.length,
-  cpuMilli: ({ ranks }: LeaseRow) => ranks.reduce((sum, { cpuMilli }) => sum + cpuMilli, 0),
-  accelerators: ({ ranks }: LeaseRow) => ranks.reduce((sum, { accelerators }) => sum + accelerators, 0),
-} satisfies Partial<Record<keyof Quota, (lease: LeaseRow) => number>>
-
-function exceeded(root: string, leases: LeaseRow[], projects: Tables['projects'][]): string[] {
-  return (['nodes', 'cpuMilli', 'accelerators'] as const).flatMap((resource) => {
-    // It may have been decided on the quotas at the look before.
-    const most = Math.max(...projects.map((some) => quotaOf(root, resource, some)))
-    const used = leases.reduce((sum, lease) => sum + amounts[resource](lease), 0)
-    return used > most ? [`the projects under ${root} hold ${used} ${resource}, and their quotas are ${most}`] : []
-  })
-}
-
-/** Of all of its tree; not limited where nobody has any. */
-function quotaOf(root: string, resource: keyof typeof amounts, projects: Tables['projects']): number {
-  const own = [...projects.values()].flatMap(({ name, quota }) =>
-    rootOf(name, { projects }) === root && quota[resource] !== undefined ? [quota[resource]] : [],
-  )
-  return own.length === 0 ? Infinity : own.reduce((sum, amount) => sum + amount, 0)
-}

@@ -2,7 +2,7 @@ import { costMicros, formatMoney } from '#kit/money.ts'
 import type { Entry } from '#model/entry.ts'
 import type { RowChange } from './changes.ts'
 import type { Invariant, Seen } from './invariant.ts'
-import { spentKey, type LeaseRow, type SiteRow } from './tables.ts'
+import { spentKey, type LeaseRow } from './tables.ts'
 
 /** Lines of the ledger are added, and never changed or taken away; nor is what a lease is billed by. */
 export const entriesNeverChange = (): Invariant => ({
@@ -39,12 +39,21 @@ export function theLedgerIsExact(): Invariant {
     rule: 9,
     when: 'always',
     check({ changes, tables }) {
-      for (const { key, after } of changes.leases) if (after === null) billed.delete(key)
-      const added = changes.entries.flatMap(({ before, after }) => (before === null && after ? [after] : []))
+      const forgotten = new Map(
+        changes.leases.flatMap(({ key, before, after }) => (before && !after ? [[key, before] as const] : [])),
+      )
+      // What began, ended and was forgotten since the last look was never seen to begin.
+      const wasUnseen = (lease: string) => forgotten.get(lease)?.startedAt === null
+      const added = changes.entries.flatMap(({ before, after }) =>
+        before === null && after && !wasUnseen(after.lease) ? [after] : [],
+      )
       const breaches = [...Map.groupBy(added, ({ lease }) => lease)].flatMap(([lease, entries]) =>
-        entries.sort((a, b) => a.from - b.from).flatMap((entry) => enter(billed, entry, tables.leases.get(lease))),
+        entries
+          .sort((a, b) => a.from - b.from)
+          .flatMap((entry) => enter(billed, entry, tables.leases.get(lease) ?? forgotten.get(lease))),
       )
       const touched = new Set([...added.map(({ lease }) => lease), ...changes.leases.map(({ key }) => key)])
+      for (const key of forgotten.keys()) billed.delete(key)
       return [...breaches, ...[...touched].flatMap((id) => unlike(tables.leases.get(id), billed.get(id)))]
     },
   }
@@ -101,6 +110,8 @@ export function spentIsTheSum(): Invariant {
           touched.add(key)
         }
       }
+      // Who was forgotten since the last look may have been billed since then, too.
+      for (const { key, after } of changes.workloads) if (after === null) touched.delete(spentKey('workload', key))
       return [...touched].flatMap((key) => {
         const [spent, sum] = [tables.spent.get(key)?.amountMicros ?? 0n, sums.get(key) ?? 0n]
         return spent === sum
@@ -118,20 +129,18 @@ export function spentIsTheSum(): Invariant {
 export function theLedgerAgreesWithTheBill(): Invariant {
   const found = new Set<string>()
   const away = new Map<string, number>()
-  const prices = new Map<string, Set<number>>()
   let before = 0
   return {
     name: 'the ledger agrees with the bill of the provider',
     rule: 9,
     when: 'always',
     check(seen) {
-      const { now, events, tables, able, atRest, changes } = seen
+      const { now, events, tables, able, atRest } = seen
       for (const { type, data } of events) if (type === 'orphan.found') found.add(String(data['token']))
       for (const site of tables.sites.keys())
         if (!able(site)) away.set(site, (away.get(site) ?? 0) + (before === 0 ? 0 : now - before))
       before = now
-      for (const { after } of changes.sites) if (after) offered(prices, after)
-      return atRest ? compareBills(seen, { found, away, prices }) : []
+      return atRest ? compareBills(seen, { found, away }) : []
     },
   }
 }
@@ -141,18 +150,9 @@ type Learnt = {
   found: ReadonlySet<string>
   /** How long each site was not able to answer. */
   away: ReadonlyMap<string, number>
-  /** Prices of a node that were offered, by `site tier shape`. */
-  prices: ReadonlyMap<string, ReadonlySet<number>>
 }
 
-function offered(prices: Map<string, Set<number>>, { site, offers }: SiteRow): void {
-  for (const { tier, shape, priceMicros } of offers) {
-    const key = `${site} ${tier} ${shape.name}`
-    prices.set(key, (prices.get(key) ?? new Set()).add(priceMicros))
-  }
-}
-
-function compareBills({ bill, tables, bounds }: Seen, { found, away, prices }: Learnt) {
+function compareBills({ bill, tables, bounds, offered }: Seen, { found, away }: Learnt) {
   const entered = Map.groupBy(tables.entries.values(), ({ lease }) => lease)
   return bill().flatMap((line) => {
     const lease = tables.leases.get(line.token)
@@ -163,8 +163,8 @@ function compareBills({ bill, tables, bounds }: Seen, { found, away, prices }: L
     const sum = (entered.get(line.token) ?? []).reduce((all, { amountMicros }) => all + amountMicros, 0n)
     const billedMs = startedAt === null || meteredUntil === null ? 0 : meteredUntil - startedAt
     // Where the price changed, ours is the one that was offered when it was decided.
-    const known = prices.get(`${lease.provider}/${lease.site} ${lease.tier} ${lease.shape}`)
-    const mayDiffer = known !== undefined && known.size > 1 && known.has(lease.priceMicros / line.nodes)
+    const known = offered.get(`${lease.provider}/${lease.site} ${lease.tier} ${lease.shape}`) ?? []
+    const mayDiffer = known.some(({ priceMicros }) => priceMicros === lease.priceMicros / line.nodes)
     const price = mayDiffer ? lease.priceMicros : line.priceMicros
     const owed = costMicros(BigInt(price), billedMs)
     const startsMs = Math.abs((startedAt ?? line.from) - line.from)

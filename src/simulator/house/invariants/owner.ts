@@ -3,7 +3,7 @@ import type { Node } from '#model/site.ts'
 import { occupyingStates } from '#model/lease.ts'
 import type { Invariant, Seen } from './invariant.ts'
 import { isOpenLease } from './known.ts'
-import type { LeaseRow, SiteRow } from './tables.ts'
+import type { LeaseRow } from './tables.ts'
 
 /** What counts as taken when others are placed; one that was lost once came back without a decision. */
 const occupying = ({ known }: Pick<Seen, 'known'>): LeaseRow[] =>
@@ -69,51 +69,27 @@ function tooMuch(held: LeasedRank[], { shape }: Node): string[] {
   ]
 }
 
-/** Where the provider chooses the nodes, no more are asked for than it has told that there are. */
-export function offersAreNotOversubscribed(): Invariant {
-  let told = new Map<string, SiteRow>()
-  return {
-    name: 'no more is placed than is offered',
-    rule: 4,
-    when: 'always',
-    check(seen) {
-      const before = told
-      if (seen.changes.sites.length > 0) told = new Map(seen.tables.sites)
-      const added = new Set(
-        seen.changes.leases.flatMap(({ before: was, after }) => (was === null && after ? offerOf(after) : [])),
-      )
-      const taken = takenTogether(seen).flatMap((leases) => [...Map.groupBy(leases, offerOf)])
-      return taken.flatMap(([offer, leases]) => {
-        const [first] = leases
-        if (!first || !added.has(offer)) return []
-        // It may have been decided on what was offered at the look before.
-        const most = Math.max(...[before, told].map((sites) => availableTo(first, sites.get(siteOf(first)))))
-        const nodes = leases.reduce((sum, { ranks }) => sum + ranks.length, 0)
-        return nodes > most ? [`${nodes} nodes of ${offer} are placed, and ${most} are offered`] : []
-      })
-    },
-  }
-}
-
-const offerOf = (lease: LeaseRow): string => `${siteOf(lease)} ${lease.tier} ${lease.shape}`
-
-function availableTo({ tier, shape }: LeaseRow, site: SiteRow | undefined): number {
-  if (!site) return 0
-  if (site.nodes) return Infinity // they have names, and are counted by these
-  const offers = site.offers.filter((offer) => offer.tier === tier && offer.shape.name === shape)
-  return offers.length === 0
-    ? 0
-    : Math.max(...offers.map(({ available, divisible }) => (divisible ? Infinity : (available ?? Infinity))))
-}
+/** Where the provider chooses the nodes, no more are asked for than it has told that there are, when that is decided. */
+export const offersAreNotOversubscribed = (): Invariant => ({
+  name: 'no more is placed than is offered',
+  rule: 4,
+  when: 'always',
+  check: ({ decisions, known }) =>
+    decisions.flatMap(({ offer, leases, most }) => {
+      const counted = leases.filter(({ id }) => !known.wasLost(id))
+      const nodes = counted.reduce((sum, { ranks }) => sum + ranks.length, 0)
+      return nodes > most ? [`${nodes} nodes of ${offer} are placed, and ${most} are offered`] : []
+    }),
+})
 
 /** A claim changes hands only with a higher epoch, and none ever goes back: who holds an older one is nobody. */
 export const claimsGoUp = (): Invariant => ({
   name: 'a claim changes hands only with a higher epoch',
   rule: 4,
   when: 'always',
-  check: ({ changes }) =>
+  check: ({ changes, tookBack }) =>
     changes.claims.flatMap(({ key, before, after }) => {
-      if (!before) return []
+      if (!before || tookBack) return []
       if (!after) return [`the claim ${key} is no more, and its epochs would begin anew`]
       const isHigher = after.epoch > before.epoch
       if (isHigher || (after.epoch === before.epoch && after.holder === before.holder)) return []

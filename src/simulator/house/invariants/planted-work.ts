@@ -53,7 +53,7 @@ async function giveUp(store: Store, { retire }: { retire: boolean }): Promise<vo
 }
 
 /** Another loop, which gives up what runs after a while, once. */
-const rash = (options: { retire: boolean }) => (loops: readonly Reconciler[]) => {
+export const rash = (options: { retire: boolean }) => (loops: readonly Reconciler[]) => {
   let turns = 0
   const turn: Reconciler['turn'] = async ({ store }) => {
     if (++turns === 8) await giveUp(store, options)
@@ -62,7 +62,17 @@ const rash = (options: { retire: boolean }) => (loops: readonly Reconciler[]) =>
   return [...loops, { name: 'rash', everyMs: 1_000, turn }]
 }
 
-const lostReplies: Story['faults'] = { runMs: [15_000, 15_000], rates: { 'lost-reply': 0.6 } }
+/** What is to be tried again is tried at once. */
+const atOnce = (store: Store): Store => ({
+  ...store,
+  operations: {
+    ...store.operations,
+    settle: (operation, result, changes) =>
+      store.operations.settle(operation, result.state === 'intended' ? { ...result, retryAt: 0 } : result, changes),
+  },
+})
+
+const lostReplies: Story['faults'] = { runMs: [15_000, 15_000], rates: { 'lost-reply': { launch: 0.6 } } }
 const cutWest = (world: { cloud: { cut(site: string): void } }, step: number): void => {
   if (step === 8) world.cloud.cut('west')
 }
@@ -284,17 +294,39 @@ export const plantedInWork: readonly Planted[] = [
     story: { sites: [aPlantedSite('west', 2)] },
   },
   {
-    fault: 'what is asked for again is asked for at once, without backoff',
-    breaks: 'no table, queue or retry grows without a bound',
+    fault: 'nobody heeds that a node is to go',
+    breaks: 'what is taken away after notice is told to end in time',
     store: (store) => ({
       ...store,
-      operations: {
-        ...store.operations,
-        settle: (operation, result, changes) =>
-          store.operations.settle(operation, result.state === 'intended' ? { ...result, retryAt: 0 } : result, changes),
+      follow: {
+        ...store.follow,
+        due: async (options) =>
+          (await store.follow.due(options)).map((facts) => ({
+            ...facts,
+            attempts: facts.attempts.map((one) => ({
+              ...one,
+              ranks: one.ranks.map((rank) => ({ ...rank, leavesAt: null })),
+            })),
+          })),
       },
     }),
-    loops: (loops) => loops.flatMap((loop) => (loop.name === 'launch' ? [loop, loop, loop] : [loop])),
-    provider: launching(() => Promise.resolve(fail('throttled', 'later', 'ask less often'))),
+    story: {
+      faults: { runMs: [600_000, 600_000], noticeMs: [90_000, 90_000] },
+      afterStep: ({ cloud }, step) => (step === 8 ? cloud.befall('west', 'preempted') : undefined),
+    },
+  },
+  {
+    fault: 'a site that asks to be left alone is asked again at once',
+    breaks: 'who asks to be left alone is left alone',
+    store: atOnce,
+    story: { faults: { runMs: [15_000, 15_000], rates: { throttled: { launch: 0.4 } }, retryAfterMs: [5_000, 5_000] } },
+  },
+  {
+    fault: 'what is asked for is asked for again and again, without backoff',
+    breaks: 'no table, queue or retry grows without a bound',
+    provider: launching(async (order, launch, signal) => {
+      for (let again = 0; again < 30; again++) await launch(order, signal)
+      return fail('throttled', 'later', 'ask less often')
+    }),
   },
 ]

@@ -14,8 +14,9 @@ import { createWorld, type World } from '#simulator/world.ts'
 import type { Store } from '#store/store.ts'
 import { shape } from '#simulator/house/shape.ts'
 import { createInvariants } from './all.ts'
+import { createDecisions } from './decisions.ts'
 import type { Bounds, Breach } from './invariant.ts'
-import { createCheckers } from './invariants.ts'
+import { createCheckers, type Sources } from './invariants.ts'
 import type { Tables } from './tables.ts'
 import { createWatch } from './watch.ts'
 
@@ -47,6 +48,9 @@ export type Story = {
   /** What happens after each step. */
   afterStep?(world: World, step: number): Promise<void> | void
   steps?: number
+  /** What agents do, where there are any. */
+  agentsOf?: Sources['agentsOf']
+  bounds?: Partial<Bounds>
 }
 
 /** A store with nothing in it, and its rows. */
@@ -72,6 +76,7 @@ const bounds: Partial<Bounds> = {
   lossMs: 40_000,
   tellMs: 10_000,
   endMs: 40_000,
+  noticeMs: 30_000,
   billMs: 30_000,
   skewMs: 0,
 }
@@ -93,8 +98,10 @@ export async function liveThrough(
   const show = planted.tables?.()
   const shown = async () => show?.(await tables()) ?? (await tables())
   const watch = createWatch({ clock, tables })
+  const decisions = createDecisions(tables)
+  const noted = decisions.of(store)
   const world = createWorld({
-    store: planted.store?.(store) ?? store,
+    store: planted.store?.(noted) ?? noted,
     clock,
     reconcilers: planted.loops?.(loops) ?? loops,
     seed: 1,
@@ -119,8 +126,12 @@ export async function liveThrough(
       clock,
       clouds: new Map([['simulated', world.cloud]]),
       calls: watch.taken,
+      offered: watch.offered,
+      asked: watch.asked,
+      decisions: decisions.taken,
       able: (site) => site === undefined || !away.has(site),
-      bounds,
+      ...(story.agentsOf && { agentsOf: story.agentsOf }),
+      bounds: { ...bounds, ...story.bounds },
     },
     createInvariants(),
   )

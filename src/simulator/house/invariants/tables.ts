@@ -35,7 +35,8 @@ export type Tables = {
   /** How many rows there are of what no invariant reads. */
   counts: Readonly<Record<'events' | 'plans' | 'idempotency' | 'control_planes', number>>
 }
-export type Table<Row> = ReadonlyMap<string, Readonly<Row>>
+/** `touched`: the keys of all rows that were ever written, in their order, where that is known; it only grows. */
+export type Table<Row> = ReadonlyMap<string, Readonly<Row>> & { readonly touched?: readonly string[] }
 
 export type WorkloadRow = Workload & {
   refusal: Refusal | null

@@ -1,7 +1,8 @@
 import { endOfGang, type Gang, sightingOf } from '#providers/simulated/gang.ts'
 import type { SimulatedCloud } from '#providers/simulated/simulated.ts'
 import { lies } from '#providers/simulated/trouble.ts'
-import type { AgentDoes, Seen, There } from './invariant.ts'
+import type { AgentDoes } from '#simulator/house/agent.ts'
+import type { Seen, There } from './invariant.ts'
 
 /** For so long after a lie the house may act on it. */
 const believedMs = 60_000
@@ -21,12 +22,20 @@ export function hasLied(clouds: Iterable<Pick<SimulatedCloud, 'befell'>>, { site
 }
 
 /** What its ranks did by themselves; it may have been told to end since. None when nothing is left of it. */
-export const ranksByThemselves = (gang: Gang, { now, agentsOf }: Seen): readonly AgentDoes[] =>
+export const ranksByThemselves = (
+  gang: Gang,
+  { now, agentsOf }: Seen,
+): readonly Pick<AgentDoes, 'state' | 'exitCode'>[] =>
   agentsOf(gang.token) ?? sightingOf({ ...gang, shownFrom: 0, stop: null }, now)?.ranks ?? []
 
 /** Whether all was well with it until we told it to end, if we have: nothing of it ended or was taken. */
 export function isHealthy(gang: Gang, { now, agentsOf }: Seen): boolean {
   const agents = agentsOf(gang.token)
   const runs = gang.odd === null && gang.takenAt > now && gang.erasedAt > now
-  return runs && (agents ? agents.every(({ exitCode }) => exitCode === null) : endOfGang({ ...gang, stop: null }) > now)
+  return (
+    runs &&
+    (agents
+      ? agents.every(({ state, exitCode }) => state !== 'lost' && exitCode === null)
+      : endOfGang({ ...gang, stop: null }) > now)
+  )
 }

@@ -1,77 +1,71 @@
-import type { RowChange } from './changes.ts'
-import type { Invariant, Seen } from './invariant.ts'
-import type { AttemptRow, SiteRow } from './tables.ts'
+import { agentPatienceMs } from '#engine/lifecycle/patience.ts'
+import type { Gang } from '#providers/simulated/gang.ts'
+import type { Invariant, Seen, There } from './invariant.ts'
+import type { AttemptRow } from './tables.ts'
 import { isHealthy, ranksByThemselves } from './truth.ts'
 
 /** What is decided and carried out within a round may still be on its way to a site that has just fallen silent. */
 const roundMs = 10_000
 
-/** Since when a site has not answered, as rows say, or only refused our credential, and when it answered again. */
-type Away = { since: number; deniedSince: number; until: number; patienceMs: number }
+/** Who is asked by somebody is asked again within this, also when he is left alone for a while since he does not answer. */
+const pauseMs = 45_000
 
-const never: Away = { since: Infinity, deniedSince: Infinity, until: Infinity, patienceMs: 0 }
+/**
+ * Work at a site that does not answer is left alone for its patience, and what is well is never taken for lost. What
+ * counts is not what the house believes of its sites, but what was really asked of them and answered.
+ */
+export const unknownIsLeftAlone = (): Invariant => ({
+  name: 'what is well is left alone, for its patience where nobody answers',
+  rule: 7,
+  when: 'always',
+  check: (seen) =>
+    seen.changes.attempts.flatMap(({ before, after }) =>
+      after?.state === 'lost' && before?.state !== 'lost' ? lostTooSoon(after, seen) : [],
+    ),
+})
 
-/** Work at a site that does not answer is left alone for its patience, and what is well is never taken for lost. */
-export function unknownIsLeftAlone(): Invariant {
-  const away = new Map<string, Away>()
-  const silences: Silences = new Map()
-  return {
-    name: 'what is well is left alone, for its patience where nobody answers',
-    rule: 7,
-    when: 'always',
-    check(seen) {
-      for (const change of seen.changes.sites) note(away, change, seen.now)
-      noteSilences(silences, seen.events)
-      return seen.changes.attempts.flatMap(({ before, after }) =>
-        after?.state === 'lost' && before?.state !== 'lost' ? lostTooSoon(after, { away, silences }, seen) : [],
-      )
-    },
-  }
-}
-
-const isAway = (row: SiteRow | null): row is SiteRow => row !== null && row.reach !== 'reachable'
-
-function note(away: Map<string, Away>, { key, before, after }: RowChange<SiteRow>, now: number): void {
-  if (!after) return
-  const { since } = after
-  if (isAway(after)) {
-    // From unreachable to denied is no answer in between.
-    const from = isAway(before) ? Math.min(away.get(key)?.since ?? since, since) : since
-    const deniedSince = after.reach === 'denied' ? since : Infinity
-    away.set(key, { since: from, deniedSince, until: Infinity, patienceMs: after.info.patienceMs })
-  } else if (isAway(before)) away.set(key, { ...(away.get(key) ?? never), until: now })
-}
-
-/** All silences of each site, as events tell of them: of several between two looks rows show the last one only. */
-type Silences = Map<string, { from: number; to: number }[]>
-
-function noteSilences(silences: Silences, events: Seen['events']): void {
-  for (const { type, at, data } of events) {
-    const site = String(data['site'])
-    const all = silences.get(site) ?? []
-    if (type === 'site.unreachable') silences.set(site, [...all.slice(-20), { from: at, to: Infinity }])
-    const last = all.at(-1)
-    if (type === 'site.reachable' && last) last.to = Math.min(last.to, at)
-  }
-}
-
-type Known = { away: ReadonlyMap<string, Away>; silences: Silences }
-
-function lostTooSoon({ id, endedAt }: AttemptRow, { away, silences }: Known, seen: Seen): string[] {
+function lostTooSoon({ id, endedAt }: AttemptRow, seen: Seen): string[] {
   const lease = seen.known.leaseOf(id)
   const there = lease && seen.gangOf(lease.id)
   if (!there || endedAt === null || seen.lied(there) || !isHealthy(there.gang, seen)) return []
-  const { since, deniedSince, until, patienceMs } = away.get(there.site) ?? never
+  if (wasGivenBack(there.gang, endedAt, seen)) return []
+  // Clocks differ: what was asked a little later may have been asked before, or not.
   const { skewMs } = seen.bounds
-  // Where no agent reports, a refused credential alone says nothing of what runs there.
-  const mayBeLost = seen.agentsOf(there.gang.token) !== null || endedAt <= deniedSince + roundMs + skewMs
-  const wasSilent = silences
-    .get(there.site)
-    ?.some(({ from, to }) => endedAt >= from + patienceMs - skewMs && endedAt <= to + skewMs)
-  if (wasSilent && mayBeLost) return []
-  if (endedAt >= since + patienceMs - skewMs && endedAt <= until + skewMs && mayBeLost) return []
-  return [`attempt ${id} was given up at ${endedAt} though ${there.gang.token} runs well at ${there.site}`]
+  const whys = [0, -skewMs, skewMs].map((ahead) => notSilent(there, endedAt, { seen, until: endedAt + ahead }))
+  const [why] = whys.includes(null) ? [] : whys
+  return why
+    ? [`attempt ${id} was given up at ${endedAt} though ${there.gang.token} runs well at ${there.site}: ${why}`]
+    : []
 }
+
+/** Why a site cannot count as silent then, by what was asked of it until an instant; null where it can. */
+function notSilent({ site, gang }: There, at: number, { seen, until }: { seen: Seen; until: number }): string | null {
+  const { asked, agentsOf, tables, bounds } = seen
+  const { skewMs } = bounds
+  const patienceMs = tables.sites.get(site)?.info.patienceMs ?? 0
+  const asks = asked(site).filter((one) => one.at <= until)
+  const answered = asks.findLastIndex(({ heard }) => heard === 'answer')
+  // What was answered last may have been heard by nobody: who asked had died or stood still.
+  const before = asks.slice(0, answered).findLastIndex(({ heard }) => heard === 'answer')
+  const vain = asks.slice(before + 1).filter(({ heard }) => heard !== 'answer')
+  const since = vain[0]?.at ?? Infinity
+  if (since > at - patienceMs + skewMs) return `it was asked in vain only since ${since}`
+  const times = [...vain.map((one) => one.at), at]
+  const from = at - patienceMs
+  const gap = times.find(
+    (one, i) => one > from + skewMs && one - Math.max(from, times[i - 1] ?? one) > pauseMs + skewMs,
+  )
+  if (gap !== undefined) return `nobody asked it for long before ${gap}`
+  // Where no agent reports, a refused credential alone says nothing of what runs there.
+  const isAway = vain.some((one) => one.heard === 'nothing' && one.at >= at - roundMs - pauseMs - skewMs)
+  return agentsOf(gang.token) !== null || isAway ? null : 'it only refuses our credential'
+}
+
+/** An agent of it was silent for long, and nothing of it was left when it was given up. */
+const wasGivenBack = ({ token, stop }: Readonly<Gang>, endedAt: number, { agentsOf, bounds }: Seen): boolean =>
+  stop !== null &&
+  stop.goneAt <= endedAt + bounds.skewMs &&
+  (agentsOf(token) ?? []).some(({ silentMs }) => silentMs >= agentPatienceMs.one - bounds.skewMs)
 
 /** Nothing new is placed at a site that is known not to answer, or not to let us in. */
 export const newWorkGoesElsewhere = (): Invariant => ({

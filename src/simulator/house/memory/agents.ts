@@ -4,8 +4,9 @@ import { differs, heard, heardEveryMs } from '#store/queries/agents.ts'
 import type { Agents, AgentView } from '#store/store.ts'
 import { jsonb } from './jsonb.ts'
 import type { Memory } from './memory.ts'
-import { attemptOf, leaseOf, rankOf, workloadOf } from './rows.ts'
-import { isLive, rankKey } from './tables.ts'
+import { dueWithNews } from './news-due.ts'
+import { attemptOf, leaseOf, type RankRow, rankOf, workloadOf, type WorkloadRow } from './rows.ts'
+import { all, isLive, rankKey } from './tables.ts'
 import { exchangeTasks } from './tasks.ts'
 
 export const createAgents = (memory: Memory): Agents => ({
@@ -37,8 +38,33 @@ export const createAgents = (memory: Memory): Agents => ({
         if (row && (row.heardAt ?? 0) < now) memory.ranks.update(row, { heardAt: now })
       }
     }),
+  fellSilent: ({ from, to }, now) => memory.write(() => fellSilent(memory, { from, to, now })),
+  heardAt: (sites) =>
+    memory.read(() => {
+      const latest = new Map<string, number>()
+      for (const site of sites)
+        for (const { id, state } of memory.leases.openAt.get(site)) {
+          if (state !== 'starting' && state !== 'held') continue
+          for (const rank of memory.ranks.byLease.get(id))
+            if ((rank.state === 'arrived' || rank.state === 'running') && rank.heardAt !== null)
+              latest.set(site, Math.max(latest.get(site) ?? 0, rank.heardAt))
+        }
+      return latest
+    }),
   tasks: (lease, said, now) => memory.write(() => exchangeTasks(memory, { lease, report: said, now })),
 })
+
+function fellSilent(memory: Memory, { from, to, now }: { from: number; to: number; now: number }): void {
+  const { leases, ranks, workloads } = memory
+  const isSilent = ({ state, heardAt }: RankRow): boolean =>
+    (state === 'arrived' || state === 'running') && heardAt !== null && heardAt >= from && heardAt < to
+  const due = new Set<WorkloadRow>()
+  for (const row of workloads.due.get(all))
+    for (const { id, state } of leases.open.get(row.id))
+      if ((state === 'starting' || state === 'held') && ranks.byLease.get(id).some(isSilent)) due.add(row)
+  for (const row of due) workloads.update(row, { dueAt: dueWithNews(row, now) })
+  if (due.size > 0) memory.tell({ nudges: ['follow'] })
+}
 
 function viewOf({ leases, attempts, workloads, ranks }: Memory, id: string): AgentView | null {
   const lease = leases.get(id)
@@ -64,9 +90,14 @@ type Reported = { next: Rank; news: boolean; now: number; number: number | null 
 function report({ ranks, leases, workloads, tell }: Memory, { next, news, now, number }: Reported): void {
   const row = ranks.get(rankKey(next))
   if (!row || row.report > (number ?? row.report) || !mayMove(rankMoves, row.state, next.state)) return
-  ranks.update(row, { ...next, endpoints: jsonb(next.endpoints), report: number ?? row.report })
+  ranks.update(row, {
+    ...next,
+    endpoints: jsonb(next.endpoints),
+    cause: next.cause && jsonb(next.cause),
+    report: number ?? row.report,
+  })
   if (!news) return
   const workload = workloads.get(leases.get(next.lease)?.workload ?? '')
-  if (workload && workload.dueAt !== null) workloads.update(workload, { dueAt: Math.min(workload.dueAt, now) })
+  if (workload && workload.dueAt !== null) workloads.update(workload, { dueAt: dueWithNews(workload, now) })
   tell({ nudges: ['follow', 'agents'] })
 }

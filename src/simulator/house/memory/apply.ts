@@ -276,7 +276,7 @@ function lookAgain(applying: Applying, changes: Of<'look-again'>[]): void {
   for (const { id, at, claim } of changes) {
     const row = workloads.get(id)
     if (!row || row.endedAt !== null) continue
-    const isMine = row.dueAt !== null && row.dueAt === claim
+    const isMine = row.dueAt !== null && row.dueAt === claim && row.claimedUntil === claim
     const dueAt = isMine ? at : Math.min(row.dueAt ?? Infinity, at)
     workloads.update(row, { dueAt })
     applying.count += 1

@@ -6,10 +6,10 @@ const dayMs = 86_400_000
 const heardMs = 15_000
 
 export function createClaims(memory: Memory): Claims {
-  const { claims, planes, clock, write, tell } = memory
+  const { claims, planes, clock, write, hurry, tell } = memory
   return {
     take: (name, holder, seconds) =>
-      write(() => {
+      hurry(() => {
         const now = clock.now()
         const row = claims.get(name)
         const expiresAt = now + seconds * 1000
@@ -29,7 +29,7 @@ export function createClaims(memory: Memory): Claims {
         if (row && holds(memory, claim)) claims.update(row, { expiresAt: clock.now() })
       }),
     async announce(id, url) {
-      const { heard, isNew } = await write(() => {
+      const { heard, isNew } = await hurry(() => {
         const now = clock.now()
         const others = [...planes.all()].filter((one) => one.id !== id && one.heardAt > now - heardMs)
         const row = planes.get(id)

@@ -7,7 +7,7 @@ import { all, isOver, siteOf, spentKey } from './tables.ts'
 
 export const createFollow = (memory: Memory): Follow => ({
   async due(options) {
-    const claims = await memory.write(() => claimDue(memory, options))
+    const claims = await memory.hurry(() => claimDue(memory, options))
     // A later look at all of it at once: what comes after the claim makes the workload due again.
     return claims.size === 0 ? [] : memory.read(() => factsOf(memory, claims, options.now))
   },

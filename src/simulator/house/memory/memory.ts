@@ -18,12 +18,19 @@ export type Memory = Tables & {
   read<T>(ask: () => T): Promise<T>
   /** One transaction. When it throws, nothing of it stays. */
   write<T>(act: () => T): Promise<T>
+  /** One that does not wait for the disk: a crash may take it back until a later one has waited. */
+  hurry<T>(act: () => T): Promise<T>
+  /** The database dies and is there again: what had not waited for the disk may never have been. */
+  crash(): void
   /** Within a transaction: adds events and, once it is committed, nudges. */
   tell(telling: { events?: readonly NewEvent[]; now?: number; nudges?: Iterable<Nudge>; news?: News }): void
   onNudge: Store['onNudge']
   /** The same, where each transaction is taken back at its end. */
   rehearsed(): Memory
 }
+
+/** So long PostgreSQL may leave a commit that nobody waits for away from the disk: three times its `wal_writer_delay`. */
+const flushMs = 600
 
 /** What stays as it is when a transaction is taken back. */
 type Counters = { txid: number; seq: number }
@@ -39,12 +46,19 @@ export function createMemory(clock: Clock, ids: Ids): Memory {
     for (const text of texts)
       for (const { nudge, ids: named } of readNudges(text)) for (const listener of listeners) listener(nudge, named)
   }
-  const transaction = <T>(act: () => T, isRehearsal: boolean): T => {
+  let unflushed: { at: number; journal: Journal }[] = []
+  const committed = (waits: boolean): void => {
+    if (journal.length === 0) return
+    const fresh = unflushed.filter(({ at }) => at > clock.now() - flushMs)
+    unflushed = waits ? [] : [...fresh, { at: clock.now(), journal: [...journal] }]
+  }
+  const transaction = <T>(act: () => T, { isRehearsal = false, waits = true }): T => {
     counters.txid += 1
     try {
       const result = act()
       if (isRehearsal) undo(journal)
-      else if (told.size > 0 && listeners.size > 0) queueMicrotask(deliver.bind(null, [...told]))
+      else committed(waits)
+      if (!isRehearsal && told.size > 0 && listeners.size > 0) queueMicrotask(deliver.bind(null, [...told]))
       return result
     } catch (error) {
       undo(journal)
@@ -60,7 +74,13 @@ export function createMemory(clock: Clock, ids: Ids): Memory {
     ids,
     // Async, so that what is thrown is a rejection.
     read: async (ask) => ask(),
-    write: async (act) => transaction(act, isRehearsal),
+    write: async (act) => transaction(act, { isRehearsal }),
+    hurry: async (act) => transaction(act, { isRehearsal, waits: false }),
+    crash() {
+      for (const one of unflushed.toReversed()) if (one.at > clock.now() - flushMs) undo(one.journal)
+      unflushed = []
+      journal.length = 0
+    },
     tell({ events = [], now = 0, nudges = [], news = {} }) {
       for (const event of events) addEvent(tables, { event, now, counters })
       for (const text of textsOf(nudges, news)) told.add(text)

@@ -22,17 +22,24 @@ export const createOperations = (memory: Memory): Operations => ({
 
 type Asked = Parameters<Operations['claim']>[0]
 
-function claim(memory: Memory, { kind, holder, now, most, seconds }: Asked): Operation[] {
+function claim(memory: Memory, { kind, holder, now, most, seconds, sites = [] }: Asked): Operation[] {
   const { operations, clock } = memory
-  const found: OperationRow[] = []
+  const rooms = new Map(sites.map((room) => [room.site, { ...room, left: room.most }]))
+  const mine: OperationRow[] = []
+  let due = 0
   for (const row of operations.open.get(kind)) {
-    if (found.length === most || row.notBefore > now) break
-    const isFree = row.claimedUntil === null || row.claimedUntil < clock.now()
-    if (isFree && (kind === 'launch' ? isLaunchable(memory, row) : isRetirable(memory, row))) found.push(row)
+    if (due === most || row.notBefore > now) break
+    const room = rooms.get(row.site)
+    const isFree = room?.most !== 0 && (row.claimedUntil === null || row.claimedUntil < clock.now())
+    if (!isFree || !(kind === 'launch' ? isLaunchable(memory, row) : isRetirable(memory, row))) continue
+    due++
+    if (!room || room.left-- > 0) mine.push(row)
   }
-  for (const row of found)
-    operations.update(row, { claimedBy: holder, tries: row.tries + 1, claimedUntil: clock.now() + seconds * 1000 })
-  return found.map(operationOf)
+  for (const row of mine) {
+    const claimedUntil = clock.now() + (rooms.get(row.site)?.seconds ?? seconds) * 1000
+    operations.update(row, { claimedBy: holder, tries: row.tries + 1, claimedUntil })
+  }
+  return mine.map(operationOf)
 }
 
 function isLaunchable({ leases }: Memory, { lease }: OperationRow): boolean {

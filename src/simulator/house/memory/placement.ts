@@ -20,6 +20,7 @@ import { holds as isHeld } from './claims.ts'
 import { jsonb, sameJson } from './jsonb.ts'
 import { readLeases } from './live-leases.ts'
 import type { Memory } from './memory.ts'
+import { dueWithNews } from './news-due.ts'
 import { owedBy } from './owed.ts'
 import { preempt, readPreemptions } from './preempt.ts'
 import { listProjects } from './projects.ts'
@@ -186,7 +187,7 @@ function place(memory: Memory, { placed: given, workloads, now }: Placing): NewE
     memory.workloads.update(row, {
       attempts: Math.max(...some.map(({ number }) => number)),
       refusal: null,
-      dueAt: Math.min(row.dueAt ?? Infinity, now),
+      dueAt: dueWithNews(row, now),
       ...(row.state === 'queued' && { state: 'starting', reason: '' }),
     })
   }
@@ -235,6 +236,8 @@ const unseen = {
   startedAt: null,
   endedAt: null,
   heardAt: null,
+  cause: null,
+  leavesAt: null,
   report: 0,
 } as const
 

@@ -161,6 +161,8 @@ export const rankOf = (row: RankRow): Rank => ({
   startedAt: row.startedAt,
   endedAt: row.endedAt,
   heardAt: row.heardAt,
+  cause: row.cause,
+  leavesAt: row.leavesAt,
 })
 
 export const operationOf = (row: OperationRow): Operation => ({

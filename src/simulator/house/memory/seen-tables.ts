@@ -1,4 +1,4 @@
-import { keyOf, spentKey, type Tables as Seen } from '#simulator/house/invariants/tables.ts'
+import { keyOf, spentKey, type Table as SeenTable, type Tables as Seen } from '#simulator/house/invariants/tables.ts'
 import { attemptOf, leaseOf, operationOf, rankOf, replicaOf, workloadOf } from './rows.ts'
 import type { Table } from './table.ts'
 import type { Tables } from './tables.ts'
@@ -75,15 +75,18 @@ function follow<Row extends object, Shown>(
   table: Table<Row>,
   keyOfRow: (row: Row) => string,
   shown: (row: Row) => Shown,
-): () => ReadonlyMap<string, Shown> {
-  const all = new Map<string, Shown>()
+): () => SeenTable<Shown> {
+  const touched: string[] = []
+  const all = Object.assign(new Map<string, Shown>(), { touched })
   const changed = new Set<Row>(table.all())
   table.onChange((row) => changed.add(row))
   return () => {
     for (const row of changed) {
       const now = table.present(row)
-      if (now) all.set(keyOfRow(now), shown(now))
-      else all.delete(keyOfRow(row))
+      const key = keyOfRow(row)
+      touched.push(key)
+      if (now) all.set(key, shown(now))
+      else all.delete(key)
     }
     changed.clear()
     return all

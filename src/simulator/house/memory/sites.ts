@@ -1,4 +1,4 @@
-import { rankMoves } from '#model/rank.ts'
+import { type ListedRank, rankMoves } from '#model/rank.ts'
 import { mayMove } from '#model/moves.ts'
 import type { Offer } from '#model/offer.ts'
 import { type Node, type Site, type SiteReach, siteKey } from '#model/site.ts'
@@ -6,7 +6,8 @@ import { reachedEvent } from '#store/queries/told.ts'
 import type { QueueSnapshot, SeenRank, Sites } from '#store/store.ts'
 import { jsonb, sameJson } from './jsonb.ts'
 import type { Memory } from './memory.ts'
-import { leaseOf, rankOf, type SiteRow } from './rows.ts'
+import { dueWithNews } from './news-due.ts'
+import { leaseOf, type RankRow, rankOf, type SiteRow } from './rows.ts'
 import { all, rankKey, siteOf } from './tables.ts'
 
 export const createSites = (memory: Memory): Sites => {
@@ -79,7 +80,7 @@ const sameOffers = (kept: readonly Offer[], given: readonly Offer[]): boolean =>
 function reached(memory: Memory, { site, reach, detail, since }: SiteReach): boolean {
   const { sites, leases, workloads, operations, tell } = memory
   const row = sites.get(site)
-  if (!row || row.reach === reach) return false
+  if (!row || row.reach === reach || row.since > since) return false
   sites.update(row, { reach, since, detail })
   tell({ events: [reachedEvent({ site, reach, detail })], now: since })
   for (const id of new Set(leases.openAt.get(site).map(({ workload }) => workload))) makeDue(workloads, id, since)
@@ -93,7 +94,7 @@ function reached(memory: Memory, { site, reach, detail, since }: SiteReach): boo
 
 function makeDue(workloads: Memory['workloads'], id: string, at: number): void {
   const row = workloads.get(id)
-  if (row && row.dueAt !== null) workloads.update(row, { dueAt: Math.min(row.dueAt, at) })
+  if (row && row.dueAt !== null) workloads.update(row, { dueAt: dueWithNews(row, at) })
 }
 
 function keptNodes({ replicas, leases }: Memory): Map<string, number> {
@@ -121,7 +122,7 @@ function differing(
   const others = new Set<string>()
   for (const one of listed) {
     const row = ranks.get(rankKey(one))
-    if (row && row.state !== one.state && row.state !== 'exited') others.add(one.lease)
+    if (row && row.state !== 'exited' && isOther(row, one)) others.add(one.lease)
   }
   return leases.openAt
     .get(site)
@@ -132,16 +133,34 @@ function differing(
     .map((lease) => ({ ...leaseOf(lease), ranksSeen: ranks.byLease.get(lease.id).map(rankOf) }))
 }
 
+const isOther = ({ state, cause, leavesAt }: RankRow, listed: ListedRank): boolean =>
+  state !== listed.state ||
+  isEarlier(listed, leavesAt) ||
+  (state === 'expected' && listed.cause !== undefined && listed.cause !== cause?.kind)
+
+const isEarlier = ({ leavesAt }: { leavesAt?: number | null }, known: number | null): boolean =>
+  typeof leavesAt === 'number' && leavesAt < (known ?? Infinity)
+
+/** Whether a rank that stays as it is is told to be so for another reason, or to be taken away sooner. */
+const isToldMore = (row: RankRow, { state, cause = null, leavesAt }: SeenRank): boolean =>
+  row.state === state &&
+  state !== 'exited' &&
+  (isEarlier({ leavesAt }, row.leavesAt) || (cause !== null && !sameJson(cause, row.cause)))
+
 function saw({ ranks, leases, workloads, tell }: Memory, seen: SeenRank[], now: number): void {
   const touched = new Set<string>()
-  for (const { lease, rank, state, exitCode, startedAt, endedAt } of seen) {
+  for (const one of seen) {
+    const { lease, rank, state, exitCode, startedAt, endedAt, cause = null, leavesAt = null } = one
     const row = ranks.get(rankKey({ lease, rank }))
-    if (!row || row.state === state || !mayMove(rankMoves, row.state, state)) continue
+    if (!row || (row.state === state ? !isToldMore(row, one) : !mayMove(rankMoves, row.state, state))) continue
+    const earliest = Math.min(row.leavesAt ?? Infinity, leavesAt ?? Infinity)
     ranks.update(row, {
       state,
       exitCode: exitCode ?? row.exitCode,
       startedAt: row.startedAt ?? startedAt ?? null,
       endedAt: row.endedAt ?? endedAt ?? null,
+      cause: cause === null ? (row.state === state ? row.cause : null) : jsonb(cause),
+      leavesAt: earliest === Infinity ? null : earliest,
     })
     touched.add(lease)
   }

@@ -34,10 +34,10 @@ type Options = {
  * Each transaction happens whole, the first of a call at the moment when that is made; what is two transactions in
  * PostgreSQL is two here. That both are equal is tested (equal.property.test.ts).
  */
-export function createMemoryStore(options: Options): Store & { tables: Tables } {
+export function createMemoryStore(options: Options): Store & { tables: Tables; crash(): void } {
   const { clock } = options
   const memory = createMemory(clock, options.ids ?? createIds(clock.now, createRandom('store').bytes))
-  return { ...storeOver(memory), tables: memory }
+  return { ...storeOver(memory), tables: memory, crash: memory.crash }
 }
 
 const storeOver = (memory: Memory): Store => ({

@@ -3,6 +3,7 @@ import type { AgentReport } from '#model/agent-protocol.ts'
 import type { ArraySpec } from '#model/spec/spec.ts'
 import type { Agents } from '#store/store.ts'
 import type { Memory } from './memory.ts'
+import { dueWithNews } from './news-due.ts'
 import type { AttemptRow, TaskRow, WorkloadRow } from './rows.ts'
 import { isLive, taskKey } from './tables.ts'
 
@@ -29,7 +30,7 @@ export function exchangeTasks(memory: Memory, { lease, report, now }: Exchange):
   const given = room > 0 ? leaseTasks(memory, working, room) : []
   const isOver = row.tasksSucceeded + row.tasksFailed === row.spec.tasks
   if (isOver && (changed || given.length > 0)) {
-    workloads.update(row, { dueAt: Math.min(row.dueAt ?? Infinity, now) })
+    workloads.update(row, { dueAt: dueWithNews(row, now) })
     memory.tell({ nudges: ['follow'] })
   }
   const over = row.tasksSucceeded + row.tasksFailed + row.tasksLeased >= row.spec.tasks

@@ -9,6 +9,7 @@ import { firstLookMs, mostServices } from '#store/queries/workloads.ts'
 import type { By, ListedWorkload, NewWorkload, Page, WorkloadFilter, Workloads } from '#store/store.ts'
 import { jsonb, jsonText } from './jsonb.ts'
 import type { Memory } from './memory.ts'
+import { dueWithNews } from './news-due.ts'
 import { expired, forget } from './prune.ts'
 import { attemptOf, leaseOf, rankOf, workloadOf, type WorkloadRow } from './rows.ts'
 import { all, isOccupying, siteOf, spentKey } from './tables.ts'
@@ -177,7 +178,7 @@ function want(memory: Memory, { wants, ...asked }: Asked & { wants: Wants }): Li
   const { who, now } = asked
   // Once it is to stop, nothing takes that back.
   if (!row || row.endedAt !== null || (row.wants === 'stop' && wants !== 'stop')) return null
-  memory.workloads.update(row, { wants, dueAt: now })
+  memory.workloads.update(row, { wants, dueAt: dueWithNews(row, now) })
   const event = askedEvent({ name: row.name, project: row.project, workload: row.id }, wants, who)
   memory.tell({ events: [event], now, nudges: ['follow', 'admit', 'events', 'agents'] })
   return listed(memory, row)

@@ -1,0 +1,61 @@
+/** How much there is in a drawn story. */
+export type Measure = {
+  workloads: [number, number]
+  lastsMs: [number, number]
+  /** All are submitted within this share of it. */
+  submits: number
+  /** How long a trouble of a site lasts, at the most. */
+  troubleMs: number
+  /** How much more than in a small story projects may use and spend. */
+  means: number
+  planes: [number, number]
+  sites: [number, number]
+  /** At each site. */
+  nodes: [number, number]
+  faults: [number, number]
+  /** What share of the sites behaves as a real provider is known to: that takes long. */
+  profiles: number
+  /** How often what there is changes: prices, nodes, spot, what people may use, and what is forgotten; 0 for never. */
+  unrest: number
+  /** How long work runs. */
+  runMs: readonly [number, ...number[]]
+  /** At which share of the sites our agents run the ranks. */
+  agents: number
+}
+
+const [minuteMs, hourMs] = [60_000, 3_600_000]
+
+export const measures = {
+  /** Much happens at once, and is over soon. */
+  story: {
+    workloads: [1, 7],
+    lastsMs: [2 * minuteMs, 15 * minuteMs],
+    submits: 0.8,
+    troubleMs: 15 * minuteMs,
+    means: 1,
+    planes: [1, 3],
+    sites: [1, 3],
+    nodes: [1, 10],
+    faults: [0, 24],
+    profiles: 0.04,
+    unrest: 1,
+    runMs: [500, 5_000, 30_000, 2 * minuteMs, 8 * minuteMs],
+    agents: 0.5,
+  },
+  /** A hundred workloads that run for hours, as a fleet of some hundred nodes has them, and a day of its life. */
+  fleet: {
+    workloads: [100, 100],
+    lastsMs: [24 * hourMs, 24 * hourMs],
+    submits: 0.04,
+    troubleMs: hourMs,
+    means: 20,
+    planes: [1, 1],
+    sites: [2, 2],
+    nodes: [100, 140],
+    faults: [20, 40],
+    profiles: 0,
+    unrest: 0,
+    runMs: [12 * hourMs, 24 * hourMs],
+    agents: 0,
+  },
+} as const satisfies Record<string, Measure>
