@@ -1,4 +1,4 @@
-import type { AgentAnswer, AgentReport, Go } from '#model/agent-protocol.ts'
+import type { AgentAnswer, AgentReport, Go, Program } from '#model/agent-protocol.ts'
 import { goOf } from '#model/go.ts'
 import { unseal } from '#kit/seal.ts'
 import type { AgentView } from '#store/store.ts'
@@ -26,28 +26,39 @@ export const mayGo = (news: News, report: AgentReport): boolean =>
   news.met && !news.fenced && news.stop === null && report.state === 'arrived' && report.seen !== news.version
 
 /** Everything a rank needs to start, its secrets opened. */
-export async function makeGo(house: ApiHouse, view: AgentView, rank: number): Promise<Go> {
-  const { workload, attempt, ranks } = view
+export async function makeGo(house: ApiHouse, { workload, attempt, ranks }: AgentView, rank: number): Promise<Go> {
   const { checkpoints } = house.self
-  return {
-    ...goOf({ workload, attempt, rank, secrets: await openSecrets(house, view), checkpoints }),
-    peers: ranks.toSorted((a, b) => a.rank - b.rank).map(({ address }) => address ?? ''),
-    bundle: workload.bundle === null ? null : { hash: workload.bundle, url: addressOf(house, workload.bundle) },
-  }
+  const [program] = await makePrograms({ ...house, checkpoints }, { workload, attempt, ranks: [rank] })
+  if (!program) throw new Error('each rank has a program')
+  return { ...program, peers: ranks.toSorted((a, b) => a.rank - b.rank).map(({ address }) => address ?? '') }
+}
+
+/** What programs are made with; `checkpoints` is the folder of a workload that names none. */
+export type ProgramHouse = Pick<ApiHouse, 'store' | 'clock' | 'keys'> & { checkpoints: (workload: string) => string }
+
+type Wanted = Pick<AgentView, 'workload' | 'attempt'> & { ranks: readonly number[] }
+
+/** What some ranks of an attempt do, their secrets opened. Throws a `Problem` when one cannot be. */
+export async function makePrograms(house: ProgramHouse, { workload, attempt, ranks }: Wanted): Promise<Program[]> {
+  const { checkpoints } = house
+  const secrets = await openSecrets(house, workload)
+  const hash = workload.bundle
+  const bundle = hash === null ? null : { hash, url: addressOf(house, hash) }
+  return ranks.map((rank) => ({ ...goOf({ workload, attempt, rank, secrets, checkpoints }), bundle }))
 }
 
 /** Says so where people look as well: the workload has its machines, and waits. */
-async function cannotOpen(house: ApiHouse, { id, project }: AgentView['workload'], name: string): Promise<Problem> {
+async function cannotOpen(house: ProgramHouse, { id, project }: AgentView['workload'], name: string): Promise<Problem> {
   const fix = `isobar secret set ${name}${project === 'default' ? '' : ` --project ${project}`} --file <path>`
   const reason = `it waits for the secret ${name} of project ${project}, which cannot be opened: ${fix}`
   await house.store.apply([{ change: 'reason', id, reason }])
   return new Problem('unavailable', `The secret ${name} of project "${project}" cannot be opened.`, { next: [fix] })
 }
 
-const addressOf = (house: ApiHouse, hash: string): string =>
+const addressOf = (house: ProgramHouse, hash: string): string =>
   bundleAddress({ key: house.keys.bundles, hash, now: house.clock.now() })
 
-async function openSecrets(house: ApiHouse, { workload }: AgentView): Promise<Record<string, string>> {
+async function openSecrets(house: ProgramHouse, workload: AgentView['workload']): Promise<Record<string, string>> {
   const { project, spec } = workload
   if (spec.secrets.length === 0) return {}
   const sealed = await house.store.secrets.get(project, spec.secrets)

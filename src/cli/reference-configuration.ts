@@ -3,10 +3,12 @@ import { z } from 'zod'
 import { formatDuration } from '#kit/duration.ts'
 import { formatMoney } from '#kit/money.ts'
 import { formatSizeMiB } from '#kit/size.ts'
+import { KubernetesConfig } from '#providers/kubernetes/config.ts'
 import { LocalConfig } from '#providers/local/config.ts'
 import { providerNames } from '#providers/registry.ts'
 import { SimulatedConfig } from '#providers/simulated/config.ts'
 import { CallName, callsOf, fates, isOneOf, meanings, Trouble } from '#providers/simulated/trouble.ts'
+import { SlurmConfig } from '#providers/slurm/config.ts'
 import { serverOptions } from '#server/options.ts'
 
 import { topics } from './topics.ts'
@@ -25,9 +27,13 @@ export const configurationText = (): string =>
     sitesIntroduction,
     siteTable(),
     simulatedIntroduction,
-    simulatedTable(),
+    tableOf(SimulatedConfig),
     troublesIntroduction,
     troubleTable(),
+    slurmIntroduction,
+    tableOf(SlurmConfig),
+    kubernetesIntroduction,
+    tableOf(KubernetesConfig),
     stateDirectory,
   ].join('\n')
 
@@ -66,12 +72,9 @@ function siteTable(): string {
   return table(['field', 'type', 'default', 'meaning'], [provider, ...local])
 }
 
-/** Fields of a simulated site that others do not have. */
-const simulatedTable = (): string =>
-  table(
-    ['field', 'type', 'default', 'meaning'],
-    rowsOf(SimulatedConfig, Object.keys(siteOf(LocalConfig).properties ?? {})),
-  )
+/** Fields of the sites of a provider that those of `local` do not have. */
+const tableOf = (config: z.ZodType): string =>
+  table(['field', 'type', 'default', 'meaning'], rowsOf(config, Object.keys(siteOf(LocalConfig).properties ?? {})))
 
 /** Troubles with the calls that each may befall. */
 const troubleTable = (): string =>
@@ -149,6 +152,18 @@ sites:
     nodes: 4
     shape: { cpus: 2, memory: 2GB }
 \`\`\`
+`
+
+const kubernetesIntroduction = `## Sites of the provider \`kubernetes\`
+
+A cluster behind a Kubernetes API. It has no \`root\`, \`nodes\`, \`shape\`, \`labels\` or \`taints\`: the cluster tells what its
+nodes have. [How](../how-to/kubernetes.md).
+`
+
+const slurmIntroduction = `## Sites of the provider \`slurm\`
+
+A partition of a Slurm cluster that shares a disk with this machine. It has no \`root\`, \`shape\`, \`topology\`, \`labels\` or
+\`taints\`: Slurm tells what its nodes have, and chooses them. [How](../how-to/slurm.md).
 `
 
 const simulatedIntroduction = `A site of the provider \`simulated\` starts nothing. It takes orders as a cloud would, at its price and within its nodes,

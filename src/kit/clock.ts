@@ -1,3 +1,5 @@
+import type { Cancelled } from './cancel.ts'
+
 /** Milliseconds since the Unix epoch, a whole number. */
 export type Instant = number
 
@@ -8,7 +10,7 @@ export type Instant = number
 export type Clock = {
   now(): Instant
   /** Resolves after `milliseconds`, or at once when `signal` aborts. Never rejects. */
-  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>
+  sleep(milliseconds: number, signal?: Cancelled): Promise<void>
 }
 
 /** A point on both clocks: what the wall said when the monotonic clock of boot `bootId` stood at `monotonicMs`. */
@@ -36,7 +38,7 @@ export const newAnchor = (bootId: string): ClockAnchor => ({
 /** Milliseconds of a clock that is never set. It counts from boot and is the same for every process of that boot. */
 export const monotonicMs = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
 
-function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+function sleep(milliseconds: number, signal?: Cancelled): Promise<void> {
   if (signal?.aborted) return Promise.resolve()
   return new Promise((resolve) => {
     const done = () => {

@@ -20,6 +20,8 @@ export const agentFiles = {
   end: 'end.json',
   /** `StopOrder`, from outside, before a SIGTERM to the agent. */
   stop: 'stop.json',
+  /** By a confined agent: who holds the machine took it away, so that how the rank ends now is not its own doing. */
+  taken: 'taken.json',
   /** A bounded log (kit) of what the rank wrote, standard output and error as they came. */
   output: 'output',
 } as const
@@ -41,6 +43,8 @@ export type AgentOrder = {
   /** Between SIGTERM and SIGKILL, where nobody says otherwise. */
   graceMs: number
   permit?: StartPermit
+  /** Whoever started the agent holds it and its rank to their share of the machine already. */
+  confined?: boolean
 }
 
 /**

@@ -71,6 +71,9 @@ export const Go = z.object({
 })
 export type Go = z.output<typeof Go>
 
+/** What a rank does, but for the addresses of its gang. */
+export type Program = Omit<Go, 'peers'>
+
 /** What the control plane answers. */
 export const AgentAnswer = z.object({
   version: z.string(),

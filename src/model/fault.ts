@@ -12,6 +12,9 @@ export const Fault = z.object({
   kind: FaultKind,
   retry: z.enum(['elsewhere', 'later', 'never']),
   detail: z.string().max(2000).meta({ description: 'What the provider said, without secrets, for people.' }),
+  retryAfterMs: z.int().min(0).optional().meta({
+    description: 'With `later`: how long it asked to be left alone by calls of this kind (`Retry-After`).',
+  }),
 })
 export type Fault = z.infer<typeof Fault>
 
@@ -23,3 +26,16 @@ export const fail = (kind: FaultKind, retry: Fault['retry'], detail: string): { 
   ok: false,
   fault: { kind, retry, detail: detail.slice(0, 2000) },
 })
+
+/** A fault that passes, of which the provider says when: the same call is not made to that site before. */
+export const failFor = (kind: FaultKind, retryAfterMs: number, detail: string): { ok: false; fault: Fault } => ({
+  ok: false,
+  fault: { ...fail(kind, 'later', detail).fault, retryAfterMs: Math.max(0, Math.ceil(retryAfterMs)) },
+})
+
+/** Nobody is left alone longer than this, whatever it asks for: it may be wrong, and work waits. */
+export const longestRetryAfterMs = 300_000
+
+/** How long a provider asked to be left alone; 0 where it did not say. */
+export const retryAfterOf = ({ retry, retryAfterMs = 0 }: Fault): number =>
+  retry === 'later' ? Math.min(retryAfterMs, longestRetryAfterMs) : 0

@@ -24,3 +24,19 @@ export type Operation = {
   notBefore: number
   detail: string
 }
+
+/**
+ * Which open operations somebody wants for `seconds`, in the order of their time. Of a site that `sites` names there are at
+ * most so many among them, for so long; one that may have none is passed over, and holds nobody back.
+ */
+export type OperationClaim = {
+  kind: Operation['kind']
+  holder: string
+  now: number
+  most: number
+  seconds: number
+  sites?: SiteRoom[]
+}
+
+/** `site` is a key, as in operations. */
+export type SiteRoom = { site: string; most: number; seconds: number }

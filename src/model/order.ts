@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 import type { Instant } from '#kit/clock.ts'
-import type { Go } from './agent-protocol.ts'
+import type { Program } from './agent-protocol.ts'
 import { AcceleratorPart, Shape } from './resources.ts'
 
 /**
@@ -35,4 +35,12 @@ export type Order = z.infer<typeof Order>
  * An order with the credential of its attempt, which is never stored: it is derived from the key and the token. With a
  * permit its only rank may start before it asks, until that time of the house; whoever cannot make use of it need not.
  */
-export type CredentialedOrder = Order & { credential: string; permit?: { go: Omit<Go, 'peers'>; until: Instant } }
+export type CredentialedOrder = Order & {
+  credential: string
+  permit?: { go: Program; until: Instant }
+  /**
+   * What each rank does, in the order of ranks, where the engine of the site runs them itself and no agent asks. With
+   * secrets: it is never stored nor told.
+   */
+  programs?: readonly Program[]
+}

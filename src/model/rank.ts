@@ -1,3 +1,5 @@
+import type { Cause, CauseKind } from './cause.ts'
+
 /**
  * One node of a lease as last heard of: `expected` (nobody has seen it), `arrived` (its agent is up and waits for the
  * others), `running`, `exited` (the exact exit is known), `lost` (the provider says that it is gone without one).
@@ -27,4 +29,11 @@ export type Rank = {
   endedAt: number | null
   /** When its agent was heard last; null where no agent reports. */
   heardAt: number | null
+  /** Why it is so, or does not start yet, as far as anybody said. */
+  cause: Cause | null
+  /** When its node is taken away, where its provider gave notice: the earliest that it told. */
+  leavesAt: number | null
 }
+
+/** A rank in a listing, as far as it may be news. */
+export type ListedRank = Pick<Rank, 'lease' | 'rank' | 'state'> & { leavesAt?: number; cause?: CauseKind }

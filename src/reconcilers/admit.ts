@@ -4,6 +4,7 @@ import { sit } from '#engine/placement/place.ts'
 import type { Sitting } from '#engine/placement/sitting.ts'
 import type { Decision } from '#model/plan.ts'
 import type { Claim, Placed, QueueSnapshot, Usage } from '#store/store.ts'
+import { askAgainAt, claimFor, lost } from './claiming.ts'
 import { doubt } from './doubt.ts'
 import { memory } from './memory.ts'
 import type { House, Reconciler } from './reconciler.ts'
@@ -19,7 +20,7 @@ const batch = 1_000
 const fewLeases = 2_000
 
 /** Another control plane takes over so soon after this one has died. */
-const claimSeconds = 5
+const claimSeconds = 7
 
 /** Use of a project counts half after a day. */
 const halfLifeMs = 86_400_000
@@ -34,10 +35,11 @@ export const admit: Reconciler = {
   everyMs: 5_000,
   // Each commit of a flood of submits may ask for a look at everything, and who comes behind a long queue finds no room.
   turn: resting({ leastMs: 0, times: 1 }, async (house) => {
-    const { store, clock } = house
     const sitting = sittingOf(house)
-    const claim = await store.claims.take('admit', house.holder, claimSeconds)
-    if (!claim) return { status: 'another control plane admits', at: clock.now() + 1_000 }
+    const claim = await claimFor(house, 'admit', claimSeconds)
+    if (!claim) return { status: 'another control plane admits', at: askAgainAt(house.clock.now(), claimSeconds) }
+    const restsUntil = sitting.restsUntil(claim)
+    if (restsUntil !== null) return { status: 'nothing has changed', at: restsUntil }
     const told = await sitting.news(claim)
     const { waiting, placed, more, at } = told ? await goOn(house, claim, told) : await lookAnew(house, claim)
     const status = `placed ${placed} of ${waiting}`
@@ -62,8 +64,12 @@ async function lookAnew(house: House, claim: Claim): Promise<Admitted> {
     unlessIdle: true,
   })
   const nextAt = await store.placement.nextAt(clock.now())
-  if (snapshot.waiting.length === 0) return { waiting: 0, placed: 0, more: false, at: nextAt }
   const plan = house.steering?.plan()
+  const round = { claim, now, planAsOf: plan?.asOf }
+  if (snapshot.waiting.length === 0) {
+    kept.rest({ ...round, at: nextAt })
+    return { waiting: 0, placed: 0, more: false, at: nextAt }
+  }
   const facts = { ...snapshot, usage: await usageOf(house, now), ...(await sentFor(house, snapshot, now)) }
   const input = { snapshot: facts, now, movesPerHour, ...(plan && { plan }) }
   const sitting = sit(input)
@@ -76,11 +82,13 @@ async function lookAnew(house: House, claim: Claim): Promise<Admitted> {
   const isCut = noteRound(house, { snapshot, decisions, more: isEnded, now })
   const at = soonest(tellAt, nextAt)
   const goesOn = isWhole && !snapshot.more && movesPerHour === 0
-  if (goesOn) kept.keep(sitting, { claim, now, planAsOf: plan?.asOf, at, moreUntold: snapshot.moreUntold })
+  if (goesOn) kept.keep(sitting, { ...round, at, moreUntold: snapshot.moreUntold })
   const more = goesOn
     ? sitting.ranOut.length > 0
     : isEnded || isCut || (snapshot.moreUntold && kept.untold.at() === null)
-  return { waiting: snapshot.waiting.length, placed, more, at: soonest(at, kept.untold.at()) }
+  const next = soonest(at, kept.untold.at())
+  if (!goesOn && !more && placed === 0) kept.rest({ ...round, at: next })
+  return { waiting: snapshot.waiting.length, placed, more, at: next }
 }
 
 /** Decides on what has changed since, which is all there is to know. */
@@ -121,7 +129,10 @@ async function carryOut(house: House, claim: Claim, { sitting, decisions, asked,
   if (placed.length + refused.length === 0) return { placed: 0, isWhole: sitting.isOpen, tellAt: telling.at }
   // Null: somebody else has the claim by now, and decides on newer facts than these.
   const written = await store.placement.commit(claim, placed, refused, now)
-  if (written === null) return { placed: null, isWhole: false, tellAt: null }
+  if (written === null) {
+    lost(house, claim)
+    return { placed: null, isWhole: false, tellAt: null }
+  }
   noteTold(house, [...starts, ...refused], now)
   if (sitting.isOpen) for (const { decision, leaseId } of placed) sitting.stands(decision, leaseId)
   steering?.placed(gangsPlaced(decisions, asked, now))

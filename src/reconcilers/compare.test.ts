@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { causeOf } from '#model/cause.ts'
 import type { Lease } from '#model/lease.ts'
 import type { Rank } from '#model/rank.ts'
 import type { RankSighting, Sighting } from '#providers/provider.ts'
@@ -18,6 +19,8 @@ const aRank = (fields: Partial<Rank> = {}): Rank => ({
   startedAt: aNow,
   endedAt: null,
   heardAt: null,
+  cause: null,
+  leavesAt: null,
   ...fields,
 })
 
@@ -132,4 +135,29 @@ test('what has just been launched may not be listed yet', () => {
 test('what is being retired is never lost', () => {
   const doubts: Doubts = new Map([['l-1 0', { what: 'absent', since: 0 }]])
   assert.deepEqual(seen(leased({}, { state: 'stopping' }), [], { doubts }), [])
+})
+
+/** What a listing brings to a rank, with when its node goes. */
+const told = (rank: Partial<Rank>, sighting: Partial<RankSighting>) => {
+  const facts = { leases: [leased(rank)], sightings: [shown(sighting)], since: 0, now: aNow + 60_000 }
+  return compare(facts, noDoubts()).map(({ state, leavesAt }) => `${state} ${leavesAt}`)
+}
+
+/** … to one of which it was known why it does not start. */
+const why = (known: Rank['cause']) =>
+  seen(leased({ state: 'expected', cause: known }), [shown({ state: 'expected', cause: causeOf('image', 'no such') })])
+
+test('notice that a node goes is news once, and again when it goes sooner, whatever its agent says', () => {
+  const heardAt = aNow + 59_000
+  assert.deepEqual(told({ heardAt }, { leavesAt: 90 }), ['running 90'])
+  assert.deepEqual(told({ heardAt, leavesAt: 90 }, { leavesAt: 90 }), [])
+  assert.deepEqual(told({ heardAt, leavesAt: 90 }, { leavesAt: 80 }), ['running 80'])
+  assert.deepEqual(told({ heardAt, state: 'exited' }, { state: 'exited', leavesAt: 80 }), [])
+  assert.deepEqual(told({ heardAt }, { state: 'expected', leavesAt: 80 }), ['running 80'])
+})
+
+test('why a rank does not start is news when it is another reason', () => {
+  assert.deepEqual(why(null), ['expected'])
+  assert.deepEqual(why(causeOf('image', 'not found')), [])
+  assert.deepEqual(why(causeOf('unschedulable')), ['expected'])
 })

@@ -40,7 +40,8 @@ export function compare({ leases, sightings, since, now }: Compared, doubts: Dou
   const seen = leases.flatMap((lease) =>
     lease.ranksSeen.flatMap((known) => {
       const shown = shownOf(known, lease, { sighting: listed.get(lease.id), now })
-      if (!shown || !isNews(known, shown, { since, now })) return []
+      if (!shown) return []
+      if (!isNews(known, shown, { since, now })) return toldMore(known, shown)
       const { isListed, ...rank } = shown
       const news = [{ lease: lease.id, ...rank, ...timesOf(rank, lease, now) }]
       if (!isOver(rank.state) || (isListed && known.heardAt !== null)) return news
@@ -83,6 +84,16 @@ function isNews(known: Rank, shown: Shown, { since, now }: { since: number; now:
   const hearsay = shown.state === 'exited' || !shown.isListed
   const heardAt = heardAtLeast(known.heardAt, since)
   return !(hearsay && heardAt !== null && now < heardAt + silenceMs)
+}
+
+/** What is told of a rank that stays as it is: that its node goes, or goes sooner, or why it does not start. */
+function toldMore(known: Rank, { state, cause, leavesAt }: Shown): SeenRank[] {
+  const { lease, rank, startedAt, endedAt } = known
+  const isSooner = leavesAt !== undefined && leavesAt < (known.leavesAt ?? Infinity)
+  const isWhy = known.state === 'expected' && state === 'expected' && cause && cause.kind !== known.cause?.kind
+  if (known.state === 'exited' || known.state === 'lost' || !(isSooner || isWhy)) return []
+  const told = { ...(cause && { cause }), ...(leavesAt !== undefined && { leavesAt }) }
+  return [{ lease, rank, state: known.state, exitCode: null, startedAt, endedAt, ...told }]
 }
 
 /** A provider's clock may be wrong: what it shows began after it was ordered, and not later than now. */

@@ -1,6 +1,7 @@
 import { conclude } from '#engine/lifecycle/conclude.ts'
 import type { Change } from '#model/change.ts'
 import type { Facts } from '#store/store.ts'
+import { hearing } from './hearing.ts'
 import { heardAtLeast, listeningSince } from './memory.ts'
 import type { House, Reconciler } from './reconciler.ts'
 
@@ -11,14 +12,15 @@ const claimMs = 5_000
 /** Draws the conclusions from all news about workloads, and from time that went by without any. */
 export const follow: Reconciler = {
   name: 'follow',
-  everyMs: 10_000,
+  everyMs: 30_000,
   async turn(house) {
     const { store, clock } = house
     const since = listeningSince(house)
     const now = clock.now()
-    const due = await store.follow.due({ now, most: batch, claimMs })
+    const due = (await store.follow.due({ now, most: batch, claimMs })).map((facts) => listened(facts, since))
+    const hears = await hearing(house, due, now)
     const wrong: unknown[] = []
-    const concluded = due.map((facts) => concludeOne(listened(facts, since), now, wrong))
+    const concluded = due.map((facts) => concludeOne(withHearing(facts, hears), now, wrong))
     await write(concluded, house, wrong)
     if (wrong.length > 0) throw new AggregateError(wrong, 'some workloads could not be concluded')
     const at = await store.follow.nextDueAt()
@@ -50,9 +52,22 @@ async function write(concluded: Change[][], { store }: House, wrong: unknown[]):
   }
 }
 
-/** Agents are silent only while somebody listens. */
+const withHearing = (facts: Facts, hears: ReadonlyMap<string, number>): Facts => ({
+  ...facts,
+  sites: Object.fromEntries(
+    Object.entries(facts.sites).map(([site, known]) => {
+      const hearsSince = hears.get(site)
+      return [site, hearsSince === undefined ? known : { ...known, hearsSince }]
+    }),
+  ),
+})
+
+/** Agents are silent only while somebody listens, and a site does not answer only while somebody asks. */
 const listened = (facts: Facts, since: number): Facts => ({
   ...facts,
+  sites: Object.fromEntries(
+    Object.entries(facts.sites).map(([site, known]) => [site, { ...known, since: Math.max(known.since, since) }]),
+  ),
   attempts: facts.attempts.map((attempt) => ({
     ...attempt,
     ranks: attempt.ranks.map((rank) => ({ ...rank, heardAt: heardAtLeast(rank.heardAt, since) })),

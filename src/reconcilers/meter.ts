@@ -1,4 +1,4 @@
-import { meter as entriesOf, shortestEntryMs } from '#engine/metering/meter.ts'
+import { entryDueAt, meter as entriesOf, shortestEntryMs } from '#engine/metering/meter.ts'
 import { formatMoney } from '#kit/money.ts'
 import type { NewEvent } from '#model/event.ts'
 import type { House, Reconciler } from './reconciler.ts'
@@ -13,7 +13,7 @@ const warnAt = 0.8
 /** Writes the ledger: what leases have cost since the last line of theirs. Warns once when a project's budget runs low. */
 export const meter: Reconciler = {
   name: 'meter',
-  everyMs: 10_000,
+  everyMs: 60_000,
   turn: resting(rest, async (house) => {
     const { store, clock } = house
     const now = clock.now()
@@ -23,7 +23,9 @@ export const meter: Reconciler = {
     if (entries.length > 0) await store.ledger.add(entries)
     await warn(new Set(entries.map(({ project }) => project)), house)
     // Those that are due first come first: when all that was read was due, there may be more of them.
-    return { status: `${entries.length} entries`, more: due.length === batch, at: now + shortestEntryMs }
+    const next = Math.min(...leases.slice(due.length).map((lease) => entryDueAt(lease) ?? Infinity))
+    const at = Math.max(next, now + shortestEntryMs)
+    return { status: `${entries.length} entries`, more: due.length === batch, at }
   }),
 }
 

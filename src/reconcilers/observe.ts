@@ -4,6 +4,7 @@ import type { Offer } from '#model/offer.ts'
 import { siteKey, type Site } from '#model/site.ts'
 import type { Provider } from '#providers/provider.ts'
 import type { Claim } from '#store/store.ts'
+import { askAgainAt, claimFor } from './claiming.ts'
 import { compare, type Doubts, noDoubts } from './compare.ts'
 import { listeningSince, memory } from './memory.ts'
 import type { House, Reconciler } from './reconciler.ts'
@@ -12,8 +13,13 @@ import { sideBySide, within } from './side-by-side.ts'
 
 /** How often a site is asked what is there while leases are, and otherwise; and what it offers. */
 const everyMs = { live: 2_000, idle: 30_000, offers: 30_000 }
+/**
+ * … and while nothing changes at a site less and less often, up to so long between two looks: no longer than agents are
+ * silent before they count as lost, so that a loss is found no later for it.
+ */
+const calm = { times: 1.5, mostMs: 6_000 }
 /** While all sites are ours and no lease is anywhere, a nudge tells when one is; this only renews the claims in time. */
-const idleMs = 5_000
+const idleMs = 7_000
 /** Nudged by every change of a lease, it still asks what is where no more often than this. */
 const restMs = 1_000
 /** … and of a site where much is, after so many times as long as the last look took. */
@@ -23,23 +29,43 @@ const callMs = 10_000
 const spotMs = 600_000
 /** What was seen of a spot market counts half after a week. */
 const spotHalfLifeMs = 7 * 86_400_000
-const claimSeconds = 8
+const claimSeconds = 12
 
 /** What is remembered of a site while the claim to look at it is ours. */
 type Watched = {
   epoch: number
-  /** That were there at the last look; -1 before the first. */
+  /** That were there when they were counted last; -1 before that. */
   leases: number
+  /** Nothing has changed since. */
+  counted: boolean
   busy: boolean
   restUntil: number
+  /** How long to the next look while leases are there. */
+  liveMs: number
   listAt: number
   offersAt: number
   spot: { at: number; seen: SpotHistory[] }
   reach: string
+  /** When the store was told of it last. */
+  toldAt: number
   doubts: Doubts
 }
 
-const watching = memory(() => ({ checkedAt: -Infinity, declaredAt: -Infinity, sites: new Map<string, Watched>() }))
+const watching = memory(({ store }) => {
+  const sites = new Map<string, Watched>()
+  // A lease has changed somewhere, or what was heard may not be all that happened.
+  store.onNudge((nudge) => {
+    if (nudge === 'agents') for (const watched of sites.values()) stir(watched)
+  })
+  return { checkedAt: -Infinity, declaredAt: -Infinity, sites }
+})
+
+/** Something happens there: it is looked at closely. */
+function stir(watched: Watched): void {
+  watched.liveMs = everyMs.live
+  watched.listAt = 0
+  watched.counted = false
+}
 
 /** Looks at every site: whether it answers, what it offers, and what is there. One that hangs delays only itself. */
 export const observe: Reconciler = {
@@ -62,9 +88,18 @@ export const observe: Reconciler = {
       free.map(({ provider, site }) => lookAt(provider, site, { house, signal })),
       clock,
     )
-    const idle = sites.every(({ site }) => all.sites.get(siteKey(site))?.leases === 0)
-    return { status: `looked at ${free.length} sites`, ...(idle ? {} : { at: all.checkedAt + everyMs.live }) }
+    const times = sites.map(({ site }) => nextLook(all.sites.get(siteKey(site)), clock.now()))
+    return { status: `looked at ${free.length} sites`, at: Math.min(...times) }
   },
+}
+
+/** Leases are there, or it did not answer: what its patience is counted by is whether it is asked, and does not answer. */
+const isBusy = ({ leases, reach }: Watched): boolean => leases > 0 || (reach !== '' && reach !== 'reachable')
+
+/** When there is something to do about a site; somebody else looks at one that is not watched here. */
+function nextLook(watched: Watched | undefined, now: number): number {
+  if (!watched) return askAgainAt(now, claimSeconds)
+  return Math.max(watched.restUntil, isBusy(watched) ? Math.min(watched.listAt, watched.offersAt) : now + idleMs)
 }
 
 /**
@@ -91,7 +126,7 @@ async function lookAt(provider: Provider, site: Site, here: Here): Promise<void>
   const before = sites.get(key)
   if (before) before.busy = true
   try {
-    const claim = await house.store.claims.take(`observe:${key}`, house.holder, claimSeconds)
+    const claim = await claimFor(house, `observe:${key}`, claimSeconds)
     if (!claim) return void sites.delete(key)
     const watched = before?.epoch === claim.epoch ? before : await begin(site, claim, house)
     watched.busy = true
@@ -110,11 +145,14 @@ async function begin(site: Site, { epoch }: Claim, { store, clock }: House): Pro
     epoch,
     busy: true,
     leases: -1,
+    counted: false,
     restUntil: 0,
+    liveMs: everyMs.live,
     listAt: 0,
     offersAt: 0,
     spot: { at: -Infinity, seen: [] },
     reach: '',
+    toldAt: -Infinity,
     doubts: noDoubts(),
   }
 }
@@ -127,20 +165,34 @@ async function lookWith(look: Look): Promise<void> {
   const key = siteKey(site)
   const began = clock.now()
   if (began < watched.restUntil) return
-  if (began >= watched.offersAt) await askOffers(look)
-  watched.leases = await store.sites.count(key)
-  if (watched.leases === 0 && clock.now() < watched.listAt) return
+  if (began >= watched.offersAt) {
+    await askOffers(look)
+    watched.counted = false // a net below the nudges
+  }
+  if (!watched.counted) {
+    watched.counted = true
+    watched.leases = await store.sites.count(key)
+  }
+  if (clock.now() < watched.listAt) return
+  watched.listAt = clock.now() + (isBusy(watched) ? watched.liveMs : everyMs.idle)
   const listed = await within(callMs, { clock, signal }, (call) => provider.list(site.name, call))
   const now = clock.now()
-  watched.listAt = now + (watched.leases > 0 ? everyMs.live : everyMs.idle)
   if (!(await tellReach(look, listed)) || !listed.ok) return
   const shown = listed.value.flatMap(({ token, ranks }) =>
-    ranks.map(({ rank, state }) => ({ lease: token, rank, state })),
+    ranks.map(({ rank, state, cause, leavesAt }) => ({
+      lease: token,
+      rank,
+      state,
+      ...(cause && { cause: cause.kind }),
+      ...(leavesAt !== undefined && { leavesAt }),
+    })),
   )
   const leases = await store.sites.differing(key, shown)
   const facts = { leases, sightings: listed.value, since: listeningSince(house), now }
   const seen = compare(facts, watched.doubts)
   if (seen.length > 0) await store.sites.saw(seen, now)
+  if (seen.length > 0 || watched.doubts.size > 0) stir(watched)
+  else watched.liveMs = Math.min(watched.liveMs * calm.times, calm.mostMs)
   watched.restUntil = clock.now() + restAfter(clock.now() - began, restTimes)
 }
 
@@ -172,12 +224,20 @@ async function spotSeen({ house, site, watched }: Look, offers: Offer[]): Promis
 async function tellReach(look: Look, answer: Outcome<unknown>): Promise<boolean> {
   const { house, site, watched, signal } = look
   if (signal.aborted) return false // we hung up, not they
+  if (!answer.ok) watched.liveMs = everyMs.live
   const reach = answer.ok ? 'reachable' : reachOf(answer.fault)
   if (reach === null) return false
-  if (reach !== watched.reach) {
+  const now = house.clock.now()
+  const isNews = reach !== watched.reach
+  // What was told may have been lost, or somebody who stood still has told something else meanwhile.
+  if (isNews || now >= watched.toldAt + everyMs.offers) {
     const detail = answer.ok ? '' : answer.fault.detail
-    await house.store.sites.reached(siteKey(site), reach, detail, house.clock.now())
+    await house.store.sites.reached(siteKey(site), reach, detail, now)
+    watched.toldAt = now
+  }
+  if (isNews) {
     if (reach === 'reachable' && watched.reach !== '') watched.offersAt = 0
+    if (reach !== 'reachable') watched.listAt = watched.restUntil = 0
     watched.reach = reach
     watched.doubts = noDoubts()
   }

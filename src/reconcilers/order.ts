@@ -1,12 +1,29 @@
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Shape } from '#model/resources.ts'
 import type { ClaimedOperation } from '#store/store.ts'
-import type { Provider } from '#providers/provider.ts'
+import type { Outcome } from '#model/fault.ts'
+import type { Handle, Provider } from '#providers/provider.ts'
 import type { House } from './reconciler.ts'
 import { permitOf } from './start-permit.ts'
 
+/**
+ * Asks a provider for the gang of a lease. One whose engine runs the ranks itself is told what they do; what that is, only
+ * this call knows.
+ */
+export async function launchAt(
+  provider: Provider,
+  { operation, house }: { operation: ClaimedOperation; house: House },
+  signal: AbortSignal,
+): Promise<Outcome<Handle>> {
+  const order = orderOf(operation, provider, house)
+  if (!provider.abilities.runsRanks || !house.programs) return provider.launch(order, signal)
+  const ranks = order.ranks.map(({ rank }) => rank)
+  const programs = await house.programs(operation, ranks)
+  return programs.ok ? provider.launch({ ...order, programs: programs.value }, signal) : programs
+}
+
 /** The order of a lease: the same on every try, but for the addresses of control planes and the permit of the first. */
-export function orderOf(operation: ClaimedOperation, provider: Provider, house: House): CredentialedOrder {
+function orderOf(operation: ClaimedOperation, provider: Provider, house: House): CredentialedOrder {
   const { token, leaseRow, workload, attempt } = operation
   const { image } = workload.spec
   const permit = permitOf(operation, provider, house)

@@ -3,7 +3,9 @@ import type { Ids } from '#kit/ids.ts'
 import type { SteeringPlan } from '#engine/market/steer.ts'
 import type { LogArchive } from '#providers/blobs/archive.ts'
 import type { Provider } from '#providers/provider.ts'
-import type { Store } from '#store/store.ts'
+import type { Program } from '#model/agent-protocol.ts'
+import type { Outcome } from '#model/fault.ts'
+import type { ClaimedOperation, Store } from '#store/store.ts'
 
 /** A loop that closes one gap between what is wanted and what is. It never imports another loop. */
 export type Reconciler = {
@@ -15,10 +17,10 @@ export type Reconciler = {
 }
 
 /**
- * What a turn found: `more` asks for the next turn at once, `at` for one at that time. After a `useful` one no loop rests:
- * the next may be as well.
+ * What a turn found: `more` asks for the next turn at once, `at` for one at that time, `when` for one as soon as that has come.
+ * After a `useful` one no loop rests: the next may be as well.
  */
-export type Turn = { status: string; more?: boolean; at?: number; useful?: boolean }
+export type Turn = { status: string; more?: boolean; at?: number; when?: Promise<void>; useful?: boolean }
 
 /** What every loop is given. */
 export type House = {
@@ -35,6 +37,11 @@ export type House = {
   credential(token: string): string
   /** The folder for the checkpoints of a workload, as its nodes see it; agents ask before they start where it is absent. */
   checkpoints?(workload: string): string
+  /** What each rank of an order does, its secrets opened, for engines that run ranks themselves. */
+  programs?(
+    operation: Pick<ClaimedOperation, 'workload' | 'attempt'>,
+    ranks: readonly number[],
+  ): Promise<Outcome<Program[]>>
   /** Keeps the logs of an ended attempt. */
   archive: Archive
   /** Is told of each round of placement that was held against its checker, and how much that found wrong. */

@@ -35,3 +35,18 @@ test('who still waits is told again when another replica was placed, for the ref
   round(house, [refused(0), refused(1)], 0)
   assert.deepEqual(round(house, [{ ...refused(0), placement, refusal: null }, refused(1)], 1), [1])
 })
+
+test('a reason whose words change with every second is told again less and less often', () => {
+  const house = aHouse()
+  const told: number[] = []
+  for (let second = 0; second < 240; second++)
+    if (round(house, [refused(0, { text: `$${second} are spent` })], second * 1_000).length > 0) told.push(second)
+  assert.deepEqual(told, [0, 2, 6, 14, 30, 62, 122, 182])
+})
+
+test('another cause is told at once, however often the words of the one before have changed', () => {
+  const house = aHouse()
+  for (let second = 0; second < 60; second++) round(house, [refused(0, { text: `${second}` })], second * 1_000)
+  assert.deepEqual(round(house, [refused(0, { cause: 'quota' })], 60_000), [0])
+  assert.deepEqual(round(house, [refused(0, { cause: 'quota', text: 'another' })], 62_000), [0])
+})

@@ -3,14 +3,15 @@ import { memory } from './memory.ts'
 
 /**
  * Who waits is told at once why, and at once when the cause is another, a start was promised or others are to leave. Within
- * a cause the reason names what is free and who is ahead, which changes with every round: that is told again after so long.
+ * a cause the reason names what is free, who is ahead and what was spent, which changes with every round, and of some with
+ * every second: that is told again after so long, and each time after twice as long as before, up to the latest.
  */
 const againMs = 2_000
 
 /** … and where many wait so much later for each, so that a long queue is not told all the time; no later than so. */
 const [laterMs, latestMs] = [10, 60_000]
 
-type Told = { at: number; what: string; text: string }
+type Told = { at: number; what: string; text: string; againMs: number }
 const lately = memory(() => new Map<string, Told>())
 
 export type Retelling = {
@@ -26,13 +27,15 @@ export type Retelling = {
  */
 export function retelling(house: Parameters<typeof lately>[0], decisions: readonly Decision[], now: number): Retelling {
   const told = lately(house)
-  const afterMs = Math.max(againMs, Math.min(latestMs, told.size * laterMs))
-  for (const [key, { at }] of told) if (at + afterMs <= now) told.delete(key)
-  const isNew = (one: Decision): boolean =>
-    one.placement !== null ||
-    one.preempts !== undefined ||
-    one.lets !== undefined ||
-    told.get(keyOf(one))?.what !== whatOf(one)
+  const leastMs = Math.min(latestMs, told.size * laterMs)
+  const dueAt = ({ at, againMs: own }: Told): number => at + Math.max(leastMs, own)
+  // Somebody else may have told them otherwise meanwhile.
+  for (const [key, { at }] of told) if (at + 2 * latestMs <= now) told.delete(key)
+  const isNew = (one: Decision): boolean => {
+    const before = told.get(keyOf(one))
+    if (one.placement !== null || one.preempts !== undefined || one.lets !== undefined) return true
+    return before?.what !== whatOf(one) || (before.text !== one.refusal?.text && dueAt(before) <= now)
+  }
   const anew = new Set(decisions.filter(isNew).map(({ workload }) => workload))
   const news: Decision[] = []
   let soonest = Infinity
@@ -40,7 +43,7 @@ export function retelling(house: Parameters<typeof lately>[0], decisions: readon
     if (decision.placement !== null) continue
     const before = told.get(keyOf(decision))
     if (anew.has(decision.workload)) news.push(decision)
-    else if (before && before.text !== decision.refusal?.text) soonest = Math.min(soonest, before.at + afterMs)
+    else if (before && before.text !== decision.refusal?.text) soonest = Math.min(soonest, dueAt(before))
   }
   return { news, at: soonest < Infinity ? soonest : null }
 }
@@ -48,9 +51,16 @@ export function retelling(house: Parameters<typeof lately>[0], decisions: readon
 /** These are written. */
 export function noteTold(house: Parameters<typeof lately>[0], decisions: readonly Decision[], now: number): void {
   const told = lately(house)
-  for (const decision of decisions)
-    if (decision.placement !== null) told.delete(keyOf(decision))
-    else told.set(keyOf(decision), { at: now, what: whatOf(decision), text: decision.refusal?.text ?? '' })
+  for (const decision of decisions) {
+    const key = keyOf(decision)
+    if (decision.placement !== null) {
+      told.delete(key)
+      continue
+    }
+    const [before, what] = [told.get(key), whatOf(decision)]
+    const again = before?.what === what ? Math.min(latestMs, before.againMs * 2) : againMs
+    told.set(key, { at: now, what, text: decision.refusal?.text ?? '', againMs: again })
+  }
 }
 
 const keyOf = ({ workload, replica }: Decision): string => `${workload} ${replica}`

@@ -1,6 +1,6 @@
 import { backoffMs } from '#kit/backoff.ts'
 import type { Change } from '#model/change.ts'
-import type { Fault } from '#model/fault.ts'
+import { type Fault, retryAfterOf } from '#model/fault.ts'
 import { siteKey } from '#model/site.ts'
 import type { Handle, Provider } from '#providers/provider.ts'
 import type { AgentView, ClaimedOperation, OperationResult } from '#store/store.ts'
@@ -101,7 +101,7 @@ async function act(operation: ClaimedOperation, { provider, view, house, call }:
   const now = house.clock.now()
   if (agentsAreAtIt(operation, view, now)) {
     const seen = await provider.get(handle, call)
-    if (!seen.ok) return again(operation, now, { ...later, detail: seen.fault.detail })
+    if (!seen.ok) return afterFault(operation, now, seen.fault)
     const running = seen.value?.ranks.some(({ state }) => state !== 'exited' && state !== 'lost')
     if (running) return again(operation, now, { ...soon, detail: 'its agents end it' })
   }
@@ -109,7 +109,7 @@ async function act(operation: ClaimedOperation, { provider, view, house, call }:
   if (logs === 'unreachable') return again(operation, now, unanswered)
   if (logs === 'more') return again(operation, now, { ...soon, detail: 'its logs are still being collected' })
   const answer = await provider.retire(handle, leaseRow.graceMs, call)
-  if (!answer.ok) return again(operation, house.clock.now(), { ...later, detail: answer.fault.detail })
+  if (!answer.ok) return afterFault(operation, house.clock.now(), answer.fault)
   if (answer.value === 'gone') return { state: 'done', detail: '' }
   return again(operation, house.clock.now(), { ...soon, detail: 'nodes are ending' })
 }
@@ -130,6 +130,12 @@ type Pause = { firstMs: number; mostMs: number; detail: string }
 
 function again({ tries }: ClaimedOperation, now: number, { detail, ...pause }: Pause): OperationResult {
   return { state: 'intended', retryAt: now + backoffMs({ ...pause, tries, spread: 0 }), detail }
+}
+
+/** Later, and not before the time that the provider asked for. */
+function afterFault(operation: ClaimedOperation, now: number, fault: Fault): OperationResult {
+  const firstMs = Math.max(later.firstMs, retryAfterOf(fault))
+  return again(operation, now, { firstMs, mostMs: Math.max(later.mostMs, firstMs), detail: fault.detail })
 }
 
 const unanswered = { ...later, detail: 'the site does not answer' }

@@ -1,3 +1,4 @@
+import { Cancel } from '#kit/cancel.ts'
 import { backoffMs } from '#kit/backoff.ts'
 import type { Nudge } from '#store/store.ts'
 import type { House, Reconciler, Turn } from './reconciler.ts'
@@ -53,7 +54,7 @@ function createLoop(reconciler: Reconciler, house: House, log: LoopLog) {
   let nudged = false
   let failures = 0
   let turns = 0
-  let wake = new AbortController()
+  let wake = new Cancel()
 
   /** One turn, and how long to wait after it. A nudge that comes meanwhile asks for one more. */
   async function turn(signal: AbortSignal): Promise<number> {
@@ -64,6 +65,7 @@ function createLoop(reconciler: Reconciler, house: House, log: LoopLog) {
       log.debug?.({ loop: name }, found.status)
       failures = 0
       ready = true
+      void found.when?.then(nudge)
       return nudged ? 0 : waitAfter(found)
     } catch (error) {
       if (signal.aborted) return 0
@@ -85,23 +87,25 @@ function createLoop(reconciler: Reconciler, house: House, log: LoopLog) {
   async function rest(milliseconds: number, signal: AbortSignal): Promise<void> {
     // What asks for the next turn at once still lets everybody else have theirs.
     if (milliseconds < 1) return void (await new Promise(setImmediate))
-    wake = new AbortController()
+    if (wake.aborted) wake = new Cancel()
     if (nudged && failures === 0) return
-    if (!signal.aborted) await house.clock.sleep(milliseconds, wake.signal)
+    if (!signal.aborted) await house.clock.sleep(milliseconds, wake)
+  }
+
+  function nudge(): void {
+    nudged = true
+    if (failures === 0) wake.cancel()
   }
 
   return {
     name,
+    nudge,
     trouble(): string | null {
       if (failures >= oftenFailed) return `the loop ${name} fails again and again`
       return ready ? null : `the loop ${name} has not begun`
     },
-    nudge() {
-      nudged = true
-      if (failures === 0) wake.abort('nudged')
-    },
     async run(signal: AbortSignal) {
-      signal.addEventListener('abort', () => wake.abort('stopping'), { once: true })
+      signal.addEventListener('abort', () => wake.cancel(), { once: true })
       while (!signal.aborted) await rest(await turn(signal), signal)
     },
   }

@@ -1,14 +1,15 @@
+import { Cancel } from '#kit/cancel.ts'
 import type { Clock } from '#kit/clock.ts'
 import type { OperationResult } from '#store/store.ts'
 
-/** A turn waits no longer than this for its slowest call; what takes longer goes on beside the next turns. */
-const patienceMs = 1_000
+/** A turn waits no longer than this for its slowest call, unless it says so; what takes longer goes on beside the next turns. */
+const ordinaryMs = 1_000
 
 /**
  * Waits until all of a turn's calls have ended, or for its patience: one that hangs delays only itself. Returns what
  * came in time; what went wrong in time is thrown together. Each of them must end with the signal that it was given.
  */
-export async function sideBySide<T>(calls: Promise<T>[], clock: Clock): Promise<T[]> {
+export async function sideBySide<T>(calls: Promise<T>[], clock: Clock, patienceMs = ordinaryMs): Promise<T[]> {
   if (calls.length === 0) return []
   const results: T[] = []
   const wrong: unknown[] = []
@@ -18,10 +19,10 @@ export async function sideBySide<T>(calls: Promise<T>[], clock: Clock): Promise<
       (error: unknown) => void wrong.push(error),
     ),
   )
-  const enough = new AbortController()
-  const all = Promise.all(guarded).then(() => enough.abort('all came'))
-  await Promise.race([all, clock.sleep(patienceMs, enough.signal)])
-  enough.abort('enough')
+  const enough = new Cancel()
+  const all = Promise.all(guarded).then(() => enough.cancel())
+  await Promise.race([all, clock.sleep(patienceMs, enough)])
+  enough.cancel()
   if (wrong.length > 0) throw new AggregateError(wrong, messageOf(wrong[0]))
   return results
 }
@@ -35,15 +36,19 @@ export async function within<T>(
   make: (call: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const late = new AbortController()
-  const answered = new AbortController()
+  const answered = new Cancel()
+  const stop = () => late.abort(signal.reason)
   const giveUp = () => {
-    if (!answered.signal.aborted) late.abort(new DOMException(`no answer within ${milliseconds} ms`, 'TimeoutError'))
+    if (!answered.aborted) late.abort(new DOMException(`no answer within ${milliseconds} ms`, 'TimeoutError'))
   }
-  void clock.sleep(milliseconds, answered.signal).then(giveUp)
+  if (signal.aborted) stop()
+  else signal.addEventListener('abort', stop, { once: true })
+  void clock.sleep(milliseconds, answered).then(giveUp)
   try {
-    return await make(AbortSignal.any([signal, late.signal]))
+    return await make(late.signal)
   } finally {
-    answered.abort('answered')
+    signal.removeEventListener('abort', stop)
+    answered.cancel()
   }
 }
 

@@ -10,6 +10,9 @@ import { createUntold } from './untold.ts'
  */
 const lookAfter = { leastMs: 2_000, times: 30, mostMs: 5_000 }
 
+/** Where nothing was heard since the last look at everything there is nothing new to decide for so long: a net below the nudges. */
+const restMs = 300_000
+
 /** Whoever was told of more than so much looks at everything anew. */
 const mostNews = 1_000
 
@@ -30,6 +33,8 @@ type Kept = {
   at: number | null
   moreUntold: boolean
 }
+/** A look at everything after which nothing was left to do, until then. */
+type Done = Pick<Kept, 'epoch' | 'planAsOf'> & { until: number }
 type Keeping = Pick<Kept, 'planAsOf' | 'at' | 'moreUntold'> & { claim: Claim; now: number }
 
 /**
@@ -42,6 +47,7 @@ export const sittingOf = memory(({ store, clock, steering }) => {
   let come: string[] = []
   let isStale = true
   let open: Kept | null = null
+  let done: Done | null = null
   // Whoever is forgotten here is refused again, and told, with the next look.
   const untold = createUntold()
   const hear = (more: string[], ids: readonly string[]): void => {
@@ -57,8 +63,18 @@ export const sittingOf = memory(({ store, clock, steering }) => {
     untold,
     /** Everything is about to be read: what is heard from now on is news. */
     looks(): void {
-      ;[gone, come, isStale, open] = [[], [], false, null]
+      ;[gone, come, isStale, open, done] = [[], [], false, null, null]
       untold.clear()
+    },
+    /** All that was read is decided and told; at `at` there is more to do by itself. */
+    rest({ claim, now, planAsOf, at }: Omit<Keeping, 'moreUntold'>): void {
+      done = { epoch: claim.epoch, planAsOf, until: Math.min(at ?? Infinity, now + restMs) }
+    },
+    /** Until when there is nothing to look at; null where there may be. */
+    restsUntil(claim: Claim): number | null {
+      if (!done || isStale || gone.length + come.length > 0) return null
+      if (done.epoch !== claim.epoch || done.planAsOf !== steering?.plan()?.asOf) return null
+      return clock.now() < done.until ? done.until : null
     },
     keep(sitting: Sitting, { claim, now, planAsOf, at, moreUntold }: Keeping): void {
       const { leastMs, times, mostMs } = lookAfter

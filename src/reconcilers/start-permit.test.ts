@@ -148,6 +148,8 @@ test('while a permit holds, no attempt whose agent was not heard is over, unless
         startedAt: null,
         endedAt: null,
         heardAt: null,
+        cause: null,
+        leavesAt: null,
       },
     ]
     const facts: WorkloadFacts = {

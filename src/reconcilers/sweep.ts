@@ -1,3 +1,4 @@
+import { unheardMs } from '#engine/lifecycle/patience.ts'
 import { formatMoney } from '#kit/money.ts'
 import type { NewEvent } from '#model/event.ts'
 import type { Offer } from '#model/offer.ts'
@@ -6,6 +7,10 @@ import type { Provider, Sighting } from '#providers/provider.ts'
 import { memory } from './memory.ts'
 import type { House, Reconciler } from './reconciler.ts'
 import { sideBySide, within } from './side-by-side.ts'
+
+const everyMs = 60_000
+/** So many looks tell of an agent that fell silent: one of them may come late, or not at all. */
+const silentLooks = 3
 
 /** What is nobody's must be so in two looks this far apart. */
 const apartMs = 10_000
@@ -19,15 +24,19 @@ const suspected = memory(() => new Map<string, Map<string, Suspect>>())
 
 /**
  * Finds what carries our tag and has no row: orphans. They cost money and nobody would ever end them; so they are
- * reported and retired. What has a row and is not listed is the other half, and the loop observe sees to that.
+ * reported and retired. What has a row and is not listed is the other half, and the loop observe sees to that. And it has
+ * those looked at whose agents have fallen silent.
  */
 export const sweep: Reconciler = {
   name: 'sweep',
-  everyMs: 60_000,
+  everyMs,
   async turn(house, signal) {
     const { clock } = house
     const claim = await house.store.claims.take('sweep', house.holder, claimSeconds)
     if (!claim) return { status: 'another control plane sweeps' }
+    // Nothing else tells of what is not heard: who decides about it would look minutes later.
+    const silentAt = clock.now() - unheardMs
+    await house.store.agents.fellSilent({ from: silentAt - silentLooks * everyMs, to: silentAt }, clock.now())
     const sites = [...house.providers.values()].flatMap((provider) =>
       provider.sites().map((site) => ({ provider, site })),
     )

@@ -11,7 +11,7 @@ import type { Blobs } from '#providers/blobs/blobs.ts'
 import { createDirectoryBlobs } from '#providers/blobs/directory.ts'
 import type { Store } from '#store/store.ts'
 import { openClock } from './house-clock.ts'
-import { keyPath, openKeys, requireKeyFile, requireSameKey } from './keys.ts'
+import { houseOf, keyPath, openKeys, requireKeyFile, requireSameKey } from './keys.ts'
 import { openLog } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { openHouseStore } from './open-store.ts'
@@ -58,6 +58,6 @@ export async function openBase(
   const metrics = createMetrics({ figures: store.figures, now: clock.now })
   const blobs = createDirectoryBlobs(join(shared, 'blobs'))
   const archive = createLogArchive(blobs)
-  const providers = await openProviders({ home, clock, metrics })
+  const providers = await openProviders({ home, house: houseOf(keys), clock, metrics })
   return { home, shared, id: ids('c'), store, database, providers, blobs, archive, clock, ids, keys, metrics, log }
 }

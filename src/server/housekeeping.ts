@@ -6,8 +6,7 @@ import { contentName, type Blobs } from '#providers/blobs/blobs.ts'
 import { prune } from '#providers/blobs/prune.ts'
 import type { Store } from '#store/store.ts'
 
-const everyMs = 3_600_000
-const dayMs = 24 * everyMs
+const [hourMs, dayMs] = [3_600_000, 24 * 3_600_000]
 
 /** What files of a kind may take in all, and how long a bundle is kept that nobody asks for. */
 const keep = {
@@ -26,11 +25,15 @@ export type Tidying = {
   holder: string
   /** Where the folders of checkpoints are that Isobar keeps. */
   shared: string
+  /** Removes such a folder with all in it. */
+  remove?: (folder: string) => Promise<void>
   keepDays: number
 }
 
+type Keeping = Tidying & { failed: (error: unknown) => void; everyMs?: number }
+
 /** Drops, once an hour, what is kept for a time only. One control plane does it for all. */
-export function keepHouse(using: Tidying & { failed: (error: unknown) => void }): { stop(): Promise<void> } {
+export function keepHouse({ everyMs = hourMs, ...using }: Keeping): { stop(): Promise<void> } {
   const stop = new AbortController()
   const running = (async () => {
     while (!stop.signal.aborted) {
@@ -53,7 +56,8 @@ export async function tidy({ store, blobs, clock, holder, ...using }: Tidying, s
   const goesOn = () => !signal.aborted && clock.now() < until
   const endedMs = using.keepDays * dayMs
   while (goesOn() && (await store.prune({ now: clock.now(), endedMs })));
-  const forgetting = { store, shared: using.shared, before: clock.now() - endedMs }
+  const { shared, remove = removeTree } = using
+  const forgetting = { store, shared, remove, before: clock.now() - endedMs }
   let forgot: Forgot = { more: true, stuck: [] }
   while (goesOn() && forgot.more) forgot = await forget(forgetting)
   if (signal.aborted) return
@@ -64,7 +68,7 @@ export async function tidy({ store, blobs, clock, holder, ...using }: Tidying, s
   if (stuck !== undefined) throw stuck
 }
 
-type Forgetting = Pick<Tidying, 'store' | 'shared'> & { before: number }
+type Forgetting = Required<Pick<Tidying, 'store' | 'shared' | 'remove'>> & { before: number }
 /** Whether there are more to forget, and what kept some from it. */
 type Forgot = { more: boolean; stuck: unknown[] }
 
@@ -72,12 +76,12 @@ type Forgot = { more: boolean; stuck: unknown[] }
  * Forgets some workloads. Their checkpoints go first: nobody would find them once the rows are gone; so those of which
  * they cannot be removed stay.
  */
-async function forget({ store, shared, before }: Forgetting): Promise<Forgot> {
+async function forget({ store, shared, remove, before }: Forgetting): Promise<Forgot> {
   const ids = await store.workloads.expired({ before, most: batch })
   const gone: string[] = []
   const stuck: unknown[] = []
   for (const id of ids)
-    await removeTree(join(shared, 'checkpoints', id)).then(
+    await remove(join(shared, 'checkpoints', id)).then(
       () => gone.push(id),
       (error: unknown) => stuck.push(error),
     )

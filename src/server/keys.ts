@@ -12,6 +12,9 @@ import { secretState } from './state-file.ts'
 const markOf = (keys: ApiKeys): string =>
   createHmac('sha256', keys.credentials).update('the mark of this key').digest('hex')
 
+/** By what providers that several houses share tell whose a thing is: all control planes of a house have one key. */
+export const houseOf = (keys: ApiKeys): string => markOf(keys).slice(0, 12)
+
 /** Refuses a store whose secrets and credentials come from another key: nothing that runs could be spoken to. */
 export async function requireSameKey(secrets: Secrets, keys: ApiKeys, path: string): Promise<void> {
   if (await secrets.sameKey(markOf(keys))) return

@@ -23,7 +23,7 @@ export const reconcilers: readonly Reconciler[] = [observe, admit, launch, follo
 /** Starts the loops; `controlPlanes` are the addresses that agents are given. */
 export function startLoops(
   base: Base,
-  others: Pick<House, 'controlPlanes' | 'movesPerHour' | 'checkpoints'> & { steering: Steering },
+  others: Pick<House, 'controlPlanes' | 'movesPerHour' | 'checkpoints' | 'programs'> & { steering: Steering },
 ): Loops {
   const { store, clock, ids, archive, log, metrics } = base
   const house = {

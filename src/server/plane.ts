@@ -14,6 +14,7 @@ import { startLoops, type Loops } from './loops.ts'
 import { keepPlan, type PlanKeeper } from './market/keep-plan.ts'
 import { createSolver } from './market/solver.ts'
 import { isLoopback, type ServerOptions } from './options.ts'
+import { programsOf } from './programs.ts'
 import { version } from './version.ts'
 
 /** The parts of a control plane that know of each other: its API, its address, its peers and its loops. */
@@ -85,7 +86,8 @@ export async function startWork(
   stack.defer(() => keeper.stop())
   plane.keeper = keeper
   const checkpoints = checkpointsOf(base)
-  const loops = startLoops(base, { controlPlanes: addresses, steering: keeper, movesPerHour, checkpoints })
+  const programs = programsOf({ ...base, checkpoints })
+  const loops = startLoops(base, { controlPlanes: addresses, steering: keeper, movesPerHour, checkpoints, programs })
   stack.defer(() => loops.stop())
   plane.loops = loops
   const housekeeping = keepHouse({ ...base, keepDays, holder: id, failed: failed('could not tidy up') })

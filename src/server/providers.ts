@@ -13,10 +13,10 @@ export type Providers = {
   reading: Map<string, Provider>
 }
 
-type Options = { home: string; clock: Clock; metrics: Metrics }
+type Options = { home: string; house: string; clock: Clock; metrics: Metrics }
 
 /** Opens the providers that the state directory declares. */
-export async function openProviders({ home, clock, metrics }: Options): Promise<Providers> {
+export async function openProviders({ home, house, clock, metrics }: Options): Promise<Providers> {
   const decorated = (provider: Provider): Provider =>
     decorate(provider, {
       clock,
@@ -26,7 +26,7 @@ export async function openProviders({ home, clock, metrics }: Options): Promise<
     })
   const both: Providers = { acting: new Map(), reading: new Map() }
   for (const [name, options] of await readSites(home)) {
-    const provider = await openProvider(name, options, { clock, home })
+    const provider = await openProvider(name, options, { clock, home, house })
     both.acting.set(name, decorated(provider))
     both.reading.set(name, decorated(provider))
   }

@@ -144,3 +144,23 @@ test('a connection that the network forgot is given up after a while, and the ne
   })
   await database.close()
 })
+
+test('what the server is not at work on is not waited for: a question that never came, an answer that was lost', async (t) => {
+  const url = await aDatabase()
+  for (const kind of ['lost', 'half-open'] as const) {
+    const proxy = await openFaultProxy({ target: postgresOf(url), draw: Math.random })
+    t.after(() => proxy.close())
+    const database = await openDatabase({ url: overPort(url, proxy.port), size: 1, patienceMs: 50, askMs: 100 })
+    await database.read((on) => sql`select pg_sleep(0.5)`.execute(on))
+    proxy.trouble([{ kind }])
+    proxy.calm()
+    const began = performance.now()
+    await assert.rejects(
+      database.write((on) => sql`select 1`.execute(on)),
+      StoreUnavailable,
+    )
+    assert.ok(performance.now() - began < 10_000, kind)
+    await database.read((on) => sql`select 1`.execute(on))
+    await database.close()
+  }
+})

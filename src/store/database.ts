@@ -5,7 +5,7 @@ import { type CustomTypesConfig, Pool, types } from 'pg'
 
 import { PreparingDialect } from './dialect.ts'
 import { StoreProblem } from './embedded/store-problem.ts'
-import { breakOff } from './break-off.ts'
+import { backendIsAtWork, breakOff } from './break-off.ts'
 import { codeOf, isCollision, isConnectionFailure, StoreFull, StoreUnavailable } from './store-unavailable.ts'
 
 /** What a query runs on: a pooled connection, or an open transaction. */
@@ -37,6 +37,8 @@ export type DatabaseOptions = {
   patienceMs?: number
   /** How long a query may go unanswered until its connection is taken for lost; longer than any statement may run. */
   silenceMs?: number
+  /** After how long it is asked over another connection whether the server is at work on it. */
+  askMs?: number
 }
 
 const longestStatementMs = 30_000
@@ -54,7 +56,7 @@ const parsers: CustomTypesConfig = {
 }
 
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const { url, size = 10, patienceMs = 5000, silenceMs = longestStatementMs + 5000 } = options
+  const { url, size = 10, patienceMs = 5000, silenceMs = longestStatementMs + 5000, askMs = 4000 } = options
   if (/^\w+:\/\/([^/@]*@)?[^/?]*,|[?&]host=[^&]*(,|%2C)/i.test(url)) throw new StoreProblem(severalHosts)
   const pool = new Pool({
     connectionString: url,
@@ -68,7 +70,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     // One that stands still in a transaction, as a process that is stopped does, must not hold up the others for long.
     idle_in_transaction_session_timeout: 10_000,
   })
-  pool.on('connect', (client) => breakOff(client, silenceMs))
+  const silence = { mostMs: silenceMs, askMs, isAtWork: (pid: number) => backendIsAtWork(url, pid) }
+  pool.on('connect', (client) => breakOff(client, silence))
   pool.on('error', () => {}) // an idle connection broke; the pool drops it, and the next query gets another
   pool.on('connect', (client) => client.on('error', () => {})) // one in use: its query fails, that is enough
   const database = over(new Kysely<unknown>({ dialect: new PreparingDialect(pool) }), patienceMs)

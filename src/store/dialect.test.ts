@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { sql } from 'kysely'
 
 import { aDatabase } from '#rigs/postgres.ts'
-import { type Database, openDatabase } from './database.ts'
+import { type Database, type Executor, openDatabase } from './database.ts'
 import { plannedAnew } from './dialect.ts'
 
 const prepared = async (database: Database, like: string): Promise<number[]> => {
@@ -43,6 +43,34 @@ test('what writes finds its rows by their key, though the table was empty when t
     `.execute(on),
   )
   assert.deepEqual(rows, [{ whole: 0, byKey: 4 }])
+})
+
+test('plans are made anew when their connection is half as old again, and every 30 seconds', async (t) => {
+  let at = 0
+  t.mock.method(performance, 'now', () => at)
+  await using database = await aSmallOne()
+  // What never changes is worked out by who makes a plan: each plan has a number of its own.
+  await database.write((on) =>
+    sql
+      .raw(
+        `create sequence plans; create function number_of_plan() returns bigint language plpgsql immutable
+         as $$ begin return nextval('plans'); end $$`,
+      )
+      .execute(on),
+  )
+  const planOf = async (milliseconds: number): Promise<number> => {
+    at = milliseconds
+    const ask = (on: Executor) => sql<{ plan: number }>`select number_of_plan() + 0 * ${at}::int as plan`.execute(on)
+    return (await database.write(ask)).rows[0]?.plan ?? 0
+  }
+  const seen: number[] = []
+  for (const milliseconds of [0, 240, 260, 630, 650, 1_200, 1_230, 100_000, 129_000, 131_000, 160_000, 162_000])
+    seen.push(await planOf(milliseconds))
+  const first = seen[0] ?? 0
+  assert.deepEqual(
+    seen.map((plan) => plan - first),
+    [0, 0, 1, 1, 2, 2, 3, 4, 4, 5, 5, 6],
+  )
 })
 
 test('a step over whole tables is planned as PostgreSQL does by itself', async () => {

@@ -182,6 +182,8 @@ create table ranks (
   ended_at bigint,
   heard_at bigint,
   report bigint not null default 0,
+  cause jsonb,
+  leaves_at bigint,
   PRIMARY KEY (lease, rank),
   FOREIGN KEY (lease) REFERENCES leases(id) ON DELETE CASCADE
 );

@@ -6,11 +6,11 @@ import type { Event, NewEvent } from '#model/event.ts'
 import type { Lease } from '#model/lease.ts'
 import type { LiveLease } from '#model/live-lease.ts'
 import type { Offer } from '#model/offer.ts'
-import type { Operation } from '#model/operation.ts'
+import type { Operation, OperationClaim } from '#model/operation.ts'
 import type { Decision, Refusal, Start } from '#model/plan.ts'
 import type { Preemption } from '#model/preemption.ts'
 import type { Project } from '#model/project.ts'
-import type { Rank } from '#model/rank.ts'
+import type { ListedRank, Rank } from '#model/rank.ts'
 import type { Replica } from '#model/replica.ts'
 import type { Node, Site, SiteReach } from '#model/site.ts'
 import type { Wants, Workload, WorkloadState } from '#model/workload.ts'
@@ -239,14 +239,8 @@ export type ClaimedOperation = Operation & {
 }
 
 export type Operations = {
-  /** Claims open operations of a kind for `seconds`; others skip them meanwhile. */
-  claim(options: {
-    kind: Operation['kind']
-    holder: string
-    now: number
-    most: number
-    seconds: number
-  }): Promise<ClaimedOperation[]>
+  /** Claims what is open and due; others skip it meanwhile. */
+  claim(options: OperationClaim): Promise<ClaimedOperation[]>
   /** When the next open one of a kind is due or its claim runs out, as far as is known now; null while none is open. */
   nextAt(kind: Operation['kind'], now: number): Promise<number | null>
   /** Done, failed, or again at `retryAt`; with the changes that follow, in one transaction. False: the claim was lost. */
@@ -280,6 +274,10 @@ export type Agents = {
   report(lease: string, report: AgentReport, now: number): Promise<void>
   /** Notes that agents whose long polls are open are there: all of them in one statement. */
   heard(ranks: { lease: string; rank: number }[], now: number): Promise<void>
+  /** Makes workloads due of which an agent was heard last between two instants: it has not been heard since `to`. */
+  fellSilent(last: { from: number; to: number }, now: number): Promise<void>
+  /** When an agent of a live lease at a site was heard last, by `provider/site`; where none ever was, nothing. */
+  heardAt(sites: string[]): Promise<Map<string, number>>
   /** Ends tasks held by this attempt (others are ignored) and leases up to `wanted` more, in one transaction. */
   tasks(
     lease: string,
@@ -288,7 +286,8 @@ export type Agents = {
   ): Promise<{ leased: number[]; over: boolean }>
 }
 
-export type SeenRank = Pick<Rank, 'lease' | 'rank' | 'state' | 'exitCode' | 'startedAt' | 'endedAt'>
+export type SeenRank = Pick<Rank, 'lease' | 'rank' | 'state' | 'exitCode' | 'startedAt' | 'endedAt'> &
+  Partial<Pick<Rank, 'cause' | 'leavesAt'>>
 
 export type Sites = {
   list(): Promise<QueueSnapshot['sites']>
@@ -304,13 +303,10 @@ export type Sites = {
   /** How many nodes of each site are kept for gangs that are to come back to them; sites without any are left out. */
   kept(): Promise<Map<string, number>>
   /**
-   * Of the leases at a site those that a listing shows otherwise than they are known: in a rank that has not exited, or
-   * not at all although it should be there.
+   * Of the leases at a site those that a listing shows otherwise than they are known: in a rank that has not exited (its
+   * state, an earlier end, why it does not start), or not at all although it should be there.
    */
-  differing(
-    site: string,
-    listed: Pick<SeenRank, 'lease' | 'rank' | 'state'>[],
-  ): Promise<(Lease & { ranksSeen: Rank[] })[]>
+  differing(site: string, listed: ListedRank[]): Promise<(Lease & { ranksSeen: Rank[] })[]>
   /** Writes what a listing showed and makes the workloads due. */
   saw(ranks: SeenRank[], now: number): Promise<void>
   /** Which of these tokens have no lease row, or one that is over; `wasHeld`: it was billed, and has gone. */

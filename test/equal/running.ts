@@ -1,4 +1,5 @@
 import { conclude } from '#engine/lifecycle/conclude.ts'
+import { causeOf } from '#model/cause.ts'
 import type { AgentReport } from '#model/agent-protocol.ts'
 import { attemptMoves } from '#model/attempt.ts'
 import type { Change } from '#model/change.ts'
@@ -17,6 +18,9 @@ export const claimOperations: Step = async (pair, draw, told) => {
     now: pair.clock.at,
     most: draw.of([1, 3, 100]),
     seconds: draw.of([5, 60, 0, -1]),
+    sites: siteKeys
+      .filter(() => draw.chance(0.3))
+      .map((site) => ({ site, most: draw.below(3), seconds: draw.of([2.5, 30]) })),
   }
   const claimed = await pair.ask((store) => store.operations.claim(options))
   told.operations.push(...claimed.map(({ id, tries, lease }) => ({ id, tries, lease, holder: options.holder })))
@@ -251,9 +255,18 @@ function aReport(pair: Pair, draw: Draw, rank: number): AgentReport {
 export const agent: Step = async (pair, draw) => {
   const { tables, clock } = pair
   const lease = idOf(draw, tables.leases.all())
-  switch (draw.below(7)) {
+  switch (draw.below(9)) {
     case 0:
       return pair.ask((store) => store.agents.view(lease))
+    case 4: {
+      const last = { from: clock.at - draw.below(60_000), to: clock.at - draw.below(10_000) }
+      return pair.ask((store) => store.agents.fellSilent(last, clock.at))
+    }
+    case 3: {
+      const sites = new Set([...tables.leases.all()].map(({ provider, site }) => `${provider}/${site}`))
+      const asked = [...draw.some([...sites], 2), 'local/x-none']
+      return pair.ask((store) => store.agents.heardAt(asked))
+    }
     case 1: {
       const leases = draw.some(
         [...tables.leases.all()].map(({ id }) => id),
@@ -303,6 +316,8 @@ export const see: Step = async (pair, draw) => {
     exitCode: draw.of([null, 0, 137]),
     startedAt: draw.of([null, clock.at - 5]),
     endedAt: draw.of([null, clock.at]),
+    ...(draw.chance(0.3) && { cause: causeOf(draw.of(['image', 'evicted', 'preempted']), draw.of(['', 'so'])) }),
+    ...(draw.chance(0.3) && { leavesAt: clock.at + draw.below(3) }),
   }))
   const site = draw.of(['local/west', 'local/east', 'local/none'])
   switch (draw.below(5)) {
@@ -313,7 +328,13 @@ export const see: Step = async (pair, draw) => {
       const here = tables.leases.openAt.get(site).flatMap(({ id }) => tables.ranks.byLease.get(id))
       const listed = here
         .filter(() => draw.chance(0.7))
-        .map(({ lease, rank, state }) => ({ lease, rank, state: draw.chance(0.7) ? state : ('lost' as const) }))
+        .map(({ lease, rank, state }) => ({
+          lease,
+          rank,
+          state: draw.chance(0.7) ? state : ('lost' as const),
+          ...(draw.chance(0.3) && { cause: draw.of(['image', 'evicted']) }),
+          ...(draw.chance(0.3) && { leavesAt: clock.at + draw.below(3) }),
+        }))
       return pair.ask((store) => store.sites.differing(site, listed))
     }
     case 3: {

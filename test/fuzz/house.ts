@@ -4,6 +4,7 @@ import { join } from 'node:path'
 
 import { coverageText, type CoverageCounts, createCoverage, statesText } from '#simulator/house/coverage.ts'
 import { storyOf } from '#simulator/house/draw.ts'
+import { holesText } from '#simulator/house/holes.ts'
 import { onMemory } from '#simulator/house/on-memory.ts'
 import { type Ending, runStory } from '#simulator/house/run.ts'
 import { shrink } from '#simulator/house/shrink.ts'
@@ -46,7 +47,8 @@ if (options.seed !== undefined || options.replay !== undefined) process.exit(awa
 const sum = options.jobs > 1 ? await inProcesses() : await inThisProcess()
 if (process.send) process.send(sum, () => process.exit(0))
 else {
-  console.log(`\n${options.states ? statesText(sum.coverage) : coverageText(sum.coverage)}\n\n${progress(sum)}`)
+  console.log(`\n${options.states ? statesText(sum.coverage) : coverageText(sum.coverage)}\n`)
+  console.log(`${holesText(sum.coverage)}\n\n${progress(sum)}`)
   if (sum.failed.length > 0) console.log(`failed: ${sum.failed.sort((one, other) => one - other).join(' ')}`)
   process.exit(sum.failed.length > 0 ? 1 : 0)
 }

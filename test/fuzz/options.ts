@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-import { measures } from '#simulator/house/draw.ts'
+import { measures } from '#simulator/house/measure.ts'
 
 /** What `npm run fuzz:house` is told. */
 export type Options = ReturnType<typeof readOptions>

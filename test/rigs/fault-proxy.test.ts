@@ -13,9 +13,11 @@ import { openFaultProxy } from './fault-proxy.ts'
 /** A server that answers each piece with `name` before it, and a proxy before that. */
 async function aWay(t: TestContext, { seed = 'way', name = '' } = {}) {
   const heard: string[] = []
+  let gone = 0
   const serverOf = async (prefix: string) => {
     const server = createServer((socket) => {
       socket.on('error', () => {})
+      socket.once('close', () => gone++)
       socket.on('data', (piece) => {
         heard.push(piece.toString())
         socket.write(prefix + piece.toString())
@@ -28,7 +30,7 @@ async function aWay(t: TestContext, { seed = 'way', name = '' } = {}) {
   }
   const proxy = await openFaultProxy({ target: await serverOf(name), draw: createRandom(seed).next })
   t.after(() => proxy.close())
-  return { proxy, heard, serverOf, dial: () => dial(t, proxy.port) }
+  return { proxy, heard, gone: () => gone, serverOf, dial: () => dial(t, proxy.port) }
 }
 
 async function dial(t: TestContext, port: number) {
@@ -102,10 +104,45 @@ test('a connection that is lost stays silent when all is well, and the next one 
 test('a reply is cut in its middle: so many bytes come, and then the connection breaks', async (t) => {
   const { proxy, dial: open } = await aWay(t)
   const one = await open()
-  proxy.trouble([{ kind: 'cut', afterBytes: 7 }])
+  proxy.trouble([{ kind: 'cut', of: 'reply', afterBytes: 7 }])
   one.say('one two three')
   await until('it breaks', () => one.ended() !== null)
   assert.deepEqual([one.said(), one.ended()], ['one two', 'ECONNRESET'])
+})
+
+test('a request is cut in its middle: so much of it gets there, and both sides hear that the connection broke', async (t) => {
+  const { proxy, heard, dial: open } = await aWay(t)
+  const one = await open()
+  proxy.trouble([{ kind: 'cut', of: 'request', afterBytes: 7 }])
+  one.say('one two three')
+  await until('it breaks', () => one.ended() !== null)
+  assert.deepEqual([heard.join(''), one.ended()], ['one two', 'ECONNRESET'])
+})
+
+test('a connection is half open: the target hears that it is over, who dialled hears nothing for ever', async (t) => {
+  const { proxy, gone, dial: open } = await aWay(t)
+  const one = await open()
+  one.say('hello')
+  await one.hears('hello')
+  proxy.trouble([{ kind: 'half-open' }])
+  await until('the target is told', () => gone() === 1)
+  one.say('anybody?')
+  proxy.calm()
+  await aMoment()
+  assert.deepEqual([one.said(), one.ended()], ['hello', null])
+})
+
+test('what is said while a piece is late comes in one piece with what was said before it came', async (t) => {
+  const { proxy, heard, dial: open } = await aWay(t)
+  const one = await open()
+  proxy.trouble([{ kind: 'late', mostMs: 200 }])
+  for (const word of ['one ', 'two ', 'three ', 'four']) {
+    one.say(word)
+    await sleep(2)
+  }
+  proxy.calm()
+  await until('all is there', () => heard.join('') === 'one two three four')
+  assert.ok(heard.length < 4, heard.join('|'))
 })
 
 test('refused connections break at once', async (t) => {

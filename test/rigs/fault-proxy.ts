@@ -1,9 +1,13 @@
 import { createServer, connect, type Socket, type TcpNetConnectOpts, type IpcNetConnectOpts } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** What the way between two programs does to one connection. What comes through at all comes in order, as over TCP. */
+/**
+ * What the way between two programs does to one connection. Of packets that are dropped or come out of order TCP lets a
+ * program see no more than this: bytes come late, in other pieces, up to some point or not at all; and one connection's
+ * come after another's, though they were sent before. Within a connection what comes through comes in order.
+ */
 export type Fault =
-  /** Each piece waits for a time of its own up to this, so that one connection's words come after another's. */
+  /** Each piece waits for a time of its own up to this, so that one connection's words come after another's, and what was said meanwhile comes in one piece. */
   | { kind: 'late'; mostMs: number }
   /** So many bytes at a time. */
   | { kind: 'trickle'; bytes: number; everyMs: number }
@@ -13,8 +17,10 @@ export type Fault =
   | { kind: 'mute' }
   /** Nothing comes through, neither now nor when all is well, as when a router forgot the connection. Nobody is told. */
   | { kind: 'lost' }
-  /** Broken after so many bytes of what the target says next. */
-  | { kind: 'cut'; afterBytes: number }
+  /** The same, and only the target is told: it is half open, as when a machine starts anew. */
+  | { kind: 'half-open' }
+  /** Broken after so many bytes of what is said next: by the target, or to it. */
+  | { kind: 'cut'; of: 'request' | 'reply'; afterBytes: number }
   /** Broken at once. */
   | { kind: 'refuse' }
 
@@ -102,7 +108,7 @@ class Link {
   readonly #draw: () => number
   #fault: Fault | null = null
   #turned = Promise.withResolvers<void>()
-  #leftOfReply = Infinity
+  #left = Infinity
 
   constructor(client: Socket, target: Socket, draw: () => number) {
     this.#client = client
@@ -118,10 +124,11 @@ class Link {
 
   /** The fault from now on; null: none. */
   meet(fault: Fault | null): void {
-    if (this.#fault?.kind === 'lost') return
+    if (this.#isForgotten()) return
     this.#fault = fault
-    this.#leftOfReply = fault?.kind === 'cut' ? fault.afterBytes : Infinity
+    this.#left = fault?.kind === 'cut' ? fault.afterBytes : Infinity
     if (fault?.kind === 'refuse') this.#break()
+    if (fault?.kind === 'half-open') reset(this.#target)
     this.#turned.resolve()
     this.#turned = Promise.withResolvers<void>()
   }
@@ -130,6 +137,10 @@ class Link {
     this.#fault = null
     this.#turned.resolve()
     this.#break()
+  }
+
+  #isForgotten(): boolean {
+    return this.#fault?.kind === 'lost' || this.#fault?.kind === 'half-open'
   }
 
   #break(): void {
@@ -152,7 +163,7 @@ class Link {
   /** Resolves when something of this way may come through. */
   async #open(way: Way): Promise<void> {
     const closes = way === 'out' ? 'deaf' : 'mute'
-    while (this.#fault?.kind === 'lost' || this.#fault?.kind === closes) await this.#turned.promise
+    while (this.#isForgotten() || this.#fault?.kind === closes) await this.#turned.promise
   }
 
   async #pass(piece: Buffer, way: Way, to: Socket): Promise<void> {
@@ -166,13 +177,14 @@ class Link {
       await Promise.race([sleep(everyMs), this.#turned.promise])
     }
     await this.#open(way)
-    if (way === 'back' && rest.length > this.#leftOfReply) {
-      await write(to, rest.subarray(0, this.#leftOfReply))
+    const isCut = this.#fault?.kind === 'cut' && this.#fault.of === (way === 'out' ? 'request' : 'reply')
+    if (isCut && rest.length > this.#left) {
+      await write(to, rest.subarray(0, this.#left))
       // A reset takes away what the kernel still holds: this much shall arrive.
       await sleep(5)
       return this.#break()
     }
-    if (way === 'back') this.#leftOfReply -= rest.length
+    if (isCut) this.#left -= rest.length
     await write(to, rest)
   }
 }

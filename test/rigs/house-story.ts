@@ -15,7 +15,7 @@ import { aSite } from './watched-world.ts'
 
 /** A whole house under a story that a test tells step by step; all invariants are looked at on the way. */
 export type HouseStory = AsyncDisposable &
-  Pick<World, 'cloud' | 'clock' | 'network' | 'ask'> & {
+  Pick<World, 'cloud' | 'clock' | 'network' | 'ask' | 'ranks'> & {
     checkers: Checkers
     tables(): Tables
     /** Asks over the API, while time goes on; what is not answered with a good status is thrown. */
@@ -163,6 +163,9 @@ const checkersOf = (world: World, away: ReadonlySet<string>, bounds: Partial<Bou
       clock: world.clock,
       clouds: new Map([['simulated', world.cloud]]),
       calls: world.watch.taken,
+      offered: world.watch.offered,
+      asked: world.watch.asked,
+      decisions: world.decisions.taken,
       agentsOf: world.ranks.agentsOf,
       able: (site) =>
         !(site !== undefined && away.has(site)) &&

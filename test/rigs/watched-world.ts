@@ -12,6 +12,7 @@ import { observe } from '#reconcilers/observe.ts'
 import { retire } from '#reconcilers/retire.ts'
 import { sweep } from '#reconcilers/sweep.ts'
 import { createFakeClock, type FakeClock } from '#simulator/fake-clock.ts'
+import { createDecisions } from '#simulator/house/invariants/decisions.ts'
 import { createInvariants } from '#simulator/house/invariants/all.ts'
 import { type Checkers, createCheckers, type Sources } from '#simulator/house/invariants/invariants.ts'
 import { readTables } from '#simulator/house/invariants/postgres-tables.ts'
@@ -69,7 +70,8 @@ export async function aWatchedWorld({
   const clock = createFakeClock()
   const { store, tables, close } = await (inMemory ? storeInMemory(clock) : storeOnPostgres(clock))
   const reconcilers = [observe, admit, launch, follow, retire, meter, sweep]
-  const world = createWorld({ store, clock, reconcilers, seed, tickMs, ...simulated })
+  const decisions = createDecisions(tables)
+  const world = createWorld({ store: decisions.of(store), clock, reconcilers, seed, tickMs, ...simulated })
   const { providers } = world.house
   const watch = createWatch({ clock, tables })
   for (const [name, provider] of providers) providers.set(name, watch.of(provider, 'world'))
@@ -80,7 +82,9 @@ export async function aWatchedWorld({
       events: store.events,
       clock,
       clouds: new Map([['simulated', cloud]]),
+      ...watch,
       calls: watch.taken,
+      decisions: decisions.taken,
       able: (site) => site === undefined || !away.has(site),
       bounds,
     },

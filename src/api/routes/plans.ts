@@ -91,7 +91,12 @@ export function planRoutes(app: Api, house: ApiHouse, submit: Submit): void {
         difference,
         next: ['isobar plan <file>'],
       })
-    const rows = await submit(workloads)
+    const rows = await submit(workloads).catch(async (error: unknown) => {
+      // Somebody else, or the same request at another control plane, may have applied it this moment.
+      const others = await madeBefore(house, planned)
+      if (!others) throw error
+      return others
+    })
     await house.store.plans.applied(plan.id, house.clock.now())
     return c.json({ workloads: rows.map(workloadView) }, 201)
   })

@@ -4,13 +4,14 @@ import type { Lease } from '#model/lease.ts'
 import { siteOf, type LiveAttempt, type WorkloadFacts } from './facts.ts'
 import type { Ending } from './ending.ts'
 import type { Verdict } from './judge.ts'
+import { isGivenBack } from './unheard.ts'
 import { movesTo } from './moves-to.ts'
 
 /** Moves the news of an attempt that lives up to its lease and itself, or sends it on its way down. */
 export function liveChanges(
   attempt: LiveAttempt,
   verdict: Extract<Verdict, { is: 'live' }>,
-  ending: Ending | null,
+  { ending, now }: { ending: Pick<Ending, 'reason'> | null; now: number },
 ): Change[] {
   const { id, lease } = attempt
   const changes = taken(attempt)
@@ -19,6 +20,12 @@ export function liveChanges(
     if (attempt.ready) changes.push({ change: 'attempt-ready', id, ready: false })
   }
   if (ending || attempt.state === 'stopping') return [...changes, ...retire(lease)]
+  // Nobody knows what it does: its site is to say that nothing is left of it before it starts anew.
+  const isOver = verdict.unheard !== null && now >= verdict.unheard.until
+  if (isOver || isGivenBack(attempt)) {
+    if (attempt.ready) changes.push({ change: 'attempt-ready', id, ready: false })
+    return [...changes, ...retire(lease)]
+  }
   if (verdict.up && (lease.state === 'wanted' || lease.state === 'starting'))
     changes.push({ change: 'lease', id: lease.id, to: 'held' })
   if (verdict.running && attempt.state === 'starting')

@@ -7,7 +7,7 @@ import type { Rank } from '#model/rank.ts'
 import type { Workload } from '#model/workload.ts'
 import type { Facts } from '#store/store.ts'
 import { aJob, aNow, anArray, aReplica, aService } from '#test/builders.ts'
-import { silenceMs } from './patience.ts'
+import { beginPatienceMs, silenceMs, startingPatienceMs } from './patience.ts'
 import { conclude } from './conclude.ts'
 import type { LiveAttempt, WorkloadFacts } from './facts.ts'
 
@@ -22,6 +22,8 @@ const aRank = (fields: Partial<Rank> = {}): Rank => ({
   startedAt: aNow,
   endedAt: null,
   heardAt: aNow,
+  cause: null,
+  leavesAt: null,
   ...fields,
 })
 
@@ -273,7 +275,7 @@ test('a site that refuses our credential is not away: only agents that fell sile
       id: 'w-job',
       reason: 'local/west refuses our credential since 23:45:00 UTC; what runs there is left alone',
     },
-    { change: 'look-again', id: 'w-job', at: aNow + 300_000 },
+    { change: 'look-again', id: 'w-job', at: aNow + 540_000 },
   ])
   assert.ok(short(concluded(aNow - 60_000)).includes('lease lost'))
 })
@@ -288,6 +290,15 @@ test('an attempt that does not get up is withdrawn and its site left alone for a
   assert.deepEqual(short(changes), ['attempt refused', 'lease stopping', 'retire', 'replica-waits', 'workload queued'])
   const waits = changes.find((change) => change.change === 'replica-waits')
   assert.ok((waits?.avoid['local/west'] ?? 0) > aNow + 120_000)
+})
+
+test('nodes have their time to come up from when they were ordered, not from when their order began to wait', () => {
+  const job = { ...aJob(), state: 'starting' as const }
+  const lease = aLease({ state: 'starting', startedAt: aNow + 100_000 })
+  const attempt = anAttempt(job, { state: 'starting', ready: false, lease, ranks: [aRank({ state: 'expected' })] })
+  const facts = someFacts(job, { attempts: [attempt] })
+  assert.deepEqual(conclude(facts, aNow + 120_000), [{ change: 'look-again', id: 'w-job', at: aNow + 220_000 }])
+  assert.ok(short(conclude(facts, aNow + 220_000)).includes('attempt refused'))
 })
 
 test('an attempt has as long to get up as its site says, and as long as it is known', () => {
@@ -446,4 +457,22 @@ test('an array whose workers end again and again before its tasks is given up, a
     changes.filter(({ change }) => change === 'replica-done'),
     [{ change: 'replica-done', workload: array.id, replica: 0 }],
   )
+})
+
+test('ranks that are up and cannot begin hold their nodes for ten minutes and no longer, and one is told of its secrets', () => {
+  const job = { ...aJob({ secrets: ['TOKEN'] }), state: 'starting' as const }
+  const ranks = [aRank({ state: 'arrived', startedAt: null })]
+  const attempt = anAttempt(job, { state: 'starting', ready: false, ranks })
+  const at = (now: number): Change[] =>
+    conclude(
+      running(job, [], { attempts: [{ ...attempt, ranks: ranks.map((one) => ({ ...one, heardAt: now })) }] }),
+      now,
+    )
+  const limit = aNow + startingPatienceMs + beginPatienceMs
+  assert.ok(!short(at(limit - 1)).includes('workload stopping'))
+  assert.deepEqual(looks(at(limit - 1)), { change: 'look-again', id: 'w-job', at: limit })
+  const over = at(limit)
+  assert.ok(short(over).includes('workload stopping'))
+  const told = over.find((change) => change.change === 'workload')
+  assert.match(told?.change === 'workload' ? told.reason : '', /could not begin for 10m: .*\(TOKEN\).*isobar secret/)
 })

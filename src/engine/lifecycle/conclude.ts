@@ -7,6 +7,7 @@ import { warn } from './budget.ts'
 import { endingOf, type Ending } from './ending.ts'
 import { type LiveAttempt, type WorkloadFacts } from './facts.ts'
 import { judge, outOfReach } from './judge.ts'
+import { type Leaving, leavingOf } from './leaving.ts'
 import { lookAgainAt } from './look-again.ts'
 import { nextTry, type Judged, type NextTry } from './next-try.ts'
 import { reviveArray, workloadChanges } from './workload-changes.ts'
@@ -24,7 +25,9 @@ export function conclude(facts: WorkloadFacts, now: number): Change[] {
   return [
     ...facts.leftovers.flatMap((lease) => leftoverChanges(lease, facts, now)),
     ...judged.flatMap(({ attempt, verdict }) =>
-      verdict.is === 'live' ? liveChanges(attempt, verdict, ending) : overChanges(attempt, verdict, facts),
+      verdict.is === 'live'
+        ? liveChanges(attempt, verdict, { ending: ending ?? leavesNow(attempt, facts, now), now })
+        : overChanges(attempt, verdict, facts),
     ),
     ...judged.filter(({ attempt }) => attempt.replica !== revived?.replica).flatMap(replicaChanges),
     ...(revived?.next === 'waits' ? [waits(facts.workload.id, revived.replica, revived)] : []),
@@ -32,6 +35,12 @@ export function conclude(facts: WorkloadFacts, now: number): Change[] {
     ...warn(facts, now),
     { change: 'look-again', id: facts.workload.id, at: lookAgainAt(facts, now) },
   ]
+}
+
+/** The site takes some of it away, and no more than its grace is left. */
+function leavesNow(attempt: LiveAttempt, facts: WorkloadFacts, now: number): Leaving | null {
+  const leaving = leavingOf(attempt, facts)
+  return leaving && now >= leaving.endBy ? leaving : null
 }
 
 function judgeOne(attempt: LiveAttempt, facts: WorkloadFacts, at: { ending: Ending | null; now: number }): Judged {

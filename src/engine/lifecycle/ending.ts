@@ -1,7 +1,9 @@
 import { formatDuration } from '#kit/duration.ts'
 import { formatMoney } from '#kit/money.ts'
 import { spentAt } from './budget.ts'
-import type { WorkloadFacts } from './facts.ts'
+import { siteOf, type WorkloadFacts } from './facts.ts'
+import { startingLimit } from './judge.ts'
+import { beginPatienceMs } from './patience.ts'
 
 /** Why a workload must come to an end now, and as what. */
 export type Ending = { as: 'stopped' | 'held' | 'failed'; reason: string; exitCode?: number }
@@ -46,5 +48,25 @@ export function limitsOf(facts: WorkloadFacts, now: number): Limit[] {
     const reason = `its budget of ${formatMoney(limit)} is used up`
     limits.push({ at: spentAt(facts, limit, now), ending: { as: 'stopped', reason } })
   }
-  return limits
+  return [...limits, beginning(facts)]
+}
+
+/**
+ * All ranks of an attempt are up and cannot begin: a secret that they need was removed, or is sealed with another key. They
+ * ask again until somebody has put it right, but hold their nodes meanwhile, and not for ever.
+ */
+function beginning({ workload, attempts, sites }: WorkloadFacts): Limit {
+  const waiting = attempts.filter(
+    ({ state, ranks }) => state === 'starting' && ranks.length > 0 && ranks.every((rank) => rank.state === 'arrived'),
+  )
+  const { secrets } = workload.spec
+  const why =
+    secrets.length === 0
+      ? ''
+      : `: not all of its secrets can be opened (${secrets.join(', ')}): isobar secret list, then secret set what is missing, and submit it again`
+  const reason = `its ranks were up and could not begin for ${formatDuration(beginPatienceMs)}${why}`
+  const at = Math.min(
+    ...waiting.map((attempt) => startingLimit(attempt, sites[siteOf(attempt.lease)]) + beginPatienceMs),
+  )
+  return { at, ending: { as: 'failed', reason, exitCode: 1 } }
 }

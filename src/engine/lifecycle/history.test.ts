@@ -245,6 +245,8 @@ function place(world: World): void {
       startedAt: null,
       endedAt: null,
       heardAt: null,
+      cause: null,
+      leavesAt: null,
     })),
   })
 }

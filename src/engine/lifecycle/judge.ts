@@ -1,12 +1,17 @@
 import type { AttemptState } from '#model/attempt.ts'
+import { sayCause } from '#model/cause.ts'
 import type { Rank } from '#model/rank.ts'
+import { timeOf } from './clock-text.ts'
 import { siteOf, type LiveAttempt, type SiteFacts, type WorkloadFacts } from './facts.ts'
+import { takenRanks } from './leaving.ts'
+import { givenUp, isGivenBack, type Unheard, unheardOf } from './unheard.ts'
 import { failurePauseMs, orderPatienceMs, silenceMs, startingPatienceMs } from './patience.ts'
 
 /** What has become of an attempt. */
 export type Verdict =
-  | { is: 'live'; up: boolean; running: boolean; ready: boolean }
-  /** `lost`: its site answers and shows these ranks as lost, and no others. `fence`: its capacity may still be there, out of reach; it must be retired when the site is back. */
+  /** `unheard`: an agent of it says nothing, though its site answers. */
+  | { is: 'live'; up: boolean; running: boolean; ready: boolean; unheard: Unheard | null }
+  /** `lost`: its site answers and shows these ranks as lost, or takes their nodes away, and no others. `fence`: its capacity may still be there, out of reach; it must be retired when the site is back. */
   | { is: 'over'; state: EndState; exitCode?: number; reason: string; lost?: number[]; fence: boolean }
 
 type EndState = Extract<AttemptState, 'succeeded' | 'failed' | 'stopped' | 'refused' | 'lost'>
@@ -18,15 +23,19 @@ export function judge(attempt: LiveAttempt, facts: WorkloadFacts, now: number): 
   const over =
     attempt.state === 'stopping'
       ? whileStopping(attempt, site, now)
-      : (exited(attempt, facts, now) ?? gone(attempt, site, now) ?? tooLate(attempt, site, now))
-  return over ? { ...over, fence: outOfReach(attempt.lease, facts, now) } : alive(attempt, facts)
+      : isGivenBack(attempt)
+        ? afterReturn(attempt, site, now)
+        : (exited(attempt, facts, now) ?? gone(attempt, site, now) ?? tooLate(attempt, site, now))
+  return over ? { ...over, fence: outOfReach(attempt.lease, facts, now) } : alive(attempt, facts, now)
 }
 
-function alive({ state, ranks }: LiveAttempt, { workload }: WorkloadFacts): Verdict {
+function alive(attempt: LiveAttempt, { workload, sites }: WorkloadFacts, now: number): Verdict {
+  const { state, ranks, lease } = attempt
   const up = ranks.every((rank) => rank.state !== 'expected' && rank.state !== 'lost')
   const running = state === 'running' || ranks.every((rank) => rank.state === 'running' || rank.state === 'exited')
   const ready = running && (workload.kind !== 'service' || ranks.every((rank) => rank.ready))
-  return { is: 'live', up, running, ready: ready && state !== 'stopping' }
+  const unheard = unheardOf(attempt, sites[siteOf(lease)], now)
+  return { is: 'live', up, running, ready: ready && state !== 'stopping' && !isGivenBack(attempt), unheard }
 }
 
 /** One rank that fails ends its gang with its code; a gang succeeds when all ranks have; a service should never end. */
@@ -50,8 +59,13 @@ const failure = (rank: Rank, ranks: number) =>
     is: 'over',
     state: 'failed',
     exitCode: codeOf(rank),
-    reason: ranks > 1 ? `rank ${rank.rank} exited with ${codeOf(rank)}` : `exited with ${codeOf(rank)}`,
+    reason: withCause(
+      ranks > 1 ? `rank ${rank.rank} exited with ${codeOf(rank)}` : `exited with ${codeOf(rank)}`,
+      rank,
+    ),
   }) as const
+
+const withCause = (what: string, { cause }: Rank): string => (cause ? `${what}: ${sayCause(cause)}` : what)
 
 /**
  * From when on a rank's failure counts. Where a node is lost, the others of its gang fail for want of it, and often that
@@ -76,12 +90,24 @@ function gone(attempt: LiveAttempt, site: SiteFacts | undefined, now: number): O
   const shown = attempt.ranks.filter((rank) => rank.state === 'lost')
   const lost = shown.map(({ rank }) => rank)
   const first = shown.find((rank) => silent(rank, now))
-  if (first) return { is: 'over', state: 'lost', reason: `${name} lost rank ${first.rank}`, lost }
-  if (attempt.lease.state === 'wanted' || !outOfPatience(site, now) || !allSilent(attempt, now)) return null
+  if (first) return { is: 'over', state: 'lost', reason: withCause(`${name} lost rank ${first.rank}`, first), lost }
+  if (attempt.lease.state === 'wanted') return null
+  return outOfSight(attempt, site, now)
+}
+
+/** Its site has not answered for longer than its patience, and its agents are silent. */
+function outOfSight(attempt: LiveAttempt, site: SiteFacts | undefined, now: number): Over | null {
+  if (!outOfPatience(site, now) || !allSilent(attempt, now)) return null
   // Who lets us in no more is not away: that alone tells nothing of what runs there, and where no agent ever reported, nothing else does.
   if (site.reach === 'denied' && attempt.ranks.some(neverHeard)) return null
-  const reason = `${name} has not answered since ${timeOf(site.since)}, longer than its patience, and its agents are silent`
+  const reason = `${siteOf(attempt.lease)} has not answered since ${timeOf(site.since)}, longer than its patience, and its agents are silent`
   return { is: 'over', state: 'lost', reason }
+}
+
+/** Its nodes were given back because an agent was not heard: how its ranks end on their way out is not their own doing. */
+function afterReturn(attempt: LiveAttempt, site: SiteFacts | undefined, now: number): Over | null {
+  if (attempt.lease.state !== 'gone') return outOfSight(attempt, site, now)
+  return { is: 'over', state: 'lost', ...givenUp(attempt, now) }
 }
 
 /** An attempt that does not get up in time is withdrawn; nothing has run yet, so another site may try. */
@@ -92,22 +118,29 @@ function tooLate(attempt: LiveAttempt, site: SiteFacts | undefined, now: number)
   const until = startingLimit(attempt, site)
   if (now < until) return null
   const name = siteOf(attempt.lease)
-  const reason = away ? `${name} does not answer` : `not all nodes were up after ${upWithin(site) / 1000} s on ${name}`
-  return { is: 'over', state: 'refused', reason }
+  if (away) return { is: 'over', state: 'refused', reason: `${name} does not answer` }
+  const late = `not all nodes were up after ${upWithin(site) / 1000} s on ${name}`
+  const held = hindered(attempt)
+  return { is: 'over', state: 'refused', reason: held ? withCause(`${late}; rank ${held.rank}`, held) : late }
 }
+
+/** The first rank of which it is known why it does not start. */
+export const hindered = ({ ranks }: LiveAttempt): Rank | undefined =>
+  ranks.find(({ state, cause }) => state === 'expected' && cause !== null)
 
 const upWithin = (site: SiteFacts | undefined): number => site?.upWithinMs ?? startingPatienceMs
 
-/** When an attempt that is not up is withdrawn. */
+/** When an attempt that is not up is withdrawn. Its nodes have their time from when they were ordered: many may wait for that. */
 export function startingLimit(attempt: LiveAttempt, site: SiteFacts | undefined): number {
-  const patient = attempt.createdAt + upWithin(site)
+  const patient = (attempt.lease.startedAt ?? attempt.createdAt) + upWithin(site)
   if (site === undefined || site.reach === 'reachable') return patient
   return Math.min(patient, Math.max(attempt.createdAt, site.since) + orderPatienceMs)
 }
 
 /** On its way down it is over when nothing of it is left that anyone could see. */
 function whileStopping(attempt: LiveAttempt, site: SiteFacts | undefined, now: number): Over | null {
-  const over = { is: 'over', state: 'stopped', reason: attempt.reason } as const
+  const lost = takenRanks(attempt)
+  const over = { is: 'over', state: 'stopped', reason: attempt.reason, ...(lost.length > 0 && { lost }) } as const
   const { state } = attempt.lease
   if (state === 'gone' || state === 'refused' || state === 'lost') return over
   if (attempt.ranks.every((rank) => rank.state === 'exited' || (rank.state === 'lost' && silent(rank, now))))
@@ -132,11 +165,3 @@ const allSilent = (attempt: LiveAttempt, now: number) =>
 
 /** Where no agent reports, the provider's word is all there is, and its reader has looked twice. */
 const silent = (rank: Rank, now: number): boolean => rank.heardAt === null || now >= rank.heardAt + silenceMs
-
-/** `12:04:05 UTC`. Written out by hand: the engine has no clock and no calendar of its own. */
-export function timeOf(at: number): string {
-  const seconds = Math.floor(at / 1000) % 86_400
-  return `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)} UTC`
-}
-
-const two = (value: number): string => String(value).padStart(2, '0')

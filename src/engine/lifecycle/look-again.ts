@@ -2,7 +2,9 @@ import { warningAt } from './budget.ts'
 import { limitsOf } from './ending.ts'
 import { siteOf, type LiveAttempt, type WorkloadFacts } from './facts.ts'
 import { believedAt, startingLimit } from './judge.ts'
-import { closeLookMs, idleLookMs, silenceMs } from './patience.ts'
+import { leavingOf } from './leaving.ts'
+import { closeLookMs, idleLookMs, silenceMs, unheardMs, watchMs } from './patience.ts'
+import { unheardOf } from './unheard.ts'
 
 /** The next instant after `now` at which something may change although nothing reports. */
 export function lookAgainAt(facts: WorkloadFacts, now: number): number {
@@ -12,19 +14,24 @@ export function lookAgainAt(facts: WorkloadFacts, now: number): number {
     now + (close && facts.attempts.length > 0 ? closeLookMs : idleLookMs),
     ...limitsOf(facts, now).map(({ at }) => at),
     warningAt(facts, now),
-    ...facts.attempts.flatMap((attempt) => timesOf(attempt, facts)),
+    ...facts.attempts.flatMap((attempt) => timesOf(attempt, facts, now)),
   ]
   if (workload.spec.duration.maximumMs !== undefined) times.push(now + workload.spec.duration.maximumMs)
   return Math.min(...times.filter((time) => time > now))
 }
 
-function timesOf(attempt: LiveAttempt, facts: WorkloadFacts): number[] {
+function timesOf(attempt: LiveAttempt, facts: WorkloadFacts, now: number): number[] {
   const site = facts.sites[siteOf(attempt.lease)]
   const times = attempt.state === 'starting' ? [startingLimit(attempt, site)] : []
   const away = site !== undefined && site.reach !== 'reachable'
+  const leaving = attempt.state === 'stopping' ? null : leavingOf(attempt, facts)
+  if (leaving) times.push(leaving.endBy)
   if (away) times.push(site.since + site.patienceMs)
+  const unheard = unheardOf(attempt, site, now)
+  if (unheard) times.push(now + watchMs, unheard.until)
   for (const rank of attempt.ranks)
     if (rank.state === 'exited') times.push(believedAt(rank, attempt.ranks))
     else if (rank.heardAt !== null && (away || rank.state === 'lost')) times.push(rank.heardAt + silenceMs)
+    else if (rank.heardAt !== null && now >= rank.heardAt + silenceMs) times.push(rank.heardAt + unheardMs)
   return times
 }

@@ -41,8 +41,8 @@ export function nextTry(ended: Ended, facts: WorkloadFacts, now: number): NextTr
         ...again(ended, now),
         avoid: avoiding(ended.replica.avoid, siteOf(ended.attempt.lease), now),
       }
-    case 'stopped':
-      return { next: 'waits', ...again(ended, now) }
+    case 'stopped': // in good order, before its site took it away: that is a loss of its kind
+      return ended.verdict.lost ? afterLoss(ended, facts, now) : { next: 'waits', ...again(ended, now) }
   }
 }
 

@@ -1,6 +1,9 @@
 /** How long an attempt may take until all its ranks are up, where its site says nothing else. After that another is tried. */
 export const startingPatienceMs = 120_000
 
+/** How long ranks that are all up may wait for what they need to begin. */
+export const beginPatienceMs = 600_000
+
 /** How long an order may wait for a site that does not answer before it goes elsewhere: nothing runs there yet. */
 export const orderPatienceMs = 10_000
 
@@ -10,11 +13,21 @@ export const orderPatienceMs = 10_000
  */
 export const silenceMs = 8_000
 
+/** A live attempt whose agent was not heard for so long is told of, and looked at this often until it is, or is given up. */
+export const unheardMs = 60_000
+export const watchMs = 30_000
+
+/**
+ * How long an agent may not be heard though its site answers until its nodes are given back, if its site's patience is not
+ * longer: `one` where others of its site are heard all the time, `all` where none is. Then it is likely not they.
+ */
+export const agentPatienceMs = { one: 300_000, all: 900_000 }
+
 /** The failure of one rank waits so long for the news that another one is lost: a little longer than between two listings. */
 export const failurePauseMs = 3_000
 
 /** A live workload is looked at so often even if nothing is expected: a net below the nudges. */
-export const idleLookMs = 300_000
+export const idleLookMs = 540_000
 
 /** … and so often while it is on its way down. */
 export const closeLookMs = 5_000

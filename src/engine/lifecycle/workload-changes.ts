@@ -1,11 +1,15 @@
 import { backoffMs } from '#kit/backoff.ts'
+import { sayCause } from '#model/cause.ts'
 import type { Change } from '#model/change.ts'
 import { workloadMoves, type WorkloadState } from '#model/workload.ts'
 import { overChanges } from './attempt-changes.ts'
 import type { Ending } from './ending.ts'
-import { allTasksEnded, siteOf, type WorkloadFacts } from './facts.ts'
-import { outOfReach, timeOf } from './judge.ts'
+import { allTasksEnded, siteOf, type LiveAttempt, type WorkloadFacts } from './facts.ts'
+import { timeOf } from './clock-text.ts'
+import { hindered, outOfReach, type Verdict } from './judge.ts'
+import { leavingOf } from './leaving.ts'
 import { movesTo } from './moves-to.ts'
+import { givenBackText, isGivenBack, unheardText } from './unheard.ts'
 import { fractionOf, type Judged, type NextTry } from './next-try.ts'
 
 type Round = { facts: WorkloadFacts; judged: Judged[]; ending: Ending | null; revived: Revived | null; now: number }
@@ -51,14 +55,20 @@ function arrayEnd({ tasks, workload }: WorkloadFacts): Aim {
   return { to: 'failed', reason: `${tasks.failed} of ${all} tasks of ${workload.name} failed`, exitCode: 1 }
 }
 
-function arrived({ facts, judged }: Round, ending: Ending): Aim {
-  if (ending.as === 'held' && facts.workload.wants === 'run') return { to: 'queued', reason: '' }
+function arrived({ facts, judged, now }: Round, ending: Ending): Aim {
+  if (ending.as === 'held' && facts.workload.wants === 'run') return { to: 'queued', reason: whyLater(facts, now) }
   // It has arrived before, and was told then what may be left of it.
   if (facts.workload.state === ending.as && judged.length === 0) return stay(facts)
   const fenced = judged.find(({ verdict }) => verdict.is === 'over' && verdict.fence)?.verdict
   const left = fenced?.is === 'over' ? `; ${fenced.reason}` : ''
   const { as: to, exitCode } = ending
   return { to, reason: `${ending.reason}${left}`, ...(exitCode === undefined ? {} : { exitCode }) }
+}
+
+/** Why what was released does not start at once: it has failed lately, and is given time. */
+function whyLater({ replicas }: WorkloadFacts, now: number): string {
+  const next = Math.min(...replicas.filter(({ state }) => state !== 'done').map(({ notBefore }) => notBefore))
+  return next > now && next < Infinity ? `tried again at ${timeOf(next)}, since it failed before` : ''
 }
 
 /** It lives: running as soon as one of its attempts does. What people should know of it is the reason. */
@@ -78,11 +88,26 @@ function onItsWay({ facts, judged, now }: Round): Aim {
     const patience = until > now ? `left alone until ${timeOf(until)}` : 'its agents still report, so it is left alone'
     return { to, reason: `${away.site} does not answer since ${timeOf(away.since)}; ${patience}` }
   }
-  return { to, reason: '' }
+  return { to, reason: newsOf(live, facts, now) }
 }
 
-function whyAgain({ facts, judged, revived }: Round): string {
-  if (facts.workload.state === 'held') return ''
+type Live = { attempt: LiveAttempt; verdict: Extract<Verdict, { is: 'live' }> }
+
+/** What is known of live attempts that people should know before it happens, or while nothing does. */
+function newsOf(live: Live[], facts: WorkloadFacts, now: number): string {
+  for (const { attempt, verdict } of live) {
+    if (isGivenBack(attempt)) return givenBackText(attempt, now)
+    const leaving = leavingOf(attempt, facts)
+    if (leaving) return leaving.reason
+    if (verdict.unheard) return unheardText(verdict.unheard, { lease: attempt.lease, now })
+    const held = hindered(attempt)
+    if (held?.cause) return `rank ${held.rank} does not start on ${siteOf(attempt.lease)}: ${sayCause(held.cause)}`
+  }
+  return ''
+}
+
+function whyAgain({ facts, judged, revived, now }: Round): string {
+  if (facts.workload.state === 'held') return whyLater(facts, now)
   const last = [...judged.map(({ next }) => next), revived].find((next) => next?.next === 'waits')
   return last?.next === 'waits' && last.reason !== '' ? `tried again: ${last.reason}` : 'waits to be placed again'
 }

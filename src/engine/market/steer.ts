@@ -3,8 +3,11 @@ import type { Instant } from '#kit/clock.ts'
 import type { MarketPlan } from './aggregate.ts'
 import type { KeyedMarket } from './demand.ts'
 
-/** A plan steers for so long; what has changed since then is worse to ignore than scarcity. */
-export const planPatienceMs = 120_000
+/**
+ * A plan steers for so long. While work comes and goes there is a new one every half minute, so one that is older is of a
+ * house in which nothing changed, or of one whose solver fails: what has changed since is worse to ignore than scarcity.
+ */
+export const planPatienceMs = 330_000
 
 /** A plan as placement reads it: by the keys of those who want the same, and of candidates. */
 export type SteeringPlan = {

@@ -13,6 +13,13 @@ const hourMs = 3_600_000
 /** After weeks in which nobody was there to write it down, time is entered in steps: so much of a lease at once. */
 const mostMs = 24 * hourMs
 
+/** When the next entry of a lease is due; null where nothing is billed yet. One that has ended is due at once. */
+export function entryDueAt({ startedAt, meteredUntil, endedAt }: Lease): number | null {
+  if (startedAt === null) return null
+  const since = meteredUntil ?? startedAt
+  return endedAt === null ? since + pieceMs(since - startedAt) : endedAt
+}
+
 /**
  * The entries due for a lease at `now`: its time since the last one, exact to the millisecond and the micro-dollar, one
  * for each hour of the day that it lies in. Each amount is the difference of two totals from the start of the lease, so
@@ -24,8 +31,8 @@ export function meter(lease: Lease, now: number): Entry[] {
   const start = lease.startedAt
   const since = lease.meteredUntil ?? start
   const end = lease.endedAt === null ? now : Math.max(start, lease.endedAt)
-  const due = lease.endedAt === null ? end - since >= pieceMs(since - start) : end > since
-  if (!due) return []
+  const isDue = lease.endedAt === null ? end >= (entryDueAt(lease) ?? Infinity) : end > since
+  if (!isDue) return []
   const until = Math.min(end, since + mostMs)
   const price = BigInt(lease.priceMicros)
   const { id, workload, project, provider, site, tier } = lease

@@ -147,3 +147,20 @@ test('a plan for what waits keeps to what there is, and prefers what is paid for
   assert.equal(plan.costMicros, 2 * 8_000_000 + 2 * 20_000_000)
   assert.deepEqual(plan.unmet, [0])
 })
+
+test('where nothing comes or goes no plan is made, and one that is a minute older soon after somebody came', async () => {
+  await using store = await aStore()
+  await declare(store, 'one', { available: 1 })
+  await declare(store, 'two', { available: 1 })
+  const heard = new Promise<void>((resolve) => store.onNudge((nudge) => nudge === 'come' && resolve()))
+  await submitted(store, [aJob({ ...gpus, nodes: 9 })])
+  await heard // and so what was told before it
+  const { clock, keeper, until } = keeping(store)
+  await until(() => keeper.plan() !== undefined)
+  const before = keeper.plan()?.asOf
+  await clock.advance(200_000)
+  assert.equal(keeper.plan()?.asOf, before)
+  await submitted(store, [aJob({ name: 'more', ...gpus })], clock.now())
+  await until(() => keeper.plan()?.asOf !== before)
+  await keeper.stop()
+})

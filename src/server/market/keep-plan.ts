@@ -1,5 +1,6 @@
+import { Cancel } from '#kit/cancel.ts'
 import type { Clock } from '#kit/clock.ts'
-import { afterPlacing, steeringOf, type SteeringPlan } from '#engine/market/steer.ts'
+import { afterPlacing, planPatienceMs, steeringOf, type SteeringPlan } from '#engine/market/steer.ts'
 import { demandOf } from '#engine/placement/demand.ts'
 import type { Store } from '#store/store.ts'
 
@@ -18,17 +19,18 @@ export type PlanKeeper = {
 type Gang = { key: string; candidate: string }
 
 /**
- * How often a plan is made; sooner when sites or their offers have changed, which is looked at so often. One site alone is
- * looked at seldom.
+ * How often a plan is made while work comes and goes; sooner when sites or their offers have changed, which is looked at so
+ * often. Where nothing was heard since the last one, and where there is one site alone, seldom.
  */
 const everyMs = 30_000
 const lookMs = 5_000
+const calmMs = planPatienceMs - everyMs
 const solveSeconds = 25
 /** Of the queue a plan sees so many. */
 const mostWaiting = 2_000
 
 type Using = {
-  store: Pick<Store, 'market' | 'placement'>
+  store: Pick<Store, 'market' | 'placement' | 'onNudge'>
   clock: Clock
   solver: Solver
   failed: (error: unknown) => void
@@ -40,6 +42,7 @@ export function keepPlan({ store, clock, solver, failed }: Using): PlanKeeper {
   let plan: SteeringPlan | undefined
   /** Placed since the plan that is being made saw the queue. */
   let since: Gang[] = []
+  const queue = hear(store)
 
   async function make(): Promise<void> {
     const now = clock.now()
@@ -54,22 +57,32 @@ export function keepPlan({ store, clock, solver, failed }: Using): PlanKeeper {
     plan = afterPlacing(steeringOf(demand, found, now), since)
   }
 
+  /** Makes one if there may be another than before; says whether there are sites to choose from. */
+  async function look(last: { madeAt: number; version: string }): Promise<boolean> {
+    const sites = await store.market.sites()
+    if (sites.count < 2) plan = undefined
+    else if (sites.version !== last.version || clock.now() - last.madeAt >= everyMs) {
+      last.version = sites.version
+      last.madeAt = clock.now()
+      queue.isStirred = false
+      await make()
+    }
+    return sites.count >= 2
+  }
+
   const running = (async () => {
-    let [madeAt, version, restMs] = [-Infinity, '', lookMs]
+    const last = { madeAt: -Infinity, version: '' }
     while (!stop.signal.aborted) {
+      let chooses = true
       try {
-        const sites = await store.market.sites()
-        restMs = sites.count < 2 ? everyMs : lookMs
-        if (sites.count < 2) plan = undefined
-        else if (sites.version !== version || clock.now() - madeAt >= everyMs) {
-          version = sites.version
-          madeAt = clock.now()
-          await make()
-        }
+        chooses = await look(last)
       } catch (error) {
+        queue.isStirred = true
         failed(error)
       }
-      await clock.sleep(restMs, stop.signal)
+      await clock.sleep(chooses ? lookMs : everyMs, stop.signal)
+      const calm = last.madeAt + calmMs - clock.now()
+      if (!queue.isStirred && calm > 0 && !stop.signal.aborted) await clock.sleep(calm, queue.wake)
     }
   })()
   return {
@@ -80,8 +93,25 @@ export function keepPlan({ store, clock, solver, failed }: Using): PlanKeeper {
     },
     async stop() {
       stop.abort()
+      queue.close()
       await solver.close()
       await running
     },
   }
+}
+
+/** Whether anything was heard of the queue since a plan saw it last, and what wakes who waits for that. */
+function hear({ onNudge }: Pick<Store, 'onNudge'>) {
+  const queue = { isStirred: true, wake: new Cancel(), close }
+  const deafen = onNudge((nudge) => {
+    if (nudge !== 'admit' && nudge !== 'gone' && nudge !== 'come') return
+    queue.isStirred = true
+    queue.wake.cancel()
+    queue.wake = new Cancel()
+  })
+  function close(): void {
+    deafen()
+    queue.wake.cancel()
+  }
+  return queue
 }

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 
 import type { LinearProgram } from '#engine/market/linear.ts'
 
-import type { Question, Reply } from './worker.ts'
+import type { Question, Reply } from './linear.ts'
 
 export type Solver = {
   /** Never rejects and never takes much longer than `seconds`. Questions are answered one after the other. */

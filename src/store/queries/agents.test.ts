@@ -224,6 +224,8 @@ test('agents that wait are noted as heard all at once, which is no news to anybo
     ],
     aNow + 5,
   )
+  assert.deepEqual(await store.agents.heardAt(['local/x-none', 'local/west']), new Map())
+  await store.agents.fellSilent({ from: 0, to: aNow + 99 }, aNow + 99)
   const ranks = (await store.agents.view(lease))?.ranks
   assert.deepEqual(
     ranks?.map(({ state, heardAt }) => [state, heardAt]),
@@ -234,4 +236,21 @@ test('agents that wait are noted as heard all at once, which is no news to anybo
     ],
   )
   assert.deepEqual(await store.follow.due(asked), [])
+})
+
+test('who has an agent that fell silent is looked at, and when others of its site were heard is known', async () => {
+  await using store = await aStore()
+  const [silent = '', loud = ''] = await submitted(store, [aJob(), aJob({ name: 'loud' })])
+  const placed = [silent, loud].map((id) => aPlacing(id))
+  await held(store, placed)
+  for (const [i, { leaseId }] of placed.entries()) await store.agents.report(leaseId, aReport(), aNow + i * 60_000)
+  const due = async (now: number) =>
+    (await store.follow.due({ now, most: 9, claimMs: 600_000 })).map(({ workload }) => workload.id)
+  assert.deepEqual((await due(aNow + 60_000)).sort(), [silent, loud].sort())
+  const last = { from: aNow - 60_000, to: aNow + 1 }
+  await store.agents.fellSilent({ ...last, to: aNow }, aNow + 61_000)
+  assert.deepEqual(await due(aNow + 61_000), [])
+  await store.agents.fellSilent(last, aNow + 61_000)
+  assert.deepEqual(await due(aNow + 61_000), [silent])
+  assert.deepEqual(await store.agents.heardAt(['local/west', 'local/none']), new Map([['local/west', aNow + 60_000]]))
 })

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 
 import { shellCode } from '#kit/exit-code.ts'
 import type { AgentReport } from '#model/agent-protocol.ts'
+import { causeOfExit } from '#model/cause.ts'
 import { type Attempt, attemptMoves } from '#model/attempt.ts'
 import type { Lease } from '#model/lease.ts'
 import { finalStates, statesBefore } from '#model/moves.ts'
@@ -10,7 +11,9 @@ import type { Workload } from '#model/workload.ts'
 import type { Database, Executor } from '#store/database.ts'
 import type { Agents, AgentView } from '#store/store.ts'
 import { attemptColumns, leaseColumns, rankColumns, workloadColumns } from './columns.ts'
+import { dueWithNews } from './news-due.ts'
 import { nudge } from './nudge.ts'
+import { parts } from './sites.ts'
 import { exchangeTasks } from './tasks.ts'
 
 /** Being heard again is no news; it is written down no more often than this. */
@@ -37,6 +40,31 @@ export const createAgents = (database: Database): Agents => ({
         ) x
         where r.lease = x.lease and r.rank = x.rank and coalesce(r.heard_at, 0) < ${now}::bigint
       `.execute(on)
+    }),
+  fellSilent: ({ from, to }, now) =>
+    database.write(async (on) => {
+      const { rows } = await sql`
+        update workloads w set due_at = ${dueWithNews(now)} where w.id in (
+          select id from workloads where due_at is not null and id in (
+            select l.workload from leases l join ranks r on r.lease = l.id
+            where l.state in ('starting', 'held') and r.state in ('arrived', 'running')
+              and r.heard_at >= ${from}::bigint and r.heard_at < ${to}::bigint
+          ) order by id for no key update
+        ) returning w.id
+      `.execute(on)
+      if (rows.length > 0) await nudge(on, ['follow'])
+    }),
+  heardAt: (sites) =>
+    database.read(async (on) => {
+      const { rows } = await sql<{ site: string; at: number }>`
+        select x.key as site, max(r.heard_at) as at
+        from unnest(${sites}::text[], ${sites.map((key) => parts(key)[0])}::text[], ${sites.map((key) => parts(key)[1])}::text[])
+          as x (key, provider, site)
+        join leases l on l.provider = x.provider and l.site = x.site and l.state in ('starting', 'held')
+        join ranks r on r.lease = l.id and r.state in ('arrived', 'running') and r.heard_at is not null
+        group by x.key
+      `.execute(on)
+      return new Map(rows.map(({ site, at }) => [site, at]))
     }),
   tasks: (lease, report, now) => database.write((on) => exchangeTasks(on, { lease, report, now })),
 })
@@ -94,6 +122,7 @@ export function heard(known: Rank, report: AgentReport, now: number): Rank {
     startedAt: known.startedAt ?? ours(report.startedAt),
     endedAt: known.endedAt ?? ours(report.endedAt),
     heardAt,
+    cause: (report.exit && causeOfExit(report.exit)) ?? (report.state === known.state ? known.cause : null),
   }
 }
 
@@ -112,14 +141,14 @@ async function write(on: Executor, { next, news, now, number }: Written): Promis
     update ranks set state = ${next.state}, address = ${next.address}, endpoints = ${JSON.stringify(next.endpoints)}::jsonb,
       ready = ${next.ready}, exit_code = ${next.exitCode}::int, started_at = ${next.startedAt}::bigint,
       ended_at = ${next.endedAt}::bigint, heard_at = ${next.heardAt}::bigint,
-      report = coalesce(${number}::bigint, report)
+      cause = ${next.cause === null ? null : JSON.stringify(next.cause)}::jsonb, report = coalesce(${number}::bigint, report)
     where lease = ${next.lease} and rank = ${next.rank} and report <= coalesce(${number}::bigint, report)
       and state = any(${[next.state, ...statesBefore(rankMoves, next.state)]}::text[]) returning rank
   `.execute(on)
   if (rows.length === 0 || !news) return
   await sql`
-    update workloads set due_at = least(due_at, ${now}::bigint)
-    where id = (select workload from leases where id = ${next.lease}) and due_at is not null
+    update workloads w set due_at = ${dueWithNews(now)}
+    where w.id = (select workload from leases where id = ${next.lease}) and w.due_at is not null
   `.execute(on)
   await nudge(on, ['follow', 'agents'])
 }

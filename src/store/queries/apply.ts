@@ -298,7 +298,7 @@ async function lookAgain(applying: Applying, changes: Of<'look-again'>[]): Promi
     // So does the claim of whoever has those news to decide about.
     const claims = round.map(({ claim }) => claim ?? null)
     const { rows } = await sql<{ due: number }>`
-      update workloads w set due_at = case when w.due_at = x.claim then x.at else least(w.due_at, x.at) end
+      update workloads w set due_at = case when w.due_at = x.claim and w.claimed_until = x.claim then x.at else least(w.due_at, x.at) end
       from unnest(${round.map(({ id }) => id)}::text[], ${round.map(({ at }) => at)}::bigint[], ${claims}::bigint[])
         as x (id, at, claim)
       where w.id = x.id and w.ended_at is null returning w.due_at as due

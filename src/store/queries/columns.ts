@@ -84,6 +84,8 @@ export const rankColumns = columns({
   startedAt: 'started_at',
   endedAt: 'ended_at',
   heardAt: 'heard_at',
+  cause: 'cause',
+  leavesAt: 'leaves_at',
 })
 
 export const operationColumns = columns({

@@ -99,6 +99,29 @@ test('news that comes while a decision is made is not slept over', async () => {
   assert.deepEqual((await due(aNow + 60_000)).sort(), [quiet, busy].sort())
 })
 
+test('news that come while a decision takes longer than its claim are not slept over either', async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aJob()])
+  const { leaseId: lease } = aPlacing(id)
+  await held(store, [{ ...aPlacing(id), leaseId: lease }])
+  const rank = { lease, rank: 0, exitCode: null, startedAt: null, endedAt: null }
+  const exit = { state: 'exited', number: 1, address: '', ready: false, exit: null } as const
+  const news: ((now: number) => Promise<unknown>)[] = [
+    (now) => store.sites.saw([{ ...rank, state: 'running' }], now),
+    (now) => store.agents.report(lease, { ...rank, ...exit, endpoints: [], waitMs: 0, seen: '' }, now),
+    (now) => store.workloads.want(id, 'hold', { who: 'me', now }),
+  ]
+  let now = aNow
+  for (const tell of news) {
+    const decided = await store.follow.due({ ...asked, now })
+    assert.equal(decided.length, 1)
+    now += asked.claimMs
+    await tell(now)
+    await store.apply(decided.map(slept))
+    assert.ok(((await store.follow.nextDueAt()) ?? Infinity) <= now, 'it is due')
+  }
+})
+
 test('who decided before the news does not end the claim of who decides about them', async () => {
   await using store = await aStore()
   await using other = await aStore({ url: store.url })

@@ -26,17 +26,30 @@ export const createOperations = (database: Database, applyWithin: ApplyWithin, n
 
 type Asked = Parameters<Operations['claim']>[0] & { newest: string }
 
-async function claim(on: Executor, { kind, holder, now, most, seconds, newest }: Asked): Promise<Operation[]> {
+async function claim(
+  on: Executor,
+  { kind, holder, now, most, seconds, sites = [], newest }: Asked,
+): Promise<Operation[]> {
   const { rows } = await sql<Operation>`
-    update operations o set claimed_by = ${holder}, tries = o.tries + 1,
-      claimed_until = clock_timestamp() + make_interval(secs => ${seconds})
-    where o.id in (
-      select p.id from operations p join leases l on l.id = p.lease
+    with rooms as (
+      select * from unnest(${sites.map(({ site }) => site)}::text[], ${sites.map((one) => one.most)}::int[],
+        ${sites.map((one) => one.seconds)}::float8[]) as room (site, most, seconds)
+    ), due as (
+      select p.id, p.site, p.not_before from operations p join leases l on l.id = p.lease
       where p.kind = ${kind} and p.state = 'intended' and p.not_before <= ${now}::bigint
         and (p.claimed_until is null or p.claimed_until < clock_timestamp())
         and ${kind === 'launch' ? launchable : retirable} and ${knows(newest)}
+        and p.site not in (select site from rooms where most = 0)
       order by p.not_before, p.id limit ${most} for no key update of p skip locked
-    ) returning ${operationColumns('o')}
+    ), mine as (
+      select d.id, coalesce(room.seconds, ${seconds}) as seconds
+      from (select *, row_number() over (partition by site order by not_before, id) as nth from due) d
+        left join rooms room on room.site = d.site
+      where d.nth <= coalesce(room.most, ${most})
+    )
+    update operations o set claimed_by = ${holder}, tries = o.tries + 1,
+      claimed_until = clock_timestamp() + make_interval(secs => mine.seconds)
+    from mine where o.id = mine.id returning ${operationColumns('o')}
   `.execute(on)
   return rows
 }

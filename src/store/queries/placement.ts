@@ -10,6 +10,7 @@ import type { Behind, Claim, Placed, Placement, QueueSnapshot } from '#store/sto
 import { holds } from './claims.ts'
 import { workloadColumns } from './columns.ts'
 import { tell } from './events.ts'
+import { dueWithNews } from './news-due.ts'
 import { isOwed, owed } from './owed.ts'
 import {
   asked,
@@ -234,7 +235,7 @@ async function insertPlaced(on: Executor, rows: PlacedRow[], now: number): Promi
       insert into operations (id, lease, kind, site, token, not_before)
       select "operationId", "leaseId", 'launch', provider || '/' || site, "leaseId", ${now}::bigint from x
     )
-    update workloads w set attempts = y.attempts, refusal = null, due_at = least(w.due_at, ${now}::bigint),
+    update workloads w set attempts = y.attempts, refusal = null, due_at = ${dueWithNews(now)},
       state = case when w.state = 'queued' then 'starting' else w.state end,
       reason = case when w.state = 'queued' then '' else w.reason end
     from (select workload, max(number) as attempts from x group by workload) y where w.id = y.workload

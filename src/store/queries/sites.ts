@@ -7,6 +7,7 @@ import type { Database, Executor } from '#store/database.ts'
 import type { QueueSnapshot, SeenRank, Sites } from '#store/store.ts'
 import { leaseColumns, rankColumns } from './columns.ts'
 import { addEvents } from './events.ts'
+import { dueWithNews } from './news-due.ts'
 import { nudge } from './nudge.ts'
 import { mayFollow } from './rank-moves.ts'
 import { reachedEvent } from './told.ts'
@@ -83,13 +84,14 @@ async function keptNodes(on: Executor): Promise<Map<string, number>> {
 async function reached(on: Executor, { site, reach, detail, since }: SiteReach): Promise<boolean> {
   const { rows } = await sql<{ info: Site }>`
     update sites set reach = ${reach}, since = ${since}::bigint, detail = ${detail}
-    where key = ${site} and reach <> ${reach} returning site as info
+    -- Who stood still knows of a time before this one.
+    where key = ${site} and reach <> ${reach} and since <= ${since}::bigint returning site as info
   `.execute(on)
   if (rows.length === 0) return false
   await addEvents(on, [reachedEvent({ site, reach, detail })], since)
   const [provider, name] = parts(site)
   await sql`
-    update workloads w set due_at = least(w.due_at, ${since}::bigint)
+    update workloads w set due_at = ${dueWithNews(since)}
     where w.due_at is not null and w.id in (
       select workload from leases where provider = ${provider} and site = ${name} and state not in ('gone', 'refused')
     )
@@ -133,14 +135,19 @@ async function differing(
   // where the rows are, since hardly any of them differ.
   const leases = await sql<Lease>`
     with listed as materialized (
-      select * from json_to_recordset(${JSON.stringify(listed)}::json) as x (lease text, rank int, state text)
+      select * from json_to_recordset(${JSON.stringify(listed)}::json) as x (
+        lease text, rank int, state text, cause text, "leavesAt" bigint
+      )
     )
     select ${leaseColumns('l')} from leases l
     left join (select lease, count(*) as ranks from listed group by lease) shown on shown.lease = l.id
     where ${isAt(site)} and l.state in ('starting', 'held', 'stopping', 'lost') and (
       l.id in (
         select r.lease from listed x join ranks r on r.lease = x.lease and r.rank = x.rank
-        where r.state <> x.state and r.state <> 'exited'
+        where r.state <> 'exited' and (
+          r.state <> x.state or x."leavesAt" < coalesce(r.leaves_at, x."leavesAt" + 1)
+          or (r.state = 'expected' and x.cause <> coalesce(r.cause ->> 'kind', ''))
+        )
       )
       or (l.state in ('starting', 'held') and coalesce(shown.ranks, 0) < jsonb_array_length(l.ranks))
     ) order by l.id
@@ -157,18 +164,23 @@ async function saw(on: Executor, ranks: SeenRank[], now: number): Promise<void> 
   if (ranks.length === 0) return
   const { rows } = await sql<{ lease: string }>`
     update ranks r set state = x.state, exit_code = coalesce(x."exitCode", r.exit_code),
-      started_at = coalesce(r.started_at, x."startedAt"), ended_at = coalesce(r.ended_at, x."endedAt")
+      started_at = coalesce(r.started_at, x."startedAt"), ended_at = coalesce(r.ended_at, x."endedAt"),
+      cause = coalesce(x.cause, case when r.state = x.state then r.cause end),
+      leaves_at = least(r.leaves_at, x."leavesAt")
     from (
       select * from json_to_recordset(${JSON.stringify(ranks)}::json) as x (
-        lease text, rank int, state text, "exitCode" int, "startedAt" bigint, "endedAt" bigint
+        lease text, rank int, state text, "exitCode" int, "startedAt" bigint, "endedAt" bigint, cause jsonb, "leavesAt" bigint
       ) order by lease, rank
     ) x
-    where r.lease = x.lease and r.rank = x.rank and r.state <> x.state and ${mayFollow(sql`r.state`, sql`x.state`)}
+    where r.lease = x.lease and r.rank = x.rank and (${mayFollow(sql`r.state`, sql`x.state`)} or (
+      r.state = x.state and r.state <> 'exited'
+      and (x."leavesAt" < coalesce(r.leaves_at, x."leavesAt" + 1) or (x.cause is not null and x.cause is distinct from r.cause))
+    ))
     returning r.lease
   `.execute(on)
   if (rows.length === 0) return
   await sql`
-    update workloads w set due_at = least(w.due_at, ${now}::bigint)
+    update workloads w set due_at = ${dueWithNews(now)}
     where w.due_at is not null
       and w.id in (select workload from leases where id = any(${[...new Set(rows.map(({ lease }) => lease))]}::text[]))
   `.execute(on)

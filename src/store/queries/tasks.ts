@@ -6,6 +6,7 @@ import type { AttemptState } from '#model/attempt.ts'
 import type { Spec } from '#model/spec/spec.ts'
 import type { Wants } from '#model/workload.ts'
 import type { Executor } from '#store/database.ts'
+import { dueWithNews } from './news-due.ts'
 import { nudge } from './nudge.ts'
 
 type TaskReport = NonNullable<AgentReport['tasks']>
@@ -125,10 +126,10 @@ async function leaseTasks(on: Executor, array: LockedArray, room: number): Promi
 async function keepCounters(on: Executor, array: LockedArray, now: number): Promise<void> {
   const over = array.succeeded + array.failed === (array.spec.kind === 'array' ? array.spec.tasks : 0)
   await sql`
-    update workloads set next_task = ${array.nextTask}, tasks_leased = ${array.leased},
+    update workloads w set next_task = ${array.nextTask}, tasks_leased = ${array.leased},
       tasks_succeeded = ${array.succeeded}, tasks_failed = ${array.failed},
-      due_at = case when ${over} then least(due_at, ${now}::bigint) else due_at end
-    where id = ${array.id}
+      due_at = case when ${over} then ${dueWithNews(now)} else w.due_at end
+    where w.id = ${array.id}
   `.execute(on)
   if (over) await nudge(on, ['follow'])
 }

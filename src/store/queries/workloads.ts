@@ -9,6 +9,7 @@ import type { Database, Executor } from '#store/database.ts'
 import type { By, ListedWorkload, NewWorkload, Workloads } from '#store/store.ts'
 import { attemptColumns, leaseColumns, rankColumns, workloadColumns } from './columns.ts'
 import { tell } from './events.ts'
+import { dueWithNews } from './news-due.ts'
 import { newestFirst, orderOf, pageOf } from './pages.ts'
 import { expired, forget } from './prune.ts'
 import { lineOf, needOf } from './queue.ts'
@@ -153,9 +154,9 @@ async function want(on: Executor, { wants, ...asked }: Asked & { wants: Wants })
   const { id, who, now } = asked
   // Once it is to stop, nothing takes that back.
   const { rows } = await sql<{ name: string; project: string }>`
-    update workloads set wants = ${wants}, due_at = ${now}::bigint
-    where id = ${id} and ended_at is null and (wants <> 'stop' or ${wants} = 'stop')
-    returning name, project
+    update workloads w set wants = ${wants}, due_at = ${dueWithNews(now)}
+    where w.id = ${id} and w.ended_at is null and (w.wants <> 'stop' or ${wants} = 'stop')
+    returning w.name, w.project
   `.execute(on)
   const [row] = rows
   if (!row) return null

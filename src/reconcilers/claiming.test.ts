@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { createFakeClock } from '#simulator/fake-clock.ts'
+import type { Claim } from '#store/store.ts'
+import { askAgainAt, claimFor, lost } from './claiming.ts'
+import type { House } from './reconciler.ts'
+
+/** A house whose store gives a claim or not, and how often it was asked. */
+function aHouse(isOurs: () => boolean) {
+  const clock = createFakeClock(0)
+  const asked: number[] = []
+  const take = (name: string, holder: string): Promise<Claim | null> => {
+    asked.push(clock.now())
+    return Promise.resolve(isOurs() ? { name, holder, epoch: 1 } : null)
+  }
+  const house = { clock, holder: 'us', store: { claims: { take } } } as unknown as House // all that it needs of one
+  return { house, clock, asked }
+}
+
+test('a claim that is ours is renewed long before it runs out, and not with every turn', async () => {
+  const { house, clock, asked } = aHouse(() => true)
+  for (let i = 0; i < 100; i++) {
+    assert.deepEqual(await claimFor(house, 'admit', 10), { name: 'admit', holder: 'us', epoch: 1 })
+    await clock.advance(100)
+  }
+  assert.deepEqual(asked, [0, 3_000, 6_000, 9_000])
+})
+
+test('a claim that somebody else has is asked for again at times, and at once when ours turned out to be void', async () => {
+  let isOurs = false
+  const { house, clock, asked } = aHouse(() => isOurs)
+  for (let i = 0; i < 40; i++) {
+    assert.equal(await claimFor(house, 'admit', 10), null)
+    await clock.advance(100)
+  }
+  assert.deepEqual(asked, [0, 2_000])
+  assert.equal(askAgainAt(clock.now(), 10), 6_000)
+  isOurs = true
+  const claim = await claimFor(house, 'admit', 10)
+  assert.ok(claim)
+  lost(house, claim)
+  await claimFor(house, 'admit', 10)
+  assert.deepEqual(asked, [0, 2_000, 4_000, 4_000])
+})
