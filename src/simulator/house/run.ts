@@ -129,10 +129,11 @@ const ended: Rest = {
 }
 
 const decided: Rest = {
-  isSo: ({ state, kind, refusal, reason }) =>
+  isSo: ({ state, kind, refusal, reason, attempts }) =>
     isEnded(state) ||
     state === 'held' ||
-    (kind === 'service' && state === 'running') ||
+    // One whose program ends at once is started for ever, and where that takes long it hardly runs.
+    (kind === 'service' && (state === 'running' || (state === 'starting' && attempts > 3))) ||
     (state === 'queued' && (refusal !== null || reason !== '')),
   wrong: 'has neither ended nor said why it waits',
 }

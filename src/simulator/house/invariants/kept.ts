@@ -1,3 +1,4 @@
+import { beginPatienceMs } from '#engine/lifecycle/patience.ts'
 import type { Gang } from '#providers/simulated/gang.ts'
 import { wantedReplicas } from '#model/workload.ts'
 import type { Invariant, Seen, There } from './invariant.ts'
@@ -132,9 +133,13 @@ function starting({ id, state }: AttemptRow, seen: Seen): (Passing & { what: str
   if (state !== 'starting' || !lease) return []
   const site = `${lease.provider}/${lease.site}`
   const isMute = seen.agentsOf(lease.id)?.some((agent) => agent.isMute) ?? false
-  const mostMs = (isMute ? bounds.muteMs : bounds.endMs) + (tables.sites.get(site)?.info.upWithinMs ?? 0)
+  // Ranks that are all up may wait for what they need to begin, a secret that was removed, as long as for their nodes.
+  const isUp = [...lease.ranks].every(({ rank }) => tables.ranks.get(keyOf(lease.id, rank))?.state === 'arrived')
+  const mostMs = (isMute ? bounds.muteMs : bounds.endMs) + upWithin(site, tables) + (isUp ? beginPatienceMs : 0)
   return [{ key: `start ${id}`, isAble: able(site), mostMs, what: `attempt ${id} was starting` }]
 }
+
+const upWithin = (site: string, { sites }: Seen['tables']): number => sites.get(site)?.info.upWithinMs ?? 0
 
 /** Who has an agent that says nothing, though its site answers, comes to an end. */
 export function nobodyIsMute(): Invariant {
@@ -167,9 +172,11 @@ export function nobodyIsMute(): Invariant {
 
 type Gangs = ReadonlyMap<string, Readonly<Gang>>
 
-function waiting(lease: LeaseRow, there: Gangs, { now, able, bounds }: Seen): (Passing & { what: string })[] {
+function waiting(lease: LeaseRow, there: Gangs, seen: Seen): (Passing & { what: string })[] {
+  const { now, able, bounds, tables } = seen
   const { id, state, graceMs } = lease
-  const isAble = able(`${lease.provider}/${lease.site}`)
+  const site = `${lease.provider}/${lease.site}`
+  const isAble = able(site)
   // Some providers take an hour to end what they were told to end: nobody can do more about it.
   const isAtIt = now < (there.get(id)?.stop?.goneAt ?? 0)
   if (state === 'stopping' || state === 'lost')
@@ -177,5 +184,7 @@ function waiting(lease: LeaseRow, there: Gangs, { now, able, bounds }: Seen): (P
       { key: `end ${id}`, isAble: isAble && !isAtIt, mostMs: bounds.endMs + graceMs, what: `lease ${id} was to end` },
     ]
   if (state === 'wanted' || there.has(id)) return []
-  return [{ key: `loss ${id}`, isAble, mostMs: bounds.lossMs, what: `lease ${id} was ${state} with nothing there` }]
+  // A rank that never was is told from one that is not up yet only by time, where its site shows the rest of the order.
+  const mostMs = bounds.lossMs + (state === 'starting' ? upWithin(site, tables) : 0)
+  return [{ key: `loss ${id}`, isAble, mostMs, what: `lease ${id} was ${state} with nothing there` }]
 }
