@@ -16,7 +16,7 @@ import { createDirectoryBlobs } from '#providers/blobs/directory.ts'
 import type { Provider } from '#providers/provider.ts'
 import { collectLogs } from '#reconcilers/collect-logs.ts'
 import { anApi } from '#rigs/api.ts'
-import { aPlacing, held, submitted } from '#rigs/story.ts'
+import { aPlacing, held, reached, submitted } from '#rigs/story.ts'
 import { aJob, aNow, aSite } from '#test/builders.ts'
 import type { ApiHouse } from './house.ts'
 import { merged, prefixed, rankLog, recorded, type LogPart } from './log-stream.ts'
@@ -56,10 +56,11 @@ function aRank(folder: string) {
       log.write(Buffer.from(text))
     },
     async collect(most: number) {
+      const where = { handle: { site: 'here', token: 'l-1' }, ranks: [0], lease: 'l-1' }
       const reader = { ...provider, logs: provider.logs } as Provider
       answers = most
       await collectLogs(
-        { provider: reader, handle: { site: 'here', token: 'l-1' }, ranks: [0], lease: 'l-1', archive },
+        { ...where, provider: reader, archive, progress: { finished: new Set(), movedAt: 0 }, now: Date.now },
         new AbortController().signal,
       )
       answers = Number.POSITIVE_INFINITY
@@ -212,7 +213,7 @@ test('a log that is still with a site that does not answer is said to be there; 
   await using api = await anApi()
   const { store, archive } = api.house
   await store.sites.put(aSite().info, aNow)
-  await store.sites.reached('local/west', 'unreachable', 'the cable is cut', aNow)
+  await reached(store, { reach: 'unreachable', since: aNow, detail: 'the cable is cut' })
   const [id = ''] = await submitted(store, [aJob({ nodes: 2 })])
   const placed = aPlacing(id, { nodes: 2 })
   await held(store, [placed])

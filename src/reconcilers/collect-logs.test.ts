@@ -39,6 +39,8 @@ const from = (provider: Pick<Provider, 'logs'>, archive: LogArchive) => ({
   ranks: [0],
   lease: 'l-1',
   archive,
+  progress: { finished: new Set<number>(), movedAt: 0 },
+  now: () => 1,
 })
 
 /** All that is kept of a log, by offset: `[0, 'ab'], [7, 'cd']` has a gap. */
@@ -62,6 +64,44 @@ test('a log is collected whole, and on from where an earlier call was cut off', 
     assert.deepEqual(await keptOf(archive), [[0, 'hello,']])
     assert.equal(await collectLogs(source, signal), 'all')
     assert.deepEqual(await keptOf(archive), [[0, 'hello, world']])
+  }))
+
+test('a gang that is too wide for one try gets on with each, and those whose logs have ended are not read again', () =>
+  withArchive(async (archive) => {
+    const ranks = Array.from({ length: 100 }, (_, rank) => rank)
+    const calls: number[] = []
+    let abort = new AbortController()
+    const provider: Pick<Provider, 'logs'> = {
+      async logs(_handle, { rank }) {
+        calls.push(rank)
+        if (calls.length % 30 === 0) abort.abort()
+        return succeed({ from: 0, bytes: Buffer.from(`${rank}`), end: true })
+      },
+    }
+    const source = { ...from(provider, archive), ranks }
+    const tries: string[] = []
+    while (tries.at(-1) !== 'all' && tries.length < 10) {
+      abort = new AbortController()
+      tries.push(await collectLogs(source, abort.signal))
+    }
+    assert.deepEqual(tries, ['more', 'more', 'more', 'all'])
+    assert.deepEqual(
+      calls.toSorted((one, other) => one - other),
+      ranks,
+    )
+  }))
+
+test('a rank that is not given delays none of the others', () =>
+  withArchive(async (archive) => {
+    const provider: Pick<Provider, 'logs'> = {
+      logs: async (_handle, { rank }) =>
+        rank === 0
+          ? fail('unreachable', 'later', 'its node is silent')
+          : succeed({ from: 0, bytes: Buffer.from('x'), end: true }),
+    }
+    const source = { ...from(provider, archive), ranks: [0, 1, 2] }
+    assert.equal(await collectLogs(source, signal), 'unreachable')
+    assert.deepEqual([...source.progress.finished], [1, 2])
   }))
 
 test('time that is up asks for another turn', () =>

@@ -4,36 +4,73 @@ import type { Archive } from './reconciler.ts'
 /** What is kept of one rank, at the most: twice what an agent keeps. And what is read of it with one call. */
 const mostKept = 128 * 1024 * 1024
 const mostRead = 1024 * 1024
+/** So many ranks are read side by side: one whose node is slow delays only those after it. */
+const atOnce = 8
 
-type Source = { provider: Provider; handle: Handle; ranks: number[]; lease: string; archive: Archive }
+/** How far the logs of a lease have been read: of which ranks to their end, and when there was something new last. */
+export type Progress = { finished: Set<number>; movedAt: number }
+
+export type Source = {
+  provider: Provider
+  handle: Handle
+  ranks: number[]
+  lease: string
+  archive: Archive
+  progress: Progress
+  now(): number
+}
+
+type Collected = 'all' | 'more' | 'unreachable'
 
 /**
  * Copies what the provider has of the ranks' logs into the archive, on from where an earlier call ended. `unreachable`:
- * ask again when the site is back. `more`: the time was up before all was read. `all`: there is nothing more now, or
- * nobody has any.
+ * some of them were not given; ask again. `more`: the time was up before all was read. `all`: there is nothing more now,
+ * or nobody has any.
  */
-export async function collectLogs(source: Source, signal: AbortSignal): Promise<'all' | 'more' | 'unreachable'> {
-  for (const rank of source.ranks) {
-    const collected = await collectRank(source, rank, signal)
-    if (collected !== 'all') return collected
+export async function collectLogs(source: Source, signal: AbortSignal): Promise<Collected> {
+  const left = source.ranks.filter((rank) => !source.progress.finished.has(rank))
+  const found = new Set<Collected>()
+  const readOn = async (): Promise<void> => {
+    for (let rank = left.shift(); rank !== undefined; rank = left.shift())
+      found.add(signal.aborted ? 'more' : await collectRank(source, rank, signal))
   }
-  return 'all'
+  await Promise.all(Array.from({ length: Math.min(atOnce, left.length) }, readOn))
+  if (found.has('more')) return 'more'
+  return found.has('unreachable') ? 'unreachable' : 'all'
 }
 
-async function collectRank(source: Source, rank: number, signal: AbortSignal): Promise<'all' | 'more' | 'unreachable'> {
-  const { provider, handle, lease, archive } = source
+async function collectRank(source: Source, rank: number, signal: AbortSignal): Promise<Collected> {
+  const { provider, handle, lease, archive, progress, now } = source
+  const finish = (): Collected => {
+    progress.finished.add(rank)
+    progress.movedAt = now()
+    return 'all'
+  }
   let { bytes: kept, end: from } = await archive.kept(lease, rank)
   while (kept < mostKept) {
     if (signal.aborted) return 'more'
     const most = Math.min(mostRead, mostKept - kept)
     const chunk = await provider.logs(handle, { rank, from, most }, signal)
+    if (!chunk.ok && signal.aborted) return 'more'
     // Any other fault means that there is no log to be had: a machine is not kept for that.
     if (!chunk.ok) return chunk.fault.kind === 'unreachable' || chunk.fault.kind === 'throttled' ? 'unreachable' : 'all'
     const { from: start, bytes, end } = chunk.value
     await archive.add(lease, rank, { from: start, bytes })
-    if (end || bytes.length === 0) return 'all'
+    if (end) return finish()
+    if (bytes.length === 0) return 'all'
+    progress.movedAt = now()
     kept += bytes.length
     from = start + bytes.length
   }
-  return 'all'
+  return finish()
+}
+
+/** Says at the end of what was kept that there was more, so that nobody takes it for all. */
+export async function tellOfTheRest({ ranks, lease, archive, progress }: Source, why: string): Promise<void> {
+  const bytes = Buffer.from(`\nisobar: the rest of this log is missing: ${why}\n`)
+  for (const rank of ranks) {
+    if (progress.finished.has(rank)) continue
+    await archive.add(lease, rank, { from: (await archive.kept(lease, rank)).end, bytes })
+    progress.finished.add(rank)
+  }
 }

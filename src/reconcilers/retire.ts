@@ -1,4 +1,5 @@
 import { backoffMs } from '#kit/backoff.ts'
+import { formatDuration } from '#kit/duration.ts'
 import type { Change } from '#model/change.ts'
 import { type Fault, retryAfterOf } from '#model/fault.ts'
 import { siteKey } from '#model/site.ts'
@@ -6,8 +7,9 @@ import type { Handle, Provider } from '#providers/provider.ts'
 import type { AgentView, ClaimedOperation, OperationResult } from '#store/store.ts'
 import { sinceOf } from '#engine/lifecycle/attempt-changes.ts'
 import { silenceMs } from '#engine/lifecycle/patience.ts'
-import { collectLogs } from './collect-logs.ts'
+import { collectLogs, type Progress, type Source, tellOfTheRest } from './collect-logs.ts'
 import { idleMs, lookAgain } from './looking.ts'
+import { memory } from './memory.ts'
 import type { House, Reconciler } from './reconciler.ts'
 import { sideBySide, soonest, within } from './side-by-side.ts'
 
@@ -19,6 +21,10 @@ const soon = { firstMs: 100, mostMs: 2_000 }
 const later = { firstMs: 500, mostMs: 15_000 }
 /** Agents get the grace of their ranks to end by themselves, and so long on top. */
 const afterGraceMs = 3_000
+/** How long machines are kept for logs that nobody gives though their site answers. */
+const logPatienceMs = 600_000
+
+const collecting = memory(() => new Map<string, Progress>())
 
 /**
  * Gives capacity back, until the provider shows nothing of it any more. What the ranks wrote is kept first: their logs
@@ -62,6 +68,7 @@ async function retireOne(
         result: again(operation, clock.now(), { ...later, detail: `${siteOf(operation)} is not configured here` }),
       }
   const over = result.state === 'done'
+  if (over) collecting(here.house).delete(operation.lease)
   await store.operations.settle({ ...operation, holder }, result, [
     ...seen,
     ...(over ? [{ change: 'lease', id: operation.lease, to: 'gone' } as const] : []),
@@ -105,13 +112,31 @@ async function act(operation: ClaimedOperation, { provider, view, house, call }:
     const running = seen.value?.ranks.some(({ state }) => state !== 'exited' && state !== 'lost')
     if (running) return again(operation, now, { ...soon, detail: 'its agents end it' })
   }
-  const logs = await collectLogs({ provider, handle, ranks, lease: operation.lease, archive: house.archive }, call)
-  if (logs === 'unreachable') return again(operation, now, unanswered)
-  if (logs === 'more') return again(operation, now, { ...soon, detail: 'its logs are still being collected' })
+  const { lease } = operation
+  const progress = collecting(house).get(lease) ?? { finished: new Set(), movedAt: now }
+  collecting(house).set(lease, progress)
+  const source = { provider, handle, ranks, lease, archive: house.archive, progress, now: house.clock.now }
+  const logs = await collectLogs(source, call)
+  if (logs !== 'all' && !(await isInVain(source, call))) {
+    if (logs === 'unreachable') return again(operation, now, unanswered)
+    return again(operation, now, { ...soon, detail: 'its logs are still being collected' })
+  }
   const answer = await provider.retire(handle, leaseRow.graceMs, call)
   if (!answer.ok) return afterFault(operation, house.clock.now(), answer.fault)
   if (answer.value === 'gone') return { state: 'done', detail: '' }
   return again(operation, house.clock.now(), { ...soon, detail: 'nodes are ending' })
+}
+
+/** Whether no more of its logs came for long, though its site answers. Then that is said in them, and it goes without. */
+async function isInVain(source: Source, call: AbortSignal): Promise<boolean> {
+  const { provider, handle, progress, now } = source
+  if (now() < progress.movedAt + logPatienceMs) return false
+  if (!(await provider.get(handle, call)).ok) {
+    progress.movedAt = now() // it has as long again once it is back
+    return false
+  }
+  await tellOfTheRest(source, `${handle.site} answered, and did not give it for ${formatDuration(logPatienceMs)}`)
+  return true
 }
 
 /**

@@ -4,6 +4,7 @@ import { test, type TestContext } from 'node:test'
 import { Client } from 'pg'
 
 import { costMicros } from '#kit/money.ts'
+import { fail } from '#model/fault.ts'
 import { createFakeClock } from '#simulator/fake-clock.ts'
 import { createWorld } from '#simulator/world.ts'
 import { aJob } from '#test/builders.ts'
@@ -109,4 +110,20 @@ test('all calls of one try of a retirement end together, before the claim to it 
   })
   assert.ok(await runUntil(async () => deadlines.every((some) => some.length > 0), 60_000))
   assert.equal(deadlines[0]?.[0], deadlines[1]?.[0])
+})
+
+test('machines are kept ten minutes for logs that their site does not give, and then it is said that those are missing', async (t) => {
+  const { house, clock, lease, runFor } = await anUnanswered(t)
+  const provider = house.providers.get('simulated')
+  assert.ok(provider)
+  house.providers.set('simulated', { ...provider, logs: async () => fail('unreachable', 'later', 'a node is silent') })
+  const added = t.mock.method(house.archive, 'add')
+  const began = clock.now()
+  await runFor(590_000)
+  assert.equal((await lease())?.state, 'stopping')
+  await runFor(60_000)
+  const { state, endedAt } = (await lease()) ?? {}
+  assert.ok(state === 'gone' && endedAt && endedAt >= began + 590_000, `${state} at ${endedAt}`)
+  const [said] = added.mock.calls.map(({ arguments: [, , { bytes }] }) => Buffer.from(bytes).toString())
+  assert.equal(said, '\nisobar: the rest of this log is missing: west answered, and did not give it for 10m\n')
 })
