@@ -91,17 +91,18 @@ test('an exit without a code is waited for a while longer: the code may come', (
   assert.deepEqual(look(null, 20), ['exited'])
 })
 
+function seenTwice(sightings: Sighting[], ...lease: Parameters<typeof leased>): string[] {
+  const doubts = noDoubts()
+  assert.deepEqual(seen(leased(...lease), sightings, { doubts }), [])
+  return seen(leased(...lease), sightings, { doubts, now: aNow + 62_000 })
+}
+
 test('a rank that is left out of its gang was lost, unless it never came', () => {
-  const others = [{ ...shown({}), ranks: [] }]
-  const twice = (...lease: Parameters<typeof leased>) => {
-    const doubts = noDoubts()
-    assert.deepEqual(seen(leased(...lease), others, { doubts }), [])
-    return seen(leased(...lease), others, { doubts, now: aNow + 62_000 })
-  }
-  assert.deepEqual(twice({}), ['lost'])
-  assert.deepEqual(twice({ heardAt: aNow + 59_000 }), [])
-  assert.deepEqual(twice({ state: 'expected' }), [])
-  assert.deepEqual(twice({}, { state: 'stopping' }), [])
+  const others = [shown({ rank: 1 })]
+  assert.deepEqual(seenTwice(others, {}), ['lost'])
+  assert.deepEqual(seenTwice(others, { heardAt: aNow + 59_000 }), [])
+  assert.deepEqual(seenTwice(others, { state: 'expected' }), [])
+  assert.deepEqual(seenTwice(others, {}, { state: 'stopping' }), [])
 })
 
 test('times of a provider whose clock is wrong lie between the order and now', () => {

@@ -63,7 +63,7 @@ const isOver = (state: RankSighting['state']): boolean => state === 'exited' || 
 
 type Shown = RankSighting & { isListed: boolean }
 
-/** A rank as the listing has it: one that is left out, and so is its whole lease or was there before, is lost. */
+/** A rank as the listing has it: one that is left out, and so are all of its lease or it was there before, is lost. */
 function shownOf(
   { rank, state, startedAt }: Rank,
   lease: Compared['leases'][number],
@@ -72,7 +72,8 @@ function shownOf(
   const shown = sighting?.ranks.find((one) => one.rank === rank)
   if (shown) return { ...shown, isListed: true }
   if (lease.state !== 'starting' && lease.state !== 'held') return null // what is being retired may be gone
-  if (sighting ? state === 'expected' : isYoung(lease, now)) return null
+  const isOneOfSome = sighting !== undefined && sighting.ranks.length > 0
+  if (isOneOfSome ? state === 'expected' : isYoung(lease, now)) return null
   return { rank, state: 'lost', exitCode: null, startedAt, endedAt: null, isListed: false }
 }
 
