@@ -47,3 +47,6 @@ export type Node = z.infer<typeof Node>
 
 /** Whether a site answers, and since when it has been so. `unknown` is a state: an unreachable site is not a dead one. */
 export type SiteReach = { site: string; reach: 'reachable' | 'unreachable' | 'denied'; since: number; detail: string }
+
+/** In milliseconds. Longer than two looks at a site that does not answer are apart, also where another control plane goes on with them. */
+export const lapseMs = 25_000

@@ -7,7 +7,7 @@ import { createFakeClock } from '#simulator/fake-clock.ts'
 import { aJob, aNow, anOffer, aSite } from '#test/builders.ts'
 import { aHouseThatAdmits, hearing } from '#test/rigs/admission.ts'
 import { aStore } from '#test/rigs/postgres.ts'
-import { submitted } from '#test/rigs/story.ts'
+import { reached, submitted } from '#test/rigs/story.ts'
 import { admit } from './admit.ts'
 import type { House } from './reconciler.ts'
 
@@ -191,11 +191,11 @@ test('who waits is told again at once when the cause is another, and otherwise o
   await clock.advance(500)
   await admit.turn(house, signal)
   assert.deepEqual((await store.workloads.refusal(second))?.ahead, ['first'])
-  await hearing(store, () => store.sites.reached('local/west', 'unreachable', 'no route', clock.now()))
+  await hearing(store, () => reached(store, { reach: 'unreachable', since: clock.now(), detail: 'no route' }))
   await clock.advance(500)
   await turns(house)
   assert.equal((await store.workloads.refusal(second))?.cause, 'site-unreachable')
-  await store.sites.reached('local/west', 'reachable', '', clock.now())
+  await reached(store, { reach: 'reachable', since: clock.now(), detail: '' })
   await clock.advance(5_000)
   await turns(house)
   assert.equal((await store.workloads.refusal(second))?.ahead, undefined)

@@ -12,7 +12,7 @@ import { restAfter } from './resting.ts'
 import { sideBySide, within } from './side-by-side.ts'
 
 /** How often a site is asked what is there while leases are, and otherwise; and what it offers. */
-const everyMs = { live: 2_000, idle: 30_000, offers: 30_000 }
+const everyMs = { live: 2_000, idle: 30_000, offers: 30_000, undeclared: 10_000 }
 /**
  * … and while nothing changes at a site less and less often, up to so long between two looks: no longer than agents are
  * silent before they count as lost, so that a loss is found no later for it.
@@ -30,10 +30,11 @@ const spotMs = 600_000
 /** What was seen of a spot market counts half after a week. */
 const spotHalfLifeMs = 7 * 86_400_000
 const claimSeconds = 12
+const nobodys = 'no control plane declares it any more'
 
 /** What is remembered of a site while the claim to look at it is ours. */
 type Watched = {
-  epoch: number
+  claim: Claim
   /** That were there when they were counted last; -1 before that. */
   leases: number
   /** Nothing has changed since. */
@@ -57,7 +58,7 @@ const watching = memory(({ store }) => {
   store.onNudge((nudge) => {
     if (nudge === 'agents') for (const watched of sites.values()) stir(watched)
   })
-  return { checkedAt: -Infinity, declaredAt: -Infinity, sites }
+  return { checkedAt: -Infinity, declareAt: -Infinity, sites }
 })
 
 /** Something happens there: it is looked at closely. */
@@ -79,9 +80,9 @@ export const observe: Reconciler = {
     const sites = [...house.providers.values()].flatMap((provider) =>
       provider.sites().map((site) => ({ provider, site })),
     )
-    if (clock.now() >= all.declaredAt + everyMs.idle) {
-      await leaveUndeclared(new Set(sites.map(({ site }) => siteKey(site))), house)
-      all.declaredAt = clock.now()
+    if (clock.now() >= all.declareAt) {
+      const left = await leaveUndeclared(new Set(sites.map(({ site }) => siteKey(site))), house)
+      all.declareAt = clock.now() + (left ? everyMs.undeclared : everyMs.idle)
     }
     const free = sites.filter(({ site }) => all.sites.get(siteKey(site))?.busy !== true)
     await sideBySide(
@@ -104,17 +105,19 @@ function nextLook(watched: Watched | undefined, now: number): number {
 
 /**
  * A site that no control plane declares any more is looked at by none, so what it offered is no offer now. It is
- * forgotten; where something of ours is left, it counts as one that does not answer, until it is declared again.
+ * forgotten; where something of ours is left, it counts as one that does not answer, until it is declared again. True
+ * where that is so.
  */
-async function leaveUndeclared(declared: Set<string>, { store, clock, holder }: House): Promise<void> {
-  for (const { site, reach } of await store.sites.list()) {
-    if (declared.has(site)) continue
+async function leaveUndeclared(declared: Set<string>, { store, clock, holder }: House): Promise<boolean> {
+  const undeclared = (await store.sites.list()).filter(({ site }) => !declared.has(site))
+  for (const { site } of undeclared) {
     const claim = await store.claims.take(`observe:${site}`, holder, claimSeconds)
     if (!claim) continue // another control plane looks at it
-    if (!(await store.sites.forget(site)) && reach !== 'unreachable')
-      await store.sites.reached(site, 'unreachable', 'no control plane declares it any more', clock.now())
+    if (!(await store.sites.forget(site)))
+      await store.sites.reached({ site, reach: 'unreachable', detail: nobodys, since: clock.now() }, claim)
     await store.claims.release(claim)
   }
+  return undeclared.length > 0
 }
 
 type Here = { house: House; signal: AbortSignal }
@@ -128,7 +131,7 @@ async function lookAt(provider: Provider, site: Site, here: Here): Promise<void>
   try {
     const claim = await claimFor(house, `observe:${key}`, claimSeconds)
     if (!claim) return void sites.delete(key)
-    const watched = before?.epoch === claim.epoch ? before : await begin(site, claim, house)
+    const watched = before?.claim.epoch === claim.epoch ? before : await begin(site, claim, house)
     watched.busy = true
     sites.set(key, watched)
     await lookWith({ provider, site, watched, ...here })
@@ -139,10 +142,10 @@ async function lookAt(provider: Provider, site: Site, here: Here): Promise<void>
 }
 
 /** Somebody else may have looked since we last did: what we remember is void. */
-async function begin(site: Site, { epoch }: Claim, { store, clock }: House): Promise<Watched> {
+async function begin(site: Site, claim: Claim, { store, clock }: House): Promise<Watched> {
   await store.sites.put(site, clock.now())
   return {
-    epoch,
+    claim,
     busy: true,
     leases: -1,
     counted: false,
@@ -230,9 +233,10 @@ async function tellReach(look: Look, answer: Outcome<unknown>): Promise<boolean>
   const now = house.clock.now()
   const isNews = reach !== watched.reach
   // What was told may have been lost, or somebody who stood still has told something else meanwhile.
-  if (isNews || now >= watched.toldAt + everyMs.offers) {
+  // That it was asked in vain is told each time: its patience is counted by that.
+  if (isNews || reach !== 'reachable' || now >= watched.toldAt + everyMs.offers) {
     const detail = answer.ok ? '' : answer.fault.detail
-    await house.store.sites.reached(siteKey(site), reach, detail, now)
+    await house.store.sites.reached({ site: siteKey(site), reach, detail, since: now }, watched.claim)
     watched.toldAt = now
   }
   if (isNews) {

@@ -162,7 +162,7 @@ test('while a permit holds, no attempt whose agent was not heard is over, unless
       tasks: null,
       spentMicros: 0n,
       warned: false,
-      sites: { 'simulated/west': { site: 'simulated/west', ...site } },
+      sites: { 'simulated/west': { site: 'simulated/west', askedAt: aNow + age, ...site } },
     }
     return isOver(conclude(facts, aNow + age))
   }

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import type { CheckView } from '#api/server-views.ts'
 import { createClock } from '#kit/clock.ts'
 import { aStore } from '#rigs/postgres.ts'
+import { reached } from '#rigs/story.ts'
 import { aHome } from '#rigs/server.ts'
 import { anOffer } from '#test/builders.ts'
 import { examine } from './doctor.ts'
@@ -17,7 +18,7 @@ test('what is not right is told with what is wrong and the command that mends it
   const clock = { ...createClock(), now: () => Date.now() - 600_000 }
   const site = { provider: 'local' as const, name: 'west', jurisdictions: ['US'], patienceMs: 5000 }
   await store.sites.put(site, clock.now())
-  await store.sites.reached('local/west', 'unreachable', 'no route', clock.now())
+  await reached(store, { reach: 'unreachable', since: clock.now(), detail: 'no route' })
   await store.sites.offered('local/west', [anOffer({ site: 'west', asOf: clock.now() - 400_000 })], null, clock.now())
   chmodSync(home, 0o755)
   const found = named(await examine({ home, store, clock }))

@@ -230,6 +230,7 @@ create table sites (
   offers jsonb not null default '[]'::jsonb,
   nodes jsonb,
   offers_at bigint,
+  asked_at bigint,
   PRIMARY KEY (key)
 );
 

@@ -221,7 +221,7 @@ export type Facts = {
   /** It was warned of its budget already. */
   warned: boolean
   /** Reach and patience of each site that a live lease is at, and how long nodes may take to come up there. */
-  sites: Record<string, SiteReach & { patienceMs: number; upWithinMs?: number | null }>
+  sites: Record<string, SiteReach & { askedAt: number; patienceMs: number; upWithinMs?: number | null }>
 }
 
 export type Follow = {
@@ -296,8 +296,11 @@ export type Sites = {
   forget(site: string): Promise<boolean>
   /** What a round of offers brought. */
   offered(site: string, offers: Offer[], nodes: Node[] | null, now: number): Promise<void>
-  /** Returns true, and tells an event, when the reach changed. */
-  reached(site: string, reach: SiteReach['reach'], detail: string, now: number): Promise<boolean>
+  /**
+   * Told whenever a site was asked in vain, and when it answers again, by who holds the claim to ask it: of others nothing
+   * is written. `since` is now. True, and an event, when the reach changed. Not asked for `lapseMs`, it is silent anew.
+   */
+  reached(told: SiteReach, claim: Claim): Promise<boolean>
   /** How many leases at a site should be there. */
   count(site: string): Promise<number>
   /** How many nodes of each site are kept for gangs that are to come back to them; sites without any are left out. */

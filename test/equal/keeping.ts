@@ -41,7 +41,13 @@ export const site: Step = async (pair, draw) => {
     }
     case 4: {
       const reach = draw.of(['reachable', 'unreachable', 'denied'])
-      return pair.ask((store) => store.sites.reached(key, reach, 'why', now))
+      const [claimed, holder] = [`observe:${key}`, draw.of(['a', 'b'])]
+      const claim = (await pair.ask((store) => store.claims.take(claimed, holder, 60))) ?? {
+        name: claimed,
+        holder,
+        epoch: 1,
+      }
+      return pair.ask((store) => store.sites.reached({ site: key, reach, detail: 'why', since: now }, claim))
     }
     case 5:
       return pair.ask((store) => store.sites.forget(key))

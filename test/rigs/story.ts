@@ -1,4 +1,5 @@
 import type { LeasedRank } from '#model/lease.ts'
+import type { SiteReach } from '#model/site.ts'
 import type { Workload } from '#model/workload.ts'
 import type { Claim, Placed, Store } from '#store/store.ts'
 import { aNow } from '#test/builders.ts'
@@ -17,6 +18,11 @@ export async function aClaim(store: Store, name = 'admit', holder = 'tester'): P
   const claim = await store.claims.take(name, holder, 60)
   if (!claim) throw new Error(`${name} is claimed by somebody else`)
   return claim
+}
+
+/** What whoever looks at `local/west` tells of it. */
+export async function reached(store: Store, told: Omit<SiteReach, 'site'>): Promise<boolean> {
+  return store.sites.reached({ site: 'local/west', ...told }, await aClaim(store, 'observe:local/west'))
 }
 
 /** A decision that puts a replica at `local/west`, one CPU for each rank, with new ids for all that comes of it. */

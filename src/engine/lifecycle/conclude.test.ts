@@ -69,6 +69,7 @@ const aSite = (fields: Partial<WorkloadFacts['sites'][string]> = {}) => ({
   site: 'local/west',
   reach: 'reachable' as const,
   since: 0,
+  askedAt: aNow,
   detail: '',
   patienceMs: 60_000,
   ...fields,
@@ -336,11 +337,27 @@ test('a stop goes through stopping, and ends when the lease is gone', () => {
 test('a stop at a site that never answers ends beyond its patience and says what may be left', () => {
   const job: Workload = { ...aJob(), wants: 'stop', state: 'stopping' }
   const attempt = anAttempt(job, { state: 'stopping', ready: false, lease: aLease({ state: 'stopping' }) })
-  const sites = { 'local/west': aSite({ reach: 'unreachable', since: aNow }) }
+  const sites = { 'local/west': aSite({ reach: 'unreachable', since: aNow, askedAt: aNow + 60_000 }) }
   const changes = conclude(someFacts(job, { attempts: [attempt], sites }), aNow + 60_000)
   const ended = end(changes)
   assert.ok(short(changes).includes('lease lost'))
   assert.ok(ended?.change === 'workload' && /may still be there/.test(ended.reason))
+})
+
+test('while nobody asks a site its patience does not run: it is looked at again until somebody has', () => {
+  const away = aSite({ reach: 'unreachable', since: aNow - 600_000 })
+  const ranks = [{ heardAt: null }]
+  const unasked = conclude(
+    running(aJob(), ranks, { sites: { 'local/west': { ...away, askedAt: aNow - 540_001 } } }),
+    aNow,
+  )
+  assert.deepEqual(short(unasked), ['reason'])
+  assert.ok(unasked.some((change) => change.change === 'look-again' && change.at === aNow + 5_000))
+  const inVain = conclude(
+    running(aJob(), ranks, { sites: { 'local/west': { ...away, askedAt: aNow - 540_000 } } }),
+    aNow,
+  )
+  assert.ok(short(inVain).includes('attempt lost'))
 })
 
 test('a held workload is queued again when it is released', () => {

@@ -23,7 +23,7 @@ export function conclude(facts: WorkloadFacts, now: number): Change[] {
   const judged = facts.attempts.map((attempt) => judgeOne(attempt, facts, { ending, now }))
   const revived = ending ? null : reviveArray(facts, judged, now)
   return [
-    ...facts.leftovers.flatMap((lease) => leftoverChanges(lease, facts, now)),
+    ...facts.leftovers.flatMap((lease) => leftoverChanges(lease, facts)),
     ...judged.flatMap(({ attempt, verdict }) =>
       verdict.is === 'live'
         ? liveChanges(attempt, verdict, { ending: ending ?? leavesNow(attempt, facts, now), now })
@@ -73,6 +73,6 @@ function waits(workload: string, replica: number, next: Extract<NextTry, { next:
 }
 
 /** Leases of ended attempts are retired; one that is out of reach beyond patience stops counting as used. */
-function leftoverChanges(lease: LiveAttempt['lease'], facts: WorkloadFacts, now: number): Change[] {
-  return lease.state === 'stopping' && outOfReach(lease, facts, now) ? fence(lease) : retire(lease)
+function leftoverChanges(lease: LiveAttempt['lease'], facts: WorkloadFacts): Change[] {
+  return lease.state === 'stopping' && outOfReach(lease, facts) ? fence(lease) : retire(lease)
 }

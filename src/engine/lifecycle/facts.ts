@@ -24,8 +24,16 @@ export type WorkloadFacts = {
 
 export type LiveAttempt = Attempt & { lease: Lease; ranks: Rank[] }
 type TaskCounts = { succeeded: number; failed: number; leased: number; waiting: number }
-/** `hearsSince`: since when agents that run there are heard without a break; absent where none is, or nobody had to ask. */
-export type SiteFacts = SiteReach & { patienceMs: number; upWithinMs?: number | null; hearsSince?: number }
+/**
+ * `askedAt`: when it was last asked in vain, if it does not answer. `hearsSince`: since when agents that run there are heard
+ * without a break; absent where none is, or nobody had to ask.
+ */
+export type SiteFacts = SiteReach & {
+  askedAt: number
+  patienceMs: number
+  upWithinMs?: number | null
+  hearsSince?: number
+}
 
 /** `provider/site` of a lease. */
 export const siteOf = (lease: Pick<Lease, 'provider' | 'site'>): string => `${lease.provider}/${lease.site}`

@@ -34,7 +34,7 @@ function aWorld(workload: Workload): World {
   )
   const tasks =
     workload.spec.kind === 'array' ? { succeeded: 0, failed: 0, leased: 0, waiting: workload.spec.tasks } : null
-  const reach = { site, reach: 'reachable', since: aNow, detail: '', patienceMs: 60_000 } as const
+  const reach = { site, reach: 'reachable', since: aNow, askedAt: aNow, detail: '', patienceMs: 60_000 } as const
   return { now: aNow, workload, replicas, attempts: [], tasks, site: { ...reach } }
 }
 

@@ -26,7 +26,7 @@ export function judge(attempt: LiveAttempt, facts: WorkloadFacts, now: number): 
       : isGivenBack(attempt)
         ? afterReturn(attempt, site, now)
         : (exited(attempt, facts, now) ?? gone(attempt, site, now) ?? tooLate(attempt, site, now))
-  return over ? { ...over, fence: outOfReach(attempt.lease, facts, now) } : alive(attempt, facts, now)
+  return over ? { ...over, fence: outOfReach(attempt.lease, facts) } : alive(attempt, facts, now)
 }
 
 function alive(attempt: LiveAttempt, { workload, sites }: WorkloadFacts, now: number): Verdict {
@@ -97,7 +97,7 @@ function gone(attempt: LiveAttempt, site: SiteFacts | undefined, now: number): O
 
 /** Its site has not answered for longer than its patience, and its agents are silent. */
 function outOfSight(attempt: LiveAttempt, site: SiteFacts | undefined, now: number): Over | null {
-  if (!outOfPatience(site, now) || !allSilent(attempt, now)) return null
+  if (!outOfPatience(site) || !allSilent(attempt, now)) return null
   // Who lets us in no more is not away: that alone tells nothing of what runs there, and where no agent ever reported, nothing else does.
   if (site.reach === 'denied' && attempt.ranks.some(neverHeard)) return null
   const reason = `${siteOf(attempt.lease)} has not answered since ${timeOf(site.since)}, longer than its patience, and its agents are silent`
@@ -145,18 +145,18 @@ function whileStopping(attempt: LiveAttempt, site: SiteFacts | undefined, now: n
   if (state === 'gone' || state === 'refused' || state === 'lost') return over
   if (attempt.ranks.every((rank) => rank.state === 'exited' || (rank.state === 'lost' && silent(rank, now))))
     return over
-  if (!outOfPatience(site, now) || !allSilent(attempt, now)) return null
+  if (!outOfPatience(site) || !allSilent(attempt, now)) return null
   const reason = `${siteOf(attempt.lease)} does not answer: its nodes may still be there and are fenced when it is back`
   return { ...over, reason }
 }
 
 /** Whether the site of a lease has not answered for longer than its patience. */
-export function outOfReach(lease: LiveAttempt['lease'], facts: WorkloadFacts, now: number): boolean {
-  return outOfPatience(facts.sites[siteOf(lease)], now)
-}
+export const outOfReach = (lease: LiveAttempt['lease'], facts: WorkloadFacts): boolean =>
+  outOfPatience(facts.sites[siteOf(lease)])
 
-const outOfPatience = (site: SiteFacts | undefined, now: number): site is SiteFacts =>
-  site !== undefined && site.reach !== 'reachable' && now >= site.since + site.patienceMs
+/** Time in which nobody asked, since all control planes were dead or stood still, does not count. */
+export const outOfPatience = (site: SiteFacts | undefined): site is SiteFacts =>
+  site !== undefined && site.reach !== 'reachable' && site.askedAt >= site.since + site.patienceMs
 
 const neverHeard = ({ state, heardAt }: Rank): boolean => state !== 'exited' && heardAt === null
 

@@ -31,7 +31,7 @@ function aGang(second: Partial<Rank>, attempt: Pick<Partial<LiveAttempt>, 'state
   const times = { createdAt: aNow, startedAt: aNow, endedAt: null }
   const own = { id: 'a-1', workload: workload.id, replica: 0, number: 1, plan: 'p-1', ready: true, exitCode: null }
   const sites = {
-    'local/west': { site: 'local/west', reach: 'reachable', since: 0, detail: '', patienceMs: 60_000 },
+    'local/west': { site: 'local/west', reach: 'reachable', since: 0, askedAt: 0, detail: '', patienceMs: 60_000 },
   } as const
   return {
     workload,

@@ -1,7 +1,7 @@
 import { warningAt } from './budget.ts'
 import { limitsOf } from './ending.ts'
-import { siteOf, type LiveAttempt, type WorkloadFacts } from './facts.ts'
-import { believedAt, startingLimit } from './judge.ts'
+import { siteOf, type LiveAttempt, type SiteFacts, type WorkloadFacts } from './facts.ts'
+import { believedAt, outOfPatience, startingLimit } from './judge.ts'
 import { leavingOf } from './leaving.ts'
 import { closeLookMs, idleLookMs, silenceMs, unheardMs, watchMs } from './patience.ts'
 import { unheardOf } from './unheard.ts'
@@ -20,13 +20,19 @@ export function lookAgainAt(facts: WorkloadFacts, now: number): number {
   return Math.min(...times.filter((time) => time > now))
 }
 
+/** Nobody may have asked it all the time: then it has more. */
+const patienceEnd = (site: SiteFacts, now: number): number => {
+  const end = site.since + site.patienceMs
+  return end > now || outOfPatience(site) ? end : now + closeLookMs
+}
+
 function timesOf(attempt: LiveAttempt, facts: WorkloadFacts, now: number): number[] {
   const site = facts.sites[siteOf(attempt.lease)]
   const times = attempt.state === 'starting' ? [startingLimit(attempt, site)] : []
   const away = site !== undefined && site.reach !== 'reachable'
   const leaving = attempt.state === 'stopping' ? null : leavingOf(attempt, facts)
   if (leaving) times.push(leaving.endBy)
-  if (away) times.push(site.since + site.patienceMs)
+  if (away) times.push(patienceEnd(site, now))
   const unheard = unheardOf(attempt, site, now)
   if (unheard) times.push(now + watchMs, unheard.until)
   for (const rank of attempt.ranks)

@@ -65,7 +65,8 @@ function facts(ranks: Partial<Rank>[], { workload = aJob({ nodes: ranks.length }
     })),
     ...fields,
   }
-  const reach = { site: 'local/west', reach: 'reachable', since: 0, detail: '', patienceMs: 60_000, ...site } as const
+  const asked = { since: 0, askedAt: 0, detail: '' }
+  const reach = { site: 'local/west', reach: 'reachable', ...asked, patienceMs: 60_000, ...site } as const
   return {
     workload: { ...workload, state: attempt.state, startedAt: aNow } as Workload,
     replicas: [aReplica(workload, { state: 'placed' })],
@@ -174,7 +175,8 @@ test('a job whose losses are used up fails with it, and one that is to end meanw
 })
 
 test('a site that falls silent while nodes are given back is waited for, and then they are fenced', () => {
-  const away = { reach: 'unreachable', since: aNow + oneMs, patienceMs: 60_000 } as const
+  const since = aNow + oneMs
+  const away = { reach: 'unreachable', since, askedAt: since + 60_000, patienceMs: 60_000 } as const
   const before = facts([{}], { site: away })
   const [attempt] = before.attempts
   assert.ok(attempt)
@@ -182,8 +184,9 @@ test('a site that falls silent while nodes are given back is waited for, and the
     ...before,
     attempts: [{ ...attempt, ready: false, lease: { ...attempt.lease, state: 'stopping' as const } }],
   }
-  assert.deepEqual(short(conclude(stopping, aNow + oneMs + 59_999)), ['reason'])
-  const over = short(conclude(stopping, aNow + oneMs + 60_000))
+  const { sites } = facts([{}], { site: { ...away, askedAt: since + 59_999 } })
+  assert.deepEqual(short(conclude({ ...stopping, sites }, since + 60_000)), ['reason'])
+  const over = short(conclude(stopping, since + 60_000))
   assert.deepEqual(over.slice(0, 3), ['attempt lost', 'lease lost', 'retire'])
 })
 

@@ -115,7 +115,7 @@ function whyAgain({ facts, judged, revived, now }: Round): string {
 const isEnd = (state: WorkloadState) => workloadMoves[state].length === 0
 
 /** With the workload end its replicas, and what is still alive of it (it failed as a whole). */
-function endAll({ facts, judged, revived, now }: Round, aim: Aim): Change[] {
+function endAll({ facts, judged, revived }: Round, aim: Aim): Change[] {
   const { id } = facts.workload
   const ended = judged.filter(({ next }) => next?.next === 'done' || next?.next === 'give-up')
   const done = new Set(ended.map(({ attempt }) => attempt.replica).filter((replica) => replica !== revived?.replica))
@@ -125,7 +125,7 @@ function endAll({ facts, judged, revived, now }: Round, aim: Aim): Change[] {
         ? []
         : overChanges(
             attempt,
-            { is: 'over', state: 'stopped', reason: aim.reason, fence: outOfReach(attempt.lease, facts, now) },
+            { is: 'over', state: 'stopped', reason: aim.reason, fence: outOfReach(attempt.lease, facts) },
             facts,
           ),
     ),

@@ -73,7 +73,7 @@ async function factsOf(on: Executor, claims: Map<string, number>, now: number): 
     where r.lease = any(${leases.rows.map(({ id }) => id)}::text[]) order by r.lease, r.rank
   `.execute(on)
   const sites = await sql<SiteRow>`
-    select key as site, reach, since, detail, (site ->> 'patienceMs')::bigint as "patienceMs",
+    select key as site, reach, since, detail, coalesce(asked_at, since) as "askedAt", (site ->> 'patienceMs')::bigint as "patienceMs",
       (site ->> 'upWithinMs')::bigint as "upWithinMs" from sites
     where key = any(${[...new Set(leases.rows.map(keyOf))]}::text[])
   `.execute(on)

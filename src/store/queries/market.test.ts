@@ -5,7 +5,7 @@ import { Client } from 'pg'
 
 import type { Placed, Store } from '#store/store.ts'
 import { aStore } from '#rigs/postgres.ts'
-import { aPlacing, held, submitted } from '#rigs/story.ts'
+import { aPlacing, held, reached, submitted } from '#rigs/story.ts'
 import { aJob, aNow, anArray, anOffer, aSite } from '#test/builders.ts'
 
 const onSpot = (placed: Placed): Placed => ({
@@ -76,7 +76,7 @@ test('it is told when sites or their offers have changed, but not that they are 
   assert.deepEqual(await store.market.sites(), before)
   await store.sites.offered('local/west', [anOffer({ price: 2 })], null, aNow + 2)
   assert.notEqual((await store.market.sites()).version, before.version)
-  await store.sites.reached('local/west', 'unreachable', 'gone', aNow)
+  await reached(store, { reach: 'unreachable', since: aNow, detail: 'gone' })
   assert.equal((await store.market.sites()).count, 0)
 })
 

@@ -2,9 +2,10 @@ import { sql } from 'kysely'
 
 import type { Lease } from '#model/lease.ts'
 import type { Rank } from '#model/rank.ts'
-import { type Site, type SiteReach, siteKey } from '#model/site.ts'
+import { lapseMs, type SiteReach, siteKey } from '#model/site.ts'
 import type { Database, Executor } from '#store/database.ts'
-import type { QueueSnapshot, SeenRank, Sites } from '#store/store.ts'
+import type { Claim, QueueSnapshot, SeenRank, Sites } from '#store/store.ts'
+import { holds } from './claims.ts'
 import { leaseColumns, rankColumns } from './columns.ts'
 import { addEvents } from './events.ts'
 import { dueWithNews } from './news-due.ts'
@@ -34,7 +35,7 @@ export const createSites = (database: Database): Sites => ({
       `.execute(on)
       if (rows[0]?.news) await nudge(on, ['admit'])
     }),
-  reached: (...[site, reach, detail, since]) => database.write((on) => reached(on, { site, reach, detail, since })),
+  reached: (told, claim) => database.write((on) => reached(on, told, claim)),
   count: (site) =>
     database.read(async (on) => {
       const { rows } = await sql<{ count: number }>`
@@ -81,13 +82,20 @@ async function keptNodes(on: Executor): Promise<Map<string, number>> {
   return new Map(rows.map(({ site, nodes }) => [site, nodes]))
 }
 
-async function reached(on: Executor, { site, reach, detail, since }: SiteReach): Promise<boolean> {
-  const { rows } = await sql<{ info: Site }>`
-    update sites set reach = ${reach}, since = ${since}::bigint, detail = ${detail}
-    -- Who stood still knows of a time before this one.
-    where key = ${site} and reach <> ${reach} and since <= ${since}::bigint returning site as info
+async function reached(on: Executor, told: SiteReach, claim: Claim): Promise<boolean> {
+  const { site, reach, detail, since } = told
+  if (!(await holds(on, claim))) return false
+  const { rows } = await sql<{ isNews: boolean }>`
+    with before as (
+      select key, reach, since, coalesce(asked_at, since) + ${lapseMs}::bigint < ${since}::bigint as "isLapsed" from sites
+      -- Who stood still knows of a time before this one.
+      where key = ${site} and (reach <> ${reach} or reach <> 'reachable') and since <= ${since}::bigint for update
+    )
+    update sites s set reach = ${reach}, detail = ${detail}, asked_at = ${since}::bigint,
+      since = case when before.reach = ${reach} and not before."isLapsed" then before.since else ${since}::bigint end
+    from before where s.key = before.key returning before.reach <> ${reach} as "isNews"
   `.execute(on)
-  if (rows.length === 0) return false
+  if (!rows[0]?.isNews) return false
   await addEvents(on, [reachedEvent({ site, reach, detail })], since)
   const [provider, name] = parts(site)
   await sql`

@@ -49,8 +49,18 @@ function factsOf(memory: Memory, claims: Map<string, number>, now: number): Fact
     sites: [...new Set(held.map(siteOf))].flatMap((key) => {
       const row = sites.get(key)
       if (!row) return []
-      const { reach, since, detail, site } = row
-      return [{ site: key, reach, since, detail, patienceMs: site.patienceMs, upWithinMs: site.upWithinMs ?? null }]
+      const { reach, since, detail, site, askedAt } = row
+      return [
+        {
+          site: key,
+          reach,
+          since,
+          detail,
+          askedAt: askedAt ?? since,
+          patienceMs: site.patienceMs,
+          upWithinMs: site.upWithinMs ?? null,
+        },
+      ]
     }),
   })
 }

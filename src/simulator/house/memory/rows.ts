@@ -63,7 +63,12 @@ export type PlanRow = {
 }
 
 export type SiteRow = Omit<SiteReach, 'site'> &
-  Pick<QueueSnapshot['sites'][number], 'offers' | 'nodes'> & { key: string; site: Site; offersAt: number | null }
+  Pick<QueueSnapshot['sites'][number], 'offers' | 'nodes'> & {
+    key: string
+    site: Site
+    offersAt: number | null
+    askedAt: number | null
+  }
 
 export type SpentRow = { kind: 'workload' | 'project'; name: string; amountMicros: bigint; warnedAt: number | null }
 

@@ -1,9 +1,10 @@
 import { type ListedRank, rankMoves } from '#model/rank.ts'
 import { mayMove } from '#model/moves.ts'
 import type { Offer } from '#model/offer.ts'
-import { type Node, type Site, type SiteReach, siteKey } from '#model/site.ts'
+import { lapseMs, type Node, type Site, type SiteReach, siteKey } from '#model/site.ts'
 import { reachedEvent } from '#store/queries/told.ts'
 import type { QueueSnapshot, SeenRank, Sites } from '#store/store.ts'
+import { holds } from './claims.ts'
 import { jsonb, sameJson } from './jsonb.ts'
 import type { Memory } from './memory.ts'
 import { dueWithNews } from './news-due.ts'
@@ -24,7 +25,7 @@ export const createSites = (memory: Memory): Sites => {
         return true
       }),
     offered: (...[site, offers, nodes, now]) => write(() => offered(memory, { site, offers, nodes, now })),
-    reached: (...[site, reach, detail, since]) => write(() => reached(memory, { site, reach, detail, since })),
+    reached: (told, claim) => write(() => holds(memory, claim) && reached(memory, told)),
     count: (site) => read(() => leases.openAt.get(site).filter(({ state }) => state !== 'wanted').length),
     kept: () => read(() => keptNodes(memory)),
     differing: (site, listed) => read(() => differing(memory, site, listed)),
@@ -56,7 +57,14 @@ function put({ sites, tell }: Memory, site: Site, now: number): void {
   if (row && sameJson(row.site, site)) return
   if (row) sites.update(row, { site: jsonb(site) })
   else {
-    const unasked = { reach: 'reachable', detail: '', offers: jsonb([]), nodes: null, offersAt: null } as const
+    const unasked = {
+      reach: 'reachable',
+      detail: '',
+      offers: jsonb([]),
+      nodes: null,
+      offersAt: null,
+      askedAt: null,
+    } as const
     sites.insert({ key, site: jsonb(site), since: now, ...unasked })
   }
   tell({ nudges: ['admit'] })
@@ -80,8 +88,11 @@ const sameOffers = (kept: readonly Offer[], given: readonly Offer[]): boolean =>
 function reached(memory: Memory, { site, reach, detail, since }: SiteReach): boolean {
   const { sites, leases, workloads, operations, tell } = memory
   const row = sites.get(site)
-  if (!row || row.reach === reach || row.since > since) return false
-  sites.update(row, { reach, since, detail })
+  const isNews = row?.reach !== reach
+  if (!row || (!isNews && reach === 'reachable') || row.since > since) return false
+  const goesOn = !isNews && (row.askedAt ?? row.since) + lapseMs >= since
+  sites.update(row, { reach, detail, askedAt: since, since: goesOn ? row.since : since })
+  if (!isNews) return false
   tell({ events: [reachedEvent({ site, reach, detail })], now: since })
   for (const id of new Set(leases.openAt.get(site).map(({ workload }) => workload))) makeDue(workloads, id, since)
   // What was put off because it did not answer need not wait any longer: an old attempt may still run there.
