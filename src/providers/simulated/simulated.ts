@@ -81,7 +81,10 @@ export function createSimulated(given: SimulatedOptions & { clock: Clock }): Sim
       const view = createView({ seed, site: site.name, faults, weather })
       const wire = createWire({ seed, site: site.name, faults, clock, weather, state, diary })
       const watch = createSiteWatch({ site: site.name, faults, clock, state, wire })
-      return [site.name, { site, upWithinMs: upWithinMsOf(site, faults), state, supply, weather, view, wire, watch }] as const
+      return [
+        site.name,
+        { site, upWithinMs: upWithinMsOf(site, faults), state, supply, weather, view, wire, watch },
+      ] as const
     }),
   )
   const at = (site: string): Place => {

@@ -41,7 +41,7 @@ export function createSiteWatch({ site, faults, clock, state, wire }: Options): 
 
   /** Until the mark is another one or it was quiet for long; false: nobody is there any more. */
   const changed = async (since: string, signal: AbortSignal): Promise<boolean> => {
-    for (const until = clock.now() + mostQuietMs; ; ) {
+    for (const until = clock.now() + mostQuietMs; ;) {
       const now = clock.now()
       const down = state.down(now)
       if (down === 'hanging') await clock.sleep(pingMs.most, signal)
