@@ -100,15 +100,15 @@ async function look(kubeconfig: string): Promise<Looked> {
   const { inventory } = provider.abilities
   if (!inventory) throw new Error('it has one')
   globalThis.gc?.()
-  const before = process.memoryUsage.rss()
-  let most = before
+  const rss = process.memoryUsage.rss()
+  let most = rss
   const sampling = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 20)
   const began = performance.now()
   const isFollowed = values.how === 'follow'
   if (isFollowed) void keepWatching(provider)
   let found = await inventory('east', signal)
   // Its watches begin beside the first look, which lists.
-  for (let before = -1; isFollowed && before !== lists; found = await inventory('east', signal)) before = lists
+  for (let seen = isFollowed ? -1 : lists; seen !== lists; found = await inventory('east', signal)) seen = lists
   const firstMs = performance.now() - began
   const [askedBefore, listsBefore, cpu] = [asked, lists, process.cpuUsage()]
   const end = performance.now() + seconds * 1000
@@ -124,13 +124,13 @@ async function look(kubeconfig: string): Promise<Looked> {
   }
   const { user, system } = process.cpuUsage(cpu)
   globalThis.gc?.()
-  const grown = process.memoryUsage.rss() - before
+  const grown = process.memoryUsage.rss() - rss
   clearInterval(sampling)
   const seen = found.ok ? found.value : []
   return {
     firstMs,
     grownMiB: grown / 2 ** 20,
-    mostMiB: (most - before) / 2 ** 20,
+    mostMiB: (most - rss) / 2 ** 20,
     cpuMs: (user + system) / 1000,
     asked: asked - askedBefore,
     lists: lists - listsBefore,

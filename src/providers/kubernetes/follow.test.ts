@@ -14,6 +14,7 @@ const pod = (uid: string, cpu: string, version = '1') => ({
   spec: { nodeName: 'n1', containers: [{ resources: { requests: { cpu } } }] },
   status: { phase: 'Running' },
 })
+const parsed = (changes: object) => PodUse.parse({ ...pod('a', '1'), ...changes })
 const bookmark = (version: string) => ({ type: 'BOOKMARK', object: { metadata: { resourceVersion: version } } })
 
 type Watch = { from: string; say(...lines: object[]): void; end(): void; cut(): void }
@@ -126,9 +127,8 @@ test('a watch that says what is not understood is a trouble that is told', async
 
 test('pods of ours, of no node and that have ended take nothing', () => {
   const room = createRoom('ours')
-  const parse = (changes: object) => PodUse.parse({ ...pod('a', '1'), ...changes })
-  room.put(parse({ metadata: { uid: 'a', labels: { [labels.house]: 'ours' } } }))
-  room.put(parse({ metadata: { uid: 'b' }, spec: { nodeName: '' } }))
-  room.put(parse({ metadata: { uid: 'c' }, status: { phase: 'Succeeded' } }))
+  room.put(parsed({ metadata: { uid: 'a', labels: { [labels.house]: 'ours' } } }))
+  room.put(parsed({ metadata: { uid: 'b' }, spec: { nodeName: '' } }))
+  room.put(parsed({ metadata: { uid: 'c' }, status: { phase: 'Succeeded' } }))
   assert.equal(room.takenOf('n1', 'nvidia.com/gpu').cpuMilli, 0)
 })

@@ -45,95 +45,123 @@ const deniedMs = 300_000
 
 type Watched = 'ended' | 'expired' | Refused
 
-export function follow<T extends z.ZodType>(following: Following<T>): Follower {
-  const { client, path, item, clear, put, remove, changed } = following
-  const ending = new AbortController()
-  const { signal } = ending
-  let fault: Fault | null = null
-  let [isWhole, heardAt] = [false, 0]
+export const follow = <T extends z.ZodType>(following: Following<T>): Follower => new Follows(following)
 
-  const failed = (why: Fault): void => {
-    fault = why
-    isWhole = false
-    changed()
-  }
-  const opened = (): void => {
-    fault = null
-    heardAt = performance.now()
-    if (isWhole) return
-    isWhole = true
-    changed()
-  }
-  const list = () =>
-    eachPage({ client, path, item }, { begin: clear, take: (items) => items.forEach((one) => put(one)) }, signal)
+class Follows<T extends z.ZodType> implements Follower {
+  readonly #following: Following<T>
+  readonly #ending = new AbortController()
+  /** From where a watch goes on; '' where it has to be listed first. */
+  #version = ''
+  #isWhole = false
+  #heardAt = 0
+  #fault: Fault | null = null
 
-  /** From a version on, until the watch ends; where that was, by `reached`. */
-  async function watch(from: string, reached: (version: string) => void): Promise<Watched> {
-    const query = `watch=true&allowWatchBookmarks=true&timeoutSeconds=${watchSeconds}&resourceVersion=${from}`
-    const end = new AbortController()
-    let [isExpired, wrong]: [boolean, Fault | null] = [false, null]
-    const take = (line: string): void => {
-      heardAt = performance.now()
-      const { type, object } = WatchLine.parse(JSON.parse(line))
-      if (type === 'ERROR') {
-        isExpired = true // it is 410, or something that listing tells as well
-        return end.abort()
-      }
-      if (type === 'DELETED') remove(item.parse(object))
-      else if (type !== 'BOOKMARK') put(item.parse(object))
-      reached(Versioned.parse(object).metadata.resourceVersion)
-      if (type !== 'BOOKMARK') changed()
-    }
-    const line = (text: string): void => {
-      try {
-        take(text)
-      } catch (error) {
-        wrong = fail('invalid', 'later', `a watch of ${path} said what is not understood: ${String(error)}`).fault
-        end.abort()
-      }
-    }
-    const either = AbortSignal.any([signal, end.signal])
-    const seen = await client.stream({ path: `${path}&${query}`, signal: either, silenceMs, opened, line })
-    if (wrong) return { ok: false, fault: wrong, refusal: null }
-    if (isExpired || (!seen.ok && seen.refusal?.status === 410)) return 'expired'
-    return seen.ok ? 'ended' : seen
+  constructor(following: Following<T>) {
+    this.#following = following
+    void this.#run()
   }
 
-  async function run(): Promise<void> {
-    let version = ''
+  isLive(): boolean {
+    return this.#isWhole && performance.now() < this.#heardAt + oldMs
+  }
+
+  trouble(): Fault | null {
+    if (this.#fault || !this.#isWhole || this.isLive()) return this.#fault
+    return fail('unreachable', 'later', `the watch of ${this.#following.path} is silent`).fault
+  }
+
+  stop(): void {
+    this.#ending.abort()
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#ending
     for (let failures = 0; !signal.aborted;) {
       const began = performance.now()
-      let why: Fault | null = null
-      if (version === '') {
-        const listed = await list()
-        if (listed.ok) version = listed.value
-        else why = listed.fault
-      }
-      if (!why) {
-        const heardBefore = heardAt
-        const seen = await watch(version, (reached) => (version = reached))
-        if (seen === 'expired') [version, isWhole] = ['', false]
-        // One that was cut goes on where it was; who was not let in any more is told of.
-        else if (seen !== 'ended' && heardAt === heardBefore) why = deniedFor(seen)
-        else if (seen !== 'ended' && seen.fault.kind === 'invalid') [why, version] = [seen.fault, '']
-      }
+      // An object that is not as it should be may be another one soon.
+      const why = await this.#turn().catch((error: unknown) => fail('invalid', 'later', String(error)).fault)
       if (signal.aborted) return
       failures = why ? failures + 1 : 0
-      if (why) failed(why)
+      if (why) this.#failed(why)
       const restMs = why ? waitMs(why, failures) : Math.max(0, leastMs - (performance.now() - began))
       await pause(restMs, null, { signal, ref: false }).catch(() => undefined)
     }
   }
 
-  void run().catch((error: unknown) => failed(fail('invalid', 'later', `${path}: ${String(error)}`).fault))
-  return {
-    isLive: () => isWhole && performance.now() < heardAt + oldMs,
-    trouble() {
-      if (fault) return fault
-      const isOld = isWhole && performance.now() >= heardAt + oldMs
-      return isOld ? fail('unreachable', 'later', `the watch of ${path} is silent`).fault : null
-    },
-    stop: () => ending.abort(),
+  /** Lists if need be, and watches until that ends; says why nobody knows any more what is there, or null. */
+  async #turn(): Promise<Fault | null> {
+    if (this.#version === '') {
+      const listed = await this.#list()
+      if (!listed.ok) return listed.fault
+      this.#version = listed.value
+    }
+    const heardAt = this.#heardAt
+    const seen = await this.#watch()
+    if (seen === 'ended') return null
+    if (seen === 'expired') {
+      this.#version = ''
+      this.#isWhole = false
+      return null
+    }
+    if (seen.fault.kind === 'invalid') this.#version = ''
+    // One that was only cut goes on where it was.
+    return this.#heardAt === heardAt || seen.fault.kind === 'invalid' ? deniedFor(seen) : null
+  }
+
+  #list() {
+    const { client, path, item, clear, put } = this.#following
+    const take = (objects: readonly z.output<T>[]): void => objects.forEach((one) => put(one))
+    return eachPage({ client, path, item }, { begin: clear, take }, this.#ending.signal)
+  }
+
+  async #watch(): Promise<Watched> {
+    const { client, path } = this.#following
+    const query = `watch=true&allowWatchBookmarks=true&timeoutSeconds=${watchSeconds}&resourceVersion=${this.#version}`
+    const end = new AbortController()
+    let over: Watched | null = null
+    const line = (text: string): void => {
+      if (over) return
+      try {
+        if (!this.#take(text)) over = 'expired'
+      } catch (error) {
+        const why = `a watch of ${path} said what is not understood: ${String(error)}`
+        over = { ...fail('invalid', 'later', why), refusal: null }
+      }
+      if (over) end.abort()
+    }
+    const signal = AbortSignal.any([this.#ending.signal, end.signal])
+    const opened = (): void => this.#opened()
+    const seen = await client.stream({ path: `${path}&${query}`, signal, silenceMs, opened, line })
+    if (over) return over
+    if (seen.ok) return 'ended'
+    return seen.refusal?.status === 410 ? 'expired' : seen
+  }
+
+  /** Takes in what a watch says; false when it says that it is too far behind. */
+  #take(line: string): boolean {
+    const { item, put, remove, changed } = this.#following
+    const { type, object } = WatchLine.parse(JSON.parse(line))
+    this.#heardAt = performance.now()
+    if (type === 'ERROR') return false // of any other error listing tells as well
+    if (type === 'DELETED') remove(item.parse(object))
+    else if (type !== 'BOOKMARK') put(item.parse(object))
+    this.#version = Versioned.parse(object).metadata.resourceVersion
+    if (type !== 'BOOKMARK') changed()
+    return true
+  }
+
+  #opened(): void {
+    this.#heardAt = performance.now()
+    this.#fault = null
+    if (this.#isWhole) return
+    this.#isWhole = true
+    this.#following.changed()
+  }
+
+  #failed(why: Fault): void {
+    this.#fault = why
+    this.#isWhole = false
+    this.#following.changed()
   }
 }
 

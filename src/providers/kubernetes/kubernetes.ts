@@ -70,10 +70,7 @@ export function createKubernetes(options: KubernetesOptions): Provider & { close
     name: 'kubernetes',
     sites: () => sites.map(siteOf),
     offers: (name, signal) =>
-      at(name, signal, async (here) => {
-        const found = await look(here, signal)
-        return found.ok ? succeed(offersOf(here.declared, found.value.nodes)) : found
-      }),
+      at(name, signal, (here) => looked(here, signal, ({ nodes }) => offersOf(here.declared, nodes))),
     launch: (order, signal) => at(order.site, signal, (here) => touching(here, () => launch(here, order, signal))),
     get: (handle, signal) =>
       ask<Sighting | null>(handle, signal, { otherwise: null, question: (here) => getOne(here, handle.token, signal) }),
@@ -91,11 +88,7 @@ export function createKubernetes(options: KubernetesOptions): Provider & { close
     abilities: {
       runsRanks: true,
       watch: (name, since, signal) => at(name, signal, ({ picture }) => picture.watch(since, signal)),
-      inventory: (name, signal) =>
-        at(name, signal, async (here) => {
-          const found = await look(here, signal)
-          return found.ok ? succeed(found.value.nodes) : found
-        }),
+      inventory: (name, signal) => at(name, signal, (here) => looked(here, signal, ({ nodes }) => nodes)),
     },
     async close() {
       for (const picture of pictures.values()) picture.stop()
@@ -120,6 +113,11 @@ async function look(here: Here, signal: AbortSignal): Promise<Outcome<Inventory>
   const found = (await here.picture.inventory(signal)) ?? (await takeInventory(here, signal))
   if (found.ok) here.known.inventory = found.value
   return found
+}
+
+async function looked<T>(here: Here, signal: AbortSignal, as: (found: Inventory) => T): Promise<Outcome<T>> {
+  const found = await look(here, signal)
+  return found.ok ? succeed(as(found.value)) : found
 }
 
 async function launch(here: Here, order: CredentialedOrder, signal: AbortSignal): Promise<Outcome<Handle>> {

@@ -22,10 +22,10 @@ type Given = {
 const node = ({ labels = {}, spec = {}, allocatable = amounts, conditions = ready }: Given = {}) =>
   KubernetesNode.parse({ metadata: { name: 'n1', uid: 'u', labels }, spec, status: { allocatable, conditions } })
 
-let pods = 0
+let uids = 0
 const pod = (requests: Record<string, string>, more: { labels?: object; phase?: string; first?: object[] } = {}) =>
   PodUse.parse({
-    metadata: { uid: `p${pods++}`, labels: more.labels },
+    metadata: { uid: `p${uids++}`, labels: more.labels },
     spec: { nodeName: 'n1', containers: [{ resources: { requests } }], initContainers: more.first },
     status: { phase: more.phase ?? 'Running' },
   })

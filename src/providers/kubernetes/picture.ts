@@ -32,13 +32,14 @@ const pingMs = 5_000
 const pingMostMs = 10_000
 /** What is told comes some milliseconds after what we did; after so long we believe it again. */
 const touchedMs = 5_000
-/** Nobody watches any more: whoever holds the claim to look does so without a break. */
+/** Who watches comes back sooner than this, unless he gives it up. */
 const idleMs = 30_000
 
 export function createPicture(options: Options): Picture {
   const { client, declared, house, namespace } = options
   let followed: Followed | null = null
   let touchedAt = -Infinity
+  let watchers = 0
   let idle: NodeJS.Timeout | undefined
   const stop = (): void => {
     clearTimeout(idle)
@@ -63,12 +64,12 @@ export function createPicture(options: Options): Picture {
     async watch(since, signal) {
       clearTimeout(idle)
       followed ??= followCluster(options)
-      const here = followed
+      watchers++
       try {
-        return await here.watch(since, signal, ping)
+        return await followed.watch(since, signal, ping)
       } finally {
-        clearTimeout(idle)
-        if (followed === here) idle = setTimeout(stop, idleMs).unref()
+        if (--watchers === 0 && signal.aborted) stop()
+        else if (watchers === 0) idle = setTimeout(stop, idleMs).unref()
       }
     },
     sightings: (signal) =>
@@ -117,7 +118,6 @@ function followCluster({ client, house, namespace }: Options) {
     follow({ client, path: inventoryPaths.nodes, item: KubernetesNode, ...keptIn(nodes, bare), changed: forget }),
     follow({ client, path: `${inventoryPaths.pods}&labelSelector=${others}`, item: PodUse, ...room, changed: forget }),
   ]
-  const isLive = (all: readonly Follower[]): boolean => all.every((one) => one.isLive())
 
   return {
     sightings: () => (isLive(own) ? sightingsOf([...jobs.values()], [...pods.values()]) : null),
@@ -146,6 +146,8 @@ function followCluster({ client, house, namespace }: Options) {
   }
 }
 
+const isLive = (all: readonly Follower[]): boolean => all.every((one) => one.isLive())
+
 type Named = { metadata: { uid: string } }
 
 const keptIn = <T extends Named>(all: Map<string, T>, as: (object: T) => T) => ({
@@ -154,8 +156,12 @@ const keptIn = <T extends Named>(all: Map<string, T>, as: (object: T) => T) => (
   remove: ({ metadata }: T) => void all.delete(metadata.uid),
 })
 
-/** Annotations are the most of a node, and nothing that we read. */
-const bare = (node: KubernetesNode): KubernetesNode => ({ ...node, metadata: { ...node.metadata, annotations: {} } })
+/** Without what is the most of a node and not read: annotations, and all conditions but one. */
+const bare = ({ metadata, spec, status }: KubernetesNode): KubernetesNode => ({
+  metadata: { ...metadata, annotations: {} },
+  spec,
+  status: { ...status, conditions: status.conditions.filter(({ type }) => type === 'Ready') },
+})
 
 /** Resolves when somebody wakes who waits, after so long, or when the signal aborts. */
 function woken(waiting: Set<() => void>, milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -50,9 +50,7 @@ export function createSite(options: SiteOptions): SiteState {
   const timeline = createTimeline(books, options)
   const { at } = timeline
   const listeners: (() => void)[] = []
-  const changed = (): void => {
-    for (const listen of listeners) listen()
-  }
+  const changed = (): void => listeners.forEach((listen) => listen())
   const knows: SiteState['knows'] = (token, now) => {
     const gang = at(now).gangs.get(token)
     if (gang && now < leavesListAt(gang)) return true
