@@ -19,7 +19,7 @@ const account = 'isobar'
  * A site on the rig's control plane: a namespace of its own, with an account that has the rights that the product asks
  * for and no others, reached through a proxy that can be cut. What ranks do is played by KWOK (`play.ts`).
  */
-export async function openSite(plane: ControlPlane): Promise<Rig> {
+export async function openSite(plane: ControlPlane): Promise<Rig & { sever(): void }> {
   const name = `site-${randomBytes(4).toString('hex')}`
   await addNamespace(plane, name)
   const token = await addAccount(plane, { name: account, namespace: name })
@@ -43,6 +43,11 @@ export async function openSite(plane: ControlPlane): Promise<Rig> {
     // Connections that are open fall silent, and so do new ones.
     cut: () => proxy.trouble([{ kind: 'deaf' }]),
     restore: () => proxy.calm(),
+    /** All connections break; new ones come through. */
+    sever() {
+      proxy.trouble([{ kind: 'refuse' }])
+      proxy.calm()
+    },
     notice: ({ token: gang }) => evict(plane, { namespace: name, token: gang }),
     hindered: () => ({ order: orderAt(name, { cpuMilli: 64_000 }), kind: 'unschedulable' }),
     async close() {
