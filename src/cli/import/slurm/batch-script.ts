@@ -1,0 +1,206 @@
+import { type Draft, type DraftResources, nameFrom } from '#cli/import/draft.ts'
+import { type ImportNote, mostNotes, noteAt, type Read, tooManyNotes } from '#cli/import/note.ts'
+import { formatDuration } from '#kit/duration.ts'
+import { formatSizeMiB } from '#kit/size.ts'
+import type { Source } from '#model/spec/problem.ts'
+import { acceleratorModel } from '#model/spec/resources-text.ts'
+
+import { commandsOf } from './commands.ts'
+import { readScript, type Directive, type Script } from './directives.ts'
+import { type Job, type Sheet, take } from './options.ts'
+import type { Remark } from './script.ts'
+
+/** Whether a text is a script for sbatch rather than a document. */
+export const isBatchScript = (text: string): boolean => text.startsWith('#!') || /^#SBATCH\b/m.test(text)
+
+/** One part of a job as Slurm would have laid it out. */
+export type Layout = {
+  nodes: number
+  tasksPerNode: number
+  resources: DraftResources
+  gpusPerNode: number
+  /** 0 where tasks see all of their node. */
+  gpusPerTask: number
+  cpus: number
+}
+
+/** Reads a batch script: a gang, an array, or a gang with roles where it is heterogeneous. */
+export function readBatchScript(text: string, source: Source): Read {
+  const script = readScript(text)
+  const notes: ImportNote[] = []
+  const carried: { kind: string; from: string; to: string }[] = []
+  const sheets = Array.from({ length: script.components }, (): Sheet => ({}))
+  const job: Job = { env: {} }
+  for (const directive of script.directives) {
+    const taken = take(directive, sheets[directive.component] ?? {}, job)
+    if (!('to' in taken))
+      notes.push(noteAt(source, directive.at, { path: pathOf(directive), what: 'left out', ...taken }))
+    else {
+      carried.push({ kind: 'sbatch', from: `--${directive.name}`, to: taken.to })
+      if (taken.changed)
+        notes.push(noteAt(source, directive.at, { path: pathOf(directive), what: 'changed', ...taken.changed }))
+    }
+  }
+  for (const at of script.late) notes.push(noteAt(source, at, { path: '#SBATCH', what: 'left out', ...tooLate }))
+  const tell = (names: string[], message: string, fix: string): void => {
+    const directive = script.directives.find(({ name }) => names.includes(name))
+    const path = `--${directive?.name ?? names[0] ?? ''}`
+    notes.push(noteAt(source, directive?.at ?? 0, { path, what: 'changed', message, fix }))
+  }
+  const layouts = sheets.map((sheet) => layoutOf(sheet, tell))
+  const problem = impossible(script, job, layouts)
+  if (problem) {
+    const at = script.directives.find(({ name }) => `--${name}` === problem.path)?.at ?? text.length
+    return { problems: [source.problem(at, problem)] }
+  }
+  const { draft, remarks } = draftOf({ text, script, job, layouts, tell, sheets })
+  for (const { at, ...remark } of remarks) notes.push(noteAt(source, at, { what: 'changed', ...remark }))
+  return notes.length > mostNotes ? tooManyNotes(source, notes.length) : { drafts: [draft], notes, carried }
+}
+
+const pathOf = ({ name }: Directive): string => (name.startsWith('-') ? name : `--${name}`)
+
+const tooLate = {
+  message: 'it stands below the first command, where Slurm does not read it either',
+  fix: 'move it to the top of the script',
+}
+
+/** Says of the first option that is there that it became something else. */
+type Tell = (names: string[], message: string, fix: string) => void
+
+/** How many nodes, tasks and accelerators Slurm would have given. */
+function layoutOf(sheet: Sheet, tell: Tell): Layout {
+  const { tasks, gpus } = sheet
+  let { nodes } = sheet
+  const perNode = sheet.tasksPerNode
+  if (nodes === undefined && tasks !== undefined && perNode !== undefined) nodes = Math.ceil(tasks / perNode)
+  if (nodes === undefined && gpus && sheet.gpusPerNode) nodes = Math.ceil(gpus.count / sheet.gpusPerNode.count)
+  if (nodes === undefined && (tasks ?? 1) > 1)
+    tell(
+      ['ntasks'],
+      `all ${tasks} tasks run on one node, where Slurm may have used several`,
+      'write nodes: N, and divide the resources by N',
+    )
+  nodes = Math.min(100_000, nodes ?? 1)
+  const tasksPerNode = perNode ?? Math.max(1, Math.ceil((tasks ?? 1) / nodes))
+  const found =
+    sheet.gpusPerNode ??
+    (gpus && { ...gpus, count: Math.ceil(gpus.count / nodes) }) ??
+    (sheet.gpusPerTask && { ...sheet.gpusPerTask, count: sheet.gpusPerTask.count * tasksPerNode })
+  if (gpus && !sheet.gpusPerNode && gpus.count % nodes > 0)
+    tell(
+      ['gpus'],
+      `each of the ${nodes} nodes has ${found?.count} accelerators`,
+      'write resources: { accelerators: … } of one node',
+    )
+  const isTold = sheet.cpusPerTask !== undefined || tasksPerNode > 1
+  const cpus = (sheet.cpusPerTask ?? 1) * tasksPerNode
+  const count = found?.count ?? 0
+  const memoryMiB =
+    sheet.memoryMiB ??
+    (sheet.memoryPerCpuMiB !== undefined
+      ? sheet.memoryPerCpuMiB * cpus
+      : sheet.memoryPerGpuMiB === undefined
+        ? undefined
+        : sheet.memoryPerGpuMiB * count)
+  const resources: DraftResources = {
+    ...(count > 0 && { accelerators: accelerators(count, found?.model, tell) }),
+    ...(isTold && { cpus: `${cpus}+` }),
+    ...(memoryMiB !== undefined && memoryMiB > 0 && { memory: `${formatSizeMiB(memoryMiB)}+` }),
+    ...(sheet.diskMiB !== undefined && { disk: `${formatSizeMiB(sheet.diskMiB)}+` }),
+  }
+  return { nodes, tasksPerNode, resources, gpusPerNode: count, gpusPerTask: sheet.gpusPerTask?.count ?? 0, cpus }
+}
+
+/** What no spec could say. */
+function impossible(
+  script: Script,
+  { array }: Job,
+  layouts: readonly Layout[],
+): { path: string; message: string; fix: string } | undefined {
+  if (script.components > 16)
+    return {
+      path: '#SBATCH hetjob',
+      message: 'a gang has 16 roles at the most',
+      fix: 'submit parts of it as jobs of their own',
+    }
+  if (array && (layouts.length > 1 || layouts.some(({ nodes }) => nodes > 1)))
+    return {
+      path: '--array',
+      message: 'each task of an array runs on one node, and here it has several',
+      fix: 'import it without --array, and run it once for each index: isobar run --env SLURM_ARRAY_TASK_ID=1 FILE',
+    }
+  return undefined
+}
+
+type Whole = {
+  text: string
+  script: Script
+  job: Job
+  layouts: readonly Layout[]
+  sheets: readonly Sheet[]
+  tell: Tell
+}
+
+function draftOf({ text, script, job, layouts, sheets, tell }: Whole): { draft: Draft; remarks: Remark[] } {
+  const name = nameFrom(job.name ?? 'batch')
+  if (job.name !== undefined && name !== job.name)
+    tell(['job-name'], `${job.name} cannot be a name here; it is ${name}`, 'choose another')
+  const [first] = layouts
+  const isHet = layouts.length > 1
+  const parts = layouts.map((layout, component) =>
+    commandsOf({ text, script, job, name: job.name ?? name, layout, component: isHet ? component : undefined }),
+  )
+  const { array } = job
+  const draft: Draft = {
+    kind: array ? 'array' : 'job',
+    name,
+    ...(array && { tasks: array.tasks, parallelism: Math.min(1_000_000, array.atOnce ?? array.tasks) }),
+    ...(!array && !isHet && { nodes: first?.nodes ?? 1 }),
+    ...(isHet
+      ? {
+          roles: layouts.map(({ nodes, resources }, index) => ({
+            name: `part-${index}`,
+            nodes,
+            resources,
+            run: parts[index]?.run ?? '',
+          })),
+        }
+      : { resources: first?.resources ?? {}, run: parts[0]?.run ?? '' }),
+    ...(job.image !== undefined && { image: job.image }),
+    env: job.env,
+    ...(job.seconds !== undefined && { duration: { maximum: formatDuration(job.seconds * 1000) } }),
+    ...(job.graceSeconds !== undefined && { checkpoint: { grace: `${job.graceSeconds}s` } }),
+    ...(job.isRequeued === false && { retry: { onLoss: 0 } }),
+    topology: topologyOf(job, layouts, sheets),
+  }
+  const seen = new Set<string>()
+  const remarks = parts
+    .flatMap((part) => part.remarks)
+    .filter(({ at, path }) => !seen.has(`${at} ${path}`) && seen.add(`${at} ${path}`))
+  return { draft, remarks }
+}
+
+function topologyOf(
+  { switches, segment }: Job,
+  layouts: readonly Layout[],
+  sheets: readonly Sheet[],
+): NonNullable<Draft['topology']> {
+  const [first] = layouts
+  const isGang = layouts.length === 1 && (first?.nodes ?? 1) > 1
+  return {
+    ...(switches && isGang && { within: 'block' as const, ...(!switches.isRequired && { required: false }) }),
+    ...(segment !== undefined && isGang && { slices: { ranks: segment, within: 'nvlink' as const } }),
+    ...(layouts.length === 1 && sheets[0]?.isExclusive && { exclusive: 'node' as const }),
+  }
+}
+
+function accelerators(count: number, model: string | undefined, tell: Tell): string {
+  if (model !== undefined && acceleratorModel.test(model)) return `${model}:${count}`
+  tell(
+    ['gres', 'gpus-per-node', 'gpus', 'gpus-per-task'],
+    `the script does not say of which model; 1GB+:${count} takes ${count} of any`,
+    `write resources: { accelerators: H100:${count} }, with the model that you mean`,
+  )
+  return `1GB+:${count}`
+}
