@@ -12,7 +12,7 @@ export type Told = Advice & {
 export type Known = {
   /** By the name of a field: why no spec says it. */
   advice: Readonly<Record<string, Advice>>
-  /** Ends of paths, such as `metadata.uid`, that nobody misses. */
+  /** What nobody misses: fields of an object, such as `status`, and ends of paths, such as `metadata.uid`. */
   harmless: readonly string[]
 }
 
@@ -35,13 +35,17 @@ export class Book {
     for (let length = 0; length < path.length; length++) this.#above.add(keyOf(path.slice(0, length)))
   }
 
+  /** Says something of a place; what stands there and below still needs its account. */
   tell(told: Told): void {
-    this.settle(told.path)
     this.told.push(told)
   }
 
   /** Tells of what nobody has taken. */
-  close(value: unknown, known: Known, path: PropertyKey[] = [], inherited?: Advice): void {
+  close(value: unknown, known: Known): void {
+    this.#close({ value, path: [], inherited: undefined }, known)
+  }
+
+  #close({ value, path, inherited }: Open, known: Known): void {
     if (value === null || value === undefined || this.#settled.has(keyOf(path)) || isHarmless(path, known)) return
     const name = path.at(-1)
     const advice = typeof name === 'string' && Object.hasOwn(known.advice, name) ? known.advice[name] : inherited
@@ -49,9 +53,12 @@ export class Book {
     if (typeof value !== 'object' || (advice && isWhole))
       return this.tell({ path, what: 'left out', ...(advice ?? unknownField) })
     for (const [key, inner] of Object.entries(value))
-      this.close(inner, known, [...path, Array.isArray(value) ? Number(key) : key], advice)
+      this.#close({ value: inner, path: [...path, Array.isArray(value) ? Number(key) : key], inherited: advice }, known)
   }
 }
+
+/** A place that is looked at in the end, and what was said of the list that it is in. */
+type Open = { value: unknown; path: PropertyKey[]; inherited: Advice | undefined }
 
 const unknownField: Advice = {
   message: 'no field of a spec says this',
@@ -61,6 +68,7 @@ const unknownField: Advice = {
 const keyOf = (path: readonly PropertyKey[]): string => path.map(String).join('\0')
 
 const isHarmless = (path: readonly PropertyKey[], { harmless }: Known): boolean => {
-  const text = `.${path.map(String).join('.')}`
-  return harmless.some((end) => text.endsWith(`.${end}`))
+  const own = path[0] === 'items' ? path.slice(2) : path // of a member of a List
+  const text = own.map(String).join('.')
+  return harmless.some((end) => text === end || (end.includes('.') && text.endsWith(`.${end}`)))
 }

@@ -32,7 +32,6 @@ export type Draft = {
   readiness?: z.input<typeof ReadinessField>
   resources?: DraftResources
   image?: string
-  workdir?: string
   setup?: string
   run?: string
   roles?: DraftRole[]
@@ -40,19 +39,16 @@ export type Draft = {
   secrets?: string[]
   topology?: z.input<typeof TopologyField>
   placement?: z.input<typeof PlacementField>
-  deadline?: string
   duration?: z.input<typeof DurationField>
-  priority?: number
   checkpoint?: z.input<typeof CheckpointField>
   retry?: z.input<typeof RetryField>
 }
 
 /** The order in which people look for things. */
-const order = [
-  ...['kind', 'name', 'project', 'labels', 'nodes', 'tasks', 'parallelism', 'replicas', 'ports', 'readiness'],
-  ...['resources', 'image', 'workdir', 'setup', 'run', 'roles', 'env', 'secrets', 'topology', 'placement'],
-  ...['deadline', 'duration', 'priority', 'checkpoint', 'retry'],
-]
+const order = (
+  'kind name labels nodes tasks parallelism replicas ports readiness resources image setup run roles env secrets topology ' +
+  'placement duration checkpoint retry'
+).split(' ')
 
 /** The draft with its fields in order, without those that say nothing. */
 export const inOrder = (draft: Draft): Draft => {

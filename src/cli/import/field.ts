@@ -1,4 +1,6 @@
-import type { Advice, Book } from './book.ts'
+import type { Advice, Book, Told } from './book.ts'
+
+type Place = { path?: readonly PropertyKey[]; pattern?: string }
 
 /** A place of a document that is read, and the account that is kept of it. */
 export class Field {
@@ -8,7 +10,7 @@ export class Field {
   /** The path with `*` for names that are the document's own. */
   readonly #pattern: string
 
-  constructor(book: Book, value: unknown, path: readonly PropertyKey[] = [], pattern = '') {
+  constructor(book: Book, value: unknown, { path = [], pattern = '' }: Place = {}) {
     this.book = book
     this.value = value
     this.path = path
@@ -84,14 +86,21 @@ export class Field {
 
   /** It is not in the spec. */
   leave(advice: Advice): undefined {
-    if (this.isThere) this.book.tell({ path: [...this.path], what: 'left out', ...advice })
+    if (!this.isThere) return
+    this.book.settle(this.path)
+    this.remark('left out', advice)
   }
 
   /** It is in the spec in another way. */
   change(to: string, advice: Advice): void {
     if (!this.isThere) return
     this.carry(to)
-    this.book.tell({ path: [...this.path], what: 'changed', ...advice })
+    this.remark('changed', advice)
+  }
+
+  /** Says something of it, which does not account for what stands there. */
+  remark(what: Told['what'], advice: Advice): void {
+    this.book.tell({ path: [...this.path], what, ...advice })
   }
 
   /** Without it there is no spec. */
@@ -105,7 +114,7 @@ export class Field {
         ? Object.getOwnPropertyDescriptor(this.value, step)?.value
         : undefined
     const pattern = name === '[]' ? `${this.#pattern}[]` : [this.#pattern, name].filter(Boolean).join('.')
-    return new Field(this.book, value, [...this.path, step], pattern)
+    return new Field(this.book, value, { path: [...this.path, step], pattern })
   }
 }
 

@@ -12,6 +12,8 @@ export type Environment = {
   exports: string[]
   variables: Variables
 }
+/** What is known while it is read. */
+type Reading = Environment & { variables: Map<string, string | undefined>; around: Around }
 
 const longestValue = 32_768
 const mostSecrets = 100
@@ -25,25 +27,21 @@ export function environmentOf(container: Field, around: Around): Environment {
   const variables = new Map<string, string | undefined>(
     [...around.injected.map(([name]) => name), ...(around.known ?? [])].map((name) => [name, undefined]),
   )
-  const found: Environment = { env: {}, secrets: [], exports: [], variables }
-  for (const source of container.at('envFrom').items()) readSource(source, found, around, variables)
-  for (const item of container.at('env').items()) readVariable(item, found, around, variables)
+  const found: Reading = { env: {}, secrets: [], exports: [], variables, around }
+  for (const source of container.at('envFrom').items()) readSource(source, found)
+  for (const item of container.at('env').items()) readVariable(item, found)
   return found
 }
 
-function readVariable(
-  item: Field,
-  found: Environment,
-  around: Around,
-  variables: Map<string, string | undefined>,
-): void {
+function readVariable(item: Field, found: Reading): void {
+  const { around, variables } = found
   const name = item.at('name').text('env')
   if (name === undefined) return
   const complaint = complaintOf(name, around)
   if (complaint) return item.leave(complaint)
   const value = item.at('value')
   const from = item.at('valueFrom')
-  if (from.isThere) return readReference(name, from, found, around, variables)
+  if (from.isThere) return readReference(name, from, found)
   if (name === 'MASTER_ADDR' && around.isGang && typeof value.value === 'string' && !isLoopback(value.value)) {
     variables.set(name, undefined)
     return item.change('run', {
@@ -52,16 +50,13 @@ function readVariable(
     })
   }
   const text = value.text('env') ?? ''
-  setVariable({ name, text, item }, found, variables)
+  setVariable({ name, text, item }, found)
 }
 
 const isLoopback = (address: string): boolean => /^(localhost|127\.|::1$)/.test(address)
 
-function setVariable(
-  { name, text, item }: { name: string; text: string; item: Field },
-  found: Environment,
-  variables: Map<string, string | undefined>,
-): void {
+function setVariable({ name, text, item }: { name: string; text: string; item: Field }, found: Reading): void {
+  const { variables } = found
   const parts = partsOf(text, variables)
   const isOpen = parts.some((part) => 'variable' in part && variables.get(part.variable) === undefined)
   const filled = filledIn(text, variables)
@@ -95,13 +90,8 @@ const own: Readonly<Record<string, string>> = {
 
 const completionIndex = /^metadata\.(labels|annotations)\['batch\.kubernetes\.io\/job-completion-index'\]$/
 
-function readReference(
-  name: string,
-  from: Field,
-  found: Environment,
-  around: Around,
-  variables: Map<string, string | undefined>,
-): void {
+function readReference(name: string, from: Field, found: Reading): void {
+  const { around, variables } = found
   variables.set(name, undefined)
   const path = from.at('fieldRef', 'fieldPath')
   if (typeof path.value === 'string') {
@@ -120,7 +110,7 @@ function readReference(
   const map = from.at('configMapKeyRef')
   const value = around.configMaps.get(String(map.at('name').value))?.[String(map.at('key').value)]
   if (value !== undefined) {
-    setVariable({ name, text: value.replaceAll('$', '$$$$'), item: map }, found, variables)
+    setVariable({ name, text: value.replaceAll('$', '$$$$'), item: map }, found)
     return map.carry('env')
   }
   from.leave({
@@ -129,7 +119,7 @@ function readReference(
   })
 }
 
-function readSecret(name: string, secret: Field, found: Environment): void {
+function readSecret(name: string, secret: Field, found: Reading): void {
   const [object, key] = [secret.at('name').value, secret.at('key').value].map(String)
   if (found.secrets.length >= mostSecrets) return void secret.leave(tooMany)
   delete found.env[name]
@@ -141,20 +131,16 @@ function readSecret(name: string, secret: Field, found: Environment): void {
 }
 
 /** All of a ConfigMap of the same file; of others nobody knows what is in them. */
-function readSource(
-  source: Field,
-  found: Environment,
-  around: Around,
-  variables: Map<string, string | undefined>,
-): void {
+function readSource(source: Field, found: Reading): void {
+  const { around } = found
   const map = source.at('configMapRef')
   const values = around.configMaps.get(String(map.at('name').value))
   if (values && !source.at('prefix').isThere) {
     map.at('name').carry('env')
     for (const [name, value] of Object.entries(values)) {
       const complaint = complaintOf(name, around)
-      if (complaint) source.book.tell({ path: [...map.path, 'name'], what: 'changed', ...complaint })
-      else setVariable({ name, text: value.replaceAll('$', '$$$$'), item: source }, found, variables)
+      if (complaint) map.at('name').remark('changed', complaint)
+      else setVariable({ name, text: value.replaceAll('$', '$$$$'), item: source }, found)
     }
     return
   }

@@ -14,14 +14,16 @@ export function draftOf(kind: Draft['kind'], manifest: Field, groups: readonly G
   const draft: Draft = { kind, name: nameOf(manifest), labels: { ...labelsOf(manifest) } }
   if (!first) return draft
   queueOf(manifest)
+  const isAlike = areAlike(groups)
   const common = agreed(groups)
+  if (!isAlike && common.topology) common.topology = ofRoles(common.topology, first)
   for (const group of groups) mergeLabels(draft, group)
   const graces = groups.flatMap(({ pod }) => pod.graceSeconds ?? [])
   if (graces.length > 0) draft.checkpoint = { grace: `${Math.max(...graces)}s` }
   return {
     ...draft,
     ...common,
-    ...(groups.length === 1 || areAlike(groups) ? alike(groups, first) : different(groups)),
+    ...(isAlike ? alike(groups, first) : different(groups)),
     secrets: [...new Set(groups.flatMap(({ pod }) => pod.secrets))],
   }
 }
@@ -52,9 +54,7 @@ function mergeLabels(draft: Draft, { pod, from }: Group): void {
   for (const [name, value] of Object.entries(pod.labels ?? {})) {
     if ((labels[name] ?? value) === value) labels[name] = value
     else
-      from.book.tell({
-        path: [...from.path, 'metadata', 'labels', name],
-        what: 'left out',
+      from.at('metadata', 'labels', name).remark('left out', {
         message: `the object has another ${name}, and a workload has one value of a label`,
         fix: 'keep the one that people look for',
       })
@@ -72,6 +72,15 @@ const alike = (groups: readonly Group[], { pod }: Group): Partial<Draft> => ({
   resources: pod.resources,
 })
 
+/** Roles know of one domain for all of them. */
+function ofRoles({ slices, ...topology }: NonNullable<Draft['topology']>, { from }: Group): Draft['topology'] {
+  from.at('metadata', 'annotations').remark('changed', {
+    message: `it holds for the whole gang here, not for each part of it${slices ? ', and roles have no slices' : ''}`,
+    fix: 'write another topology, or start the parts as jobs of their own',
+  })
+  return topology
+}
+
 const mostRoles = 16
 
 function different(groups: readonly Group[]): Partial<Draft> {
@@ -82,10 +91,13 @@ function different(groups: readonly Group[]): Partial<Draft> {
     nodes,
     resources: pod.resources,
     run: pod.run,
-    env: pod.env,
+    ...(Object.keys(pod.env).length > 0 && { env: pod.env }),
   }))
   return { roles }
 }
+
+const lacks = (value: unknown): boolean =>
+  value === undefined || (typeof value === 'object' && value !== null && Object.keys(value).length === 0)
 
 /** What all nodes of a gang have in common, however different they are. What differs is told. */
 function agreed(groups: readonly Group[]): Partial<Draft> {
@@ -93,14 +105,20 @@ function agreed(groups: readonly Group[]): Partial<Draft> {
   for (const { pod, from } of groups) {
     const clashes = (['image', 'setup', 'placement', 'topology'] as const).filter((field) => {
       const value = pod[field]
-      if (value === undefined || Object.keys(value).length === 0) return false
+      if (value === undefined || lacks(value)) return false
       common[field] ??= value as never // the same field of both
       return !isDeepStrictEqual(common[field], value)
     })
+    const alone = (['image', 'setup', 'placement'] as const).filter(
+      (field) => lacks(pod[field]) && groups.some((other) => !lacks(other.pod[field])),
+    )
+    for (const field of alone)
+      from.remark('changed', {
+        message: `all nodes of a gang have the same ${field}: these have that of the others`,
+        fix: 'start them as a workload of their own where that does harm',
+      })
     for (const field of clashes)
-      from.book.tell({
-        path: [...from.path],
-        what: 'left out',
+      from.remark('left out', {
         message: `all nodes of a gang have the same ${field}, and others here have another`,
         fix: 'let one serve for all, or start them as workloads of their own',
       })

@@ -22,9 +22,9 @@ export function readJob(manifest: Field, setting: Setting): Draft {
 }
 
 /** What the pods of a Job find around them. */
-export function aroundOf(spec: Field, setting: Setting): Around {
+export function aroundOf(spec: Field, setting: Setting & { index?: string }): Around {
   const { kind, nodes = 1 } = sizeOf(spec)
-  const index = kind === 'array' ? '$ISOBAR_TASK_INDEX' : '$ISOBAR_RANK'
+  const index = setting.index ?? (kind === 'array' ? '$ISOBAR_TASK_INDEX' : '$ISOBAR_RANK')
   const isIndexed = spec.at('completionMode').value === 'Indexed'
   return {
     ...setting,

@@ -12,6 +12,7 @@ export const known: Known = {
     ),
     'metadata.annotations.kubectl.kubernetes.io/last-applied-configuration',
     'metadata.annotations.deployment.kubernetes.io/revision',
+    'rayClusterSpec.rayVersion', // the image decides
   ],
   advice: {
     ...same(['namespace'], 'a site of Isobar has one namespace', 'say whose it is: isobar run FILE --project NAME'),
@@ -67,12 +68,19 @@ export const known: Known = {
       'start the new one beside it, then stop the old: isobar stop NAME',
     ),
     ...same(
-      ['backoffLimit', 'backoffLimitPerIndex', 'maxFailedIndexes', 'podFailurePolicy', 'failurePolicy', 'maxRestarts'],
+      [
+        'backoffLimit',
+        'backoffLimitPerIndex',
+        'maxFailedIndexes',
+        'podFailurePolicy',
+        'failurePolicy',
+        'restartPolicy',
+      ],
       'after a failure it is started again only for exit codes that are named; after a loss of its nodes always',
       'write retry: { onExit: [75], times: 3 } with the codes that are worth another try',
     ),
     ...same(
-      ['restartPolicy', 'elasticPolicy', 'successPolicy', 'coordinator', 'dependsOn'],
+      ['elasticPolicy', 'successPolicy', 'coordinator', 'dependsOn'],
       'a gang starts and ends as a whole',
       'nothing to do where that is what it needs',
     ),
@@ -102,6 +110,11 @@ export const known: Known = {
       ['tolerationSeconds'],
       'how long a silent node is waited for is a setting of its site (patience)',
       'nothing to do',
+    ),
+    ...same(
+      ['runtimeEnvYAML'],
+      'nothing installs it when it starts',
+      'write its packages as setup: pip install …, its env_vars below env, its working_dir as workdir',
     ),
     ...same(['stdin', 'stdinOnce', 'tty'], 'nobody types to what runs', 'give it a file of the workdir'),
   },

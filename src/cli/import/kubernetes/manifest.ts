@@ -33,8 +33,13 @@ export const kindsOfObjects = Object.keys(readers)
 /** Reads an object of Kubernetes; undefined for one that is no workload, which is told. */
 export function readManifest(manifest: Field, setting: Omit<Setting, 'object'>): Draft | undefined {
   const kind = manifest.at('kind').value
-  const read = typeof kind === 'string' && Object.hasOwn(readers, kind) ? readers[kind] : undefined
-  if (!read) return leaveObject(manifest, String(kind))
+  if (typeof kind !== 'string')
+    return manifest.refuse({
+      message: 'this is no object of Kubernetes: it says no kind',
+      fix: `write kind: ${kindsOfObjects.join(', kind: ')}`,
+    })
+  const read = Object.hasOwn(readers, kind) ? readers[kind] : undefined
+  if (!read) return leaveObject(manifest, kind)
   manifest.at('kind').carry('kind')
   manifest.at('apiVersion').skip()
   return read(manifest, { ...setting, object: String(manifest.at('metadata', 'name').value ?? '') })

@@ -64,7 +64,7 @@ function readDocument(value: unknown, setting: Around): Account {
   const manifests = isList ? root.at('items').items() : [root]
   for (const { path, value: object } of manifests) {
     const before = book.carried.length
-    const draft = readManifest(new Field(book, object, path), setting)
+    const draft = readManifest(new Field(book, object, { path }), setting)
     if (draft) result.drafts.push(draft)
     const kind = String(kindOf(object))
     result.carried.push(...book.carried.slice(before).map((carried) => ({ kind, ...carried })))
@@ -80,7 +80,7 @@ const kindOf = (value: unknown): unknown => (isRecord(value) ? value.kind : unde
 
 /** The members of a List; undefined for other objects. */
 function itemsOf(value: unknown): unknown[] | undefined {
-  const isList = isRecord(value) && /List$/.test(String(value.kind)) && Array.isArray(value.items)
+  const isList = isRecord(value) && String(value.kind).endsWith('List') && Array.isArray(value.items)
   return isList && Array.isArray(value.items) ? value.items : undefined
 }
 

@@ -4,6 +4,7 @@ import { word } from '#cli/import/shell.ts'
 
 import { commandOf } from './command.ts'
 import { environmentOf } from './environment.ts'
+import { tellHosts } from './hosts.ts'
 import { nodesOf } from './nodes.ts'
 import { resourcesOf, type Asked } from './resources.ts'
 import { topologyOf } from './topology-request.ts'
@@ -50,7 +51,8 @@ export function readPod(template: Field, around: Around): Pod {
   const asked = resourcesOf(container)
   const { placement, models } = nodesOf(spec, asked.accelerators > 0)
   const setup = setupOf(spec, container, environment.variables)
-  spec.at('restartPolicy').carry('retry')
+  const restart = spec.at('restartPolicy')
+  if (restart.value === (around.isService ? 'Always' : 'Never')) restart.carry('retry')
   const topology = topologyOf(template)
   return {
     ...(image !== undefined && { image }),
@@ -97,7 +99,8 @@ function runOf(container: Field, around: Around, { exports, variables }: ReturnT
       message: `what the image ${String(container.at('image').value ?? '')} starts is not written here, and a spec says it`,
       fix: 'isobar import FILE --entrypoint "python3 serve.py", or write the command of the container',
     })
-  for (const field of [container.at('command'), container.at('args')]) tellHosts(field, around)
+  for (const field of [container.at('command'), container.at('args')]) tellHosts(field, around.object)
+  for (const variable of container.at('env').items()) tellHosts(variable.at('value'), around.object)
   const folder = container.at('workingDir').text('run')
   return [
     ...around.injected.map(([name, value]) => `export ${name}="${value}"`),
@@ -105,17 +108,6 @@ function runOf(container: Field, around: Around, { exports, variables }: ReturnT
     ...(folder === undefined ? [] : [`cd ${word(folder)} || exit`]),
     command ?? 'true',
   ].join('\n')
-}
-
-/** Names that only the network of a cluster knows would be looked for in vain. */
-function tellHosts(field: Field, { object }: Around): void {
-  const ofPods = object === '' ? '(?!)' : `\\b${object.replaceAll(/[^a-z0-9-]/g, '.')}(?:-[a-z0-9-]+)?-\\d+\\.[a-z]`
-  const found = new RegExp(`${ofPods}[\\w.-]*|[\\w-]+(?:\\.[\\w-]+)*\\.svc\\b`).exec(JSON.stringify(field.value) ?? '')
-  if (found)
-    field.change('run', {
-      message: `${found[0]} is a name that only its cluster knows`,
-      fix: 'write $MASTER_ADDR for rank 0, and ISOBAR_NODE_ADDRESSES for all; a service outside by its full name',
-    })
 }
 
 /** What runs before in the same image is its setup. */

@@ -51,11 +51,12 @@ export function readLeaderWorkerSet(manifest: Field, setting: Setting): Draft {
   }
   const exclusive = levelOf(
     manifest.at('metadata', 'annotations', 'leaderworkerset.sigs.k8s.io/exclusive-topology'),
-    'topology.exclusive',
+    'topology.exclusive, topology.within',
   )
   const one = worker ? together(leader, worker) : leader.pod
   const draft = draftOf('service', manifest, [{ ...leader, pod: one }])
-  if (exclusive !== undefined) draft.topology = { ...draft.topology, exclusive }
+  if (exclusive !== undefined)
+    draft.topology = { ...draft.topology, ...(exclusive !== 'node' && { within: exclusive }), exclusive }
   const replicas = spec.at('replicas').count('replicas', mostReplicas) ?? 1
   return { ...draft, nodes, replicas, ...served(draft, one, leader.from) }
 }
@@ -64,12 +65,16 @@ export function readLeaderWorkerSet(manifest: Field, setting: Setting): Draft {
 function together(leader: Group, worker: Group): Pod {
   const [first, others] = [leader.pod, worker.pod]
   if (JSON.stringify(first.resources) !== JSON.stringify(others.resources))
-    leader.from.book.tell({
-      path: [...leader.from.path, 'spec', 'containers'],
-      what: 'left out',
+    leader.from.at('spec', 'containers').remark('left out', {
       message: 'all nodes of a replica have the resources that the workers ask for',
       fix: 'write under resources what the largest of them needs',
     })
+  for (const field of ['image', 'setup', 'placement', 'topology', 'graceSeconds'] as const)
+    if (JSON.stringify(first[field]) !== JSON.stringify(others[field]))
+      worker.from.remark('changed', {
+        message: `all nodes of a replica have the same ${field === 'graceSeconds' ? 'grace' : field}: that of the leader where it has one`,
+        fix: 'let one serve for both',
+      })
   const env = Object.fromEntries(Object.entries(first.env).filter(([name, value]) => others.env[name] === value))
   const whole = ({ env: own, run: commands }: Pod): string =>
     [...Object.entries(own).filter(([name]) => !(name in env)), undefined]
@@ -103,9 +108,7 @@ function served(draft: Draft, pod: Pod, from: Field): Pick<Draft, 'ports' | 'rea
   }
   const run = pod.ports.reduce(listening, draft.run ?? '')
   if (run === draft.run)
-    ports.book.tell({
-      path: [...ports.path],
-      what: 'changed',
+    ports.remark('changed', {
       message: `nothing in its commands says that it listens on ${first}, and a replica may be given another port`,
       fix: 'let it listen on $PORT',
     })

@@ -19,6 +19,8 @@ export type Layout = {
   tasksPerNode: number
   resources: DraftResources
   gpusPerNode: number
+  /** Of the part of the job that this is. */
+  firstRank: number
   /** 0 where tasks see all of their node. */
   gpusPerTask: number
   cpus: number
@@ -27,12 +29,15 @@ export type Layout = {
 /** Reads a batch script: a gang, an array, or a gang with roles where it is heterogeneous. */
 export function readBatchScript(text: string, source: Source): Read {
   const script = readScript(text)
+  const refused = tooLarge(text, script)
+  if (refused) return { problems: [source.problem(0, refused)] }
   const notes: ImportNote[] = []
   const carried: { kind: string; from: string; to: string }[] = []
   const sheets = Array.from({ length: script.components }, (): Sheet => ({}))
   const job: Job = { env: {} }
   for (const directive of script.directives) {
-    const taken = take(directive, sheets[directive.component] ?? {}, job)
+    const isLast = !script.directives.some((other) => other.at > directive.at && isSame(other, directive))
+    const taken = isLast ? take(directive, sheets[directive.component] ?? {}, job) : saidAgain
     if (!('to' in taken))
       notes.push(noteAt(source, directive.at, { path: pathOf(directive), what: 'left out', ...taken }))
     else {
@@ -47,8 +52,13 @@ export function readBatchScript(text: string, source: Source): Read {
     const path = `--${directive?.name ?? names[0] ?? ''}`
     notes.push(noteAt(source, directive?.at ?? 0, { path, what: 'changed', message, fix }))
   }
-  const layouts = sheets.map((sheet) => layoutOf(sheet, tell))
-  const problem = impossible(script, job, layouts)
+  const layouts: Layout[] = []
+  let firstRank = 0
+  for (const sheet of sheets) {
+    layouts.push({ ...layoutOf(sheet, tell), firstRank })
+    firstRank += layouts.at(-1)?.nodes ?? 0
+  }
+  const problem = impossible(job, layouts)
   if (problem) {
     const at = script.directives.find(({ name }) => `--${name}` === problem.path)?.at ?? text.length
     return { problems: [source.problem(at, problem)] }
@@ -57,6 +67,33 @@ export function readBatchScript(text: string, source: Source): Read {
   for (const { at, ...remark } of remarks) notes.push(noteAt(source, at, { what: 'changed', ...remark }))
   return notes.length > mostNotes ? tooManyNotes(source, notes.length) : { drafts: [draft], notes, carried }
 }
+
+/** Slurm takes no more either, unless it is told to (`max_script_size`). */
+const mostCharacters = 4_000_000
+const mostDirectives = 1000
+const mostRoles = 16
+
+function tooLarge(
+  { length }: string,
+  { directives, components }: Script,
+): { message: string; fix: string } | undefined {
+  if (length > mostCharacters)
+    return {
+      message: `the script has ${length} characters, the most is ${mostCharacters}`,
+      fix: 'keep data in files beside it',
+    }
+  if (directives.length > mostDirectives)
+    return { message: `the script has more than ${mostDirectives} options`, fix: 'remove those that say the same' }
+  if (components > mostRoles)
+    return {
+      message: `a gang has ${mostRoles} roles at the most, and this job ${components} parts`,
+      fix: 'submit some of them as jobs of their own',
+    }
+  return undefined
+}
+
+const isSame = (a: Directive, b: Directive): boolean => a.name === b.name && a.component === b.component
+const saidAgain = { message: 'it is said again below, and the last one counts', fix: 'remove one of the two' }
 
 const pathOf = ({ name }: Directive): string => (name.startsWith('-') ? name : `--${name}`)
 
@@ -69,7 +106,7 @@ const tooLate = {
 type Tell = (names: string[], message: string, fix: string) => void
 
 /** How many nodes, tasks and accelerators Slurm would have given. */
-function layoutOf(sheet: Sheet, tell: Tell): Layout {
+function layoutOf(sheet: Sheet, tell: Tell): Omit<Layout, 'firstRank'> {
   const { tasks, gpus } = sheet
   let { nodes } = sheet
   const perNode = sheet.tasksPerNode
@@ -114,16 +151,9 @@ function layoutOf(sheet: Sheet, tell: Tell): Layout {
 
 /** What no spec could say. */
 function impossible(
-  script: Script,
   { array }: Job,
   layouts: readonly Layout[],
 ): { path: string; message: string; fix: string } | undefined {
-  if (script.components > 16)
-    return {
-      path: '#SBATCH hetjob',
-      message: 'a gang has 16 roles at the most',
-      fix: 'submit parts of it as jobs of their own',
-    }
   if (array && (layouts.length > 1 || layouts.some(({ nodes }) => nodes > 1)))
     return {
       path: '--array',

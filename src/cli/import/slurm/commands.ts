@@ -41,7 +41,8 @@ const hostNames =
 const addresses = String.raw`echo "$ISOBAR_NODE_ADDRESSES" | tr , '\n'`
 
 /** Starts a command as often as Slurm did on each node, each with its own numbers, and accelerators where it had them. */
-function eachTask({ tasksPerNode: tasks, gpusPerTask: gpus }: Layout): string {
+function eachTask({ tasksPerNode: tasks, gpusPerTask: gpus, firstRank }: Layout): string {
+  const rank = firstRank === 0 ? 'ISOBAR_RANK' : `(ISOBAR_RANK - ${firstRank})`
   const first = gpus === 1 ? '$task' : `$((task * ${gpus}))`
   const own = gpus === 1 ? first : `$(seq -s , ${first} $((task * ${gpus} + ${gpus - 1})))`
   const visible = gpus === 0 ? '' : ` CUDA_VISIBLE_DEVICES=${own}`
@@ -49,7 +50,7 @@ function eachTask({ tasksPerNode: tasks, gpusPerTask: gpus }: Layout): string {
 each_task() {
   pids='' failed=0
   for task in $(seq 0 ${tasks - 1}); do
-    SLURM_LOCALID=$task SLURM_PROCID=$((ISOBAR_RANK * ${tasks} + task))${visible} "$@" &
+    SLURM_LOCALID=$task SLURM_PROCID=$((${rank} * ${tasks} + task))${visible} "$@" &
     pids="$pids $!"
   done
   for pid in $pids; do wait "$pid" || failed=$?; done

@@ -24,30 +24,32 @@ export type Script = {
   bodyAt: number
 }
 
-/** Letters of sbatch, and of srun where that has no other meaning for them. */
-const letters: Readonly<Record<string, string>> = {
-  ...{ a: 'array', A: 'account', b: 'begin', c: 'cpus-per-task', C: 'constraint', d: 'dependency', D: 'chdir' },
-  ...{ e: 'error', F: 'nodefile', G: 'gpus', H: 'hold', i: 'input', J: 'job-name', k: 'no-kill', L: 'licenses' },
-  ...{ m: 'distribution', M: 'clusters', n: 'ntasks', N: 'nodes', o: 'output', O: 'overcommit', p: 'partition' },
-  ...{ q: 'qos', Q: 'quiet', s: 'oversubscribe', S: 'core-spec', t: 'time', v: 'verbose', V: 'version', W: 'wait' },
-  ...{ w: 'nodelist', x: 'exclude', h: 'help', B: 'extra-node-info' },
-}
+/** `c=name` pairs, divided by blanks, as a table. */
+const table = (pairs: string): ReadonlyMap<string, string> =>
+  new Map(pairs.split(/\s+/).map((pair) => [pair.charAt(0), pair.slice(2)]))
 
-/** Letters that mean something else, or anything at all, to srun only. */
-const lettersOfSrun: Readonly<Record<string, string>> = {
-  ...{ E: 'preserve-env', I: 'immediate', K: 'kill-on-bad-exit', l: 'label', r: 'relative', T: 'threads' },
-  ...{ u: 'unbuffered', W: 'wait-seconds', X: 'disable-status', Z: 'no-allocate' },
-}
+/** Letters of sbatch, and of srun where that has no other meaning for them. Source: sbatch(1), srun(1). */
+const letters = table(
+  'a=array A=account b=begin c=cpus-per-task C=constraint d=dependency D=chdir e=error F=nodefile G=gpus H=hold ' +
+    'i=input J=job-name k=no-kill L=licenses m=distribution M=clusters n=ntasks N=nodes o=output O=overcommit ' +
+    'p=partition q=qos Q=quiet s=oversubscribe S=core-spec t=time v=verbose V=version W=wait w=nodelist x=exclude ' +
+    'h=help B=extra-node-info',
+)
+const lettersOfSrun = table(
+  'E=preserve-env I=immediate K=kill-on-bad-exit l=label r=relative T=threads u=unbuffered W=wait-seconds ' +
+    'X=disable-status Z=no-allocate',
+)
 
 /** Options without a value; those that may have one have it behind `=`. */
-const flags: ReadonlySet<string> = new Set([
-  ...['hold', 'no-kill', 'overcommit', 'quiet', 'oversubscribe', 'verbose', 'version', 'wait', 'help', 'exclusive'],
-  ...['requeue', 'no-requeue', 'contiguous', 'parsable', 'get-user-env', 'ignore-pbs', 'reboot', 'spread-job'],
-  ...['test-only', 'use-min-nodes', 'usage', 'nice', 'propagate', 'kill-on-invalid-dep', 'disable-stdout-job-summary'],
-  ...['label', 'unbuffered', 'kill-on-bad-exit', 'pty', 'overlap', 'exact', 'whole', 'multi-prog', 'no-allocate'],
-  ...['resv-ports', 'preserve-env', 'disable-status', 'interactive', 'container-mount-home', 'no-container-mount-home'],
-  ...['container-writable', 'container-readonly', 'container-remap-root', 'no-container-remap-root', 'stepmgr'],
-])
+const flags: ReadonlySet<string> = new Set(
+  (
+    'hold no-kill overcommit quiet oversubscribe verbose version wait help exclusive requeue no-requeue contiguous ' +
+    'parsable get-user-env ignore-pbs reboot spread-job test-only use-min-nodes usage nice propagate stepmgr ' +
+    'kill-on-invalid-dep disable-stdout-job-summary label unbuffered kill-on-bad-exit pty overlap exact whole ' +
+    'multi-prog no-allocate resv-ports preserve-env disable-status interactive container-mount-home ' +
+    'no-container-mount-home container-writable container-readonly container-remap-root no-container-remap-root'
+  ).split(' '),
+)
 
 /** The options of a batch script, and where its commands begin. */
 export function readScript(text: string): Script {
@@ -107,7 +109,8 @@ export function optionOf(
   const long = /^--([^=]+)(?:=(.*))?$/s.exec(word)
   if (!long && !/^-[A-Za-z]/.test(word)) return { option: { name: word, value: '' }, tookNext: false }
   const letter = word.charAt(1)
-  const name = long?.[1] ?? (by === 'srun' ? lettersOfSrun[letter] : undefined) ?? letters[letter] ?? `-${letter}`
+  const name =
+    long?.[1] ?? (by === 'srun' ? lettersOfSrun.get(letter) : undefined) ?? letters.get(letter) ?? `-${letter}`
   const given = long ? long[2] : word.slice(2).replace(/^=/, '') || undefined
   if (given !== undefined || flags.has(name)) return { option: { name, value: given ?? '' }, tookNext: false }
   const isValue = next !== undefined && (!next.startsWith('-') || /^-\d/.test(next))

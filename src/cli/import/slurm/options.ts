@@ -256,9 +256,6 @@ const options: Readonly<Record<string, Take>> = {
   oversubscribe: leave('what a node has is shared by what each asks for', 'ask for less: resources: { cpus: 0.5 }'),
 }
 
-/** Fields of a spec that options become, for those that become any. */
-export const optionNames: readonly string[] = Object.keys(options)
-
 /** What comes of an option. */
 export function take({ name, value }: Directive, sheet: Sheet, job: Job): Taken {
   const known = Object.hasOwn(options, name) ? options[name] : undefined

@@ -38,8 +38,8 @@ export function withoutSrun(script: string, around: Around): Rewritten {
     result.text += script.slice(done, at)
     if (!chosen) result.text += ':'
     else {
-      result.text += starterOf(chosen, around, result, at)
-      if (isSplit) result.text += script.slice(chosen.command, chosen.end)
+      result.text += starterOf({ ...chosen, at }, around, result)
+      if (isSplit) result.text += script.slice(chosen.command, chosen.end).trimEnd()
     }
     done = isSplit ? call.end : (chosen?.command ?? call.end)
   }
@@ -99,8 +99,12 @@ function readPart(script: string, from: number, end: number): Part {
   return part
 }
 
+/** Nobody writes a longer one by hand. */
+const longestCommand = 20_000
+
 /** The end of a simple command: what ends it in a shell, outside quotes. */
-function endOfCommand(script: string, from: number): number {
+function endOfCommand(whole: string, from: number): number {
+  const script = whole.slice(0, from + longestCommand)
   const pattern = /"(?:[^"\\]|\\[^])*"|'[^']*'|\\[^]|\$\([^)]*\)|&>|>&|[\n;&|)`]|[^]/gy
   pattern.lastIndex = from
   for (let found = pattern.exec(script); found; found = pattern.exec(script))
@@ -117,7 +121,7 @@ function groupsOf({ options }: Part): number[] {
 }
 
 /** What stands in the place of srun: nothing, the starter of all tasks of a node, or a guard for what is to run once. */
-function starterOf(part: Part, around: Around, result: Rewritten, at: number): string {
+function starterOf({ at, ...part }: Part & { at: number }, around: Around, result: Rewritten): string {
   const valueOf = (name: string): string | undefined => part.options.find((option) => option.name === name)?.value
   const isPlaced = part.options.some(({ name }) => ['nodelist', 'relative', 'exclude'].includes(name))
   const isOnce =

@@ -3,13 +3,15 @@ import type { Job } from './options.ts'
 
 /** Variables that Slurm sets in a batch script, as a shell makes them here. Source: sbatch(1), "OUTPUT ENVIRONMENT VARIABLES". */
 export function variablesOf({ job, layout, name }: { job: Job; layout: Layout; name: string }): Map<string, string> {
+  const rank = layout.firstRank === 0 ? 'ISOBAR_RANK' : `(ISOBAR_RANK - ${layout.firstRank})`
+  const own = layout.firstRank === 0 ? '$ISOBAR_RANK' : `$(${rank})`
   const { nodes, tasksPerNode, gpusPerNode, cpus } = layout
   const all: [names: string[], value: string][] = [
     [['SLURM_JOB_ID', 'SLURM_JOBID', 'SLURM_ARRAY_JOB_ID'], '$ISOBAR_WORKLOAD'],
     [['SLURM_JOB_NAME'], name],
-    [['SLURM_NNODES', 'SLURM_JOB_NUM_NODES'], '$ISOBAR_NODES'],
-    [['SLURM_NODEID'], '$ISOBAR_RANK'],
-    [['SLURM_PROCID'], tasksPerNode === 1 ? '$ISOBAR_RANK' : `$((ISOBAR_RANK * ${tasksPerNode}))`],
+    [['SLURM_NNODES', 'SLURM_JOB_NUM_NODES'], String(nodes)],
+    [['SLURM_NODEID'], own],
+    [['SLURM_PROCID'], tasksPerNode === 1 ? own : `$((${rank} * ${tasksPerNode}))`],
     [['SLURM_LOCALID'], '0'],
     [['SLURM_NTASKS', 'SLURM_NPROCS'], String(nodes * tasksPerNode)],
     [['SLURM_NTASKS_PER_NODE', 'SLURM_TASKS_PER_NODE'], String(tasksPerNode)],
@@ -36,8 +38,10 @@ export function variablesOf({ job, layout, name }: { job: Job; layout: Layout; n
 }
 
 /** What programs look for in their environment, whether or not the script names it. */
-const ofTasks = ['SLURM_JOB_ID', 'SLURM_NNODES', 'SLURM_NODEID', 'SLURM_PROCID', 'SLURM_LOCALID', 'SLURM_NTASKS']
+const ofTasks: ReadonlySet<string> = new Set(
+  ['JOB_ID', 'NNODES', 'NODEID', 'PROCID', 'LOCALID', 'NTASKS'].map((name) => `SLURM_${name}`),
+)
 
 /** Those that a script, or what it starts, may read. */
 export const isRead = (name: string, script: string, usesSrun: boolean): boolean =>
-  (usesSrun && ofTasks.includes(name)) || name === 'SLURM_ARRAY_TASK_ID' || new RegExp(`\\b${name}\\b`).test(script)
+  (usesSrun && ofTasks.has(name)) || name === 'SLURM_ARRAY_TASK_ID' || new RegExp(`\\b${name}\\b`).test(script)
