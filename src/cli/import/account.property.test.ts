@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 
 import { readSpecs } from '#model/spec/read.ts'
 import { stringify } from 'yaml'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { stringify } from 'yaml'
 
 import { type Draft } from './draft.ts'
@@ -70,16 +70,17 @@ test('what follows a script are its arguments, and a line END in it ends nothing
   assert.equal(run(jobOf({ command: ['bash', '-ec', 'cat <<END\nin\nEND\nfalse\necho never'] })).stdout, 'in\n')
 })
 
+const batchOf = (command: string): string =>
+  `#!/bin/bash\n#SBATCH -N 2 --ntasks-per-node=3 --gpus-per-task=h100:2\nsrun --label ${command}\n`
+
 test('srun starts as many tasks on each node, each with its own numbers, and fails as one of them does', () => {
-  const script = (command: string): string =>
-    `#!/bin/bash\n#SBATCH -N 2 --ntasks-per-node=3 --gpus-per-task=h100:2\nsrun --label ${command}\n`
   const rank = { ISOBAR_RANK: '1', ISOBAR_NODES: '2', ISOBAR_WORKLOAD: 'w', ISOBAR_ATTEMPT: '1' }
   const { stdout, stderr } = run(
-    draftOf(script(`sh -c 'echo $SLURM_PROCID $SLURM_LOCALID $CUDA_VISIBLE_DEVICES of $SLURM_NTASKS'`)),
+    draftOf(batchOf(`sh -c 'echo $SLURM_PROCID $SLURM_LOCALID $CUDA_VISIBLE_DEVICES of $SLURM_NTASKS'`)),
     rank,
   )
   assert.deepEqual(stdout.trim().split('\n').sort(), ['3 0 0,1 of 6', '4 1 2,3 of 6', '5 2 4,5 of 6'], stderr)
-  assert.equal(run(draftOf(script(`sh -c 'exit $SLURM_LOCALID'`)), rank).status, 2)
+  assert.equal(run(draftOf(batchOf(`sh -c 'exit $SLURM_LOCALID'`)), rank).status, 2)
 })
 
 test('calls of srun are found where a shell takes a command, and nowhere else', () => {

@@ -28,9 +28,13 @@ export const filledIn = (text: string, variables: Variables): string =>
     .join('')
 
 /** What a container runs, as commands of a shell; undefined where its image says what, and nobody else. */
-export function commandOf(container: Field, variables: Variables, entrypoint: string | undefined): string | undefined {
-  const command = container.at('command').texts('run')
-  const args = container.at('args').texts('run')
+export function commandOf(
+  container: Field,
+  variables: Variables,
+  { entrypoint, to }: { entrypoint?: string | undefined; to: 'run' | 'setup' },
+): string | undefined {
+  const command = container.at('command').texts(to)
+  const args = container.at('args').texts(to)
   const parts = (words: readonly string[]): Part[][] => words.map((one) => partsOf(one, variables))
   if (command.length === 0) return entrypoint && [entrypoint, commandLine(parts(args))].filter(Boolean).join(' ')
   const words = [...command, ...args]

@@ -3,7 +3,7 @@ import type { Field } from '#cli/import/field.ts'
 import { EnvironmentName } from '#model/names.ts'
 
 import { filledIn, partsOf, type Variables } from './command.ts'
-import type { Around } from './pod.ts'
+import type { Around } from './around.ts'
 
 export type Environment = {
   env: Record<string, string>
@@ -41,7 +41,7 @@ function readVariable(item: Field, found: Reading): void {
   if (complaint) return item.leave(complaint)
   const value = item.at('value')
   const from = item.at('valueFrom')
-  if (from.isThere) return readReference(name, from, found)
+  if (from.isThere) return readReference(name, item, found)
   if (name === 'MASTER_ADDR' && around.isGang && typeof value.value === 'string' && !isLoopback(value.value)) {
     variables.set(name, undefined)
     return item.change('run', {
@@ -90,14 +90,15 @@ const own: Readonly<Record<string, string>> = {
 
 const completionIndex = /^metadata\.(labels|annotations)\['batch\.kubernetes\.io\/job-completion-index'\]$/
 
-function readReference(name: string, from: Field, found: Reading): void {
+function readReference(name: string, item: Field, found: Reading): void {
   const { around, variables } = found
+  const from = item.at('valueFrom')
   variables.set(name, undefined)
   const path = from.at('fieldRef', 'fieldPath')
   if (typeof path.value === 'string') {
     const value = completionIndex.test(path.value) ? around.index : own[path.value]
     if (value === undefined) {
-      return from.leave({
+      return item.leave({
         message: `nothing here knows ${path.value}`,
         fix: 'see what a program finds in its environment: ISOBAR_WORKLOAD, ISOBAR_RANK, ISOBAR_NODE_ADDRESSES',
       })
@@ -113,7 +114,7 @@ function readReference(name: string, from: Field, found: Reading): void {
     setVariable({ name, text: value.replaceAll('$', '$$$$'), item: map }, found)
     return map.carry('env')
   }
-  from.leave({
+  item.leave({
     message: map.isThere ? 'this ConfigMap is not in the file' : 'what it refers to is not known here',
     fix: `write env: { ${name}: … }`,
   })

@@ -3,7 +3,7 @@ import type { Field } from '#cli/import/field.ts'
 
 import { draftOf, type Group } from './gang.ts'
 import { aroundOf, endOf } from './job.ts'
-import type { Setting } from './manifest.ts'
+import type { Setting } from './around.ts'
 import { readPod } from './pod.ts'
 import { levelOf } from './topology-request.ts'
 

@@ -3,8 +3,8 @@ import type { Draft } from '#cli/import/draft.ts'
 import type { Field } from '#cli/import/field.ts'
 
 import { draftOf } from './gang.ts'
-import { readPod, type Around } from './pod.ts'
-import type { Setting } from './manifest.ts'
+import { readPod } from './pod.ts'
+import type { Around, Setting } from './around.ts'
 
 const mostNodes = 100_000
 const mostTasks = 100_000_000

@@ -2,21 +2,12 @@ import type { Draft } from '#cli/import/draft.ts'
 import type { Field } from '#cli/import/field.ts'
 import { didYouMean } from '#kit/did-you-mean.ts'
 
+import type { Setting } from './around.ts'
 import { readJobSet } from './job-set.ts'
 import { readJob } from './job.ts'
 import { readPyTorchJob } from './pytorch-job.ts'
 import { readRayJob } from './ray-job.ts'
 import { readDeployment, readLeaderWorkerSet } from './serving.ts'
-
-/** What is known besides a manifest itself. */
-export type Setting = {
-  /** The name of the object: the names of its pods begin with it. */
-  object: string
-  /** What starts an image for which no command is written. */
-  entrypoint: string | undefined
-  /** What ConfigMaps of the same file hold, by their names. */
-  configMaps: ReadonlyMap<string, Record<string, string>>
-}
 
 const readers: Readonly<Record<string, (manifest: Field, setting: Setting) => Draft>> = {
   Job: readJob,

@@ -78,6 +78,7 @@ function readAffinity(required: Field, nodes: Nodes, hasAccelerators: boolean): 
 
 const keeping = ['NoSchedule', 'NoExecute']
 const longestTaint = 317
+const mostTolerations = 50
 
 function readToleration(toleration: Field, { placement }: Nodes): void {
   const [key, value = '', effect, operator] = ['key', 'value', 'effect', 'operator'].map((name) => {
@@ -96,11 +97,22 @@ function readToleration(toleration: Field, { placement }: Nodes): void {
     .filter((one) => keeping.includes(one))
     .map((one) => `${key}${value === '' ? '' : `=${value}`}:${one}`)
     .filter((taint) => taint.length <= longestTaint)
+  if (taints.length === 0)
+    return toleration.leave({
+      message: 'only taints that keep work off a node have to be tolerated, and this one is none that a spec can name',
+      fix: 'nothing to do where its effect is PreferNoSchedule',
+    })
   const known = (placement.tolerations ??= [])
-  known.push(...taints.filter((taint) => !known.includes(taint)).slice(0, 50 - known.length))
+  const added = taints.filter((taint) => !known.includes(taint))
+  if (known.length + added.length > mostTolerations)
+    return toleration.leave({
+      message: `a spec tolerates ${mostTolerations} taints at the most`,
+      fix: 'name those that matter',
+    })
+  known.push(...added)
   if (operator === 'Exists')
     toleration.change('placement.tolerations', {
-      message: `a spec tolerates a taint as it is written, here ${taints.join(' and ') || 'none'}, not with any value`,
+      message: `a spec tolerates a taint as it is written, here ${taints.join(' and ')}, not with any value`,
       fix: 'add the value if the taint has one: `kubectl get nodes -o custom-columns=T:.spec.taints`',
     })
   else toleration.carry('placement.tolerations')

@@ -10,7 +10,8 @@ import { isEmpty, locate, toPlain } from '#model/spec/plain.ts'
 import type { Source, SpecProblem } from '#model/spec/problem.ts'
 
 import { known } from './known.ts'
-import { readManifest, type Setting } from './manifest.ts'
+import type { Setting } from './around.ts'
+import { readManifest } from './manifest.ts'
 
 /** Reads the documents of a file, each an object of Kubernetes or a List of them. */
 export function readObjects(text: string, source: Source, entrypoint: string | undefined): Read {

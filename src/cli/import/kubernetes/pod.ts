@@ -2,34 +2,13 @@ import type { Draft, DraftResources } from '#cli/import/draft.ts'
 import type { Field } from '#cli/import/field.ts'
 import { word } from '#cli/import/shell.ts'
 
+import type { Around } from './around.ts'
 import { commandOf } from './command.ts'
 import { environmentOf } from './environment.ts'
 import { tellHosts } from './hosts.ts'
 import { nodesOf } from './nodes.ts'
 import { resourcesOf, type Asked } from './resources.ts'
 import { topologyOf } from './topology-request.ts'
-
-/** What a pod finds around it: it is the same for all pods of an object. */
-export type Around = {
-  /** The name of the object: the names of its pods begin with it. */
-  object: string
-  /** Variables that the object's controller sets in each pod, as a shell makes them here. */
-  injected: readonly (readonly [name: string, value: string])[]
-  /** Variables that Isobar sets by the same names as the controller does. */
-  known?: readonly string[]
-  /** The number of a pod within its object, as a shell knows it. */
-  index: string
-  isGang: boolean
-  isService: boolean
-  /** The name of the container that counts where there are several. */
-  container?: string
-  /** Commands that run whatever the container says. */
-  instead?: string
-  /** What starts an image for which no command is written. */
-  entrypoint: string | undefined
-  /** What ConfigMaps of the same file hold, by their names. */
-  configMaps: ReadonlyMap<string, Record<string, string>>
-}
 
 /** What one pod of an object says, in the terms of a spec. */
 export type Pod = Pick<Draft, 'image' | 'setup' | 'placement' | 'topology' | 'labels'> & {
@@ -93,7 +72,7 @@ function mainContainer(spec: Field, template: Field, { container: named }: Aroun
 }
 
 function runOf(container: Field, around: Around, { exports, variables }: ReturnType<typeof environmentOf>): string {
-  const command = around.instead ?? commandOf(container, variables, around.entrypoint)
+  const command = around.instead ?? commandOf(container, variables, { entrypoint: around.entrypoint, to: 'run' })
   if (command === undefined && container.isThere)
     container.refuse({
       message: `what the image ${String(container.at('image').value ?? '')} starts is not written here, and a spec says it`,
@@ -121,7 +100,7 @@ function setupOf(
     .items()
     .flatMap((first) => {
       const isSame = first.at('image').value === container.at('image').value && !first.at('restartPolicy').isThere
-      const command = isSame && first.at('command').isThere ? commandOf(first, variables, undefined) : undefined
+      const command = isSame && first.at('command').isThere ? commandOf(first, variables, { to: 'setup' }) : undefined
       if (command === undefined) {
         first.leave({
           message: 'what runs before in another image, or beside, has no place in a spec',

@@ -3,8 +3,8 @@ import type { Field } from '#cli/import/field.ts'
 
 import { draftOf, type Group } from './gang.ts'
 import { endOf } from './job.ts'
-import type { Setting } from './manifest.ts'
-import { readPod, type Around } from './pod.ts'
+import type { Around, Setting } from './around.ts'
+import { readPod } from './pod.ts'
 
 const mostNodes = 50_000
 

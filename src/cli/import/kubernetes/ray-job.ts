@@ -4,8 +4,8 @@ import { word } from '#cli/import/shell.ts'
 
 import { draftOf, type Group } from './gang.ts'
 import { endOf } from './job.ts'
-import type { Setting } from './manifest.ts'
-import { readPod, type Around } from './pod.ts'
+import type { Around, Setting } from './around.ts'
+import { readPod } from './pod.ts'
 
 const mostNodes = 10_000
 const port = 6379

@@ -3,8 +3,8 @@ import type { Field } from '#cli/import/field.ts'
 import { word } from '#cli/import/shell.ts'
 
 import { draftOf, type Group } from './gang.ts'
-import type { Setting } from './manifest.ts'
-import { readPod, type Around, type Pod } from './pod.ts'
+import type { Around, Setting } from './around.ts'
+import { readPod, type Pod } from './pod.ts'
 import { levelOf } from './topology-request.ts'
 
 const mostReplicas = 10_000

@@ -37,17 +37,18 @@ test('accelerators are read with and without their model, and other resources ar
   assert.equal(gpusOf(''), undefined)
 })
 
+const reckoned = (text: string): number[] => {
+  const indices = indicesOf(text) ?? assert.fail(text)
+  return Array.from({ length: indices.tasks }, (_, task) =>
+    Number(
+      execFileSync('sh', ['-c', `echo "${indices.index}"`], {
+        env: { ...process.env, ISOBAR_TASK_INDEX: String(task) },
+      }),
+    ),
+  )
+}
+
 test('the indices of an array come out as a shell reckons them', () => {
-  const reckoned = (text: string): number[] => {
-    const indices = indicesOf(text) ?? assert.fail(text)
-    return Array.from({ length: indices.tasks }, (_, task) =>
-      Number(
-        execFileSync('sh', ['-c', `echo "${indices.index}"`], {
-          env: { ...process.env, ISOBAR_TASK_INDEX: String(task) },
-        }),
-      ),
-    )
-  }
   assert.deepEqual(reckoned('0-3'), [0, 1, 2, 3])
   assert.deepEqual(reckoned('1-9:4%2'), [1, 5, 9])
   assert.deepEqual(reckoned('3,7,10-11'), [3, 7, 10, 11])

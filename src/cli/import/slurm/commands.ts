@@ -1,6 +1,6 @@
 import { handedTo, word } from '#cli/import/shell.ts'
 
-import type { Layout } from './batch-script.ts'
+import type { Layout } from './layout.ts'
 import { withoutDirectives, type Script } from './directives.ts'
 import type { Job } from './options.ts'
 import { type Remark, withoutSrun } from './script.ts'

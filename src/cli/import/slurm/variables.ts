@@ -1,4 +1,4 @@
-import type { Layout } from './batch-script.ts'
+import type { Layout } from './layout.ts'
 import type { Job } from './options.ts'
 
 /** Variables that Slurm sets in a batch script, as a shell makes them here. Source: sbatch(1), "OUTPUT ENVIRONMENT VARIABLES". */
