@@ -248,3 +248,25 @@ test('what could not be honoured never gets into a spec', () => {
   )
   assert.equal(places(odd, 'left out').length, 3)
 })
+
+test('what is made to be slow to read is read, or refused, without delay', () => {
+  const ofJob = (text: string): string =>
+    `kind: Job\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{command: [sh, -c, "${text}"]}]}}}`
+  const texts = [
+    `#!/bin/sh\n${'{srun '.repeat(600_000)}`,
+    `#!/bin/sh\n${'srun "'.repeat(900)}`,
+    `#!/bin/sh\n#SBATCH --array=${'1,'.repeat(500_000)}1\ntrue`,
+    `#!/bin/sh\ntrue\n${'squeue '.repeat(300_000)}`,
+    ofJob('$(A)$$'.repeat(300_000)),
+    ofJob('a.'.repeat(1_000_000)),
+    ofJob('a-'.repeat(1_000_000)),
+    ofJob('-port'.repeat(100_000))
+      .replace('Job', 'Deployment')
+      .replace('command', 'ports: [{containerPort: 80}], command'),
+  ]
+  for (const text of texts) {
+    const from = performance.now()
+    importSpecs({ text, filename: 'file' })
+    assert.ok(performance.now() - from < 20_000, text.slice(0, 80))
+  }
+})

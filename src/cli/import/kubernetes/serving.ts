@@ -118,6 +118,6 @@ function served(draft: Draft, pod: Pod, from: Field): Pick<Draft, 'ports' | 'rea
 /** The commands with the port that the replica is given, where they name the one of the manifest as a port. */
 const listening = (run: string, port: number): string =>
   run.replaceAll(
-    new RegExp(`(--?[a-z-]*port[ =]|\\b0\\.0\\.0\\.0:|\\[::\\]:)(['"]?)${port}\\2(?!\\d)`, 'gi'),
+    new RegExp(`((?<![a-z-])-[a-z-]*port[ =]|\\b0\\.0\\.0\\.0:|\\[::\\]:)(['"]?)${port}\\2(?!\\d)`, 'gi'),
     `$1"$PORT_${port}"`,
   )

@@ -44,11 +44,15 @@ export type Indices = {
 }
 
 const mostTasks = 100_000_000
+/** Listed one by one; a spec has no room for many more. */
+const mostListed = 5000
 
 /** `0-99%10`, `1-9:2`, `1,3,7`: the tasks of an array. Undefined for what is none. */
 export function indicesOf(text: string): Indices | undefined {
   const [list = '', atOnce] = text.split('%')
-  const ranges = list.split(',').map((part) => /^(\d{1,9})(?:-(\d{1,9})(?::(\d{1,9}))?)?$/.exec(part))
+  const parts = list.split(',', mostListed + 1)
+  if (parts.length > mostListed) return undefined
+  const ranges = parts.map((part) => /^(\d{1,9})(?:-(\d{1,9})(?::(\d{1,9}))?)?$/.exec(part))
   if (ranges.some((range) => range === null) || (atOnce !== undefined && !/^[1-9]\d{0,8}$/.test(atOnce)))
     return undefined
   const known = ranges.map((range) => {
@@ -70,7 +74,7 @@ export function indicesOf(text: string): Indices | undefined {
     const scaled = step === 1 ? 'ISOBAR_TASK_INDEX' : `${step} * ISOBAR_TASK_INDEX`
     return { ...common, index: isPlain ? '$ISOBAR_TASK_INDEX' : `$((${first} + ${scaled}))` }
   }
-  if (tasks > 10_000) return undefined
+  if (tasks > mostListed) return undefined
   const all = known.flatMap(({ first, step, count }) => Array.from({ length: count }, (_, i) => first + step * i))
   return { ...common, index: `$(echo ${all.join(' ')} | cut -d ' ' -f $((ISOBAR_TASK_INDEX + 1)))` }
 }

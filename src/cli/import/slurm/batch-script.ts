@@ -57,15 +57,15 @@ export function readBatchScript(text: string, source: Source): Read {
 /** Slurm takes no more either, unless it is told to (`max_script_size`). */
 const mostCharacters = 4_000_000
 const mostDirectives = 1000
+const mostCalls = 1000
 const mostRoles = 16
 
-function tooLarge(
-  { length }: string,
-  { directives, components }: Script,
-): { message: string; fix: string } | undefined {
-  if (length > mostCharacters)
+function tooLarge(text: string, { directives, components }: Script): { message: string; fix: string } | undefined {
+  if (text.split('srun', mostCalls + 2).length > mostCalls + 1)
+    return { message: `the script calls srun more than ${mostCalls} times`, fix: 'call it in a loop' }
+  if (text.length > mostCharacters)
     return {
-      message: `the script has ${length} characters, the most is ${mostCharacters}`,
+      message: `the script has ${text.length} characters, the most is ${mostCharacters}`,
       fix: 'keep data in files beside it',
     }
   if (directives.length > mostDirectives)

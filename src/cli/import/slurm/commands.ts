@@ -1,3 +1,4 @@
+import { mostNotes } from '#cli/import/note.ts'
 import { handedTo, word } from '#cli/import/shell.ts'
 
 import type { Layout } from './layout.ts'
@@ -95,7 +96,7 @@ const watched: readonly Watch[] = [
 
 function remarksOn(text: string, script: Script, { nodes, usesSrun }: { nodes: number; usesSrun: boolean }): Remark[] {
   const found = watched.flatMap(({ pattern, ...remark }) =>
-    [...text.matchAll(pattern)]
+    [...text.matchAll(pattern).take(mostNotes + 1)]
       .filter(({ index }) => index >= script.bodyAt && !isComment(text, index))
       .map(({ index }) => ({ at: index, ...remark })),
   )
