@@ -17,7 +17,7 @@ const ofPod = /^.*\b(?:template|leaderTemplate|workerTemplate)\.(spec|metadata)\
 
 function tables(): string {
   const rows = new Map<string, Map<string, Set<string>>>(
-    [...kindsOfObjects, 'a pod', 'sbatch'].map((kind) => [kind, new Map()]),
+    [...kindsOfObjects, 'a pod', 'sbatch', 'a task of SkyPilot'].map((kind) => [kind, new Map()]),
   )
   for (const file of globSync('examples/import/*', { cwd: root }).sort()) {
     const read = importSpecs({ text: readFileSync(join(root, file), 'utf8'), filename: file, entrypoint: 'vllm serve' })

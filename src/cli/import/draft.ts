@@ -5,7 +5,7 @@ import type { TopologyField } from '#model/spec/topology.ts'
 
 /** What one node must have, as a spec writes it. */
 export type DraftResources = {
-  accelerators?: string | { any: string[] }
+  accelerators?: string | string[] | { any: string[] }
   cpus?: string
   memory?: string
   disk?: string
@@ -32,6 +32,7 @@ export type Draft = {
   readiness?: z.input<typeof ReadinessField>
   resources?: DraftResources
   image?: string
+  workdir?: string
   setup?: string
   run?: string
   roles?: DraftRole[]
@@ -40,14 +41,15 @@ export type Draft = {
   topology?: z.input<typeof TopologyField>
   placement?: z.input<typeof PlacementField>
   duration?: z.input<typeof DurationField>
+  priority?: number
   checkpoint?: z.input<typeof CheckpointField>
   retry?: z.input<typeof RetryField>
 }
 
 /** The order in which people look for things. */
 const order = (
-  'kind name labels nodes tasks parallelism replicas ports readiness resources image setup run roles env secrets topology ' +
-  'placement duration checkpoint retry'
+  'kind name labels nodes tasks parallelism replicas ports readiness resources image workdir setup run roles env secrets topology ' +
+  'placement duration priority checkpoint retry'
 ).split(' ')
 
 /** The draft with its fields in order, without those that say nothing. */

@@ -74,7 +74,11 @@ export class Field {
 
   /** Takes all that stands there as carried over. */
   carry(to: string): void {
-    if (!this.isThere) return
+    if (this.isThere) this.settle(to)
+  }
+
+  /** As `carry`, also where nothing stands behind the name. */
+  settle(to: string): void {
     this.book.settle(this.path)
     this.book.carried.push({ from: this.#pattern, to })
   }

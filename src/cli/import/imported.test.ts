@@ -189,6 +189,33 @@ test('a heterogeneous job is a gang with roles, each with its own part of srun',
   assert.match(worker?.run ?? '', /python3 worker\.py --seed 1\npython3 check\.py\n/)
 })
 
+test('a task of SkyPilot is a job, its secrets named and its variables set', () => {
+  const read = example('skypilot.yaml')
+  const spec = specOf(read, 'job')
+  assert.deepEqual([spec.nodes, spec.workdir, spec.priority], [2, '.', 10])
+  assert.deepEqual(
+    spec.resources.accelerators.map(({ model, count }) => `${model}:${count}`),
+    ['H100:8', 'H200:8'],
+  )
+  assert.deepEqual(spec.env, { MODEL: 'llama', EPOCHS: '3' })
+  assert.deepEqual(spec.secrets, ['HF_TOKEN'])
+  assert.deepEqual(spec.retry, { onLoss: 20, onExit: [75], times: 3 })
+  assert.deepEqual([spec.placement.tiers, spec.placement.maxPriceMicros], [['spot'], 60_000_000])
+  assert.match(spec.run, /^export SKYPILOT_NODE_RANK="\$ISOBAR_RANK"$/m)
+  assert.deepEqual(places(read, 'left out'), ['16 resources.autostop', '17 envs.RUN_ID', '19 file_mounts'])
+})
+
+test('a task of SkyPilot that serves is a service; a secret that stands in its file is told and never shown', () => {
+  const spec = specOf(example('skypilot-service.yaml'), 'service')
+  assert.deepEqual([spec.ports, spec.replicas.min, spec.readiness.path], [[8000], 2, '/health'])
+  assert.equal(spec.resources.ordered, true)
+  const { text, notes } = imported('run: x\nsecrets: { TOKEN: hush }\nresources: {accelerators: {V100:1, A100:1}}\n')
+  assert.ok(!JSON.stringify([text, notes]).includes('hush'))
+  assert.match(text, /V100:1\n.*A100:1/)
+  const pipeline = imported('name: two\n---\nname: a\nrun: x\n---\nname: b\nrun: y\n')
+  assert.deepEqual([pipeline.specs.length, pipeline.notes.length], [2, 1])
+})
+
 const job = (container: string, more = ''): string => `apiVersion: batch/v1
 kind: Job
 metadata: { name: j }
@@ -249,9 +276,10 @@ test('what could not be honoured never gets into a spec', () => {
   assert.equal(places(odd, 'left out').length, 3)
 })
 
+const ofJob = (text: string): string =>
+  `kind: Job\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{command: [sh, -c, "${text}"]}]}}}`
+
 test('what is made to be slow to read is read, or refused, without delay', () => {
-  const ofJob = (text: string): string =>
-    `kind: Job\nmetadata: {name: a}\nspec: {template: {spec: {containers: [{command: [sh, -c, "${text}"]}]}}}`
   const texts = [
     `#!/bin/sh\n${'{srun '.repeat(600_000)}`,
     `#!/bin/sh\n${'srun "'.repeat(900)}`,

@@ -6,7 +6,7 @@ import { readSpecs } from '#model/spec/read.ts'
 
 import { type Draft, inOrder } from './draft.ts'
 import { kindsOfObjects } from './kubernetes/manifest.ts'
-import { readObjects } from './kubernetes/objects.ts'
+import { readDocuments } from './documents.ts'
 import type { Carried, ImportNote, Read } from './note.ts'
 import { isBatchScript, readBatchScript } from './slurm/batch-script.ts'
 
@@ -28,7 +28,7 @@ type Asked = {
 }
 
 /**
- * Reads what others run with, objects of Kubernetes or a batch script of Slurm, into specs. What could not be carried over
+ * Reads what others run with, objects of Kubernetes, a batch script of Slurm or a task of SkyPilot, into specs. What could not be carried over
  * is told with its place; what makes a spec impossible is a problem. Bounded as the reader of specs is; never throws.
  */
 export function importSpecs({ text, filename, entrypoint }: Asked): Imported | { problems: SpecProblem[] } {
@@ -36,10 +36,13 @@ export function importSpecs({ text, filename, entrypoint }: Asked): Imported | {
   const fault = (message: string, fix: string) => ({ problems: [source.problem(0, { message, fix })] })
   if (text.length > mostBytes)
     return fault(`the file holds ${text.length} characters, the most is ${mostBytes}`, 'split it into several files')
-  const read: Read = isBatchScript(text) ? readBatchScript(text, source) : readObjects(text, source, entrypoint)
+  const read: Read = isBatchScript(text) ? readBatchScript(text, source) : readDocuments(text, source, entrypoint)
   if ('problems' in read) return read
   if (read.drafts.length === 0)
-    return fault('there is no workload in it', `what can be imported: ${kindsOfObjects.join(', ')}, a script of sbatch`)
+    return fault(
+      'there is no workload in it',
+      `what can be imported: ${kindsOfObjects.join(', ')}, a script of sbatch, a task of SkyPilot`,
+    )
   const specs = read.drafts.map(inOrder)
   const written = specs.map((spec) => stringify(spec, { lineWidth: 0 })).join('---\n')
   const checked = readSpecs(written, filename)

@@ -88,10 +88,10 @@ export const run: readonly CommandSpec[] = [
     name: 'import',
     arguments: '<file>',
     group: 'Run',
-    summary: 'make a spec of a manifest of Kubernetes or a script of sbatch',
+    summary: 'make a spec of a manifest of Kubernetes, a script of sbatch or a task of SkyPilot',
     details:
-      'Reads Job, JobSet, PyTorchJob, RayJob, Deployment and LeaderWorkerSet, or a batch script of Slurm; - is standard ' +
-      'input. Writes the spec to stdout, and to stderr what it does not say as its source did: where that stands, why, ' +
+      'Reads Job, JobSet, PyTorchJob, RayJob, Deployment and LeaderWorkerSet, or a batch script of Slurm, or a task of SkyPilot; - is ' +
+      'standard input. Writes the spec to stdout, and to stderr what it does not say as its source did: where that stands, why, ' +
       'and what to do instead. Nothing is left out silently. Asks no server.',
     options: [
       { flags: '-f, --file <path>', description: 'write the spec there, and not to stdout' },

@@ -49,7 +49,9 @@ test('a file of another program is told as such, with what makes a spec of it', 
   )
   const script = problemOf('#!/bin/bash\n#SBATCH -N 2\nsrun true\n')
   assert.equal(script?.message, 'this is a script for sbatch, and not a spec')
-  for (const problem of [object, script]) assert.match(problem?.fix ?? '', /isobar import FILE$/)
+  const task = problemOf('num_nodes: 2\nrun: train\n')
+  assert.equal(task?.message, 'this looks like a task of SkyPilot')
+  for (const problem of [object, script, task]) assert.match(problem?.fix ?? '', /isobar import FILE$/)
 })
 
 test('all examples are read without problems', () => {

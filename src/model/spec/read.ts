@@ -67,6 +67,8 @@ function check(kind: Kind, value: unknown): Spec | Explained[] {
   return broken.length > 0 ? broken.map((rule) => ({ ...rule, what: 'value' })) : parsed.data
 }
 
+/** What tasks of SkyPilot have and specs do not. */
+const ofSkyPilot = ['num_nodes', 'envs', 'file_mounts']
 const importing = 'make a spec of it: isobar import FILE'
 
 const say = (path: PropertyKey[], message: string, fix: string): Explained => ({ path, what: 'value', message, fix })
@@ -81,6 +83,8 @@ function kindOf(value: unknown): Kind | Explained {
     const message = `this is an object of Kubernetes${typeof kind === 'string' ? `, a ${kind.slice(0, 60)}` : ''}`
     return say(['apiVersion'], message, importing)
   }
+  if (kind === undefined && ofSkyPilot.some((key) => key in value))
+    return say([], 'this looks like a task of SkyPilot', importing)
   if (kind === undefined) return say([], 'kind is missing: it says what this is', choice)
   const known = kinds.find((each) => each === kind)
   if (known) return known

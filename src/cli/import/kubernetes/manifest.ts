@@ -54,12 +54,16 @@ const beside: Readonly<Record<string, { message: string; fix: string }>> = {
 }
 
 function leaveObject(manifest: Field, kind: string): undefined {
+  if (['job', 'service', 'array'].includes(kind))
+    return manifest.leave({ message: 'this is a spec already', fix: 'isobar validate FILE' })
   const near = didYouMean(kind, kindsOfObjects)
   const advice = Object.hasOwn(beside, kind) ? beside[kind] : undefined
   return manifest.leave(
     advice ?? {
       message: `a ${kind} is no workload`,
-      fix: near ? `did you mean ${near}?` : `what can be imported is ${kindsOfObjects.join(', ')}, and sbatch scripts`,
+      fix: near
+        ? `did you mean ${near}?`
+        : `what can be imported is ${kindsOfObjects.join(', ')}, scripts of sbatch and tasks of SkyPilot`,
     },
   )
 }

@@ -1,5 +1,6 @@
 import type { Draft } from '#cli/import/draft.ts'
 import type { Field } from '#cli/import/field.ts'
+import { listening } from '#cli/import/ports.ts'
 import { word } from '#cli/import/shell.ts'
 
 import { draftOf, type Group } from './gang.ts'
@@ -114,10 +115,3 @@ function served(draft: Draft, pod: Pod, from: Field): Pick<Draft, 'ports' | 'rea
     })
   return { ports: pod.ports, run, ...(pod.readiness && { readiness: pod.readiness }) }
 }
-
-/** The commands with the port that the replica is given, where they name the one of the manifest as a port. */
-const listening = (run: string, port: number): string =>
-  run.replaceAll(
-    new RegExp(`((?<![a-z-])-[a-z-]*port[ =]|\\b0\\.0\\.0\\.0:|\\[::\\]:)(['"]?)${port}\\2(?!\\d)`, 'gi'),
-    `$1"$PORT_${port}"`,
-  )

@@ -1,20 +1,23 @@
 import type { Document } from 'yaml'
 
-import { Book } from '#cli/import/book.ts'
-import type { Draft } from '#cli/import/draft.ts'
-import { Field } from '#cli/import/field.ts'
-import { mostNotes, noteAt, tooManyNotes, type Read } from '#cli/import/note.ts'
+import { Book } from './book.ts'
+import type { Draft } from './draft.ts'
+import { Field } from './field.ts'
+import { mostNotes, noteAt, tooManyNotes, type Read } from './note.ts'
 import { explainYaml, parseDocuments } from '#model/spec/documents.ts'
 import { pathText } from '#model/spec/explain.ts'
 import { isEmpty, locate, toPlain } from '#model/spec/plain.ts'
 import type { Source, SpecProblem } from '#model/spec/problem.ts'
 
-import { known } from './known.ts'
-import type { Setting } from './around.ts'
-import { readManifest } from './manifest.ts'
+import { known as tasks } from './skypilot/known.ts'
+import { isTask, readTask } from './skypilot/task.ts'
 
-/** Reads the documents of a file, each an object of Kubernetes or a List of them. */
-export function readObjects(text: string, source: Source, entrypoint: string | undefined): Read {
+import { known } from './kubernetes/known.ts'
+import type { Setting } from './kubernetes/around.ts'
+import { readManifest } from './kubernetes/manifest.ts'
+
+/** Reads the documents of a file, each an object of Kubernetes, a List of them, or a task of SkyPilot. */
+export function readDocuments(text: string, source: Source, entrypoint: string | undefined): Read {
   const documents = parseDocuments(text, source)
   if (!Array.isArray(documents)) return { problems: [documents] }
   const plain = documents
@@ -65,12 +68,14 @@ function readDocument(value: unknown, setting: Around): Account {
   const manifests = isList ? root.at('items').items() : [root]
   for (const { path, value: object } of manifests) {
     const before = book.carried.length
-    const draft = readManifest(new Field(book, object, { path }), setting)
+    const field = new Field(book, object, { path })
+    const isOther = isRecord(object) && isTask(object)
+    const draft = isOther ? readTask(field) : readManifest(field, setting)
     if (draft) result.drafts.push(draft)
-    const kind = String(kindOf(object))
+    const kind = isOther ? 'a task of SkyPilot' : String(kindOf(object))
     result.carried.push(...book.carried.slice(before).map((carried) => ({ kind, ...carried })))
   }
-  book.close(value, known)
+  book.close(value, isRecord(value) && isTask(value) ? tasks : known)
   return result
 }
 
