@@ -216,6 +216,18 @@ test('a task of SkyPilot that serves is a service; a secret that stands in its f
   assert.deepEqual([pipeline.specs.length, pipeline.notes.length], [2, 1])
 })
 
+test('what a heterogeneous job and uneven tasks cannot keep is told', () => {
+  const het = imported('#!/bin/sh\n#SBATCH --exclusive -N1\n#SBATCH hetjob\n#SBATCH -N2 --mem=0\nsrun a\n')
+  assert.deepEqual(
+    het.notes.filter(({ message }) => message.includes('topology')).map(({ line, path }) => `${line} ${path}`),
+    ['2 --exclusive', '4 --mem'],
+  )
+  const uneven = imported('#!/bin/sh\n#SBATCH -N 2 -n 5\nsrun a\n')
+  assert.ok(
+    uneven.notes.some(({ path, message }) => path === '--ntasks' && message === 'each of the 2 nodes runs 3 tasks'),
+  )
+})
+
 const job = (container: string, more = ''): string => `apiVersion: batch/v1
 kind: Job
 metadata: { name: j }

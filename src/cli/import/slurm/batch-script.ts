@@ -141,8 +141,15 @@ function draftOf({ text, script, job, layouts, sheets, tell }: Whole): { draft: 
     ...(job.seconds !== undefined && { duration: { maximum: formatDuration(job.seconds * 1000) } }),
     ...(job.graceSeconds !== undefined && { checkpoint: { grace: `${job.graceSeconds}s` } }),
     ...(job.isRequeued === false && { retry: { onLoss: 0 } }),
-    topology: topologyOf(job, layouts, sheets),
+    topology: isHet ? {} : topologyOf(job, layouts, sheets),
   }
+  for (const option of ['exclusive', 'mem', 'switches', 'segment'])
+    if (isHet && script.directives.some((each) => each.name === option && (option !== 'mem' || each.value === '0')))
+      tell(
+        [option],
+        'a gang with roles says nothing of topology here',
+        'write topology: { within: block } for all of it',
+      )
   const seen = new Set<string>()
   const remarks = parts
     .flatMap((part) => part.remarks)

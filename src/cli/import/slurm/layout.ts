@@ -34,6 +34,8 @@ export function layoutOf(sheet: Sheet, tell: Tell): Omit<Layout, 'firstRank'> {
       'write nodes: N, and divide the resources by N',
     )
   nodes = Math.min(100_000, nodes ?? 1)
+  if (perNode === undefined && tasks !== undefined && tasks % nodes > 0)
+    tell(['ntasks'], `each of the ${nodes} nodes runs ${Math.ceil(tasks / nodes)} tasks`, 'write --ntasks-per-node')
   const tasksPerNode = perNode ?? Math.max(1, Math.ceil((tasks ?? 1) / nodes))
   const found =
     sheet.gpusPerNode ??
