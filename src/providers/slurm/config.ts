@@ -28,6 +28,11 @@ export type SlurmSite = {
   user: string
   account?: string | undefined
   qos?: string | undefined
+  reservation?: string | undefined
+  /** Gangs have their nodes alone. */
+  exclusive: boolean
+  /** A topology.conf, for what does not tell it by itself. */
+  topology?: string | undefined
   /** Where slurmrestd answers; without it the commands on this machine are used. */
   rest?: string | undefined
   tokenFile: string
@@ -58,6 +63,15 @@ const SlurmSiteField = z.strictObject({
   user: word.optional().meta({ description: 'Whose jobs they are; by default who runs Isobar, which it should be.' }),
   account: word.optional().meta({ description: 'The account that jobs are charged to.' }),
   qos: word.optional().meta({ description: 'The quality of service that jobs ask for.' }),
+  reservation: word
+    .optional()
+    .meta({ description: 'The reservation that jobs ask for: only its nodes are used then.' }),
+  exclusive: z.boolean().default(false).meta({ description: 'Whether a gang has its nodes alone.' }),
+  topology: path.optional().meta({
+    description:
+      'A topology.conf that says which switches or blocks nodes are at; the commands of Slurm tell it, slurmrestd does not.',
+    examples: ['/etc/slurm/topology.conf'],
+  }),
   rest: z
     .url({ protocol: /^https?$/ })
     .optional()

@@ -34,6 +34,18 @@ export async function sightOrder(
   return seen.ok ? succeed(seen.value[0] ?? null) : seen
 }
 
+/** Orders whose ranks have not all ended, as far as their folders tell. */
+export async function openOrders(folder: SiteFolder): Promise<GangOrder[]> {
+  const names = (await readdir(folder.order(''))).filter((name) => !name.startsWith('.'))
+  const orders: GangOrder[] = []
+  for (const token of names) {
+    if (await isOver(folder.order(token))) continue
+    const order = await readJson<GangOrder>(join(folder.order(token), gangFiles.order))
+    if (order) orders.push(order)
+  }
+  return orders
+}
+
 export async function sightAll(carrier: Carrier, signal: AbortSignal): Promise<Outcome<Sighting[]>> {
   const names = await readdir(carrier.folder.order(''))
   return sightOrders(

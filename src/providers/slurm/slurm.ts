@@ -4,21 +4,19 @@ import { readLog } from '#kit/bounded-log.ts'
 import { agentFiles } from '#model/agent-folder.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import { gangFiles } from '#model/gang-folder.ts'
-import type { Offer } from '#model/offer.ts'
 import type { LogChunk, LogPart, Provider } from '#providers/provider.ts'
 import { ask, isThere, isToken } from '#providers/kept-folder.ts'
 
 import type { Carrier } from './carry.ts'
 import { createCommandLine } from './command-line.ts'
 import type { SlurmSite } from './config.ts'
-import type { NodeGroup } from './controller.ts'
+import { offersOf, takeInventory } from './inventory.ts'
 import { launchOrder } from './launch.ts'
 import { createRest } from './rest.ts'
 import { retireOrder } from './retire.ts'
 import { readRank, sightAll, sightOrder } from './sight.ts'
 import { prepareSite, type SiteFolder, siteFolder } from './site-folder.ts'
 import { createTokenFile } from './token.ts'
-import { v0_0_38 } from './v0-0-38.ts'
 
 export type SlurmOptions = {
   sites: SlurmSite[]
@@ -32,7 +30,7 @@ type OpenSite = Carrier & { site: SlurmSite; launching: Map<string, Promise<unkn
 
 /**
  * Partitions of Slurm clusters that share a disk with this machine. Nothing is kept in memory: what runs is in the folder
- * of its site and in Slurm, and whoever comes next finds it there. Slurm chooses the nodes.
+ * of its site and in Slurm, and whoever comes next finds it there.
  */
 export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
   const open = new Map(sites.map((site) => [site.name, openSite(site, { home, house })]))
@@ -62,7 +60,7 @@ export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
     offers: (name, signal) =>
       at(name, signal, async ({ site, controller }) => {
         const partition = await controller.partition(signal)
-        return partition.ok ? succeed(offersOf(site, partition.value.groups, Date.now())) : partition
+        return partition.ok ? succeed(offersOf(site, partition.value, Date.now())) : partition
       }),
     launch: (order, signal) =>
       at(order.site, signal, (site) => oneAtATime(site.launching, order.token, () => launchOrder(site, order, signal))),
@@ -75,17 +73,17 @@ export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
       ),
     logs: ({ site, token }, part, signal) =>
       at(site, signal, async ({ folder }) => succeed(await readRankLog(folder, token, part))),
-    abilities: {},
+    abilities: { inventory: (name, signal) => at(name, signal, (one) => takeInventory(one, signal)) },
   }
 }
 
 function openSite(site: SlurmSite, ours: { home: string; house: string }): OpenSite {
-  const { partition, account, qos, user } = site
-  const asking = { partition, account, qos, user }
+  const { partition, account, qos, reservation, exclusive, user, topology } = site
+  const asking = { partition, account, qos, reservation, exclusive, user, topology }
   const controller =
     site.rest === undefined
       ? createCommandLine({ ...asking, conf: site.conf })
-      : createRest({ ...asking, address: site.rest, token: createTokenFile(site.tokenFile), dialect: v0_0_38 })
+      : createRest({ ...asking, address: site.rest, token: createTokenFile(site.tokenFile) })
   const folder = siteFolder({ directory: site.directory, name: site.name, ...ours })
   return { site, controller, folder, launching: new Map() }
 }
@@ -103,41 +101,6 @@ async function oneAtATime<T>(under: Map<string, Promise<unknown>>, token: string
   } finally {
     if (under.get(token) === mine) under.delete(token)
   }
-}
-
-/** One offer for each kind of node, divisible, because jobs share nodes. */
-function offersOf(site: SlurmSite, groups: NodeGroup[], now: number): Offer[] {
-  const kinds = new Map<string, NodeGroup>()
-  for (const group of groups) {
-    const { cpus, memoryMiB, diskMiB, gpus } = group
-    const key = JSON.stringify([cpus, memoryMiB, diskMiB, gpus])
-    const before = kinds.get(key)?.count ?? 0
-    kinds.set(key, { ...group, count: before + (group.usable ? group.count : 0) })
-  }
-  return [...kinds.values()].map(({ cpus, memoryMiB, diskMiB, gpus, count }) => {
-    const model = gpus?.type?.toUpperCase()
-    return {
-      provider: 'slurm',
-      site: site.name,
-      tier: site.tier,
-      shape: {
-        name: [...(gpus ? [`${gpus.count}x${model ?? 'gpu'}`] : []), `${cpus}cpu`, `${memoryMiB}MiB`].join('-'),
-        ...(model === undefined ? {} : { accelerator: model }),
-        accelerators: gpus?.count ?? 0,
-        acceleratorMemoryMiB: gpus ? site.acceleratorMemoryMiB : 0,
-        cpuMilli: cpus * 1000,
-        memoryMiB,
-        diskMiB: diskMiB > 0 ? diskMiB : site.diskMiB,
-      },
-      divisible: true,
-      priceMicros: site.priceMicros,
-      available: count,
-      images: false,
-      source: `partition ${site.partition} as Slurm tells it; priced by the declaration of site ${site.name}`,
-      ...site.terms,
-      asOf: now,
-    }
-  })
 }
 
 async function readRankLog(folder: SiteFolder, token: string, part: LogPart): Promise<LogChunk> {

@@ -5,9 +5,18 @@ export type ClusterShape = {
   nodes: number
   /** Accelerators of a node; they are files, nothing more. */
   gpus: number
+  /** What Slurm knows of its network: switches, blocks of two nodes (23.11 and later), or nothing. */
+  topology: 'tree' | 'block' | 'default'
 }
 
-type Places = ClusterShape & { folder: string; owner: string; controllerPort: number; nodePorts: number[] }
+type Places = ClusterShape & {
+  folder: string
+  owner: string
+  controllerPort: number
+  nodePorts: number[]
+  /** Such as 22.05. */
+  release: number
+}
 
 /** CPUs and MiB that each node claims to have, whatever this machine has. */
 export const nodeCpus = 64
@@ -17,12 +26,15 @@ export const nodeMemoryMiB = 512_000
 export const settings = (places: Places): Record<string, string> => ({
   'slurm.conf': configuration(places),
   'gres.conf': accelerators(places),
-  'cgroup.conf': 'CgroupPlugin=cgroup/v1\nConstrainCores=no\nConstrainRAMSpace=no\nConstrainDevices=no\n',
-  'topology.conf': switches(places.nodes),
+  // slurmd wants a kind of control groups even where nothing uses them, until it can be told to do without.
+  'cgroup.conf': `CgroupPlugin=${places.release < 24.05 ? 'cgroup/v1' : 'disabled'}\nConstrainCores=no\nConstrainRAMSpace=no\nConstrainDevices=no\n`,
+  ...(places.topology === 'default'
+    ? {}
+    : { 'topology.conf': (places.topology === 'tree' ? switches : blocks)(places.nodes) }),
 })
 
 // `linuxproc` needs no control groups. Whether a job may use what its node does not have nobody asks: `config_overrides`.
-const configuration = ({ folder, owner, controllerPort, nodePorts, nodes, gpus }: Places): string => {
+const configuration = ({ folder, owner, controllerPort, nodePorts, nodes, gpus, topology }: Places): string => {
   const here = hostname().split('.')[0]
   const gres = gpus > 0 ? `Gres=gpu:h200:${gpus} ` : ''
   const nodeLines = nodePorts.map(
@@ -57,8 +69,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 DefMemPerCPU=100
 GresTypes=gpu
-TopologyPlugin=topology/tree
-SchedulerType=sched/backfill
+${topology === 'default' ? '' : `TopologyPlugin=topology/${topology}\n`}SchedulerType=sched/backfill
 SchedulerParameters=bf_interval=1,sched_interval=2,batch_sched_delay=0
 PriorityType=priority/basic
 MaxJobCount=50000
@@ -91,4 +102,13 @@ function switches(nodes: number): string {
     return `SwitchName=leaf${leaf} Nodes=n[${2 * leaf}-${last}]\n`
   })
   return [...leaves, `SwitchName=core Switches=leaf[0-${leaves.length - 1}]\n`].join('')
+}
+
+/** Blocks of two nodes, and larger ones of two of those. */
+function blocks(nodes: number): string {
+  const lines = Array.from(
+    { length: Math.ceil(nodes / 2) },
+    (_, block) => `BlockName=b${block} Nodes=n[${2 * block}-${Math.min(nodes - 1, 2 * block + 1)}]\n`,
+  )
+  return [...lines, 'BlockSizes=2,4\n'].join('')
 }

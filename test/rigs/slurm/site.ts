@@ -14,7 +14,12 @@ import { openProvider } from '#providers/registry.ts'
 import type { Cluster } from './cluster.ts'
 
 /** How Slurm is asked: by its commands, or by the slurmrestd at an address. */
-export type Way = { conf: string } | { rest: string }
+export type Way = ({ conf: string } | { rest: string }) & {
+  topology?: string
+  reservation?: string
+  exclusive?: boolean
+  partition?: string
+}
 
 type Changes = Partial<Omit<CredentialedOrder, 'ranks'>> & { ranks?: number }
 
