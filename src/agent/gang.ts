@@ -114,11 +114,14 @@ async function freePort(): Promise<number> {
 function srunArguments({ ranks }: GangOrder, command: string[]): string[] {
   const { SLURM_CPUS_PER_TASK = '1' } = process.env
   const chosen = ranks.flatMap(({ node }) => node ?? [])
-  const nodes = chosen.length === ranks.length ? new Set(chosen).size : ranks.length
-  const size = [`--nodes=${nodes}`, `--ntasks=${ranks.length}`]
-  if (nodes === ranks.length) size.push('--ntasks-per-node=1', `--cpus-per-task=${SLURM_CPUS_PER_TASK}`)
-  else size.push('--overcommit', '--cpus-per-task=1')
-  if (chosen.length === ranks.length) size.push('--distribution=arbitrary')
+  const isChosen = chosen.length === ranks.length
+  const areApart = !isChosen || new Set(chosen).size === ranks.length
+  const size = [
+    `--ntasks=${ranks.length}`,
+    // Who names a node for each may not say how many: 24.11 refuses that.
+    ...(isChosen ? ['--distribution=arbitrary'] : [`--nodes=${ranks.length}`, '--ntasks-per-node=1']),
+    ...(areApart ? [`--cpus-per-task=${SLURM_CPUS_PER_TASK}`] : ['--overcommit', '--cpus-per-task=1']),
+  ]
   return [...size, '--cpu-bind=none', '--mpi=none', '--kill-on-bad-exit=1', '--wait=0', ...command]
 }
 

@@ -128,15 +128,16 @@ function answering(
   return async () => true
 }
 
-/** Kills whatever was started in the cluster, jobs and their steps among it, which outlive the daemons; then removes it. */
+/**
+ * Kills whatever was started in the cluster, jobs and their steps among it, which outlive the daemons; then removes it. A
+ * step of 24.11 has its title where its environment was: it is known by the files that it has open.
+ */
 const sweep = `
 for try in 1 2 3 4 5 6 7 8 9; do
-  files=$(grep -lzxF "SLURM_CONF=$0/slurm.conf" /proc/[0-9]*/environ 2>/dev/null)
-  [ -z "$files" ] && break
-  for file in $files; do
-    pid=\${file#/proc/}
-    kill -KILL "\${pid%/environ}" 2>/dev/null
-  done
+  pids=$( { grep -lzxF "SLURM_CONF=$0/slurm.conf" /proc/[0-9]*/environ
+    find /proc/[0-9]*/fd -maxdepth 1 -lname "$0/*"; } 2>/dev/null | cut -d/ -f3 | sort -u)
+  [ -z "$pids" ] && break
+  kill -KILL $pids 2>/dev/null
   sleep 0.05
 done
 # What was just killed may still make a file.

@@ -33,7 +33,9 @@ export function installRelease(version: string): string {
   mkdirSync(dirname(folder), { recursive: true })
   const partial = mkdtempSync(`${folder}.`)
   try {
-    const argv = ['--quiet', '--variant=extract', '--aptopt=Apt::Install-Recommends "false"']
+    // A mirror may be a snapshot: what it has is signed, but need not be of today.
+    const apt = ['Apt::Install-Recommends "false"', 'Acquire::Check-Valid-Until "false"']
+    const argv = ['--quiet', '--variant=extract', ...apt.map((option) => `--aptopt=${option}`)]
     const include = `--include=${packages.replaceAll(' ', ',')}`
     const { status, stderr } = spawnSync('mmdebstrap', [...argv, include, suite, partial, mirror], { encoding: 'utf8' })
     if (status !== 0) throw new Error(`mmdebstrap could not unpack Slurm ${version}: ${stderr.slice(-1000)}`)
