@@ -224,7 +224,9 @@ for (let round = 0; round < kills; round++) {
     await poll('all nodes are idle', async () => {
       for (const node of [0, 1, 2, 3])
         await cluster.command('scontrol', 'update', `NodeName=n${node}`, 'State=RESUME').catch(() => undefined)
-      return (await cluster.command('sinfo', '-h', '-N', '-t', 'idle', '-o', '%N')).match(/^n/gm)?.length === 4
+      return (
+        (await cluster.command('sinfo', '-h', '-N', '-p', 'main', '-t', 'idle', '-o', '%N')).match(/^n/gm)?.length === 4
+      )
     })
     if (waits) await cluster.command('scontrol', 'update', 'PartitionName=main', 'State=DOWN')
     const submittedAt = performance.now()

@@ -89,7 +89,8 @@ export async function startCluster({
     await start('munged')
     await start('slurmctld')
     await Promise.all([start('slurmrestd'), ...nodePorts.map((_, index) => start(`slurmd.n${index}`))])
-    const idle = async () => (await command('sinfo', '-h', '-N', '-t', 'idle', '-o', '%N')).match(/^n/gm)?.length
+    const idle = async () =>
+      (await command('sinfo', '-h', '-N', '-p', 'main', '-t', 'idle', '-o', '%N')).match(/^n/gm)?.length
     await until(
       'all nodes are idle',
       async () => (await idle()) === nodes,

@@ -71,6 +71,8 @@ DefMemPerCPU=100
 GresTypes=gpu
 ${topology === 'default' ? '' : `TopologyPlugin=topology/${topology}\n`}SchedulerType=sched/backfill
 SchedulerParameters=bf_interval=1,sched_interval=2,batch_sched_delay=0
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 PriorityType=priority/basic
 MaxJobCount=50000
 MinJobAge=300
@@ -86,7 +88,8 @@ TCPTimeout=2
 MailProg=/bin/true
 TreeWidth=50
 ${nodeLines.join('\n')}
-PartitionName=main Nodes=n[0-${nodes - 1}] Default=YES MaxTime=INFINITE DefaultTime=60 State=UP
+PartitionName=main Nodes=n[0-${nodes - 1}] Default=YES MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=1 PreemptMode=OFF
+PartitionName=spot Nodes=n[0-${nodes - 1}] MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=0 PreemptMode=REQUEUE
 `
 }
 
