@@ -52,7 +52,9 @@ for (const [way, site] of ways) {
     const order = rig.order()
     rig.script(order, () => 'exec sleep 1000')
     await rig.launched(order)
-    const waits = await rig.until(order, 'it is told why', (seen) => seen?.ranks[0]?.cause !== undefined)
+    const waits = await rig.until(order, 'it is told until when', (seen) =>
+      /expects/.test(seen?.ranks[0]?.cause?.detail ?? ''),
+    )
     assert.equal(waits?.ranks[0]?.state, 'expected')
     assert.equal(waits?.ranks[0]?.cause?.kind, 'queued')
     assert.match(

@@ -21,10 +21,12 @@ const missing = version === undefined ? (clusterHere() === null ? howToGetCluste
 if (missing !== null) end(missing, process.env['ISOBAR_RIGS'] === 'required' ? 1 : 0)
 
 const all = globSync('test/slurm/*.ts').filter((file) => file !== 'test/slurm/run.ts')
-const files = kills === undefined ? (positionals.length > 0 ? positionals : all) : ['test/slurm/faults.ts']
-const only = kills === undefined ? [] : ['--test-name-pattern=a controller killed']
-const limits = ['--test-concurrency=1', '--test-timeout=300000']
-const command = [process.execPath, '--test', ...limits, ...only, ...files.sort()]
+const files = kills === undefined ? (positionals.length > 0 ? positionals : all) : ['test/slurm/kills.ts']
+const limits = [
+  '--test-concurrency=1',
+  `--test-timeout=${kills === undefined ? 300_000 : 300_000 + Number(kills) * 30_000}`,
+]
+const command = [process.execPath, '--test', ...limits, ...files.sort()]
 const [program = '', ...argv] = version === undefined ? command : onRelease(installRelease(version), command)
 console.log(`Slurm ${version ?? clusterHere()}`)
 const env = { ...process.env, ...(kills === undefined ? {} : { ISOBAR_KILLS: kills }) }

@@ -11,6 +11,7 @@ import {
   hostsOf,
   isUsable,
   nodesFor,
+  type Partition,
   phaseOf,
   type Reservation,
   type SlurmJob,
@@ -77,20 +78,7 @@ export function createCommandLine(options: CommandLineOptions): Controller {
       const said = await answer(['scancel', String(id)], signal)
       return said.ok || isOver(said.fault.detail) ? succeed(null) : said
     },
-    async partition(signal) {
-      const limit = await answer(['scontrol', '--oneliner', 'show', 'partition', options.partition], signal)
-      if (!limit.ok) return isNoPartition(limit.fault.detail) ? noPartition(options.partition) : limit
-      const reserved = await answer(['scontrol', '--oneliner', 'show', 'reservation'], signal)
-      if (!reserved.ok) return reserved
-      const nodes = await answer(['scontrol', '--details', '--oneliner', 'show', 'node'], signal)
-      if (!nodes.ok) return nodes
-      const all = nodes.value.split('\n').flatMap(nodeOf)
-      const reservations = reserved.value.split('\n').flatMap(reservationOf)
-      return succeed({
-        nodes: nodesFor(options, all, reservations),
-        mostMinutes: minutesOf(fieldOf(limit.value, 'MaxTime')),
-      })
-    },
+    partition: (signal) => askPartition(options, (argv) => answer(argv, signal)),
     async topology(signal) {
       if (options.topology !== undefined) return topologyIn(options.topology)
       const told = await answer(['scontrol', 'show', 'topology'], signal)
@@ -98,6 +86,22 @@ export function createCommandLine(options: CommandLineOptions): Controller {
       return told.ok || told.fault.kind === 'unreachable' ? told : succeed('')
     },
   }
+}
+
+async function askPartition(
+  options: CommandLineOptions,
+  answer: (argv: [string, ...string[]]) => Promise<Outcome<string>>,
+): Promise<Outcome<Partition>> {
+  const limit = await answer(['scontrol', '--oneliner', 'show', 'partition', options.partition])
+  if (!limit.ok) return isNoPartition(limit.fault.detail) ? noPartition(options.partition) : limit
+  const reserved = await answer(['scontrol', '--oneliner', 'show', 'reservation'])
+  if (!reserved.ok) return reserved
+  const nodes = await answer(['scontrol', '--details', '--oneliner', 'show', 'node'])
+  if (!nodes.ok) return nodes
+  const all = nodes.value.split('\n').flatMap(nodeOf)
+  const reservations = reserved.value.split('\n').flatMap(reservationOf)
+  const mostMinutes = minutesOf(fieldOf(limit.value, 'MaxTime'))
+  return succeed({ nodes: nodesFor(options, all, reservations), mostMinutes })
 }
 
 const isNoPartition = (said: string): boolean => /partition .*not found|invalid partition/i.test(said)

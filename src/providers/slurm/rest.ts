@@ -25,33 +25,9 @@ const dialects: readonly Dialect[] = [...v0_0_40_to_45.toReversed(), v0_0_38]
 const atOnce = 8
 const mostBytes = 128 * 1024 * 1024
 
-/** A cluster by its slurmrestd. Which version of the API that speaks is asked when it is first needed. */
+/** A cluster by its slurmrestd. */
 export function createRest(options: RestOptions): Controller {
-  const { partition } = options
-  let spoken: Dialect | undefined
-  const send = async (path: string, { method = 'GET', body, signal }: Omit<Question, 'path'>) => {
-    const token = await options.token()
-    if (!token.ok) return token
-    const headers = { 'x-slurm-user-name': options.user, 'x-slurm-user-token': token.value }
-    return call(new URL(path, options.address), { method, headers, redirect: 'error', signal }, body)
-  }
-  const dialectOf = async (signal: AbortSignal): Promise<Outcome<Dialect>> => {
-    if (spoken) return succeed(spoken)
-    const reply = await send('/openapi/v3', { signal })
-    const found = reply.ok ? newestKnown(reply.value) : reply
-    if (found.ok) spoken = found.value
-    return found
-  }
-  const ask: Ask = async (question, convert) => {
-    const dialect = await dialectOf(question.signal)
-    if (!dialect.ok) return dialect
-    const { path, body, ...rest } = question.of(dialect.value)
-    const reply = await send(`/slurm/${dialect.value.version}/${path}`, { ...rest, body, signal: question.signal })
-    if (!reply.ok) return reply
-    // No such path: another version of Slurm runs there now, and does not speak this any more.
-    if (reply.value.status === 404 && typeof reply.value.body !== 'object') spoken = undefined
-    return convert(dialect.value, reply.value)
-  }
+  const ask = createAsk(options)
   const get = <T>(path: string, signal: AbortSignal, convert: (dialect: Dialect, reply: Reply) => Outcome<T>) =>
     ask({ of: () => ({ path }), signal }, convert)
   return {
@@ -76,20 +52,43 @@ export function createRest(options: RestOptions): Controller {
         dialect.cancelled(reply),
       ),
     async partition(signal) {
-      const path = `partition/${encodeURIComponent(partition)}`
+      const path = `partition/${encodeURIComponent(options.partition)}`
       const limit = await get(path, signal, (dialect, reply) => dialect.mostMinutes(reply))
       if (!limit.ok) return limit
-      const reservations = await get('reservations', signal, (dialect, reply) =>
-        dialect.reservations(reply, Date.now()),
-      )
-      if (!reservations.ok) return reservations
+      const kept = await get('reservations', signal, (dialect, reply) => dialect.reservations(reply, Date.now()))
+      if (!kept.ok) return kept
       const nodes = await get('nodes', signal, (dialect, reply) => dialect.nodes(reply))
-      return mapped(nodes, (all) => ({
-        nodes: nodesFor(options, all, reservations.value),
-        mostMinutes: limit.value,
-      }))
+      return mapped(nodes, (all) => ({ nodes: nodesFor(options, all, kept.value), mostMinutes: limit.value }))
     },
     topology: () => topologyIn(options.topology),
+  }
+}
+
+/** Asks slurmrestd in the version of its API that is found out when it is first needed. */
+function createAsk(options: RestOptions): Ask {
+  let spoken: Dialect | undefined
+  const send = async (path: string, { method = 'GET', body, signal }: Omit<Question, 'path'>) => {
+    const token = await options.token()
+    if (!token.ok) return token
+    const headers = { 'x-slurm-user-name': options.user, 'x-slurm-user-token': token.value }
+    return call(new URL(path, options.address), { method, headers, redirect: 'error', signal }, body)
+  }
+  const dialectOf = async (signal: AbortSignal): Promise<Outcome<Dialect>> => {
+    if (spoken) return succeed(spoken)
+    const reply = await send('/openapi/v3', { signal })
+    const found = reply.ok ? newestKnown(reply.value) : reply
+    if (found.ok) spoken = found.value
+    return found
+  }
+  return async ({ of, signal }, convert) => {
+    const dialect = await dialectOf(signal)
+    if (!dialect.ok) return dialect
+    const { path, ...rest } = of(dialect.value)
+    const reply = await send(`/slurm/${dialect.value.version}/${path}`, { ...rest, signal })
+    if (!reply.ok) return reply
+    // No such path: another version of Slurm runs there now, and does not speak this any more.
+    if (reply.value.status === 404 && typeof reply.value.body !== 'object') spoken = undefined
+    return convert(dialect.value, reply.value)
   }
 }
 

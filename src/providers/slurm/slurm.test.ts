@@ -107,8 +107,9 @@ test('v0.0.38: a node is up if its state and all its flags are, and says what jo
 
 const newest = v0_0_40_to_45.at(-1) ?? assert.fail()
 
+const found = (status: number, body: object) => ({ status, body: { errors: [], warnings: [], ...body } })
+
 test('v0.0.40 to v0.0.45: what fails behind a status of 200, or lies with another, is read as what it is', () => {
-  const found = (status: number, body: object) => ({ status, body: { errors: [], warnings: [], ...body } })
   const refused = (status: number, error: string, error_number: number) =>
     found(status, { errors: [{ error, error_number, description: 'Signal request failed', source: 'slurm' }] })
   const notDone = (string: string, code: number) =>
@@ -150,15 +151,15 @@ SwitchName=core Level=1 LinkSpeed=1 Nodes=n[0-2] Switches=leaf[0-1] # of all
   const paths = { n0: ['n0', 'leaf0', 'core'], n1: ['n1', 'leaf0', 'core'], n2: ['n2', 'leaf1', 'core'] }
   assert.deepEqual(pathsIn(tree), new Map(Object.entries(paths)))
   const blocks = `BlockName=b0 BlockIndex=0 Nodes=n[0-1] BlockSize=2
-BlockName=b0 BlockIndex=0 Nodes=n[0-3] BlockSize=4
-BlockName=b1 BlockIndex=1 Nodes=n[2-3] BlockSize=2
+BlockName=b1 BlockIndex=1 Nodes=n2 BlockSize=2
+AggregatedBlock=b[0-1] BlockIndex=2 Nodes=n[0-2] BlockSize=4
 `
+  assert.deepEqual(pathsIn(blocks), new Map(Object.entries({ n0: ['b0'], n1: ['b0'], n2: ['b1'] })))
   assert.deepEqual(pathsIn(''), new Map())
   assert.match(
     String(pathsIn('SwitchName=a Switches=b\nSwitchName=b Switches=a\nSwitchName=c Nodes=n0\nSwitchName=a Switches=c')),
     /below itself/,
   )
-  void blocks
 })
 
 test('what Slurm says becomes the fault that it is, and what nobody knows is no answer', () => {
