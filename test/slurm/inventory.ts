@@ -11,11 +11,11 @@ import { forever, openSite, poll, type SiteRig, type Way } from '#rigs/slurm/sit
 
 const cluster = await startCluster({ nodes: 4 })
 after(cluster.stop)
-const topology = join(cluster.folder, 'topology.conf')
+const topologyFile = join(cluster.folder, 'topology.conf')
 
 const ways: [string, Way][] = [
   ['by its commands', { conf: cluster.conf }],
-  ['over HTTP', { rest: cluster.rest, topology }],
+  ['over HTTP', { rest: cluster.rest, topologyFile }],
 ]
 
 const valueOf = <T>(outcome: Outcome<T>): T => (outcome.ok ? outcome.value : assert.fail(JSON.stringify(outcome.fault)))

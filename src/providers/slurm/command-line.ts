@@ -27,7 +27,7 @@ export type CommandLineOptions = Asking & {
   /** The cluster's slurm.conf, where it is not the machine's own. */
   conf?: string | undefined
   /** A topology.conf, where it is not to be asked for. */
-  topology?: string | undefined
+  topologyFile?: string | undefined
 }
 
 type Ended = { code: number | null; out: string; err: string }
@@ -80,7 +80,7 @@ export function createCommandLine(options: CommandLineOptions): Controller {
     },
     partition: (signal) => askPartition(options, (argv) => answer(argv, signal)),
     async topology(signal) {
-      if (options.topology !== undefined) return topologyIn(options.topology)
+      if (options.topologyFile !== undefined) return topologyIn(options.topologyFile)
       const told = await answer(['scontrol', 'show', 'topology'], signal)
       // A cluster without one says so by failing; who does not answer has said nothing.
       return told.ok || told.fault.kind === 'unreachable' ? told : succeed('')

@@ -32,7 +32,7 @@ export type SlurmSite = {
   /** Gangs have their nodes alone. */
   exclusive: boolean
   /** A topology.conf, for what does not tell it by itself. */
-  topology?: string | undefined
+  topologyFile?: string | undefined
   /** Where slurmrestd answers; without it the commands on this machine are used. */
   rest?: string | undefined
   tokenFile: string
@@ -67,7 +67,7 @@ const SlurmSiteField = z.strictObject({
     .optional()
     .meta({ description: 'The reservation that jobs ask for: only its nodes are used then.' }),
   exclusive: z.boolean().default(false).meta({ description: 'Whether a gang has its nodes alone.' }),
-  topology: path.optional().meta({
+  topologyFile: path.optional().meta({
     description:
       'A topology.conf that says which switches or blocks nodes are at; the commands of Slurm tell it, slurmrestd does not.',
     examples: ['/etc/slurm/topology.conf'],

@@ -15,7 +15,7 @@ export type RestOptions = Asking & {
   user: string
   token(): Promise<Outcome<string>>
   /** A topology.conf, which slurmrestd does not show. */
-  topology?: string | undefined
+  topologyFile?: string | undefined
 }
 
 /** The newest first. */
@@ -60,7 +60,7 @@ export function createRest(options: RestOptions): Controller {
       const nodes = await get('nodes', signal, (dialect, reply) => dialect.nodes(reply))
       return mapped(nodes, (all) => ({ nodes: nodesFor(options, all, kept.value), mostMinutes: limit.value }))
     },
-    topology: () => topologyIn(options.topology),
+    topology: () => topologyIn(options.topologyFile),
   }
 }
 

@@ -78,8 +78,8 @@ export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
 }
 
 function openSite(site: SlurmSite, ours: { home: string; house: string }): OpenSite {
-  const { partition, account, qos, reservation, exclusive, user, topology } = site
-  const asking = { partition, account, qos, reservation, exclusive, user, topology }
+  const { partition, account, qos, reservation, exclusive, user, topologyFile } = site
+  const asking = { partition, account, qos, reservation, exclusive, user, topologyFile }
   const controller =
     site.rest === undefined
       ? createCommandLine({ ...asking, conf: site.conf })

@@ -15,7 +15,7 @@ import type { Cluster } from './cluster.ts'
 
 /** How Slurm is asked: by its commands, or by the slurmrestd at an address. */
 export type Way = ({ conf: string } | { rest: string }) & {
-  topology?: string
+  topologyFile?: string
   reservation?: string
   exclusive?: boolean
   partition?: string
