@@ -27,8 +27,10 @@ export type Cluster = {
   rest: string
   /** Who submits jobs. */
   user: string
-  /** A token for that user; `seconds` of life from now may be negative. */
-  token(seconds?: number): string
+  /** A token for that user, or another; `seconds` of life from now may be negative. */
+  token(seconds?: number, user?: string): string
+  /** The process of a daemon. */
+  pid(name: DaemonName): number
   /** Runs a command of Slurm and gives what it prints. */
   command(program: string, ...argv: string[]): Promise<string>
   /** SIGKILL, unless another signal is told. */
@@ -60,6 +62,7 @@ export async function startCluster({
   nodes = 4,
   gpus = 8,
   topology = 'tree',
+  imagined = 0,
 }: Partial<ClusterShape> = {}): Promise<Cluster> {
   const version = clusterHere()
   if (version === null) throw new Error(howToGetCluster)
@@ -69,7 +72,7 @@ export async function startCluster({
   const [controllerPort = 0, restPort = 0, ...nodePorts] = await freePorts(nodes + 2)
   const owner = userInfo().username
   const release = Number.parseFloat(version)
-  lay(folder, settings({ folder, owner, controllerPort, nodePorts, nodes, gpus, topology, release }), gpus)
+  lay(folder, settings({ folder, owner, controllerPort, nodePorts, nodes, gpus, topology, imagined, release }), gpus)
   const conf = join(folder, 'slurm.conf')
   const env = { ...environment, SLURM_CONF: conf }
   const command = async (program: string, ...argv: string[]) =>
@@ -106,7 +109,8 @@ export async function startCluster({
     conf,
     rest: `http://127.0.0.1:${restPort}`,
     user: owner,
-    token: (seconds = 86_400) => mintToken(readFileSync(join(folder, 'jwt.key')), owner, seconds),
+    token: (seconds = 86_400, user = owner) => mintToken(readFileSync(join(folder, 'jwt.key')), user, seconds),
+    pid: (name) => daemons.get(name)?.pid ?? 0,
     command,
     kill: async (name, signal = 'SIGKILL') => void (await daemons.get(name)?.kill(signal)),
     start,

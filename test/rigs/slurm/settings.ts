@@ -7,6 +7,8 @@ export type ClusterShape = {
   gpus: number
   /** What Slurm knows of its network: switches, blocks of two nodes (23.11 and later), or nothing. */
   topology: 'tree' | 'block' | 'default'
+  /** Nodes that are only in the configuration, in a partition of this name: what runs there is decided and never begins. */
+  imagined: number
 }
 
 type Places = ClusterShape & {
@@ -30,21 +32,14 @@ export const settings = (places: Places): Record<string, string> => ({
   'cgroup.conf': `CgroupPlugin=${places.release < 24.05 ? 'cgroup/v1' : 'disabled'}\nConstrainCores=no\nConstrainRAMSpace=no\nConstrainDevices=no\n`,
   ...(places.topology === 'default'
     ? {}
-    : { 'topology.conf': (places.topology === 'tree' ? switches : blocks)(places.nodes) }),
+    : { 'topology.conf': (places.topology === 'tree' ? switches : blocks)(places) }),
 })
 
 // `linuxproc` needs no control groups. Whether a job may use what its node does not have nobody asks: `config_overrides`.
-const configuration = ({ folder, owner, controllerPort, nodePorts, nodes, gpus, topology }: Places): string => {
-  const here = hostname().split('.')[0]
-  const gres = gpus > 0 ? `Gres=gpu:h200:${gpus} ` : ''
-  const nodeLines = nodePorts.map(
-    (port, index) =>
-      `NodeName=n${index} NodeHostname=${here} NodeAddr=127.0.0.1 Port=${port} CPUs=${nodeCpus} Boards=1 ` +
-      `SocketsPerBoard=2 CoresPerSocket=${nodeCpus / 2} ThreadsPerCore=1 RealMemory=${nodeMemoryMiB} ${gres}` +
-      `Feature=h200,ib State=UNKNOWN`,
-  )
+const configuration = (places: Places): string => {
+  const { folder, owner, controllerPort, nodes, gpus, topology, imagined } = places
   return `ClusterName=rig
-SlurmctldHost=${here}(127.0.0.1)
+SlurmctldHost=${here()}(127.0.0.1)
 SlurmctldPort=${controllerPort}
 SlurmUser=${owner}
 SlurmdUser=${owner}
@@ -87,28 +82,63 @@ MessageTimeout=10
 TCPTimeout=2
 MailProg=/bin/true
 TreeWidth=50
-${nodeLines.join('\n')}
+${nodeLines(places)}
 PartitionName=main Nodes=n[0-${nodes - 1}] Default=YES MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=1 PreemptMode=OFF
 PartitionName=spot Nodes=n[0-${nodes - 1}] MaxTime=INFINITE DefaultTime=60 State=UP PriorityTier=0 PreemptMode=REQUEUE
-`
+${imagined > 0 ? imaginedNodes(imagined, gpus) : ''}`
 }
 
-const accelerators = ({ folder, nodes, gpus }: Places): string =>
+const here = (): string => hostname().split('.')[0] ?? ''
+
+/** All on this machine, each with a port of its own. */
+const nodeLines = ({ nodePorts, gpus }: Places): string =>
+  nodePorts
+    .map(
+      (port, index) =>
+        `NodeName=n${index} NodeHostname=${here()} NodeAddr=127.0.0.1 Port=${port} CPUs=${nodeCpus} Boards=1 ` +
+        `SocketsPerBoard=2 CoresPerSocket=${nodeCpus / 2} ThreadsPerCore=1 RealMemory=${nodeMemoryMiB} ` +
+        `${gpus > 0 ? `Gres=gpu:h200:${gpus} ` : ''}Feature=h200,ib State=UNKNOWN`,
+    )
+    .join('\n')
+
+/** Nodes of a cloud that are never booted. Without `PrivateData` nobody would be shown them. */
+const imaginedNodes = (count: number, gpus: number): string => `PrivateData=cloud
+SuspendProgram=/bin/true
+ResumeProgram=/bin/true
+SuspendTime=600
+ResumeTimeout=3600
+SuspendTimeout=5
+ResumeRate=0
+SuspendRate=0
+NodeName=c[0-${count - 1}] CPUs=${nodeCpus} Sockets=2 CoresPerSocket=${nodeCpus / 2} RealMemory=${nodeMemoryMiB} ${gpus > 0 ? `Gres=gpu:h200:${gpus} ` : ''}State=CLOUD
+PartitionName=imagined Nodes=c[0-${count - 1}] MaxTime=INFINITE DefaultTime=60 State=UP
+`
+
+const accelerators = ({ folder, nodes, gpus, imagined }: Places): string =>
   gpus === 0
     ? 'AutoDetect=off\n'
-    : `AutoDetect=off\nNodeName=n[0-${nodes - 1}] Name=gpu Type=h200 File=${join(folder, 'devices/gpu')}[0-${gpus - 1}]\n`
+    : `AutoDetect=off\nNodeName=n[0-${nodes - 1}] Name=gpu Type=h200 File=${join(folder, 'devices/gpu')}[0-${gpus - 1}]\n${
+        imagined > 0
+          ? `NodeName=c[0-${imagined - 1}] Name=gpu Type=h200 File=${join(folder, 'devices/gpu')}[0-${gpus - 1}]\n`
+          : ''
+      }`
 
-/** Leaves of two nodes, and one switch that joins them. */
-function switches(nodes: number): string {
+/** Leaves of two nodes, of imagined ones of sixteen, and one switch that joins them. */
+function switches({ nodes, imagined }: ClusterShape): string {
   const leaves = Array.from({ length: Math.ceil(nodes / 2) }, (_, leaf) => {
     const last = Math.min(nodes - 1, 2 * leaf + 1)
     return `SwitchName=leaf${leaf} Nodes=n[${2 * leaf}-${last}]\n`
   })
-  return [...leaves, `SwitchName=core Switches=leaf[0-${leaves.length - 1}]\n`].join('')
+  const more = Array.from(
+    { length: Math.ceil(imagined / 16) },
+    (_, leaf) => `SwitchName=row${leaf} Nodes=c[${16 * leaf}-${Math.min(imagined, 16 * leaf + 16) - 1}]\n`,
+  )
+  const rows = more.length > 0 ? `,row[0-${more.length - 1}]` : ''
+  return [...leaves, ...more, `SwitchName=core Switches=leaf[0-${leaves.length - 1}]${rows}\n`].join('')
 }
 
 /** Blocks of two nodes, and larger ones of two of those. */
-function blocks(nodes: number): string {
+function blocks({ nodes }: ClusterShape): string {
   const lines = Array.from(
     { length: Math.ceil(nodes / 2) },
     (_, block) => `BlockName=b${block} Nodes=n[${2 * block}-${Math.min(nodes - 1, 2 * block + 1)}]\n`,
