@@ -98,8 +98,8 @@ export const phaseOf = (state: string): JobPhase => phases[state] ?? 'running'
 
 const unusable = /DOWN|DRAIN|FAIL|MAINT|UNK|INVAL|NO_RESPOND|NOT_RESPONDING|REBOOT|FUTURE|\*/i
 
-/** Of a node in a state such as `IDLE`, `mixed` or `down*`. */
-export const isUsable = (state: string): boolean => !unusable.test(state)
+/** Of a node in a state such as `IDLE`, `mixed` or `down*`. One that sleeps is woken by Slurm for a job. */
+export const isUsable = (state: string): boolean => !unusable.test(state.replaceAll(/POWER(ED|ING)?_DOWN/gi, ''))
 
 /** The accelerators among generic resources such as `gpu:h200:8(S:0-1),licence:2`. */
 export function gpusOf(gres: string): SlurmNode['gpus'] {

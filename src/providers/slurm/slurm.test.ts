@@ -185,15 +185,10 @@ test('states, limits and generic resources are read as Slurm writes them', () =>
     'ended',
     'running',
   ])
-  assert.deepEqual(['IDLE', 'mixed', 'down*', 'idle*', 'DRAINED', 'alloc', 'planned'].map(isUsable), [
-    true,
-    true,
-    false,
-    false,
-    false,
-    true,
-    true,
-  ])
+  assert.deepEqual(
+    ['IDLE', 'mixed', 'down*', 'idle*', 'DRAINED', 'alloc', 'planned', 'IDLE+CLOUD+POWERED_DOWN'].map(isUsable),
+    [true, true, false, false, false, true, true, true],
+  )
   assert.deepEqual(['infinite', '30:00', '2:00:00', '7-00:00:00', '1-12:30:00'].map(minutesOf), [
     null,
     30,
