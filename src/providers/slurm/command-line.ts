@@ -1,6 +1,3 @@
-import { spawn } from 'node:child_process'
-
-import { publicEnvironment } from '#kit/environment.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 
 import {
@@ -20,35 +17,22 @@ import {
 import type { Asking } from './dialect.ts'
 import { faultOf, isOver, isUnknownJob } from './faults.ts'
 import { topologyIn } from './rest.ts'
+import { type Command, type Login, type MoreOfCommand, runCommand } from './run-command.ts'
 
-export type CommandLineOptions = Asking & {
-  /** Whose jobs; ours without one. */
-  user: string
-  /** The cluster's slurm.conf, where it is not the machine's own. */
-  conf?: string | undefined
-  /** A topology.conf, where it is not to be asked for. */
-  topologyFile?: string | undefined
-}
+export type CommandLineOptions = Asking &
+  Login & {
+    /** Whose jobs; ours without one. */
+    user: string
+    /** A topology.conf, where it is not to be asked for. */
+    topologyFile?: string | undefined
+  }
 
-type Ended = { code: number | null; out: string; err: string }
-
-/** The commands of Slurm on this machine. */
+/** The commands of Slurm, on this machine or on one that SSH leads to. */
 export function createCommandLine(options: CommandLineOptions): Controller {
-  // Commands see nothing of ours but what anybody may see: the environment of `sbatch` becomes that of the job.
-  const environment = {
-    ...publicEnvironment(process.env),
-    ...(options.conf === undefined ? {} : { SLURM_CONF: options.conf }),
-  }
-  const ask = async (argv: [string, ...string[]], signal: AbortSignal, more: More = {}): Promise<Outcome<Ended>> => {
-    const ended = await run(argv, signal, { ...more, environment: { ...environment, ...more.environment } })
-    if ('missing' in ended) return missing(argv[0])
-    if (signal.aborted) return fail('unreachable', 'later', `${argv[0]} was given up before it answered`)
-    return succeed(ended)
-  }
-  const answer = async (argv: [string, ...string[]], signal: AbortSignal, more?: More): Promise<Outcome<string>> => {
-    const asked = await ask(argv, signal, more)
-    if (!asked.ok) return asked
-    const { code, out, err } = asked.value
+  const answer = async (argv: Command, signal: AbortSignal, more?: MoreOfCommand): Promise<Outcome<string>> => {
+    const ended = await runCommand(options, argv, { ...more, signal })
+    if (!ended.ok) return ended
+    const { code, out, err } = ended.value
     return code === 0 ? succeed(out) : faultOf(`${err} ${out}`)
   }
   const queue = async (filter: string[], signal: AbortSignal): Promise<Outcome<SlurmJob[]>> => {
@@ -90,7 +74,7 @@ export function createCommandLine(options: CommandLineOptions): Controller {
 
 async function askPartition(
   options: CommandLineOptions,
-  answer: (argv: [string, ...string[]]) => Promise<Outcome<string>>,
+  answer: (argv: Command) => Promise<Outcome<string>>,
 ): Promise<Outcome<Partition>> {
   const limit = await answer(['scontrol', '--oneliner', 'show', 'partition', options.partition])
   if (!limit.ok) return isNoPartition(limit.fault.detail) ? noPartition(options.partition) : limit
@@ -107,47 +91,6 @@ async function askPartition(
 const isNoPartition = (said: string): boolean => /partition .*not found|invalid partition/i.test(said)
 const noPartition = (name: string): Outcome<never> =>
   fail('invalid', 'elsewhere', `the cluster has no partition ${name}; sinfo shows those it has`)
-
-const missing = (program: string): Outcome<never> =>
-  fail(
-    'unreachable',
-    'later',
-    `there is no ${program} on this machine; install Slurm's commands, or give the site a rest address`,
-  )
-
-type More = { input?: string; environment?: Record<string, string> }
-
-const mostBytes = 64 * 1024 * 1024
-
-function run(
-  [program, ...argv]: [string, ...string[]],
-  signal: AbortSignal,
-  more: More,
-): Promise<Ended | { missing: true }> {
-  const over = Promise.withResolvers<Ended | { missing: true }>()
-  const child = spawn(program, argv, { env: more.environment, cwd: '/', stdio: ['pipe', 'pipe', 'pipe'] })
-  const kill = () => child.kill('SIGKILL')
-  const read = (parts: Buffer[]) => {
-    let bytes = 0
-    return (part: Buffer) => {
-      bytes += part.length
-      if (bytes > mostBytes) kill()
-      else parts.push(part)
-    }
-  }
-  const [out, err]: [Buffer[], Buffer[]] = [[], []]
-  child.stdout.on('data', read(out))
-  child.stderr.on('data', read(err))
-  child.stdin.on('error', () => undefined) // it ended before it read what we say
-  child.stdin.end(more.input)
-  child.once('error', () => over.resolve({ missing: true }))
-  child.once('close', (code) =>
-    over.resolve({ code, out: Buffer.concat(out).toString('utf8'), err: Buffer.concat(err).toString('utf8') }),
-  )
-  if (signal.aborted) kill()
-  signal.addEventListener('abort', kill, { once: true })
-  return over.promise.finally(() => signal.removeEventListener('abort', kill))
-}
 
 function sbatchArguments(job: BatchJob, options: CommandLineOptions): string[] {
   const { partition, account, qos, reservation, exclusive } = options

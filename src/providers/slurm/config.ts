@@ -37,6 +37,8 @@ export type SlurmSite = {
   rest?: string | undefined
   tokenFile: string
   conf?: string | undefined
+  ssh?: string | undefined
+  sshConfig?: string | undefined
   /** What Slurm does not tell. */
   acceleratorMemoryMiB: number
   diskMiB: number
@@ -75,13 +77,18 @@ const SlurmSiteField = z.strictObject({
   rest: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .meta({ description: "Where slurmrestd answers; without it, Slurm's commands on this machine are used." }),
+    .meta({ description: "Where slurmrestd answers; without it, Slurm's commands are used." }),
   tokenFile: path.optional().meta({
     description: 'The file with a token for slurmrestd (`scontrol token`); by default one in the state directory.',
   }),
   conf: path
     .optional()
     .meta({ description: "The cluster's slurm.conf for the commands; by default the machine's own." }),
+  ssh: word.optional().meta({
+    description: 'A host, as ssh knows it, on which commands are run; by default this machine.',
+    examples: ['me@login1'],
+  }),
+  sshConfig: path.optional().meta({ description: "A configuration of ssh; by default the user's own." }),
   acceleratorMemory: sizeMiB('Memory of one accelerator, which Slurm does not tell.').default(0),
   disk: sizeMiB('Disk of one node, where Slurm does not tell it.').default(10 * 1024),
 })

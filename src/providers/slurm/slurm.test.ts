@@ -12,6 +12,7 @@ import { SlurmConfig } from './config.ts'
 import { gpusOf, hostsOf, isUsable, phaseOf } from './controller.ts'
 import { faultOf } from './faults.ts'
 import { createTokenFile } from './token.ts'
+import { sshTo } from './run-command.ts'
 import { pathsIn } from './topology.ts'
 import { v0_0_38 } from './v0-0-38.ts'
 import { v0_0_40_to_45 } from './v0-0-40.ts'
@@ -202,6 +203,20 @@ test('states, limits and generic resources are read as Slurm writes them', () =>
     null,
     null,
   ])
+})
+
+test('what a command is told over SSH, a shell reads as it is, whatever signs are in it', async () => {
+  const odd = ['a b', "it's", '$HOME `id` ; & | > * ?', '', 'line\nline', String.raw`back\slash "`]
+  const [program, ...argv] = sshTo({ ssh: 'me@login1' }, ['printf', '%s\\0', ...odd], {
+    PATH: '/nowhere',
+    KEPT: "o'ne",
+  })
+  assert.deepEqual([program, ...argv.slice(-3, -1)], ['ssh', '--', 'me@login1'])
+  const { execFileSync } = await import('node:child_process')
+  const read = execFileSync('sh', ['-c', argv.at(-1) ?? ''], { encoding: 'utf8' })
+  assert.deepEqual(read.split('\0').slice(0, -1), odd)
+  assert.match(argv.at(-1) ?? '', /KEPT=/)
+  assert.doesNotMatch(argv.at(-1) ?? '', /PATH=/)
 })
 
 const tokenUntil = (ms: number): string =>

@@ -82,7 +82,7 @@ function openSite(site: SlurmSite, ours: { home: string; house: string }): OpenS
   const asking = { partition, account, qos, reservation, exclusive, user, topologyFile }
   const controller =
     site.rest === undefined
-      ? createCommandLine({ ...asking, conf: site.conf })
+      ? createCommandLine({ ...asking, conf: site.conf, ssh: site.ssh, sshConfig: site.sshConfig })
       : createRest({ ...asking, address: site.rest, token: createTokenFile(site.tokenFile) })
   const folder = siteFolder({ directory: site.directory, name: site.name, ...ours })
   return { site, controller, folder, launching: new Map() }

@@ -15,6 +15,8 @@ import type { Cluster } from './cluster.ts'
 
 /** How Slurm is asked: by its commands, or by the slurmrestd at an address. */
 export type Way = ({ conf: string } | { rest: string }) & {
+  ssh?: string
+  sshConfig?: string
   topologyFile?: string
   reservation?: string
   exclusive?: boolean
