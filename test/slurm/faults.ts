@@ -137,7 +137,8 @@ test('a token that has ended, or is nobody’s, is never read as nothing there',
   rmSync(rig.tokenFile)
   assert.deepEqual(await kinds(), ['denied'])
   put(`${good.slice(0, -8)}AAAAAAAA`)
-  assert.deepEqual(await kinds(), ['unreachable'])
+  // 22.05 fails without a word.
+  assert.deepEqual(await kinds(), [Number.parseFloat(cluster.version) < 23 ? 'unreachable' : 'denied'])
   put(good)
   await rig.until(order, 'it is seen', (seen) => seen !== null)
 })
