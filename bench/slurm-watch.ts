@@ -6,7 +6,7 @@ import { forever, openSite, type SiteRig, type Way } from '#rigs/slurm/site.ts'
 
 /**
  * What our looks cost a real Slurm, at rest and while many jobs of others wait. Nodes but four are only in its
- * configuration; eight gangs of ours run. A minute is ten lists and two inventories, as the house asks while gangs run and
+ * configuration; eight gangs of ours run. A minute is ten lists and two offers with an inventory, as the house asks while gangs run and
  * nothing changes.
  *
  *     node bench/slurm-watch.ts --nodes 10000 --jobs 0,1000,10000
@@ -26,9 +26,11 @@ type Watch = { way: string; gangs: SiteRig; nodes: SiteRig }
 
 const cluster = await startCluster({ nodes: 4, imagined })
 try {
-  console.log(`Slurm ${cluster.version}: ${imagined + 4} nodes, ${gangs} gangs of ours; a list and an inventory in ms,`)
+  console.log(
+    `Slurm ${cluster.version}: ${imagined + 4} nodes, ${gangs} gangs of ours; a list, and offers with an inventory, in ms,`,
+  )
   console.log('CPU that a minute of looks costs in ms, and what daemons hold after it in MiB\n')
-  row('jobs of others', 'way', 'list', 'inventory', 'slurmctld CPU', 'slurmrestd CPU', 'slurmctld', 'slurmrestd')
+  row('jobs of others', 'way', 'list', 'nodes', 'slurmctld CPU', 'slurmrestd CPU', 'slurmctld', 'slurmrestd')
   row(...Array.from({ length: 8 }, () => '---'))
   const watches = [await watch('commands', { conf: cluster.conf }), await watch('HTTP', httpWay())]
   let foreign = 0
@@ -97,6 +99,7 @@ async function measured({ gangs: ours, nodes }: Watch): Promise<string[]> {
     if (!listed.ok || listed.value.length !== gangs / 2) throw new Error(`a list failed: ${JSON.stringify(listed)}`)
   })
   const inventory = await times(aMinute.inventory, async () => {
+    await nodes.provider.offers(nodes.name, forever)
     const found = await nodes.provider.abilities.inventory?.(nodes.name, forever)
     if (!found?.ok || found.value.length !== imagined)
       throw new Error(`an inventory failed: ${JSON.stringify(found)}`.slice(0, 500))
