@@ -15,10 +15,16 @@ const ends: Record<string, CauseKind> = {
 /** Reasons that do not pass by waiting for others to end. */
 const hopeless = /NodeLimit|TimeLimit|PartitionDown|PartitionInactive|ReqNodeNotAvail|BadConstraints|^(Assoc|QOS)|Held/
 
-/** Why a job has ended otherwise than by itself, or does not start yet; nothing where there is nothing to tell. */
-export function causeOfJob(job: SlurmJob): Cause | undefined {
+/** Slurm has an estimate within so long, if it ever has: it plans again every half minute. */
+const estimateMs = 60_000
+
+/**
+ * Why a job has ended otherwise than by itself, or does not start yet; nothing where there is nothing to tell. `waitedMs`: how
+ * long ago it was submitted.
+ */
+export function causeOfJob(job: SlurmJob, waitedMs: number): Cause | undefined {
   const { phase, detail } = job
-  if (phase === 'pending') return causeOfWait(job)
+  if (phase === 'pending') return causeOfWait(job, waitedMs)
   const [state = ''] = detail.split(': ')
   const kind = phase === 'ended' ? ends[state] : undefined
   if (kind === undefined) return undefined
@@ -28,13 +34,13 @@ export function causeOfJob(job: SlurmJob): Cause | undefined {
     : causeOf(kind, said)
 }
 
-function causeOfWait({ detail, startsAt }: SlurmJob): Cause | undefined {
-  const [, reason = ''] = detail.split(': ')
+function causeOfWait({ detail, startsAt }: SlurmJob, waitedMs: number): Cause | undefined {
+  const [, reason = 'PENDING'] = detail.split(': ')
   if (hopeless.test(reason)) return causeOf('unschedulable', `Slurm says ${reason}`)
   if (startsAt !== null) {
     const at = new Date(startsAt).toISOString()
-    return causeOf('queued', `Slurm says ${reason || 'PENDING'}, and expects to start it at ${at}`)
+    return causeOf('queued', `Slurm says ${reason}, and expects to start it at ${at}`)
   }
-  // The first in the queue has an estimate soon: once that is told, nothing else is until it starts.
-  return reason === '' || reason === 'Resources' ? undefined : causeOf('queued', `Slurm says ${reason}`)
+  // People are told once that it waits, so an estimate that is to come is waited for.
+  return waitedMs < estimateMs ? undefined : causeOf('queued', `Slurm says ${reason}`)
 }

@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import type { Outcome } from '#model/fault.ts'
 
 import { installAgent } from './agent-program.ts'
+import { causeOfJob } from './cause.ts'
 import { minutesOf } from './command-line.ts'
 import { SlurmConfig } from './config.ts'
 import { gpusOf, hostsOf, isUsable, phaseOf } from './controller.ts'
@@ -217,6 +218,21 @@ test('what a command is told over SSH, a shell reads as it is, whatever signs ar
   assert.deepEqual(read.split('\0').slice(0, -1), odd)
   assert.match(argv.at(-1) ?? '', /KEPT=/)
   assert.doesNotMatch(argv.at(-1) ?? '', /PATH=/)
+})
+
+test('a job that waits has a cause when there is an estimate, when none came, or when it can never start', () => {
+  const job = { id: 1, name: 'j', comment: 'j', phase: 'pending', detail: 'PENDING: Priority', startsAt: null } as const
+  const told = (change: object, waitedMs: number) => {
+    const cause = causeOfJob({ ...job, ...change }, waitedMs)
+    return cause && `${cause.kind}: ${cause.detail}`
+  }
+  assert.equal(told({}, 1000), undefined)
+  assert.equal(told({}, 60_000), 'queued: Slurm says Priority')
+  const start = 'queued: Slurm says Resources, and expects to start it at 1970-01-01T00:00:01.000Z'
+  assert.equal(told({ detail: 'PENDING: Resources', startsAt: 1000 }, 0), start)
+  assert.equal(told({ detail: 'PENDING: JobHeldUser' }, 0), 'unschedulable: Slurm says JobHeldUser')
+  assert.equal(told({ phase: 'ended', detail: 'NODE_FAIL' }, 0), 'node-lost: Slurm says NODE_FAIL')
+  assert.equal(told({ phase: 'ended', detail: 'COMPLETED' }, 0), undefined)
 })
 
 const tokenUntil = (ms: number): string =>

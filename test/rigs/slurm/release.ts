@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -10,7 +11,7 @@ export const releases = Object.keys(suites)
 const mirror = 'http://deb.debian.org/debian'
 /** All that the rig and a job of Slurm run: /usr is this and nothing else while they do. */
 const packages =
-  'base-files bash coreutils dash findutils grep gzip hostname libatomic1 libc-bin libstdc++6 mawk mount munge procps sed ' +
+  'base-files bash coreutils dash findutils grep gzip hostname libatomic1 libc-bin libstdc++6 mawk mount munge openssh-client openssh-server procps sed ' +
   'slurm-client slurm-wlm-basic-plugins slurm-wlm-jwt-plugin slurmctld slurmd slurmrestd tar util-linux'
 
 /** What is missing on this machine to run another release than its own; null when nothing is. */
@@ -28,7 +29,8 @@ export function installRelease(version: string): string {
   const suite = suites[version]
   if (suite === undefined) throw new Error(`the rig knows no Slurm ${version}; it knows ${releases.join(', ')}`)
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
-  const folder = join(cache, 'isobar', 'rigs', 'slurm', version)
+  const contents = createHash('sha256').update(packages).digest('hex').slice(0, 8)
+  const folder = join(cache, 'isobar', 'rigs', 'slurm', `${version}-${contents}`)
   if (existsSync(folder)) return folder
   mkdirSync(dirname(folder), { recursive: true })
   const partial = mkdtempSync(`${folder}.`)
