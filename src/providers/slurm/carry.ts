@@ -67,7 +67,7 @@ export async function carry(carrier: Carrier, order: GangOrder, signal: AbortSig
     await writeNote(folder, order.token, { id: before.id, submittedAt: Date.now() })
     return succeed(null)
   }
-  const partition = await controller.partition(signal)
+  const partition = await controller.partition(signal, chosenIn(order))
   if (!partition.ok) return partition
   const program = await installAgent(folder.programs)
   const submittedAt = Date.now()
@@ -90,12 +90,11 @@ function batchJob(folder: SiteFolder, order: GangOrder, { partition, program }: 
   const most = (of: (shape: Shape) => number) =>
     Math.max(...places.map((ranks) => ranks.reduce((sum, { shape }) => sum + of(shape), 0)))
   const gpus = most(({ accelerators }) => accelerators)
-  const nodes = order.ranks.flatMap(({ node }) => node ?? [])
   return {
     name: jobName(order.token),
     comment: jobName(order.token),
     nodes: places.length,
-    nodelist: nodes.length === order.ranks.length ? [...new Set(nodes)] : null,
+    nodelist: chosenIn(order) ?? null,
     cpusPerNode: Math.max(1, Math.ceil(most(({ cpuMilli }) => cpuMilli) / 1000)),
     memoryMiB: Math.max(
       1,
@@ -121,6 +120,12 @@ function batchJob(folder: SiteFolder, order: GangOrder, { partition, program }: 
 export const placesOf = ({ ranks }: Pick<GangOrder, 'ranks'>): GangOrder['ranks'][] => [
   ...Map.groupBy(ranks, ({ node, rank }) => node ?? rank).values(),
 ]
+
+/** The nodes that were chosen; nothing where Slurm chooses them. */
+export function chosenIn({ ranks }: Pick<GangOrder, 'ranks'>): string[] | undefined {
+  const nodes = ranks.flatMap(({ node }) => node ?? [])
+  return nodes.length === ranks.length ? [...new Set(nodes)] : undefined
+}
 
 /** Slurm's limit is a net below ours: it warns ranks up to a minute early, and looks at limits once in a minute or less. */
 const marginMs = 180_000

@@ -62,7 +62,7 @@ export function createCommandLine(options: CommandLineOptions): Controller {
       const said = await answer(['scancel', String(id)], signal)
       return said.ok || isOver(said.fault.detail) ? succeed(null) : said
     },
-    partition: (signal) => askPartition(options, (argv) => answer(argv, signal)),
+    partition: (signal, only) => askPartition(options, only, (argv) => answer(argv, signal)),
     async topology(signal) {
       if (options.topologyFile !== undefined) return topologyIn(options.topologyFile)
       const told = await answer(['scontrol', 'show', 'topology'], signal)
@@ -74,13 +74,15 @@ export function createCommandLine(options: CommandLineOptions): Controller {
 
 async function askPartition(
   options: CommandLineOptions,
+  only: readonly string[] | undefined,
   answer: (argv: Command) => Promise<Outcome<string>>,
 ): Promise<Outcome<Partition>> {
   const limit = await answer(['scontrol', '--oneliner', 'show', 'partition', options.partition])
   if (!limit.ok) return isNoPartition(limit.fault.detail) ? noPartition(options.partition) : limit
   const reserved = await answer(['scontrol', '--oneliner', 'show', 'reservation'])
   if (!reserved.ok) return reserved
-  const nodes = await answer(['scontrol', '--details', '--oneliner', 'show', 'node'])
+  const names = only === undefined ? [] : [only.join(',')]
+  const nodes = await answer(['scontrol', '--details', '--oneliner', 'show', 'node', ...names])
   if (!nodes.ok) return nodes
   const all = nodes.value.split('\n').flatMap(nodeOf)
   const reservations = reserved.value.split('\n').flatMap(reservationOf)

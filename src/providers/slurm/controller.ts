@@ -66,8 +66,11 @@ export type Controller = {
   named(name: string, signal: AbortSignal): Promise<Outcome<SlurmJob[]>>
   /** Ends a job; one that Slurm does not know has ended. */
   cancel(id: number, signal: AbortSignal): Promise<Outcome<null>>
-  /** Nodes that a reservation keeps from jobs that do not ask for it are not usable; with a reservation only its nodes are. */
-  partition(signal: AbortSignal): Promise<Outcome<Partition>>
+  /**
+   * Nodes that a reservation keeps from jobs that do not ask for it are not usable; with a reservation only its nodes are.
+   * Of many nodes the list is costly: `only` names those that are asked for.
+   */
+  partition(signal: AbortSignal, only?: readonly string[]): Promise<Outcome<Partition>>
   /** Lines as in topology.conf; none where the cluster has no topology, or does not tell. */
   topology(signal: AbortSignal): Promise<Outcome<string>>
 }

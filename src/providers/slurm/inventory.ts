@@ -45,6 +45,8 @@ export function offersOf(site: SlurmSite, { nodes }: Partition, now: number): Of
   )
 }
 
+export type Inventory = { nodes: Node[]; partition: Partition }
+
 /**
  * The nodes of a partition: where they stand, and what others use of them. What is in use is asked of nodes, which tell
  * it together, and never of jobs, of which there may be very many; what of it is ours, the orders on the disk say.
@@ -52,7 +54,7 @@ export function offersOf(site: SlurmSite, { nodes }: Partition, now: number): Of
 export async function takeInventory(
   carrier: Carrier & { site: SlurmSite },
   signal: AbortSignal,
-): Promise<Outcome<Node[]>> {
+): Promise<Outcome<Inventory>> {
   const { site, controller } = carrier
   const topology = await controller.topology(signal)
   if (!topology.ok) return topology
@@ -63,8 +65,10 @@ export async function takeInventory(
   if (!ours.ok) return ours
   const partition = await controller.partition(signal)
   if (!partition.ok) return partition
-  return succeed(
-    partition.value.nodes.map((node) => {
+  const { nodes } = partition.value
+  return succeed({
+    partition: partition.value,
+    nodes: nodes.map((node) => {
       const { name, usable, features, state, reason } = node
       const foreign = foreignOn(node, ours.value.get(name))
       return {
@@ -79,7 +83,7 @@ export async function takeInventory(
         ...(Object.values(foreign).some((amount) => amount > 0) && { foreign }),
       }
     }),
-  )
+  })
 }
 
 type Amounts = { cpuMilli: number; memoryMiB: number; accelerators: number }

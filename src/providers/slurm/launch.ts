@@ -8,7 +8,7 @@ import type { Shape } from '#model/resources.ts'
 import type { Handle } from '#providers/provider.ts'
 import { isThere, isToken, wasRetired } from '#providers/kept-folder.ts'
 
-import { type Carrier, carry, lookUp, placesOf, readNote, withdraw } from './carry.ts'
+import { type Carrier, carry, chosenIn, lookUp, placesOf, readNote, withdraw } from './carry.ts'
 import type { SlurmNode } from './controller.ts'
 import type { SiteFolder } from './site-folder.ts'
 
@@ -58,7 +58,7 @@ async function ensureCarried(carrier: Carrier, order: CredentialedOrder, signal:
 
 /** Slurm takes an order that is too large for it, or for a node that is down, and lets it wait for ever: so we look first. */
 async function fitting({ controller }: Carrier, order: CredentialedOrder, signal: AbortSignal): Promise<Outcome<null>> {
-  const partition = await controller.partition(signal)
+  const partition = await controller.partition(signal, chosenIn(order))
   if (!partition.ok) return partition
   const usable = new Map(partition.value.nodes.filter((node) => node.usable).map((node) => [node.name, node]))
   const places = placesOf(order)

@@ -24,6 +24,8 @@ const dialects: readonly Dialect[] = [...v0_0_40_to_45.toReversed(), v0_0_38]
 /** Jobs that are asked for side by side: slurmrestd has few threads. */
 const atOnce = 8
 const mostBytes = 128 * 1024 * 1024
+/** More nodes than this are asked for together, with all the others. */
+const mostSingly = 64
 
 /** A cluster by its slurmrestd. */
 export function createRest(options: RestOptions): Controller {
@@ -51,14 +53,18 @@ export function createRest(options: RestOptions): Controller {
       ask({ of: () => ({ method: 'DELETE', path: `job/${id}` }), signal }, (dialect, reply) =>
         dialect.cancelled(reply),
       ),
-    async partition(signal) {
+    async partition(signal, only) {
       const path = `partition/${encodeURIComponent(options.partition)}`
       const limit = await get(path, signal, (dialect, reply) => dialect.mostMinutes(reply))
       if (!limit.ok) return limit
       const kept = await get('reservations', signal, (dialect, reply) => dialect.reservations(reply, Date.now()))
       if (!kept.ok) return kept
-      const nodes = await get('nodes', signal, (dialect, reply) => dialect.nodes(reply))
-      return mapped(nodes, (all) => ({ nodes: nodesFor(options, all, kept.value), mostMinutes: limit.value }))
+      const asked = (one: string) => get(one, signal, (dialect, reply) => dialect.nodes(reply))
+      const few = only !== undefined && only.length <= mostSingly
+      const nodes = few
+        ? await inTurns(only, (name) => asked(`node/${encodeURIComponent(name)}`))
+        : mapped(await asked('nodes'), (all) => [all])
+      return mapped(nodes, (all) => ({ nodes: nodesFor(options, all.flat(), kept.value), mostMinutes: limit.value }))
     },
     topology: () => topologyIn(options.topologyFile),
   }

@@ -4,6 +4,7 @@ import { readLog } from '#kit/bounded-log.ts'
 import { agentFiles } from '#model/agent-folder.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import { gangFiles } from '#model/gang-folder.ts'
+import type { Node } from '#model/site.ts'
 import type { LogChunk, LogPart, Provider } from '#providers/provider.ts'
 import { ask, isThere, isToken } from '#providers/kept-folder.ts'
 
@@ -26,7 +27,12 @@ export type SlurmOptions = {
   house: string
 }
 
-type OpenSite = Carrier & { site: SlurmSite; launching: Map<string, Promise<unknown>> }
+/** `taken`: nodes that were asked for with the offers, for whoever asks for them next. */
+type OpenSite = Carrier & {
+  site: SlurmSite
+  launching: Map<string, Promise<unknown>>
+  taken?: { nodes: Node[]; at: number } | undefined
+}
 
 /**
  * Partitions of Slurm clusters that share a disk with this machine. Nothing is kept in memory: what runs is in the folder
@@ -58,9 +64,11 @@ export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
         ...(egress ? { egress } : {}),
       })),
     offers: (name, signal) =>
-      at(name, signal, async ({ site, controller }) => {
-        const partition = await controller.partition(signal)
-        return partition.ok ? succeed(offersOf(site, partition.value, Date.now())) : partition
+      at(name, signal, async (one) => {
+        const taken = await takeInventory(one, signal)
+        if (!taken.ok) return taken
+        one.taken = { nodes: taken.value.nodes, at: performance.now() }
+        return succeed(offersOf(one.site, taken.value.partition, Date.now()))
       }),
     launch: (order, signal) =>
       at(order.site, signal, (site) => oneAtATime(site.launching, order.token, () => launchOrder(site, order, signal))),
@@ -73,8 +81,19 @@ export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
       ),
     logs: ({ site, token }, part, signal) =>
       at(site, signal, async ({ folder }) => succeed(await readRankLog(folder, token, part))),
-    abilities: { inventory: (name, signal) => at(name, signal, (one) => takeInventory(one, signal)) },
+    abilities: { inventory: (name, signal) => at(name, signal, (one) => nodesAt(one, signal)) },
   }
+}
+
+const freshMs = 5_000
+
+/** A list of ten thousand nodes is costly, and the house asks for offers and nodes one after the other: they share it. */
+async function nodesAt(one: OpenSite, signal: AbortSignal): Promise<Outcome<Node[]>> {
+  const { taken } = one
+  one.taken = undefined
+  if (taken && performance.now() - taken.at < freshMs) return succeed(taken.nodes)
+  const asked = await takeInventory(one, signal)
+  return asked.ok ? succeed(asked.value.nodes) : asked
 }
 
 function openSite(site: SlurmSite, ours: { home: string; house: string }): OpenSite {
