@@ -52,7 +52,8 @@ function httpWay(): Way {
 async function watch(way: string, site: Way): Promise<Watch> {
   const rig = await openSite(cluster, site)
   for (let gang = 0; gang < gangs / 2; gang++) {
-    const order = rig.order()
+    const any = rig.order()
+    const order = { ...any, ranks: any.ranks.map((rank) => ({ ...rank, node: `n${gang}` })) }
     rig.script(order, () => 'exec sleep 10000')
     await rig.launched(order)
     await rig.until(order, 'it runs', (seen) => seen?.ranks[0]?.state === 'running')
