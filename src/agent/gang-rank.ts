@@ -26,7 +26,11 @@ export async function joinGang(folder: string): Promise<void> {
     ...asked,
     address: nodes.addresses[SLURMD_NODENAME] ?? SLURMD_NODENAME,
     masterPort: nodes.masterPort,
-    accelerators: CUDA_VISIBLE_DEVICES.split(',').filter((one) => one !== ''),
+    accelerators: shareOf(
+      gang,
+      asked,
+      CUDA_VISIBLE_DEVICES.split(',').filter((one) => one !== ''),
+    ),
     confined: true,
   }
   const mine = join(folder, String(asked.rank))
@@ -39,4 +43,14 @@ export async function joinGang(folder: string): Promise<void> {
   })
   process.argv[2] = mine
   await import('./main.ts')
+}
+
+type Rank = GangOrder['ranks'][number]
+
+/** The accelerators of a rank, of those that the job has on its node: those beside it there have theirs in the order of ranks. */
+function shareOf({ ranks }: GangOrder, { rank, node, shape }: Rank, devices: string[]): string[] {
+  if (node === undefined) return devices
+  const beside = ranks.filter((other) => other.node === node)
+  const first = beside.filter((other) => other.rank < rank).reduce((sum, other) => sum + other.shape.accelerators, 0)
+  return devices.slice(first, first + shape.accelerators)
 }

@@ -2,6 +2,7 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, statSync, utimesSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { resolve } from 'node:path'
 import type { Writable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -32,7 +33,7 @@ export async function leadGang(folder: string, program: string): Promise<void> {
   writeDurably(gangFiles.nodes, JSON.stringify(await findNodes()))
   const ranks = spawn('srun', srunArguments(order, [process.execPath, program, 'rank', folder]), {
     stdio: ['pipe', 'inherit', 'inherit'],
-    env: { ...process.env, [leaseTag]: order.token },
+    env: { ...process.env, ...hostsOf(order), [leaseTag]: order.token },
   })
   ranks.stdin.on('error', () => undefined) // they have ended
   process.on('SIGTERM', () => undefined) // so do the ranks, and they may use their grace
@@ -106,12 +107,30 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' && address ? address.port : 0
 }
 
-/** One task a node, which gets all that the job has there; when one of them dies, the gang is no more. */
+/**
+ * A task for each rank, on its node where the order says which: the file of hosts names one for each. Each sees all that
+ * the job has there; when one of them dies, the gang is no more.
+ */
 function srunArguments({ ranks }: GangOrder, command: string[]): string[] {
   const { SLURM_CPUS_PER_TASK = '1' } = process.env
-  const size = [`--nodes=${ranks.length}`, `--ntasks=${ranks.length}`, '--ntasks-per-node=1']
-  const share = [`--cpus-per-task=${SLURM_CPUS_PER_TASK}`, '--cpu-bind=none', '--mpi=none']
-  return [...size, ...share, '--kill-on-bad-exit=1', '--wait=0', ...command]
+  const chosen = ranks.flatMap(({ node }) => node ?? [])
+  const isChosen = chosen.length === ranks.length
+  const areApart = !isChosen || new Set(chosen).size === ranks.length
+  const size = [
+    `--ntasks=${ranks.length}`,
+    // Who names a node for each may not say how many: 24.11 refuses that.
+    ...(isChosen ? ['--distribution=arbitrary'] : [`--nodes=${ranks.length}`, '--ntasks-per-node=1']),
+    ...(areApart ? [`--cpus-per-task=${SLURM_CPUS_PER_TASK}`] : ['--overcommit', '--cpus-per-task=1']),
+  ]
+  return [...size, '--cpu-bind=none', '--mpi=none', '--kill-on-bad-exit=1', '--wait=0', ...command]
+}
+
+/** The environment of srun: where each rank is to be, in a file, one line for each. */
+function hostsOf({ ranks }: GangOrder): Record<string, string> {
+  const chosen = ranks.flatMap(({ node }) => node ?? [])
+  if (chosen.length < ranks.length) return {}
+  writeDurably(gangFiles.hosts, `${chosen.join('\n')}\n`)
+  return { SLURM_HOSTFILE: resolve(gangFiles.hosts) }
 }
 
 /** Passes a stop order on to all agents, and each one that replaces it. */

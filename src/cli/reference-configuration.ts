@@ -163,7 +163,7 @@ nodes have. [How](../how-to/kubernetes.md).
 const slurmIntroduction = `## Sites of the provider \`slurm\`
 
 A partition of a Slurm cluster that shares a disk with this machine. It has no \`root\`, \`shape\`, \`topology\`, \`labels\` or
-\`taints\`: Slurm tells what its nodes have, and chooses them. [How](../how-to/slurm.md).
+\`taints\`: Slurm tells what its nodes have and where they stand. [How](../how-to/slurm.md).
 `
 
 const simulatedIntroduction = `A site of the provider \`simulated\` starts nothing. It takes orders as a cloud would, at its price and within its nodes,

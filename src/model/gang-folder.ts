@@ -18,6 +18,8 @@ export const gangFiles = {
   claim: 'claim.json',
   /** `GangNodes`, before the ranks start. */
   nodes: 'nodes.json',
+  /** The node of each rank, one a line. */
+  hosts: 'hosts',
   /** `StopOrder`, from outside. A shorter one may replace it. */
   stop: 'stop.json',
   /** `GangOver`: all ranks have ended. */
@@ -33,7 +35,10 @@ export type GangOrder = {
   credential: string
   controlPlanes: string[]
   graceMs: number
-  ranks: { rank: number; shape: Shape }[]
+  /** How long it may run. */
+  maximumMs?: number
+  /** `node`: where it runs, and nowhere else; without it the batch system chooses. All have one, or none. */
+  ranks: { rank: number; shape: Shape; node?: string }[]
 }
 
 /** A job as the batch system named it when it took it; it may forget it, and give the number to somebody else. */

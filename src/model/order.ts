@@ -27,6 +27,9 @@ export const Order = z.object({
     .min(1)
     .meta({ description: 'One for each node, in the order of ranks.' }),
   graceMs: z.int().min(0),
+  maximumMs: z.int().min(1).optional().meta({
+    description: 'How long it may run; who can ends it a little later, should nobody else have.',
+  }),
   controlPlanes: z.array(z.string()).min(1).meta({ description: 'Addresses of the control plane that agents dial.' }),
 })
 export type Order = z.infer<typeof Order>

@@ -25,7 +25,7 @@ export async function launchAt(
 /** The order of a lease: the same on every try, but for the addresses of control planes and the permit of the first. */
 function orderOf(operation: ClaimedOperation, provider: Provider, house: House): CredentialedOrder {
   const { token, leaseRow, workload, attempt } = operation
-  const { image } = workload.spec
+  const { image, duration } = workload.spec
   const permit = permitOf(operation, provider, house)
   return {
     token,
@@ -41,6 +41,7 @@ function orderOf(operation: ClaimedOperation, provider: Provider, house: House):
       shape: shapeOf(leaseRow.shape, slice),
     })),
     graceMs: leaseRow.graceMs,
+    ...(duration.maximumMs === undefined ? {} : { maximumMs: duration.maximumMs }),
     controlPlanes: house.controlPlanes(),
     credential: house.credential(token),
     ...(permit && { permit }),

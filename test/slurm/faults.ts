@@ -10,7 +10,7 @@ import type { CredentialedOrder } from '#model/order.ts'
 import type { Provider } from '#providers/provider.ts'
 import { openFaultProxy } from '#rigs/fault-proxy.ts'
 import { startCluster } from '#rigs/slurm/cluster.ts'
-import { forever, openSite, poll, type SiteRig, type Way } from '#rigs/slurm/site.ts'
+import { forever, openSite, poll, type SiteRig, startsIn, tellStarts, type Way } from '#rigs/slurm/site.ts'
 
 const cluster = await startCluster({ nodes: 4 })
 after(cluster.stop)
@@ -20,16 +20,8 @@ const ways: [string, Way][] = [
   ['over HTTP', { rest: cluster.rest }],
 ]
 
-/** How often each rank of an order was started, by what it wrote into a file. */
-const startsOf = ({ token }: CredentialedOrder): string[] => {
-  const file = startsFile(token)
-  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').sort() : []
-}
-const startsFile = (token: string): string => join(cluster.folder, 'shared', `${token}.starts`)
-
-/** Ranks say that they start, and then run on. */
-const tells = (rig: SiteRig, order: CredentialedOrder, then = 'exec sleep 1000'): void =>
-  rig.script(order, (rank) => `echo ${rank} >> ${startsFile(order.token)}\n${then}`)
+const startsOf = (order: CredentialedOrder) => startsIn(cluster, order)
+const tells = (rig: SiteRig, order: CredentialedOrder) => tellStarts(cluster, rig, order)
 
 const jobsNamed = async (order: CredentialedOrder): Promise<number> =>
   (await cluster.command('squeue', '-h', '-t', 'all', `--name=isobar-${order.token}`, '-o', '%A')).match(/^\d/gm)
@@ -145,7 +137,8 @@ test('a token that has ended, or is nobody’s, is never read as nothing there',
   rmSync(rig.tokenFile)
   assert.deepEqual(await kinds(), ['denied'])
   put(`${good.slice(0, -8)}AAAAAAAA`)
-  assert.deepEqual(await kinds(), ['unreachable'])
+  // 22.05 fails without a word.
+  assert.deepEqual(await kinds(), [Number.parseFloat(cluster.version) < 23 ? 'unreachable' : 'denied'])
   put(good)
   await rig.until(order, 'it is seen', (seen) => seen !== null)
 })
@@ -210,59 +203,3 @@ test('what has ended keeps its exact codes when Slurm knows nothing of it any mo
     codes,
   )
 })
-
-const kills = Number(process.env['ISOBAR_KILLS'] ?? 3)
-
-for (let round = 0; round < kills; round++) {
-  const afterMs = 1000 + (round % 4) * 1000
-  const [way, site] = ways[round % 2] ?? assert.fail()
-  const waits = round % 3 === 1
-  const name = `${way}: a controller killed ${afterMs} ms after a submit loses no gang that ${waits ? 'waits' : 'runs'}, and no job of a stranger is touched`
-  test(name, async (t) => {
-    const rig = await openSite(cluster, site)
-    t.after(rig.close)
-    await poll('all nodes are idle', async () => {
-      for (const node of [0, 1, 2, 3])
-        await cluster.command('scontrol', 'update', `NodeName=n${node}`, 'State=RESUME').catch(() => undefined)
-      return (await cluster.command('sinfo', '-h', '-N', '-t', 'idle', '-o', '%N')).match(/^n/gm)?.length === 4
-    })
-    if (waits) await cluster.command('scontrol', 'update', 'PartitionName=main', 'State=DOWN')
-    const submittedAt = performance.now()
-    let order = rig.order({ ranks: 2 })
-    const all = [order]
-    tells(rig, order)
-    await rig.launched(order)
-    await pause(Math.max(0, afterMs - (performance.now() - submittedAt)))
-    await cluster.kill('slurmctld')
-    const said = cluster.log('slurmctld').length
-    await cluster.start('slurmctld')
-    if (waits) await cluster.command('scontrol', 'update', 'PartitionName=main', 'State=UP')
-    const wrapped = ['--parsable', '--exclusive', '--chdir=/', '--output=/dev/null', '--wrap=sleep 60']
-    const stranger = (await cluster.command('sbatch', '--job-name=stranger', ...wrapped)).trim()
-    // As the house does: what is lost is retired, and what it did begins anew with another token.
-    for (let attempt = 2; ; attempt++) {
-      const seen = await rig.until(order, 'it runs or is lost', (now) =>
-        [0, 1].every((rank) => ['running', 'lost'].includes(now?.ranks[rank]?.state ?? '')),
-      )
-      if (seen?.ranks.every(({ state }) => state === 'running') && (await isStable(rig, order))) break
-      await rig.gone(order.token)
-      order = rig.order({ ranks: 2, attempt })
-      all.push(order)
-      tells(rig, order)
-      await rig.launched(order)
-    }
-    t.diagnostic(`the gang ran at its attempt ${all.length}`)
-    for (const { token } of all) await rig.gone(token)
-    for (const one of all) assert.equal(new Set(startsOf(one)).size, startsOf(one).length, 'a rank was started twice')
-    // That Slurm itself ends it together with the forgotten job of the same number is not for us to mend.
-    assert.doesNotMatch(cluster.log('slurmctld').slice(said), new RegExp(`REQUEST_KILL_JOB JobId=${stranger} `))
-    await cluster.command('scancel', stranger)
-  })
-}
-
-/** Whether it still runs when nodes have told the controller what they run. */
-async function isStable(rig: SiteRig, { token }: CredentialedOrder): Promise<boolean> {
-  await pause(5000)
-  const seen = await rig.provider.get({ site: rig.name, token }, forever)
-  return seen.ok && (seen.value?.ranks.every(({ state }) => state === 'running') ?? false)
-}

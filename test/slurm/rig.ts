@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -25,11 +26,12 @@ test('two clusters stand side by side, and each runs a job on all its nodes', as
 test('a cluster answers over HTTP to who has a token that holds, and to nobody else', async (t) => {
   const cluster = await startCluster({ nodes: 1 })
   t.after(cluster.stop)
-  const ping = async (token: string) => {
-    const headers = { 'x-slurm-user-name': cluster.user, 'x-slurm-user-token': token }
-    return (await fetch(`${cluster.rest}/slurm/v0.0.38/ping`, { headers })).status
-  }
-  assert.deepEqual([await ping(cluster.token()), await ping(cluster.token(-5))], [200, 500])
+  const asked = async (token: string, path: string) =>
+    fetch(`${cluster.rest}${path}`, { headers: { 'x-slurm-user-name': cluster.user, 'x-slurm-user-token': token } })
+  const { paths } = (await (await asked(cluster.token(), '/openapi/v3')).json()) as { paths: object }
+  const path = Object.keys(paths).find((one) => /^\/slurm\/v[\d.]+\/nodes\/?$/.test(one)) ?? assert.fail()
+  assert.equal((await asked(cluster.token(), path)).status, 200)
+  assert.ok((await asked(cluster.token(-5), path)).status >= 500)
 })
 
 test('a controller that is killed and started again knows the jobs that it wrote down', async (t) => {
@@ -46,6 +48,14 @@ test('a cluster that is stopped leaves no process and no file, whatever runs in 
   const cluster = await startCluster({ nodes: 1 })
   await cluster.command('sbatch', '--chdir=/', '--output=/dev/null', '--wrap=srun sleep 1000')
   await until('the job runs', async () => (await states(cluster)) === 'RUNNING\n')
+  assert.ok(holders(cluster.folder).length > 0)
   await cluster.stop()
   assert.deepEqual([await taggedProcesses('SLURM_CONF', cluster.conf), existsSync(cluster.folder)], [[], false])
+  assert.deepEqual(holders(cluster.folder), [])
 })
+
+/** Who has files of a folder open, as text. */
+const holders = (folder: string): string[] =>
+  spawnSync('sh', ['-c', 'find /proc/[0-9]*/fd -lname "$0/*" 2>/dev/null', folder], { encoding: 'utf8' })
+    .stdout.split('\n')
+    .filter((line) => line !== '')

@@ -1,24 +1,38 @@
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
+import { parseArgs } from 'node:util'
 
 import { clusterHere, howToGetCluster } from '#rigs/slurm/cluster.ts'
+import { installRelease, onRelease, releases, whatReleasesNeed } from '#rigs/slurm/release.ts'
 
-// npm run rig:slurm: all that needs a real Slurm cluster. Where there is no Slurm it says so and has nothing to say
-// about the rest, except where it must be there: in CI, which sets ISOBAR_RIGS=required.
+// npm run rig:slurm: all that needs a real Slurm cluster, or the files that are named. With `--version` it runs on that
+// release, without on the Slurm of this machine; with `--kills N` it kills the controller that often, and does nothing
+// else. Where there is no Slurm it says so and has nothing to say about the rest, except where it must be there: in CI,
+// which sets ISOBAR_RIGS=required.
 
-const version = clusterHere()
-if (version === null) {
-  console.error(howToGetCluster)
-  process.exit(process.env['ISOBAR_RIGS'] === 'required' ? 1 : 0)
+const { values: options, positionals } = parseArgs({
+  options: { version: { type: 'string' }, kills: { type: 'string' } },
+  allowPositionals: true,
+})
+const { version, kills } = options
+if (version !== undefined && !releases.includes(version)) end(`--version is ${releases.join(' or ')}`, 2)
+if (kills !== undefined && !/^[1-9]\d{0,2}$/.test(kills)) end('--kills is a number from 1 to 999', 2)
+const missing = version === undefined ? (clusterHere() === null ? howToGetCluster : null) : whatReleasesNeed()
+if (missing !== null) end(missing, process.env['ISOBAR_RIGS'] === 'required' ? 1 : 0)
+
+const all = globSync('test/slurm/*.ts').filter((file) => file !== 'test/slurm/run.ts')
+const files = kills === undefined ? (positionals.length > 0 ? positionals : all) : ['test/slurm/kills.ts']
+const limits = [
+  '--test-concurrency=1',
+  `--test-timeout=${kills === undefined ? 300_000 : 300_000 + Number(kills) * 30_000}`,
+]
+const command = [process.execPath, '--test', ...limits, ...files.sort()]
+const [program = '', ...argv] = version === undefined ? command : onRelease(installRelease(version), command)
+console.log(`Slurm ${version ?? clusterHere()}`)
+const env = { ...process.env, ...(kills === undefined ? {} : { ISOBAR_KILLS: kills }) }
+process.exit(spawnSync(program, argv, { stdio: 'inherit', env }).status ?? 1)
+
+function end(why: string, code: number): never {
+  console.error(why)
+  process.exit(code)
 }
-console.log(`Slurm ${version}`)
-const asked = process.argv.slice(2)
-const files = asked.length > 0 ? asked : globSync('test/slurm/*.ts').filter((file) => file !== 'test/slurm/run.ts')
-const { status } = spawnSync(
-  process.execPath,
-  ['--test', '--test-concurrency=1', '--test-timeout=300000', ...files.sort()],
-  {
-    stdio: 'inherit',
-  },
-)
-process.exit(status ?? 1)

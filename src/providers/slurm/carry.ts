@@ -9,7 +9,7 @@ import type { Shape } from '#model/resources.ts'
 import { readJson } from '#providers/kept-folder.ts'
 
 import { agentEntry, installAgent } from './agent-program.ts'
-import type { BatchJob, Controller, NodeGroup, SlurmJob } from './controller.ts'
+import type { BatchJob, Controller, Partition, SlurmJob } from './controller.ts'
 import type { SiteFolder } from './site-folder.ts'
 
 /** What carries an order at a site. */
@@ -67,38 +67,42 @@ export async function carry(carrier: Carrier, order: GangOrder, signal: AbortSig
     await writeNote(folder, order.token, { id: before.id, submittedAt: Date.now() })
     return succeed(null)
   }
-  const partition = await controller.partition(signal)
+  const partition = await controller.partition(signal, chosenIn(order))
   if (!partition.ok) return partition
-  const { groups, mostMinutes } = partition.value
   const program = await installAgent(folder.programs)
   const submittedAt = Date.now()
-  const submitted = await controller.submit(batchJob(folder, order, { groups, mostMinutes, program }), signal)
+  const job = batchJob(folder, order, { partition: partition.value, program })
+  const submitted = await controller.submit(job, signal)
   if (!submitted.ok) return submitted
   await writeNote(folder, order.token, { id: submitted.value, submittedAt })
   return succeed(null)
 }
 
-type Surroundings = { groups: NodeGroup[]; mostMinutes: number | null; program: string }
+type Surroundings = { partition: Partition; program: string }
 
 // Nothing is put into it: what it needs to know is in its environment.
 const script = '#!/bin/sh\nexec "$ISOBAR_PROGRAM/node" "$ISOBAR_PROGRAM/$ISOBAR_ENTRY" lead "$ISOBAR_GANG"\n'
 
-function batchJob(folder: SiteFolder, order: GangOrder, { groups, mostMinutes, program }: Surroundings): BatchJob {
+function batchJob(folder: SiteFolder, order: GangOrder, { partition, program }: Surroundings): BatchJob {
   const path = folder.order(order.token)
-  const most = (of: (shape: Shape) => number) => Math.max(...order.ranks.map(({ shape }) => of(shape)))
+  const places = placesOf(order)
+  // A job has as much of each node as of the others: as the fullest needs.
+  const most = (of: (shape: Shape) => number) =>
+    Math.max(...places.map((ranks) => ranks.reduce((sum, { shape }) => sum + of(shape), 0)))
   const gpus = most(({ accelerators }) => accelerators)
-  const [first] = order.ranks
   return {
     name: jobName(order.token),
     comment: jobName(order.token),
-    nodes: order.ranks.length,
+    nodes: places.length,
+    nodelist: chosenIn(order) ?? null,
     cpusPerNode: Math.max(1, Math.ceil(most(({ cpuMilli }) => cpuMilli) / 1000)),
     memoryMiB: Math.max(
       1,
       most(({ memoryMiB }) => memoryMiB),
     ),
-    gpus: gpus === 0 ? null : { type: gpuType(groups, first?.shape.accelerator), count: gpus },
-    minutes: mostMinutes,
+    gpus: gpus === 0 ? null : { type: gpuType(partition, order), count: gpus },
+    minutes: minutesFor(order, partition.mostMinutes),
+    graceSeconds: Math.min(65_535, Math.max(1, Math.ceil(order.graceMs / 1000))),
     script,
     environment: {
       PATH: '/usr/local/bin:/usr/bin:/bin',
@@ -112,10 +116,33 @@ function batchJob(folder: SiteFolder, order: GangOrder, { groups, mostMinutes, p
   }
 }
 
-/** What Slurm calls a model of accelerator here. */
-export function gpuType(groups: NodeGroup[], model: string | undefined): string | null {
-  const types = groups.flatMap(({ gpus }) => (gpus?.type ? [gpus.type] : []))
-  return types.find((type) => type.toUpperCase() === model?.toUpperCase()) ?? null
+/** Ranks by their nodes; where Slurm chooses those, each has one of its own. */
+export const placesOf = ({ ranks }: Pick<GangOrder, 'ranks'>): GangOrder['ranks'][] => [
+  ...Map.groupBy(ranks, ({ node, rank }) => node ?? rank).values(),
+]
+
+/** The nodes that were chosen; nothing where Slurm chooses them. */
+export function chosenIn({ ranks }: Pick<GangOrder, 'ranks'>): string[] | undefined {
+  const nodes = ranks.flatMap(({ node }) => node ?? [])
+  return nodes.length === ranks.length ? [...new Set(nodes)] : undefined
+}
+
+/** Slurm's limit is a net below ours: it warns ranks up to a minute early, and looks at limits once in a minute or less. */
+const marginMs = 180_000
+
+function minutesFor({ maximumMs, graceMs }: GangOrder, mostMinutes: number | null): number | null {
+  if (maximumMs === undefined) return mostMinutes
+  const minutes = Math.ceil((maximumMs + graceMs + marginMs) / 60_000)
+  return mostMinutes === null ? minutes : Math.min(minutes, mostMinutes)
+}
+
+/** What Slurm calls the accelerators of the nodes that are asked for. */
+function gpuType({ nodes }: Partition, { ranks }: GangOrder): string | null {
+  const [first] = ranks
+  const types = nodes.flatMap(({ name, gpus }) => (gpus?.type ? [{ name, type: gpus.type }] : []))
+  const chosen = types.find(({ name }) => name === first?.node)
+  const model = first?.shape.accelerator?.toUpperCase()
+  return (chosen ?? types.find(({ type }) => type.toUpperCase() === model))?.type ?? null
 }
 
 /** Takes the claim of an order that no job has: none will ever run it. False when a job was first. */

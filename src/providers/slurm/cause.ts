@@ -15,14 +15,32 @@ const ends: Record<string, CauseKind> = {
 /** Reasons that do not pass by waiting for others to end. */
 const hopeless = /NodeLimit|TimeLimit|PartitionDown|PartitionInactive|ReqNodeNotAvail|BadConstraints|^(Assoc|QOS)|Held/
 
-/** Why a job has ended otherwise than by itself, or will not start; nothing where there is nothing to tell. */
-export function causeOfJob({ phase, detail }: SlurmJob): Cause | undefined {
-  const [state = '', reason = ''] = detail.split(': ')
-  if (phase === 'pending') return hopeless.test(reason) ? causeOf('unschedulable', `Slurm says ${reason}`) : undefined
+/** Slurm has an estimate within so long, if it ever has: it plans again every half minute. */
+const estimateMs = 60_000
+
+/**
+ * Why a job has ended otherwise than by itself, or does not start yet; nothing where there is nothing to tell. `waitedMs`: how
+ * long ago it was submitted.
+ */
+export function causeOfJob(job: SlurmJob, waitedMs: number): Cause | undefined {
+  const { phase, detail } = job
+  if (phase === 'pending') return causeOfWait(job, waitedMs)
+  const [state = ''] = detail.split(': ')
   const kind = phase === 'ended' ? ends[state] : undefined
   if (kind === undefined) return undefined
   const said = `Slurm says ${detail}`
   return kind === 'evicted'
     ? causeOf(kind, said, 'somebody cancelled its job: ask who runs the cluster')
     : causeOf(kind, said)
+}
+
+function causeOfWait({ detail, startsAt }: SlurmJob, waitedMs: number): Cause | undefined {
+  const [, reason = 'PENDING'] = detail.split(': ')
+  if (hopeless.test(reason)) return causeOf('unschedulable', `Slurm says ${reason}`)
+  if (startsAt !== null) {
+    const at = new Date(startsAt).toISOString()
+    return causeOf('queued', `Slurm says ${reason}, and expects to start it at ${at}`)
+  }
+  // People are told once that it waits, so an estimate that is to come is waited for.
+  return waitedMs < estimateMs ? undefined : causeOf('queued', `Slurm says ${reason}`)
 }

@@ -1,50 +1,38 @@
-import { spawn } from 'node:child_process'
-
-import { publicEnvironment } from '#kit/environment.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 
 import {
   type BatchJob,
   type Controller,
   gpusOf,
-  grouped,
+  gpusUsed,
+  hostsOf,
   isUsable,
-  type NodeGroup,
+  nodesFor,
   type Partition,
   phaseOf,
+  type Reservation,
   type SlurmJob,
+  type SlurmNode,
 } from './controller.ts'
+import type { Asking } from './dialect.ts'
 import { faultOf, isOver, isUnknownJob } from './faults.ts'
+import { topologyIn } from './rest.ts'
+import { type Command, type Login, type MoreOfCommand, runCommand } from './run-command.ts'
 
-export type CommandLineOptions = {
-  partition: string
-  /** Whose jobs; ours without one. */
-  user: string
-  account?: string | undefined
-  qos?: string | undefined
-  /** The cluster's slurm.conf, where it is not the machine's own. */
-  conf?: string | undefined
-}
+export type CommandLineOptions = Asking &
+  Login & {
+    /** Whose jobs; ours without one. */
+    user: string
+    /** A topology.conf, where it is not to be asked for. */
+    topologyFile?: string | undefined
+  }
 
-type Ended = { code: number | null; out: string; err: string }
-
-/** The commands of Slurm on this machine. */
+/** The commands of Slurm, on this machine or on one that SSH leads to. */
 export function createCommandLine(options: CommandLineOptions): Controller {
-  // Commands see nothing of ours but what anybody may see: the environment of `sbatch` becomes that of the job.
-  const environment = {
-    ...publicEnvironment(process.env),
-    ...(options.conf === undefined ? {} : { SLURM_CONF: options.conf }),
-  }
-  const ask = async (argv: [string, ...string[]], signal: AbortSignal, more: More = {}): Promise<Outcome<Ended>> => {
-    const ended = await run(argv, signal, { ...more, environment: { ...environment, ...more.environment } })
-    if ('missing' in ended) return missing(argv[0])
-    if (signal.aborted) return fail('unreachable', 'later', `${argv[0]} was given up before it answered`)
-    return succeed(ended)
-  }
-  const answer = async (argv: [string, ...string[]], signal: AbortSignal, more?: More): Promise<Outcome<string>> => {
-    const asked = await ask(argv, signal, more)
-    if (!asked.ok) return asked
-    const { code, out, err } = asked.value
+  const answer = async (argv: Command, signal: AbortSignal, more?: MoreOfCommand): Promise<Outcome<string>> => {
+    const ended = await runCommand(options, argv, { ...more, signal })
+    if (!ended.ok) return ended
+    const { code, out, err } = ended.value
     return code === 0 ? succeed(out) : faultOf(`${err} ${out}`)
   }
   const queue = async (filter: string[], signal: AbortSignal): Promise<Outcome<SlurmJob[]>> => {
@@ -74,57 +62,41 @@ export function createCommandLine(options: CommandLineOptions): Controller {
       const said = await answer(['scancel', String(id)], signal)
       return said.ok || isOver(said.fault.detail) ? succeed(null) : said
     },
-    async partition(signal) {
-      const argv = ['--noheader', `--partition=${options.partition}`, '--format=%D|%T|%c|%m|%d|%l|%G']
-      const said = await answer(['sinfo', ...argv], signal)
-      return said.ok ? partitionOf(said.value, options.partition) : said
+    partition: (signal, only) => askPartition(options, only, (argv) => answer(argv, signal)),
+    async topology(signal) {
+      if (options.topologyFile !== undefined) return topologyIn(options.topologyFile)
+      const told = await answer(['scontrol', 'show', 'topology'], signal)
+      // A cluster without one says so by failing; who does not answer has said nothing.
+      return told.ok || told.fault.kind === 'unreachable' ? told : succeed('')
     },
   }
 }
 
-const missing = (program: string): Outcome<never> =>
-  fail(
-    'unreachable',
-    'later',
-    `there is no ${program} on this machine; install Slurm's commands, or give the site a rest address`,
-  )
-
-type More = { input?: string; environment?: Record<string, string> }
-
-const mostBytes = 64 * 1024 * 1024
-
-function run(
-  [program, ...argv]: [string, ...string[]],
-  signal: AbortSignal,
-  more: More,
-): Promise<Ended | { missing: true }> {
-  const over = Promise.withResolvers<Ended | { missing: true }>()
-  const child = spawn(program, argv, { env: more.environment, cwd: '/', stdio: ['pipe', 'pipe', 'pipe'] })
-  const kill = () => child.kill('SIGKILL')
-  const read = (parts: Buffer[]) => {
-    let bytes = 0
-    return (part: Buffer) => {
-      bytes += part.length
-      if (bytes > mostBytes) kill()
-      else parts.push(part)
-    }
-  }
-  const [out, err]: [Buffer[], Buffer[]] = [[], []]
-  child.stdout.on('data', read(out))
-  child.stderr.on('data', read(err))
-  child.stdin.on('error', () => undefined) // it ended before it read what we say
-  child.stdin.end(more.input)
-  child.once('error', () => over.resolve({ missing: true }))
-  child.once('close', (code) =>
-    over.resolve({ code, out: Buffer.concat(out).toString('utf8'), err: Buffer.concat(err).toString('utf8') }),
-  )
-  if (signal.aborted) kill()
-  signal.addEventListener('abort', kill, { once: true })
-  return over.promise.finally(() => signal.removeEventListener('abort', kill))
+async function askPartition(
+  options: CommandLineOptions,
+  only: readonly string[] | undefined,
+  answer: (argv: Command) => Promise<Outcome<string>>,
+): Promise<Outcome<Partition>> {
+  const limit = await answer(['scontrol', '--oneliner', 'show', 'partition', options.partition])
+  if (!limit.ok) return isNoPartition(limit.fault.detail) ? noPartition(options.partition) : limit
+  const reserved = await answer(['scontrol', '--oneliner', 'show', 'reservation'])
+  if (!reserved.ok) return reserved
+  const names = only === undefined ? [] : [only.join(',')]
+  const nodes = await answer(['scontrol', '--details', '--oneliner', 'show', 'node', ...names])
+  if (!nodes.ok) return nodes
+  const all = nodes.value.split('\n').flatMap(nodeOf)
+  const reservations = reserved.value.split('\n').flatMap(reservationOf)
+  const mostMinutes = minutesOf(fieldOf(limit.value, 'MaxTime'))
+  return succeed({ nodes: nodesFor(options, all, reservations), mostMinutes })
 }
 
-function sbatchArguments(job: BatchJob, { partition, account, qos }: CommandLineOptions): string[] {
-  const { name, comment, nodes, cpusPerNode, memoryMiB, gpus, minutes, folder, output } = job
+const isNoPartition = (said: string): boolean => /partition .*not found|invalid partition/i.test(said)
+const noPartition = (name: string): Outcome<never> =>
+  fail('invalid', 'elsewhere', `the cluster has no partition ${name}; sinfo shows those it has`)
+
+function sbatchArguments(job: BatchJob, options: CommandLineOptions): string[] {
+  const { partition, account, qos, reservation, exclusive } = options
+  const { name, comment, nodes, nodelist, cpusPerNode, memoryMiB, gpus, minutes, folder, output } = job
   const type = gpus === null || gpus.type === null ? '' : `${gpus.type}:`
   return [
     '--parsable',
@@ -136,13 +108,17 @@ function sbatchArguments(job: BatchJob, { partition, account, qos }: CommandLine
     `--partition=${partition}`,
     ...(account === undefined ? [] : [`--account=${account}`]),
     ...(qos === undefined ? [] : [`--qos=${qos}`]),
+    ...(reservation === undefined ? [] : [`--reservation=${reservation}`]),
+    ...(exclusive ? ['--exclusive'] : []),
     `--nodes=${nodes}`,
+    ...(nodelist ? [`--nodelist=${nodelist.join(',')}`] : []),
     `--ntasks=${nodes}`,
     '--ntasks-per-node=1',
     `--cpus-per-task=${cpusPerNode}`,
     `--mem=${memoryMiB}`,
     ...(gpus === null ? [] : [`--gpus-per-node=${type}${gpus.count}`]),
     `--time=${minutes ?? 'UNLIMITED'}`,
+    `--signal=TERM@${job.graceSeconds}`,
     `--chdir=${folder}`,
     `--output=${output}`,
     '--open-mode=append',
@@ -150,42 +126,53 @@ function sbatchArguments(job: BatchJob, { partition, account, qos }: CommandLine
 }
 
 // The name and the comment are ours and hold no bar; the reason is last and may hold anything.
-const format = '%A|%T|%j|%k|%r'
+const format = '%A|%T|%j|%k|%S|%r'
 
 function jobOf(line: string): SlurmJob[] {
-  const [id = '', state = '', name = '', comment = '', ...reason] = line.split('|')
+  const [id = '', state = '', name = '', comment = '', start = '', ...reason] = line.split('|')
   if (!/^\d+$/.test(id)) return []
   const because = reason.join('|')
   const detail = because === '' || because === 'None' ? state : `${state}: ${because}`
-  return [{ id: Number(id), name, comment, phase: phaseOf(state), detail }]
+  const phase = phaseOf(state)
+  const expected = phase === 'pending' ? Date.parse(start) : NaN // `N/A` where Slurm has no idea
+  const startsAt = Number.isNaN(expected) ? null : expected
+  return [{ id: Number(id), name, comment, phase, detail, startsAt }]
 }
 
-function partitionOf(said: string, name: string): Outcome<Partition> {
-  const rows = said.split('\n').filter((line) => line.includes('|'))
-  const [first] = rows
-  if (first === undefined)
-    return fail('invalid', 'elsewhere', `the cluster has no partition ${name}; sinfo shows those it has`)
-  return succeed({ groups: grouped(rows.flatMap(groupOf)), mostMinutes: minutesOf(first.split('|')[5] ?? '') })
-}
+/** What a line of scontrol says of a field; empty where nothing. */
+const fieldOf = (line: string, name: string): string =>
+  new RegExp(`(?:^| )${name}=(\\S*)`).exec(line)?.[1]?.replace(/^\(null\)$|^N\/A$/, '') ?? ''
 
-function groupOf(row: string): NodeGroup[] {
-  const [count, state = '', cpus, memory, disk, , gres = ''] = row.split('|')
+function nodeOf(line: string): SlurmNode[] {
+  const field = (name: string) => fieldOf(line, name)
+  const count = (name: string) => Number.parseInt(field(name), 10) || 0
+  if (field('NodeName') === '') return []
+  const state = field('State')
   return [
     {
-      count: least(count),
+      name: field('NodeName'),
+      partitions: field('Partitions').split(','),
       usable: isUsable(state),
-      cpus: least(cpus),
-      memoryMiB: least(memory),
-      diskMiB: least(disk),
-      gpus: gpusOf(gres),
+      state,
+      reason: / Reason=(.*?)(?: \[\S+@\S+\])?\s*$/.exec(line)?.[1] ?? '',
+      features: field('ActiveFeatures')
+        .split(',')
+        .filter((one) => one !== ''),
+      cpus: count('CPUTot'),
+      memoryMiB: count('RealMemory'),
+      diskMiB: count('TmpDisk'),
+      gpus: gpusOf(field('Gres')),
+      used: { cpus: count('CPUAlloc'), memoryMiB: count('AllocMem'), gpus: gpusUsed(field('GresUsed')) },
     },
   ]
 }
 
-/** A plus behind it says that some have more. */
-const least = (text: string | undefined): number => Number.parseInt(text ?? '', 10) || 0
+const reservationOf = (line: string): Reservation[] =>
+  fieldOf(line, 'State') === 'ACTIVE'
+    ? [{ name: fieldOf(line, 'ReservationName'), nodes: hostsOf(fieldOf(line, 'Nodes')) }]
+    : []
 
-/** A limit such as `infinite`, `30:00`, `2:00:00` or `7-00:00:00`, in whole minutes. */
+/** A limit such as `UNLIMITED`, `30:00`, `2:00:00` or `7-00:00:00`, in whole minutes. */
 export function minutesOf(limit: string): number | null {
   const [, days = '0', hours = '0', minutes] = /^(?:(\d+)-)?(?:(\d+):)?(\d+):\d+$/.exec(limit) ?? []
   return minutes === undefined ? null : Number(days) * 1440 + Number(hours) * 60 + Number(minutes)

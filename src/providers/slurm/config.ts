@@ -28,10 +28,17 @@ export type SlurmSite = {
   user: string
   account?: string | undefined
   qos?: string | undefined
+  reservation?: string | undefined
+  /** Gangs have their nodes alone. */
+  exclusive: boolean
+  /** A topology.conf, for what does not tell it by itself. */
+  topologyFile?: string | undefined
   /** Where slurmrestd answers; without it the commands on this machine are used. */
   rest?: string | undefined
   tokenFile: string
   conf?: string | undefined
+  ssh?: string | undefined
+  sshConfig?: string | undefined
   /** What Slurm does not tell. */
   acceleratorMemoryMiB: number
   diskMiB: number
@@ -58,16 +65,30 @@ const SlurmSiteField = z.strictObject({
   user: word.optional().meta({ description: 'Whose jobs they are; by default who runs Isobar, which it should be.' }),
   account: word.optional().meta({ description: 'The account that jobs are charged to.' }),
   qos: word.optional().meta({ description: 'The quality of service that jobs ask for.' }),
+  reservation: word
+    .optional()
+    .meta({ description: 'The reservation that jobs ask for: only its nodes are used then.' }),
+  exclusive: z.boolean().default(false).meta({ description: 'Whether a gang has its nodes alone.' }),
+  topologyFile: path.optional().meta({
+    description:
+      'A topology.conf that says which switches or blocks nodes are at; the commands of Slurm tell it, slurmrestd does not.',
+    examples: ['/etc/slurm/topology.conf'],
+  }),
   rest: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .meta({ description: "Where slurmrestd answers; without it, Slurm's commands on this machine are used." }),
+    .meta({ description: "Where slurmrestd answers; without it, Slurm's commands are used." }),
   tokenFile: path.optional().meta({
     description: 'The file with a token for slurmrestd (`scontrol token`); by default one in the state directory.',
   }),
   conf: path
     .optional()
     .meta({ description: "The cluster's slurm.conf for the commands; by default the machine's own." }),
+  ssh: word.optional().meta({
+    description: 'A host, as ssh knows it, on which commands are run; by default this machine.',
+    examples: ['me@login1'],
+  }),
+  sshConfig: path.optional().meta({ description: "A configuration of ssh; by default the user's own." }),
   acceleratorMemory: sizeMiB('Memory of one accelerator, which Slurm does not tell.').default(0),
   disk: sizeMiB('Disk of one node, where Slurm does not tell it.').default(10 * 1024),
 })

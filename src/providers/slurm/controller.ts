@@ -10,35 +10,49 @@ export type SlurmJob = {
   phase: JobPhase
   /** The word of Slurm for its state and, while it waits, why: for people. */
   detail: string
+  /** When Slurm expects that a job which waits starts, in ms since the epoch; null where it has no idea. */
+  startsAt: number | null
 }
 
 export type BatchJob = {
   name: string
   comment: string
   nodes: number
+  /** The nodes that it is to have, and no others; null where Slurm chooses. */
+  nodelist: readonly string[] | null
   cpusPerNode: number
   memoryMiB: number
   gpus: { type: string | null; count: number } | null
   /** The longest it may run; null where the partition sets no limit. */
   minutes: number | null
+  /** Where Slurm itself ends it, its ranks hear of it so long before. */
+  graceSeconds: number
   script: string
   environment: Record<string, string>
   folder: string
   output: string
 }
 
-/** Nodes of the partition that are alike. */
-export type NodeGroup = {
-  count: number
-  /** They take jobs, now or once their jobs have ended. */
+/** A node as Slurm shows it. */
+export type SlurmNode = {
+  name: string
+  partitions: readonly string[]
+  /** It takes jobs, now or once its jobs have ended. */
   usable: boolean
+  /** In the words of Slurm: its states, and why it is down or drained. */
+  state: string
+  reason: string
+  features: readonly string[]
   cpus: number
   memoryMiB: number
   diskMiB: number
   gpus: { type: string | null; count: number } | null
+  /** What jobs have of it now, whoever's they are. */
+  used: { cpus: number; memoryMiB: number; gpus: number }
 }
 
-export type Partition = { groups: NodeGroup[]; mostMinutes: number | null }
+/** The nodes of the partition, and the longest that a job may run there, in minutes; null where there is no limit. */
+export type Partition = { nodes: SlurmNode[]; mostMinutes: number | null }
 
 /**
  * What we ask of a Slurm cluster, by whichever way. Each way gives the same results; each fault says whether the
@@ -52,7 +66,13 @@ export type Controller = {
   named(name: string, signal: AbortSignal): Promise<Outcome<SlurmJob[]>>
   /** Ends a job; one that Slurm does not know has ended. */
   cancel(id: number, signal: AbortSignal): Promise<Outcome<null>>
-  partition(signal: AbortSignal): Promise<Outcome<Partition>>
+  /**
+   * Nodes that a reservation keeps from jobs that do not ask for it are not usable; with a reservation only its nodes are.
+   * Of many nodes the list is costly: `only` names those that are asked for.
+   */
+  partition(signal: AbortSignal, only?: readonly string[]): Promise<Outcome<Partition>>
+  /** Lines as in topology.conf; none where the cluster has no topology, or does not tell. */
+  topology(signal: AbortSignal): Promise<Outcome<string>>
 }
 
 const phases: Record<string, JobPhase> = {
@@ -79,25 +99,56 @@ const phases: Record<string, JobPhase> = {
 /** A word that we do not know says that the job is there; only the known ones say that it has ended. */
 export const phaseOf = (state: string): JobPhase => phases[state] ?? 'running'
 
-const unusable = /DOWN|DRAIN|FAIL|MAINT|UNK|INVAL|NO_RESPOND|REBOOT|FUTURE|PLANNED_DOWN|\*/i
+const unusable = /DOWN|DRAIN|FAIL|MAINT|UNK|INVAL|NO_RESPOND|NOT_RESPONDING|REBOOT|FUTURE|\*/i
 
-/** Of a node in a state such as `IDLE`, `mixed` or `down*`. */
-export const isUsable = (state: string): boolean => !unusable.test(state)
+/** Of a node in a state such as `IDLE`, `mixed` or `down*`. One that sleeps is woken by Slurm for a job. */
+export const isUsable = (state: string): boolean => !unusable.test(state.replaceAll(/POWER(ED|ING)?_DOWN/gi, ''))
 
 /** The accelerators among generic resources such as `gpu:h200:8(S:0-1),licence:2`. */
-export function gpusOf(gres: string): NodeGroup['gpus'] {
+export function gpusOf(gres: string): SlurmNode['gpus'] {
   const [, type = null, count] = /(?:^|,)gpu(?::([^:(),]+))?:(\d+)/.exec(gres) ?? []
   return count === undefined || count === '0' ? null : { type, count: Number(count) }
 }
 
-/** Brings nodes that are alike together. */
-export function grouped(nodes: readonly NodeGroup[]): NodeGroup[] {
-  const groups = new Map<string, NodeGroup>()
-  for (const node of nodes) {
-    const key = JSON.stringify({ ...node, count: 0 })
-    const same = groups.get(key)
-    if (same) same.count += node.count
-    else groups.set(key, { ...node })
-  }
-  return [...groups.values()]
+/** How many accelerators are used, from a text such as `gpu:h200:2(IDX:0-1)`. */
+export const gpusUsed = (gres: string): number => gpusOf(gres)?.count ?? 0
+
+/** What a reservation in force keeps for those who ask for it. */
+export type Reservation = { name: string; nodes: readonly string[] }
+
+/** The nodes of a partition, usable only where the reservations that are in force leave them to us. */
+export function nodesFor(
+  { partition, reservation }: { partition: string; reservation?: string | undefined },
+  nodes: readonly SlurmNode[],
+  reservations: readonly Reservation[],
+): SlurmNode[] {
+  const ours = new Set(reservations.filter(({ name }) => name === reservation).flatMap((one) => one.nodes))
+  const theirs = new Set(reservations.filter(({ name }) => name !== reservation).flatMap((one) => one.nodes))
+  return nodes
+    .filter(({ partitions }) => partitions.includes(partition))
+    .map((node) => {
+      if (reservation === undefined ? !theirs.has(node.name) : ours.has(node.name)) return node
+      return { ...node, usable: false, reason: node.reason || 'a reservation keeps it' }
+    })
+}
+
+/** Names in the notation of Slurm: `n[1-3,07],login`. A bracket that cannot be read stands for itself. */
+export function hostsOf(list: string): string[] {
+  if (list === '' || list === '(null)') return []
+  return list.split(/,(?![^[]*\])/).flatMap((part) => expanded(part))
+}
+
+const mostHosts = 200_000
+
+function expanded(part: string): string[] {
+  const [, before, ranges, after = ''] = /^([^[]*)\[([\d,-]+)\](.*)$/.exec(part) ?? []
+  if (before === undefined || ranges === undefined) return [part]
+  const rest = expanded(after)
+  return ranges.split(',').flatMap((range) => {
+    const [first = '', last = first] = range.split('-')
+    const count = Math.min(mostHosts, Number(last) - Number(first) + 1)
+    return Array.from({ length: Math.max(0, count) }, (_, index) =>
+      String(Number(first) + index).padStart(first.length, '0'),
+    ).flatMap((number) => rest.map((tail) => `${before}${number}${tail}`))
+  })
 }

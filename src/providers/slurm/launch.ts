@@ -8,8 +8,8 @@ import type { Shape } from '#model/resources.ts'
 import type { Handle } from '#providers/provider.ts'
 import { isThere, isToken, wasRetired } from '#providers/kept-folder.ts'
 
-import { type Carrier, carry, lookUp, readNote, withdraw } from './carry.ts'
-import type { NodeGroup } from './controller.ts'
+import { type Carrier, carry, chosenIn, lookUp, placesOf, readNote, withdraw } from './carry.ts'
+import type { SlurmNode } from './controller.ts'
 import type { SiteFolder } from './site-folder.ts'
 
 /**
@@ -56,23 +56,38 @@ async function ensureCarried(carrier: Carrier, order: CredentialedOrder, signal:
   return carry(carrier, gangOrder(order), signal)
 }
 
-/** Slurm takes an order that is too large for it and lets it wait for ever: so we look first. */
+/** Slurm takes an order that is too large for it, or for a node that is down, and lets it wait for ever: so we look first. */
 async function fitting({ controller }: Carrier, order: CredentialedOrder, signal: AbortSignal): Promise<Outcome<null>> {
-  const partition = await controller.partition(signal)
+  const partition = await controller.partition(signal, chosenIn(order))
   if (!partition.ok) return partition
-  const fit = partition.value.groups
-    .filter((group) => group.usable && order.ranks.every(({ shape }) => holds(group, shape)))
-    .reduce((sum, { count }) => sum + count, 0)
-  if (fit >= order.ranks.length) return succeed(null)
-  const detail = `the partition has ${fit} nodes that are up and large enough; the order needs ${order.ranks.length}`
+  const usable = new Map(partition.value.nodes.filter((node) => node.usable).map((node) => [node.name, node]))
+  const places = placesOf(order)
+  const fits = places.every((ranks) => {
+    const name = ranks[0]?.node
+    const node = name === undefined ? undefined : usable.get(name)
+    return name === undefined || (node !== undefined && holds(node, together(ranks)))
+  })
+  if (!fits) return fail('no-capacity', 'elsewhere', 'a node that was chosen is down, reserved or too small by now')
+  const large = [...usable.values()].filter((node) => order.ranks.every(({ shape }) => holds(node, shape))).length
+  if (order.ranks.some(({ node }) => node !== undefined) || large >= places.length) return succeed(null)
+  const detail = `the partition has ${large} nodes that are up and large enough; the order needs ${places.length}`
   return fail('no-capacity', 'elsewhere', detail)
 }
 
-const holds = ({ cpus, memoryMiB, gpus }: NodeGroup, shape: Shape): boolean =>
-  cpus * 1000 >= shape.cpuMilli &&
-  memoryMiB >= shape.memoryMiB &&
-  (gpus?.count ?? 0) >= shape.accelerators &&
-  (shape.accelerators === 0 || (gpus?.type ?? '').toUpperCase() === (shape.accelerator ?? '').toUpperCase())
+type Needs = Pick<Shape, 'cpuMilli' | 'memoryMiB' | 'accelerators' | 'accelerator'>
+
+const together = (ranks: readonly { shape: Shape }[]): Needs => ({
+  cpuMilli: ranks.reduce((sum, { shape }) => sum + shape.cpuMilli, 0),
+  memoryMiB: ranks.reduce((sum, { shape }) => sum + shape.memoryMiB, 0),
+  accelerators: ranks.reduce((sum, { shape }) => sum + shape.accelerators, 0),
+})
+
+/** Without a model the nodes were chosen by it already. */
+const holds = ({ cpus, memoryMiB, gpus }: SlurmNode, needs: Needs): boolean =>
+  cpus * 1000 >= needs.cpuMilli &&
+  memoryMiB >= needs.memoryMiB &&
+  (gpus?.count ?? 0) >= needs.accelerators &&
+  (needs.accelerator === undefined || (gpus?.type ?? '').toUpperCase() === needs.accelerator.toUpperCase())
 
 const gangOrder = ({
   token,
@@ -81,6 +96,7 @@ const gangOrder = ({
   credential,
   controlPlanes,
   graceMs,
+  maximumMs,
   ranks,
 }: CredentialedOrder): GangOrder => ({
   token,
@@ -89,7 +105,8 @@ const gangOrder = ({
   credential,
   controlPlanes,
   graceMs,
-  ranks: ranks.map(({ rank, shape }) => ({ rank, shape })),
+  ...(maximumMs === undefined ? {} : { maximumMs }),
+  ranks: ranks.map(({ rank, shape, node }) => ({ rank, shape, ...(node === undefined ? {} : { node }) })),
 })
 
 async function makeFolder(folder: SiteFolder, order: CredentialedOrder): Promise<void> {

@@ -1,58 +1,138 @@
+import { readFile } from 'node:fs/promises'
+
+import { z } from 'zod'
+
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 
-import type { Controller } from './controller.ts'
-import type { Asking, Dialect, Reply } from './dialect.ts'
+import { type Controller, nodesFor } from './controller.ts'
+import { type Asking, type Dialect, mapped, type Reply } from './dialect.ts'
+import { v0_0_38 } from './v0-0-38.ts'
+import { v0_0_40_to_45 } from './v0-0-40.ts'
 
 export type RestOptions = Asking & {
   /** Where slurmrestd answers. */
   address: string
   user: string
   token(): Promise<Outcome<string>>
-  dialect: Dialect
+  /** A topology.conf, which slurmrestd does not show. */
+  topologyFile?: string | undefined
 }
+
+/** The newest first. */
+const dialects: readonly Dialect[] = [...v0_0_40_to_45.toReversed(), v0_0_38]
 
 /** Jobs that are asked for side by side: slurmrestd has few threads. */
 const atOnce = 8
 const mostBytes = 128 * 1024 * 1024
+/** More nodes than this are asked for together, with all the others. */
+const mostSingly = 64
 
 /** A cluster by its slurmrestd. */
 export function createRest(options: RestOptions): Controller {
-  const { dialect, partition } = options
-  const ask: Ask = async ({ method = 'GET', path, body, signal }, convert) => {
-    const token = await options.token()
-    if (!token.ok) return token
-    const url = new URL(`/slurm/${dialect.version}/${path}`, options.address)
-    const headers = { 'x-slurm-user-name': options.user, 'x-slurm-user-token': token.value }
-    const reply = await call(url, { method, headers, redirect: 'error', signal }, body)
-    return reply.ok ? convert(reply.value) : reply
-  }
+  const ask = createAsk(options)
+  const get = <T>(path: string, signal: AbortSignal, convert: (dialect: Dialect, reply: Reply) => Outcome<T>) =>
+    ask({ of: () => ({ path }), signal }, convert)
   return {
     submit: (job, signal) =>
-      ask({ method: 'POST', path: 'job/submit', body: dialect.submission(job, options), signal }, dialect.submitted),
+      ask(
+        {
+          of: ({ submission }) => ({ method: 'POST', path: 'job/submit', body: submission(job, options) }),
+          signal,
+        },
+        (dialect, reply) => dialect.submitted(reply),
+      ),
     jobs: (ids, signal) =>
       ids.length === 0
-        ? ask({ path: 'ping', signal }, (reply) => then(dialect.ping(reply), () => []))
-        : inTurns(ids, (id) => ask({ path: `job/${id}`, signal }, dialect.job)),
+        ? get('ping', signal, (dialect, reply) => mapped(dialect.ping(reply), () => []))
+        : inTurns(ids, (id) => get(`job/${id}`, signal, (dialect, reply) => dialect.job(reply))),
     named: (name, signal) =>
-      ask({ path: 'jobs', signal }, (reply) =>
-        then(dialect.allJobs(reply), (jobs) => jobs.filter((job) => job.name === name)),
+      ask({ of: ({ allJobsPath }) => ({ path: allJobsPath }), signal }, (dialect, reply) =>
+        mapped(dialect.allJobs(reply), (jobs) => jobs.filter((job) => job.name === name)),
       ),
-    cancel: (id, signal) => ask({ method: 'DELETE', path: `job/${id}`, signal }, dialect.cancelled),
-    async partition(signal) {
-      const path = `partition/${encodeURIComponent(partition)}`
-      const limit = await ask({ path, signal }, dialect.mostMinutes)
+    cancel: (id, signal) =>
+      ask({ of: () => ({ method: 'DELETE', path: `job/${id}` }), signal }, (dialect, reply) =>
+        dialect.cancelled(reply),
+      ),
+    async partition(signal, only) {
+      const path = `partition/${encodeURIComponent(options.partition)}`
+      const limit = await get(path, signal, (dialect, reply) => dialect.mostMinutes(reply))
       if (!limit.ok) return limit
-      const nodes = await ask({ path: 'nodes', signal }, (reply) => dialect.nodes(reply, partition))
-      return then(nodes, (groups) => ({ groups, mostMinutes: limit.value }))
+      const kept = await get('reservations', signal, (dialect, reply) => dialect.reservations(reply, Date.now()))
+      if (!kept.ok) return kept
+      const asked = (one: string) => get(one, signal, (dialect, reply) => dialect.nodes(reply))
+      const few = only !== undefined && only.length <= mostSingly
+      const nodes = few
+        ? await inTurns(only, (name) => asked(`node/${encodeURIComponent(name)}`))
+        : mapped(await asked('nodes'), (all) => [all])
+      return mapped(nodes, (all) => ({ nodes: nodesFor(options, all.flat(), kept.value), mostMinutes: limit.value }))
     },
+    topology: () => topologyIn(options.topologyFile),
   }
 }
 
-type Question = { method?: string; path: string; body?: unknown; signal: AbortSignal }
-type Ask = <T>(question: Question, convert: (reply: Reply) => Outcome<T>) => Promise<Outcome<T>>
+/** Asks slurmrestd in the version of its API that is found out when it is first needed. */
+function createAsk(options: RestOptions): Ask {
+  let spoken: Dialect | undefined
+  const send = async (path: string, { method = 'GET', body, signal }: Omit<Question, 'path'>) => {
+    const token = await options.token()
+    if (!token.ok) return token
+    const headers = { 'x-slurm-user-name': options.user, 'x-slurm-user-token': token.value }
+    return call(new URL(path, options.address), { method, headers, redirect: 'error', signal }, body)
+  }
+  const dialectOf = async (signal: AbortSignal): Promise<Outcome<Dialect>> => {
+    if (spoken) return succeed(spoken)
+    const reply = await send('/openapi/v3', { signal })
+    const found = reply.ok ? newestKnown(reply.value) : reply
+    if (found.ok) spoken = found.value
+    return found
+  }
+  return async ({ of, signal }, convert) => {
+    const dialect = await dialectOf(signal)
+    if (!dialect.ok) return dialect
+    const { path, ...rest } = of(dialect.value)
+    const reply = await send(`/slurm/${dialect.value.version}/${path}`, { ...rest, signal })
+    if (!reply.ok) return reply
+    // No such path: another version of Slurm runs there now, and does not speak this any more.
+    if (reply.value.status === 404 && typeof reply.value.body !== 'object') spoken = undefined
+    return convert(dialect.value, reply.value)
+  }
+}
 
-const then = <T, U>(outcome: Outcome<T>, convert: (value: T) => U): Outcome<U> =>
-  outcome.ok ? succeed(convert(outcome.value)) : outcome
+/** What a topology.conf says; nothing where none is named. */
+export async function topologyIn(path: string | undefined): Promise<Outcome<string>> {
+  if (path === undefined) return succeed('')
+  try {
+    return succeed(await readFile(path, 'utf8'))
+  } catch (error) {
+    return fail('invalid', 'elsewhere', `the topology cannot be read: ${explain(error)}`)
+  }
+}
+
+const Specification = z.object({ paths: z.record(z.string(), z.unknown()) })
+
+/** The newest version that slurmrestd offers and we know. */
+function newestKnown({ status, body }: Reply): Outcome<Dialect> {
+  const found = Specification.safeParse(body)
+  if (status !== 200 || !found.success)
+    return fail('unreachable', 'later', `slurmrestd does not say what it speaks: it answered with status ${status}`)
+  const offered = new Set(
+    Object.keys(found.data.paths).flatMap((path) => /^\/slurm\/(v[\d.]+)\//.exec(path)?.[1] ?? []),
+  )
+  const dialect = dialects.find(({ version }) => offered.has(version))
+  if (dialect) return succeed(dialect)
+  const known = `${dialects.at(-1)?.version} to ${dialects[0]?.version}`
+  return fail(
+    'invalid',
+    'elsewhere',
+    `slurmrestd speaks ${[...offered].join(', ') || 'nothing of slurmctld'}, and we ${known}`,
+  )
+}
+
+type Question = { method?: string; path: string; body?: unknown; signal: AbortSignal }
+type Ask = <T>(
+  question: { of: (dialect: Dialect) => Omit<Question, 'signal'>; signal: AbortSignal },
+  convert: (dialect: Dialect, reply: Reply) => Outcome<T>,
+) => Promise<Outcome<T>>
 
 /** Asks for each, some at a time. One that has no answer leaves all of them without. */
 async function inTurns<T, U>(all: readonly T[], ask: (one: T) => Promise<Outcome<U | null>>): Promise<Outcome<U[]>> {

@@ -34,6 +34,18 @@ export async function sightOrder(
   return seen.ok ? succeed(seen.value[0] ?? null) : seen
 }
 
+/** Orders whose ranks have not all ended, as far as their folders tell. */
+export async function openOrders(folder: SiteFolder): Promise<GangOrder[]> {
+  const names = (await readdir(folder.order(''))).filter((name) => !name.startsWith('.'))
+  const orders: GangOrder[] = []
+  for (const token of names) {
+    if (await isOver(folder.order(token))) continue
+    const order = await readJson<GangOrder>(join(folder.order(token), gangFiles.order))
+    if (order) orders.push(order)
+  }
+  return orders
+}
+
 export async function sightAll(carrier: Carrier, signal: AbortSignal): Promise<Outcome<Sighting[]>> {
   const names = await readdir(carrier.folder.order(''))
   return sightOrders(
@@ -79,17 +91,18 @@ async function judged(
   { order, job, ranks }: Read & { job: SlurmJob | null },
   signal: AbortSignal,
 ): Promise<Outcome<RankSighting[]>> {
-  const cause = job === null ? undefined : causeOfJob(job)
+  const note = await readNote(carrier.folder, order.token)
+  const waitedMs = note === undefined ? 0 : Date.now() - note.submittedAt
+  const cause = job === null ? undefined : causeOfJob(job, waitedMs)
   const because = (rank: RankSighting): RankSighting => (cause === undefined ? rank : { ...rank, cause })
   if (job !== null && job.phase !== 'ended')
     return succeed(ranks.map((rank) => (rank.state === 'expected' ? because(rank) : rank)))
   const path = carrier.folder.order(order.token)
   const touchedMs = await ageMs(join(path, gangFiles.claim))
   if (job === null && touchedMs === undefined) {
-    const note = await readNote(carrier.folder, order.token)
     // Not even submitted: the launch that wrote the order is under way, or will be repeated.
     if (!note) return succeed(ranks)
-    if (Date.now() - note.submittedAt < youngMs) {
+    if (waitedMs < youngMs) {
       const carried = await carry(carrier, order, signal)
       return carried.ok ? succeed(ranks) : carried
     }

@@ -7,12 +7,16 @@ import { test } from 'node:test'
 import type { Outcome } from '#model/fault.ts'
 
 import { installAgent } from './agent-program.ts'
+import { causeOfJob } from './cause.ts'
 import { minutesOf } from './command-line.ts'
 import { SlurmConfig } from './config.ts'
-import { gpusOf, grouped, isUsable, phaseOf } from './controller.ts'
+import { gpusOf, hostsOf, isUsable, phaseOf } from './controller.ts'
 import { faultOf } from './faults.ts'
 import { createTokenFile } from './token.ts'
+import { sshTo } from './run-command.ts'
+import { pathsIn } from './topology.ts'
 import { v0_0_38 } from './v0-0-38.ts'
+import { v0_0_40_to_45 } from './v0-0-40.ts'
 
 // What only a real cluster can tell is tried on one: `npm run rig:slurm`.
 
@@ -67,26 +71,97 @@ test('v0.0.38: what is left to cancel of a job that is not there, or has ended, 
   assert.equal(kindOf(v0_0_38.cancelled(unspecified)), 'unreachable')
 })
 
-test('v0.0.38: nodes are those of the partition, those alike together, and which are up is told by state and flags', () => {
+test('v0.0.38: a node is up if its state and all its flags are, and says what jobs have of it', () => {
   const node = {
+    name: 'n0',
     cpus: 64,
     real_memory: 512_000,
     temporary_disk: 0,
     gres: 'gpu:h200:8',
+    gres_used: 'gpu:h200:2(IDX:0-1)',
+    alloc_cpus: 3,
+    alloc_memory: 256,
     state: 'mixed',
-    state_flags: [],
+    state_flags: ['DRAIN'],
+    reason: 'broken fan',
+    active_features: 'h200,ib',
     partitions: ['main'],
   }
-  const nodes = [node, node, { ...node, state_flags: ['DRAIN'] }, { ...node, partitions: ['other'] }]
-  const gpus = { type: 'h200', count: 8 }
-  const group = { cpus: 64, memoryMiB: 512_000, diskMiB: 0, gpus }
-  assert.deepEqual(v0_0_38.nodes({ status: 200, body: { errors: [], nodes } }, 'main'), {
+  assert.deepEqual(v0_0_38.nodes({ status: 200, body: { errors: [], nodes: [node] } }), {
     ok: true,
     value: [
-      { ...group, count: 2, usable: true },
-      { ...group, count: 1, usable: false },
+      {
+        name: 'n0',
+        partitions: ['main'],
+        usable: false,
+        state: 'MIXED+DRAIN',
+        reason: 'broken fan',
+        features: ['h200', 'ib'],
+        cpus: 64,
+        memoryMiB: 512_000,
+        diskMiB: 0,
+        gpus: { type: 'h200', count: 8 },
+        used: { cpus: 3, memoryMiB: 256, gpus: 2 },
+      },
     ],
   })
+})
+
+const newest = v0_0_40_to_45.at(-1) ?? assert.fail()
+
+const found = (status: number, body: object) => ({ status, body: { errors: [], warnings: [], ...body } })
+
+test('v0.0.40 to v0.0.45: what fails behind a status of 200, or lies with another, is read as what it is', () => {
+  const refused = (status: number, error: string, error_number: number) =>
+    found(status, { errors: [{ error, error_number, description: 'Signal request failed', source: 'slurm' }] })
+  const notDone = (string: string, code: number) =>
+    found(200, { status: [{ error: { string, code, message: string } }] })
+  // No such job, and one that has ended.
+  assert.equal(kindOf(newest.cancelled(notDone('Invalid job id specified', 2017))), 'null')
+  assert.equal(kindOf(newest.cancelled(notDone('Job/step already completing or completed', 2021))), 'null')
+  assert.equal(kindOf(newest.cancelled(notDone('Access/permission denied', 2002))), 'denied')
+  // No controller: 24.11 says so with 500, 26.05 with 403.
+  for (const status of [403, 500])
+    assert.equal(kindOf(newest.cancelled(refused(status, 'Operation not permitted', 1))), 'unreachable')
+  assert.equal(kindOf(newest.cancelled(refused(511, 'Protocol authentication error', 1007))), 'denied')
+  assert.equal(kindOf(newest.ping(found(200, { pings: [{ responding: false }] }))), 'unreachable')
+  assert.equal(kindOf(newest.ping(found(200, { pings: [{ pinged: 'DOWN' }] }))), 'unreachable')
+  assert.equal(kindOf(newest.ping(found(200, { pings: [{ pinged: 'UP' }] }))), 'null')
+  // No such partition: 26.05 has only a warning.
+  assert.equal(kindOf(newest.mostMinutes(found(200, {}))), 'invalid')
+  assert.equal(kindOf(newest.mostMinutes(refused(511, 'Protocol authentication error', 1007))), 'denied')
+  assert.equal(kindOf(newest.job(found(200, { jobs: [] }))), 'unreachable')
+  assert.equal(kindOf(newest.job(refused(404, 'Invalid job id specified', 2017))), 'null')
+  assert.equal(kindOf(newest.allJobs(refused(511, 'Protocol authentication error', 1007))), 'denied')
+})
+
+test('names of nodes are read as Slurm folds them', () => {
+  const lists = {
+    '': [],
+    n0: ['n0'],
+    'n[0-2,07],login': ['n0', 'n1', 'n2', 'n07', 'login'],
+    'r[1-2]n[08-09]': ['r1n08', 'r1n09', 'r2n08', 'r2n09'],
+  }
+  for (const [list, names] of Object.entries(lists)) assert.deepEqual(hostsOf(list), names, list)
+})
+
+test('the path of a node goes up from itself or its block, by the tree that Slurm prints', () => {
+  const tree = `SwitchName=leaf0 Level=0 LinkSpeed=1 Nodes=n[0-1]
+SwitchName=leaf1 Level=0 LinkSpeed=1 Nodes=n2
+SwitchName=core Level=1 LinkSpeed=1 Nodes=n[0-2] Switches=leaf[0-1] # of all
+`
+  const paths = { n0: ['n0', 'leaf0', 'core'], n1: ['n1', 'leaf0', 'core'], n2: ['n2', 'leaf1', 'core'] }
+  assert.deepEqual(pathsIn(tree), new Map(Object.entries(paths)))
+  const blocks = `BlockName=b0 BlockIndex=0 Nodes=n[0-1] BlockSize=2
+BlockName=b1 BlockIndex=1 Nodes=n2 BlockSize=2
+AggregatedBlock=b[0-1] BlockIndex=2 Nodes=n[0-2] BlockSize=4
+`
+  assert.deepEqual(pathsIn(blocks), new Map(Object.entries({ n0: ['b0'], n1: ['b0'], n2: ['b1'] })))
+  assert.deepEqual(pathsIn(''), new Map())
+  assert.match(
+    String(pathsIn('SwitchName=a Switches=b\nSwitchName=b Switches=a\nSwitchName=c Nodes=n0\nSwitchName=a Switches=c')),
+    /below itself/,
+  )
 })
 
 test('what Slurm says becomes the fault that it is, and what nobody knows is no answer', () => {
@@ -112,15 +187,10 @@ test('states, limits and generic resources are read as Slurm writes them', () =>
     'ended',
     'running',
   ])
-  assert.deepEqual(['IDLE', 'mixed', 'down*', 'idle*', 'DRAINED', 'alloc', 'planned'].map(isUsable), [
-    true,
-    true,
-    false,
-    false,
-    false,
-    true,
-    true,
-  ])
+  assert.deepEqual(
+    ['IDLE', 'mixed', 'down*', 'idle*', 'DRAINED', 'alloc', 'planned', 'IDLE+CLOUD+POWERED_DOWN'].map(isUsable),
+    [true, true, false, false, false, true, true, true],
+  )
   assert.deepEqual(['infinite', '30:00', '2:00:00', '7-00:00:00', '1-12:30:00'].map(minutesOf), [
     null,
     30,
@@ -134,7 +204,35 @@ test('states, limits and generic resources are read as Slurm writes them', () =>
     null,
     null,
   ])
-  assert.deepEqual(grouped([]), [])
+})
+
+test('what a command is told over SSH, a shell reads as it is, whatever signs are in it', async () => {
+  const odd = ['a b', "it's", '$HOME `id` ; & | > * ?', '', 'line\nline', String.raw`back\slash "`]
+  const [program, ...argv] = sshTo({ ssh: 'me@login1' }, ['printf', '%s\\0', ...odd], {
+    PATH: '/nowhere',
+    KEPT: "o'ne",
+  })
+  assert.deepEqual([program, ...argv.slice(-3, -1)], ['ssh', '--', 'me@login1'])
+  const { execFileSync } = await import('node:child_process')
+  const read = execFileSync('sh', ['-c', argv.at(-1) ?? ''], { encoding: 'utf8' })
+  assert.deepEqual(read.split('\0').slice(0, -1), odd)
+  assert.match(argv.at(-1) ?? '', /KEPT=/)
+  assert.doesNotMatch(argv.at(-1) ?? '', /PATH=/)
+})
+
+test('a job that waits has a cause when there is an estimate, when none came, or when it can never start', () => {
+  const job = { id: 1, name: 'j', comment: 'j', phase: 'pending', detail: 'PENDING: Priority', startsAt: null } as const
+  const told = (change: object, waitedMs: number) => {
+    const cause = causeOfJob({ ...job, ...change }, waitedMs)
+    return cause && `${cause.kind}: ${cause.detail}`
+  }
+  assert.equal(told({}, 1000), undefined)
+  assert.equal(told({}, 60_000), 'queued: Slurm says Priority')
+  const start = 'queued: Slurm says Resources, and expects to start it at 1970-01-01T00:00:01.000Z'
+  assert.equal(told({ detail: 'PENDING: Resources', startsAt: 1000 }, 0), start)
+  assert.equal(told({ detail: 'PENDING: JobHeldUser' }, 0), 'unschedulable: Slurm says JobHeldUser')
+  assert.equal(told({ phase: 'ended', detail: 'NODE_FAIL' }, 0), 'node-lost: Slurm says NODE_FAIL')
+  assert.equal(told({ phase: 'ended', detail: 'COMPLETED' }, 0), undefined)
 })
 
 const tokenUntil = (ms: number): string =>

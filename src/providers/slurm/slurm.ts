@@ -4,21 +4,20 @@ import { readLog } from '#kit/bounded-log.ts'
 import { agentFiles } from '#model/agent-folder.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import { gangFiles } from '#model/gang-folder.ts'
-import type { Offer } from '#model/offer.ts'
+import type { Node } from '#model/site.ts'
 import type { LogChunk, LogPart, Provider } from '#providers/provider.ts'
 import { ask, isThere, isToken } from '#providers/kept-folder.ts'
 
 import type { Carrier } from './carry.ts'
 import { createCommandLine } from './command-line.ts'
 import type { SlurmSite } from './config.ts'
-import type { NodeGroup } from './controller.ts'
+import { offersOf, takeInventory } from './inventory.ts'
 import { launchOrder } from './launch.ts'
 import { createRest } from './rest.ts'
 import { retireOrder } from './retire.ts'
 import { readRank, sightAll, sightOrder } from './sight.ts'
 import { prepareSite, type SiteFolder, siteFolder } from './site-folder.ts'
 import { createTokenFile } from './token.ts'
-import { v0_0_38 } from './v0-0-38.ts'
 
 export type SlurmOptions = {
   sites: SlurmSite[]
@@ -28,11 +27,16 @@ export type SlurmOptions = {
   house: string
 }
 
-type OpenSite = Carrier & { site: SlurmSite; launching: Map<string, Promise<unknown>> }
+/** `taken`: nodes that were asked for with the offers, for whoever asks for them next. */
+type OpenSite = Carrier & {
+  site: SlurmSite
+  launching: Map<string, Promise<unknown>>
+  taken?: { nodes: Node[]; at: number } | undefined
+}
 
 /**
  * Partitions of Slurm clusters that share a disk with this machine. Nothing is kept in memory: what runs is in the folder
- * of its site and in Slurm, and whoever comes next finds it there. Slurm chooses the nodes.
+ * of its site and in Slurm, and whoever comes next finds it there.
  */
 export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
   const open = new Map(sites.map((site) => [site.name, openSite(site, { home, house })]))
@@ -60,9 +64,11 @@ export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
         ...(egress ? { egress } : {}),
       })),
     offers: (name, signal) =>
-      at(name, signal, async ({ site, controller }) => {
-        const partition = await controller.partition(signal)
-        return partition.ok ? succeed(offersOf(site, partition.value.groups, Date.now())) : partition
+      at(name, signal, async (one) => {
+        const taken = await takeInventory(one, signal)
+        if (!taken.ok) return taken
+        one.taken = { nodes: taken.value.nodes, at: performance.now() }
+        return succeed(offersOf(one.site, taken.value.partition, Date.now()))
       }),
     launch: (order, signal) =>
       at(order.site, signal, (site) => oneAtATime(site.launching, order.token, () => launchOrder(site, order, signal))),
@@ -75,17 +81,28 @@ export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
       ),
     logs: ({ site, token }, part, signal) =>
       at(site, signal, async ({ folder }) => succeed(await readRankLog(folder, token, part))),
-    abilities: {},
+    abilities: { inventory: (name, signal) => at(name, signal, (one) => nodesAt(one, signal)) },
   }
 }
 
+const freshMs = 5_000
+
+/** A list of ten thousand nodes is costly, and the house asks for offers and nodes one after the other: they share it. */
+async function nodesAt(one: OpenSite, signal: AbortSignal): Promise<Outcome<Node[]>> {
+  const { taken } = one
+  one.taken = undefined
+  if (taken && performance.now() - taken.at < freshMs) return succeed(taken.nodes)
+  const asked = await takeInventory(one, signal)
+  return asked.ok ? succeed(asked.value.nodes) : asked
+}
+
 function openSite(site: SlurmSite, ours: { home: string; house: string }): OpenSite {
-  const { partition, account, qos, user } = site
-  const asking = { partition, account, qos, user }
+  const { partition, account, qos, reservation, exclusive, user, topologyFile } = site
+  const asking = { partition, account, qos, reservation, exclusive, user, topologyFile }
   const controller =
     site.rest === undefined
-      ? createCommandLine({ ...asking, conf: site.conf })
-      : createRest({ ...asking, address: site.rest, token: createTokenFile(site.tokenFile), dialect: v0_0_38 })
+      ? createCommandLine({ ...asking, conf: site.conf, ssh: site.ssh, sshConfig: site.sshConfig })
+      : createRest({ ...asking, address: site.rest, token: createTokenFile(site.tokenFile) })
   const folder = siteFolder({ directory: site.directory, name: site.name, ...ours })
   return { site, controller, folder, launching: new Map() }
 }
@@ -103,41 +120,6 @@ async function oneAtATime<T>(under: Map<string, Promise<unknown>>, token: string
   } finally {
     if (under.get(token) === mine) under.delete(token)
   }
-}
-
-/** One offer for each kind of node, divisible, because jobs share nodes. */
-function offersOf(site: SlurmSite, groups: NodeGroup[], now: number): Offer[] {
-  const kinds = new Map<string, NodeGroup>()
-  for (const group of groups) {
-    const { cpus, memoryMiB, diskMiB, gpus } = group
-    const key = JSON.stringify([cpus, memoryMiB, diskMiB, gpus])
-    const before = kinds.get(key)?.count ?? 0
-    kinds.set(key, { ...group, count: before + (group.usable ? group.count : 0) })
-  }
-  return [...kinds.values()].map(({ cpus, memoryMiB, diskMiB, gpus, count }) => {
-    const model = gpus?.type?.toUpperCase()
-    return {
-      provider: 'slurm',
-      site: site.name,
-      tier: site.tier,
-      shape: {
-        name: [...(gpus ? [`${gpus.count}x${model ?? 'gpu'}`] : []), `${cpus}cpu`, `${memoryMiB}MiB`].join('-'),
-        ...(model === undefined ? {} : { accelerator: model }),
-        accelerators: gpus?.count ?? 0,
-        acceleratorMemoryMiB: gpus ? site.acceleratorMemoryMiB : 0,
-        cpuMilli: cpus * 1000,
-        memoryMiB,
-        diskMiB: diskMiB > 0 ? diskMiB : site.diskMiB,
-      },
-      divisible: true,
-      priceMicros: site.priceMicros,
-      available: count,
-      images: false,
-      source: `partition ${site.partition} as Slurm tells it; priced by the declaration of site ${site.name}`,
-      ...site.terms,
-      asOf: now,
-    }
-  })
 }
 
 async function readRankLog(folder: SiteFolder, token: string, part: LogPart): Promise<LogChunk> {

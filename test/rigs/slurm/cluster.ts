@@ -27,8 +27,10 @@ export type Cluster = {
   rest: string
   /** Who submits jobs. */
   user: string
-  /** A token for that user; `seconds` of life from now may be negative. */
-  token(seconds?: number): string
+  /** A token for that user, or another; `seconds` of life from now may be negative. */
+  token(seconds?: number, user?: string): string
+  /** The process of a daemon. */
+  pid(name: DaemonName): number
   /** Runs a command of Slurm and gives what it prints. */
   command(program: string, ...argv: string[]): Promise<string>
   /** SIGKILL, unless another signal is told. */
@@ -56,7 +58,12 @@ function versionOf(program: string): string | null {
 }
 
 /** Starts munged, slurmctld, slurmrestd and the slurmd of each node. All of it ends with this process, however that ends. */
-export async function startCluster({ nodes = 4, gpus = 8 }: Partial<ClusterShape> = {}): Promise<Cluster> {
+export async function startCluster({
+  nodes = 4,
+  gpus = 8,
+  topology = 'tree',
+  imagined = 0,
+}: Partial<ClusterShape> = {}): Promise<Cluster> {
   const version = clusterHere()
   if (version === null) throw new Error(howToGetCluster)
   const folder = mkdtempSync(join(tmpdir(), 'isobar-cluster-'))
@@ -64,12 +71,13 @@ export async function startCluster({ nodes = 4, gpus = 8 }: Partial<ClusterShape
   const sweeper = atTheEnd(sweep, folder)
   const [controllerPort = 0, restPort = 0, ...nodePorts] = await freePorts(nodes + 2)
   const owner = userInfo().username
-  lay(folder, settings({ folder, owner, controllerPort, nodePorts, nodes, gpus }), gpus)
+  const release = Number.parseFloat(version)
+  lay(folder, settings({ folder, owner, controllerPort, nodePorts, nodes, gpus, topology, imagined, release }), gpus)
   const conf = join(folder, 'slurm.conf')
   const env = { ...environment, SLURM_CONF: conf }
   const command = async (program: string, ...argv: string[]) =>
     (await run(program, argv, { env, maxBuffer: 64 * 1024 * 1024, timeout: 30_000 })).stdout
-  const places = { folder, nodes, restPort, env }
+  const places = { folder, release, restPort, env }
   const daemons = new Map<string, Daemon>()
   const stop = async () => {
     await Promise.all([...daemons.values()].map((daemon) => daemon.end()))
@@ -84,7 +92,8 @@ export async function startCluster({ nodes = 4, gpus = 8 }: Partial<ClusterShape
     await start('munged')
     await start('slurmctld')
     await Promise.all([start('slurmrestd'), ...nodePorts.map((_, index) => start(`slurmd.n${index}`))])
-    const idle = async () => (await command('sinfo', '-h', '-N', '-t', 'idle', '-o', '%N')).match(/^n/gm)?.length
+    const idle = async () =>
+      (await command('sinfo', '-h', '-N', '-p', 'main', '-t', 'idle', '-o', '%N')).match(/^n/gm)?.length
     await until(
       'all nodes are idle',
       async () => (await idle()) === nodes,
@@ -100,7 +109,8 @@ export async function startCluster({ nodes = 4, gpus = 8 }: Partial<ClusterShape
     conf,
     rest: `http://127.0.0.1:${restPort}`,
     user: owner,
-    token: (seconds = 86_400) => mintToken(readFileSync(join(folder, 'jwt.key')), owner, seconds),
+    token: (seconds = 86_400, user = owner) => mintToken(readFileSync(join(folder, 'jwt.key')), user, seconds),
+    pid: (name) => daemons.get(name)?.pid ?? 0,
     command,
     kill: async (name, signal = 'SIGKILL') => void (await daemons.get(name)?.kill(signal)),
     start,
@@ -109,7 +119,7 @@ export async function startCluster({ nodes = 4, gpus = 8 }: Partial<ClusterShape
   }
 }
 
-type Places = { folder: string; restPort: number; env: NodeJS.ProcessEnv }
+type Places = { folder: string; release: number; restPort: number; env: NodeJS.ProcessEnv }
 
 /** How one sees that a daemon is up; of those of nodes the controller tells. */
 function answering(
@@ -123,15 +133,16 @@ function answering(
   return async () => true
 }
 
-/** Kills whatever was started in the cluster, jobs and their steps among it, which outlive the daemons; then removes it. */
+/**
+ * Kills whatever was started in the cluster, jobs and their steps among it, which outlive the daemons; then removes it. A
+ * step of 24.11 has its title where its environment was: it is known by the files that it has open.
+ */
 const sweep = `
 for try in 1 2 3 4 5 6 7 8 9; do
-  files=$(grep -lzxF "SLURM_CONF=$0/slurm.conf" /proc/[0-9]*/environ 2>/dev/null)
-  [ -z "$files" ] && break
-  for file in $files; do
-    pid=\${file#/proc/}
-    kill -KILL "\${pid%/environ}" 2>/dev/null
-  done
+  pids=$( { grep -lzxF "SLURM_CONF=$0/slurm.conf" /proc/[0-9]*/environ
+    find /proc/[0-9]*/fd -maxdepth 1 -lname "$0/*"; } 2>/dev/null | cut -d/ -f3 | sort -u)
+  [ -z "$pids" ] && break
+  kill -KILL $pids 2>/dev/null
   sleep 0.05
 done
 # What was just killed may still make a file.
@@ -142,11 +153,17 @@ function lay(folder: string, files: Record<string, string>, gpus: number): void 
   for (const name of ['munge', 'log', 'state', 'spool', 'devices', 'shared']) mkdirSync(join(folder, name))
   chmodSync(join(folder, 'munge'), 0o755)
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
-  for (let index = 0; index < gpus; index++) writeFileSync(join(folder, `devices/gpu${index}`), '')
+  for (let index = 0; index < gpus; index++) device(join(folder, `devices/gpu${index}`))
   writeFileSync(join(folder, 'jwt.key'), randomBytes(32), { mode: 0o600 })
   writeFileSync(join(folder, 'munge/key'), randomBytes(1024), { mode: 0o600 })
   const munge = account('munge')
   if (munge) for (const path of ['munge', 'munge/key']) chownSync(join(folder, path), munge.uid, munge.gid)
+}
+
+/** An accelerator is a device that does nothing; of who may make none it is a file, which jobs are not told of. */
+function device(path: string): void {
+  if (process.getuid?.() === 0) execFileSync('mknod', ['-m', '666', path, 'c', '1', '3'])
+  else writeFileSync(path, '')
 }
 
 /** Numbers of an account, for root; nobody else may start what is another's. */
@@ -156,7 +173,7 @@ function account(name: string): { uid: number; gid: number } | undefined {
   return { uid: id('-u'), gid: id('-g') }
 }
 
-function daemonSetup(name: DaemonName, { folder, restPort, env }: Places): DaemonSetup {
+function daemonSetup(name: DaemonName, { folder, release, restPort, env }: Places): DaemonSetup {
   const log = join(folder, `log/${name}.out`)
   if (name === 'munged') {
     const files = ['key', 'pid', 'log', 'seed'].map((part) => `--${part}-file=${join(folder, 'munge', part)}`)
@@ -167,7 +184,8 @@ function daemonSetup(name: DaemonName, { folder, restPort, env }: Places): Daemo
     // It must be neither root nor the owner of the controller; who is not root can only tell it not to look.
     const nobody = owned(log, account('nobody'))
     const more = { SLURM_JWT: 'daemon', ...(nobody ? {} : { SLURMRESTD_SECURITY: 'disable_user_check' }) }
-    const argv = ['-s', 'openapi/v0.0.38', '-a', 'rest_auth/jwt', `127.0.0.1:${restPort}`]
+    const plugin = release < 23.02 ? 'openapi/v0.0.38' : 'openapi/slurmctld'
+    const argv = ['-s', plugin, '-a', 'rest_auth/jwt', `127.0.0.1:${restPort}`]
     return { argv: ['slurmrestd', ...argv], log, env: { ...env, ...more }, user: nobody }
   }
   if (name === 'slurmctld') return { argv: ['slurmctld', '-D'], log, env }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
@@ -14,7 +14,14 @@ import { openProvider } from '#providers/registry.ts'
 import type { Cluster } from './cluster.ts'
 
 /** How Slurm is asked: by its commands, or by the slurmrestd at an address. */
-export type Way = { conf: string } | { rest: string }
+export type Way = ({ conf: string } | { rest: string }) & {
+  ssh?: string
+  sshConfig?: string
+  topologyFile?: string
+  reservation?: string
+  exclusive?: boolean
+  partition?: string
+}
 
 type Changes = Partial<Omit<CredentialedOrder, 'ranks'>> & { ranks?: number }
 
@@ -114,3 +121,16 @@ export async function poll(what: string, condition: () => Promise<boolean>): Pro
   for (const deadline = performance.now() + 120_000; !(await condition()); await pause(50))
     if (performance.now() > deadline) throw new Error(`waited two minutes in vain until ${what}`)
 }
+
+/** How often each rank of an order was started, by what it wrote into a file. */
+export function startsIn(cluster: Cluster, order: CredentialedOrder): string[] {
+  const file = startsFile(cluster, order)
+  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').sort() : []
+}
+
+/** Ranks say that they start, and then run on. */
+export const tellStarts = (cluster: Cluster, rig: SiteRig, order: CredentialedOrder): void =>
+  rig.script(order, (rank) => `echo ${rank} >> ${startsFile(cluster, order)}\nexec sleep 1000`)
+
+const startsFile = (cluster: Cluster, { token }: CredentialedOrder): string =>
+  join(cluster.folder, 'shared', `${token}.starts`)

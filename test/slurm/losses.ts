@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+
+import type { CredentialedOrder } from '#model/order.ts'
+import { startCluster } from '#rigs/slurm/cluster.ts'
+import { openSite, type SiteRig, type Way } from '#rigs/slurm/site.ts'
+
+const cluster = await startCluster({ nodes: 4 })
+after(cluster.stop)
+
+const ways: [string, Way][] = [
+  ['by its commands', { conf: cluster.conf }],
+  ['over HTTP', { rest: cluster.rest }],
+]
+
+type Job = { id: number }
+
+const jobOf = (rig: SiteRig, { token }: CredentialedOrder): string =>
+  String((JSON.parse(readFileSync(join(rig.folder, 'orders', token, 'job.json'), 'utf8')) as Job).id)
+
+const fieldsOf = async (job: string, ...names: string[]): Promise<(string | undefined)[]> => {
+  const shown = await cluster.command('scontrol', '--oneliner', 'show', 'job', job)
+  return names.map((name) => new RegExp(` ${name}=(\\S*)`).exec(shown)?.[1])
+}
+
+/** A job of somebody else that takes all four nodes. */
+async function takeAll(...more: string[]): Promise<string> {
+  const argv = ['--parsable', '--nodes=4', '--exclusive', '--chdir=/', '--output=/dev/null', ...more]
+  return (await cluster.command('sbatch', ...argv, '--wrap=sleep 1000')).trim()
+}
+
+for (const [way, site] of ways) {
+  test(`${way}: a job may run as long as its spec allows and a little longer, and is never requeued`, async (t) => {
+    const rig = await openSite(cluster, site)
+    t.after(rig.close)
+    const order = rig.order({ maximumMs: 7_200_000, graceMs: 90_000 })
+    rig.script(order, () => 'exec sleep 1000')
+    await rig.launched(order)
+    const job = jobOf(rig, order)
+    assert.deepEqual(await fieldsOf(job, 'TimeLimit', 'Requeue', 'Partition'), ['02:05:00', '0', 'main'])
+    await rig.until(order, 'it runs', (seen) => seen?.ranks[0]?.state === 'running')
+    await assert.rejects(cluster.command('scontrol', 'requeue', job))
+  })
+
+  test(`${way}: what waits in the queue of Slurm says why and until when, and what can never start says so`, async (t) => {
+    const rig = await openSite(cluster, site)
+    t.after(rig.close)
+    const other = await takeAll('--time=30')
+    t.after(() => cluster.command('scancel', other))
+    const order = rig.order()
+    rig.script(order, () => 'exec sleep 1000')
+    await rig.launched(order)
+    const waits = await rig.until(order, 'it is told until when', (seen) =>
+      /expects/.test(seen?.ranks[0]?.cause?.detail ?? ''),
+    )
+    assert.equal(waits?.ranks[0]?.state, 'expected')
+    assert.equal(waits?.ranks[0]?.cause?.kind, 'queued')
+    assert.match(
+      waits?.ranks[0]?.cause?.detail ?? '',
+      /^Slurm says (Resources|Priority), and expects to start it at 20/,
+    )
+    await cluster.command('scontrol', 'hold', jobOf(rig, order))
+    const held = await rig.until(order, 'it is held', (seen) => seen?.ranks[0]?.cause?.kind === 'unschedulable')
+    assert.match(held?.ranks[0]?.cause?.detail ?? '', /Held/)
+  })
+
+  test(`${way}: a gang that others preempt is lost whole, as preempted, and not requeued`, async (t) => {
+    const rig = await openSite(cluster, { ...site, partition: 'spot' })
+    t.after(rig.close)
+    const order = rig.order({ ranks: 2 })
+    rig.script(order, () => 'exec sleep 1000')
+    await rig.launched(order)
+    await rig.until(order, 'it runs', (seen) => seen?.ranks.every(({ state }) => state === 'running') ?? false)
+    const job = jobOf(rig, order)
+    const other = await takeAll('--partition=main')
+    t.after(() => cluster.command('scancel', other))
+    const seen = await rig.until(order, 'it is lost', (now) => now?.ranks.every(({ cause }) => cause) ?? false)
+    const lost = ['lost', null, 'preempted']
+    assert.deepEqual(
+      seen?.ranks.map(({ state, exitCode, cause }) => [state, exitCode, cause?.kind]),
+      [lost, lost],
+    )
+    assert.deepEqual(await fieldsOf(job, 'JobState', 'Restarts'), ['PREEMPTED', '0'])
+  })
+}
+
+test('a gang of which a node is lost is lost whole; its rank there is told to end, and the order never runs again', async (t) => {
+  const rig = await openSite(cluster, { conf: cluster.conf })
+  t.after(rig.close)
+  const order = rig.order({ ranks: 2 })
+  const placed = { ...order, ranks: order.ranks.map((rank, index) => ({ ...rank, node: `n${index + 1}` })) }
+  const starts = join(cluster.folder, 'shared', `${order.token}.starts`)
+  rig.script(placed, (rank) => `echo ${rank} >> ${starts}\nexec sleep 1000`)
+  await rig.launched(placed)
+  await rig.until(placed, 'it runs', (seen) => seen?.ranks.every(({ state }) => state === 'running') ?? false)
+  await cluster.kill('slurmd.n2')
+  const seen = await rig.until(placed, 'it is lost', (now) => now?.ranks[1]?.cause !== undefined)
+  assert.deepEqual(
+    seen?.ranks.map(({ state, cause }) => [state, cause?.kind]),
+    [
+      ['lost', 'node-lost'],
+      ['lost', 'node-lost'],
+    ],
+  )
+  await cluster.start('slurmd.n2')
+  await rig.gone(placed.token)
+  assert.deepEqual(readFileSync(starts, 'utf8').trim().split('\n').sort(), ['0', '1'])
+  assert.equal(existsSync(join(rig.folder, 'orders', placed.token)), false)
+})
