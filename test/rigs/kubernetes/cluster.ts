@@ -35,6 +35,32 @@ export async function addNamespace(plane: ControlPlane, name: string): Promise<v
   )
 }
 
+/** A folder of the real node as a volume, and in the namespace of the same name a claim that has it. */
+export async function addVolume(
+  plane: ControlPlane,
+  { name, claim, path }: { name: string; claim: string; path: string },
+): Promise<void> {
+  const spec = { accessModes: ['ReadWriteMany'], storageClassName: '' }
+  await plane.ask('POST', '/api/v1/persistentvolumes', {
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: { name },
+    spec: {
+      ...spec,
+      capacity: { storage: '1Gi' },
+      hostPath: { path, type: 'DirectoryOrCreate' },
+      persistentVolumeReclaimPolicy: 'Retain',
+      claimRef: { namespace: name, name: claim },
+    },
+  })
+  await plane.ask('POST', `/api/v1/namespaces/${name}/persistentvolumeclaims`, {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name: claim },
+    spec: { ...spec, resources: { requests: { storage: '1Gi' } }, volumeName: name },
+  })
+}
+
 /** Applies what the product asks an administrator for, and gives a token of exactly that account. */
 export async function addAccount(
   plane: ControlPlane,

@@ -75,6 +75,7 @@ const kubelet = ({ folder, address, cgroup, port }: NodePlace) => ({
   evictionHard: { 'memory.available': '50Mi', 'nodefs.available': '1%', 'imagefs.available': '1%' },
   imageGCHighThresholdPercent: 100,
   imageGCLowThresholdPercent: 99,
+  volumeStatsAggPeriod: '2s', // how soon it knows how much a pod has written
   containerLogMaxSize: '256Ki',
   containerLogMaxFiles: 2,
   containerLogMonitorInterval: '3s',

@@ -20,12 +20,16 @@ export const nodeName = 'localhost'
 export type RealNode = {
   /** Where pods reach this machine, and the name server of their cluster. */
   address: string
+  /** A folder of it for volumes. */
+  checkpoints: string
   /** SIGKILL to one of its programs, or another signal. */
   signal(program: 'kubelet' | 'containerd', signal: NodeJS.Signals): void
   /** Starts the kubelet again after it was killed. */
   startKubelet(): Promise<void>
   /** SIGKILL to the first process of a pod's container. */
   killContainer(pod: string): Promise<void>
+  /** How many containers of a namespace's pods run, whoever knows of it. */
+  runs(namespace: string): Promise<number>
   /** Ends all that runs there and removes it: no mount, interface, cgroup, process or file is left. */
   stop(): Promise<void>
 }
@@ -85,6 +89,7 @@ type Place = { folder: string; address: string }
 
 class Node implements RealNode {
   readonly address: string
+  readonly checkpoints: string
   readonly #plane: ControlPlane
   readonly #machine: Guarded
   readonly #folder: string
@@ -94,6 +99,7 @@ class Node implements RealNode {
     this.#plane = plane
     this.#machine = machine
     this.#folder = folder
+    this.checkpoints = join(folder, 'checkpoints')
     this.address = address
   }
 
@@ -130,10 +136,14 @@ class Node implements RealNode {
   }
 
   async killContainer(pod: string): Promise<void> {
-    // As containerd names them, in its own namespace of pids.
-    const filter = `labels."io.kubernetes.pod.name"==${pod},labels."io.cri-containerd.kind"==container`
-    const [id = ''] = (await this.#containerd('containers', 'ls', '--quiet', filter)).trim().split('\n')
+    const [id = ''] = await this.#containers(`labels."io.kubernetes.pod.name"==${pod}`)
     await this.#containerd('tasks', 'kill', '--signal', 'SIGKILL', id)
+  }
+
+  async runs(namespace: string): Promise<number> {
+    const ids = await this.#containers(`labels."io.kubernetes.pod.namespace"==${namespace}`)
+    const tasks = (await this.#containerd('tasks', 'ls')).split('\n')
+    return tasks.filter((line) => line.endsWith('RUNNING') && ids.some((id) => line.startsWith(id))).length
   }
 
   async stop(): Promise<void> {
@@ -185,6 +195,12 @@ class Node implements RealNode {
   }
 
   #logOf = (name: string): string => readFileSync(join(this.#folder, `${name}.log`), 'utf8').slice(-2000)
+
+  /** Containers of ranks that a filter of containerd finds. */
+  async #containers(filter: string): Promise<string[]> {
+    const ranks = `${filter},labels."io.cri-containerd.kind"==container`
+    return (await this.#containerd('containers', 'ls', '--quiet', ranks)).split('\n').filter((id) => id !== '')
+  }
 
   async #containerd(...argv: string[]): Promise<string> {
     const where = ['--address', socketOf(this.#folder), '--connect-timeout', '2s', '--namespace', 'k8s.io']

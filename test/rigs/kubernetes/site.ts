@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 
 import type { Program as RankProgram } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
@@ -8,9 +9,10 @@ import { KubernetesConfig } from '#providers/kubernetes/config.ts'
 import { createKubernetes } from '#providers/kubernetes/kubernetes.ts'
 import { type FaultProxy, openFaultProxy } from '#rigs/fault-proxy.ts'
 import { scriptOf } from '#rigs/program-script.ts'
-import { addAccount, addNamespace } from './cluster.ts'
+import { addAccount, addNamespace, addVolume } from './cluster.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { images } from './images.ts'
+import type { RealNode } from './node.ts'
 import { annotationsOf, type Played, playing } from './play.ts'
 import { evict } from './troubles.ts'
 
@@ -18,6 +20,7 @@ export type Changes = Partial<Omit<CredentialedOrder, 'ranks'>> & {
   ranks?: number
   cpuMilli?: number
   memoryMiB?: number
+  diskMiB?: number
 }
 
 /** A site, and what lies between it and us. */
@@ -29,6 +32,8 @@ type Runner = {
   asks: { cpuMilli: number; memoryMiB: number }
   clientOf: typeof createClient
   script(order: CredentialedOrder, programs: readonly Program[]): void
+  /** A folder of its node for those of all sites. */
+  checkpoints?: string
 }
 
 const account = 'isobar'
@@ -44,13 +49,17 @@ export function openSite(plane: ControlPlane): Promise<KubernetesRig> {
   })
 }
 
-/** A site whose node is real (`node.ts`): ranks are scripts of a shell in real containers. */
-export const openRealSite = (plane: ControlPlane): Promise<KubernetesRig> =>
+/**
+ * A site whose node is real (`node.ts`): ranks are scripts of a shell in real containers. Its checkpoints are in
+ * `RealNode.checkpoints`, in a folder with its name.
+ */
+export const openRealSite = (plane: ControlPlane, { checkpoints }: RealNode): Promise<KubernetesRig> =>
   open(plane, {
     image: images.busybox,
     asks: { cpuMilli: 200, memoryMiB: 64 },
     clientOf: createClient,
     script: (order, programs) => runs(order, programs.map(scriptOf)),
+    checkpoints,
   })
 
 /** Says what each rank of an order runs. */
@@ -62,13 +71,16 @@ export function runs(order: CredentialedOrder, scripts: readonly string[]): void
  * A site on the rig's control plane: a namespace of its own, with an account that has the rights that the product asks
  * for and no others, reached through a proxy that can be cut.
  */
-async function open(plane: ControlPlane, { image, asks, clientOf, script }: Runner): Promise<KubernetesRig> {
+async function open(plane: ControlPlane, runner: Runner): Promise<KubernetesRig> {
+  const { image, asks, clientOf, script, checkpoints } = runner
   const name = `site-${randomBytes(4).toString('hex')}`
   await addNamespace(plane, name)
   const token = await addAccount(plane, { name: account, namespace: name })
   const proxy = await openFaultProxy({ target: { host: '127.0.0.1', port: plane.port }, draw: Math.random })
   const kubeconfig = plane.kubeconfigFor(name, { token, server: `https://127.0.0.1:${proxy.port}` })
-  const { sites } = KubernetesConfig.parse({ sites: [{ name, kubeconfig, namespace: name, image }] })
+  const claim = checkpoints === undefined ? {} : { checkpoints: 'checkpoints' }
+  if (checkpoints !== undefined) await addVolume(plane, { name, claim: 'checkpoints', path: join(checkpoints, name) })
+  const { sites } = KubernetesConfig.parse({ sites: [{ name, kubeconfig, namespace: name, image, ...claim }] })
   const opened: ReturnType<typeof createKubernetes>[] = []
   const reopen = () => {
     const one = createKubernetes({ sites, house: 'rig', clientOf })
@@ -93,6 +105,7 @@ async function open(plane: ControlPlane, { image, asks, clientOf, script }: Runn
       for (const one of opened) await one.close()
       await proxy.close()
       await plane.ask('DELETE', `/api/v1/namespaces/${name}`)
+      if (checkpoints !== undefined) await plane.ask('DELETE', `/api/v1/persistentvolumes/${name}`)
     },
   }
 }
@@ -110,10 +123,10 @@ const idle: RankProgram = {
 
 function orderAt(
   site: string,
-  { ranks = 1, cpuMilli = 1000, memoryMiB = 256, ...changes }: Changes,
+  { ranks = 1, cpuMilli = 1000, memoryMiB = 256, diskMiB = 100, ...changes }: Changes,
 ): CredentialedOrder {
   const token = changes.token ?? `l-${randomBytes(8).toString('hex')}`
-  const shape = { name: '16cpu-64GB', accelerators: 0, acceleratorMemoryMiB: 0, cpuMilli, memoryMiB, diskMiB: 100 }
+  const shape = { name: '16cpu-64GB', accelerators: 0, acceleratorMemoryMiB: 0, cpuMilli, memoryMiB, diskMiB }
   return {
     token,
     workload: 'w-1',
