@@ -26,7 +26,7 @@ after(async () => {
 
 describeProvider('kubernetes on a real node', () => openRealSite(here.plane, here.node), {
   notice: 'ranks of the suite end as soon as they are told to; truth.ts drains one that takes its time',
-  retryAfter: 'it is the API server that asks for it, whatever its nodes are',
+  retryAfter: 'no API server is busy at a word (client.test.ts)',
   full: 'the scheduler decides after a Job was made',
 })
 describeCauses(() => here)

@@ -1,3 +1,7 @@
+import { sign } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
 import { manifestOf } from '#providers/kubernetes/rights.ts'
 import type { ControlPlane } from './control-plane.ts'
 
@@ -72,6 +76,35 @@ export async function addAccount(
   const { status } = (await plane.ask('POST', path, body)) as { status: { token: string } }
   return status.token
 }
+
+/**
+ * A token of an account as its API server makes them, that ends so many seconds from now, or has ended. The API server
+ * takes a token for a minute longer.
+ */
+export async function tokenOf(
+  plane: ControlPlane,
+  { name, namespace, seconds }: { name: string; namespace: string; seconds: number },
+): Promise<string> {
+  const account = (await plane.ask('GET', `/api/v1/namespaces/${namespace}/serviceaccounts/${name}`)) as {
+    metadata: { uid: string }
+  }
+  const issuer = 'https://kubernetes.default.svc'
+  const until = Math.floor(Date.now() / 1000) + seconds
+  const claims = {
+    iss: issuer,
+    aud: [issuer],
+    sub: `system:serviceaccount:${namespace}:${name}`,
+    iat: until - 3600,
+    nbf: until - 3600,
+    exp: until,
+    'kubernetes.io': { namespace, serviceaccount: { name, uid: account.metadata.uid } },
+  }
+  const signed = `${encode({ alg: 'RS256' })}.${encode(claims)}`
+  const key = readFileSync(join(plane.folder, 'pki', 'accounts.key'))
+  return `${signed}.${sign('RSA-SHA256', Buffer.from(signed), key).toString('base64url')}`
+}
+
+const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 
 type Manifest = { apiVersion: string; kind: string; metadata: { namespace?: string } }
 

@@ -21,7 +21,7 @@ export type ControlPlane = {
   /** Asks the API server as its administrator. Throws when it refuses. */
   ask(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<unknown>
   /** A kubeconfig of the same cluster for somebody else, or on another way to it. */
-  kubeconfigFor(name: string, changes: { token?: string; server?: string }): string
+  kubeconfigFor(name: string, changes: Access): string
   /** Tries again and again until it does not throw. */
   waitFor(what: string, attempt: () => Promise<unknown>): Promise<void>
   signal(component: Component, signal: NodeJS.Signals): void
@@ -29,6 +29,9 @@ export type ControlPlane = {
   start(component: Component): Promise<void>
   stop(): Promise<void>
 }
+
+/** Another credential or another way than its administrator's. */
+type Access = { token?: string; tokenFile?: string; server?: string }
 
 /**
  * A real Kubernetes control plane on loopback, with state, ports and keys of its own, and nodes that KWOK plays
@@ -114,7 +117,7 @@ class Plane implements ControlPlane {
 
   kubeconfigFor(
     name: string,
-    { token = this.#tokens['admin'] ?? '', server = this.#address() }: { token?: string; server?: string },
+    { token = this.#tokens['admin'] ?? '', tokenFile, server = this.#address() }: Access,
   ): string {
     const path = join(this.folder, `${name}.kubeconfig`)
     const cluster = { server, 'certificate-authority-data': Buffer.from(this.#authority()).toString('base64') }
@@ -126,7 +129,7 @@ class Plane implements ControlPlane {
         kind: 'Config',
         'current-context': 'rig',
         clusters: [{ name: 'rig', cluster }],
-        users: [{ name, user: { token } }],
+        users: [{ name, user: tokenFile === undefined ? { token } : { tokenFile } }],
         contexts: [{ name: 'rig', context: { cluster: 'rig', user: name } }],
       }),
       { mode: 0o600 },

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import type { Program as RankProgram } from '#model/agent-protocol.ts'
@@ -9,7 +10,7 @@ import { KubernetesConfig } from '#providers/kubernetes/config.ts'
 import { createKubernetes } from '#providers/kubernetes/kubernetes.ts'
 import { type FaultProxy, openFaultProxy } from '#rigs/fault-proxy.ts'
 import { scriptOf } from '#rigs/program-script.ts'
-import { addAccount, addNamespace, addVolume } from './cluster.ts'
+import { addAccount, addNamespace, addVolume, tokenOf } from './cluster.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { images } from './images.ts'
 import type { RealNode } from './node.ts'
@@ -24,7 +25,13 @@ export type Changes = Partial<Omit<CredentialedOrder, 'ranks'>> & {
 }
 
 /** A site, and what lies between it and us. */
-export type KubernetesRig = Rig & { order(changes?: Changes): CredentialedOrder; namespace: string; proxy: FaultProxy }
+export type KubernetesRig = Rig & {
+  order(changes?: Changes): CredentialedOrder
+  namespace: string
+  proxy: FaultProxy
+  /** From now on its account has a token that ends so many seconds from now, or has ended. */
+  token(seconds: number): Promise<void>
+}
 
 /** Who runs the ranks of a site: what each asks for, and how it is told what to do. */
 type Runner = {
@@ -75,9 +82,10 @@ async function open(plane: ControlPlane, runner: Runner): Promise<KubernetesRig>
   const { image, asks, clientOf, script, checkpoints } = runner
   const name = `site-${randomBytes(4).toString('hex')}`
   await addNamespace(plane, name)
-  const token = await addAccount(plane, { name: account, namespace: name })
+  const tokenFile = join(plane.folder, `${name}.token`)
+  writeFileSync(tokenFile, await addAccount(plane, { name: account, namespace: name }))
   const proxy = await openFaultProxy({ target: { host: '127.0.0.1', port: plane.port }, draw: Math.random })
-  const kubeconfig = plane.kubeconfigFor(name, { token, server: `https://127.0.0.1:${proxy.port}` })
+  const kubeconfig = plane.kubeconfigFor(name, { tokenFile, server: `https://127.0.0.1:${proxy.port}` })
   const claim = checkpoints === undefined ? {} : { checkpoints: 'checkpoints' }
   if (checkpoints !== undefined) await addVolume(plane, { name, claim: 'checkpoints', path: join(checkpoints, name) })
   const { sites } = KubernetesConfig.parse({ sites: [{ name, kubeconfig, namespace: name, image, ...claim }] })
@@ -88,13 +96,16 @@ async function open(plane: ControlPlane, runner: Runner): Promise<KubernetesRig>
     return one
   }
   const order = (changes: Changes = {}) => orderAt(name, { ...asks, ...changes })
+  const provider = reopen()
   return {
-    provider: reopen(),
+    provider,
     site: name,
     namespace: name,
     proxy,
     order,
     script,
+    token: async (seconds) =>
+      writeFileSync(tokenFile, await tokenOf(plane, { name: account, namespace: name, seconds })),
     reopen,
     // Connections that are open fall silent, and so do new ones.
     cut: () => proxy.trouble([{ kind: 'deaf' }]),
