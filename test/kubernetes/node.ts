@@ -7,7 +7,7 @@ import { startNode } from '#rigs/kubernetes/node.ts'
 import { openRealSite } from '#rigs/kubernetes/site.ts'
 import type { Here } from './on-a-node/here.ts'
 import { describeTraining } from './on-a-node/training.ts'
-import { describeCauses, describeEnds, describeSilence } from './on-a-node/truth.ts'
+import { describeCauses, describeEnds, describeRotation, describeSilence } from './on-a-node/truth.ts'
 
 // What only a real kubelet and real containers can tell. One control plane with one node serves all of it.
 
@@ -31,5 +31,6 @@ describeProvider('kubernetes on a real node', () => openRealSite(here.plane, her
 })
 describeCauses(() => here)
 describeEnds(() => here)
+describeRotation(() => here)
 describeTraining(() => here)
 describeSilence(() => here)

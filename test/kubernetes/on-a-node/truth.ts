@@ -94,6 +94,37 @@ export function describeEnds(here: () => Here): void {
   })
 }
 
+/** A kubelet keeps the end of a log only, and says nothing of what it dropped. */
+export function describeRotation(here: () => Here): void {
+  test('a log that is rotated stays in order, and says where some of it may be missing', async (t) => {
+    const site = await aSite(t, here())
+    const last = 1_120_000
+    const burst = `at=1000000; while [ $at -lt ${last} ]; do seq $((at + 1)) $((at + 2000)); at=$((at + 2000)); sleep 0.15; done`
+    const order = await site.launched([`${burst}; sleep 1000`])
+    let text = ''
+    const read = async (from: number, provider = site.provider) =>
+      valueOf(await provider.logs(handleOf(order), { rank: 0, from, most: 65_536 }, asLongAsItTakes))
+    await here().plane.waitFor('all of it was read', async () => {
+      const { from, bytes, end } = await read(text.length)
+      assert.deepEqual([from, end], [text.length, false])
+      text += Buffer.from(bytes).toString()
+      assert.ok(text.endsWith(`\n${last}\n`))
+    })
+    const lines = text.trim().split('\n')
+    const isWhole = (line = '') => /^1\d{6}$/.test(line)
+    const numbers = lines.filter(isWhole).map(Number)
+    assert.ok(text.includes('\n[the log was rotated: '), 'it was not rotated')
+    assert.deepEqual([numbers[0], numbers.at(-1)], [1_000_001, last])
+    // Only where it says so is anything missing, or a line not whole.
+    for (const [index, line] of lines.entries())
+      if (isWhole(line) && isWhole(lines[index - 1])) assert.equal(Number(line), Number(lines[index - 1]) + 1)
+    assert.deepEqual(numbers, numbers.toSorted(), 'something came again')
+    const again = Buffer.from((await read(text.length, await site.reopen())).bytes).toString()
+    assert.match(again, /^\n\[the log was rotated: here output may be missing, or come again\]\n\d{7}\n/)
+    await site.gone(order)
+  })
+}
+
 /** A kubelet that is away tells nothing of what goes on. */
 export function describeSilence(here: () => Here): void {
   const beat = 'echo started >>$ISOBAR_CHECKPOINT_DIR/starts; sleep 1000'
