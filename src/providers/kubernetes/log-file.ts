@@ -16,6 +16,7 @@ type LogFile = {
 export type LogFiles = Map<string, LogFile>
 
 const mostFiles = 10_000
+const mostTries = 5
 
 /** Where a kubelet has begun a new file nobody knows what the old one held at its end. */
 const rotated = '\n[the log was rotated: here output may be missing, or come again]\n'
@@ -33,7 +34,7 @@ export async function readFrom(
   const { client, path, name, marker, part, files } = log
   const { from, most } = part
   const unseen = { first: '', start: 0, lead: '', skip: marker.length, told: 0 }
-  for (;;) {
+  for (let tries = 0; tries < mostTries; tries++) {
     const file = files.get(name) ?? unseen
     const { start, lead, skip } = file
     const at = Math.max(from, start) - start
@@ -46,15 +47,24 @@ export async function readFrom(
     const [first = ''] = head.bytes.toString().split(' ', 1)
     if (first === '') return { ok: true, chunk: { from, bytes: new Uint8Array() }, isWhole: true }
     const isFirst = read.bytes.subarray(0, marker.length).toString() === marker
-    if (first === file.first && isFirst === skip > 0) {
-      const told = Buffer.concat([Buffer.from(lead), read.bytes.subarray(skip)])
+    const told = Buffer.concat([Buffer.from(lead), read.bytes.subarray(skip)])
+    if (first === file.first && !isFirst && from > start + told.length) {
+      // Who asks for that was told more, before we lost all memory of it.
+      remember(files, name, { ...file, start: from, told: from })
+    } else if (first === file.first && isFirst === skip > 0) {
       const bytes = told.subarray(at, at + most)
       file.told = Math.max(file.told, start + at + bytes.length)
       return { ok: true, chunk: { from: start + at, bytes }, isWhole: told.length <= at + most }
+    } else {
+      const after = Math.max(from, file.told)
+      remember(
+        files,
+        name,
+        isFirst ? { ...unseen, first } : { first, start: after, lead: rotated, skip: 0, told: after },
+      )
     }
-    const after = Math.max(from, file.told)
-    remember(files, name, isFirst ? { ...unseen, first } : { first, start: after, lead: rotated, skip: 0, told: after })
   }
+  return { ok: true, chunk: { from, bytes: new Uint8Array() }, isWhole: false } // rotated at each look: ask again
 }
 
 function remember(files: LogFiles, name: string, file: LogFile): void {

@@ -94,6 +94,8 @@ export function describeEnds(here: () => Here): void {
   })
 }
 
+const isWhole = (line = ''): boolean => /^1\d{6}$/.test(line)
+
 /** A kubelet keeps the end of a log only, and says nothing of what it dropped. */
 export function describeRotation(here: () => Here): void {
   test('a log that is rotated stays in order, and says where some of it may be missing', async (t) => {
@@ -111,7 +113,6 @@ export function describeRotation(here: () => Here): void {
       assert.ok(text.endsWith(`\n${last}\n`))
     })
     const lines = text.trim().split('\n')
-    const isWhole = (line = '') => /^1\d{6}$/.test(line)
     const numbers = lines.filter(isWhole).map(Number)
     assert.ok(text.includes('\n[the log was rotated: '), 'it was not rotated')
     assert.deepEqual([numbers[0], numbers.at(-1)], [1_000_001, last])
