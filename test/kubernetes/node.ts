@@ -6,6 +6,7 @@ import { startControlPlane } from '#rigs/kubernetes/control-plane.ts'
 import { startNode } from '#rigs/kubernetes/node.ts'
 import { openRealSite } from '#rigs/kubernetes/site.ts'
 import type { Here } from './on-a-node/here.ts'
+import { describeRest } from './on-a-node/rest.ts'
 import { describeTraining } from './on-a-node/training.ts'
 import { describeCauses, describeEnds, describeRotation, describeSilence } from './on-a-node/truth.ts'
 
@@ -34,3 +35,4 @@ describeEnds(() => here)
 describeRotation(() => here)
 describeTraining(() => here)
 describeSilence(() => here)
+describeRest(() => here)

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, Socket } from 'node:net'
+import { createServer, type Server, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -221,20 +221,25 @@ function removeWithUs(folder: string): void {
   if (child.stdin instanceof Socket) child.stdin.unref()
 }
 
-/** Ports that were free a moment ago, one for each name. */
+/**
+ * Ports that were free a moment ago, one for each name. They are none of those that the system gives to connections: an
+ * API server makes hundreds of these before the last component starts.
+ */
 export async function freePorts<Name extends string>(names: readonly Name[]): Promise<Record<Name, number>> {
-  const servers = await Promise.all(
-    names.map(async (name) => {
-      const server = createServer().listen(0, '127.0.0.1')
-      await once(server, 'listening')
-      return { name, server }
-    }),
-  )
-  const ports = servers.map(({ name, server }) => {
-    const address = server.address()
-    if (address === null || typeof address === 'string') throw new Error('no port is free')
-    return [name, address.port] as const
-  })
+  const servers = await Promise.all(names.map(async (name) => ({ name, ...(await listenSomewhere()) })))
   await Promise.all(servers.map(({ server }) => new Promise((resolve) => server.close(resolve))))
-  return Object.fromEntries(ports) as Record<Name, number> // a port for each name
+  return Object.fromEntries(servers.map(({ name, port }) => [name, port])) as Record<Name, number> // one for each
+}
+
+async function listenSomewhere(): Promise<{ server: Server; port: number }> {
+  for (let tries = 0; tries < 1000; tries++) {
+    const port = randomInt(20_000, 32_000)
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (isFree) return { server, port }
+  }
+  throw new Error('no port from 20000 to 32000 is free')
 }

@@ -18,6 +18,9 @@ const run = promisify(execFile)
 export const nodeName = 'localhost'
 
 export type RealNode = {
+  /** What its bridge and its cgroups are called, and where its files are. */
+  id: string
+  folder: string
   /** Where pods reach this machine, and the name server of their cluster. */
   address: string
   /** A folder of it for volumes. */
@@ -85,26 +88,28 @@ export async function startNode(plane: ControlPlane): Promise<RealNode> {
   }
 }
 
-type Place = { folder: string; address: string }
+type Place = { folder: string; address: string; bridge: string }
 
 class Node implements RealNode {
+  readonly id: string
+  readonly folder: string
   readonly address: string
   readonly checkpoints: string
   readonly #plane: ControlPlane
   readonly #machine: Guarded
-  readonly #folder: string
   readonly #running = new Map<string, Guarded>()
 
-  constructor(plane: ControlPlane, machine: Guarded, { folder, address }: Place) {
+  constructor(plane: ControlPlane, machine: Guarded, { folder, address, bridge }: Place) {
+    this.id = bridge
     this.#plane = plane
     this.#machine = machine
-    this.#folder = folder
+    this.folder = folder
     this.checkpoints = join(folder, 'checkpoints')
     this.address = address
   }
 
   async start(): Promise<void> {
-    const images = join(this.#folder, 'images')
+    const images = join(this.folder, 'images')
     mkdirSync(images)
     const [archive] = await Promise.all([writeImages(images), this.#startContainerd(), this.#startDns()])
     await this.#containerd('images', 'import', archive)
@@ -113,10 +118,10 @@ class Node implements RealNode {
 
   async startKubelet(): Promise<void> {
     const argv = [
-      `--config=${join(this.#folder, 'kubelet.yaml')}`,
+      `--config=${join(this.folder, 'kubelet.yaml')}`,
       `--kubeconfig=${join(this.#plane.folder, 'node.kubeconfig')}`,
-      `--root-dir=${join(this.#folder, 'kubelet')}`,
-      `--cert-dir=${join(this.#folder, 'certificates')}`,
+      `--root-dir=${join(this.folder, 'kubelet')}`,
+      `--cert-dir=${join(this.folder, 'certificates')}`,
       `--hostname-override=${nodeName}`,
       `--node-ip=${this.address}`,
     ]
@@ -154,8 +159,8 @@ class Node implements RealNode {
   }
 
   async #startContainerd(): Promise<void> {
-    await this.#plane.waitFor('the namespaces of the node', async () => readFileSync(join(this.#folder, 'is-up')))
-    await this.#run('containerd', ['containerd', '--config', join(this.#folder, 'containerd.toml')])
+    await this.#plane.waitFor('the namespaces of the node', async () => readFileSync(join(this.folder, 'is-up')))
+    await this.#run('containerd', ['containerd', '--config', join(this.folder, 'containerd.toml')])
     await this.#plane.waitFor('containerd', async () => {
       this.#assertRuns('containerd')
       await this.#containerd('version')
@@ -164,12 +169,12 @@ class Node implements RealNode {
 
   async #startDns(): Promise<void> {
     const kubeconfig = join(this.#plane.folder, 'dns.kubeconfig')
-    const file = join(this.#folder, 'Corefile')
+    const file = join(this.folder, 'Corefile')
     writeFileSync(
       file,
       `.:53 {\n bind ${this.address}\n errors\n kubernetes cluster.local {\n  kubeconfig ${kubeconfig}\n }\n}\n`,
     )
-    this.#running.set('dns', await startGuarded([await dnsBinary(), '-conf', file], join(this.#folder, 'dns.log')))
+    this.#running.set('dns', await startGuarded([await dnsBinary(), '-conf', file], join(this.folder, 'dns.log')))
   }
 
   /** In the namespaces of the node. */
@@ -186,7 +191,7 @@ class Node implements RealNode {
       '--',
       ...command,
     ]
-    this.#running.set(name, await startGuarded(enter, join(this.#folder, `${name}.log`)))
+    this.#running.set(name, await startGuarded(enter, join(this.folder, `${name}.log`)))
   }
 
   #assertRuns(name: string): void {
@@ -194,7 +199,7 @@ class Node implements RealNode {
     if (!existsSync(`/proc/${pid}`)) throw new Error(`${name} has ended: ${this.#logOf(name)}`)
   }
 
-  #logOf = (name: string): string => readFileSync(join(this.#folder, `${name}.log`), 'utf8').slice(-2000)
+  #logOf = (name: string): string => readFileSync(join(this.folder, `${name}.log`), 'utf8').slice(-2000)
 
   /** Containers of ranks that a filter of containerd finds. */
   async #containers(filter: string): Promise<string[]> {
@@ -203,7 +208,7 @@ class Node implements RealNode {
   }
 
   async #containerd(...argv: string[]): Promise<string> {
-    const where = ['--address', socketOf(this.#folder), '--connect-timeout', '2s', '--namespace', 'k8s.io']
+    const where = ['--address', socketOf(this.folder), '--connect-timeout', '2s', '--namespace', 'k8s.io']
     return (await run('ctr', [...where, ...argv], { env, timeout: 60_000 })).stdout
   }
 }
