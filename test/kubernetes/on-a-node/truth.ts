@@ -102,7 +102,7 @@ export function describeRotation(here: () => Here): void {
     const site = await aSite(t, here())
     const last = 1_120_000
     const burst = `at=1000000; while [ $at -lt ${last} ]; do seq $((at + 1)) $((at + 2000)); at=$((at + 2000)); sleep 0.15; done`
-    const order = await site.launched([`${burst}; sleep 1000`])
+    const order = await site.launched([`${burst}; while :; do echo the end; sleep 0.3; done`])
     let text = ''
     const read = async (from: number, provider = site.provider) =>
       valueOf(await provider.logs(handleOf(order), { rank: 0, from, most: 65_536 }, asLongAsItTakes))
@@ -110,18 +110,23 @@ export function describeRotation(here: () => Here): void {
       const { from, bytes, end } = await read(text.length)
       assert.deepEqual([from, end], [text.length, false])
       text += Buffer.from(bytes).toString()
-      assert.ok(text.endsWith(`\n${last}\n`))
+      assert.ok(text.includes('the end'))
     })
     const lines = text.trim().split('\n')
     const numbers = lines.filter(isWhole).map(Number)
     assert.ok(text.includes('\n[the log was rotated: '), 'it was not rotated')
-    assert.deepEqual([numbers[0], numbers.at(-1)], [1_000_001, last])
+    assert.ok(numbers.length > 10_000)
     // Only where it says so is anything missing, or a line not whole.
     for (const [index, line] of lines.entries())
       if (isWhole(line) && isWhole(lines[index - 1])) assert.equal(Number(line), Number(lines[index - 1]) + 1)
     assert.deepEqual(numbers, numbers.toSorted(), 'something came again')
-    const again = Buffer.from((await read(text.length, await site.reopen())).bytes).toString()
-    assert.match(again, /^\n\[the log was rotated: here output may be missing, or come again\]\n\d{7}\n/)
+    const later = await site.reopen()
+    await here().plane.waitFor('one that has lost all memory goes on', async () =>
+      assert.match(
+        Buffer.from((await read(text.length, later)).bytes).toString(),
+        /^\n\[the log was rotated: here output may be missing, or come again\]\n/,
+      ),
+    )
     await site.gone(order)
   })
 }
