@@ -31,8 +31,12 @@ const invalid = (problems: SpecProblem[], filename: string): Problem =>
       fix,
       caret,
     })),
-    next: [`isobar validate ${isPlain(filename) ? filename : '<file>'}`],
+    next: [`isobar ${commandFor(problems)} ${isPlain(filename) ? filename : '<file>'}`],
   })
+
+/** What helps with a file of another program is another command than what helps with a spec. */
+const commandFor = (problems: SpecProblem[]): string =>
+  problems.some(({ fix }) => fix.includes('isobar import')) ? 'import' : 'validate'
 
 /** Whether a name may stand in a command as it is, and is one of a file. */
 const isPlain = (filename: string): boolean => /^[\w@%+=:,./-]+$/.test(filename)

@@ -39,11 +39,18 @@ async function submit(name: string): Promise<Captured> {
 
 const fleet = 'sites: [{ provider: local, name: here, nodes: [{ shape: small, count: 2, accelerators: 8 }] }]\n'
 
+const manifest = `apiVersion: batch/v1
+kind: Job
+metadata: { name: hello, namespace: team }
+spec: { template: { spec: { containers: [{ name: a, image: busybox, command: [echo, hello] }] } } }
+`
+
 before(async () => {
   house = await openHouse()
   writeFileSync(join(house.home, 'fleet.yaml'), fleet)
   writeFileSync(join(house.home, 'jobs.csv'), 'arrival,duration,gpus\n0,1h,4\n')
   for (const name of ['first', 'second', 'third']) writeFileSync(join(house.home, `${name}.yaml`), waiting(name))
+  writeFileSync(join(house.home, 'object.yaml'), manifest)
   writeFileSync(join(house.home, 'quick.yaml'), 'kind: job\nname: quick\nrun: echo hello\n')
   for (const name of ['first', 'second']) {
     const { code, stdout, stderr } = await submit(name)
@@ -77,6 +84,7 @@ const reads: [string[], { parse(value: unknown): unknown } | undefined][] = [
   [['validate', 'first.yaml', 'second.yaml'], undefined],
   [['plan', 'first.yaml'], PlanView],
   [['simulate', 'fleet.yaml', 'jobs.csv'], undefined],
+  [['import', 'object.yaml'], undefined],
 ]
 
 test('stdout is data and nothing else, in every format of every command that reads', async () => {
@@ -97,15 +105,8 @@ test('stdout is data and nothing else, in every format of every command that rea
 
 test('every command that gives data is held to that', () => {
   const changing = [
-    'run',
-    'apply',
-    'stop',
-    'hold',
-    'release',
-    'priority',
-    'wait',
+    ...'run apply stop hold release priority wait init'.split(' '),
     'projects set',
-    'init',
     'secret set',
     'secret rm',
   ]

@@ -18,7 +18,7 @@ test('these are the commands; taking one away or renaming it breaks scripts', ()
   assert.deepEqual(
     names,
     [
-      ['run', 'plan', 'apply', 'validate', 'init'],
+      ['run', 'plan', 'apply', 'validate', 'init', 'import'],
       ['ps', 'describe', 'logs', 'why', 'wait', 'events', 'simulate'],
       ['stop', 'hold', 'release', 'priority'],
       ['cost', 'offers', 'sites', 'projects list', 'projects show', 'projects set'],

@@ -84,4 +84,31 @@ export const run: readonly CommandSpec[] = [
     data: true,
     action: async () => (await import('#cli/commands/init.ts')).init,
   },
+  {
+    name: 'import',
+    arguments: '<file>',
+    group: 'Run',
+    summary: 'make a spec of a manifest of Kubernetes, a script of sbatch or a task of SkyPilot',
+    details:
+      'Reads Job, JobSet, PyTorchJob, RayJob, Deployment and LeaderWorkerSet, or a batch script of Slurm, or a task of SkyPilot; - is ' +
+      'standard input. Writes the spec to stdout, and to stderr what it does not say as its source did: where that stands, why, ' +
+      'and what to do instead. Nothing is left out silently. Asks no server.',
+    options: [
+      { flags: '-f, --file <path>', description: 'write the spec there, and not to stdout' },
+      { flags: '--strict', description: 'end with 2, and write nothing, where anything is left out' },
+      {
+        flags: '--entrypoint <command>',
+        description: 'what starts an image, for a container that names no command of its own',
+      },
+    ],
+    examples: [
+      'isobar import job.yaml > spec.yaml',
+      'isobar import train.sbatch -f train.yaml && isobar plan train.yaml',
+      'isobar import chat.yaml --entrypoint "vllm serve" --strict',
+      'kubectl get job train -o yaml | isobar import - -o json',
+    ],
+    next: 'isobar plan <file>',
+    data: true,
+    action: async () => (await import('#cli/commands/import.ts')).importFile,
+  },
 ]

@@ -34,6 +34,26 @@ function onlyProblem(text: string): string {
   return `${problem.line}:${problem.column} ${problem.path} | ${problem.message} | ${problem.fix}`
 }
 
+const problemOf = (text: string) => {
+  const read = readSpecs(text, 'file.yaml')
+  assert.ok('problems' in read)
+  assert.equal(read.problems.length, 1)
+  return read.problems[0]
+}
+
+test('a file of another program is told as such, with what makes a spec of it', () => {
+  const object = problemOf('apiVersion: batch/v1\nkind: Job\nmetadata: { name: a }\n')
+  assert.deepEqual(
+    [object?.line, object?.path, object?.message],
+    [1, 'apiVersion', 'this is an object of Kubernetes, a Job'],
+  )
+  const script = problemOf('#!/bin/bash\n#SBATCH -N 2\nsrun true\n')
+  assert.equal(script?.message, 'this is a script for sbatch, and not a spec')
+  const task = problemOf('num_nodes: 2\nrun: train\n')
+  assert.equal(task?.message, 'this looks like a task of SkyPilot')
+  for (const problem of [object, script, task]) assert.match(problem?.fix ?? '', /isobar import FILE$/)
+})
+
 test('all examples are read without problems', () => {
   const files = globSync('{*,train/*}.yaml', { cwd: examples }) // what is in simulate/ are no specs
   assert.ok(files.length >= 3, files.join())

@@ -44,6 +44,10 @@ function simpleSpecs(text: string): ReadSpec[] | null {
 }
 
 function parseSpecs(text: string, filename: string): { specs: ReadSpec[] } | { problems: SpecProblem[] } {
+  if (text.startsWith('#!') && /^#SBATCH\b/m.test(text)) {
+    const message = 'this is a script for sbatch, and not a spec'
+    return { problems: [createSource(filename, text).problem(0, { message, fix: importing })] }
+  }
   const read = readWritten<Spec>(
     { text, filename, noun: 'spec', hint: 'let `isobar init` write an example' },
     (value) => {
@@ -63,6 +67,10 @@ function check(kind: Kind, value: unknown): Spec | Explained[] {
   return broken.length > 0 ? broken.map((rule) => ({ ...rule, what: 'value' })) : parsed.data
 }
 
+/** What tasks of SkyPilot have and specs do not. */
+const ofSkyPilot = ['num_nodes', 'envs', 'file_mounts']
+const importing = 'make a spec of it: isobar import FILE'
+
 const say = (path: PropertyKey[], message: string, fix: string): Explained => ({ path, what: 'value', message, fix })
 
 function kindOf(value: unknown): Kind | Explained {
@@ -71,6 +79,12 @@ function kindOf(value: unknown): Kind | Explained {
     return say([], 'a spec is a mapping of fields', 'begin with `kind: job`, one field a line')
   }
   const kind = 'kind' in value ? value.kind : undefined
+  if ('apiVersion' in value) {
+    const message = `this is an object of Kubernetes${typeof kind === 'string' ? `, a ${kind.slice(0, 60)}` : ''}`
+    return say(['apiVersion'], message, importing)
+  }
+  if (kind === undefined && ofSkyPilot.some((key) => key in value))
+    return say([], 'this looks like a task of SkyPilot', importing)
   if (kind === undefined) return say([], 'kind is missing: it says what this is', choice)
   const known = kinds.find((each) => each === kind)
   if (known) return known

@@ -68,3 +68,9 @@ export function pathOf({
 
 const firstOf = (known: readonly string[], labels: Labels): string | undefined =>
   known.map((label) => labels[label]).find((value) => value !== undefined && value !== '')
+
+/** The level of a spec's topology that a label of nodes stands for; undefined for wider ones, and for others. */
+export function levelOfLabel(label: string): 'node' | 'nvlink' | 'block' | undefined {
+  if (label === 'kubernetes.io/hostname') return 'node'
+  return (['nvlink', 'block'] as const).find((_, level) => levels[level]?.includes(label))
+}

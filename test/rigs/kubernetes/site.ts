@@ -29,6 +29,8 @@ export type KubernetesRig = Rig & {
   order(changes?: Changes): CredentialedOrder
   namespace: string
   proxy: FaultProxy
+  /** All connections break; new ones come through. */
+  sever(): void
   /** From now on its account has a token that ends so many seconds from now, or has ended. */
   token(seconds: number): Promise<void>
 }
@@ -110,6 +112,10 @@ async function open(plane: ControlPlane, runner: Runner): Promise<KubernetesRig>
     // Connections that are open fall silent, and so do new ones.
     cut: () => proxy.trouble([{ kind: 'deaf' }]),
     restore: () => proxy.calm(),
+    sever() {
+      proxy.trouble([{ kind: 'refuse' }])
+      proxy.calm()
+    },
     notice: ({ token: gang }) => evict(plane, { namespace: name, token: gang }),
     hindered: () => ({ order: order({ cpuMilli: 64_000 }), kind: 'unschedulable' }),
     async close() {

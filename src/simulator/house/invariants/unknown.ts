@@ -93,11 +93,13 @@ export const verdictsHaveCauses = (): Invariant => ({
     }),
 })
 
-function causeless({ id, workload, state }: AttemptRow, seen: Seen): string[] {
+function causeless({ id, workload, state, endedAt }: AttemptRow, seen: Seen): string[] {
   const { known, gangOf, tables, lied } = seen
   const lease = known.leaseOf(id)
   const there = lease && gangOf(lease.id)
   if (!there || lied(there)) return []
+  // A copy of the order that arrived late: what the attempt ended as was another gang.
+  if (endedAt !== null && there.gang.acceptedAt > endedAt) return []
   const ranks = ranksByThemselves(there.gang, seen)
   if (ranks.length === 0) return []
   const codes = ranks.map(({ exitCode }) => exitCode)
