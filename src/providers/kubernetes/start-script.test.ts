@@ -8,7 +8,7 @@ import { test } from 'node:test'
 
 import type { Program } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
-import { filesOf, folders, quoted } from './start-script.ts'
+import { filesOf, folders, markerOf, quoted } from './start-script.ts'
 
 const program = (run: string, more: Partial<Program> = {}): Program => ({
   environment: {},
@@ -58,7 +58,7 @@ async function withRank(
     })
     let said = ''
     child.stdout.on('data', (part: Buffer) => (said += String(part)))
-    await body({ child, said: () => said, over: once(child, 'close') }, folder)
+    await body({ child, said: () => said.replace(markerOf('l-1', rank), ''), over: once(child, 'close') }, folder)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -88,7 +88,7 @@ wait`),
       ],
     },
     async ({ child, said, over }) => {
-      await once(child.stdout ?? assert.fail(), 'data')
+      while (said() !== 'up\n') await once(child.stdout ?? assert.fail(), 'data')
       child.kill('SIGTERM')
       assert.deepEqual([await over, said()], [[9, null], 'up\nchild saved\nsaved\n'])
     },

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, Socket } from 'node:net'
+import { createServer, type Server, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -11,6 +11,7 @@ import { Agent, request } from 'undici'
 
 import { planeBinary } from './binary.ts'
 import { type Component, components, flagsOf, type Ports } from './flags.ts'
+import { type Guarded, startGuarded } from './guarded.ts'
 
 export type ControlPlane = {
   /** Where its state, its logs and the kubeconfig of its administrator are. */
@@ -20,7 +21,7 @@ export type ControlPlane = {
   /** Asks the API server as its administrator. Throws when it refuses. */
   ask(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<unknown>
   /** A kubeconfig of the same cluster for somebody else, or on another way to it. */
-  kubeconfigFor(name: string, changes: { token?: string; server?: string }): string
+  kubeconfigFor(name: string, changes: Access): string
   /** Tries again and again until it does not throw. */
   waitFor(what: string, attempt: () => Promise<unknown>): Promise<void>
   signal(component: Component, signal: NodeJS.Signals): void
@@ -29,7 +30,8 @@ export type ControlPlane = {
   stop(): Promise<void>
 }
 
-type Process = { pid: number; over: Promise<unknown>; end(): void }
+/** Another credential or another way than its administrator's. */
+type Access = { token?: string; tokenFile?: string; server?: string }
 
 /**
  * A real Kubernetes control plane on loopback, with state, ports and keys of its own, and nodes that KWOK plays
@@ -39,7 +41,7 @@ export async function startControlPlane(tell?: (line: string) => void): Promise<
   const binary = await planeBinary(tell)
   const folder = mkdtempSync(join(tmpdir(), 'isobar-kubernetes-'))
   removeWithUs(folder)
-  const plane = new Plane(binary, folder, await freePorts())
+  const plane = new Plane(binary, folder, await freePorts([...components, 'peer']))
   try {
     for (const name of components) await plane.start(name)
     await plane.waitFor('the account that pods run as', () =>
@@ -59,7 +61,7 @@ class Plane implements ControlPlane {
   readonly #binary: string
   readonly #ports: Ports
   readonly #tokens: Record<string, string>
-  readonly #processes = new Map<Component, Process>()
+  readonly #processes = new Map<Component, Guarded>()
   #agent: Agent | undefined
 
   constructor(binary: string, folder: string, ports: Ports) {
@@ -115,7 +117,7 @@ class Plane implements ControlPlane {
 
   kubeconfigFor(
     name: string,
-    { token = this.#tokens['admin'] ?? '', server = this.#address() }: { token?: string; server?: string },
+    { token = this.#tokens['admin'] ?? '', tokenFile, server = this.#address() }: Access,
   ): string {
     const path = join(this.folder, `${name}.kubeconfig`)
     const cluster = { server, 'certificate-authority-data': Buffer.from(this.#authority()).toString('base64') }
@@ -127,7 +129,7 @@ class Plane implements ControlPlane {
         kind: 'Config',
         'current-context': 'rig',
         clusters: [{ name: 'rig', cluster }],
-        users: [{ name, user: { token } }],
+        users: [{ name, user: tokenFile === undefined ? { token } : { tokenFile } }],
         contexts: [{ name: 'rig', context: { cluster: 'rig', user: name } }],
       }),
       { mode: 0o600 },
@@ -203,6 +205,8 @@ function writeKeys(folder: string): Record<string, string> {
     ['scheduler', 'system:kube-scheduler', ''],
     ['kwok', 'kwok', 'system:masters'],
     ['stranger', 'stranger', ''],
+    ['node', 'system:node:localhost', 'system:nodes'],
+    ['dns', 'dns', 'system:masters'],
   ] as const
   const tokens = users.map(([name, user, groups]) => ({ name, user, groups, token: randomBytes(16).toString('hex') }))
   write('tokens.csv', tokens.map(({ token, user, groups }) => `${token},${user},${user},"${groups}"\n`).join(''))
@@ -217,44 +221,25 @@ function removeWithUs(folder: string): void {
   if (child.stdin instanceof Socket) child.stdin.unref()
 }
 
-/** Runs a program until it ends or the pipe from us breaks, which a SIGKILL of ours does as well. */
-const guard = `
-log=$1
-shift
-"$@" >>"$log" 2>&1 </dev/null &
-program=$!
-echo $program
-exec 3<&0 2>/dev/null
-{ read -r _ <&3; kill -KILL $program; } &
-reader=$!
-wait $program
-kill $reader
-`
-
-async function startGuarded(command: string[], log: string): Promise<Process> {
-  const child = spawn('sh', ['-c', guard, 'guard', log, ...command], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    detached: true,
-  })
-  const over = once(child, 'exit')
-  const [first] = await once(child.stdout, 'data')
-  return { pid: Number(String(first)), over, end: () => child.stdin.end() }
+/**
+ * Ports that were free a moment ago, one for each name. They are none of those that the system gives to connections: an
+ * API server makes hundreds of these before the last component starts.
+ */
+export async function freePorts<Name extends string>(names: readonly Name[]): Promise<Record<Name, number>> {
+  const servers = await Promise.all(names.map(async (name) => ({ name, ...(await listenSomewhere()) })))
+  await Promise.all(servers.map(({ server }) => new Promise((resolve) => server.close(resolve))))
+  return Object.fromEntries(servers.map(({ name, port }) => [name, port])) as Record<Name, number> // one for each
 }
 
-/** Ports that were free a moment ago. */
-async function freePorts(): Promise<Ports> {
-  const servers = await Promise.all(
-    [...components, 'peer' as const].map(async (name) => {
-      const server = createServer().listen(0, '127.0.0.1')
-      await once(server, 'listening')
-      return { name, server }
-    }),
-  )
-  const ports = servers.map(({ name, server }) => {
-    const address = server.address()
-    if (address === null || typeof address === 'string') throw new Error('no port is free')
-    return [name, address.port] as const
-  })
-  await Promise.all(servers.map(({ server }) => new Promise((resolve) => server.close(resolve))))
-  return Object.fromEntries(ports) as Ports // a port for each name
+async function listenSomewhere(): Promise<{ server: Server; port: number }> {
+  for (let tries = 0; tries < 1000; tries++) {
+    const port = randomInt(20_000, 32_000)
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (isFree) return { server, port }
+  }
+  throw new Error('no port from 20000 to 32000 is free')
 }
