@@ -182,12 +182,13 @@ async function lookWith(look: Look): Promise<void> {
   const now = clock.now()
   if (!(await tellReach(look, listed)) || !listed.ok) return
   const shown = listed.value.flatMap(({ token, ranks }) =>
-    ranks.map(({ rank, state, cause, leavesAt }) => ({
+    ranks.map(({ rank, state, cause, leavesAt, serving }) => ({
       lease: token,
       rank,
       state,
       ...(cause && { cause: cause.kind }),
       ...(leavesAt !== undefined && { leavesAt }),
+      ...(serving && { ready: serving.ready, address: serving.address }),
     })),
   )
   const leases = await store.sites.differing(key, shown)

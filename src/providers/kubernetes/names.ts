@@ -5,9 +5,11 @@ export const labels = {
   token: 'isobar.dev/token',
   workload: 'isobar.dev/workload',
   attempt: 'isobar.dev/attempt',
+  /** The rank of pod 0 of its Job, on both. */
+  first: 'isobar.dev/first-rank',
 } as const
 
-/** How many ranks a gang has, beside its token, on its Job. */
+/** How many ranks a gang has, on each of its Jobs. */
 export const ranksAnnotation = 'isobar.dev/ranks'
 
 /** Kubernetes' own names of the rank of a pod, and of its Job. */

@@ -52,7 +52,7 @@ async function withRank(
     for (const [name, text] of Object.entries(filesOf(order(programs.length, attempt), programs, false)))
       writeFileSync(join(folder, 'program', name), here(text))
     const child = spawn('/bin/sh', [join(folder, 'program', 'start')], {
-      env: { PATH: process.env['PATH'], JOB_COMPLETION_INDEX: String(rank) },
+      env: { PATH: process.env['PATH'], ISOBAR_FIRST_RANK: '0', JOB_COMPLETION_INDEX: String(rank) },
       stdio: ['ignore', 'pipe', 'ignore'],
       detached: true,
     })

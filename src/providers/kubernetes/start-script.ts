@@ -1,9 +1,13 @@
 import type { Program } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
+import { groupsOf } from './groups.ts'
 import { objectName } from './names.ts'
 
 /** Where the files of a gang are in each of its containers, and where its checkpoints are if the site keeps any. */
 export const folders = { program: '/isobar/program', work: '/isobar/work', checkpoints: '/isobar/checkpoints' } as const
+
+/** Tells a container the rank of pod 0 of its Job, to which its own number there is added. */
+export const firstRank = 'ISOBAR_FIRST_RANK'
 
 const masterPort = 29_500
 
@@ -41,19 +45,26 @@ const addressOf = (url: string, { controlPlanes }: CredentialedOrder): string =>
 function environmentOf(order: CredentialedOrder, program: Program, keeps: boolean): string {
   const name = objectName(order.token)
   const root = keeps ? `${folders.checkpoints}/${order.workload}` : program.checkpointRoot
-  const peers = `peers=; i=0; while [ "$i" -lt ${order.ranks.length} ]; do peers="$peers\${peers:+,}${name}-$i.${name}"; i=$((i + 1)); done`
+  const peers = groupsOf(order).map(
+    (group) =>
+      `i=0; while [ "$i" -lt ${group.ranks.length} ]; do peers="$peers\${peers:+,}${group.name}-$i.${name}"; i=$((i + 1)); done`,
+  )
   return [
-    peers,
     exported('MASTER_ADDR', `${name}-0.${name}`),
     exported('MASTER_PORT', String(masterPort)),
     exported('NNODES', String(order.ranks.length)),
-    'export NODE_RANK="$JOB_COMPLETION_INDEX"',
+    'export NODE_RANK="$1"',
+    ...program.ports.map((port) => exported(`PORT_${port}`, String(port))),
+    ...program.ports.slice(0, 1).map((port) => exported('PORT', String(port))),
     ...Object.entries(program.environment).map(([key, value]) => exported(key, value)),
     exported('ISOBAR_WORKLOAD', order.workload),
     exported('ISOBAR_ATTEMPT', String(order.attempt)),
     exported('ISOBAR_NODES', String(order.ranks.length)),
+    // After the spec's own, which may have these names.
+    'peers=',
+    ...peers,
     'export ISOBAR_NODE_ADDRESSES="$peers"',
-    'export ISOBAR_RANK="$JOB_COMPLETION_INDEX"',
+    'export ISOBAR_RANK="$1"',
     exported('ISOBAR_LEASE', order.token),
     ...(root === null ? [] : [`checkpoints=${quoted(root)}`]),
     '',
@@ -72,7 +83,8 @@ export const quoted = (text: string): string => `'${text.replaceAll("'", String.
 const startScript = (cases: string): string => `
 program=${folders.program}
 fail() { echo "this rank could not be started: $*" >&2; exit 125; }
-case "$JOB_COMPLETION_INDEX" in ${cases} esac
+set -- "$((${firstRank} + JOB_COMPLETION_INDEX))" # its rank, by a name that no environment overrides
+case "$1" in ${cases} esac
 . "$program/environment-$kind"
 cd ${folders.work} || fail "its folder is missing"
 
