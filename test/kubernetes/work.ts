@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
 import { addNodes } from '#rigs/kubernetes/cluster.ts'
+import { runContainer } from '#rigs/kubernetes/container.ts'
 import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
 import { aHouse, until } from '#rigs/kubernetes/house.ts'
 import { ask } from '#rigs/server.ts'
@@ -87,5 +91,44 @@ test('a service is reached where its pods are ready, loses one and has another, 
   await ask(house.server, `POST /v1/workloads/${(await look()).id}/stop`)
   await until('it has stopped', async () => (await look()).state === 'stopped')
   assert.deepEqual(await endpoints(), [])
+  await until('nothing is left', async () => (await house.left()).length === 0)
+})
+
+test('the tasks of an array are leased in bulk by agents in pods, and each is done', async (t) => {
+  const house = await aHouse(t, plane)
+  const results = mkdtempSync(join(tmpdir(), 'isobar-results-'))
+  t.after(() => rmSync(results, { recursive: true, force: true }))
+  const look = await house.submit(`kind: array
+name: squares
+tasks: 40
+parallelism: 12
+resources: { cpus: 0.1, memory: 16MB }
+checkpoint: { grace: 1s }
+env: { OUT: ${results} }
+run: echo $((ISOBAR_TASK_INDEX * ISOBAR_TASK_INDEX)) >"$OUT/$ISOBAR_TASK_INDEX"; echo did $ISOBAR_TASK_INDEX
+`)
+  await until('both workers have a pod', async () => {
+    const pods = await house.pods()
+    return pods.length === 2 && pods.every(({ status }) => status.phase === 'Running')
+  })
+  assert.equal((await look()).state, 'starting', 'a pod is no agent')
+  const pods = await house.pods()
+  const workers = await Promise.all(
+    pods.map(({ metadata }) => runContainer(t, plane, { namespace: house.namespace, name: metadata.name })),
+  )
+  await until('all is done', async () => (await look()).state === 'succeeded')
+  assert.deepEqual(
+    readdirSync(results)
+      .map(Number)
+      .sort((a, b) => a - b),
+    Array.from({ length: 40 }, (_, index) => index),
+  )
+  assert.equal(readFileSync(join(results, '39'), 'utf8'), '1521\n')
+  for (const { over } of workers) assert.deepEqual(await over, [0, null])
+  assert.equal(
+    workers.flatMap(({ said }) => said().match(/^did \d+$/gm) ?? []).length,
+    40,
+    'its log is that of the pod',
+  )
   await until('nothing is left', async () => (await house.left()).length === 0)
 })

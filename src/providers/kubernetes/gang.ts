@@ -1,10 +1,11 @@
 import type { Program } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Shape } from '#model/resources.ts'
+import type { AgentFiles } from '#providers/agent-files.ts'
 import { type Group, groupsOf } from './groups.ts'
-import { labels, objectName, rankContainer, ranksAnnotation } from './names.ts'
+import { folders, labels, objectName, rankContainer, ranksAnnotation } from './names.ts'
 import { servingFields } from './serving.ts'
-import { filesOf, firstRank, folders } from './start-script.ts'
+import { filesOf, firstRank } from './start-script.ts'
 
 /** What a site adds to each gang. */
 export type GangSite = {
@@ -52,7 +53,7 @@ function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Gro
       maxFailedIndexes: count,
       suspend: true,
       template: {
-        metadata: { labels: marks },
+        metadata: { labels: { ...marks, ...(program && takesTasks(program) && { [labels.agent]: 'true' }) } },
         spec: {
           restartPolicy: 'Never',
           automountServiceAccountToken: false,
@@ -95,14 +96,18 @@ function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Gro
 }
 
 /** What the containers start from; it goes with its Job. */
-export function secretOf(site: GangSite, order: Programmed, owner: Owner) {
+export function secretOf(
+  site: GangSite,
+  order: Programmed,
+  { owner, agent }: { owner: Owner; agent: AgentFiles | null },
+) {
   return {
     apiVersion: 'v1',
     kind: 'Secret',
     metadata: ownedBy(owner, site, order),
     type: 'Opaque',
     immutable: true,
-    stringData: filesOf(order, order.programs, site.checkpoints !== undefined),
+    stringData: filesOf(order, order.programs, { keeps: site.checkpoints !== undefined, agent }),
   }
 }
 
@@ -115,6 +120,9 @@ export function serviceOf(site: GangSite, order: CredentialedOrder, owner: Owner
     spec: { clusterIP: 'None', publishNotReadyAddresses: true, selector: { [labels.token]: order.token } },
   }
 }
+
+/** Whether an agent of ours takes tasks in its place. */
+export const takesTasks = ({ slots }: Program): boolean => slots > 0
 
 /** Zero would mean not to wait for the kubelet's word that it has ended. */
 export const graceSeconds = (graceMs: number): number => Math.max(1, Math.ceil(graceMs / 1000))

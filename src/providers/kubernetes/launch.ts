@@ -2,8 +2,10 @@ import type { Program } from '#model/agent-protocol.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Handle } from '#providers/provider.ts'
+import { agentFiles } from '#providers/agent-files.ts'
+import { agentEntry } from './agent-in-pod.ts'
 import type { Answer, Asking, Client } from './client.ts'
-import { type GangSite, jobsOf, secretOf, serviceOf } from './gang.ts'
+import { type GangSite, jobsOf, secretOf, serviceOf, takesTasks } from './gang.ts'
 import { isToken, labels, paths } from './names.ts'
 import { Job } from './wire.ts'
 
@@ -31,8 +33,9 @@ export async function launchGang(
   const handle = { site: order.site, token: order.token }
   const [first] = jobs
   if (!first || isReleased(first)) return succeed(handle)
+  const agent = programs.some(takesTasks) ? await agentFiles(agentEntry) : null
   for (const [path, body] of [
-    [paths.secrets(namespace), secretOf(site, programmed, first.metadata)],
+    [paths.secrets(namespace), secretOf(site, programmed, { owner: first.metadata, agent })],
     [paths.services(namespace), serviceOf(site, order, first.metadata)],
   ] as const) {
     const answer = await ask({ method: 'POST', path, body })
@@ -91,7 +94,6 @@ function checkOrder(order: CredentialedOrder, { image: ownImage }: GangSite): Ou
   if (programs.length !== ranks.length) return no('the order does not say what its ranks do')
   if (ranks.some(({ part }) => part))
     return no('it gives whole accelerators only: the device plug-ins of Kubernetes know no shares that we choose')
-  if (programs.some(({ slots }) => slots > 0)) return no('it runs no arrays')
   return succeed({ image, programs })
 }
 

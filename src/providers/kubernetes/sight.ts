@@ -72,7 +72,8 @@ export function sightPod(rank: number, pod: Pod): RankSighting {
   if (status?.phase === 'Succeeded') return { ...shown, state: 'exited', exitCode: 0 }
   const leavesAt = orNull(disruption?.lastTransitionTime)
   const now = { ...shown, exitCode: null, endedAt: null, ...(leavesAt !== null && { leavesAt }) }
-  if (!running) return { ...now, state: 'expected' }
+  // Where an agent runs, it says itself when it is up: one that cannot reach us is not.
+  if (!running || pod.metadata.labels[labels.agent] !== undefined) return { ...now, state: 'expected' }
   const serving = servingOf(pod)
   return { ...now, state: 'running', ...(serving && { serving }) }
 }

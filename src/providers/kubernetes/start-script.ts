@@ -1,24 +1,23 @@
+import { agentFiles as agentFolder } from '#model/agent-folder.ts'
 import type { Program } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
+import type { AgentFiles } from '#providers/agent-files.ts'
+import { filesOfAgent, runAgent } from './agent-in-pod.ts'
 import { groupsOf } from './groups.ts'
-import { objectName } from './names.ts'
-
-/** Where the files of a gang are in each of its containers, and where its checkpoints are if the site keeps any. */
-export const folders = { program: '/isobar/program', work: '/isobar/work', checkpoints: '/isobar/checkpoints' } as const
+import { folders, masterPort, objectName } from './names.ts'
 
 /** Tells a container the rank of pod 0 of its Job, to which its own number there is added. */
 export const firstRank = 'ISOBAR_FIRST_RANK'
 
-const masterPort = 29_500
-
 /**
  * The files that the containers of a gang start from: the same for all, with one program for each kind of rank. They are
- * a Secret, since the environment may hold some. `keeps`: whether the site has a place for checkpoints.
+ * a Secret, since the environment may hold some. `keeps`: whether the site has a place for checkpoints. `agent`: ours,
+ * for ranks that ask for tasks.
  */
 export function filesOf(
   order: CredentialedOrder,
   programs: readonly Program[],
-  keeps: boolean,
+  { keeps, agent }: { keeps: boolean; agent: AgentFiles | null },
 ): Record<string, string> {
   const kinds = new Map<string, number[]>()
   for (const [index, { rank }] of order.ranks.entries()) {
@@ -30,12 +29,12 @@ export function filesOf(
   for (const [kind, [text, ranks]] of [...kinds].entries()) {
     const program = JSON.parse(text) as Program // written above
     files[`environment-${kind}`] = environmentOf(order, program, keeps)
-    if (program.setup !== null) files[`setup-${kind}`] = program.setup
-    files[`run-${kind}`] = program.run
+    if (program.setup !== null && program.slots === 0) files[`setup-${kind}`] = program.setup
+    files[`run-${kind}`] = program.slots > 0 ? runAgent : program.run
     if (program.bundle) files[`bundle-${kind}`] = `${program.bundle.hash} ${addressOf(program.bundle.url, order)}\n`
     cases.push(`${kind === kinds.size - 1 ? '*' : ranks.join('|')}) kind=${kind} ;;`)
   }
-  return { ...files, start: startScript(cases.join(' ')) }
+  return { ...files, ...(agent && filesOfAgent(order, agent, keeps)), start: startScript(cases.join(' ')) }
 }
 
 /** Any control plane has it; the first is the one that launches. */
@@ -127,5 +126,6 @@ if [ -f "$program/setup-$kind" ]; then
   [ "$code" -eq 0 ] || exit "$code"
 fi
 step "$program/run-$kind"
+[ -f ${folders.root}/${agentFolder.taken} ] && exit 143 # an agent that was told to leave, and nothing of its own doing
 exit "$code"
 `
