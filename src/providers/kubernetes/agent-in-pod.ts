@@ -54,7 +54,7 @@ import { dirname, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 
 if (!process.features.typescript) {
-  console.error('this rank could not be started: its image has Node ' + process.version + ', and arrays need 22.18 or later')
+  console.error('this rank could not be started: its image has Node ' + process.version + ', and arrays need Node 24')
   process.exit(1)
 }
 const read = (name) => readFileSync(join(import.meta.dirname, name), 'utf8')
@@ -70,7 +70,7 @@ writeFileSync('${folders.root}/order.json', JSON.stringify(order), { mode: 0o600
 
 /** What a rank runs in whose place an agent takes tasks. The agent is not one of the processes that it looks after. */
 export const runAgent = `
-command -v node >/dev/null || { echo "this rank could not be started: its image has no Node, which the tasks of an array need (22.18 or later)" >&2; exit 125; }
+command -v node >/dev/null || { echo "this rank could not be started: its image has no Node, which the tasks of an array need: take one with Node 24" >&2; exit 125; }
 node ${folders.program}/unpack.mjs || exit 125
 unset ISOBAR_RANK NODE_RANK
 exec node --disable-warning=ExperimentalWarning ${agentFolder}/${agentEntry} ${folders.root}

@@ -11,6 +11,7 @@ const site: GangSite = {
   image: 'rig',
   checkpoints: undefined,
   serviceAccount: undefined,
+  queue: undefined,
   acceleratorResource: () => 'amd.com/gpu',
   taints: [],
 }

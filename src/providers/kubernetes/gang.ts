@@ -3,7 +3,9 @@ import type { CredentialedOrder } from '#model/order.ts'
 import type { Shape } from '#model/resources.ts'
 import type { AgentFiles } from '#providers/agent-files.ts'
 import { type Group, groupsOf } from './groups.ts'
+import { podSetAnnotations, type Queue, queueMarks } from './kueue.ts'
 import { folders, labels, objectName, rankContainer, ranksAnnotation } from './names.ts'
+import { inGroup } from './pod-groups.ts'
 import { servingFields } from './serving.ts'
 import { filesOf, firstRank } from './start-script.ts'
 
@@ -16,6 +18,9 @@ export type GangSite = {
   /** A claim for a volume that all pods can write, for checkpoints. */
   checkpoints: string | undefined
   serviceAccount: string | undefined
+  queue: Queue | undefined
+  /** Whether the scheduler knows gangs, and takes them from us. */
+  groups?: boolean
   /** What a node's accelerators are called as a resource, by the name of its shape. */
   acceleratorResource(shape: string): string
   /** Taints of the chosen nodes, as `key=value:effect`: whoever chose them knew that they are tolerated. */
@@ -44,7 +49,11 @@ function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Gro
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
-    metadata: { name: group.name, labels: marks, annotations: { [ranksAnnotation]: String(order.ranks.length) } },
+    metadata: {
+      name: group.name,
+      labels: { ...marks, ...queueMarks(site.queue) },
+      annotations: { [ranksAnnotation]: String(order.ranks.length) },
+    },
     spec: {
       completionMode: 'Indexed',
       completions: count,
@@ -53,7 +62,10 @@ function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Gro
       maxFailedIndexes: count,
       suspend: true,
       template: {
-        metadata: { labels: { ...marks, ...(program && takesTasks(program) && { [labels.agent]: 'true' }) } },
+        metadata: {
+          labels: { ...marks, ...(program && takesTasks(program) && { [labels.agent]: 'true' }) },
+          annotations: podSetAnnotations(site.queue),
+        },
         spec: {
           restartPolicy: 'Never',
           automountServiceAccountToken: false,
@@ -61,6 +73,7 @@ function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Gro
           subdomain: name,
           terminationGracePeriodSeconds: graceSeconds(order.graceMs),
           ...(site.serviceAccount !== undefined && { serviceAccountName: site.serviceAccount }),
+          ...(site.groups && inGroup(order.token)),
           ...placementOf(order, group),
           tolerations: site.taints.map(tolerationOf),
           containers: [
@@ -135,7 +148,7 @@ const marksOf = (house: string, { token, workload, attempt }: CredentialedOrder)
   [labels.attempt]: String(attempt),
 })
 
-const ownedBy = ({ name, uid }: Owner, { house }: GangSite, order: CredentialedOrder) => ({
+export const ownedBy = ({ name, uid }: Owner, { house }: GangSite, order: CredentialedOrder) => ({
   name: objectName(order.token),
   labels: marksOf(house, order),
   ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name, uid }],

@@ -5,7 +5,10 @@ import type { Handle } from '#providers/provider.ts'
 import { agentFiles } from '#providers/agent-files.ts'
 import { agentEntry } from './agent-in-pod.ts'
 import type { Answer, Asking, Client } from './client.ts'
-import { type GangSite, jobsOf, secretOf, serviceOf, takesTasks } from './gang.ts'
+import { type GangSite, jobsOf, ownedBy, secretOf, serviceOf, takesTasks } from './gang.ts'
+import { groupsOf } from './groups.ts'
+import { findQueue, queueLabel } from './kueue.ts'
+import { mayGroup, podGroupOf, podGroupsPath } from './pod-groups.ts'
 import { isToken, labels, paths } from './names.ts'
 import { Job } from './wire.ts'
 
@@ -21,11 +24,17 @@ export async function launchGang(
   const checked = checkOrder(order, site)
   if (!checked.ok) return checked
   const { image, programs } = checked.value
+  if (site.queue) {
+    const found = await findQueue({ client, namespace: site.namespace, queue: site.queue }, signal)
+    if (!found.ok) return found
+  }
   const programmed = { ...order, programs }
   const { namespace } = site
+  // Kueue has its own way of starting gangs whole.
+  const groups = order.ranks.length > 1 && !site.queue && (await mayGroup({ client, namespace, order }, signal))
   const ask = (asking: Omit<Asking, 'signal'>) => client.ask({ ...asking, signal })
   const jobs: Job[] = []
-  for (const body of jobsOf(site, programmed, image)) {
+  for (const body of jobsOf({ ...site, groups }, programmed, image)) {
     const job = await makeJob(ask, { site, order, body })
     if (!job.ok) return job
     jobs.push(job.value)
@@ -37,12 +46,13 @@ export async function launchGang(
   for (const [path, body] of [
     [paths.secrets(namespace), secretOf(site, programmed, { owner: first.metadata, agent })],
     [paths.services(namespace), serviceOf(site, order, first.metadata)],
+    ...(groups ? [[podGroupsPath(namespace), podGroupOf(order, ownedBy(first.metadata, site, order))] as const] : []),
   ] as const) {
     const answer = await ask({ method: 'POST', path, body })
     if (!answer.ok && answer.refusal?.reason !== 'AlreadyExists') return { ok: false, fault: answer.fault }
   }
   for (const job of jobs.toReversed()) {
-    const released = isReleased(job) ? succeed(null) : await release(ask, namespace, job)
+    const released = isReleased(job) ? succeed(null) : await release(ask, site, job)
     if (!released.ok) return released
   }
   return succeed(handle)
@@ -50,7 +60,8 @@ export async function launchGang(
 
 type Ask = (asking: Omit<Asking, 'signal'>) => Promise<Answer>
 
-const isReleased = ({ spec }: Job): boolean => spec.suspend !== true
+/** Kueue may suspend it again, which is no business of a launch. */
+const isReleased = ({ metadata, spec }: Job): boolean => spec.suspend !== true || queueLabel in metadata.labels
 
 /** Makes a Job, or finds the one that was made before. */
 async function makeJob(
@@ -71,9 +82,12 @@ async function makeJob(
   return succeed(job)
 }
 
-/** Its uid keeps this from letting go another Job of that name. */
-async function release(ask: Ask, namespace: string, { metadata: { name, uid } }: Job): Promise<Outcome<null>> {
-  const body = { metadata: { uid }, spec: { suspend: false } }
+/** Where there is a queue, Kueue lets it go. Its uid keeps this from letting go another Job of that name. */
+async function release(ask: Ask, { namespace, queue }: GangSite, { metadata }: Job): Promise<Outcome<null>> {
+  const { name, uid } = metadata
+  const body = queue
+    ? { metadata: { uid, labels: { [queueLabel]: queue.name } } }
+    : { metadata: { uid }, spec: { suspend: false } }
   const released = await ask({ method: 'PATCH', path: paths.jobs(namespace, name), body })
   if (released.ok) return succeed(null)
   const isGone = released.refusal?.status === 404 || released.refusal?.status === 409
@@ -85,13 +99,15 @@ async function release(ask: Ask, namespace: string, { metadata: { name, uid } }:
 type Checked = { image: string; programs: readonly Program[] }
 
 /** What this provider cannot do yet it says before it makes anything. */
-function checkOrder(order: CredentialedOrder, { image: ownImage }: GangSite): Outcome<Checked> {
+function checkOrder(order: CredentialedOrder, { image: ownImage, queue }: GangSite): Outcome<Checked> {
   const { programs = [], ranks } = order
   const image = order.image ?? ownImage
   if (!isToken(order.token)) return no('the token is no name for an object of Kubernetes')
   if (image === undefined)
     return no('it runs container images and none is named; add `image:` to the spec, or to the site in sites.yaml')
   if (programs.length !== ranks.length) return no('the order does not say what its ranks do')
+  if (queue && groupsOf(order).length > 1)
+    return no('roles of different sizes would be several Jobs there, which Kueue admits one by one')
   if (ranks.some(({ part }) => part))
     return no('it gives whole accelerators only: the device plug-ins of Kubernetes know no shares that we choose')
   return succeed({ image, programs })

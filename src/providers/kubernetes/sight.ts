@@ -1,16 +1,29 @@
 import type { RankSighting, Sighting } from '#providers/provider.ts'
 import { causeOfPod } from './causes.ts'
+import { underQueue, type Word } from './kueue.ts'
 import { indexLabel, labels, rankContainer, ranksAnnotation } from './names.ts'
 import { servingOf } from './serving.ts'
 import type { Job, Pod } from './wire.ts'
 
-/** What became of each gang, from its Job and its pods: the pods know best, and the Job remembers those that are gone. */
-export function sightingsOf(jobs: readonly Job[], pods: readonly Pod[]): Sighting[] {
+/**
+ * What became of each gang, from its Job and its pods: the pods know best, and the Job remembers those that are gone.
+ * `words`: what Kueue has said of Jobs.
+ */
+export function sightingsOf(
+  jobs: readonly Job[],
+  pods: readonly Pod[],
+  words: ReadonlyMap<string, Word> = new Map(),
+): Sighting[] {
   const byToken = Map.groupBy(pods, ({ metadata }) => metadata.labels[labels.token] ?? '')
   const jobsOf = Map.groupBy(jobs, ({ metadata }) => metadata.labels[labels.token] ?? '')
   // Pods that outlive their Job are ours to see and to retire as well.
   const tokens = new Set([...jobsOf.keys(), ...byToken.keys()])
-  return [...tokens].map((token) => sightingOf(token, jobsOf.get(token) ?? [], byToken.get(token) ?? []))
+  return [...tokens].map((token) => {
+    const its = jobsOf.get(token) ?? []
+    const seen = sightingOf(token, its, byToken.get(token) ?? [])
+    const word = its.map(({ metadata }) => words.get(metadata.uid)).find((one) => one)
+    return { ...seen, ranks: seen.ranks.map((rank) => underQueue(rank, word)) }
+  })
 }
 
 function sightingOf(token: string, jobs: readonly Job[], pods: readonly Pod[]): Sighting {

@@ -10,7 +10,7 @@ import { addAccount, addNamespace } from './cluster.ts'
 import type { ControlPlane } from './control-plane.ts'
 
 export type Pod = {
-  metadata: { name: string; labels: Record<string, string> }
+  metadata: { name: string; labels: Record<string, string>; annotations: Record<string, string> }
   spec: { nodeName?: string; containers: { resources: { requests: Record<string, string> } }[] }
   status: { phase: string; podIP?: string }
 }
@@ -21,7 +21,7 @@ let houses = 0
 export async function aHouse(t: TestContext, plane: ControlPlane, more: object = {}) {
   const namespace = `house-${houses++}`
   await addNamespace(plane, namespace)
-  const token = await addAccount(plane, { name: 'isobar', namespace })
+  const token = await addAccount(plane, { name: 'isobar', namespace, queue: 'queue' in more, groups: plane.gangs })
   const kubeconfig = plane.kubeconfigFor(namespace, { token })
   const home = aHome(t)
   const site = {

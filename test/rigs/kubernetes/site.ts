@@ -22,7 +22,7 @@ const account = 'isobar'
 export async function openSite(plane: ControlPlane): Promise<Rig> {
   const name = `site-${randomBytes(4).toString('hex')}`
   await addNamespace(plane, name)
-  const token = await addAccount(plane, { name: account, namespace: name })
+  const token = await addAccount(plane, { name: account, namespace: name, groups: plane.gangs })
   const proxy = await openFaultProxy({ target: { host: '127.0.0.1', port: plane.port }, draw: Math.random })
   const kubeconfig = plane.kubeconfigFor(name, { token, server: `https://127.0.0.1:${proxy.port}` })
   const { sites } = KubernetesConfig.parse({ sites: [{ name, kubeconfig, namespace: name, image: 'rig' }] })
