@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { after, before, test } from 'node:test'
 
 import { addNodes } from '#rigs/kubernetes/cluster.ts'
 import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
@@ -9,37 +9,48 @@ import { playKueue } from '#rigs/kubernetes/kueue.ts'
 
 // A whole house as a guest of Kueue: a real API server checks the objects, and the test plays Kueue's controller.
 
-describe('a guest of Kueue', { skip: noDefinitions }, () => {
-  let plane: ControlPlane
+const gang = `kind: job
+name: gang
+nodes: 2
+resources: { cpus: 2, memory: 1GB }
+checkpoint: { grace: 1s }
+run: train
+`
 
-  before(async () => {
-    plane = await startControlPlane(console.error)
-    await addNodes(
-      plane,
-      [0, 1].map((at) => ({ name: `n${at}` })),
-    )
-    await define(plane, ['kueue.x-k8s.io_localqueues', 'kueue.x-k8s.io_workloads'])
+let plane: ControlPlane
+
+/** The Job of an attempt, once it stands in the queue. */
+async function jobOf(kueue: ReturnType<typeof playKueue>, attempt: number) {
+  const jobs = async () =>
+    (await kueue.queued('team')).filter(({ metadata }) => metadata.labels['isobar.dev/attempt'] === String(attempt))
+  await until(`the Job of attempt ${attempt} stands in line`, async () => (await jobs()).length === 1)
+  const [job] = await jobs()
+  return job ?? assert.fail()
+}
+
+const addQueue = (namespace: string) =>
+  plane.ask('POST', `/apis/kueue.x-k8s.io/v1beta2/namespaces/${namespace}/localqueues`, {
+    apiVersion: 'kueue.x-k8s.io/v1beta2',
+    kind: 'LocalQueue',
+    metadata: { name: 'team' },
+    spec: { clusterQueue: 'all' },
   })
-  after(() => plane.stop())
 
-  const addQueue = (namespace: string) =>
-    plane.ask('POST', `/apis/kueue.x-k8s.io/v1beta2/namespaces/${namespace}/localqueues`, {
-      apiVersion: 'kueue.x-k8s.io/v1beta2',
-      kind: 'LocalQueue',
-      metadata: { name: 'team' },
-      spec: { clusterQueue: 'all' },
-    })
+before(async () => {
+  if (noDefinitions) return
+  plane = await startControlPlane(console.error)
+  await addNodes(
+    plane,
+    [0, 1].map((at) => ({ name: `n${at}` })),
+  )
+  await define(plane, ['kueue.x-k8s.io_localqueues', 'kueue.x-k8s.io_workloads'])
+})
+after(() => plane?.stop())
 
-  /** The Job of an attempt, once it stands in the queue. */
-  async function jobOf(kueue: ReturnType<typeof playKueue>, attempt: number) {
-    const jobs = async () =>
-      (await kueue.queued('team')).filter(({ metadata }) => metadata.labels['isobar.dev/attempt'] === String(attempt))
-    await until(`the Job of attempt ${attempt} stands in line`, async () => (await jobs()).length === 1)
-    const [job] = await jobs()
-    return job ?? assert.fail()
-  }
-
-  test('a gang waits for its admission, says what Kueue says, and runs when it is let go', async (t) => {
+test(
+  'a gang waits for its admission, says what Kueue says, and runs when it is let go',
+  { skip: noDefinitions },
+  async (t) => {
     const house = await aHouse(t, plane, { queue: 'team', queuePriority: 'urgent', queueTopology: 'rack' })
     await addQueue(house.namespace)
     const kueue = playKueue(plane, house.namespace)
@@ -58,9 +69,13 @@ describe('a guest of Kueue', { skip: noDefinitions }, () => {
     await house.end('0,0')
     await until('it has succeeded', async () => (await look()).state === 'succeeded')
     await until('nothing is left', async () => (await house.left()).length === 0)
-  })
+  },
+)
 
-  test('a gang whose quota Kueue takes back is lost, not failed, and never started twice', async (t) => {
+test(
+  'a gang whose quota Kueue takes back is lost, not failed, and never started twice',
+  { skip: noDefinitions },
+  async (t) => {
     const house = await aHouse(t, plane, { queue: 'team' })
     await addQueue(house.namespace)
     const kueue = playKueue(plane, house.namespace)
@@ -83,24 +98,16 @@ describe('a guest of Kueue', { skip: noDefinitions }, () => {
     await house.end('0,0')
     await until('it has succeeded', async () => (await look()).state === 'succeeded')
     await until('nothing is left', async () => (await house.left()).length === 0)
-  })
+  },
+)
 
-  test('a queue that is not there is told, and nothing is made', async (t) => {
-    const house = await aHouse(t, plane, { queue: 'taem' })
-    const look = await house.submit(gang)
-    await until('it was refused', async () => (await look()).attemptList[0]?.state === 'refused')
-    assert.match(
-      (await look()).attemptList[0].reason,
-      /has no LocalQueue taem; correct `queue` of the site in sites.yaml/,
-    )
-    assert.deepEqual(await house.left(), [])
-  })
+test('a queue that is not there is told, and nothing is made', { skip: noDefinitions }, async (t) => {
+  const house = await aHouse(t, plane, { queue: 'taem' })
+  const look = await house.submit(gang)
+  await until('it was refused', async () => (await look()).attemptList[0]?.state === 'refused')
+  assert.match(
+    (await look()).attemptList[0].reason,
+    /has no LocalQueue taem; correct `queue` of the site in sites.yaml/,
+  )
+  assert.deepEqual(await house.left(), [])
 })
-
-const gang = `kind: job
-name: gang
-nodes: 2
-resources: { cpus: 2, memory: 1GB }
-checkpoint: { grace: 1s }
-run: train
-`

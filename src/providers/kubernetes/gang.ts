@@ -86,27 +86,27 @@ function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Gro
               ...(program && servingFields(program)),
               volumeMounts: [
                 { name: 'program', mountPath: folders.program, readOnly: true },
-                { name: 'work', mountPath: '/isobar', subPath: 'isobar' },
+                { name: 'work', mountPath: folders.root, subPath: 'isobar' },
                 { name: 'work', mountPath: folders.work, subPath: 'work' },
                 ...(site.checkpoints === undefined ? [] : [{ name: 'checkpoints', mountPath: folders.checkpoints }]),
                 { name: 'shared-memory', mountPath: '/dev/shm' },
               ],
             },
           ],
-          volumes: [
-            { name: 'program', secret: { secretName: name } },
-            { name: 'work', emptyDir: {} },
-            ...(site.checkpoints === undefined
-              ? []
-              : [{ name: 'checkpoints', persistentVolumeClaim: { claimName: site.checkpoints } }]),
-            // Kubernetes gives 64 MB, in which the workers of a data loader do not fit.
-            { name: 'shared-memory', emptyDir: { medium: 'Memory' } },
-          ],
+          volumes: volumesOf(site, name),
         },
       },
     },
   }
 }
+
+const volumesOf = ({ checkpoints }: GangSite, secretName: string) => [
+  { name: 'program', secret: { secretName } },
+  { name: 'work', emptyDir: {} },
+  ...(checkpoints === undefined ? [] : [{ name: 'checkpoints', persistentVolumeClaim: { claimName: checkpoints } }]),
+  // Kubernetes gives 64 MB, in which the workers of a data loader do not fit.
+  { name: 'shared-memory', emptyDir: { medium: 'Memory' } },
+]
 
 /** What the containers start from; it goes with its Job. */
 export function secretOf(

@@ -6,7 +6,7 @@ import { underQueue, type Word, wordsOf, Workload } from './kueue.ts'
 
 const evictedAt = Date.parse('2026-11-22T05:00:00Z')
 const lastTransitionTime = '2026-11-22T05:00:00Z'
-const condition = (type: string, status: string, reason: string, message: string) => ({
+const condition = (type: string, status: string, [reason, message]: [string, string]) => ({
   type,
   status,
   reason,
@@ -23,17 +23,17 @@ const wordOf = (status: object): Word | undefined =>
   ]).get('u-1')
 
 test('who waits for quota, or for an admission check, tells for what', () => {
-  const noQuota = { conditions: [condition('QuotaReserved', 'False', 'Pending', 'insufficient unused quota')] }
+  const noQuota = { conditions: [condition('QuotaReserved', 'False', ['Pending', 'insufficient unused quota'])] }
   assert.deepEqual(wordOf(noQuota)?.cause, { kind: 'queued', detail: 'Kueue: insufficient unused quota' })
   const unchecked = {
-    conditions: [condition('QuotaReserved', 'True', 'QuotaReserved', 'Quota reserved')],
+    conditions: [condition('QuotaReserved', 'True', ['QuotaReserved', 'Quota reserved'])],
     admissionChecks: [
       { name: 'done', state: 'Ready', message: '' },
       { name: 'dws', state: 'Pending', message: 'provisioning, ready in 2 h' },
     ],
   }
   assert.equal(wordOf(unchecked)?.cause?.detail, 'Kueue: admission check dws: provisioning, ready in 2 h')
-  assert.deepEqual(wordOf({ conditions: [condition('Admitted', 'True', 'Admitted', '')] }), {
+  assert.deepEqual(wordOf({ conditions: [condition('Admitted', 'True', ['Admitted', ''])] }), {
     cause: null,
     evictedAt: null,
   })
@@ -49,13 +49,13 @@ const reasons: [reason: string, kind: string][] = [
 ]
 for (const [reason, kind] of reasons)
   test(`quota that is taken back by reason of ${reason} is ${kind}`, () => {
-    const word = wordOf({ conditions: [condition('Evicted', 'True', reason, 'why')] })
+    const word = wordOf({ conditions: [condition('Evicted', 'True', [reason, 'why'])] })
     assert.deepEqual([word?.cause?.kind, word?.cause?.detail, word?.evictedAt], [kind, 'Kueue: why', evictedAt])
   })
 
 test('who was evicted once stays so, though Kueue lets it go again', () => {
   const again = {
-    conditions: [condition('Evicted', 'False', 'QuotaReserved', ''), condition('Admitted', 'True', 'Admitted', '')],
+    conditions: [condition('Evicted', 'False', ['QuotaReserved', '']), condition('Admitted', 'True', ['Admitted', ''])],
     schedulingStats: { evictions: [{ reason: 'Preempted', underlyingCause: '', count: 1 }] },
   }
   assert.deepEqual(wordOf(again), { cause: { kind: 'preempted', detail: 'Kueue: Preempted' }, evictedAt })

@@ -20,6 +20,8 @@ test('a manifest binds the rights to one account', () => {
   assert.deepEqual(kinds, ['ServiceAccount', 'Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding'])
 })
 
+const rulesOf = (manifest: object[]) => manifest.flatMap((one) => ('rules' in one ? one.rules : []))
+
 for (const [name, rights] of [
   ['kueue', queueRights],
   ['groups', groupRights],
@@ -29,7 +31,6 @@ for (const [name, rights] of [
     const [, shown = ''] = new RegExp(`\`\`\`yaml ${name}\n(.*?)\`\`\``, 's').exec(text) ?? []
     assert.deepEqual(parse(shown), rights)
     const account = { name: 'isobar', namespace: 'isobar' }
-    const rulesOf = (manifest: object[]) => manifest.flatMap((one) => ('rules' in one ? one.rules : []))
     const more = rulesOf(manifestOf({ ...account, queue: name === 'kueue', groups: name === 'groups' }))
     assert.equal(more.length, rulesOf(manifestOf(account)).length + rights.length)
   })

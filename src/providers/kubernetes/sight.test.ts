@@ -136,12 +136,13 @@ test('ranges of indexes are read as Kubernetes writes them', () => {
   assert.deepEqual([...numbersOf('')], [])
 })
 
+const marked = (first: number, completions: number, status: object) => {
+  const one = job(status, completions)
+  const { labels: its } = one.metadata
+  return { ...one, metadata: { ...one.metadata, labels: { ...its, [labels.first]: String(first) } } }
+}
+
 test('a rank of a second Job is counted from its first, also once its pod is gone', () => {
-  const marked = (first: number, completions: number, status: object) => {
-    const one = job(status, completions)
-    const { labels: its } = one.metadata
-    return { ...one, metadata: { ...one.metadata, labels: { ...its, [labels.first]: String(first) } } }
-  }
   const metadata = { labels: { ...marks, [indexLabel]: '1', [labels.first]: '1' } }
   const running = pod({ phase: 'Running', ...container({ running: { startedAt } }) }, 1, metadata)
   const [gang] = sightingsOf([marked(1, 2, { failedIndexes: '0' }), marked(0, 1, { completedIndexes: '0' })], [running])

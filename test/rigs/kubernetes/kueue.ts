@@ -5,11 +5,12 @@ type Job = {
   spec: { suspend?: boolean; completions: number; template: object }
 }
 
+const nameOf = (job: Job) => `job-${job.metadata.name}`
+
 /** Plays the controller of Kueue in a namespace, one step at a time, as its documentation says what it does. */
 export function playKueue(plane: ControlPlane, namespace: string) {
   const workloads = `/apis/kueue.x-k8s.io/v1beta2/namespaces/${namespace}/workloads`
   const jobs = `/apis/batch/v1/namespaces/${namespace}/jobs`
-  const nameOf = (job: Job) => `job-${job.metadata.name}`
   const say = (job: Job, conditions: Record<string, [status: 'True' | 'False', reason: string, message: string]>) =>
     plane.ask('PATCH', `${workloads}/${nameOf(job)}/status`, {
       status: {
