@@ -31,7 +31,10 @@ export async function launchGang(
   const programmed = { ...order, programs }
   const { namespace } = site
   // Kueue has its own way of starting gangs whole.
-  const groups = order.ranks.length > 1 && !site.queue && (await mayGroup({ client, namespace, order }, signal))
+  const grouped =
+    order.ranks.length > 1 && !site.queue ? await mayGroup({ client, namespace, order }, signal) : succeed(false)
+  if (!grouped.ok) return grouped
+  const groups = grouped.value
   const ask = (asking: Omit<Asking, 'signal'>) => client.ask({ ...asking, signal })
   const jobs: Job[] = []
   for (const body of jobsOf({ ...site, groups }, programmed, image)) {

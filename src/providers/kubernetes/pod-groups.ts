@@ -1,3 +1,4 @@
+import { type Outcome, succeed } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Client } from './client.ts'
 import { objectName } from './names.ts'
@@ -24,8 +25,11 @@ export const inGroup = (token: string) => ({ schedulingGroup: { podGroupName: ob
 export async function mayGroup(
   { client, namespace, order }: { client: Client; namespace: string; order: CredentialedOrder },
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Outcome<boolean>> {
   const path = `${podGroupsPath(namespace)}?dryRun=All`
   const answer = await client.ask({ method: 'POST', path, body: podGroupOf(order, {}), signal })
-  return answer.ok || answer.refusal?.reason === 'AlreadyExists'
+  if (answer.ok || answer.refusal?.reason === 'AlreadyExists') return succeed(true)
+  const { kind } = answer.fault
+  // Who did not answer may have them: a gang that is made half with and half without would never start.
+  return kind === 'invalid' || kind === 'denied' ? succeed(false) : { ok: false, fault: answer.fault }
 }

@@ -23,15 +23,15 @@ test('a manifest binds the rights to one account', () => {
 const rulesOf = (manifest: object[]) => manifest.flatMap((one) => ('rules' in one ? one.rules : []))
 
 for (const [name, rights] of [
-  ['kueue', queueRights],
-  ['groups', groupRights],
+  ['As a guest of Kueue', queueRights],
+  ['Gangs of the scheduler', groupRights],
 ] as const)
-  test(`the rights for ${name} are asked for only where they are used, and stand in the documentation`, () => {
+  test(`the rights of "${name}" are asked for only where they are used, and stand in the documentation`, () => {
     const text = readFileSync(new URL('../../../docs/how-to/kubernetes.md', import.meta.url), 'utf8')
-    const [, shown = ''] = new RegExp(`\`\`\`yaml ${name}\n(.*?)\`\`\``, 's').exec(text) ?? []
+    const [, shown = ''] = new RegExp(`## ${name}\n.*?\`\`\`yaml kubernetes\n(.*?)\`\`\``, 's').exec(text) ?? []
     assert.deepEqual(parse(shown), rights)
     const account = { name: 'isobar', namespace: 'isobar' }
-    const more = rulesOf(manifestOf({ ...account, queue: name === 'kueue', groups: name === 'groups' }))
+    const more = rulesOf(manifestOf({ ...account, queue: rights === queueRights, groups: rights === groupRights }))
     assert.equal(more.length, rulesOf(manifestOf(account)).length + rights.length)
   })
 
