@@ -1,21 +1,13 @@
 import { renameSync } from 'node:fs'
 import { after } from 'node:test'
 
-import { describeProvider, type Lacks, type Program, type Rig } from '#providers/conformance.ts'
+import { describeProvider, type Lacks, type Rig } from '#providers/conformance.ts'
+import { scriptOf } from '#rigs/program-script.ts'
 import { startCluster } from '#rigs/slurm/cluster.ts'
 import { openSite, type Way } from '#rigs/slurm/site.ts'
 
 const cluster = await startCluster({ nodes: 4 })
 after(cluster.stop)
-
-/** A shell script that does what a conformance test asks of a rank. */
-function scriptOf({ prints = [], until }: Program): string {
-  const lines = prints.map((line) => `echo ${line}`)
-  if (typeof until === 'number') return [...lines, `exit ${until}`].join('\n')
-  if (until === 'told') return [...lines, 'exec sleep 1000'].join('\n')
-  if (until === 'killed') return ["trap '' TERM", ...lines, 'while :; do sleep 0.1; done'].join('\n')
-  return [...lines, `kill -${until.slice(3)} $$`].join('\n')
-}
 
 async function openRig(way: Way): Promise<Rig> {
   const { provider, name, order, script, open, close, folder } = await openSite(cluster, way)

@@ -8,6 +8,7 @@ import { type Inventory, offersOf, takeInventory } from './inventory.ts'
 import { askQueue } from './kueue.ts'
 import { type Connection, inCluster, readKubeconfig } from './kubeconfig.ts'
 import { launchGang } from './launch.ts'
+import type { LogFiles } from './log-file.ts'
 import { readLog } from './logs.ts'
 import { isToken, ours, paths } from './names.ts'
 import { acceleratorResourceOf } from './nodes.ts'
@@ -39,6 +40,7 @@ type Here = {
  */
 export function createKubernetes(options: KubernetesOptions): Provider & { close(): Promise<void> } {
   const { sites, house, clientOf = createClient } = options
+  const files: LogFiles = new Map()
   const open = new Map(
     sites.map(
       (declared) => [declared.name, { declared, client: clientOf(() => connect(declared)), known: {} }] as const,
@@ -80,7 +82,7 @@ export function createKubernetes(options: KubernetesOptions): Provider & { close
     logs: (handle, part, signal) =>
       ask(handle, signal, {
         otherwise: { from: part.from, bytes: new Uint8Array(), end: true },
-        question: (here) => readLog({ ...here, token: handle.token, part }, signal),
+        question: (here) => readLog({ ...here, token: handle.token, part, files }, signal),
       }),
     abilities: {
       runsRanks: true,

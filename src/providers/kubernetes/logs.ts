@@ -2,19 +2,28 @@ import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { LogChunk, LogPart } from '#providers/provider.ts'
 import type { Client } from './client.ts'
 import type { Refusal } from './faults.ts'
+import { type LogFiles, readFrom } from './log-file.ts'
 import { indexLabel, labels, ours, paths, rankContainer } from './names.ts'
 import { firstOf, sightPod } from './sight.ts'
+import { markerOf } from './start-script.ts'
 import { Job, listOf, Pod } from './wire.ts'
 
-type Reading = { client: Client; house: string; namespace: string; token: string; part: LogPart }
+type Reading = {
+  client: Client
+  house: string
+  namespace: string
+  token: string
+  part: LogPart
+  files: LogFiles
+}
 
 /**
- * Output of a rank. The kubelet counts no bytes from the start, so what was read before is read again and dropped; it keeps
- * some 10 MiB of a log, from the start of the file that it writes to now.
+ * Output of a rank. A kubelet counts no bytes from the start, so what was read before is read again and dropped; and it
+ * gives only the file that it writes to now, which it begins anew after some 10 MiB (`log-file.ts`).
  */
 export async function readLog(reading: Reading, signal: AbortSignal): Promise<Outcome<LogChunk>> {
-  const { client, house, namespace, token, part } = reading
-  const { rank, from, most } = part
+  const { client, house, namespace, token, part, files } = reading
+  const { rank, from } = part
   const none = (end: boolean) => succeed({ from, bytes: new Uint8Array(), end })
   const first = await findPod(reading, { index: rank, first: 0 }, signal)
   if (!first.ok) return first
@@ -34,17 +43,16 @@ export async function readLog(reading: Reading, signal: AbortSignal): Promise<Ou
   }
   // Asked before reading: what a rank wrote is in its log before it is shown as ended.
   const { state } = sightPod(rank, pod)
-  const path = `${paths.pods(namespace, pod.metadata.name)}/log?container=${rankContainer}&limitBytes=${from + most + 1}`
-  const read = await client.read({ path, signal, most: from + most + 1 })
-  if (!read.ok) {
-    // It has not started, or its node has forgotten it.
-    if (read.refusal?.status === 400 || read.refusal?.status === 404)
-      return none(state === 'exited' || state === 'lost')
-    return isOfNode(read.refusal) ? fail('conflict', 'later', `the node of rank ${rank} does not give its log`) : read
-  }
-  const bytes = read.bytes.subarray(from, from + most)
-  const isWhole = read.bytes.length <= from + most
-  return succeed({ from, bytes, end: isWhole && (state === 'exited' || state === 'lost') })
+  const hasEnded = state === 'exited' || state === 'lost'
+  const path = `${paths.pods(namespace, pod.metadata.name)}/log?container=${rankContainer}`
+  const read = await readFrom(
+    { client, path, name: pod.metadata.uid, marker: markerOf(token, rank), part, files },
+    signal,
+  )
+  if (read.ok) return succeed({ ...read.chunk, end: read.isWhole && hasEnded })
+  // It has not started, or its node has forgotten it.
+  if (read.refusal?.status === 400 || read.refusal?.status === 404) return none(hasEnded)
+  return isOfNode(read.refusal) ? fail('conflict', 'later', `the node of rank ${rank} does not give its log`) : read
 }
 
 /** The pod of a rank, by the number that it has in its Job. */

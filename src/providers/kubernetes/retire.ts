@@ -37,11 +37,17 @@ export async function retireGang(
   return removeRest(client, { namespace, token, signal })
 }
 
-/** They go with their Job by themselves, a moment later or, where the collector of garbage is away, much later. */
+/**
+ * They go with their Job by themselves, a moment later or, where the collector of garbage is away, much later. Where a Job
+ * of that name is there and is none of ours, what is named like it is not ours either.
+ */
 async function removeRest(
   client: Client,
   { namespace, token, signal }: { namespace: string; token: string; signal: AbortSignal },
 ): Promise<Outcome<'gone'>> {
+  const found = await client.ask({ path: paths.jobs(namespace, objectName(token)), signal })
+  if (found.ok) return succeed('gone')
+  if (!isAbsent(found)) return { ok: false, fault: found.fault }
   for (const kind of [paths.secrets, paths.services]) {
     const removed = await client.ask({ method: 'DELETE', path: kind(namespace, objectName(token)), signal })
     if (!removed.ok && !isAbsent(removed)) return { ok: false, fault: removed.fault }

@@ -57,7 +57,20 @@ test('the exit of a program is its own code', () => {
 test('an exit that the cluster brought about is a loss, but for a program that had ended well', () => {
   assert.deepEqual(seen({ phase: 'Failed', ...ended(143), ...disrupted('PreemptionByScheduler') }), ['lost', null])
   assert.deepEqual(seen({ phase: 'Failed', reason: 'Evicted' }), ['lost', null])
+  assert.deepEqual(seen({ phase: 'Failed', reason: 'Evicted', ...ended(143) }), ['lost', null])
   assert.deepEqual(seen({ phase: 'Succeeded', ...ended(0), ...disrupted('EvictionByEvictionAPI') }), ['exited', 0])
+})
+
+test('a pod that was deleted without its Job was deleted by somebody else: a loss, but for one that had ended well', () => {
+  const one = (status: object, owner: Job) => {
+    const [rank] =
+      sightingsOf([owner], [pod({ phase: 'Failed', ...status }, 0, { deletionTimestamp: finishedAt })])[0]?.ranks ?? []
+    return [rank?.state, rank?.exitCode, rank?.cause?.kind]
+  }
+  assert.deepEqual(one(ended(143), job()), ['lost', null, 'evicted'])
+  assert.deepEqual(one(ended(0), job())[0], 'exited')
+  const retired = { ...job(), metadata: { ...job().metadata, deletionTimestamp: finishedAt } }
+  assert.deepEqual(one(ended(143), retired), ['exited', 143, undefined])
 })
 
 test('who is told to leave still runs; who is given up with his node does not', () => {

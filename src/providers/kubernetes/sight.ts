@@ -1,3 +1,4 @@
+import { causeOf } from '#model/cause.ts'
 import type { RankSighting, Sighting } from '#providers/provider.ts'
 import { causeOfPod } from './causes.ts'
 import { underQueue, type Word } from './kueue.ts'
@@ -37,7 +38,12 @@ function sightingOf(token: string, jobs: readonly Job[], pods: readonly Pod[]): 
   const failed = ranksOf(jobs, ({ status }) => status.failedIndexes)
   const ranks = Array.from({ length: count }, (_, rank): RankSighting => {
     const pod = latest(byRank.get(rank) ?? [])
-    if (pod) return sightPod(rank, pod)
+    if (pod)
+      return sightPod(
+        rank,
+        pod,
+        jobs.find((job) => firstOf(job) === firstOf(pod)),
+      )
     if (succeeded.has(rank)) return { ...unseen(rank), state: 'exited', exitCode: 0 }
     return failed.has(rank) ? { ...unseen(rank), state: 'lost' } : unseen(rank)
   })
@@ -67,18 +73,19 @@ const latest = (pods: readonly Pod[]): Pod | undefined =>
   pods.toSorted((a, b) => time(b.metadata.creationTimestamp, 0) - time(a.metadata.creationTimestamp, 0))[0]
 
 /**
- * A rank from its pod. An exit that the cluster brought about (eviction, preemption, a node that is drained or gone) is no
- * exit of the program: such a rank is lost. Of a node that does not answer only its eviction tells; until then its ranks
- * are as they were. Who is told to leave has notice, since it was told.
+ * A rank from its pod. An exit that the cluster brought about (eviction, preemption, a node that is drained or gone, a pod
+ * that somebody deleted) is no exit of the program: such a rank is lost. Of a node that does not answer only its eviction
+ * tells; until then its ranks are as they were. Who is told to leave has notice, since it was told.
  */
-export function sightPod(rank: number, pod: Pod): RankSighting {
+export function sightPod(rank: number, pod: Pod, job?: Job): RankSighting {
   const { status } = pod
   const { running, terminated } = status?.containerStatuses?.find(({ name }) => name === rankContainer)?.state ?? {}
   const disruption = status?.conditions.find(({ type, status: is }) => type === 'DisruptionTarget' && is === 'True')
+  const isTaken = disruption !== undefined || hasPodFailed(pod) || isDeletedAlone(pod, job)
   const startedAt = orNull(terminated?.startedAt ?? running?.startedAt)
-  const cause = causeOfPod(pod)
+  const cause = causeOfPod(pod) ?? (terminated && isDeletedAlone(pod, job) ? deleted : null)
   const shown = { rank, startedAt, endedAt: orNull(terminated?.finishedAt) ?? startedAt, ...(cause && { cause }) }
-  if (terminated && isTold(terminated.reason) && (terminated.exitCode === 0 || !disruption))
+  if (terminated && isTold(terminated.reason) && (terminated.exitCode === 0 || !isTaken))
     return { ...shown, state: 'exited', exitCode: terminated.exitCode }
   const isOver = terminated != null || status?.phase === 'Failed' || disruption?.reason === 'DeletionByTaintManager'
   if (isOver) return { ...shown, state: 'lost', exitCode: null }
@@ -90,6 +97,15 @@ export function sightPod(rank: number, pod: Pod): RankSighting {
   const serving = servingOf(pod)
   return { ...now, state: 'running', ...(serving && { serving }) }
 }
+
+/** It failed as a whole, not by what its containers did: a kubelet that evicts for want of disk sets no condition. */
+const hasPodFailed = ({ status }: Pod): boolean => status?.phase === 'Failed' && (status.reason ?? '') !== ''
+
+/** We delete its Job with it. */
+const isDeletedAlone = ({ metadata }: Pod, job: Job | undefined): boolean =>
+  metadata.deletionTimestamp != null && job !== undefined && job.metadata.deletionTimestamp == null
+
+const deleted = causeOf('evicted', 'its pod was deleted', 'the audit log of the cluster may say by whom')
 
 /** A kubelet that lost sight of a container makes up an exit code of 137. */
 const isTold = (reason: string | null | undefined): boolean => reason !== 'ContainerStatusUnknown'

@@ -9,7 +9,7 @@ import { test } from 'node:test'
 import type { Program } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import { folders } from './names.ts'
-import { filesOf, quoted } from './start-script.ts'
+import { filesOf, markerOf, quoted } from './start-script.ts'
 
 const program = (run: string, more: Partial<Program> = {}): Program => ({
   environment: {},
@@ -63,7 +63,8 @@ async function withRank(
     let complained = ''
     child.stdout.on('data', (part: Buffer) => (said += String(part)))
     child.stderr.on('data', (part: Buffer) => (complained += String(part)))
-    await body({ child, said: () => said, complained: () => complained, over: once(child, 'close') }, folder)
+    const printed = () => said.replace(markerOf('l-1', rank), '')
+    await body({ child, said: printed, complained: () => complained, over: once(child, 'close') }, folder)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -93,7 +94,7 @@ wait`),
       ],
     },
     async ({ child, said, over }) => {
-      await once(child.stdout ?? assert.fail(), 'data')
+      while (said() !== 'up\n') await once(child.stdout ?? assert.fail(), 'data')
       child.kill('SIGTERM')
       assert.deepEqual([await over, said()], [[9, null], 'up\nchild saved\nsaved\n'])
     },

@@ -34,8 +34,12 @@ export function filesOf(
     if (program.bundle) files[`bundle-${kind}`] = `${program.bundle.hash} ${addressOf(program.bundle.url, order)}\n`
     cases.push(`${kind === kinds.size - 1 ? '*' : ranks.join('|')}) kind=${kind} ;;`)
   }
-  return { ...files, ...(agent && filesOfAgent(order, agent, keeps)), start: startScript(cases.join(' ')) }
+  const start = startScript(order.token, cases.join(' '))
+  return { ...files, ...(agent && filesOfAgent(order, agent, keeps)), start }
 }
+
+/** The first line of a rank's log, by which it is known that nothing of it was dropped. */
+export const markerOf = (token: string, rank: number | string): string => `isobar: rank ${rank} of ${token}\n`
 
 /** Any control plane has it; the first is the one that launches. */
 const addressOf = (url: string, { controlPlanes }: CredentialedOrder): string => new URL(url, controlPlanes[0]).href
@@ -79,10 +83,11 @@ export const quoted = (text: string): string => `'${text.replaceAll("'", String.
  * Runs in every container, by whatever POSIX shell the image has. It is process 1 there, to which alone Kubernetes sends
  * SIGTERM: it hands that on to the whole group, as an agent does, and ends with the exit code of the program.
  */
-const startScript = (cases: string): string => `
+const startScript = (token: string, cases: string): string => `
 program=${folders.program}
 fail() { echo "this rank could not be started: $*" >&2; exit 125; }
 set -- "$((${firstRank} + JOB_COMPLETION_INDEX))" # its rank, by a name that no environment overrides
+echo "${markerOf(token, '$1').trim()}"
 case "$1" in ${cases} esac
 . "$program/environment-$kind"
 cd ${folders.work} || fail "its folder is missing"

@@ -1,15 +1,10 @@
-import { execFile, spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { access, mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-
-const run = promisify(execFile)
-
-const source = join(import.meta.dirname, 'plane')
 
 export const howToGetGo =
   'there is no Go on this machine, with which the Kubernetes control plane for tests is built: https://go.dev/doc/install'
@@ -24,17 +19,23 @@ export function goHere(): string | null {
  * The program with all components of Kubernetes in it, built from `plane/` by Go's module proxy. The first time takes
  * about ten minutes of a core and 2.5 GiB of memory; it is kept in the user's cache until the source or Go changes.
  */
-export async function planeBinary(tell: (line: string) => void = () => {}): Promise<string> {
+export const planeBinary = (tell?: (line: string) => void): Promise<string> => binaryOf('plane', tell)
+
+/** CoreDNS, built from `dns/` in the same way: a minute of a core. */
+export const dnsBinary = (tell?: (line: string) => void): Promise<string> => binaryOf('dns', tell)
+
+async function binaryOf(name: string, tell: (line: string) => void = () => {}): Promise<string> {
   const go = goHere()
   if (go === null) throw new Error(howToGetGo)
-  const folder = join(cacheFolder(), await key(go))
-  const path = join(folder, 'plane')
+  const source = join(import.meta.dirname, name)
+  const folder = join(cacheFolder(), await key(source, go))
+  const path = join(folder, name)
   if (await isThere(path)) return path
   await mkdir(folder, { recursive: true })
-  tell(`building Kubernetes, once, into ${folder}: this takes minutes`)
+  tell(`building ${name}, once, into ${folder}: this takes minutes`)
   const partial = `${path}.${randomUUID()}`
   try {
-    await build(partial, join(folder, 'build.log'))
+    await build(source, { out: partial, log: join(folder, 'build.log') })
     await rename(partial, path) // whoever builds it at the same time makes the same
   } finally {
     await rm(partial, { force: true })
@@ -46,14 +47,14 @@ const cacheFolder = (): string =>
   join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'isobar', 'rigs', 'kubernetes')
 
 /** Another source or another Go makes another program. */
-async function key(go: string): Promise<string> {
+async function key(source: string, go: string): Promise<string> {
   const hash = createHash('sha256').update(go)
   for (const file of ['go.mod', 'go.sum', 'main.go']) hash.update(await readFile(join(source, file)))
   return hash.digest('hex').slice(0, 16)
 }
 
-async function build(out: string, log: string): Promise<void> {
-  const flags = ['build', '-ldflags', `-s -w ${await stamps()}`, '-o', out, '.']
+async function build(source: string, { out, log }: { out: string; log: string }): Promise<void> {
+  const flags = ['build', '-ldflags', `-s -w ${await stamps(source)}`, '-o', out, '.']
   const env = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly' }
   // It must not take the machine from the tests that run meanwhile.
   const child = spawn('nice', ['-n', '15', 'go', ...flags], { cwd: source, env, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -61,13 +62,13 @@ async function build(out: string, log: string): Promise<void> {
   child.stdout.pipe(file)
   child.stderr.pipe(file)
   const [code] = await once(child, 'exit')
-  if (code !== 0) throw new Error(`Kubernetes could not be built: ${(await readFile(log, 'utf8')).slice(-2000)}`)
+  if (code !== 0) throw new Error(`${source} could not be built: ${(await readFile(log, 'utf8')).slice(-2000)}`)
 }
 
-/** Without these it would call itself v0.0.0-master. */
-async function stamps(): Promise<string> {
-  const { stdout } = await run('go', ['list', '-m', '-f', '{{.Version}}', 'k8s.io/kubernetes'], { cwd: source })
-  const version = stdout.trim()
+/** Without these a Kubernetes would call itself v0.0.0-master. */
+async function stamps(source: string): Promise<string> {
+  const version = /^\s*k8s\.io\/kubernetes (\S+)$/m.exec(await readFile(join(source, 'go.mod'), 'utf8'))?.[1]
+  if (version === undefined) return ''
   const [major, minor] = version.slice(1).split('.')
   const values = { gitVersion: version, gitMajor: major, gitMinor: minor, gitTreeState: 'clean', gitCommit: '0' }
   return ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version']

@@ -11,6 +11,7 @@ import { Agent, request } from 'undici'
 
 import { planeBinary } from './binary.ts'
 import { type Component, components, flagsOf, type Ports } from './flags.ts'
+import { type Guarded, startGuarded } from './guarded.ts'
 
 export type ControlPlane = {
   /** Where its state, its logs and the kubeconfig of its administrator are. */
@@ -22,7 +23,7 @@ export type ControlPlane = {
   /** Asks the API server as its administrator. Throws when it refuses. */
   ask(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<unknown>
   /** A kubeconfig of the same cluster for somebody else, or on another way to it. */
-  kubeconfigFor(name: string, changes: { token?: string; server?: string }): string
+  kubeconfigFor(name: string, changes: Access): string
   /** Tries again and again until it does not throw. */
   waitFor(what: string, attempt: () => Promise<unknown>): Promise<void>
   signal(component: Component, signal: NodeJS.Signals): void
@@ -31,7 +32,8 @@ export type ControlPlane = {
   stop(): Promise<void>
 }
 
-type Process = { pid: number; over: Promise<unknown>; end(): void }
+/** Another credential or another way than its administrator's. */
+type Access = { token?: string; tokenFile?: string; server?: string }
 
 /**
  * A real Kubernetes control plane on loopback, with state, ports and keys of its own, and nodes that KWOK plays
@@ -44,7 +46,7 @@ export async function startControlPlane(
   const binary = await planeBinary(tell)
   const folder = mkdtempSync(join(tmpdir(), 'isobar-kubernetes-'))
   removeWithUs(folder)
-  const plane = new Plane(binary, folder, { ports: await freePorts(), gangs })
+  const plane = new Plane(binary, folder, { ports: await freePorts([...components, 'peer']), gangs })
   try {
     for (const name of components) await plane.start(name)
     await plane.waitFor('the account that pods run as', () =>
@@ -65,7 +67,7 @@ class Plane implements ControlPlane {
   readonly #binary: string
   readonly #ports: Ports
   readonly #tokens: Record<string, string>
-  readonly #processes = new Map<Component, Process>()
+  readonly #processes = new Map<Component, Guarded>()
   #agent: Agent | undefined
 
   constructor(binary: string, folder: string, { ports, gangs }: { ports: Ports; gangs: boolean }) {
@@ -122,7 +124,7 @@ class Plane implements ControlPlane {
 
   kubeconfigFor(
     name: string,
-    { token = this.#tokens['admin'] ?? '', server = this.#address() }: { token?: string; server?: string },
+    { token = this.#tokens['admin'] ?? '', tokenFile, server = this.#address() }: Access,
   ): string {
     const path = join(this.folder, `${name}.kubeconfig`)
     const cluster = { server, 'certificate-authority-data': Buffer.from(this.#authority()).toString('base64') }
@@ -134,7 +136,7 @@ class Plane implements ControlPlane {
         kind: 'Config',
         'current-context': 'rig',
         clusters: [{ name: 'rig', cluster }],
-        users: [{ name, user: { token } }],
+        users: [{ name, user: tokenFile === undefined ? { token } : { tokenFile } }],
         contexts: [{ name: 'rig', context: { cluster: 'rig', user: name } }],
       }),
       { mode: 0o600 },
@@ -210,6 +212,8 @@ function writeKeys(folder: string): Record<string, string> {
     ['scheduler', 'system:kube-scheduler', ''],
     ['kwok', 'kwok', 'system:masters'],
     ['stranger', 'stranger', ''],
+    ['node', 'system:node:localhost', 'system:nodes'],
+    ['dns', 'dns', 'system:masters'],
   ] as const
   const tokens = users.map(([name, user, groups]) => ({ name, user, groups, token: randomBytes(16).toString('hex') }))
   write('tokens.csv', tokens.map(({ token, user, groups }) => `${token},${user},${user},"${groups}"\n`).join(''))
@@ -224,34 +228,10 @@ function removeWithUs(folder: string): void {
   if (child.stdin instanceof Socket) child.stdin.unref()
 }
 
-/** Runs a program until it ends or the pipe from us breaks, which a SIGKILL of ours does as well. */
-const guard = `
-log=$1
-shift
-"$@" >>"$log" 2>&1 </dev/null &
-program=$!
-echo $program
-exec 3<&0 2>/dev/null
-{ read -r _ <&3; kill -KILL $program; } &
-reader=$!
-wait $program
-kill $reader
-`
-
-async function startGuarded(command: string[], log: string): Promise<Process> {
-  const child = spawn('sh', ['-c', guard, 'guard', log, ...command], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    detached: true,
-  })
-  const over = once(child, 'exit')
-  const [first] = await once(child.stdout, 'data')
-  return { pid: Number(String(first)), over, end: () => child.stdin.end() }
-}
-
-/** Ports that were free a moment ago. */
-async function freePorts(): Promise<Ports> {
+/** Ports that were free a moment ago, one for each name. */
+export async function freePorts<Name extends string>(names: readonly Name[]): Promise<Record<Name, number>> {
   const servers = await Promise.all(
-    [...components, 'peer' as const].map(async (name) => {
+    names.map(async (name) => {
       const server = createServer().listen(0, '127.0.0.1')
       await once(server, 'listening')
       return { name, server }
@@ -263,5 +243,5 @@ async function freePorts(): Promise<Ports> {
     return [name, address.port] as const
   })
   await Promise.all(servers.map(({ server }) => new Promise((resolve) => server.close(resolve))))
-  return Object.fromEntries(ports) as Ports // a port for each name
+  return Object.fromEntries(ports) as Record<Name, number> // a port for each name
 }

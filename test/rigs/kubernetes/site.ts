@@ -1,70 +1,143 @@
 import { randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 
+import type { Program as RankProgram } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
-import type { Rig } from '#providers/conformance.ts'
+import type { Program, Rig } from '#providers/conformance.ts'
 import { createClient } from '#providers/kubernetes/client.ts'
 import { KubernetesConfig } from '#providers/kubernetes/config.ts'
 import { createKubernetes } from '#providers/kubernetes/kubernetes.ts'
-import { openFaultProxy } from '#rigs/fault-proxy.ts'
-import { addAccount, addNamespace } from './cluster.ts'
+import { type FaultProxy, openFaultProxy } from '#rigs/fault-proxy.ts'
+import { scriptOf } from '#rigs/program-script.ts'
+import { addAccount, addNamespace, addVolume, tokenOf } from './cluster.ts'
 import type { ControlPlane } from './control-plane.ts'
+import { images } from './images.ts'
+import type { RealNode } from './node.ts'
 import { annotationsOf, type Played, playing } from './play.ts'
 import { evict } from './troubles.ts'
 
-type Changes = Partial<Omit<CredentialedOrder, 'ranks'>> & { ranks?: number; cpuMilli?: number }
+export type Changes = Partial<Omit<CredentialedOrder, 'ranks'>> & {
+  ranks?: number
+  cpuMilli?: number
+  memoryMiB?: number
+  diskMiB?: number
+}
+
+/** A site, and what lies between it and us. */
+export type KubernetesRig = Rig & {
+  order(changes?: Changes): CredentialedOrder
+  namespace: string
+  proxy: FaultProxy
+  /** From now on its account has a token that ends so many seconds from now, or has ended. */
+  token(seconds: number): Promise<void>
+}
+
+/** Who runs the ranks of a site: what each asks for, and how it is told what to do. */
+type Runner = {
+  image: string
+  asks: { cpuMilli: number; memoryMiB: number }
+  clientOf: typeof createClient
+  script(order: CredentialedOrder, programs: readonly Program[]): void
+  /** A folder of its node for those of all sites. */
+  checkpoints?: string
+}
 
 const account = 'isobar'
 
+/** A site whose nodes KWOK plays, and what ranks do there as well (`play.ts`). */
+export function openSite(plane: ControlPlane): Promise<KubernetesRig> {
+  const played: Played = new Map()
+  return open(plane, {
+    image: 'rig',
+    asks: { cpuMilli: 1000, memoryMiB: 256 },
+    clientOf: (connect) => playing(createClient(connect), played),
+    script: (order, programs) => void played.set(order.token, annotationsOf(programs)),
+  })
+}
+
+/**
+ * A site whose node is real (`node.ts`): ranks are scripts of a shell in real containers. Its checkpoints are in
+ * `RealNode.checkpoints`, in a folder with its name.
+ */
+export const openRealSite = (plane: ControlPlane, { checkpoints }: RealNode): Promise<KubernetesRig> =>
+  open(plane, {
+    image: images.busybox,
+    asks: { cpuMilli: 200, memoryMiB: 64 },
+    clientOf: createClient,
+    script: (order, programs) => runs(order, programs.map(scriptOf)),
+    checkpoints,
+  })
+
+/** Says what each rank of an order runs. */
+export function runs(order: CredentialedOrder, scripts: readonly string[]): void {
+  order.programs = scripts.map((run) => ({ ...idle, run }))
+}
+
 /**
  * A site on the rig's control plane: a namespace of its own, with an account that has the rights that the product asks
- * for and no others, reached through a proxy that can be cut. What ranks do is played by KWOK (`play.ts`).
+ * for and no others, reached through a proxy that can be cut.
  */
-export async function openSite(plane: ControlPlane): Promise<Rig> {
+async function open(plane: ControlPlane, runner: Runner): Promise<KubernetesRig> {
+  const { image, asks, clientOf, script, checkpoints } = runner
   const name = `site-${randomBytes(4).toString('hex')}`
   await addNamespace(plane, name)
-  const token = await addAccount(plane, { name: account, namespace: name, groups: plane.gangs })
+  const tokenFile = join(plane.folder, `${name}.token`)
+  writeFileSync(tokenFile, await addAccount(plane, { name: account, namespace: name, groups: plane.gangs }))
   const proxy = await openFaultProxy({ target: { host: '127.0.0.1', port: plane.port }, draw: Math.random })
-  const kubeconfig = plane.kubeconfigFor(name, { token, server: `https://127.0.0.1:${proxy.port}` })
-  const { sites } = KubernetesConfig.parse({ sites: [{ name, kubeconfig, namespace: name, image: 'rig' }] })
-  const played: Played = new Map()
-  const clientOf: typeof createClient = (connect) => playing(createClient(connect), played)
+  const kubeconfig = plane.kubeconfigFor(name, { tokenFile, server: `https://127.0.0.1:${proxy.port}` })
+  const claim = checkpoints === undefined ? {} : { checkpoints: 'checkpoints' }
+  if (checkpoints !== undefined) await addVolume(plane, { name, claim: 'checkpoints', path: join(checkpoints, name) })
+  const { sites } = KubernetesConfig.parse({ sites: [{ name, kubeconfig, namespace: name, image, ...claim }] })
   const opened: ReturnType<typeof createKubernetes>[] = []
   const reopen = () => {
     const one = createKubernetes({ sites, house: 'rig', clientOf })
     opened.push(one)
     return one
   }
+  const order = (changes: Changes = {}) => orderAt(name, { ...asks, ...changes })
+  const provider = reopen()
   return {
-    provider: reopen(),
+    provider,
     site: name,
-    order: (changes) => orderAt(name, changes),
-    script: (order, programs) => void played.set(order.token, annotationsOf(programs)),
+    namespace: name,
+    proxy,
+    order,
+    script,
+    token: async (seconds) =>
+      writeFileSync(tokenFile, await tokenOf(plane, { name: account, namespace: name, seconds })),
     reopen,
     // Connections that are open fall silent, and so do new ones.
     cut: () => proxy.trouble([{ kind: 'deaf' }]),
     restore: () => proxy.calm(),
     notice: ({ token: gang }) => evict(plane, { namespace: name, token: gang }),
-    hindered: () => ({ order: orderAt(name, { cpuMilli: 64_000 }), kind: 'unschedulable' }),
+    hindered: () => ({ order: order({ cpuMilli: 64_000 }), kind: 'unschedulable' }),
     async close() {
       for (const one of opened) await one.close()
       await proxy.close()
       await plane.ask('DELETE', `/api/v1/namespaces/${name}`)
+      if (checkpoints !== undefined) await plane.ask('DELETE', `/api/v1/persistentvolumes/${name}`)
     },
   }
 }
 
-function orderAt(site: string, { ranks = 1, cpuMilli = 1000, ...changes }: Changes = {}): CredentialedOrder {
+const idle: RankProgram = {
+  environment: {},
+  setup: null,
+  bundle: null,
+  checkpointRoot: null,
+  ports: [],
+  readiness: null,
+  slots: 0,
+  run: 'true',
+}
+
+function orderAt(
+  site: string,
+  { ranks = 1, cpuMilli = 1000, memoryMiB = 256, diskMiB = 100, ...changes }: Changes,
+): CredentialedOrder {
   const token = changes.token ?? `l-${randomBytes(8).toString('hex')}`
-  const shape = { name: '16cpu-64GB', accelerators: 0, acceleratorMemoryMiB: 0, cpuMilli, memoryMiB: 256, diskMiB: 100 }
-  const nothing = {
-    environment: {},
-    setup: null,
-    bundle: null,
-    checkpointRoot: null,
-    ports: [],
-    readiness: null,
-    slots: 0,
-  }
+  const shape = { name: '16cpu-64GB', accelerators: 0, acceleratorMemoryMiB: 0, cpuMilli, memoryMiB, diskMiB }
   return {
     token,
     workload: 'w-1',
@@ -72,7 +145,7 @@ function orderAt(site: string, { ranks = 1, cpuMilli = 1000, ...changes }: Chang
     site,
     tier: 'on-demand',
     ranks: Array.from({ length: ranks }, (_, rank) => ({ rank, shape })),
-    programs: Array.from({ length: ranks }, () => ({ ...nothing, run: 'true' })),
+    programs: Array.from({ length: ranks }, () => idle),
     graceMs: 1000,
     controlPlanes: ['http://127.0.0.1:1'],
     credential: `c-${token}`,
