@@ -42,7 +42,7 @@ export async function findQueue(
   const why =
     found.refusal.reason === 'NotFound'
       ? `namespace ${namespace} has no LocalQueue ${queue.name}`
-      : 'its API server does not serve kueue.x-k8s.io/v1beta2 (Kueue 0.15 or later)'
+      : 'its API server does not serve kueue.x-k8s.io/v1beta2'
   return fail('invalid', 'elsewhere', `${why}; correct \`queue\` of the site in sites.yaml, or leave it out`)
 }
 
