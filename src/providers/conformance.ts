@@ -19,6 +19,7 @@ import {
   valueOf,
 } from './conformance-looks.ts'
 import { theCauseIsTold, theNoticeStands, theTimeIsTold } from './conformance-told.ts'
+import { changesAreTold, cutsAreTold, nothingIsMissed, theForgetfulAreTold } from './conformance-watch.ts'
 import type { Provider } from './provider.ts'
 
 /**
@@ -57,7 +58,9 @@ export type Rig = {
 }
 
 /** What a rig may be unable to show, each with the reason. */
-export type Lacks = Partial<Record<'exits' | 'logs' | 'cut' | 'full' | 'notice' | 'causes' | 'retryAfter', string>>
+export type Lacks = Partial<
+  Record<'exits' | 'logs' | 'cut' | 'full' | 'notice' | 'causes' | 'retryAfter' | 'watch', string>
+>
 
 /** Registers the tests that a provider has to pass. `open` is called once a test. */
 export function describeProvider(name: string, open: () => Promise<Rig>, lacks: Lacks = {}): void {
@@ -79,6 +82,7 @@ export function describeProvider(name: string, open: () => Promise<Rig>, lacks: 
   if (!lacks.cut) describeReach(it)
   if (!lacks.full) describeCapacity(it)
   describeTold(it, lacks)
+  if (!lacks.watch) describeWatch(it, lacks)
 }
 
 type It = (sentence: string, body: (rig: Rig) => Promise<void>) => void
@@ -343,6 +347,7 @@ function* calls(
   yield ['retire', provider.retire(handleOf(order), 0, signal)]
   yield ['logs', provider.logs(handleOf(order), { rank: 0, from: 0, most: 100 }, signal)]
   if (provider.abilities.inventory) yield ['inventory', provider.abilities.inventory(order.site, signal)]
+  if (provider.abilities.watch) yield ['watch', provider.abilities.watch(order.site, null, signal)]
 }
 
 /** An order whose ranks run until they are told to end. */
@@ -353,4 +358,17 @@ function running(rig: Rig, changes?: Parameters<Rig['order']>[0]): CredentialedO
     order.ranks.map(() => ({ until: 'told' })),
   )
   return order
+}
+
+function describeWatch(it: It, { cut }: Lacks): void {
+  it('a watch ends with another mark when a gang comes, changes and goes, and with none while nothing happens', (rig) =>
+    changesAreTold(rig.provider, running(rig), rig.site))
+
+  it('what happened between a mark and the watch that waits for the next one is told at once', (rig) =>
+    nothingIsMissed(rig.provider, running(rig), rig.site))
+
+  it('to a provider that has lost all memory an old mark is no mark of now', (rig) =>
+    theForgetfulAreTold(rig.provider, rig.reopen, rig.site))
+
+  if (!cut) it('the watch of a site that does not answer any more ends with unreachable', (rig) => cutsAreTold(rig))
 }

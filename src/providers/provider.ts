@@ -46,9 +46,19 @@ export type Provider = {
 export type Abilities = {
   /** Nodes with their topology, for sites where the engine chooses nodes. */
   inventory?: (site: string, signal: AbortSignal) => Promise<Outcome<Node[]>>
+  /**
+   * Tells of changes, so that nobody lists on a timer: waits until what `list` answers may be other than it was when the
+   * mark `since` was given, and gives the mark of then, with which one waits for the next change. Without a mark it answers
+   * at once. Who takes a mark first, and lists after it, misses nothing. The same mark, after `mostQuietMs` at the latest:
+   * it knows that nothing changed. As soon as it cannot know it fails; with `never` where a site does not tell at all.
+   */
+  watch?: (site: string, since: string | null, signal: AbortSignal) => Promise<Outcome<string>>
   /** Its own engine runs the ranks, from the `programs` of an order: no agent asks and none reports. */
   runsRanks?: true
 }
+
+/** A watch that has nothing to tell says so after this, in milliseconds. */
+export const mostQuietMs = 60_000
 
 /** What one needs to speak of an order again: where, and its token. */
 export type Handle = { site: string; token: string }

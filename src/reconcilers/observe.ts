@@ -10,6 +10,7 @@ import { listeningSince, memory } from './memory.ts'
 import type { House, Reconciler } from './reconciler.ts'
 import { restAfter } from './resting.ts'
 import { sideBySide, within } from './side-by-side.ts'
+import { listenTo, type Word } from './word.ts'
 
 /** How often a site is asked what is there while leases are, and otherwise; and what it offers. */
 const everyMs = { live: 2_000, idle: 30_000, offers: 30_000, undeclared: 10_000 }
@@ -18,6 +19,8 @@ const everyMs = { live: 2_000, idle: 30_000, offers: 30_000, undeclared: 10_000 
  * silent before they count as lost, so that a loss is found no later for it.
  */
 const calm = { times: 1.5, mostMs: 6_000 }
+/** … and a site that tells of changes, and shows nothing but what is written already, so seldom: a net below its word. */
+const netMs = 60_000
 /** While all sites are ours and no lease is anywhere, a nudge tells when one is; this only renews the claims in time. */
 const idleMs = 7_000
 /** Nudged by every change of a lease, it still asks what is where no more often than this. */
@@ -50,6 +53,7 @@ type Watched = {
   /** When the store was told of it last. */
   toldAt: number
   doubts: Doubts
+  word: Word
 }
 
 const watching = memory(({ store }) => {
@@ -58,8 +62,11 @@ const watching = memory(({ store }) => {
   store.onNudge((nudge) => {
     if (nudge === 'agents') for (const watched of sites.values()) stir(watched)
   })
-  return { checkedAt: -Infinity, declareAt: -Infinity, sites }
+  return { checkedAt: -Infinity, declareAt: -Infinity, sites, news: newNews() }
 })
+
+/** A site has told of something: the next turn comes at once. */
+const newNews = () => ({ ...Promise.withResolvers<void>(), isAwaited: false })
 
 /** Something happens there: it is looked at closely. */
 function stir(watched: Watched): void {
@@ -90,17 +97,23 @@ export const observe: Reconciler = {
       clock,
     )
     const times = sites.map(({ site }) => nextLook(all.sites.get(siteKey(site)), clock.now()))
-    return { status: `looked at ${free.length} sites`, at: Math.min(...times) }
+    const { isAwaited } = all.news
+    all.news.isAwaited = true
+    const when = isAwaited ? {} : { when: all.news.promise }
+    return { status: `looked at ${free.length} sites`, at: Math.min(...times), ...when }
   },
 }
 
 /** Leases are there, or it did not answer: what its patience is counted by is whether it is asked, and does not answer. */
 const isBusy = ({ leases, reach }: Watched): boolean => leases > 0 || (reach !== '' && reach !== 'reachable')
 
+const isCalm = (watched: Watched): boolean => !isBusy(watched) || watched.liveMs >= calm.mostMs
+
 /** When there is something to do about a site; somebody else looks at one that is not watched here. */
 function nextLook(watched: Watched | undefined, now: number): number {
   if (!watched) return askAgainAt(now, claimSeconds)
-  return Math.max(watched.restUntil, isBusy(watched) ? Math.min(watched.listAt, watched.offersAt) : now + idleMs)
+  const busyAt = isBusy(watched) ? Math.min(watched.listAt, watched.offersAt) : Infinity
+  return Math.max(watched.restUntil, Math.min(busyAt, now + idleMs))
 }
 
 /**
@@ -121,6 +134,7 @@ async function leaveUndeclared(declared: Set<string>, { store, clock, holder }: 
 }
 
 type Here = { house: House; signal: AbortSignal }
+type Claimed = { site: Site; claim: Claim }
 
 async function lookAt(provider: Provider, site: Site, here: Here): Promise<void> {
   const { house } = here
@@ -130,8 +144,9 @@ async function lookAt(provider: Provider, site: Site, here: Here): Promise<void>
   if (before) before.busy = true
   try {
     const claim = await claimFor(house, `observe:${key}`, claimSeconds)
+    if (before && before.claim.epoch !== claim?.epoch) before.word.end()
     if (!claim) return void sites.delete(key)
-    const watched = before?.claim.epoch === claim.epoch ? before : await begin(site, claim, house)
+    const watched = before?.claim.epoch === claim.epoch ? before : await begin(provider, { site, claim, ...here })
     watched.busy = true
     sites.set(key, watched)
     await lookWith({ provider, site, watched, ...here })
@@ -142,9 +157,9 @@ async function lookAt(provider: Provider, site: Site, here: Here): Promise<void>
 }
 
 /** Somebody else may have looked since we last did: what we remember is void. */
-async function begin(site: Site, claim: Claim, { store, clock }: House): Promise<Watched> {
-  await store.sites.put(site, clock.now())
-  return {
+async function begin(provider: Provider, { site, claim, house, signal }: Here & Claimed): Promise<Watched> {
+  await house.store.sites.put(site, house.clock.now())
+  const watched: Watched = {
     claim,
     busy: true,
     leases: -1,
@@ -157,7 +172,17 @@ async function begin(site: Site, claim: Claim, { store, clock }: House): Promise
     reach: '',
     toldAt: -Infinity,
     doubts: noDoubts(),
+    word: listenTo(provider, site.name, { clock: house.clock, signal, news: () => hear(watched, house) }),
   }
+  return watched
+}
+
+function hear(watched: Watched, house: House): void {
+  watched.liveMs = everyMs.live
+  watched.listAt = 0
+  const all = watching(house)
+  all.news.resolve()
+  all.news = newNews()
 }
 
 type Look = Here & { provider: Provider; site: Site; watched: Watched }
@@ -177,10 +202,12 @@ async function lookWith(look: Look): Promise<void> {
     watched.leases = await store.sites.count(key)
   }
   if (clock.now() < watched.listAt) return
-  watched.listAt = clock.now() + (isBusy(watched) ? watched.liveMs : everyMs.idle)
+  const listAt = clock.now() + (isBusy(watched) ? watched.liveMs : everyMs.idle)
+  watched.listAt = listAt
   const listed = await within(callMs, { clock, signal }, (call) => provider.list(site.name, call))
   const now = clock.now()
   if (!(await tellReach(look, listed)) || !listed.ok) return
+  watched.word.listen()
   const shown = listed.value.flatMap(({ token, ranks }) =>
     ranks.map(({ rank, state, cause, leavesAt, serving }) => ({
       lease: token,
@@ -196,6 +223,8 @@ async function lookWith(look: Look): Promise<void> {
   const seen = compare(facts, watched.doubts)
   if (seen.length > 0) await store.sites.saw(seen, now)
   if (seen.length > 0 || watched.doubts.size > 0) stir(watched)
+  else if (leases.length === 0 && watched.word.tells && isCalm(watched) && watched.listAt === listAt)
+    watched.listAt = began + netMs // nothing was told meanwhile
   else watched.liveMs = Math.min(watched.liveMs * calm.times, calm.mostMs)
   watched.restUntil = clock.now() + restAfter(clock.now() - began, restTimes)
 }

@@ -38,6 +38,7 @@ async function openRig(way: Way): Promise<Rig> {
 const lacks: Lacks = {
   notice: 'Slurm tells of a preemption only when it is under way, and the rig preempts nothing yet',
   retryAfter: 'Slurm refuses no calls for a time',
+  watch: 'Slurm tells of nothing',
 }
 describeProvider('slurm by its commands', () => openRig({ conf: cluster.conf }), lacks)
 describeProvider('slurm over HTTP', () => openRig({ rest: cluster.rest }), lacks)

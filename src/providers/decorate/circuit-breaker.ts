@@ -44,6 +44,8 @@ type Options = { patience: Patience; clock: Clock; /** A fraction in [0, 1). */ 
 export function withCircuitBreaker(inner: Provider, { patience, clock, random }: Options): Provider {
   const breakerOf = perSite(closedBreaker)
   return withAround(inner, async (call, signal, make) => {
+    // Who waits for changes finds out too late whether a site is back; when its watch is cut, the next call tells why.
+    if (call.name === 'watch') return make(signal)
     const breaker = breakerOf(call.site)
     const admitted = admit(breaker, patience, clock.now())
     if (admitted === 'no')

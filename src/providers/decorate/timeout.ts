@@ -1,12 +1,12 @@
 import { Cancel } from '#kit/cancel.ts'
 import type { Clock } from '#kit/clock.ts'
 import { fail, type Outcome } from '#model/fault.ts'
-import type { Provider } from '#providers/provider.ts'
-import { withAround } from './around.ts'
+import { mostQuietMs, type Provider } from '#providers/provider.ts'
+import { type Call, withAround } from './around.ts'
 
-/** How long a call may take: a launch may make many machines, all others only ask or tell. */
-const launchMs = 60_000
+/** How long a call may take: a launch may make many machines, a watch waits for changes, all others only ask or tell. */
 const otherMs = 10_000
+const ownMs: Partial<Record<Call['name'], number>> = { launch: 60_000, watch: mostQuietMs + otherMs }
 
 /**
  * Ends each call after its time with `unreachable`, by aborting its signal, and without waiting for an adapter that
@@ -14,7 +14,7 @@ const otherMs = 10_000
  */
 export const withTimeout = (inner: Provider, clock: Clock): Provider =>
   withAround(inner, async (call, signal, make) => {
-    const mostMs = call.name === 'launch' ? launchMs : otherMs
+    const mostMs = ownMs[call.name] ?? otherMs
     const late = new AbortController()
     const answered = new Cancel()
     const giveUp = async (): Promise<Outcome<never>> => {

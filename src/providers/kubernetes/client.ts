@@ -25,12 +25,21 @@ export type Client = {
   ask(asking: Asking): Promise<Answer>
   /** The bytes of an answer that is no object, at most so many. */
   read(asking: Asking & { most: number }): Promise<{ ok: true; bytes: Buffer } | Refused>
+  /**
+   * The lines of an answer as they come, until it ends. `opened` is called as soon as the server answers, `line` with each
+   * line. A server that says nothing for `silenceMs` is not listened to any longer.
+   */
+  stream(asking: Streaming): Promise<{ ok: true } | Refused>
   close(): Promise<void>
 }
+
+export type Streaming = Asking & { silenceMs: number; opened(): void; line(text: string): void }
 
 /** An answer that is larger is cut off and so none: nothing that we ask for is. */
 const mostAnswerBytes = 256 * 1024 * 1024
 const mostRefusalBytes = 64 * 1024
+/** No object that Kubernetes keeps is larger than a few MiB. */
+const mostLineBytes = 16 * 1024 * 1024
 /** A server that was heard is not waited for longer between two of its words. */
 const mostSilenceMs = 30_000
 
@@ -55,13 +64,31 @@ export function createClient(connect: () => Promise<Connection>): Client {
       }
     },
     read: ({ most, ...asking }) => receive(sessions, asking, most),
+    stream: ({ silenceMs, opened, line, ...asking }) =>
+      receiveBy(sessions, asking, {
+        silenceMs,
+        async take(body) {
+          opened()
+          for await (const one of linesOf(body)) line(one)
+          return { ok: true }
+        },
+      }),
     close: () => sessions.close(),
   }
 }
 
 const refused = (why: string): Refused => ({ ...fail('unreachable', 'later', why), refusal: null })
 
-async function receive(sessions: Sessions, asking: Asking, most: number) {
+const receive = (sessions: Sessions, asking: Asking, most: number) =>
+  receiveBy(sessions, asking, {
+    silenceMs: mostSilenceMs,
+    take: async (body) => ({ ok: true as const, bytes: await readUpTo(body, most) }),
+  })
+
+/** How an answer is taken in that is no refusal. */
+type Taking<T> = { silenceMs: number; take(body: AsyncIterable<Buffer>): Promise<T> }
+
+async function receiveBy<T>(sessions: Sessions, asking: Asking, { silenceMs, take }: Taking<T>): Promise<T | Refused> {
   const { signal } = asking
   if (signal.aborted) return refused('the call was given up')
   let server = 'the cluster'
@@ -69,9 +96,12 @@ async function receive(sessions: Sessions, asking: Asking, most: number) {
     for (let tries = 1; ; tries++) {
       const session = await sessions.current(signal)
       server = session.server
-      const { statusCode, headers, body } = await request(`${server}${asking.path}`, optionsOf(asking, session))
-      const bytes = await readUpTo(body, statusCode < 300 ? most : mostRefusalBytes)
-      if (statusCode < 300) return { ok: true as const, bytes }
+      const { statusCode, headers, body } = await request(`${server}${asking.path}`, {
+        ...optionsOf(asking, session),
+        bodyTimeout: silenceMs,
+      })
+      if (statusCode < 300) return await take(body)
+      const bytes = await readUpTo(body, mostRefusalBytes)
       const after = headers['retry-after']
       const refusal = refusalOf(statusCode, bytes.toString(), Array.isArray(after) ? after[0] : after)
       // Perhaps it is only that our credential has ended.
@@ -103,9 +133,26 @@ function optionsOf({ method = 'GET', body, signal }: Asking, { token, dispatcher
     },
     ...(body !== undefined && { body: JSON.stringify(body) }),
     headersTimeout: mostSilenceMs,
-    bodyTimeout: mostSilenceMs,
   }
 }
+
+/** Lines of JSON; the last one only if it is whole. */
+async function* linesOf(body: AsyncIterable<Buffer>): AsyncIterable<string> {
+  let [parts, size]: [Buffer[], number] = [[], 0]
+  for await (const part of body) {
+    let from = 0
+    for (let to = part.indexOf(newline); to >= 0; to = part.indexOf(newline, from)) {
+      yield Buffer.concat([...parts, part.subarray(from, to)]).toString()
+      from = to + 1
+      ;[parts, size] = [[], 0]
+    }
+    if (from < part.length) parts.push(part.subarray(from))
+    size += part.length - from
+    if (size > mostLineBytes) throw new Error(`a line is longer than ${mostLineBytes} bytes`)
+  }
+}
+
+const newline = 10
 
 async function readUpTo(body: AsyncIterable<Buffer>, most: number): Promise<Buffer> {
   const parts: Buffer[] = []

@@ -13,6 +13,7 @@ import { readLog } from './logs.ts'
 import { isToken, ours, paths } from './names.ts'
 import { acceleratorResourceOf } from './nodes.ts'
 import { pagesOf } from './pages.ts'
+import { createPicture, type Picture } from './picture.ts'
 import { retireGang } from './retire.ts'
 import { sightingsOf } from './sight.ts'
 import { Job, Pod } from './wire.ts'
@@ -32,6 +33,7 @@ type Here = {
   house: string
   namespace: string
   known: { inventory?: Inventory }
+  picture: Picture
 }
 
 /**
@@ -46,6 +48,7 @@ export function createKubernetes(options: KubernetesOptions): Provider & { close
       (declared) => [declared.name, { declared, client: clientOf(() => connect(declared)), known: {} }] as const,
     ),
   )
+  const pictures = new Map<string, Picture>()
   /** Asks the site of that name in its namespace, or says that there is none. */
   const at = async <T>(name: string, signal: AbortSignal, question: (here: Here) => Promise<Outcome<T>>) => {
     const site = open.get(name)
@@ -53,7 +56,11 @@ export function createKubernetes(options: KubernetesOptions): Provider & { close
     if (signal.aborted) return fail('unreachable', 'later', `${name}: the call was given up`)
     const own = site.declared.namespace
     const namespace = own === undefined ? await site.client.namespace(signal) : succeed(own)
-    return namespace.ok ? question({ ...site, house, namespace: namespace.value }) : namespace
+    if (!namespace.ok) return namespace
+    const here = { ...site, house, namespace: namespace.value }
+    const picture = pictures.get(name) ?? createPicture(here)
+    pictures.set(name, picture)
+    return question({ ...here, picture })
   }
   /** The same for one gang. Whose token can be no name of ours has nothing there. */
   const ask = <T>(
@@ -66,18 +73,15 @@ export function createKubernetes(options: KubernetesOptions): Provider & { close
     name: 'kubernetes',
     sites: () => sites.map(siteOf),
     offers: (name, signal) =>
-      at(name, signal, async (here) => {
-        const found = await look(here, signal)
-        return found.ok ? succeed(offersOf(here.declared, found.value.nodes)) : found
-      }),
-    launch: (order, signal) => at(order.site, signal, (here) => launch(here, order, signal)),
+      at(name, signal, (here) => looked(here, signal, ({ nodes }) => offersOf(here.declared, nodes))),
+    launch: (order, signal) => at(order.site, signal, (here) => touching(here, () => launch(here, order, signal))),
     get: (handle, signal) =>
       ask<Sighting | null>(handle, signal, { otherwise: null, question: (here) => getOne(here, handle.token, signal) }),
-    list: (name, signal) => at(name, signal, (here) => sightingsAt(here, undefined, signal)),
+    list: (name, signal) => at(name, signal, (here) => list(here, signal)),
     retire: (handle, graceMs, signal) =>
       ask(handle, signal, {
         otherwise: 'gone',
-        question: (here) => retireGang({ ...here, token: handle.token, graceMs }, signal),
+        question: (here) => touching(here, () => retireGang({ ...here, token: handle.token, graceMs }, signal)),
       }),
     logs: (handle, part, signal) =>
       ask(handle, signal, {
@@ -86,13 +90,14 @@ export function createKubernetes(options: KubernetesOptions): Provider & { close
       }),
     abilities: {
       runsRanks: true,
-      inventory: (name, signal) =>
-        at(name, signal, async (here) => {
-          const found = await look(here, signal)
-          return found.ok ? succeed(found.value.nodes) : found
-        }),
+      watch: (name, since, signal) =>
+        at(name, signal, ({ declared, picture }) =>
+          declared.queue === undefined ? picture.watch(since, signal) : unfollowed(name),
+        ),
+      inventory: (name, signal) => at(name, signal, (here) => looked(here, signal, ({ nodes }) => nodes)),
     },
     async close() {
+      for (const picture of pictures.values()) picture.stop()
       for (const { client } of open.values()) await client.close()
     },
   }
@@ -114,9 +119,14 @@ const siteOf = ({ name, jurisdictions, patience, queue, upWithin, egress }: Kube
 })
 
 async function look(here: Here, signal: AbortSignal): Promise<Outcome<Inventory>> {
-  const found = await takeInventory(here, signal)
+  const found = (await here.picture.inventory(signal)) ?? (await takeInventory(here, signal))
   if (found.ok) here.known.inventory = found.value
   return found
+}
+
+async function looked<T>(here: Here, signal: AbortSignal, as: (found: Inventory) => T): Promise<Outcome<T>> {
+  const found = await look(here, signal)
+  return found.ok ? succeed(as(found.value)) : found
 }
 
 async function launch(here: Here, order: CredentialedOrder, signal: AbortSignal): Promise<Outcome<Handle>> {
@@ -137,6 +147,23 @@ async function launch(here: Here, order: CredentialedOrder, signal: AbortSignal)
     taints: [...new Set(nodes.flatMap(({ name, taints = [] }) => (chosen.has(name) ? taints : [])))],
   }
   return launchGang({ client, site }, order, signal)
+}
+
+/** What is followed does not show yet what a call does, or has just done. */
+async function touching<T>({ picture }: Here, call: () => Promise<T>): Promise<T> {
+  picture.touch()
+  try {
+    return await call()
+  } finally {
+    picture.touch()
+  }
+}
+
+/** Kueue may say something that neither Jobs nor pods show. */
+const unfollowed = async (name: string) => fail('invalid', 'never', `what Kueue says at ${name} is not followed`)
+
+async function list(here: Here, signal: AbortSignal): Promise<Outcome<Sighting[]>> {
+  return (await here.picture.sightings(signal)) ?? sightingsAt(here, undefined, signal)
 }
 
 async function getOne(here: Here, token: string, signal: AbortSignal): Promise<Outcome<Sighting | null>> {

@@ -5,6 +5,7 @@ import { Node as NodeSchema } from '#model/site.ts'
 import { labels as ourLabels } from './names.ts'
 import { modelOf, nodesOf } from './nodes.ts'
 import { quantity } from './quantity.ts'
+import { createRoom } from './room.ts'
 import { pathOf } from './topology.ts'
 import { KubernetesNode, PodUse } from './wire.ts'
 
@@ -21,15 +22,18 @@ type Given = {
 const node = ({ labels = {}, spec = {}, allocatable = amounts, conditions = ready }: Given = {}) =>
   KubernetesNode.parse({ metadata: { name: 'n1', uid: 'u', labels }, spec, status: { allocatable, conditions } })
 
+let uids = 0
 const pod = (requests: Record<string, string>, more: { labels?: object; phase?: string; first?: object[] } = {}) =>
   PodUse.parse({
-    metadata: { labels: more.labels },
+    metadata: { uid: `p${uids++}`, labels: more.labels },
     spec: { nodeName: 'n1', containers: [{ resources: { requests } }], initContainers: more.first },
     status: { phase: more.phase ?? 'Running' },
   })
 
-const one = (given: Given, pods: PodUse[] = []) => {
-  const [found] = nodesOf({ site: 'east', house: 'h1', nodes: [node(given)], pods })
+const one = (given: Given, others: PodUse[] = []) => {
+  const room = createRoom('h1')
+  others.forEach(room.put)
+  const [found] = nodesOf({ site: 'east', nodes: [node(given)], room })
   return NodeSchema.parse(found)
 }
 

@@ -1,9 +1,9 @@
 import type { Shape } from '#model/resources.ts'
 import type { Node } from '#model/site.ts'
-import { labels as ourLabels } from './names.ts'
 import { quantity } from './quantity.ts'
+import type { Room } from './room.ts'
 import { pathOf } from './topology.ts'
-import type { KubernetesNode, PodUse } from './wire.ts'
+import type { KubernetesNode } from './wire.ts'
 
 /** What the device plug-ins of makers call their accelerators. */
 const acceleratorResources = [
@@ -30,22 +30,18 @@ const mebibyte = 2 ** 20
 
 export type Cluster = {
   site: string
-  house: string
   nodes: readonly KubernetesNode[]
-  pods: readonly PodUse[]
+  /** What the pods of others take of them. */
+  room: Pick<Room, 'takenOf'>
   own?: readonly string[] | undefined
 }
 
 /** The nodes of a cluster as they are to be had: what is allocatable, and what the pods of others use of it. */
-export function nodesOf({ site, house, nodes, pods, own }: Cluster): Node[] {
-  const others = Map.groupBy(
-    pods.filter(({ metadata }) => metadata.labels[ourLabels.house] !== house),
-    ({ spec }) => spec.nodeName ?? '',
-  )
+export function nodesOf({ site, nodes, room, own }: Cluster): Node[] {
   return nodes.map(({ metadata, spec, status }) => {
     const { name, labels } = metadata
     const resource = acceleratorResourceOf(status.allocatable)
-    const foreign = usedBy(others.get(name) ?? [], resource)
+    const foreign = room.takenOf(name, resource)
     const taints = spec.taints.filter(({ effect }) => effect !== 'PreferNoSchedule').map(taintText)
     return {
       name,
@@ -106,41 +102,4 @@ export function modelOf(labels: Record<string, string>): string | undefined {
       text.replaceAll(/[_-]/g, ' '),
     ) ?? []
   return (known ?? text).replaceAll(' ', '-').toUpperCase()
-}
-
-type Amounts = { cpuMilli: number; memoryMiB: number; diskMiB: number; accelerators: number }
-
-/** What the scheduler counts as used: what containers ask for, or one of those that run before them, if that is more. */
-function usedBy(pods: readonly PodUse[], resource: string): Amounts {
-  const sum: Amounts = { cpuMilli: 0, memoryMiB: 0, diskMiB: 0, accelerators: 0 }
-  for (const { spec, status } of pods) {
-    if (status.phase === 'Succeeded' || status.phase === 'Failed') continue
-    const first = spec.initContainers
-      .filter(({ restartPolicy }) => restartPolicy !== 'Always')
-      .map((one) => asked(one, resource))
-    const all = [
-      ...spec.containers,
-      ...spec.initContainers.filter(({ restartPolicy }) => restartPolicy === 'Always'),
-    ].map((one) => asked(one, resource))
-    for (const what of ['cpuMilli', 'memoryMiB', 'diskMiB', 'accelerators'] as const) {
-      const together = all.reduce((total, one) => total + one[what], 0)
-      sum[what] += Math.max(together, ...first.map((one) => one[what]))
-    }
-  }
-  return {
-    cpuMilli: Math.ceil(sum.cpuMilli),
-    memoryMiB: Math.ceil(sum.memoryMiB),
-    diskMiB: Math.ceil(sum.diskMiB),
-    accelerators: Math.ceil(sum.accelerators),
-  }
-}
-
-function asked({ resources }: PodUse['spec']['containers'][number], resource: string): Amounts {
-  const { requests } = resources
-  return {
-    cpuMilli: quantity(requests['cpu']) * 1000,
-    memoryMiB: quantity(requests['memory']) / mebibyte,
-    diskMiB: quantity(requests['ephemeral-storage']) / mebibyte,
-    accelerators: quantity(requests[resource]),
-  }
 }

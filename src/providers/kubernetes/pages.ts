@@ -8,16 +8,40 @@ const pageSize = 500
 /** A cluster with more than that of one kind is none that Kubernetes supports. */
 const mostPages = 1000
 
-/** All objects of a list, page by page. `path` has a query already. A list that was too old to go on begins anew. */
+type Listing<T extends z.ZodType> = { client: Client; path: string; item: T }
+
+/** What is done with a list that comes in pages. */
+type Pages<T> = {
+  /** It begins; also anew, when it was too old to go on: what came before is void. */
+  begin(): void
+  take(items: readonly T[]): void
+}
+
+/** All objects of a list, page by page. `path` has a query already. */
 export async function pagesOf<T extends z.ZodType>(
-  { client, path, item }: { client: Client; path: string; item: T },
+  listing: Listing<T>,
   signal: AbortSignal,
 ): Promise<Outcome<z.output<T>[]>> {
+  const found: z.output<T>[] = []
+  const pages = {
+    begin: () => void (found.length = 0),
+    take: (items: readonly z.output<T>[]) => void found.push(...items),
+  }
+  const listed = await eachPage(listing, pages, signal)
+  return listed.ok ? succeed(found) : listed
+}
+
+/** The same without keeping them; says the version of the whole, from which on one may watch. */
+export async function eachPage<T extends z.ZodType>(
+  { client, path, item }: Listing<T>,
+  { begin, take }: Pages<z.output<T>>,
+  signal: AbortSignal,
+): Promise<Outcome<string>> {
   const schema = listOf(item)
   for (let tries = 1; ; tries++) {
-    const found: z.output<T>[] = []
     let from = ''
     let expired = false
+    begin()
     for (let pages = 0; pages < mostPages; pages++) {
       const page = await client.ask({
         path: `${path}&limit=${pageSize}${from === '' ? '' : `&continue=${from}`}`,
@@ -29,8 +53,8 @@ export async function pagesOf<T extends z.ZodType>(
         break
       }
       const { metadata, items } = schema.parse(page.body)
-      found.push(...items)
-      if (metadata.continue == null || metadata.continue === '') return succeed(found)
+      take(items)
+      if (metadata.continue == null || metadata.continue === '') return succeed(metadata.resourceVersion ?? '')
       from = encodeURIComponent(metadata.continue)
     }
     if (!expired) return fail('invalid', 'elsewhere', `there is no end of ${path}`)

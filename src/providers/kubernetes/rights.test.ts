@@ -12,7 +12,7 @@ test('no right is asked for that could read secrets or change what is not in the
   )
   assert.ok(!all.some((right) => right.includes('*')))
   for (const verb of ['get', 'list', 'watch']) assert.ok(!all.includes(`${verb} secrets`))
-  assert.deepEqual([...new Set(clusterRights.flatMap(({ verbs }) => verbs))], ['list'])
+  assert.deepEqual([...new Set(clusterRights.flatMap(({ verbs }) => verbs))], ['list', 'watch'])
 })
 
 test('a manifest binds the rights to one account', () => {

@@ -3,14 +3,16 @@ export type Right = { apiGroups: string[]; resources: string[]; verbs: string[] 
 
 /** All that is done in the namespace of a site. Secrets are made and removed, never read. */
 export const namespaceRights: readonly Right[] = [
-  { apiGroups: ['batch'], resources: ['jobs'], verbs: ['get', 'list', 'create', 'patch', 'delete'] },
-  { apiGroups: [''], resources: ['pods'], verbs: ['list', 'deletecollection'] },
+  { apiGroups: ['batch'], resources: ['jobs'], verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
+  { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch', 'deletecollection'] },
   { apiGroups: [''], resources: ['pods/log'], verbs: ['get'] },
   { apiGroups: [''], resources: ['secrets', 'services'], verbs: ['create', 'delete'] },
 ]
 
 /** What is looked at beyond that: the nodes, and how much the pods of others use of them. */
-export const clusterRights: readonly Right[] = [{ apiGroups: [''], resources: ['nodes', 'pods'], verbs: ['list'] }]
+export const clusterRights: readonly Right[] = [
+  { apiGroups: [''], resources: ['nodes', 'pods'], verbs: ['list', 'watch'] },
+]
 
 /** Where its work stands in a queue of Kueue: whether that is there, and what Kueue says. */
 export const queueRights: readonly Right[] = [

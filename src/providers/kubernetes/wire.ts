@@ -109,8 +109,17 @@ const containers = z
 
 /** A pod as far as it takes room on a node. */
 export const PodUse = z.object({
-  metadata: z.object({ labels: pairs }),
+  metadata: z.object({ uid: z.string(), labels: pairs }),
   spec: z.object({ nodeName: text, containers, initContainers: containers }),
   status: z.object({ phase: text }),
 })
 export type PodUse = z.output<typeof PodUse>
+
+/** A line of a watch. What it is about is read by whoever knows what that is. */
+export const WatchLine = z.object({
+  type: z.enum(['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK', 'ERROR']),
+  object: z.unknown(),
+})
+
+/** As far as every object, and each bookmark, has it. */
+export const Versioned = z.object({ metadata: z.object({ resourceVersion: z.string() }) })

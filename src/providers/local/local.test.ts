@@ -48,4 +48,5 @@ async function openRig(): Promise<Rig> {
 describeProvider('local', openRig, {
   notice: 'nobody takes this machine away',
   retryAfter: 'no API refuses its calls',
+  watch: 'an agent that dies leaves no word in its folder',
 })

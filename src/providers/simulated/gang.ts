@@ -121,6 +121,17 @@ export function sightingOf(gang: Gang, now: number): Sighting | null {
   return { token, workload, attempt, ranks }
 }
 
+/** When what get and list show of it changes next; Infinity if it never does by itself. */
+export function nextChangeOf(gang: Gang, now: number): number {
+  const { shownFrom, startAt, noticedAt, takenAt, odd } = gang
+  const different = odd ? gang.ranks : Math.min(gang.ranks, gang.parts.length)
+  let next = Infinity
+  const at = (instant: number): void => void (instant > now && instant < next && (next = instant))
+  for (const instant of [shownFrom, startAt, noticedAt, takenAt, odd?.at ?? Infinity, leavesListAt(gang)]) at(instant)
+  for (let rank = 0; rank < different; rank++) at(endOf(gang, rank).at)
+  return next
+}
+
 function isShown(gang: Gang, rank: number, now: number): boolean {
   const odd = oddOf(gang, rank)
   return odd?.how !== 'missing' && !(odd?.how === 'dropped' && !odd.told && now >= odd.at)

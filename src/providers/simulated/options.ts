@@ -25,6 +25,7 @@ export const SimulatedSite = Site.omit({ provider: true }).extend({
   pools: z.array(Pool).min(1),
   quota: z.int().min(0).optional().meta({ description: 'Nodes that we may hold there at once; all when absent.' }),
   profile: ProfileName.optional().meta({ description: 'Behaves as this provider is known to.' }),
+  tells: z.literal(true).optional().meta({ description: 'It tells of changes (`watch`).' }),
   faults: GivenFaults.optional().meta({ description: 'Its own, where they differ from all that is said elsewhere.' }),
   pace: Pace.prefault({}).meta({ description: 'Its own, where it differs from that of the provider.' }),
 })

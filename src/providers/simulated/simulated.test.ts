@@ -19,6 +19,8 @@ const aSite = (name: string, nodes: number, tier: 'spot' | 'on-demand' = 'on-dem
   pools: [{ tier, shape, priceMicros: 3_999_999, nodes }],
 })
 
+const aTelling = (name: string) => ({ ...aSite(name, 4), tells: true as const })
+
 const forever: Part = { prints: '', runMs: Infinity, exitCode: 0, stubborn: false }
 const signals: Record<string, number | undefined> = constants.signals
 const partOf = ({ prints = [], until }: Program): Part => ({
@@ -40,7 +42,7 @@ const faults: SimulatedOptions['faults'] = {
 async function openRig(): Promise<Rig> {
   const clock = createFakeClock()
   const stop = clock.flow()
-  const cloud = createSimulated({ seed: 1, clock, sites: [aSite('west', 4), aSite('east', 4)], faults })
+  const cloud = createSimulated({ seed: 1, clock, sites: [aTelling('west'), aTelling('east')], faults })
   let orders = 0
   const next: Rig['order'] = ({ ranks, ...changes } = {}) =>
     anOrderOf(`t-${orders++}`, { ...changes, ...(ranks === undefined ? {} : { nodes: ranks }) })

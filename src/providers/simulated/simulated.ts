@@ -1,5 +1,5 @@
 import type { Clock } from '#kit/clock.ts'
-import { succeed } from '#model/fault.ts'
+import { fail, succeed } from '#model/fault.ts'
 import type { Offer } from '#model/offer.ts'
 import type { LogChunk, Provider } from '#providers/provider.ts'
 import { type Befallen, createDiary } from './befell.ts'
@@ -13,6 +13,7 @@ import { createSite, type SiteState } from './site.ts'
 import { createSupply, type Supply } from './supply.ts'
 import { isOneOf, type Trouble } from './trouble.ts'
 import { createView, type View } from './view.ts'
+import { createSiteWatch, type SiteWatch } from './watch.ts'
 import { type Command, createWeather, type Weather } from './weather.ts'
 import { createWire, type Wire } from './wire.ts'
 
@@ -38,6 +39,8 @@ export type SimulatedCloud = {
   /** Makes a site unreachable, refusing or never answering; what runs there goes on. */
   cut(site: string, how?: Exclude<Down, 'lost'>): void
   restore(site: string): void
+  /** Something at a site shows itself otherwise, of which the site itself knows nothing: whoever watches it is told. */
+  stir(site: string): void
   /** How a site does not answer anybody now; null where it does. */
   down(site: string): Down | null
   /** All that runs at a site is gone at once, and the site is unreachable until it is restored: never, if for good. */
@@ -61,6 +64,7 @@ type Place = {
   weather: Weather
   view: View
   wire: Wire
+  watch: SiteWatch
 }
 
 export function createSimulated(given: SimulatedOptions & { clock: Clock }): SimulatedCloud {
@@ -76,7 +80,11 @@ export function createSimulated(given: SimulatedOptions & { clock: Clock }): Sim
       const state = createSite({ seed, site, faults, weather, supply, diary, from: clock.now() })
       const view = createView({ seed, site: site.name, faults, weather })
       const wire = createWire({ seed, site: site.name, faults, clock, weather, state, diary })
-      return [site.name, { site, upWithinMs: upWithinMsOf(site, faults), state, supply, weather, view, wire }] as const
+      const watch = createSiteWatch({ site: site.name, faults, clock, state, wire })
+      return [
+        site.name,
+        { site, upWithinMs: upWithinMsOf(site, faults), state, supply, weather, view, wire, watch },
+      ] as const
     }),
   )
   const at = (site: string): Place => {
@@ -96,6 +104,7 @@ export function createSimulated(given: SimulatedOptions & { clock: Clock }): Sim
     calm: (site, trouble) => at(site).weather.calm(trouble),
     change: (site, change) => at(site).supply.change({ ...change, at: clock.now() }),
     cut: (site, how = 'unreachable') => at(site).state.sever(how, clock.now()),
+    stir: (site) => at(site).watch.stir(),
     down: (site) => at(site).state.down(clock.now()),
     restore: (site) => at(site).state.sever(null, clock.now()),
     lose,
@@ -144,7 +153,14 @@ const openAdapter = ({ sites, at, scripts }: Shared): Provider => ({
       const output = gang ? outputOf(gang, part.rank, now) : { text: '', end: true }
       return succeed(chunkOf(Buffer.from(output.text), output.end, part))
     }),
-  abilities: {},
+  abilities: sites.some(({ tells }) => tells)
+    ? {
+        watch: async (site, since, signal) => {
+          const { site: declared, watch } = at(site)
+          return declared.tells ? watch.watch(since, signal) : fail('invalid', 'never', `${site} tells of no changes`)
+        },
+      }
+    : {},
 })
 
 /** Nodes that are there although there should be fewer now are offered as well: they count what we hold. */

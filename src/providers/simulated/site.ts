@@ -15,7 +15,7 @@ import { type Fate, fates, isOneOf } from './trouble.ts'
 import type { Weather } from './weather.ts'
 
 /** The truth about one simulated site at an instant. All of it is synchronous; instants may not go backwards. */
-export type SiteState = Pick<Timeline, 'later' | 'sever' | 'down'> & {
+export type SiteState = Pick<Timeline, 'later' | 'nextAt' | 'sever' | 'down'> & {
   launch(order: CredentialedOrder, parts: readonly Part[] | undefined, now: number): Outcome<Handle>
   retire(token: string, graceMs: number, now: number): 'retiring' | 'gone'
   /** Whether the token was used before, as far as the site remembers: its gang runs, or has ended. */
@@ -26,6 +26,8 @@ export type SiteState = Pick<Timeline, 'later' | 'sever' | 'down'> & {
   lately(now: number): ReadonlyMap<string, Gang>
   /** Gangs that are there, or those with this token, meet a fate now; how many did. */
   strike(which: Which): number
+  /** Tells whenever somebody has done something to the site. */
+  onChange(listen: () => void): void
   /** Nodes in use, in the order of the pools. */
   used(now: number): readonly number[]
   bill(now: number): BillLine[]
@@ -47,6 +49,8 @@ export function createSite(options: SiteOptions): SiteState {
   const books = createBooks({ site: site.name, pools: site.pools.length, keptMs: faults.lagMs[1] })
   const timeline = createTimeline(books, options)
   const { at } = timeline
+  const listeners: (() => void)[] = []
+  const changed = (): void => listeners.forEach((listen) => listen())
   const knows: SiteState['knows'] = (token, now) => {
     const gang = at(now).gangs.get(token)
     if (gang && now < leavesListAt(gang)) return true
@@ -62,6 +66,7 @@ export function createSite(options: SiteOptions): SiteState {
       books.add(gang)
       for (const { fate, at: when } of fatesOf(gang, order.tier, options))
         timeline.later(when, (instant) => void strike(books, { fate, token: gang.token, now: instant }, options))
+      changed()
       return succeed({ site: site.name, token: order.token })
     },
     retire(token, graceMs, now) {
@@ -71,6 +76,7 @@ export function createSite(options: SiteOptions): SiteState {
         stop(gang, options, { graceMs, now })
         books.changed(gang)
         books.settle(now)
+        changed()
       }
       return isGone(gang, now) ? 'gone' : 'retiring'
     },
@@ -82,8 +88,17 @@ export function createSite(options: SiteOptions): SiteState {
     gangs: (now) => [...at(now).gangs.values()].filter((gang) => now < leavesListAt(gang)),
     lately: (now) => at(now).gangs,
     later: timeline.later,
-    strike: (which) => strike(at(which.now), which, options),
-    sever: timeline.sever,
+    strike(which) {
+      const struck = strike(at(which.now), which, options)
+      changed()
+      return struck
+    },
+    nextAt: timeline.nextAt,
+    onChange: (listen) => void listeners.push(listen),
+    sever(how, now, forGood) {
+      timeline.sever(how, now, forGood)
+      changed()
+    },
     down: timeline.down,
     used: (now) => at(now).used,
     bill: (now) => at(now).bill(now),

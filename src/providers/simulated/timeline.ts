@@ -11,6 +11,8 @@ export type Timeline = {
   at(now: number): Books
   /** Does something once that instant has come, before anything later happens; not while the site is lost. */
   later(at: number, what: (at: number) => void): void
+  /** When the first of what is to come will; Infinity if nothing is. */
+  nextAt(): number
   /** Makes the site answer nobody, or everybody again. If it is lost, everything there ends now, without a word. */
   sever(how: Down | null, now: number, forGood?: boolean): void
   /** How it answers nobody; null when it answers. */
@@ -48,6 +50,7 @@ export function createTimeline(books: Books, options: Options): Timeline {
     at,
     later: (when, what) =>
       coming.push({ at: when, what: (instant) => (outages.at(instant) === 'lost' ? undefined : what(instant)) }),
+    nextAt: () => coming.peek()?.at ?? Infinity,
     sever(how, now, forGood) {
       at(now)
       outages.sever(how, forGood)

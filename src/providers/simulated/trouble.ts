@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** The calls of a provider, as troubles name them. */
-export const CallName = z.enum(['offers', 'launch', 'get', 'list', 'retire', 'logs'])
+export const CallName = z.enum(['offers', 'launch', 'get', 'list', 'retire', 'logs', 'watch'])
 export type CallName = z.infer<typeof CallName>
 
 /** Befalls a call before it has any effect, and is its answer. The first of these that strikes a call is the one. */
@@ -45,7 +45,7 @@ export const meanings: Readonly<Record<Trouble, string>> = {
   'no-capacity': 'There is no such node left, whatever the offer says.',
   slow: 'A call takes `slowMs` longer.',
   late: 'The caller hears that nobody answers, and the call takes effect `lateMs` later.',
-  duplicated: 'A call takes effect, and once more `lateMs` later.',
+  duplicated: 'A call takes effect, and once more `lateMs` later; a change that was told is told again.',
   'lost-reply': 'A call takes effect, and its answer is lost.',
   'timed-out': 'A call takes effect, and its answer never comes.',
   'old-view': 'What is shown is what was so `lagMs` ago.',
@@ -72,7 +72,7 @@ const ofOne: Partial<Record<Trouble, readonly CallName[]>> = {
   quota: ['launch'],
   'no-capacity': ['launch'],
   late: ['launch', 'retire'],
-  duplicated: ['launch', 'retire'],
+  duplicated: ['launch', 'retire', 'watch'],
   'old-view': ['get', 'list'],
   'page-lost': ['list'],
   'wrong-status': ['get', 'list'],

@@ -19,6 +19,8 @@ export type AgentOptions = {
   network: Network
   /** Its node is there. One whose node is gone says and does nothing more. */
   lives: () => boolean
+  /** Is told whenever its `sighting` may be another one. */
+  changed: () => void
 }
 
 /**
@@ -96,11 +98,13 @@ class SimulatedAgent implements Agent {
     this.#frozen ??= this.#shown()
     if (how !== 'hang') this.#dead = how
     else this.#hung ??= this.#options.clock.sleep(forMs).then(() => this.#wakeUp())
+    this.#options.changed()
   }
 
   #wakeUp(): void {
     this.#hung = null
     if (this.#dead === null) this.#frozen = null
+    this.#options.changed()
   }
 
   #lives(): boolean {
@@ -224,6 +228,7 @@ class SimulatedAgent implements Agent {
       this.#process = startProcess(behaviour, clock)
       void this.#process.ended.then((exit) => this.#end(exit))
     }
+    this.#options.changed()
     this.#tell()
   }
 
@@ -242,6 +247,7 @@ class SimulatedAgent implements Agent {
     this.#endedAt = this.#options.clock.now()
     this.#state = 'exited'
     this.#ready = false
+    this.#options.changed()
     this.#tell()
   }
 }

@@ -50,13 +50,17 @@ export function providerThrough(provider: Provider, call: Caller): Provider {
   const over = through(provider, 'provider', call)
   const { offers, launch, get, list, retire, logs } = over
   const reached: Provider = { name, sites, offers, launch, get, list, retire, logs, abilities }
-  const { inventory } = abilities
-  if (!inventory) return reached
+  const { inventory, watch } = abilities
   return {
     ...reached,
     abilities: {
       ...abilities,
-      inventory: (site, signal) => call('provider.inventory', [site, signal], () => inventory(site, signal)),
+      ...(inventory && {
+        inventory: (site, signal) => call('provider.inventory', [site, signal], () => inventory(site, signal)),
+      }),
+      ...(watch && {
+        watch: (site, since, signal) => call('provider.watch', [site], () => watch(site, since, signal)),
+      }),
     },
   }
 }

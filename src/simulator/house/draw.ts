@@ -5,6 +5,7 @@ import { faultOf } from './draw-faults.ts'
 import { doingOf } from './draw-people.ts'
 import { projectsOf } from './draw-projects.ts'
 import { lifeOf, secretName } from './draw-work.ts'
+import { withWatches } from './draw-watches.ts'
 import { type Measure, measures } from './measure.ts'
 import type { Step, Story } from './story.ts'
 
@@ -28,7 +29,7 @@ export function storyOf(seed: number, measure: Measure = measures.story): Story 
   // There is a secret from the begin on; it may be changed, or be no more.
   for (const project of whose) steps.push({ at: 0, do: 'secret', project, name: secretName, value: 'old' })
   for (let i = draw.between(...measure.faults); i > 0; i--) steps.push(...faultOf(draw, { ...measure, ...all, planes }))
-  return withinKeeping({
+  const drawn = withinKeeping({
     seed,
     planes,
     cloud: { sites, faults: paceOf(draw, measure) },
@@ -41,6 +42,7 @@ export function storyOf(seed: number, measure: Measure = measures.story): Story 
     steps: steps.sort((one, other) => one.at - other.at),
     calmAt,
   })
+  return withWatches(createDraw(createRandom(`watches ${seed}`)), drawn, measure)
 }
 
 /** Nobody stands still in the midst of a request for as long as its idempotency key, and what it made, is remembered. */

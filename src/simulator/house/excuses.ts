@@ -59,7 +59,9 @@ function spansOf({ cloud, troubles, steps, calmAt }: Story, from: number) {
     const span = { from: from + fromMs, to: from + Math.min(toMs, calmAt) + echoMs }
     for (const [key, spans] of ofSite) if (site === undefined || key === `simulated/${site}`) spans.push(span)
   }
-  for (const { site, share, fromMs, toMs } of troubles) if (share > bearable) excuse(site, fromMs, toMs)
+  // A watch excuses nothing: what it does not tell, a listing finds.
+  const hurting = troubles.filter(({ share, calls }) => share > bearable && !calls?.every((call) => call === 'watch'))
+  for (const { site, fromMs, toMs } of hurting) excuse(site, fromMs, toMs)
   // What befalls these by itself is no part of the story.
   for (const { name, profile } of cloud.sites) if (profile) excuse(name, 0, calmAt)
   if (cloud.faults?.outages) excuse(undefined, 0, calmAt)

@@ -19,6 +19,8 @@ export type Measure = {
   unrest: number
   /** How long work runs. */
   runMs: readonly [number, ...number[]]
+  /** What share of the sites tells of changes. */
+  tells: number
   /** At which share of the sites our agents run the ranks. */
   agents: number
 }
@@ -40,6 +42,7 @@ export const measures = {
     profiles: 0.04,
     unrest: 1,
     runMs: [500, 5_000, 30_000, 2 * minuteMs, 8 * minuteMs],
+    tells: 0.5,
     agents: 0.5,
   },
   /** A hundred workloads that run for hours, as a fleet of some hundred nodes has them, and a day of its life. */
@@ -56,6 +59,7 @@ export const measures = {
     profiles: 0,
     unrest: 0,
     runMs: [12 * hourMs, 24 * hourMs],
+    tells: 1,
     agents: 0,
   },
 } as const satisfies Record<string, Measure>

@@ -92,14 +92,16 @@ function bringUp(order: CredentialedOrder, agents: Map<string, Agent[]>, options
   if (!gang || agents.has(token)) return
   const all: Agent[] = []
   agents.set(token, all)
+  const changed = () => cloud.stir(site)
   void clock.sleep(gang.startAt - clock.now()).then(() => {
     for (const { rank } of ranks) {
       const lives = () => isUp(gangOf(cloud, site, token), rank, clock.now())
       if (!lives()) continue
       const aheadMs = Math.round((drawOf(seed, token, rank, 'skew') * 2 - 1) * skewMs)
       const own: Clock = { now: () => clock.now() + aheadMs, sleep: clock.sleep }
-      all.push(startAgent({ rank, token, credential, controlPlanes, site, clock: own, network, lives }))
+      all.push(startAgent({ rank, token, credential, controlPlanes, site, clock: own, network, lives, changed }))
     }
+    changed()
   })
 }
 

@@ -26,6 +26,8 @@ export type Changes = Partial<Omit<CredentialedOrder, 'ranks'>> & {
 
 /** A site, and what lies between it and us. */
 export type KubernetesRig = Rig & {
+  /** All connections break; new ones come through. */
+  sever(): void
   order(changes?: Changes): CredentialedOrder
   namespace: string
   proxy: FaultProxy
@@ -110,6 +112,11 @@ async function open(plane: ControlPlane, runner: Runner): Promise<KubernetesRig>
     // Connections that are open fall silent, and so do new ones.
     cut: () => proxy.trouble([{ kind: 'deaf' }]),
     restore: () => proxy.calm(),
+    /** All connections break; new ones come through. */
+    sever() {
+      proxy.trouble([{ kind: 'refuse' }])
+      proxy.calm()
+    },
     notice: ({ token: gang }) => evict(plane, { namespace: name, token: gang }),
     hindered: () => ({ order: order({ cpuMilli: 64_000 }), kind: 'unschedulable' }),
     async close() {

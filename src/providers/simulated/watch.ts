@@ -1,0 +1,82 @@
+import { Cancel } from '#kit/cancel.ts'
+import type { Clock } from '#kit/clock.ts'
+import { fail, type Outcome, succeed } from '#model/fault.ts'
+import { mostQuietMs, type Provider } from '#providers/provider.ts'
+import type { Faults } from './faults.ts'
+import { nextChangeOf, sightingOf } from './gang.ts'
+import type { SiteState } from './site.ts'
+import type { Wire } from './wire.ts'
+
+/** Tells of changes at one site: the truth, however its listings lag behind. */
+export type SiteWatch = {
+  watch: (since: string | null, signal: AbortSignal) => ReturnType<NonNullable<Provider['abilities']['watch']>>
+  /** Something there shows itself otherwise, of which the site itself knows nothing. */
+  stir(): void
+}
+
+type Options = { site: string; faults: Faults; clock: Clock; state: SiteState; wire: Wire }
+
+/** Who watches a site asks it so often whether it is still there, where that is not told, and waits so long for the answer. */
+const pingMs = { every: 5_000, most: 10_000 }
+
+export function createSiteWatch({ site, faults, clock, state, wire }: Options): SiteWatch {
+  let shown = ''
+  let mark = 0
+  const hearing = new Set<Cancel>()
+  const wakeAll = (): void => {
+    for (const one of hearing) one.cancel()
+  }
+  state.onChange(wakeAll)
+  /** Counts what was shown otherwise, as often as somebody looks. */
+  const markAt = (now: number): string => {
+    const next = JSON.stringify(state.gangs(now).map((gang) => sightingOf(gang, now)))
+    if (next !== shown) mark++
+    shown = next
+    return String(mark)
+  }
+  const isAwayByItself = faults.outages !== undefined || faults.windows.some(({ trouble }) => trouble === 'lost')
+  const pingAt = (now: number): number => (isAwayByItself ? now + pingMs.every : Infinity)
+  const nextAt = (now: number): number =>
+    Math.min(state.nextAt(), pingAt(now), ...state.gangs(now).map((gang) => nextChangeOf(gang, now)))
+
+  /** Until the mark is another one or it was quiet for long; false: nobody is there any more. */
+  const changed = async (since: string, signal: AbortSignal): Promise<boolean> => {
+    for (const until = clock.now() + mostQuietMs; ;) {
+      const now = clock.now()
+      const down = state.down(now)
+      if (down === 'hanging') await clock.sleep(pingMs.most, signal)
+      if (down || signal.aborted) return false
+      if (now >= until || markAt(now) !== since) return true
+      const wake = new Cancel()
+      const stop = () => wake.cancel()
+      signal.addEventListener('abort', stop, { once: true })
+      hearing.add(wake)
+      await clock.sleep(Math.min(until, nextAt(now)) - now, wake)
+      hearing.delete(wake)
+      signal.removeEventListener('abort', stop)
+    }
+  }
+  const stir = (): void => {
+    mark++
+    wakeAll()
+  }
+  /** A call on its way there and back, with all that may befall it. */
+  const tell = (signal: AbortSignal): Promise<Outcome<string>> => {
+    let isTold = false
+    return wire({ name: 'watch', token: '' }, signal, (_, now) => {
+      if (isTold) mark++ // once more
+      isTold = true
+      return succeed(markAt(now))
+    })
+  }
+
+  return {
+    stir,
+    async watch(since, signal) {
+      const opened = await tell(signal)
+      if (!opened.ok || opened.value !== since) return opened
+      if (!(await changed(since, signal))) return fail('unreachable', 'later', `the watch of ${site} was cut`)
+      return tell(signal)
+    },
+  }
+}
