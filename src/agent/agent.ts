@@ -5,7 +5,7 @@ import { agentFiles, type AgentOrder, type StopOrder } from '#model/agent-folder
 import type { Go } from '#model/agent-protocol.ts'
 
 import type { ControlPlane } from './control-plane.ts'
-import { openOutput } from './output.ts'
+import { containerOutput, openOutput } from './output.ts'
 import { makePipe } from './pipe.ts'
 import { Rank } from './rank.ts'
 import { fetchWorkdir } from './workdir.ts'
@@ -28,9 +28,11 @@ export async function runAgent(order: AgentOrder, begin: Begin | null): Promise<
   process.on('uncaughtExceptionMonitor', (error) => diary.write(Buffer.from(`${error.stack}\n`)))
   const rank = new Rank({
     order,
-    output: openOutput(begin ? begin.pipe : afterFirstReport(dial()).then(makePipe)),
+    output: order.container
+      ? Promise.resolve(containerOutput)
+      : openOutput(begin ? begin.pipe : afterFirstReport(dial()).then(makePipe)),
     changed: news.tell,
-    fetchWorkdir: (go, folder) => fetchWorkdir({ dial, go, folder }),
+    fetchWorkdir: (go, folder) => (order.container ? Promise.resolve() : fetchWorkdir({ dial, go, folder })),
   })
   let noticeAt: number | undefined
   let taken = false

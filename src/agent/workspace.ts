@@ -15,7 +15,7 @@ export const workFolder = 'work'
  */
 export function rankEnvironment(order: AgentOrder, go: Go, ports: number[]): Record<string, string> {
   const environment: Record<string, string> = {
-    ...publicEnvironment(process.env),
+    ...(order.container ? definedOnly(process.env) : publicEnvironment(process.env)),
     MASTER_ADDR: go.peers[0] ?? order.address,
     MASTER_PORT: String(order.masterPort),
     NODE_RANK: String(order.rank),
@@ -31,8 +31,13 @@ export function rankEnvironment(order: AgentOrder, go: Go, ports: number[]): Rec
   }
   for (const [index, port] of ports.entries()) environment[`PORT_${go.ports[index]}`] = String(port)
   if (ports[0] !== undefined) environment.PORT = String(ports[0])
-  return { ...environment, ...checkpointFolders(go.checkpointRoot, order.attempt) }
+  return { ...environment, ...checkpointFolders(order.container?.checkpoints ?? go.checkpointRoot, order.attempt) }
 }
+
+const definedOnly = (environment: NodeJS.ProcessEnv): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  )
 
 /** Each attempt writes a folder of its own, named by its number, and resumes from the latest earlier one with content. */
 function checkpointFolders(root: string | null, attempt: number): Record<string, string> {

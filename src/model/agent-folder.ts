@@ -45,6 +45,11 @@ export type AgentOrder = {
   permit?: StartPermit
   /** Whoever started the agent holds it and its rank to their share of the machine already. */
   confined?: boolean
+  /**
+   * It runs in a container of its own: what the container has in its environment is the rank's too, its output is that of
+   * the container, and its workdir lies in its folder already. `checkpoints`: where this workload's are, if there.
+   */
+  container?: { checkpoints: string | null }
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Exit } from './agent-protocol.ts'
 
 /**
  * What may be known of a rank beside its state and exit code: why it ended, why it does not start yet, or why it is to
- * go. `queued`: it waits its turn there. `unschedulable`: nothing there fits it, or may take it. `signal`: a signal ended it that nobody of ours sent.
+ * go. `queued`: it stands in the line of its site. `unschedulable`: nothing there fits it, or may take it. `signal`: a signal ended it that nobody of ours sent.
  */
 export const CauseKind = z.enum([
   'out-of-memory',
@@ -44,7 +44,7 @@ const said: Readonly<Record<CauseKind, string>> = {
   'out-of-memory': 'it was out of memory',
   signal: 'a signal ended it',
   image: 'its image cannot be pulled',
-  queued: 'it waits its turn there',
+  queued: 'it stands in line there',
   unschedulable: 'nothing there takes it',
   evicted: 'it was evicted',
   'node-lost': 'its node was lost',
@@ -58,6 +58,7 @@ const fixes: Readonly<Partial<Record<CauseKind, string>>> = {
   'out-of-memory': 'ask for more resources.memory',
   signal: 'its log may say why',
   image: 'check the name of its image, and that the site may pull it',
+  queued: 'wait, or ask for another site',
   unschedulable: 'ask for less, or for another site',
   evicted: 'ask for as much memory and disk as it uses',
   deadline: 'give it a longer duration.maximum',

@@ -35,5 +35,9 @@ export type Rank = {
   leavesAt: number | null
 }
 
+/** What a rank with ports tells of them: its host, host and port of each, and whether its readiness check passes. */
+export type Serving = Pick<Rank, 'ready' | 'address' | 'endpoints'>
+
 /** A rank in a listing, as far as it may be news. */
-export type ListedRank = Pick<Rank, 'lease' | 'rank' | 'state'> & { leavesAt?: number; cause?: CauseKind }
+export type ListedRank = Pick<Rank, 'lease' | 'rank' | 'state'> &
+  Partial<Pick<Rank, 'ready' | 'address'>> & { leavesAt?: number; cause?: CauseKind }

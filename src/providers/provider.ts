@@ -3,7 +3,7 @@ import type { Outcome } from '#model/fault.ts'
 import type { ProviderName } from '#model/names.ts'
 import type { Offer } from '#model/offer.ts'
 import type { CredentialedOrder } from '#model/order.ts'
-import type { RankState } from '#model/rank.ts'
+import type { RankState, Serving } from '#model/rank.ts'
 import type { Node, Site } from '#model/site.ts'
 
 /**
@@ -88,6 +88,8 @@ export type RankSighting = {
    * for its grace, and placed anew.
    */
   leavesAt?: number
+  /** Where it serves, of a rank with ports that no agent tells of. */
+  serving?: Serving
 }
 
 export type LogPart = { rank: number; from: number; most: number }

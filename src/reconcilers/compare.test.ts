@@ -162,3 +162,20 @@ test('why a rank does not start is news when it is another reason', () => {
   assert.deepEqual(why(causeOf('image', 'not found')), [])
   assert.deepEqual(why(causeOf('unschedulable')), ['expected'])
 })
+
+const servedAt = (ready: boolean, address: string) => ({ ready, address, endpoints: [`${address}:8080`] })
+const served = (known: Partial<Rank>, serving: RankSighting['serving']) =>
+  compare(
+    { leases: [leased(known)], sightings: [shown({ ...(serving && { serving }) })], since: 0, now: aNow },
+    noDoubts(),
+  ).map((one) => one.serving)
+
+test('whether a rank serves, and where, is news as long as no agent tells', () => {
+  const known = { ready: true, address: '10.0.0.7' }
+  const as = servedAt(true, '10.0.0.7')
+  assert.deepEqual(served({ ready: false }, as), [as])
+  assert.deepEqual(served(known, servedAt(false, '10.0.0.7')), [servedAt(false, '10.0.0.7')])
+  assert.deepEqual(served(known, servedAt(true, '10.0.0.8')), [servedAt(true, '10.0.0.8')])
+  assert.deepEqual(served(known, as), [])
+  assert.deepEqual(served(known, undefined), [])
+})

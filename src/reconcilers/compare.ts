@@ -87,13 +87,15 @@ function isNews(known: Rank, shown: Shown, { since, now }: { since: number; now:
   return !(hearsay && heardAt !== null && now < heardAt + silenceMs)
 }
 
-/** What is told of a rank that stays as it is: that its node goes, or goes sooner, or why it does not start. */
-function toldMore(known: Rank, { state, cause, leavesAt }: Shown): SeenRank[] {
+/** What is told of a rank that stays as it is: that its node goes, or goes sooner, why it does not start, how it serves. */
+function toldMore(known: Rank, { state, cause, leavesAt, serving }: Shown): SeenRank[] {
   const { lease, rank, startedAt, endedAt } = known
   const isSooner = leavesAt !== undefined && leavesAt < (known.leavesAt ?? Infinity)
   const isWhy = known.state === 'expected' && state === 'expected' && cause && cause.kind !== known.cause?.kind
-  if (known.state === 'exited' || known.state === 'lost' || !(isSooner || isWhy)) return []
-  const told = { ...(cause && { cause }), ...(leavesAt !== undefined && { leavesAt }) }
+  const serves =
+    known.state === state && serving && (serving.ready !== known.ready || serving.address !== known.address)
+  if (known.state === 'exited' || known.state === 'lost' || !(isSooner || isWhy || serves)) return []
+  const told = { ...(cause && { cause }), ...(leavesAt !== undefined && { leavesAt }), ...(serving && { serving }) }
   return [{ lease, rank, state: known.state, exitCode: null, startedAt, endedAt, ...told }]
 }
 

@@ -209,12 +209,13 @@ async function lookWith(look: Look): Promise<void> {
   if (!(await tellReach(look, listed)) || !listed.ok) return
   watched.word.listen()
   const shown = listed.value.flatMap(({ token, ranks }) =>
-    ranks.map(({ rank, state, cause, leavesAt }) => ({
+    ranks.map(({ rank, state, cause, leavesAt, serving }) => ({
       lease: token,
       rank,
       state,
       ...(cause && { cause: cause.kind }),
       ...(leavesAt !== undefined && { leavesAt }),
+      ...(serving && { ready: serving.ready, address: serving.address }),
     })),
   )
   const leases = await store.sites.differing(key, shown)

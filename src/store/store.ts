@@ -10,7 +10,7 @@ import type { Operation, OperationClaim } from '#model/operation.ts'
 import type { Decision, Refusal, Start } from '#model/plan.ts'
 import type { Preemption } from '#model/preemption.ts'
 import type { Project } from '#model/project.ts'
-import type { ListedRank, Rank } from '#model/rank.ts'
+import type { ListedRank, Rank, Serving } from '#model/rank.ts'
 import type { Replica } from '#model/replica.ts'
 import type { Node, Site, SiteReach } from '#model/site.ts'
 import type { Wants, Workload, WorkloadState } from '#model/workload.ts'
@@ -287,7 +287,7 @@ export type Agents = {
 }
 
 export type SeenRank = Pick<Rank, 'lease' | 'rank' | 'state' | 'exitCode' | 'startedAt' | 'endedAt'> &
-  Partial<Pick<Rank, 'cause' | 'leavesAt'>>
+  Partial<Pick<Rank, 'cause' | 'leavesAt'>> & { serving?: Serving }
 
 export type Sites = {
   list(): Promise<QueueSnapshot['sites']>

@@ -318,6 +318,9 @@ export const see: Step = async (pair, draw) => {
     endedAt: draw.of([null, clock.at]),
     ...(draw.chance(0.3) && { cause: causeOf(draw.of(['image', 'evicted', 'preempted']), draw.of(['', 'so'])) }),
     ...(draw.chance(0.3) && { leavesAt: clock.at + draw.below(3) }),
+    ...(draw.chance(0.3) && {
+      serving: { ready: draw.chance(0.5), address: draw.of(['10.0.0.1', '10.0.0.2']), endpoints: ['10.0.0.1:80'] },
+    }),
   }))
   const site = draw.of(['local/west', 'local/east', 'local/none'])
   switch (draw.below(5)) {
@@ -334,6 +337,7 @@ export const see: Step = async (pair, draw) => {
           state: draw.chance(0.7) ? state : ('lost' as const),
           ...(draw.chance(0.3) && { cause: draw.of(['image', 'evicted']) }),
           ...(draw.chance(0.3) && { leavesAt: clock.at + draw.below(3) }),
+          ...(draw.chance(0.3) && { ready: draw.chance(0.5), address: draw.of(['10.0.0.1', '10.0.0.2']) }),
         }))
       return pair.ask((store) => store.sites.differing(site, listed))
     }

@@ -34,6 +34,15 @@ const KubernetesSiteField = z
       .optional()
       .meta({ description: 'PersistentVolumeClaim that all pods can write, for checkpoints.' }),
     serviceAccount: objectName.optional().meta({ description: 'Account that the pods run as.' }),
+    queue: objectName.optional().meta({
+      description: 'LocalQueue of Kueue in that namespace, in which its work stands in line for quota.',
+    }),
+    queuePriority: objectName
+      .optional()
+      .meta({ description: 'WorkloadPriorityClass that its work has in that queue.' }),
+    queueTopology: z.string().min(1).max(317).optional().meta({
+      description: 'Label of nodes by which Kueue keeps a gang together where it can.',
+    }),
     topology: z.array(z.string().min(1).max(317)).min(1).max(8).optional().meta({
       description: 'Labels that say where a node stands, the tightest first, instead of those of the known clouds.',
     }),
@@ -45,6 +54,10 @@ const KubernetesSiteField = z
   .refine(({ inCluster, context, kubeconfig }) => !inCluster || (context === undefined && kubeconfig === undefined), {
     path: ['inCluster'],
     message: 'a site is either the cluster around us or a context of a kubeconfig',
+  })
+  .refine(({ queue, queuePriority, queueTopology }) => queue !== undefined || !(queuePriority ?? queueTopology), {
+    path: ['queue'],
+    message: 'only what stands in a queue has a priority or a topology there; name the queue',
   })
 
 /** The clusters that sites.yaml declares. */

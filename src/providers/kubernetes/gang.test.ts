@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import type { Program } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
-import { type GangSite, graceSeconds, jobOf } from './gang.ts'
+import { type GangSite, graceSeconds, jobsOf } from './gang.ts'
 
 const site: GangSite = {
   house: 'h1',
@@ -10,6 +11,7 @@ const site: GangSite = {
   image: 'rig',
   checkpoints: undefined,
   serviceAccount: undefined,
+  queue: undefined,
   acceleratorResource: () => 'amd.com/gpu',
   taints: [],
 }
@@ -30,8 +32,21 @@ const order = (nodes: (string | undefined)[], accelerators = 0): CredentialedOrd
   credential: 'c',
 })
 
+const program: Program = {
+  environment: {},
+  setup: null,
+  run: 'true',
+  bundle: null,
+  checkpointRoot: null,
+  ports: [],
+  readiness: null,
+  slots: 0,
+}
+
+const jobsFor = (asked: CredentialedOrder, more: Partial<GangSite> = {}, does = program) =>
+  jobsOf({ ...site, ...more }, { ...asked, programs: asked.ranks.map(() => does) }, 'rig')
 const specOf = (asked: CredentialedOrder, more: Partial<GangSite> = {}) =>
-  jobOf({ ...site, ...more }, asked, 'rig').spec
+  jobsFor(asked, more)[0]?.spec ?? assert.fail()
 
 test('a gang stands on the nodes that were chosen, one rank on each, and tolerates what keeps others off them', () => {
   const { spec } = specOf(order(['a', 'b']), { taints: ['gpu=yes:NoSchedule', 'drain:NoExecute'] }).template
@@ -65,4 +80,48 @@ test('no pod is made twice, and nothing starts before all is there', () => {
 
 test('grace is never nothing, which would be a kill that nobody confirms', () => {
   assert.deepEqual([0, 1, 1000, 1001].map(graceSeconds), [1, 1, 1, 2])
+})
+
+test('ranks that ask for different things are Jobs of their own, each on its nodes, which know their first rank', () => {
+  const asked = order(['a', 'b', 'c'])
+  const [head, ...workers] = asked.ranks
+  const sized = workers.map((rank) => ({ ...rank, shape: { ...rank.shape, accelerators: 4 } }))
+  const jobs = jobsFor({ ...asked, ranks: [head ?? assert.fail(), ...sized] })
+  assert.deepEqual(
+    jobs.map(({ metadata, spec }) => [metadata.name, metadata.labels['isobar.dev/first-rank'], spec.completions]),
+    [
+      ['isobar-l-1', '0', 1],
+      ['isobar-l-1-g1', '1', 2],
+    ],
+  )
+  const [, { spec }] = jobs as [unknown, (typeof jobs)[number]]
+  const { template } = spec
+  const names = template.spec.affinity?.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms
+  assert.deepEqual(
+    names?.map(({ matchFields }) => matchFields[0]?.values),
+    [['b'], ['c']],
+  )
+  assert.ok(template.spec.affinity?.podAntiAffinity, 'no two of the gang share a node')
+  assert.deepEqual(template.spec.containers[0]?.env, [{ name: 'ISOBAR_FIRST_RANK', value: '1' }])
+  assert.deepEqual(
+    [template.spec.subdomain, template.metadata.labels['isobar.dev/first-rank']],
+    ['isobar-l-1', '1'],
+    'all find each other below one name',
+  )
+})
+
+test('a service has its ports, and is checked as its spec says, in whole seconds', () => {
+  const readiness = { path: '/healthz', periodMs: 200, timeoutMs: 1500, failures: 4 }
+  const [job] = jobsFor(order([undefined]), {}, { ...program, ports: [8080, 9090], readiness })
+  const [container] = job?.spec.template.spec.containers ?? []
+  assert.deepEqual(
+    [
+      container && 'ports' in container && container.ports,
+      container && 'readinessProbe' in container && container.readinessProbe,
+    ],
+    [
+      [{ containerPort: 8080 }, { containerPort: 9090 }],
+      { httpGet: { path: '/healthz', port: 8080 }, periodSeconds: 1, timeoutSeconds: 2, failureThreshold: 4 },
+    ],
+  )
 })

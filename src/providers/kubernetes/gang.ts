@@ -1,8 +1,13 @@
 import type { Program } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Shape } from '#model/resources.ts'
-import { labels, objectName, rankContainer, ranksAnnotation } from './names.ts'
-import { filesOf, folders } from './start-script.ts'
+import type { AgentFiles } from '#providers/agent-files.ts'
+import { type Group, groupsOf } from './groups.ts'
+import { podSetAnnotations, type Queue, queueMarks } from './kueue.ts'
+import { folders, labels, objectName, rankContainer, ranksAnnotation } from './names.ts'
+import { inGroup } from './pod-groups.ts'
+import { servingFields } from './serving.ts'
+import { filesOf, firstRank } from './start-script.ts'
 
 /** What a site adds to each gang. */
 export type GangSite = {
@@ -13,6 +18,9 @@ export type GangSite = {
   /** A claim for a volume that all pods can write, for checkpoints. */
   checkpoints: string | undefined
   serviceAccount: string | undefined
+  queue: Queue | undefined
+  /** Whether the scheduler knows gangs, and takes them from us. */
+  groups?: boolean
   /** What a node's accelerators are called as a resource, by the name of its shape. */
   acceleratorResource(shape: string): string
   /** Taints of the chosen nodes, as `key=value:effect`: whoever chose them knew that they are tolerated. */
@@ -25,26 +33,39 @@ export type Programmed = CredentialedOrder & { programs: readonly Program[] }
 type Owner = { name: string; uid: string }
 
 /**
- * The Job of a gang: a pod for each rank, none of them ever a second time. It is suspended: nothing starts until all that
- * belongs to it is there. A pod that fails takes none of the others along, so that each rank shows its own exit.
+ * The Jobs of a gang, one for each group of ranks that ask for the same: a pod for each rank, none of them ever a second
+ * time. They are suspended: nothing starts until all that belongs to it is there. A pod that fails takes none of the
+ * others along, so that each rank shows its own exit.
  */
-export function jobOf(site: GangSite, order: CredentialedOrder, image: string) {
+export const jobsOf = (site: GangSite, order: Programmed, image: string) =>
+  groupsOf(order).map((group) => jobOf(site, order, { group, image }))
+
+function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Group; image: string }) {
   const name = objectName(order.token)
-  const marks = marksOf(site.house, order)
-  const [first] = order.ranks
+  const marks = { ...marksOf(site.house, order), [labels.first]: String(group.first) }
+  const count = group.ranks.length
+  const [first] = group.ranks
+  const program = order.programs[group.first]
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
-    metadata: { name, labels: marks, annotations: { [ranksAnnotation]: String(order.ranks.length) } },
+    metadata: {
+      name: group.name,
+      labels: { ...marks, ...queueMarks(site.queue) },
+      annotations: { [ranksAnnotation]: String(order.ranks.length) },
+    },
     spec: {
       completionMode: 'Indexed',
-      completions: order.ranks.length,
-      parallelism: order.ranks.length,
+      completions: count,
+      parallelism: count,
       backoffLimitPerIndex: 0,
-      maxFailedIndexes: order.ranks.length,
+      maxFailedIndexes: count,
       suspend: true,
       template: {
-        metadata: { labels: marks },
+        metadata: {
+          labels: { ...marks, ...(program && takesTasks(program) && { [labels.agent]: 'true' }) },
+          annotations: podSetAnnotations(site.queue),
+        },
         spec: {
           restartPolicy: 'Never',
           automountServiceAccountToken: false,
@@ -52,47 +73,54 @@ export function jobOf(site: GangSite, order: CredentialedOrder, image: string) {
           subdomain: name,
           terminationGracePeriodSeconds: graceSeconds(order.graceMs),
           ...(site.serviceAccount !== undefined && { serviceAccountName: site.serviceAccount }),
-          ...placementOf(order),
+          ...(site.groups && inGroup(order.token)),
+          ...placementOf(order, group),
           tolerations: site.taints.map(tolerationOf),
           containers: [
             {
               name: rankContainer,
               image,
               command: ['/bin/sh', `${folders.program}/start`],
+              env: [{ name: firstRank, value: String(group.first) }],
               resources: resourcesOf(first?.shape, site),
+              ...(program && servingFields(program)),
               volumeMounts: [
                 { name: 'program', mountPath: folders.program, readOnly: true },
-                { name: 'work', mountPath: '/isobar', subPath: 'isobar' },
+                { name: 'work', mountPath: folders.root, subPath: 'isobar' },
                 { name: 'work', mountPath: folders.work, subPath: 'work' },
                 ...(site.checkpoints === undefined ? [] : [{ name: 'checkpoints', mountPath: folders.checkpoints }]),
-                ...(hasAccelerators(order) ? [{ name: 'shared-memory', mountPath: '/dev/shm' }] : []),
+                { name: 'shared-memory', mountPath: '/dev/shm' },
               ],
             },
           ],
-          volumes: [
-            { name: 'program', secret: { secretName: name } },
-            { name: 'work', emptyDir: {} },
-            ...(site.checkpoints === undefined
-              ? []
-              : [{ name: 'checkpoints', persistentVolumeClaim: { claimName: site.checkpoints } }]),
-            // Kubernetes gives 64 MB, in which the workers of a data loader do not fit.
-            ...(hasAccelerators(order) ? [{ name: 'shared-memory', emptyDir: { medium: 'Memory' } }] : []),
-          ],
+          volumes: volumesOf(site, name),
         },
       },
     },
   }
 }
 
+const volumesOf = ({ checkpoints }: GangSite, secretName: string) => [
+  { name: 'program', secret: { secretName } },
+  { name: 'work', emptyDir: {} },
+  ...(checkpoints === undefined ? [] : [{ name: 'checkpoints', persistentVolumeClaim: { claimName: checkpoints } }]),
+  // Kubernetes gives 64 MB, in which the workers of a data loader do not fit.
+  { name: 'shared-memory', emptyDir: { medium: 'Memory' } },
+]
+
 /** What the containers start from; it goes with its Job. */
-export function secretOf(site: GangSite, order: Programmed, owner: Owner) {
+export function secretOf(
+  site: GangSite,
+  order: Programmed,
+  { owner, agent }: { owner: Owner; agent: AgentFiles | null },
+) {
   return {
     apiVersion: 'v1',
     kind: 'Secret',
     metadata: ownedBy(owner, site, order),
     type: 'Opaque',
     immutable: true,
-    stringData: filesOf(order, order.programs, site.checkpoints !== undefined),
+    stringData: filesOf(order, order.programs, { keeps: site.checkpoints !== undefined, agent }),
   }
 }
 
@@ -106,6 +134,9 @@ export function serviceOf(site: GangSite, order: CredentialedOrder, owner: Owner
   }
 }
 
+/** Whether an agent of ours takes tasks in its place. */
+export const takesTasks = ({ slots }: Program): boolean => slots > 0
+
 /** Zero would mean not to wait for the kubelet's word that it has ended. */
 export const graceSeconds = (graceMs: number): number => Math.max(1, Math.ceil(graceMs / 1000))
 
@@ -117,13 +148,11 @@ const marksOf = (house: string, { token, workload, attempt }: CredentialedOrder)
   [labels.attempt]: String(attempt),
 })
 
-const ownedBy = ({ name, uid }: Owner, { house }: GangSite, order: CredentialedOrder) => ({
+export const ownedBy = ({ name, uid }: Owner, { house }: GangSite, order: CredentialedOrder) => ({
   name: objectName(order.token),
   labels: marksOf(house, order),
   ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name, uid }],
 })
-
-const hasAccelerators = ({ ranks }: CredentialedOrder): boolean => (ranks[0]?.shape.accelerators ?? 0) > 0
 
 /** All of it guaranteed: what a rank asks for is what it may use. */
 function resourcesOf(shape: Shape | undefined, site: GangSite) {
@@ -142,11 +171,11 @@ function tolerationOf(taint: string) {
 }
 
 /**
- * Onto the nodes that were chosen, each rank on one of its own where they are as many as ranks. Which rank comes to which
- * of them is the scheduler's choice: all pods of a Job are made after one template.
+ * Onto the nodes that were chosen for its group, each rank on one of its own where the gang has as many as ranks. Which
+ * rank of a group comes to which of them is the scheduler's choice: all pods of a Job are made after one template.
  */
-function placementOf({ ranks, token }: CredentialedOrder) {
-  const nodes = [...new Set(ranks.flatMap(({ node }) => (node === undefined ? [] : [node])))]
+function placementOf({ ranks, token }: CredentialedOrder, group: Group) {
+  const nodes = nodesOf(group.ranks)
   if (nodes.length === 0) return {}
   const terms = nodes.map((node) => ({ matchFields: [{ key: 'metadata.name', operator: 'In', values: [node] }] }))
   const apart = {
@@ -157,7 +186,11 @@ function placementOf({ ranks, token }: CredentialedOrder) {
   return {
     affinity: {
       nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms } },
-      ...(nodes.length === ranks.length && ranks.length > 1 && { podAntiAffinity: apart }),
+      ...(nodesOf(ranks).length === ranks.length && ranks.length > 1 && { podAntiAffinity: apart }),
     },
   }
 }
+
+const nodesOf = (ranks: CredentialedOrder['ranks']): string[] => [
+  ...new Set(ranks.flatMap(({ node }) => (node === undefined ? [] : [node]))),
+]

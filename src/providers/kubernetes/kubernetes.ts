@@ -5,6 +5,7 @@ import type { Handle, Provider, Sighting } from '#providers/provider.ts'
 import { type Client, createClient } from './client.ts'
 import type { KubernetesSite } from './config.ts'
 import { type Inventory, offersOf, takeInventory } from './inventory.ts'
+import { askQueue } from './kueue.ts'
 import { type Connection, inCluster, readKubeconfig } from './kubeconfig.ts'
 import { launchGang } from './launch.ts'
 import type { LogFiles } from './log-file.ts'
@@ -89,7 +90,10 @@ export function createKubernetes(options: KubernetesOptions): Provider & { close
       }),
     abilities: {
       runsRanks: true,
-      watch: (name, since, signal) => at(name, signal, ({ picture }) => picture.watch(since, signal)),
+      watch: (name, since, signal) =>
+        at(name, signal, ({ declared, picture }) =>
+          declared.queue === undefined ? picture.watch(since, signal) : unfollowed(name),
+        ),
       inventory: (name, signal) => at(name, signal, (here) => looked(here, signal, ({ nodes }) => nodes)),
     },
     async close() {
@@ -102,12 +106,15 @@ export function createKubernetes(options: KubernetesOptions): Provider & { close
 const connect = ({ inCluster: isInside, kubeconfig, context }: KubernetesSite): Promise<Connection> =>
   isInside ? inCluster() : readKubeconfig({ path: kubeconfig, context })
 
-const siteOf = ({ name, jurisdictions, patience, upWithin, egress }: KubernetesSite): Site => ({
+/** How long a gang may stand in a queue of the cluster. */
+const admissionMs = 3_600_000
+
+const siteOf = ({ name, jurisdictions, patience, queue, upWithin, egress }: KubernetesSite): Site => ({
   provider: 'kubernetes',
   name,
   jurisdictions,
   patienceMs: patience,
-  ...(upWithin === undefined ? {} : { upWithinMs: upWithin }),
+  ...(upWithin === undefined ? queue !== undefined && { upWithinMs: admissionMs } : { upWithinMs: upWithin }),
   ...(egress ? { egress } : {}),
 })
 
@@ -124,7 +131,7 @@ async function looked<T>(here: Here, signal: AbortSignal, as: (found: Inventory)
 
 async function launch(here: Here, order: CredentialedOrder, signal: AbortSignal): Promise<Outcome<Handle>> {
   const { client, declared, house, namespace, known } = here
-  const { image, checkpoints, serviceAccount } = declared
+  const { image, checkpoints, serviceAccount, queue, queuePriority, queueTopology } = declared
   const found = known.inventory ? succeed(known.inventory) : await look(here, signal)
   if (!found.ok) return found
   const { resources, nodes } = found.value
@@ -135,6 +142,7 @@ async function launch(here: Here, order: CredentialedOrder, signal: AbortSignal)
     image,
     checkpoints,
     serviceAccount,
+    queue: queue === undefined ? undefined : { name: queue, priority: queuePriority, topology: queueTopology },
     acceleratorResource: (shape: string) => resources.get(shape) ?? acceleratorResourceOf({}),
     taints: [...new Set(nodes.flatMap(({ name, taints = [] }) => (chosen.has(name) ? taints : [])))],
   }
@@ -151,6 +159,9 @@ async function touching<T>({ picture }: Here, call: () => Promise<T>): Promise<T
   }
 }
 
+/** Kueue may say something that neither Jobs nor pods show. */
+const unfollowed = async (name: string) => fail('invalid', 'never', `what Kueue says at ${name} is not followed`)
+
 async function list(here: Here, signal: AbortSignal): Promise<Outcome<Sighting[]>> {
   return (await here.picture.sightings(signal)) ?? sightingsAt(here, undefined, signal)
 }
@@ -160,12 +171,17 @@ async function getOne(here: Here, token: string, signal: AbortSignal): Promise<O
   return seen.ok ? succeed(seen.value[0] ?? null) : seen
 }
 
-/** Pods are asked after Jobs: so pods of a gang that is just being made are never seen without its Job. */
+/**
+ * Pods are asked after Jobs: so pods of a gang that is just being made are never seen without its Job. And Kueue after
+ * both: it says that it takes a gang's quota back before the pods end of that.
+ */
 async function sightingsAt(here: Here, token: string | undefined, signal: AbortSignal): Promise<Outcome<Sighting[]>> {
-  const { client, namespace, house } = here
+  const { client, declared, namespace, house } = here
   const query = ours(house, token)
   const jobs = await pagesOf({ client, path: `${paths.jobs(namespace)}?${query}`, item: Job }, signal)
   if (!jobs.ok) return jobs
   const pods = await pagesOf({ client, path: `${paths.pods(namespace)}?${query}`, item: Pod }, signal)
-  return pods.ok ? succeed(sightingsOf(jobs.value, pods.value)) : pods
+  if (!pods.ok) return pods
+  const words = declared.queue === undefined ? succeed(undefined) : await askQueue({ client, namespace }, signal)
+  return words.ok ? succeed(sightingsOf(jobs.value, pods.value, words.value)) : words
 }

@@ -2,14 +2,19 @@ import type { Program } from '#model/agent-protocol.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Handle } from '#providers/provider.ts'
-import type { Asking, Client } from './client.ts'
-import { type GangSite, jobOf, secretOf, serviceOf } from './gang.ts'
+import { agentFiles } from '#providers/agent-files.ts'
+import { agentEntry } from './agent-in-pod.ts'
+import type { Answer, Asking, Client } from './client.ts'
+import { type GangSite, jobsOf, ownedBy, secretOf, serviceOf, takesTasks } from './gang.ts'
+import { groupsOf } from './groups.ts'
+import { findQueue, queueLabel } from './kueue.ts'
+import { mayGroup, podGroupOf, podGroupsPath } from './pod-groups.ts'
 import { isToken, labels, paths } from './names.ts'
 import { Job } from './wire.ts'
 
 /**
- * Makes the objects of a gang: its Job, suspended, then what belongs to that, and only then it is let go. Whoever dies on
- * the way leaves something that starts nothing; the next call with the same token finds it by its name and goes on.
+ * Makes the objects of a gang: its Jobs, suspended, then what belongs to them, and only then they are let go, the first as
+ * the last. Whoever dies on the way leaves something that is found by its name; the next call with the same token goes on.
  */
 export async function launchGang(
   { client, site }: { client: Client; site: GangSite },
@@ -19,30 +24,75 @@ export async function launchGang(
   const checked = checkOrder(order, site)
   if (!checked.ok) return checked
   const { image, programs } = checked.value
+  if (site.queue) {
+    const found = await findQueue({ client, namespace: site.namespace, queue: site.queue }, signal)
+    if (!found.ok) return found
+  }
+  const programmed = { ...order, programs }
   const { namespace } = site
+  // Kueue has its own way of starting gangs whole.
+  const grouped =
+    order.ranks.length > 1 && !site.queue ? await mayGroup({ client, namespace, order }, signal) : succeed(false)
+  if (!grouped.ok) return grouped
+  const groups = grouped.value
   const ask = (asking: Omit<Asking, 'signal'>) => client.ask({ ...asking, signal })
-  const made = await ask({ method: 'POST', path: paths.jobs(namespace), body: jobOf(site, order, image) })
-  const name = jobOf(site, order, image).metadata.name
-  const known =
-    made.ok || made.refusal?.reason !== 'AlreadyExists' ? made : await ask({ path: paths.jobs(namespace, name) })
-  if (!known.ok) return { ok: false, fault: known.fault }
-  const { metadata, spec } = Job.parse(known.body)
-  if (metadata.labels[labels.token] !== order.token || metadata.labels[labels.house] !== site.house)
-    return fail('conflict', 'elsewhere', `namespace ${namespace} has a Job ${name} of somebody else`)
+  const jobs: Job[] = []
+  for (const body of jobsOf({ ...site, groups }, programmed, image)) {
+    const job = await makeJob(ask, { site, order, body })
+    if (!job.ok) return job
+    jobs.push(job.value)
+  }
   const handle = { site: order.site, token: order.token }
-  if (metadata.deletionTimestamp != null) return fail('conflict', 'never', `order ${order.token} was retired already`)
-  if (spec.suspend !== true) return succeed(handle)
+  const [first] = jobs
+  if (!first || isReleased(first)) return succeed(handle)
+  const agent = programs.some(takesTasks) ? await agentFiles(agentEntry) : null
   for (const [path, body] of [
-    [paths.secrets(namespace), secretOf(site, { ...order, programs }, metadata)],
-    [paths.services(namespace), serviceOf(site, order, metadata)],
+    [paths.secrets(namespace), secretOf(site, programmed, { owner: first.metadata, agent })],
+    [paths.services(namespace), serviceOf(site, order, first.metadata)],
+    ...(groups ? [[podGroupsPath(namespace), podGroupOf(order, ownedBy(first.metadata, site, order))] as const] : []),
   ] as const) {
     const answer = await ask({ method: 'POST', path, body })
     if (!answer.ok && answer.refusal?.reason !== 'AlreadyExists') return { ok: false, fault: answer.fault }
   }
-  // Its uid keeps this from letting go another Job of that name.
-  const body = { metadata: { uid: metadata.uid }, spec: { suspend: false } }
+  for (const job of jobs.toReversed()) {
+    const released = isReleased(job) ? succeed(null) : await release(ask, site, job)
+    if (!released.ok) return released
+  }
+  return succeed(handle)
+}
+
+type Ask = (asking: Omit<Asking, 'signal'>) => Promise<Answer>
+
+/** Kueue may suspend it again, which is no business of a launch. */
+const isReleased = ({ metadata, spec }: Job): boolean => spec.suspend !== true || queueLabel in metadata.labels
+
+/** Makes a Job, or finds the one that was made before. */
+async function makeJob(
+  ask: Ask,
+  { site, order, body }: { site: GangSite; order: CredentialedOrder; body: ReturnType<typeof jobsOf>[number] },
+): Promise<Outcome<Job>> {
+  const { namespace, house } = site
+  const { name } = body.metadata
+  const made = await ask({ method: 'POST', path: paths.jobs(namespace), body })
+  const known =
+    made.ok || made.refusal?.reason !== 'AlreadyExists' ? made : await ask({ path: paths.jobs(namespace, name) })
+  if (!known.ok) return { ok: false, fault: known.fault }
+  const job = Job.parse(known.body)
+  const { labels: marks, deletionTimestamp } = job.metadata
+  if (marks[labels.token] !== order.token || marks[labels.house] !== house)
+    return fail('conflict', 'elsewhere', `namespace ${namespace} has a Job ${name} of somebody else`)
+  if (deletionTimestamp != null) return fail('conflict', 'never', `order ${order.token} was retired already`)
+  return succeed(job)
+}
+
+/** Where there is a queue, Kueue lets it go. Its uid keeps this from letting go another Job of that name. */
+async function release(ask: Ask, { namespace, queue }: GangSite, { metadata }: Job): Promise<Outcome<null>> {
+  const { name, uid } = metadata
+  const body = queue
+    ? { metadata: { uid, labels: { [queueLabel]: queue.name } } }
+    : { metadata: { uid }, spec: { suspend: false } }
   const released = await ask({ method: 'PATCH', path: paths.jobs(namespace, name), body })
-  if (released.ok) return succeed(handle)
+  if (released.ok) return succeed(null)
   const isGone = released.refusal?.status === 404 || released.refusal?.status === 409
   return isGone
     ? fail('conflict', 'later', `the Job ${name} went while it was made`)
@@ -52,21 +102,18 @@ export async function launchGang(
 type Checked = { image: string; programs: readonly Program[] }
 
 /** What this provider cannot do yet it says before it makes anything. */
-function checkOrder(order: CredentialedOrder, { image: ownImage }: GangSite): Outcome<Checked> {
+function checkOrder(order: CredentialedOrder, { image: ownImage, queue }: GangSite): Outcome<Checked> {
   const { programs = [], ranks } = order
   const image = order.image ?? ownImage
   if (!isToken(order.token)) return no('the token is no name for an object of Kubernetes')
   if (image === undefined)
     return no('it runs container images and none is named; add `image:` to the spec, or to the site in sites.yaml')
   if (programs.length !== ranks.length) return no('the order does not say what its ranks do')
-  if (ranks.some(({ part }) => part)) return no('it gives whole accelerators only')
-  if (ranks.some(({ shape }) => !isSame(shape, ranks[0]?.shape)))
-    return no('all ranks of a gang must ask for the same there')
-  if (programs.some(({ ports }) => ports.length > 0)) return no('it runs no services')
-  if (programs.some(({ slots }) => slots > 0)) return no('it runs no arrays')
+  if (queue && groupsOf(order).length > 1)
+    return no('roles of different sizes would be several Jobs there, which Kueue admits one by one')
+  if (ranks.some(({ part }) => part))
+    return no('it gives whole accelerators only: the device plug-ins of Kubernetes know no shares that we choose')
   return succeed({ image, programs })
 }
 
 const no = (detail: string) => fail('invalid', 'elsewhere', detail)
-
-const isSame = (one: object, other: object | undefined): boolean => JSON.stringify(one) === JSON.stringify(other)

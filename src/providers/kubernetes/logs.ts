@@ -2,9 +2,9 @@ import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { LogChunk, LogPart } from '#providers/provider.ts'
 import type { Client } from './client.ts'
 import type { Refusal } from './faults.ts'
-import { indexLabel, ours, paths, rankContainer } from './names.ts'
 import { type LogFiles, readFrom } from './log-file.ts'
-import { sightPod } from './sight.ts'
+import { indexLabel, labels, ours, paths, rankContainer } from './names.ts'
+import { firstOf, sightPod } from './sight.ts'
 import { markerOf } from './start-script.ts'
 import { Job, listOf, Pod } from './wire.ts'
 
@@ -25,15 +25,21 @@ export async function readLog(reading: Reading, signal: AbortSignal): Promise<Ou
   const { client, house, namespace, token, part, files } = reading
   const { rank, from } = part
   const none = (end: boolean) => succeed({ from, bytes: new Uint8Array(), end })
-  const query = `${ours(house, token)}${encodeURIComponent(`,${indexLabel}=${rank}`)}`
-  const listed = await client.ask({ path: `${paths.pods(namespace)}?${query}`, signal })
-  if (!listed.ok) return { ok: false, fault: listed.fault }
-  const [pod] = listOf(Pod).parse(listed.body).items
+  const first = await findPod(reading, { index: rank, first: 0 }, signal)
+  if (!first.ok) return first
+  let pod = first.value
   if (!pod) {
     const jobs = await client.ask({ path: `${paths.jobs(namespace)}?${ours(house, token)}`, signal })
     if (!jobs.ok) return { ok: false, fault: jobs.fault }
-    const [job] = listOf(Job).parse(jobs.body).items
-    return none(!job || rank >= (job.spec.completions ?? 0) || job.status.conditions?.some(isOver) === true)
+    const job = listOf(Job)
+      .parse(jobs.body)
+      .items.find((one) => rank >= firstOf(one) && rank < firstOf(one) + (one.spec.completions ?? 0))
+    if (job && firstOf(job) > 0) {
+      const found = await findPod(reading, { index: rank - firstOf(job), first: firstOf(job) }, signal)
+      if (!found.ok) return found
+      pod = found.value
+    }
+    if (!pod) return none(!job || job.status.conditions?.some(isOver) === true)
   }
   // Asked before reading: what a rank wrote is in its log before it is shown as ended.
   const { state } = sightPod(rank, pod)
@@ -47,6 +53,17 @@ export async function readLog(reading: Reading, signal: AbortSignal): Promise<Ou
   // It has not started, or its node has forgotten it.
   if (read.refusal?.status === 400 || read.refusal?.status === 404) return none(hasEnded)
   return isOfNode(read.refusal) ? fail('conflict', 'later', `the node of rank ${rank} does not give its log`) : read
+}
+
+/** The pod of a rank, by the number that it has in its Job. */
+async function findPod(
+  { client, house, namespace, token }: Reading,
+  { index, first }: { index: number; first: number },
+  signal: AbortSignal,
+): Promise<Outcome<Pod | undefined>> {
+  const query = `${ours(house, token)}${encodeURIComponent(`,${indexLabel}=${index},${labels.first}=${first}`)}`
+  const listed = await client.ask({ path: `${paths.pods(namespace)}?${query}`, signal })
+  return listed.ok ? succeed(listOf(Pod).parse(listed.body).items[0]) : { ok: false, fault: listed.fault }
 }
 
 /** The API server answers for a kubelet that does not; that is no silence of the site, and none waits for a dead node. */

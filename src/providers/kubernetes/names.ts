@@ -5,9 +5,13 @@ export const labels = {
   token: 'isobar.dev/token',
   workload: 'isobar.dev/workload',
   attempt: 'isobar.dev/attempt',
+  /** The rank of pod 0 of its Job, on both. */
+  first: 'isobar.dev/first-rank',
+  /** On pods in which an agent of ours runs: it tells how they are, once it was heard. */
+  agent: 'isobar.dev/agent',
 } as const
 
-/** How many ranks a gang has, beside its token, on its Job. */
+/** How many ranks a gang has, on each of its Jobs. */
 export const ranksAnnotation = 'isobar.dev/ranks'
 
 /** Kubernetes' own names of the rank of a pod, and of its Job. */
@@ -34,3 +38,14 @@ export const paths = {
 }
 
 const slash = (name: string): string => (name === '' ? '' : `/${encodeURIComponent(name)}`)
+
+/** Where the files of a gang are in each of its containers, and where its checkpoints are if the site keeps any. */
+export const folders = {
+  root: '/isobar',
+  program: '/isobar/program',
+  work: '/isobar/work',
+  checkpoints: '/isobar/checkpoints',
+} as const
+
+/** Where torchrun and its like meet on rank 0: each pod has all ports to itself. */
+export const masterPort = 29_500

@@ -26,13 +26,14 @@ export async function retireGang(
     const told = await client.ask({ method: 'DELETE', path, body: { gracePeriodSeconds: seconds }, signal })
     if (!told.ok && !isAbsent(told)) return { ok: false, fault: told.fault }
   }
-  const [job] = listOf(Job).parse(jobs.body).items
-  if (job && job.metadata.deletionTimestamp == null) {
+  const { items } = listOf(Job).parse(jobs.body)
+  for (const job of items) {
+    if (job.metadata.deletionTimestamp != null) continue
     const body = { propagationPolicy: 'Foreground', preconditions: { uid: job.metadata.uid } }
     const told = await client.ask({ method: 'DELETE', path: paths.jobs(namespace, job.metadata.name), body, signal })
     if (!told.ok && !isAbsent(told)) return { ok: false, fault: told.fault }
   }
-  if (job || left.length > 0) return succeed('retiring')
+  if (items.length > 0 || left.length > 0) return succeed('retiring')
   return removeRest(client, { namespace, token, signal })
 }
 

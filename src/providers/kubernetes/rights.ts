@@ -14,17 +14,30 @@ export const clusterRights: readonly Right[] = [
   { apiGroups: [''], resources: ['nodes', 'pods'], verbs: ['list', 'watch'] },
 ]
 
-type Account = { name: string; namespace: string }
+/** Where its work stands in a queue of Kueue: whether that is there, and what Kueue says. */
+export const queueRights: readonly Right[] = [
+  { apiGroups: ['kueue.x-k8s.io'], resources: ['localqueues'], verbs: ['get'] },
+  { apiGroups: ['kueue.x-k8s.io'], resources: ['workloads'], verbs: ['list'] },
+]
+
+/** Where the scheduler knows gangs (`scheduling.k8s.io`); without it they are made without. */
+export const groupRights: readonly Right[] = [
+  { apiGroups: ['scheduling.k8s.io'], resources: ['podgroups'], verbs: ['create'] },
+]
+
+/** `queue`: whether its site has one; `groups`: whether its scheduler is to know its gangs. */
+type Account = { name: string; namespace: string; queue?: boolean; groups?: boolean }
 
 /** What an administrator applies so that the account has these rights and no others. */
-export function manifestOf({ name, namespace }: Account): object[] {
+export function manifestOf({ name, namespace, queue = false, groups = false }: Account): object[] {
   const subjects = [{ kind: 'ServiceAccount', name, namespace }]
   const group = 'rbac.authorization.k8s.io'
   const across = `${name}-${namespace}`
   const metadata = { name, namespace }
+  const rules = [...namespaceRights, ...(queue ? queueRights : []), ...(groups ? groupRights : [])]
   return [
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata },
-    { apiVersion: `${group}/v1`, kind: 'Role', metadata, rules: namespaceRights },
+    { apiVersion: `${group}/v1`, kind: 'Role', metadata, rules },
     {
       apiVersion: `${group}/v1`,
       kind: 'RoleBinding',

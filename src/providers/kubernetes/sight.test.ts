@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { indexLabel, labels } from './names.ts'
+import { indexLabel, labels, ranksAnnotation } from './names.ts'
 import { numbersOf, sightingsOf } from './sight.ts'
 import { Job, Pod } from './wire.ts'
 
@@ -147,4 +147,55 @@ test('of two pods of one rank the younger counts', () => {
 test('ranges of indexes are read as Kubernetes writes them', () => {
   assert.deepEqual([...numbersOf('1,3-5,7')], [1, 3, 4, 5, 7])
   assert.deepEqual([...numbersOf('')], [])
+})
+
+const marked = (first: number, completions: number, status: object) => {
+  const one = job(status, completions)
+  const { labels: its } = one.metadata
+  return { ...one, metadata: { ...one.metadata, labels: { ...its, [labels.first]: String(first) } } }
+}
+
+test('a rank of a second Job is counted from its first, also once its pod is gone', () => {
+  const metadata = { labels: { ...marks, [indexLabel]: '1', [labels.first]: '1' } }
+  const running = pod({ phase: 'Running', ...container({ running: { startedAt } }) }, 1, metadata)
+  const [gang] = sightingsOf([marked(1, 2, { failedIndexes: '0' }), marked(0, 1, { completedIndexes: '0' })], [running])
+  assert.deepEqual(
+    gang?.ranks.map(({ state }) => state),
+    ['exited', 'lost', 'running'],
+  )
+})
+
+test('a gang whose second Job is not made yet is shown with all of its ranks', () => {
+  const one = job({}, 1)
+  const [gang] = sightingsOf([{ ...one, metadata: { ...one.metadata, annotations: { [ranksAnnotation]: '3' } } }], [])
+  assert.equal(gang?.ranks.length, 3)
+})
+
+const serving = (status: object, metadata: object = {}) =>
+  sightingsOf(
+    [job()],
+    [
+      {
+        ...pod({ phase: 'Running', ...container({ running: { startedAt } }), ...status }, 0, metadata),
+        spec: {
+          nodeName: 'n',
+          containers: [{ name: 'rank', ports: [{ containerPort: 8080 }, { containerPort: 9090 }] }],
+        },
+      },
+    ],
+  )[0]?.ranks[0]?.serving
+const isReady = { conditions: [{ type: 'Ready', status: 'True' }] }
+
+test('a pod with ports tells where it serves, and whether its check passes', () => {
+  const endpoints = ['10.0.0.7:8080', '10.0.0.7:9090']
+  assert.deepEqual(serving({ podIP: '10.0.0.7', ...isReady }), { ready: true, address: '10.0.0.7', endpoints })
+  assert.deepEqual(serving({ podIP: '10.0.0.7' }), { ready: false, address: '10.0.0.7', endpoints })
+  assert.deepEqual(serving({ podIP: 'fd00::7', ...isReady })?.endpoints, ['[fd00::7]:8080', '[fd00::7]:9090'])
+  assert.equal(serving(isReady), undefined, 'it has no address yet')
+})
+
+test('a pod that was told to end or to leave takes no more requests', () => {
+  assert.equal(serving({ podIP: '10.0.0.7', ...isReady }, { deletionTimestamp: finishedAt })?.ready, false)
+  const { conditions } = disrupted('EvictionByEvictionAPI')
+  assert.equal(serving({ podIP: '10.0.0.7', conditions: [...isReady.conditions, ...conditions] })?.ready, false)
 })

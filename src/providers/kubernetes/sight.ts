@@ -1,27 +1,49 @@
 import { causeOf } from '#model/cause.ts'
 import type { RankSighting, Sighting } from '#providers/provider.ts'
 import { causeOfPod } from './causes.ts'
-import { indexLabel, labels, rankContainer } from './names.ts'
+import { underQueue, type Word } from './kueue.ts'
+import { indexLabel, labels, rankContainer, ranksAnnotation } from './names.ts'
+import { servingOf } from './serving.ts'
 import type { Job, Pod } from './wire.ts'
 
-/** What became of each gang, from its Job and its pods: the pods know best, and the Job remembers those that are gone. */
-export function sightingsOf(jobs: readonly Job[], pods: readonly Pod[]): Sighting[] {
+/**
+ * What became of each gang, from its Job and its pods: the pods know best, and the Job remembers those that are gone.
+ * `words`: what Kueue has said of Jobs.
+ */
+export function sightingsOf(
+  jobs: readonly Job[],
+  pods: readonly Pod[],
+  words: ReadonlyMap<string, Word> = new Map(),
+): Sighting[] {
   const byToken = Map.groupBy(pods, ({ metadata }) => metadata.labels[labels.token] ?? '')
-  const jobOf = new Map(jobs.map((job) => [job.metadata.labels[labels.token] ?? '', job]))
+  const jobsOf = Map.groupBy(jobs, ({ metadata }) => metadata.labels[labels.token] ?? '')
   // Pods that outlive their Job are ours to see and to retire as well.
-  const tokens = new Set([...jobOf.keys(), ...byToken.keys()])
-  return [...tokens].map((token) => sightingOf(token, jobOf.get(token), byToken.get(token) ?? []))
+  const tokens = new Set([...jobsOf.keys(), ...byToken.keys()])
+  return [...tokens].map((token) => {
+    const its = jobsOf.get(token) ?? []
+    const seen = sightingOf(token, its, byToken.get(token) ?? [])
+    const word = its.map(({ metadata }) => words.get(metadata.uid)).find((one) => one)
+    return { ...seen, ranks: seen.ranks.map((rank) => underQueue(rank, word)) }
+  })
 }
 
-function sightingOf(token: string, job: Job | undefined, pods: readonly Pod[]): Sighting {
-  const of = (job ?? pods[0])?.metadata.labels ?? {}
+function sightingOf(token: string, jobs: readonly Job[], pods: readonly Pod[]): Sighting {
+  const of = (jobs[0] ?? pods[0])?.metadata.labels ?? {}
   const byRank = Map.groupBy(pods, rankOf)
-  const count = job?.spec.completions ?? Math.max(0, ...byRank.keys()) + 1
-  const succeeded = numbersOf(job?.status.completedIndexes)
-  const failed = numbersOf(job?.status.failedIndexes)
+  // Of a gang that is just being made not all Jobs may be there yet: the first of them knows how many ranks it has.
+  const told = Math.max(0, ...jobs.map((job) => Number(job.metadata.annotations[ranksAnnotation] ?? 0)))
+  const ends = jobs.map((job) => firstOf(job) + (job.spec.completions ?? 0))
+  const count = Math.max(told, ...ends, ...[...byRank.keys()].map((rank) => rank + 1))
+  const succeeded = ranksOf(jobs, ({ status }) => status.completedIndexes)
+  const failed = ranksOf(jobs, ({ status }) => status.failedIndexes)
   const ranks = Array.from({ length: count }, (_, rank): RankSighting => {
     const pod = latest(byRank.get(rank) ?? [])
-    if (pod) return sightPod(rank, pod, job)
+    if (pod)
+      return sightPod(
+        rank,
+        pod,
+        jobs.find((job) => firstOf(job) === firstOf(pod)),
+      )
     if (succeeded.has(rank)) return { ...unseen(rank), state: 'exited', exitCode: 0 }
     return failed.has(rank) ? { ...unseen(rank), state: 'lost' } : unseen(rank)
   })
@@ -38,8 +60,14 @@ const unseen = (rank: number): RankSighting => ({
 
 function rankOf({ metadata }: Pod): number {
   const index = Number(metadata.labels[indexLabel] ?? metadata.annotations[indexLabel])
-  return Number.isInteger(index) && index >= 0 ? index : 0
+  return firstOf({ metadata }) + (Number.isInteger(index) && index >= 0 ? index : 0)
 }
+
+/** The rank of pod 0 of a Job, which its pods know as well. */
+export const firstOf = ({ metadata }: Pick<Job, 'metadata'>): number => Number(metadata.labels[labels.first] ?? 0)
+
+const ranksOf = (jobs: readonly Job[], indexes: (job: Job) => string | null | undefined): Set<number> =>
+  new Set(jobs.flatMap((job) => [...numbersOf(indexes(job))].map((index) => firstOf(job) + index)))
 
 const latest = (pods: readonly Pod[]): Pod | undefined =>
   pods.toSorted((a, b) => time(b.metadata.creationTimestamp, 0) - time(a.metadata.creationTimestamp, 0))[0]
@@ -64,7 +92,10 @@ export function sightPod(rank: number, pod: Pod, job?: Job): RankSighting {
   if (status?.phase === 'Succeeded') return { ...shown, state: 'exited', exitCode: 0 }
   const leavesAt = orNull(disruption?.lastTransitionTime)
   const now = { ...shown, exitCode: null, endedAt: null, ...(leavesAt !== null && { leavesAt }) }
-  return running ? { ...now, state: 'running' } : { ...now, state: 'expected' }
+  // Where an agent runs, it says itself when it is up: one that cannot reach us is not.
+  if (!running || pod.metadata.labels[labels.agent] !== undefined) return { ...now, state: 'expected' }
+  const serving = servingOf(pod)
+  return { ...now, state: 'running', ...(serving && { serving }) }
 }
 
 /** It failed as a whole, not by what its containers did: a kubelet that evicts for want of disk sets no condition. */

@@ -8,7 +8,8 @@ import { test } from 'node:test'
 
 import type { Program } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
-import { filesOf, folders, markerOf, quoted } from './start-script.ts'
+import { folders } from './names.ts'
+import { filesOf, markerOf, quoted } from './start-script.ts'
 
 const program = (run: string, more: Partial<Program> = {}): Program => ({
   environment: {},
@@ -37,11 +38,11 @@ const order = (ranks: number, attempt = 1): CredentialedOrder => ({
   credential: 'c',
 })
 
-type Ran = { child: ChildProcess; said(): string; over: Promise<unknown[]> }
+type Ran = { child: ChildProcess; said(): string; complained(): string; over: Promise<unknown[]> }
 
 /** Starts a rank as its container would: by a shell that leads its group, with the files of its gang before it. */
 async function withRank(
-  { programs, rank = 0, attempt = 1 }: { programs: Program[]; rank?: number; attempt?: number },
+  { programs, rank = 0, attempt = 1, path }: { programs: Program[]; rank?: number; attempt?: number; path?: string },
   body: (ran: Ran, folder: string) => Promise<void>,
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'isobar-start-'))
@@ -49,16 +50,21 @@ async function withRank(
     for (const name of ['program', 'work']) mkdirSync(join(folder, name))
     const here = (text: string) =>
       text.replaceAll(folders.program, join(folder, 'program')).replaceAll(folders.work, join(folder, 'work'))
-    for (const [name, text] of Object.entries(filesOf(order(programs.length, attempt), programs, false)))
+    for (const [name, text] of Object.entries(
+      filesOf(order(programs.length, attempt), programs, { keeps: false, agent: null }),
+    ))
       writeFileSync(join(folder, 'program', name), here(text))
     const child = spawn('/bin/sh', [join(folder, 'program', 'start')], {
-      env: { PATH: process.env['PATH'], JOB_COMPLETION_INDEX: String(rank) },
-      stdio: ['ignore', 'pipe', 'ignore'],
+      env: { PATH: path ?? process.env['PATH'], ISOBAR_FIRST_RANK: '0', JOB_COMPLETION_INDEX: String(rank) },
+      stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     })
     let said = ''
+    let complained = ''
     child.stdout.on('data', (part: Buffer) => (said += String(part)))
-    await body({ child, said: () => said.replace(markerOf('l-1', rank), ''), over: once(child, 'close') }, folder)
+    child.stderr.on('data', (part: Buffer) => (complained += String(part)))
+    const printed = () => said.replace(markerOf('l-1', rank), '')
+    await body({ child, said: printed, complained: () => complained, over: once(child, 'close') }, folder)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -155,3 +161,9 @@ test('each attempt has a folder for checkpoints, and resumes from the latest tha
 test('a word stays one word of a shell, whatever is in it', () => {
   assert.equal(quoted(`it's`), `'it'\\''s'`)
 })
+
+test('where tasks are to be taken and the image has no Node, the rank says so', () =>
+  withRank({ programs: [program('true', { slots: 8 })], path: '/nowhere' }, async ({ over, complained }) => {
+    assert.deepEqual(await over, [125, null])
+    assert.match(complained(), /its image has no Node/)
+  }))

@@ -1,20 +1,23 @@
+import { agentFiles as agentFolder } from '#model/agent-folder.ts'
 import type { Program } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
-import { objectName } from './names.ts'
+import type { AgentFiles } from '#providers/agent-files.ts'
+import { filesOfAgent, runAgent } from './agent-in-pod.ts'
+import { groupsOf } from './groups.ts'
+import { folders, masterPort, objectName } from './names.ts'
 
-/** Where the files of a gang are in each of its containers, and where its checkpoints are if the site keeps any. */
-export const folders = { program: '/isobar/program', work: '/isobar/work', checkpoints: '/isobar/checkpoints' } as const
-
-const masterPort = 29_500
+/** Tells a container the rank of pod 0 of its Job, to which its own number there is added. */
+export const firstRank = 'ISOBAR_FIRST_RANK'
 
 /**
  * The files that the containers of a gang start from: the same for all, with one program for each kind of rank. They are
- * a Secret, since the environment may hold some. `keeps`: whether the site has a place for checkpoints.
+ * a Secret, since the environment may hold some. `keeps`: whether the site has a place for checkpoints. `agent`: ours,
+ * for ranks that ask for tasks.
  */
 export function filesOf(
   order: CredentialedOrder,
   programs: readonly Program[],
-  keeps: boolean,
+  { keeps, agent }: { keeps: boolean; agent: AgentFiles | null },
 ): Record<string, string> {
   const kinds = new Map<string, number[]>()
   for (const [index, { rank }] of order.ranks.entries()) {
@@ -26,12 +29,13 @@ export function filesOf(
   for (const [kind, [text, ranks]] of [...kinds].entries()) {
     const program = JSON.parse(text) as Program // written above
     files[`environment-${kind}`] = environmentOf(order, program, keeps)
-    if (program.setup !== null) files[`setup-${kind}`] = program.setup
-    files[`run-${kind}`] = program.run
+    if (program.setup !== null && program.slots === 0) files[`setup-${kind}`] = program.setup
+    files[`run-${kind}`] = program.slots > 0 ? runAgent : program.run
     if (program.bundle) files[`bundle-${kind}`] = `${program.bundle.hash} ${addressOf(program.bundle.url, order)}\n`
     cases.push(`${kind === kinds.size - 1 ? '*' : ranks.join('|')}) kind=${kind} ;;`)
   }
-  return { ...files, start: startScript(order.token, cases.join(' ')) }
+  const start = startScript(order.token, cases.join(' '))
+  return { ...files, ...(agent && filesOfAgent(order, agent, keeps)), start }
 }
 
 /** The first line of a rank's log, by which it is known that nothing of it was dropped. */
@@ -44,19 +48,26 @@ const addressOf = (url: string, { controlPlanes }: CredentialedOrder): string =>
 function environmentOf(order: CredentialedOrder, program: Program, keeps: boolean): string {
   const name = objectName(order.token)
   const root = keeps ? `${folders.checkpoints}/${order.workload}` : program.checkpointRoot
-  const peers = `peers=; i=0; while [ "$i" -lt ${order.ranks.length} ]; do peers="$peers\${peers:+,}${name}-$i.${name}"; i=$((i + 1)); done`
+  const peers = groupsOf(order).map(
+    (group) =>
+      `i=0; while [ "$i" -lt ${group.ranks.length} ]; do peers="$peers\${peers:+,}${group.name}-$i.${name}"; i=$((i + 1)); done`,
+  )
   return [
-    peers,
     exported('MASTER_ADDR', `${name}-0.${name}`),
     exported('MASTER_PORT', String(masterPort)),
     exported('NNODES', String(order.ranks.length)),
-    'export NODE_RANK="$JOB_COMPLETION_INDEX"',
+    'export NODE_RANK="$1"',
+    ...program.ports.map((port) => exported(`PORT_${port}`, String(port))),
+    ...program.ports.slice(0, 1).map((port) => exported('PORT', String(port))),
     ...Object.entries(program.environment).map(([key, value]) => exported(key, value)),
     exported('ISOBAR_WORKLOAD', order.workload),
     exported('ISOBAR_ATTEMPT', String(order.attempt)),
     exported('ISOBAR_NODES', String(order.ranks.length)),
+    // After the spec's own, which may have these names.
+    'peers=',
+    ...peers,
     'export ISOBAR_NODE_ADDRESSES="$peers"',
-    'export ISOBAR_RANK="$JOB_COMPLETION_INDEX"',
+    'export ISOBAR_RANK="$1"',
     exported('ISOBAR_LEASE', order.token),
     ...(root === null ? [] : [`checkpoints=${quoted(root)}`]),
     '',
@@ -73,10 +84,11 @@ export const quoted = (text: string): string => `'${text.replaceAll("'", String.
  * SIGTERM: it hands that on to the whole group, as an agent does, and ends with the exit code of the program.
  */
 const startScript = (token: string, cases: string): string => `
-echo "${markerOf(token, '$JOB_COMPLETION_INDEX').trim()}"
 program=${folders.program}
 fail() { echo "this rank could not be started: $*" >&2; exit 125; }
-case "$JOB_COMPLETION_INDEX" in ${cases} esac
+set -- "$((${firstRank} + JOB_COMPLETION_INDEX))" # its rank, by a name that no environment overrides
+echo "${markerOf(token, '$1').trim()}"
+case "$1" in ${cases} esac
 . "$program/environment-$kind"
 cd ${folders.work} || fail "its folder is missing"
 
@@ -119,5 +131,6 @@ if [ -f "$program/setup-$kind" ]; then
   [ "$code" -eq 0 ] || exit "$code"
 fi
 step "$program/run-$kind"
+[ -f ${folders.root}/${agentFolder.taken} ] && exit 143 # an agent that was told to leave, and nothing of its own doing
 exit "$code"
 `

@@ -52,10 +52,17 @@ const ContainerState = z.object({
 
 export const Pod = z.object({
   metadata: Metadata,
-  spec: z.object({ nodeName: text }),
+  spec: z.object({
+    nodeName: text,
+    containers: z
+      .array(z.object({ name: z.string(), ports: z.array(z.object({ containerPort: z.int() })).nullish() }))
+      .nullish()
+      .transform((value) => value ?? []),
+  }),
   status: z
     .object({
       phase: text,
+      podIP: text,
       reason: text,
       message: text,
       conditions,

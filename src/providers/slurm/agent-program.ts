@@ -3,10 +3,9 @@ import { constants } from 'node:fs'
 import { copyFile, cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, sep } from 'node:path'
-import { fileURLToPath } from 'node:url'
 
-/** The folder of this package. */
-const home = fileURLToPath(new URL('../../..', import.meta.url))
+import { agentFiles, home } from '#providers/agent-files.ts'
+
 const entry = 'bin/isobar-gang.js'
 
 /**
@@ -55,35 +54,13 @@ let known: Promise<Program> | undefined
 const agentProgram = (): Promise<Program> => (known ??= findProgram())
 
 async function findProgram(): Promise<Program> {
-  const own = JSON.parse(await readFile(join(home, 'package.json'), 'utf8')) as { imports: Record<string, string> }
-  const manifest = JSON.stringify({ private: true, type: 'module', imports: own.imports })
+  const { files, libraries: imported, manifest } = await agentFiles(entry)
   const hash = createHash('sha256').update(`${process.version} ${process.arch}\n${manifest}\n`)
-  const files = new Set([entry])
+  for (const [file, text] of files) hash.update(`${file} ${text.length}\n${text}`)
   const libraries = new Map<string, string>()
-  for (const file of files) {
-    const text = await readFile(join(home, file), 'utf8')
-    hash.update(`${file} ${text.length}\n${text}`)
-    for (const name of importsOf(text)) {
-      if (name.startsWith('#')) files.add(inPackage(name, own.imports))
-      else if (name.startsWith('.')) files.add(join(dirname(file), name))
-      else if (!name.startsWith('node:')) await addLibrary(libraries, name, join(home, file))
-    }
-  }
+  for (const { name, importer } of imported) await addLibrary(libraries, name, join(home, importer))
   for (const [name, from] of libraries) hash.update(`${name} ${await versionOf(from)}\n`)
-  return { hash: hash.digest('hex').slice(0, 16), files: [...files], libraries, manifest }
-}
-
-const importsOf = (text: string): string[] =>
-  [
-    ...text.matchAll(/^import (?!type)[^'";]*from '([^']+)'|^} from '([^']+)'|^import '([^']+)'|import\('([^']+)'\)/gm),
-  ].map(([, ...names]) => names.find((name) => name !== undefined) ?? '')
-
-/** A name such as `#kit/clock.ts`, which package.json explains. */
-function inPackage(name: string, imports: Record<string, string>): string {
-  const pattern = `${name.split('/')[0]}/*`
-  const target = imports[pattern]
-  if (target === undefined) throw new Error(`package.json does not say what ${name} is`)
-  return join(target.replace('*', name.slice(pattern.length - 1)))
+  return { hash: hash.digest('hex').slice(0, 16), files: [...files.keys()], libraries, manifest }
 }
 
 async function addLibrary(libraries: Map<string, string>, imported: string, importer: string): Promise<void> {

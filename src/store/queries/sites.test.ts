@@ -46,3 +46,26 @@ test('of a site only those leases are read that a listing shows otherwise than t
   assert.equal(await store.sites.count('local/west'), 7)
   assert.equal(await store.sites.count('local/east'), 0)
 })
+
+test('where a rank serves is read again only when it changed, and goes to the endpoints', async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aJob({})])
+  const one = aPlacing(id)
+  await held(store, [one])
+  const rank = { lease: one.leaseId, rank: 0, state: 'running' } as const
+  const seen = { ...rank, exitCode: null, startedAt: aNow, endedAt: null }
+  const serving = { ready: true, address: '10.0.0.7', endpoints: ['10.0.0.7:8080'] }
+  const differs = async (ready: boolean, address: string) =>
+    (await store.sites.differing('local/west', [{ ...rank, ready, address }])).length > 0
+  await store.sites.saw([seen], aNow)
+  assert.ok(await differs(true, '10.0.0.7'))
+  await store.sites.saw([{ ...seen, serving }], aNow)
+  assert.deepEqual(
+    [await differs(true, '10.0.0.7'), await differs(false, '10.0.0.7'), await differs(true, '10.0.0.8')],
+    [false, true, true],
+  )
+  const [lease] = await store.sites.differing('local/west', [{ ...rank, ready: false, address: '10.0.0.7' }])
+  assert.deepEqual(lease?.ranksSeen[0]?.endpoints, serving.endpoints)
+  await store.sites.saw([{ ...seen, serving: { ...serving, ready: false } }], aNow)
+  assert.equal(await differs(false, '10.0.0.7'), false)
+})

@@ -144,7 +144,7 @@ async function differing(
   const leases = await sql<Lease>`
     with listed as materialized (
       select * from json_to_recordset(${JSON.stringify(listed)}::json) as x (
-        lease text, rank int, state text, cause text, "leavesAt" bigint
+        lease text, rank int, state text, cause text, "leavesAt" bigint, ready boolean, address text
       )
     )
     select ${leaseColumns('l')} from leases l
@@ -155,6 +155,7 @@ async function differing(
         where r.state <> 'exited' and (
           r.state <> x.state or x."leavesAt" < coalesce(r.leaves_at, x."leavesAt" + 1)
           or (r.state = 'expected' and x.cause <> coalesce(r.cause ->> 'kind', ''))
+          or x.ready <> r.ready or x.address <> coalesce(r.address, '')
         )
       )
       or (l.state in ('starting', 'held') and coalesce(shown.ranks, 0) < jsonb_array_length(l.ranks))
@@ -168,21 +169,29 @@ async function differing(
   return leases.rows.map((lease) => ({ ...lease, ranksSeen: of.get(lease.id) ?? [] }))
 }
 
+const isServedOtherwise = sql`(
+  (x.serving ->> 'ready')::boolean <> r.ready or x.serving ->> 'address' <> coalesce(r.address, '')
+)`
+
 async function saw(on: Executor, ranks: SeenRank[], now: number): Promise<void> {
   if (ranks.length === 0) return
   const { rows } = await sql<{ lease: string }>`
     update ranks r set state = x.state, exit_code = coalesce(x."exitCode", r.exit_code),
       started_at = coalesce(r.started_at, x."startedAt"), ended_at = coalesce(r.ended_at, x."endedAt"),
       cause = coalesce(x.cause, case when r.state = x.state then r.cause end),
-      leaves_at = least(r.leaves_at, x."leavesAt")
+      leaves_at = least(r.leaves_at, x."leavesAt"),
+      ready = coalesce((x.serving ->> 'ready')::boolean, r.ready), address = coalesce(x.serving ->> 'address', r.address),
+      endpoints = coalesce(x.serving -> 'endpoints', r.endpoints)
     from (
       select * from json_to_recordset(${JSON.stringify(ranks)}::json) as x (
-        lease text, rank int, state text, "exitCode" int, "startedAt" bigint, "endedAt" bigint, cause jsonb, "leavesAt" bigint
+        lease text, rank int, state text, "exitCode" int, "startedAt" bigint, "endedAt" bigint, cause jsonb, "leavesAt" bigint,
+        serving jsonb
       ) order by lease, rank
     ) x
     where r.lease = x.lease and r.rank = x.rank and (${mayFollow(sql`r.state`, sql`x.state`)} or (
       r.state = x.state and r.state <> 'exited'
-      and (x."leavesAt" < coalesce(r.leaves_at, x."leavesAt" + 1) or (x.cause is not null and x.cause is distinct from r.cause))
+      and (x."leavesAt" < coalesce(r.leaves_at, x."leavesAt" + 1) or (x.cause is not null and x.cause is distinct from r.cause)
+        or ${isServedOtherwise})
     ))
     returning r.lease
   `.execute(on)

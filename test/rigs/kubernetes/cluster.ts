@@ -66,11 +66,9 @@ export async function addVolume(
 }
 
 /** Applies what the product asks an administrator for, and gives a token of exactly that account. */
-export async function addAccount(
-  plane: ControlPlane,
-  { name, namespace }: { name: string; namespace: string },
-): Promise<string> {
-  for (const object of manifestOf({ name, namespace })) await plane.ask('POST', pathOf(object as Manifest), object)
+export async function addAccount(plane: ControlPlane, account: Parameters<typeof manifestOf>[0]): Promise<string> {
+  for (const object of manifestOf(account)) await plane.ask('POST', pathOf(object as Manifest), object)
+  const { name, namespace } = account
   const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`
   const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 3600 } }
   const { status } = (await plane.ask('POST', path, body)) as { status: { token: string } }

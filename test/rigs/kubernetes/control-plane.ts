@@ -18,6 +18,8 @@ export type ControlPlane = {
   folder: string
   kubeconfig: string
   port: number
+  /** Whether its scheduler knows gangs. */
+  gangs: boolean
   /** Asks the API server as its administrator. Throws when it refuses. */
   ask(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<unknown>
   /** A kubeconfig of the same cluster for somebody else, or on another way to it. */
@@ -37,11 +39,14 @@ type Access = { token?: string; tokenFile?: string; server?: string }
  * A real Kubernetes control plane on loopback, with state, ports and keys of its own, and nodes that KWOK plays
  * (`kwok.yaml`). It ends with this process, however that ends.
  */
-export async function startControlPlane(tell?: (line: string) => void): Promise<ControlPlane> {
+export async function startControlPlane(
+  tell?: (line: string) => void,
+  { gangs = false }: { gangs?: boolean } = {},
+): Promise<ControlPlane> {
   const binary = await planeBinary(tell)
   const folder = mkdtempSync(join(tmpdir(), 'isobar-kubernetes-'))
   removeWithUs(folder)
-  const plane = new Plane(binary, folder, await freePorts([...components, 'peer']))
+  const plane = new Plane(binary, folder, { ports: await freePorts([...components, 'peer']), gangs })
   try {
     for (const name of components) await plane.start(name)
     await plane.waitFor('the account that pods run as', () =>
@@ -58,13 +63,15 @@ class Plane implements ControlPlane {
   readonly folder: string
   readonly kubeconfig: string
   readonly port: number
+  readonly gangs: boolean
   readonly #binary: string
   readonly #ports: Ports
   readonly #tokens: Record<string, string>
   readonly #processes = new Map<Component, Guarded>()
   #agent: Agent | undefined
 
-  constructor(binary: string, folder: string, ports: Ports) {
+  constructor(binary: string, folder: string, { ports, gangs }: { ports: Ports; gangs: boolean }) {
+    this.gangs = gangs
     this.#binary = binary
     this.folder = folder
     this.#ports = ports
@@ -77,7 +84,7 @@ class Plane implements ControlPlane {
   async start(name: Component): Promise<void> {
     this.#processes.get(name)?.end()
     await this.#processes.get(name)?.over
-    const argv = flagsOf(name, { folder: this.folder, ports: this.#ports })
+    const argv = flagsOf(name, { folder: this.folder, ports: this.#ports, gangs: this.gangs })
     const process = await startGuarded([this.#binary, name, ...argv], join(this.folder, 'log', name))
     this.#processes.set(name, process)
     let hasEnded = false

@@ -6,7 +6,10 @@ export type Component = (typeof components)[number]
 
 export type Ports = Record<Component | 'peer', number>
 
-type Place = { folder: string; ports: Ports }
+/** `gangs`: with the scheduler's own gangs, which are alpha in 1.36. */
+type Place = { folder: string; ports: Ports; gangs: boolean }
+
+const gates = '--feature-gates=GenericWorkload=true,GangScheduling=true,WorkloadWithJob=true'
 
 /** How a component is started on loopback, with its state in a folder. */
 export const flagsOf = (name: Component, place: Place): string[] => flags[name](place)
@@ -26,7 +29,8 @@ const flags: Record<Component, (place: Place) => string[]> = {
       '--log-level=warn',
     ]
   },
-  'kube-apiserver': ({ folder, ports }) => [
+  'kube-apiserver': ({ folder, ports, gangs }) => [
+    ...(gangs ? [gates, '--runtime-config=scheduling.k8s.io/v1alpha2=true'] : []),
     `--etcd-servers=http://127.0.0.1:${ports.etcd}`,
     ...listening(ports['kube-apiserver'], join(folder, 'pki')),
     '--advertise-address=127.0.0.1',
@@ -42,7 +46,8 @@ const flags: Record<Component, (place: Place) => string[]> = {
     '--default-unreachable-toleration-seconds=2',
     '--profiling=false',
   ],
-  'kube-controller-manager': ({ folder, ports }) => [
+  'kube-controller-manager': ({ folder, ports, gangs }) => [
+    ...(gangs ? [gates] : []),
     `--kubeconfig=${join(folder, 'controllers.kubeconfig')}`,
     ...listening(ports['kube-controller-manager'], join(folder, 'controllers')),
     '--leader-elect=false',
@@ -55,7 +60,8 @@ const flags: Record<Component, (place: Place) => string[]> = {
     '--node-monitor-grace-period=10s',
     '--profiling=false',
   ],
-  'kube-scheduler': ({ folder, ports }) => [
+  'kube-scheduler': ({ folder, ports, gangs }) => [
+    ...(gangs ? [gates] : []),
     `--kubeconfig=${join(folder, 'scheduler.kubeconfig')}`,
     ...listening(ports['kube-scheduler'], join(folder, 'scheduler')),
     '--leader-elect=false',

@@ -26,6 +26,8 @@ export type Changes = Partial<Omit<CredentialedOrder, 'ranks'>> & {
 
 /** A site, and what lies between it and us. */
 export type KubernetesRig = Rig & {
+  /** All connections break; new ones come through. */
+  sever(): void
   order(changes?: Changes): CredentialedOrder
   namespace: string
   proxy: FaultProxy
@@ -85,7 +87,7 @@ async function open(plane: ControlPlane, runner: Runner): Promise<KubernetesRig>
   const name = `site-${randomBytes(4).toString('hex')}`
   await addNamespace(plane, name)
   const tokenFile = join(plane.folder, `${name}.token`)
-  writeFileSync(tokenFile, await addAccount(plane, { name: account, namespace: name }))
+  writeFileSync(tokenFile, await addAccount(plane, { name: account, namespace: name, groups: plane.gangs }))
   const proxy = await openFaultProxy({ target: { host: '127.0.0.1', port: plane.port }, draw: Math.random })
   const kubeconfig = plane.kubeconfigFor(name, { tokenFile, server: `https://127.0.0.1:${proxy.port}` })
   const claim = checkpoints === undefined ? {} : { checkpoints: 'checkpoints' }

@@ -1,4 +1,4 @@
-import { type ListedRank, rankMoves } from '#model/rank.ts'
+import { type ListedRank, rankMoves, type Serving } from '#model/rank.ts'
 import { mayMove } from '#model/moves.ts'
 import type { Offer } from '#model/offer.ts'
 import { lapseMs, type Node, type Site, type SiteReach, siteKey } from '#model/site.ts'
@@ -144,24 +144,34 @@ function differing(
     .map((lease) => ({ ...leaseOf(lease), ranksSeen: ranks.byLease.get(lease.id).map(rankOf) }))
 }
 
-const isOther = ({ state, cause, leavesAt }: RankRow, listed: ListedRank): boolean =>
-  state !== listed.state ||
-  isEarlier(listed, leavesAt) ||
-  (state === 'expected' && listed.cause !== undefined && listed.cause !== cause?.kind)
+function isOther(row: RankRow, listed: ListedRank): boolean {
+  const { state, cause, leavesAt } = row
+  return (
+    state !== listed.state ||
+    isEarlier(listed, leavesAt) ||
+    (state === 'expected' && listed.cause !== undefined && listed.cause !== cause?.kind) ||
+    isServedOtherwise(row, listed)
+  )
+}
+
+const isServedOtherwise = (row: RankRow, { ready = row.ready, address = row.address }: Partial<Serving>): boolean =>
+  ready !== row.ready || (address !== null && address !== (row.address ?? ''))
 
 const isEarlier = ({ leavesAt }: { leavesAt?: number | null }, known: number | null): boolean =>
   typeof leavesAt === 'number' && leavesAt < (known ?? Infinity)
 
 /** Whether a rank that stays as it is is told to be so for another reason, or to be taken away sooner. */
-const isToldMore = (row: RankRow, { state, cause = null, leavesAt }: SeenRank): boolean =>
+const isToldMore = (row: RankRow, { state, cause = null, leavesAt, serving = row }: SeenRank): boolean =>
   row.state === state &&
   state !== 'exited' &&
-  (isEarlier({ leavesAt }, row.leavesAt) || (cause !== null && !sameJson(cause, row.cause)))
+  (isEarlier({ leavesAt }, row.leavesAt) ||
+    (cause !== null && !sameJson(cause, row.cause)) ||
+    isServedOtherwise(row, serving))
 
 function saw({ ranks, leases, workloads, tell }: Memory, seen: SeenRank[], now: number): void {
   const touched = new Set<string>()
   for (const one of seen) {
-    const { lease, rank, state, exitCode, startedAt, endedAt, cause = null, leavesAt = null } = one
+    const { lease, rank, state, exitCode, startedAt, endedAt, cause = null, leavesAt = null, serving } = one
     const row = ranks.get(rankKey({ lease, rank }))
     if (!row || (row.state === state ? !isToldMore(row, one) : !mayMove(rankMoves, row.state, state))) continue
     const earliest = Math.min(row.leavesAt ?? Infinity, leavesAt ?? Infinity)
@@ -172,6 +182,9 @@ function saw({ ranks, leases, workloads, tell }: Memory, seen: SeenRank[], now: 
       endedAt: row.endedAt ?? endedAt ?? null,
       cause: cause === null ? (row.state === state ? row.cause : null) : jsonb(cause),
       leavesAt: earliest === Infinity ? null : earliest,
+      ready: serving?.ready ?? row.ready,
+      address: serving?.address ?? row.address,
+      endpoints: serving?.endpoints ?? row.endpoints,
     })
     touched.add(lease)
   }

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { aDatabase } from '#rigs/postgres.ts'
+import { aHome, aServer, ask } from '#rigs/server.ts'
+import { addAccount, addNamespace } from './cluster.ts'
+import type { ControlPlane } from './control-plane.ts'
+
+export type Pod = {
+  metadata: { name: string; labels: Record<string, string>; annotations: Record<string, string> }
+  spec: { nodeName?: string; containers: { resources: { requests: Record<string, string> } }[] }
+  status: { phase: string; podIP?: string }
+}
+
+let houses = 0
+
+/** A whole house, whose only site is a namespace of its own on the rig's control plane, with what a test adds to it. */
+export async function aHouse(t: TestContext, plane: ControlPlane, more: object = {}) {
+  const namespace = `house-${houses++}`
+  await addNamespace(plane, namespace)
+  const token = await addAccount(plane, { name: 'isobar', namespace, queue: 'queue' in more, groups: plane.gangs })
+  const kubeconfig = plane.kubeconfigFor(namespace, { token })
+  const home = aHome(t)
+  const site = {
+    provider: 'kubernetes',
+    name: 'east',
+    kubeconfig,
+    namespace,
+    image: 'rig',
+    price: '$20/h',
+    patience: '10s',
+    ...more,
+  }
+  writeFileSync(join(home, 'sites.yaml'), JSON.stringify({ sites: [site] }))
+  const server = await aServer(t, { home, url: await aDatabase(), port: 0 })
+  const objects = async (kind: string): Promise<Pod[]> => {
+    const group = kind === 'jobs' ? '/apis/batch/v1' : '/api/v1'
+    return ((await plane.ask('GET', `${group}/namespaces/${namespace}/${kind}`)) as { items: Pod[] }).items
+  }
+  return {
+    server,
+    namespace,
+    async submit(text: string) {
+      const { json } = await ask(server, 'POST /v1/workloads', { text })
+      const { id } = json.workloads?.[0] ?? assert.fail(JSON.stringify(json))
+      return async () => (await ask(server, `GET /v1/workloads/${id}`)).json
+    },
+    pods: () => objects('pods'),
+    /** Says of all pods how they end. */
+    async end(exits: string) {
+      for (const { metadata } of await objects('pods'))
+        await plane.ask('PATCH', `/api/v1/namespaces/${namespace}/pods/${metadata.name}`, {
+          metadata: { annotations: { 'rig.isobar.test/exits': exits } },
+        })
+    },
+    /** All that is there of ours. */
+    async left() {
+      const all = await Promise.all(['jobs', 'pods', 'secrets', 'services'].map(objects))
+      return all.flat().map(({ metadata }) => metadata.name)
+    },
+  }
+}
+
+export async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
+  for (const deadline = performance.now() + 90_000; !(await condition()); await sleep(100))
+    if (performance.now() > deadline) assert.fail(`waited in vain: ${what}`)
+}
