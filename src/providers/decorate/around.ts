@@ -2,7 +2,10 @@ import type { Outcome } from '#model/fault.ts'
 import type { Provider } from '#providers/provider.ts'
 
 /** A call to a site, as far as those care who stand around it. */
-export type Call = { name: 'offers' | 'launch' | 'get' | 'list' | 'retire' | 'logs' | 'inventory'; site: string }
+export type Call = {
+  name: 'offers' | 'launch' | 'get' | 'list' | 'retire' | 'logs' | 'inventory' | 'remains' | 'clear'
+  site: string
+}
 
 /** Stands around each call of a provider: may make it, later, with another signal, or not at all. */
 export type Around = <T>(
@@ -13,7 +16,7 @@ export type Around = <T>(
 
 /** The same provider with something around its calls. `sites` asks nobody and stays as it is. */
 export function withAround(inner: Provider, around: Around): Provider {
-  const { inventory } = inner.abilities
+  const { inventory, remains, clear } = inner.abilities
   return {
     name: inner.name,
     sites: () => inner.sites(),
@@ -31,6 +34,10 @@ export function withAround(inner: Provider, around: Around): Provider {
       ...(inventory && {
         inventory: (site, signal) => around({ name: 'inventory', site }, signal, (given) => inventory(site, given)),
       }),
+      ...(remains && {
+        remains: (site, signal) => around({ name: 'remains', site }, signal, (given) => remains(site, given)),
+      }),
+      ...(clear && { clear: (site, signal) => around({ name: 'clear', site }, signal, (given) => clear(site, given)) }),
     },
   }
 }

@@ -93,7 +93,8 @@ type More = { input?: string; environment?: Record<string, string> }
 
 const mostBytes = 64 * 1024 * 1024
 
-function run(
+/** Runs a program to its end; its input and environment are only what is given. */
+export function run(
   [program, ...argv]: [string, ...string[]],
   signal: AbortSignal,
   more: More,

@@ -9,9 +9,10 @@ import type { LogChunk, LogPart, Provider } from '#providers/provider.ts'
 import { ask, isThere, isToken } from '#providers/kept-folder.ts'
 
 import type { Carrier } from './carry.ts'
+import { clearSite } from './clear.ts'
 import { createCommandLine } from './command-line.ts'
 import type { SlurmSite } from './config.ts'
-import type { NodeGroup } from './controller.ts'
+import type { Controller, NodeGroup } from './controller.ts'
 import { launchOrder } from './launch.ts'
 import { createRest } from './rest.ts'
 import { retireOrder } from './retire.ts'
@@ -75,19 +76,26 @@ export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
       ),
     logs: ({ site, token }, part, signal) =>
       at(site, signal, async ({ folder }) => succeed(await readRankLog(folder, token, part))),
-    abilities: {},
+    abilities: {
+      async clear(name) {
+        const site = open.get(name)
+        return site ? clearSite(site.folder) : fail('invalid', 'elsewhere', `no slurm site is named ${name}`)
+      },
+    },
   }
 }
 
 function openSite(site: SlurmSite, ours: { home: string; house: string }): OpenSite {
-  const { partition, account, qos, user } = site
-  const asking = { partition, account, qos, user }
-  const controller =
-    site.rest === undefined
-      ? createCommandLine({ ...asking, conf: site.conf })
-      : createRest({ ...asking, address: site.rest, token: createTokenFile(site.tokenFile), dialect: v0_0_38 })
   const folder = siteFolder({ directory: site.directory, name: site.name, ...ours })
-  return { site, controller, folder, launching: new Map() }
+  return { site, controller: controllerOf(site), folder, launching: new Map() }
+}
+
+/** The way to a cluster that a site is declared with. */
+export function controllerOf({ partition, account, qos, user, rest, conf, tokenFile }: SlurmSite): Controller {
+  const asking = { partition, account, qos, user }
+  return rest === undefined
+    ? createCommandLine({ ...asking, conf })
+    : createRest({ ...asking, address: rest, token: createTokenFile(tokenFile), dialect: v0_0_38 })
 }
 
 /** Calls with one token one after the other: the second finds what the first did. Another process may still be beside. */
@@ -106,7 +114,7 @@ async function oneAtATime<T>(under: Map<string, Promise<unknown>>, token: string
 }
 
 /** One offer for each kind of node, divisible, because jobs share nodes. */
-function offersOf(site: SlurmSite, groups: NodeGroup[], now: number): Offer[] {
+export function offersOf(site: SlurmSite, groups: NodeGroup[], now: number): Offer[] {
   const kinds = new Map<string, NodeGroup>()
   for (const group of groups) {
     const { cpus, memoryMiB, diskMiB, gpus } = group

@@ -73,6 +73,7 @@ export async function startPlane(life: Life, ground: Ground): Promise<Plane> {
   const steering = keeper === null ? {} : { steering: keeper }
   const api = createApi({
     ...shared,
+    surroundings: { clock, home: '/nowhere', house: 'simulated' },
     providers: decorated(),
     bell,
     ...steering,

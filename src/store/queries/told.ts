@@ -114,6 +114,19 @@ export function reachedEvent({ site, reach, detail }: Omit<SiteReach, 'since'>):
   return { type: `site.${reach}`, workload: null, project: null, message, data: { site, detail } }
 }
 
+const siteEvent = (type: string, site: string, message: string): NewEvent => ({
+  type,
+  workload: null,
+  project: null,
+  message,
+  data: { site },
+})
+export const joinedEvent = (site: string): NewEvent => siteEvent('site.joined', site, `${site} was joined`)
+export const leavingEvent = (site: string): NewEvent =>
+  siteEvent('site.leaving', site, `${site} is being left: it takes no new work`)
+export const leftEvent = (site: string): NewEvent =>
+  siteEvent('site.left', site, `${site} was left: nothing of ours is there`)
+
 /** Of an operation that ended without an answer. */
 export const closedDetail = (state: string): string => `its lease was ${state} before an answer was written`
 export const retiredDetail = 'it was retired before it was launched'
