@@ -66,8 +66,8 @@ export const createJoinedSites = (database: Database): JoinedSites => ({
     }),
 })
 
-/** Leaving as it is once it was asked for again: what was asked before stays so, and a stop may be added. */
+/** Leaving as it is once it was asked for again: a stop may be added, and what remains is to be looked at anew. */
 export function leavingFrom(before: Leaving | null, { stop, now }: { stop: boolean; now: number }): Leaving {
-  const { since = now, stopAt = null, remains = [] } = before ?? {}
-  return { since, stopAt: stopAt ?? (stop ? now : null), remains }
+  const { since = now, stopAt = null } = before ?? {}
+  return { since, stopAt: stopAt ?? (stop ? now : null), remains: [] }
 }
