@@ -10,7 +10,7 @@ export const siteParams = z.object({ provider: ProviderName, name: Name })
 export const JoinRequest = z
   .object({
     provider: ProviderName,
-    site: z.record(z.string().max(100), z.json()).meta({
+    site: z.record(z.string().max(100), z.unknown()).meta({
       description:
         'As in sites.yaml, without `provider`. What is left open is found, or told to be unknown. Paths are those of the machine of the control plane.',
     }),
