@@ -66,11 +66,11 @@ const joining: Step = async (pair, draw) => {
   const now = pair.clock.at
   const name = draw.chance(0.7) ? 'joined' : draw.of(siteNames)
   const key = `local/${name}`
-  const site = { provider: 'local' as const, name, jurisdictions: ['SE'], patienceMs: 30_000 }
+  const put = { provider: 'local' as const, name, jurisdictions: ['SE'], patienceMs: 30_000 }
   switch (draw.below(6)) {
     case 0:
     case 1:
-      return pair.ask((store) => store.joined.add(site, { name, price: '$1/h' }, now))
+      return pair.ask((store) => store.joined.add(put, { name, price: '$1/h' }, now))
     case 2: {
       const stop = draw.chance(0.5)
       return pair.ask((store) => store.joined.leave(key, { stop, now }))

@@ -52,6 +52,7 @@ async function aHouse(t: TestContext) {
   return {
     home,
     url,
+    env,
     server,
     namespace,
     objects,
@@ -157,7 +158,13 @@ async function alike(t: TestContext, home: string): Promise<string> {
 test('a drain lets a gang end, and an object that others hold is told and left to them', async (t) => {
   const house = await aHouse(t)
   await addNamespace(plane, house.namespace)
-  assert.equal((await house.add('--kubeconfig', plane.kubeconfig, '--price', '$20/h')).code, 0)
+  const argv = ['site', 'add', 'kubernetes', '--kubeconfig', plane.kubeconfig, '--namespace', house.namespace]
+  const person = { env: house.env, tty: { stdin: true, stdout: false, stderr: true } }
+  const silent = await callMain([...argv, '--name', 'east'], { ...person, input: '\n' })
+  assert.deepEqual([silent.code, /nothing was joined/.test(silent.stderr)], [130, true], silent.stderr)
+  const asked = await callMain([...argv, '--name', 'east'], { ...person, input: '$20/h\n' })
+  assert.match(asked.stderr, /What does a node \S+ cost an hour\?/)
+  assert.equal(asked.code, 0, asked.stderr)
   const look = await house.submit(gang)
   await until('it runs', async () => (await look()).state === 'running')
   assert.equal((await house.isobar('site', 'leave', 'kubernetes/east', '--drain', '--begin')).code, 0)

@@ -35,10 +35,11 @@ test('a region that several nodes name is told once', () => {
 })
 
 test('what is installed is told with its versions; classes of priority are no pod groups', () => {
-  const group = (name: string, ...versions: string[]) => ({ name, versions: versions.map((version) => ({ version })) })
   const body = { groups: [group('kueue.x-k8s.io', 'v1beta2', 'v1beta1'), group('scheduling.k8s.io', 'v1')] }
   const found = new Map(extensionsOf(body).map(({ name, versions }) => [name, versions]))
   assert.deepEqual(found.get('Kueue'), ['v1beta2', 'v1beta1'])
   assert.deepEqual(found.get('PodGroups'), [])
   assert.deepEqual(found.get('DRA'), [])
 })
+
+const group = (name: string, ...versions: string[]) => ({ name, versions: versions.map((version) => ({ version })) })

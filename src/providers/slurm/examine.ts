@@ -19,7 +19,9 @@ const open = { partition: 'unknown', directory: '/unknown' }
  */
 export async function examineSlurm(draft: Draft, home: string, signal: AbortSignal): Promise<Examination> {
   const found = nothingFound(draft)
-  const read = readDraft(SlurmConfig, { ...open, ...draft })
+  // Its token is looked for under its name.
+  const called = typeof draft['partition'] === 'string' ? nameFrom(draft['partition']) : undefined
+  const read = readDraft(SlurmConfig, { ...open, ...(called !== undefined && { name: called }), ...draft })
   if ('wrong' in read) return { ...found, obstacles: [read.wrong] }
   const [site] = slurmSites({ sites: [read.site] }, home)
   if (!site) return found
@@ -32,7 +34,7 @@ export async function examineSlurm(draft: Draft, home: string, signal: AbortSign
   const [only] = partitions.length === 1 ? partitions : []
   const name = draft['partition'] ?? only?.name
   if (typeof name !== 'string') return { ...found, unknown: unknownAt(found, cluster.value) }
-  found.declaration = { ...draft, partition: name, name: draft['name'] ?? nameFrom(name) }
+  found.declaration = { ...draft, partition: name, ...nameOr(draft, nameFrom(name)) }
   const partition = partitions.find((one) => one.name === name)
   found.obstacles.push(...(partition ? closed(partition, site) : [absent(name, partitions)]))
   if (partition) await lookAtNodes(found, { ...site, partition: name }, signal)
@@ -44,6 +46,12 @@ export async function examineSlurm(draft: Draft, home: string, signal: AbortSign
     'Slurm tells no topology, free nodes or prices: it chooses the nodes itself',
   )
   return found
+}
+
+/** A name that is left open is absent, not undefined. */
+const nameOr = ({ name }: Draft, otherwise: string | undefined): Draft => {
+  const known = name ?? otherwise
+  return known === undefined ? {} : { name: known }
 }
 
 const ask = (site: SlurmSite, signal: AbortSignal): Promise<Outcome<FoundCluster> | null> =>
