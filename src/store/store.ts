@@ -15,6 +15,7 @@ import type { ListedRank, Rank } from '#model/rank.ts'
 import type { Replica } from '#model/replica.ts'
 import type { Node, Site, SiteReach } from '#model/site.ts'
 import type { Wants, Workload, WorkloadState } from '#model/workload.ts'
+import type { Idempotency } from './idempotency.ts'
 import type { Figures } from './queries/figures.ts'
 import type { Check, JoinedSites, Projects, Secrets } from './settings.ts'
 
@@ -376,17 +377,6 @@ export type Plans = {
   applied(id: string, now: number): Promise<boolean>
   /** The decisions of a workload's attempts, by plan id. */
   ofWorkload(workload: string): Promise<StoredPlan[]>
-}
-
-export type Idempotency = {
-  /** `new`: go on, and save. Otherwise what the first call answered, or that it still runs, or had another body. */
-  begin(
-    key: string,
-    requestHash: string,
-    now: number,
-  ): Promise<'new' | 'running' | 'mismatch' | { status: number; response: unknown }>
-  save(key: string, status: number, response: unknown): Promise<void>
-  forget(key: string): Promise<void>
 }
 
 /** Proof of a claim: void as soon as somebody else has a higher epoch. */
