@@ -23,7 +23,7 @@ const woken: Record<Nudge, readonly string[]> = {
   agents: ['observe'],
   events: [],
   planes: [],
-  sites: ['leave'],
+  sites: ['leave', 'observe'],
   schema: [],
 }
 
