@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { createClock } from '#kit/clock.ts'
+import { succeed } from '#model/fault.ts'
 import { withNotice } from './decorate/notice.ts'
 import { createJoint } from './joint.ts'
+import type { Provider } from './provider.ts'
 import { createSimulated } from './simulated/simulated.ts'
 
 const signal = new AbortController().signal
@@ -54,6 +56,25 @@ test('each call goes to the adapter that has the site, and a site of none is tol
   }
   const nowhere = await joint.list('north', signal)
   assert.deepEqual(!nowhere.ok && nowhere.fault.detail, 'no simulated site is named north')
+})
+
+const able = (name: string, cleared: string[]): Provider => ({
+  ...aCloud(name, 1),
+  abilities: {
+    runsRanks: true,
+    async clear(site) {
+      cleared.push(site)
+      return succeed(null)
+    },
+  },
+})
+
+test('an ability is asked of the adapter that has the site', async () => {
+  const [east, west]: [string[], string[]] = [[], []]
+  const { abilities } = createJoint(able('east', east), able('west', west))
+  assert.equal(abilities.runsRanks, true)
+  assert.deepEqual(await abilities.clear?.('west', signal), succeed(null))
+  assert.deepEqual([east, west], [[], ['west']])
 })
 
 test('from a time on all that runs is told to leave, and one that leaves sooner keeps its time', async () => {

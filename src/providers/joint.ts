@@ -27,22 +27,15 @@ export function createJoint(first: Provider, ...others: Provider[]): Provider {
 }
 
 type At = <T>(site: string, call: (part: Provider) => Promise<Outcome<T>>) => Promise<Outcome<T>>
+type Ability = (site: string, ...rest: unknown[]) => Promise<Outcome<unknown>>
 
-/** Those of one adapter are those of all: they come from the same code. */
-function jointAbilities({ inventory, remains, clear, ...flags }: Abilities, at: At): Abilities {
-  return {
-    ...flags,
-    ...(inventory && {
-      inventory: (site, signal) =>
-        at(site, ({ abilities }) => abilities.inventory?.(site, signal) ?? unable('inventory')),
-    }),
-    ...(remains && {
-      remains: (site, signal) => at(site, ({ abilities }) => abilities.remains?.(site, signal) ?? unable('remains')),
-    }),
-    ...(clear && {
-      clear: (site, signal) => at(site, ({ abilities }) => abilities.clear?.(site, signal) ?? unable('clear')),
-    }),
-  }
+/** Each of them is asked of a site. Those of one adapter are those of all: they come from the same code. */
+function jointAbilities(first: Abilities, at: At): Abilities {
+  const joint = Object.entries(first).map(([name, ability]) => {
+    if (typeof ability !== 'function') return [name, ability] as const
+    const ask: Ability = (site, ...rest) =>
+      at(site, ({ abilities }) => (abilities[name as keyof Abilities] as Ability)(site, ...rest)) // a key of the same kind
+    return [name, ask] as const
+  })
+  return Object.fromEntries(joint) as Abilities // each with what it had
 }
-
-const unable = (what: string) => Promise.resolve(fail('invalid', 'elsewhere', `this site has no ${what}`))
