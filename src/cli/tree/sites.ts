@@ -53,7 +53,7 @@ export const sites: readonly CommandSpec[] = [
     examples: [
       'isobar site add kubernetes --context prod --namespace isobar --dry-run',
       "isobar site add kubernetes --context prod --jurisdiction DE,EU --price '$20/h'",
-      'isobar site add kubernetes --context prod | kubectl apply -f -',
+      'isobar site add kubernetes --context prod --dry-run | kubectl apply -f -',
       "isobar site add slurm --partition gpu --directory /shared/isobar --jurisdiction SE,EU --price '$12/h'",
     ],
     next: 'isobar sites',

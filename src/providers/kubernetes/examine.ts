@@ -133,7 +133,7 @@ function inOurWords(fault: Fault, connection: Connection): Obstacle {
 
 type Access = { account: string | null; namespace: string; missing: Missing; isNamespaceMissing: boolean }
 
-const apply = 'the manifest that is missing is printed: isobar site add … | kubectl apply -f -'
+const apply = 'the manifest that is missing is printed: isobar site add … --dry-run | kubectl apply -f -'
 
 function lacks({ account, namespace, missing, isNamespaceMissing }: Access): Obstacle[] {
   const obstacles: Obstacle[] = []
