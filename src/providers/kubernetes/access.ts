@@ -5,9 +5,11 @@ import { z } from 'zod'
 
 import type { Fault } from '#model/fault.ts'
 import type { Client } from './client.ts'
-import { clusterRights, namespaceRights, type Right } from './rights.ts'
+import type { Right } from './rights.ts'
 
-/** The rights that an account has not, of those that are needed. */
+/** Rights in the namespace of a site, and beyond it. */
+export type Rights = { namespace: readonly Right[]; cluster: readonly Right[] }
+/** Those that an account has not, of the ones that are needed. */
 export type Missing = { namespace: Right[]; cluster: Right[] }
 
 const Whoami = z.object({ status: z.object({ userInfo: z.object({ username: z.string() }) }) })
@@ -25,7 +27,7 @@ export async function whoami(client: Client, signal: AbortSignal): Promise<strin
 /** Asks for each right whether we have it. */
 export async function missingRights(
   client: Client,
-  namespace: string,
+  { namespace, needed }: { namespace: string; needed: Rights },
   signal: AbortSignal,
 ): Promise<{ ok: true; value: Missing } | { ok: false; fault: Fault }> {
   const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews'
@@ -39,11 +41,8 @@ export async function missingRights(
     return answer.ok ? { ok: true as const, allowed: Review.parse(answer.body).status.allowed } : answer
   }
   const missing: Missing = { namespace: [], cluster: [] }
-  for (const [scope, rights] of [
-    ['namespace', namespaceRights],
-    ['cluster', clusterRights],
-  ] as const)
-    for (const { group, resource, verbs } of rights.flatMap(single)) {
+  for (const scope of ['namespace', 'cluster'] as const)
+    for (const { group, resource, verbs } of needed[scope].flatMap(single)) {
       const [name, subresource] = resource.split('/')
       const where = scope === 'namespace' ? { namespace } : {}
       const about = { group, resource: name, ...(subresource !== undefined && { subresource }), ...where }

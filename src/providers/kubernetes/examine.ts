@@ -6,7 +6,7 @@ import type { Examination, Obstacle } from '#model/examination.ts'
 import type { Fault } from '#model/fault.ts'
 import { type Draft, nameFrom, nothingFound, obstacle, obstacleOf, readDraft, unknownOf } from '#providers/examining.ts'
 import { jurisdictionsOf } from '#providers/regions.ts'
-import { isNothing, manifestOfMissing, type Missing, missingRights, whoami } from './access.ts'
+import { isNothing, manifestOfMissing, type Missing, missingRights, type Rights, whoami } from './access.ts'
 import { type Client, createClient } from './client.ts'
 import { KubernetesConfig, type KubernetesSite } from './config.ts'
 import { IdentityProblem } from './exec-credential.ts'
@@ -15,6 +15,7 @@ import { takeInventory } from './inventory.ts'
 import type { Connection } from './kubeconfig.ts'
 import { connect } from './kubernetes.ts'
 import { paths } from './names.ts'
+import { clusterRights, namespaceRights } from './rights.ts'
 
 /** The oldest that has what a gang needs (decision 38). */
 const leastMinor = 29
@@ -107,7 +108,7 @@ async function look(looking: Looking, signal: AbortSignal): Promise<Examination>
     return { ...found, obstacles: [obstacle('invalid', what, 'update the cluster')] }
   }
   const account = await whoami(client, signal)
-  const missing = await missingRights(client, namespace, signal)
+  const missing = await missingRights(client, { namespace, needed }, signal)
   if (!missing.ok) return { ...found, obstacles: [inOurWords(missing.fault, connection)] }
   if (context !== undefined) found.facts.push({ name: 'context', value: context })
   found.facts.push({ name: 'namespace', value: namespace }, { name: 'account', value: account ?? 'unknown' })
@@ -120,6 +121,9 @@ async function look(looking: Looking, signal: AbortSignal): Promise<Examination>
   await lookAtNodes(found, looking, signal)
   return found
 }
+
+/** All that is done at a site. */
+const needed: Rights = { namespace: namespaceRights, cluster: clusterRights }
 
 /** What to do about a cluster that does not answer as it should. */
 function inOurWords(fault: Fault, connection: Connection): Obstacle {
