@@ -38,6 +38,8 @@ type OpenSite = Carrier & { site: SlurmSite; launching: Map<string, Promise<unkn
 export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
   const open = new Map(sites.map((site) => [site.name, openSite(site, { home, house })]))
 
+  /** Nobody is to make their folders anew by looking once more. */
+  const cleared = new Set<string>()
   const at = <T>(
     name: string,
     signal: AbortSignal,
@@ -45,7 +47,11 @@ export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
   ): Promise<Outcome<T>> => {
     const site = open.get(name)
     return site
-      ? ask({ folder: site.folder, prepare: () => prepareSite(site.folder) }, signal, () => question(site))
+      ? ask(
+          { folder: site.folder, prepare: async () => void (cleared.has(name) || (await prepareSite(site.folder))) },
+          signal,
+          () => question(site),
+        )
       : Promise.resolve(fail('invalid', 'elsewhere', `no slurm site is named ${name}`))
   }
 
@@ -65,11 +71,16 @@ export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
         const partition = await controller.partition(signal)
         return partition.ok ? succeed(offersOf(site, partition.value.groups, Date.now())) : partition
       }),
-    launch: (order, signal) =>
-      at(order.site, signal, (site) => oneAtATime(site.launching, order.token, () => launchOrder(site, order, signal))),
+    launch: (order, signal) => {
+      cleared.delete(order.site)
+      return at(order.site, signal, (site) =>
+        oneAtATime(site.launching, order.token, () => launchOrder(site, order, signal)),
+      )
+    },
     get: ({ site, token }, signal) =>
       at(site, signal, async (one) => (isToken(token) ? sightOrder(one, token, signal) : succeed(null))),
-    list: (name, signal) => at(name, signal, (one) => sightAll(one, signal)),
+    list: (name, signal) =>
+      cleared.has(name) ? Promise.resolve(succeed([])) : at(name, signal, (one) => sightAll(one, signal)),
     retire: ({ site, token }, graceMs, signal) =>
       at(site, signal, async (one) =>
         isToken(token) ? retireOrder(one, { token, graceMs }, signal) : succeed('gone'),
@@ -77,12 +88,18 @@ export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
     logs: ({ site, token }, part, signal) =>
       at(site, signal, async ({ folder }) => succeed(await readRankLog(folder, token, part))),
     abilities: {
-      async clear(name) {
-        const site = open.get(name)
-        return site ? clearSite(site.folder) : fail('invalid', 'elsewhere', `no slurm site is named ${name}`)
-      },
+      clear: (name) => clearAt(name, open.get(name), cleared),
     },
   }
+}
+
+/** From now on nothing is there, until something is launched. */
+async function clearAt(name: string, site: OpenSite | undefined, cleared: Set<string>): Promise<Outcome<null>> {
+  if (!site) return fail('invalid', 'elsewhere', `no slurm site is named ${name}`)
+  cleared.add(name)
+  const answer = await clearSite(site.folder)
+  if (!answer.ok) cleared.delete(name)
+  return answer
 }
 
 function openSite(site: SlurmSite, ours: { home: string; house: string }): OpenSite {
