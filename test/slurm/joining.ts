@@ -98,7 +98,7 @@ test('what is wrong is told with its fix: partition, account, token, folder, add
   }
   for (const way of [byCommands, house.byRest()]) {
     await expect([...way, '--partition', 'mian'], 2, [
-      /no partition mian; it has main, physics, shut/,
+      /no partition mian; it has main, .*physics, shut/,
       /next: --partition main\n/,
     ])
     await expect([...way, '--partition', 'shut'], 2, [
