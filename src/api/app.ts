@@ -10,6 +10,7 @@ import { bundleRoutes } from './routes/bundles.ts'
 import { costRoutes } from './routes/cost.ts'
 import { endpointRoutes } from './routes/endpoints.ts'
 import { eventRoutes } from './routes/events.ts'
+import { joiningRoutes } from './routes/joining.ts'
 import { logRoutes } from './routes/logs.ts'
 import { planRoutes } from './routes/plans.ts'
 import { projectRoutes } from './routes/projects.ts'
@@ -78,4 +79,5 @@ function changingRoutes(app: Api, house: ApiHouse): void {
   workloadRoutes(app, house, submit)
   projectRoutes(app, house)
   secretRoutes(app, house)
+  joiningRoutes(app, house)
 }

@@ -4,6 +4,7 @@ import type { SteeringPlan } from '#engine/market/steer.ts'
 import type { LogArchive } from '#providers/blobs/archive.ts'
 import type { Blobs } from '#providers/blobs/blobs.ts'
 import type { Provider } from '#providers/provider.ts'
+import type { Surroundings } from '#providers/registry.ts'
 import type { Store } from '#store/store.ts'
 import type { Bell } from './bell.ts'
 import type { CheckView } from './server-views.ts'
@@ -12,6 +13,8 @@ import type { CheckView } from './server-views.ts'
 export type ApiHouse = {
   store: Store
   providers: Map<string, Provider>
+  /** For looking at sites that are not joined yet. */
+  surroundings: Surroundings
   blobs: Blobs
   /** Logs of ended attempts. */
   archive: LogArchive

@@ -331,6 +331,22 @@ export type OfferView = z.infer<typeof OfferView>
 export const OfferList = listOf(OfferView, 'OfferList')
 export type OfferList = z.infer<typeof OfferList>
 
+export const LeavingView = z
+  .object({
+    since: time,
+    stop: z.boolean().meta({ description: 'What runs there is told to leave, too.' }),
+    remains: z
+      .array(
+        z.object({
+          what: z.string(),
+          fix: z.string().nullable().meta({ description: 'What somebody has to do about it; null where it goes.' }),
+        }),
+      )
+      .meta({ description: 'What is still there of ours, when it was looked at last.' }),
+  })
+  .meta({ id: 'Leaving' })
+export type LeavingView = z.infer<typeof LeavingView>
+
 export const SiteView = z
   .object({
     site: z.string().meta({ description: 'provider/name' }),
@@ -345,6 +361,9 @@ export const SiteView = z
     kept: z
       .int()
       .meta({ description: 'Nodes that nobody else is given: a gang that lost others is to come back to them.' }),
+    leaving: LeavingView.nullable().meta({
+      description: 'It takes no new work, and is forgotten once nothing of ours is there.',
+    }),
   })
   .meta({ id: 'Site' })
 export type SiteView = z.infer<typeof SiteView>

@@ -1,7 +1,7 @@
 /** The first words of all commands. Written out, because the tree of commands knows of everything that shows a text. */
 export const firstWords =
   'run plan apply validate init import simulate ps describe logs why wait events stop hold release priority cost offers sites projects ' +
-  'gateway demo doctor secret serve server db api completion complete-workloads version help'
+  'gateway demo doctor site secret serve server db api completion complete-workloads version help'
 
 const called = new RegExp(
   String.raw`(?<![\w./-]|npx )isobar(?= (?:(?:${firstWords.replaceAll(' ', '|')})\b|[-<[]))`,

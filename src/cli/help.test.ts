@@ -22,7 +22,7 @@ test('these are the commands; taking one away or renaming it breaks scripts', ()
       ['ps', 'describe', 'logs', 'why', 'wait', 'events', 'simulate'],
       ['stop', 'hold', 'release', 'priority'],
       ['cost', 'offers', 'sites', 'projects list', 'projects show', 'projects set'],
-      ['gateway', 'demo', 'doctor', 'secret set', 'secret list', 'secret rm'],
+      ['gateway', 'demo', 'doctor', 'site add', 'site leave', 'secret set', 'secret list', 'secret rm'],
       ['serve', 'server status', 'server start', 'server stop'],
       ['db status', 'db backup', 'db restore', 'db move'],
       ['api', 'completion', 'version'],

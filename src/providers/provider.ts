@@ -1,5 +1,6 @@
 import type { Cause } from '#model/cause.ts'
 import type { Outcome } from '#model/fault.ts'
+import type { Remain } from '#model/joined-site.ts'
 import type { ProviderName } from '#model/names.ts'
 import type { Offer } from '#model/offer.ts'
 import type { CredentialedOrder } from '#model/order.ts'
@@ -41,6 +42,8 @@ export type Provider = {
   logs(handle: Handle, part: LogPart, signal: AbortSignal): Promise<Outcome<LogChunk>>
 
   readonly abilities: Abilities
+  /** Ends connections that are kept; nothing is called after it. */
+  close?(): Promise<void>
 }
 
 export type Abilities = {
@@ -53,6 +56,10 @@ export type Abilities = {
    * it knows that nothing changed. As soon as it cannot know it fails; with `never` where a site does not tell at all.
    */
   watch?: (site: string, since: string | null, signal: AbortSignal) => Promise<Outcome<string>>
+  /** What of ours is still at a site, and why, where its engine knows: for people who leave it. Changes nothing. */
+  remains?: (site: string, signal: AbortSignal) => Promise<Outcome<Remain[]>>
+  /** Removes what is kept of a site beside its gangs, once none is there any more; it is as if we had never been there. */
+  clear?: (site: string, signal: AbortSignal) => Promise<Outcome<null>>
   /** Its own engine runs the ranks, from the `programs` of an order: no agent asks and none reports. */
   runsRanks?: true
 }

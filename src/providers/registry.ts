@@ -4,11 +4,14 @@ import type { z } from 'zod'
 
 import type { Clock } from '#kit/clock.ts'
 import { didYouMean } from '#kit/did-you-mean.ts'
+import type { Examination } from '#model/examination.ts'
 import type { ProviderName } from '#model/names.ts'
+import type { Site } from '#model/site.ts'
+import type { Draft } from './examining.ts'
 import type { Provider } from './provider.ts'
 
 /** What an adapter may need of the process that it runs in. */
-type Surroundings = {
+export type Surroundings = {
   clock: Clock
   /** The state directory. */
   home: string
@@ -21,6 +24,8 @@ type Adapter = {
   config(): Promise<z.ZodType>
   /** Without options there is what the adapter finds by itself. */
   open(options: unknown, surroundings: Surroundings): Promise<Provider>
+  /** Looks at a site before it is joined; absent where there is nothing to join. */
+  examine?(draft: Draft, surroundings: Surroundings, signal: AbortSignal): Promise<Examination>
 }
 
 /** Adapters by name. Each is imported when it is needed, so that nobody loads the libraries of clouds he does not use. */
@@ -44,6 +49,7 @@ const adapters: Partial<Record<ProviderName, Adapter>> = {
       const { KubernetesConfig } = await import('./kubernetes/config.ts')
       return createKubernetes({ ...KubernetesConfig.parse(options), house })
     },
+    examine: async (draft, _, signal) => (await import('./kubernetes/examine.ts')).examineKubernetes(draft, signal),
   },
   simulated: {
     config: async () => (await import('./simulated/config.ts')).SimulatedConfig,
@@ -60,6 +66,7 @@ const adapters: Partial<Record<ProviderName, Adapter>> = {
       const { SlurmConfig, slurmSites } = await import('./slurm/config.ts')
       return createSlurm({ sites: slurmSites(SlurmConfig.parse(options), home), home, house })
     },
+    examine: async (draft, { home }, signal) => (await import('./slurm/examine.ts')).examineSlurm(draft, home, signal),
   },
 }
 
@@ -93,3 +100,29 @@ export const configOf = async (name: string): Promise<z.ZodType> => adapterOf(na
  */
 export const openProvider = async (name: string, options: unknown, surroundings: Surroundings): Promise<Provider> =>
   adapterOf(name).open(options, surroundings)
+
+/** Providers whose sites can be joined by a command. */
+export const joinable = providerNames.filter((name) => adapters[name]?.examine)
+
+/**
+ * Looks at a site as it would be declared, before it is joined. Changes nothing there.
+ * @throws UnknownProvider where there is nothing to join.
+ */
+export async function examineSite(
+  name: string,
+  draft: Draft,
+  { signal, ...surroundings }: Surroundings & { signal: AbortSignal },
+): Promise<Examination> {
+  const { examine } = adapterOf(name)
+  if (!examine) throw new UnknownProvider(name)
+  return examine(draft, surroundings, signal)
+}
+
+/** The site that a declaration is of. Throws zod's error where it is none. */
+export async function siteOf(name: string, declaration: Draft, surroundings: Surroundings): Promise<Site> {
+  const provider = await openProvider(name, { sites: [declaration] }, surroundings)
+  const [site] = provider.sites()
+  await provider.close?.()
+  if (!site) throw new Error(`the declaration of a site of ${name} gave none`)
+  return site
+}

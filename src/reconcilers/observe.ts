@@ -58,9 +58,9 @@ type Watched = {
 
 const watching = memory(({ store }) => {
   const sites = new Map<string, Watched>()
-  // A lease has changed somewhere, or what was heard may not be all that happened.
+  // A lease has changed somewhere, or what was heard may not be all that happened; or a site was joined, or is being left.
   store.onNudge((nudge) => {
-    if (nudge === 'agents') for (const watched of sites.values()) stir(watched)
+    if (nudge === 'agents' || nudge === 'sites') for (const watched of sites.values()) stir(watched)
   })
   return { checkedAt: -Infinity, declareAt: -Infinity, sites, news: newNews() }
 })

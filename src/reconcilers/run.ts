@@ -23,6 +23,7 @@ const woken: Record<Nudge, readonly string[]> = {
   agents: ['observe'],
   events: [],
   planes: [],
+  sites: ['leave', 'observe'],
   schema: [],
 }
 

@@ -11,6 +11,7 @@ import type { Blobs } from '#providers/blobs/blobs.ts'
 import { createDirectoryBlobs } from '#providers/blobs/directory.ts'
 import type { Store } from '#store/store.ts'
 import { openClock } from './house-clock.ts'
+import { keepJoinedSites } from './joined-sites.ts'
 import { houseOf, keyPath, openKeys, requireKeyFile, requireSameKey } from './keys.ts'
 import { openLog } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
@@ -23,6 +24,8 @@ export type Base = {
   home: string
   /** What all control planes of one database see of each other's files. */
   shared: string
+  /** What tells this house from others at providers that they share. */
+  house: string
   /** Who this control plane is. */
   id: string
   store: Store
@@ -58,6 +61,25 @@ export async function openBase(
   const metrics = createMetrics({ figures: store.figures, now: clock.now })
   const blobs = createDirectoryBlobs(join(shared, 'blobs'))
   const archive = createLogArchive(blobs)
-  const providers = await openProviders({ home, house: houseOf(keys), clock, metrics })
-  return { home, shared, id: ids('c'), store, database, providers, blobs, archive, clock, ids, keys, metrics, log }
+  const house = houseOf(keys)
+  const providers = await openProviders({ home, house, clock, metrics })
+  const joined = keepJoinedSites({ store, providers, clock, log })
+  stack.defer(() => joined.stop())
+  await joined.loaded
+  return {
+    home,
+    shared,
+    house,
+    id: ids('c'),
+    store,
+    database,
+    providers,
+    blobs,
+    archive,
+    clock,
+    ids,
+    keys,
+    metrics,
+    log,
+  }
 }

@@ -2,6 +2,7 @@ import { credentialOf } from '#kit/seal.ts'
 import { admit } from '#reconcilers/admit.ts'
 import { follow } from '#reconcilers/follow.ts'
 import { launch } from '#reconcilers/launch.ts'
+import { leave } from '#reconcilers/leave.ts'
 import { meter } from '#reconcilers/meter.ts'
 import { observe } from '#reconcilers/observe.ts'
 import type { House, Reconciler, Steering } from '#reconcilers/reconciler.ts'
@@ -18,7 +19,7 @@ export type Loops = ReturnType<typeof run> & {
 }
 
 /** All loops of a control plane. */
-export const reconcilers: readonly Reconciler[] = [observe, admit, launch, follow, retire, meter, sweep]
+export const reconcilers: readonly Reconciler[] = [observe, admit, launch, follow, retire, meter, sweep, leave]
 
 /** Starts the loops; `controlPlanes` are the addresses that agents are given. */
 export function startLoops(

@@ -53,6 +53,7 @@ export function openPlane(
   const api = createApi({
     ...rest,
     providers: base.providers.reading,
+    surroundings: { clock, home, house: base.house },
     store,
     clock,
     bell,

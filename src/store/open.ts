@@ -11,6 +11,7 @@ import { createEvents } from './queries/events.ts'
 import { createFollow } from './queries/follow.ts'
 import { figuresOf } from './queries/figures.ts'
 import { createIdempotency } from './queries/idempotency.ts'
+import { createJoinedSites } from './queries/joined.ts'
 import { createLedger } from './queries/ledger.ts'
 import { createOperations } from './queries/operations.ts'
 import { createPlacement } from './queries/placement.ts'
@@ -72,6 +73,7 @@ function rooms(database: Database, { ids, clock, program }: Given): Omit<Store, 
     operations: createOperations(database, applyWithin, newest),
     agents: createAgents(database),
     sites: createSites(database),
+    joined: createJoinedSites(database),
     market: createMarketHistory(database),
     ledger: createLedger(database),
     events: createEvents(database),

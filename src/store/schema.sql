@@ -231,6 +231,8 @@ create table sites (
   nodes jsonb,
   offers_at bigint,
   asked_at bigint,
+  declaration jsonb,
+  leaving jsonb,
   PRIMARY KEY (key)
 );
 

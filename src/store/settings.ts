@@ -1,5 +1,7 @@
+import type { JoinedSite, Leaving, Remain } from '#model/joined-site.ts'
 import type { TreeProblem } from '#model/project-tree.ts'
 import type { Project } from '#model/project.ts'
+import type { Site } from '#model/site.ts'
 
 /**
  * Asked of what is there, in the transaction that is about to write it and with its row locked. What it throws is thrown
@@ -34,4 +36,17 @@ export type Secrets = {
   sameKey(mark: string): Promise<boolean>
   /** Whether some key was marked as that of this house. */
   hasKey(): Promise<boolean>
+}
+
+/** Sites that were joined by a command, and so are declared here for all control planes. */
+export type JoinedSites = {
+  list(): Promise<JoinedSite[]>
+  /** Joins a site, and tells an event; false where there is one of its key. */
+  add(site: Site, declaration: Record<string, unknown>, now: number): Promise<boolean>
+  /** Begins to leave a site, or adds the stop of what runs there; null where none of that key was joined. */
+  leave(key: string, how: { stop: boolean; now: number }): Promise<Leaving | null>
+  /** Writes down what is still to go at a site that is being left. */
+  remains(key: string, remains: Remain[]): Promise<void>
+  /** Forgets a site that was being left, once no lease of ours is live there; false while one is. */
+  remove(key: string, now: number): Promise<boolean>
 }

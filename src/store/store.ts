@@ -3,6 +3,7 @@ import type { Attempt } from '#model/attempt.ts'
 import type { Change } from '#model/change.ts'
 import type { Entry } from '#model/entry.ts'
 import type { Event, NewEvent } from '#model/event.ts'
+import type { Leaving } from '#model/joined-site.ts'
 import type { Lease } from '#model/lease.ts'
 import type { LiveLease } from '#model/live-lease.ts'
 import type { Offer } from '#model/offer.ts'
@@ -14,8 +15,9 @@ import type { ListedRank, Rank, Serving } from '#model/rank.ts'
 import type { Replica } from '#model/replica.ts'
 import type { Node, Site, SiteReach } from '#model/site.ts'
 import type { Wants, Workload, WorkloadState } from '#model/workload.ts'
+import type { Idempotency } from './idempotency.ts'
 import type { Figures } from './queries/figures.ts'
-import type { Check, Projects, Secrets } from './settings.ts'
+import type { Check, JoinedSites, Projects, Secrets } from './settings.ts'
 
 /**
  * All that is remembered. Reads are grouped by noun; what a decision changes goes through `apply`, in one transaction.
@@ -28,6 +30,7 @@ export type Store = {
   operations: Operations
   agents: Agents
   sites: Sites
+  joined: JoinedSites
   market: MarketHistory
   ledger: Ledger
   events: Events
@@ -67,6 +70,7 @@ export type Nudge =
   | 'events'
   | 'agents'
   | 'planes'
+  | 'sites'
   | 'schema'
 
 export type NewWorkload = Pick<
@@ -156,7 +160,8 @@ export type QueueSnapshot = {
   spent: Map<string, bigint>
   /** The secret that a workload names and its project does not have, by workload. */
   missing?: Map<string, string>
-  sites: (SiteReach & { offers: Offer[]; nodes: Node[] | null; info: Site })[]
+  /** One that is being left offers nothing. */
+  sites: (SiteReach & { offers: Offer[]; nodes: Node[] | null; info: Site; leaving?: Leaving | null })[]
 }
 
 export type Placed = {
@@ -292,7 +297,7 @@ export type SeenRank = Pick<Rank, 'lease' | 'rank' | 'state' | 'exitCode' | 'sta
 export type Sites = {
   list(): Promise<QueueSnapshot['sites']>
   put(site: Site, now: number): Promise<void>
-  /** Forgets a site where nothing of ours is left; false when something still is. */
+  /** Forgets a site where nothing of ours is left; false when something still is, or it was joined by a command. */
   forget(site: string): Promise<boolean>
   /** What a round of offers brought. */
   offered(site: string, offers: Offer[], nodes: Node[] | null, now: number): Promise<void>
@@ -372,17 +377,6 @@ export type Plans = {
   applied(id: string, now: number): Promise<boolean>
   /** The decisions of a workload's attempts, by plan id. */
   ofWorkload(workload: string): Promise<StoredPlan[]>
-}
-
-export type Idempotency = {
-  /** `new`: go on, and save. Otherwise what the first call answered, or that it still runs, or had another body. */
-  begin(
-    key: string,
-    requestHash: string,
-    now: number,
-  ): Promise<'new' | 'running' | 'mismatch' | { status: number; response: unknown }>
-  save(key: string, status: number, response: unknown): Promise<void>
-  forget(key: string): Promise<void>
 }
 
 /** Proof of a claim: void as soon as somebody else has a higher epoch. */

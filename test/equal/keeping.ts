@@ -20,12 +20,15 @@ export const found: Step = async (pair, draw) => {
   }
 }
 
-export const site: Step = async (pair, draw) => {
+export const site: Step = async (pair, draw, told) => {
   const name = draw.of(siteNames)
   const key = `local/${name}`
   const now = pair.clock.at
   const patienceMs = draw.of([30_000, 60_000])
-  switch (draw.below(8)) {
+  switch (draw.below(10)) {
+    case 8:
+    case 9:
+      return joining(pair, draw, told)
     case 0:
     case 1:
       return pair.ask((store) =>
@@ -55,6 +58,29 @@ export const site: Step = async (pair, draw) => {
       return pair.ask((store) => store.market.sites())
     default:
       return pair.ask((store) => store.sites.list())
+  }
+}
+
+/** One site may be joined, beside those that files declare. */
+const joining: Step = async (pair, draw) => {
+  const now = pair.clock.at
+  const name = draw.chance(0.7) ? 'joined' : draw.of(siteNames)
+  const key = `local/${name}`
+  const put = { provider: 'local' as const, name, jurisdictions: ['SE'], patienceMs: 30_000 }
+  switch (draw.below(6)) {
+    case 0:
+    case 1:
+      return pair.ask((store) => store.joined.add(put, { name, price: '$1/h' }, now))
+    case 2: {
+      const stop = draw.chance(0.5)
+      return pair.ask((store) => store.joined.leave(key, { stop, now }))
+    }
+    case 3:
+      return pair.ask((store) => store.joined.remains(key, [{ what: '1 gang is there', fix: null }]))
+    case 4:
+      return pair.ask((store) => store.joined.remove(key, now))
+    default:
+      return pair.ask((store) => store.joined.list())
   }
 }
 

@@ -85,6 +85,7 @@ function aHouse({ store, home, closing, url, faults }: HouseFacts): ApiHouse {
   return {
     store,
     providers: new Map(),
+    surroundings: { clock, home, house: 'test' },
     blobs,
     archive: createLogArchive(blobs),
     clock,

@@ -7,7 +7,9 @@ import { siteKey } from '#model/site.ts'
 import type { ApiHouse } from '#api/house.ts'
 import { answers, type Api } from '#api/openapi.ts'
 import { money, time } from '#api/show.ts'
-import { OfferList, SiteList, type OfferView } from '#api/views.ts'
+import { notFound } from '#api/problem.ts'
+import { siteParams } from '#api/site-views.ts'
+import { OfferList, SiteList, SiteView, type OfferView } from '#api/views.ts'
 
 const sites = createRoute({
   method: 'get',
@@ -33,24 +35,27 @@ const offers = createRoute({
   responses: answers(200, OfferList, 'Offers as last heard.'),
 })
 
+const oneSite = createRoute({
+  method: 'get',
+  path: '/v1/sites/{provider}/{name}',
+  tags: ['sites'],
+  summary: 'A site, and how far leaving it has come.',
+  request: { params: siteParams },
+  responses: answers(200, SiteView, 'The site.'),
+})
+
 export function siteRoutes(app: Api, house: ApiHouse): void {
-  app.openapi(sites, async (c) => {
-    const { list, count, kept } = house.store.sites
-    const [rows, keptAt] = await Promise.all([list(), kept()])
-    const leases = await Promise.all(rows.map(({ site }) => count(site)))
-    const items = rows.map(({ info, nodes, offers: offered, ...reach }, index) => ({
-      site: siteKey(info),
-      jurisdictions: info.jurisdictions,
-      patienceMs: info.patienceMs,
-      reach: reach.reach,
-      since: time(reach.since),
-      detail: reach.detail,
-      nodes: nodes?.length ?? null,
-      offers: offered.length,
-      leases: leases[index] ?? 0,
-      kept: keptAt.get(siteKey(info)) ?? 0,
-    }))
-    return c.json({ items }, 200)
+  app.openapi(sites, async (c) => c.json({ items: await viewsOf(house, await house.store.sites.list()) }, 200))
+
+  app.openapi(oneSite, async (c) => {
+    const key = siteKey(c.req.valid('param'))
+    const rows = await house.store.sites.list()
+    const [view] = await viewsOf(
+      house,
+      rows.filter((row) => row.site === key),
+    )
+    if (!view) throw notFound(`There is no site ${key}.`, 'isobar sites')
+    return c.json(view, 200)
   })
 
   app.openapi(offers, async (c) => {
@@ -64,6 +69,26 @@ export function siteRoutes(app: Api, house: ApiHouse): void {
     )
     return c.json({ items }, 200)
   })
+}
+
+type SiteRows = Awaited<ReturnType<ApiHouse['store']['sites']['list']>>
+
+async function viewsOf(house: ApiHouse, rows: SiteRows): Promise<SiteView[]> {
+  const { count, kept } = house.store.sites
+  const [keptAt, ...leases] = await Promise.all([kept(), ...rows.map((row) => count(row.site))])
+  return rows.map(({ info, nodes, offers: offered, leaving, ...reach }, index) => ({
+    site: siteKey(info),
+    jurisdictions: info.jurisdictions,
+    patienceMs: info.patienceMs,
+    reach: reach.reach,
+    since: time(reach.since),
+    detail: reach.detail,
+    nodes: nodes?.length ?? null,
+    offers: offered.length,
+    leases: leases[index] ?? 0,
+    kept: keptAt.get(siteKey(info)) ?? 0,
+    leaving: leaving ? { since: time(leaving.since), stop: leaving.stopAt !== null, remains: leaving.remains } : null,
+  }))
 }
 
 async function allOffers(house: ApiHouse): Promise<OfferView[]> {

@@ -1,6 +1,7 @@
 import type { CommandSpec } from '#cli/call.ts'
 
 import { project } from './options.ts'
+import { sites } from './sites.ts'
 
 const secrets: readonly CommandSpec[] = [
   {
@@ -163,6 +164,7 @@ export const setUp: readonly CommandSpec[] = [
     data: true,
     action: async () => (await import('#cli/commands/doctor.ts')).doctor,
   },
+  ...sites,
   ...secrets,
   ...servers,
   ...databases,

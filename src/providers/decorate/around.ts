@@ -3,7 +3,7 @@ import type { Provider } from '#providers/provider.ts'
 
 /** A call to a site, as far as those care who stand around it. */
 export type Call = {
-  name: 'offers' | 'launch' | 'get' | 'list' | 'retire' | 'logs' | 'inventory' | 'watch'
+  name: 'offers' | 'launch' | 'get' | 'list' | 'retire' | 'logs' | 'inventory' | 'watch' | 'remains' | 'clear'
   site: string
 }
 
@@ -16,7 +16,7 @@ export type Around = <T>(
 
 /** The same provider with something around its calls. `sites` asks nobody and stays as it is. */
 export function withAround(inner: Provider, around: Around): Provider {
-  const { inventory, watch } = inner.abilities
+  const { inventory, watch, remains, clear } = inner.abilities
   return {
     name: inner.name,
     sites: () => inner.sites(),
@@ -37,6 +37,10 @@ export function withAround(inner: Provider, around: Around): Provider {
       ...(watch && {
         watch: (site, since, signal) => around({ name: 'watch', site }, signal, (given) => watch(site, since, given)),
       }),
+      ...(remains && {
+        remains: (site, signal) => around({ name: 'remains', site }, signal, (given) => remains(site, given)),
+      }),
+      ...(clear && { clear: (site, signal) => around({ name: 'clear', site }, signal, (given) => clear(site, given)) }),
     },
   }
 }

@@ -49,6 +49,7 @@ test('a context says where the cluster is, who signs for it and who we are', () 
     const { credential, ...rest } = await readKubeconfig({ path, context: 'east' })
     assert.deepEqual(rest, {
       server: 'https://10.0.0.1:6443',
+      context: 'east',
       ca: 'authority',
       serverName: 'api',
       insecure: false,

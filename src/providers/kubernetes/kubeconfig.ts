@@ -11,6 +11,8 @@ import { askPlugin, type Credential, ExecPlugin, IdentityProblem } from './exec-
 /** Where a cluster's API server is, and who we are there. */
 export type Connection = {
   server: string
+  /** The context's name; none for the cluster in whose pod we run. */
+  context?: string | undefined
   /** Who signs its certificate, as PEM; the system's authorities when absent. */
   ca: string | undefined
   serverName: string | undefined
@@ -92,6 +94,7 @@ export async function readKubeconfig({ path, context: asked }: Asked): Promise<C
   )
   return {
     server,
+    context: name,
     ca,
     serverName: cluster.value['tls-server-name'],
     insecure: cluster.value['insecure-skip-tls-verify'] ?? false,

@@ -2,6 +2,7 @@ import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Site } from '#model/site.ts'
 import type { Handle, Provider, Sighting } from '#providers/provider.ts'
+import { remainsOf } from './remains.ts'
 import { type Client, createClient } from './client.ts'
 import type { KubernetesSite } from './config.ts'
 import { type Inventory, offersOf, takeInventory } from './inventory.ts'
@@ -90,6 +91,7 @@ export function createKubernetes(options: KubernetesOptions): Provider & { close
       }),
     abilities: {
       runsRanks: true,
+      remains: (name, signal) => at(name, signal, (here) => remainsOf(here, signal)),
       watch: (name, since, signal) =>
         at(name, signal, ({ declared, picture }) =>
           declared.queue === undefined ? picture.watch(since, signal) : unfollowed(name),
@@ -103,7 +105,7 @@ export function createKubernetes(options: KubernetesOptions): Provider & { close
   }
 }
 
-const connect = ({ inCluster: isInside, kubeconfig, context }: KubernetesSite): Promise<Connection> =>
+export const connect = ({ inCluster: isInside, kubeconfig, context }: KubernetesSite): Promise<Connection> =>
   isInside ? inCluster() : readKubeconfig({ path: kubeconfig, context })
 
 /** How long a gang may stand in a queue of the cluster. */

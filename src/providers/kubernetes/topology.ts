@@ -62,15 +62,18 @@ export function pathOf({
   site: string
   own?: readonly string[] | undefined
 }): string[] {
-  const [domain, ...tiers] = own ? own.map((label) => labels[label]) : levels.map((known) => firstOf(known, labels))
+  const [domain, ...tiers] = labelsOf(labels, own).map((label) => (label === undefined ? undefined : labels[label]))
   return [domain ?? name, ...tiers.filter((tier) => tier !== undefined), site]
 }
-
-const firstOf = (known: readonly string[], labels: Labels): string | undefined =>
-  known.map((label) => labels[label]).find((value) => value !== undefined && value !== '')
 
 /** The level of a spec's topology that a label of nodes stands for; undefined for wider ones, and for others. */
 export function levelOfLabel(label: string): 'node' | 'nvlink' | 'block' | undefined {
   if (label === 'kubernetes.io/hostname') return 'node'
   return (['nvlink', 'block'] as const).find((_, level) => levels[level]?.includes(label))
 }
+
+/** The label that says where a node stands, for each level, the tightest first; nothing where none of a level does. */
+export const labelsOf = (labels: Labels, own?: readonly string[]): (string | undefined)[] =>
+  own
+    ? own.map((label) => (labels[label] === undefined ? undefined : label))
+    : levels.map((known) => known.find((label) => labels[label] !== undefined && labels[label] !== ''))

@@ -19,7 +19,7 @@ export type RestOptions = Asking & {
 }
 
 /** The newest first. */
-const dialects: readonly Dialect[] = [...v0_0_40_to_45.toReversed(), v0_0_38]
+export const dialects: readonly Dialect[] = [...v0_0_40_to_45.toReversed(), v0_0_38]
 
 /** Jobs that are asked for side by side: slurmrestd has few threads. */
 const atOnce = 8

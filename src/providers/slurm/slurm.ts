@@ -9,8 +9,10 @@ import type { LogChunk, LogPart, Provider } from '#providers/provider.ts'
 import { ask, isThere, isToken } from '#providers/kept-folder.ts'
 
 import type { Carrier } from './carry.ts'
+import { clearSite } from './clear.ts'
 import { createCommandLine } from './command-line.ts'
 import type { SlurmSite } from './config.ts'
+import type { Controller } from './controller.ts'
 import { offersOf, takeInventory } from './inventory.ts'
 import { launchOrder } from './launch.ts'
 import { createRest } from './rest.ts'
@@ -41,6 +43,8 @@ type OpenSite = Carrier & {
 export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
   const open = new Map(sites.map((site) => [site.name, openSite(site, { home, house })]))
 
+  /** Nobody is to make their folders anew by looking once more. */
+  const cleared = new Set<string>()
   const at = <T>(
     name: string,
     signal: AbortSignal,
@@ -48,7 +52,11 @@ export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
   ): Promise<Outcome<T>> => {
     const site = open.get(name)
     return site
-      ? ask({ folder: site.folder, prepare: () => prepareSite(site.folder) }, signal, () => question(site))
+      ? ask(
+          { folder: site.folder, prepare: async () => void (cleared.has(name) || (await prepareSite(site.folder))) },
+          signal,
+          () => question(site),
+        )
       : Promise.resolve(fail('invalid', 'elsewhere', `no slurm site is named ${name}`))
   }
 
@@ -70,18 +78,26 @@ export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
         one.taken = { nodes: taken.value.nodes, at: performance.now() }
         return succeed(offersOf(one.site, taken.value.partition, Date.now()))
       }),
-    launch: (order, signal) =>
-      at(order.site, signal, (site) => oneAtATime(site.launching, order.token, () => launchOrder(site, order, signal))),
+    launch: (order, signal) => {
+      cleared.delete(order.site)
+      return at(order.site, signal, (site) =>
+        oneAtATime(site.launching, order.token, () => launchOrder(site, order, signal)),
+      )
+    },
     get: ({ site, token }, signal) =>
       at(site, signal, async (one) => (isToken(token) ? sightOrder(one, token, signal) : succeed(null))),
-    list: (name, signal) => at(name, signal, (one) => sightAll(one, signal)),
+    list: (name, signal) =>
+      cleared.has(name) ? Promise.resolve(succeed([])) : at(name, signal, (one) => sightAll(one, signal)),
     retire: ({ site, token }, graceMs, signal) =>
       at(site, signal, async (one) =>
         isToken(token) ? retireOrder(one, { token, graceMs }, signal) : succeed('gone'),
       ),
     logs: ({ site, token }, part, signal) =>
       at(site, signal, async ({ folder }) => succeed(await readRankLog(folder, token, part))),
-    abilities: { inventory: (name, signal) => at(name, signal, (one) => nodesAt(one, signal)) },
+    abilities: {
+      inventory: (name, signal) => at(name, signal, (one) => nodesAt(one, signal)),
+      clear: (name) => clearAt(name, open.get(name), cleared),
+    },
   }
 }
 
@@ -96,15 +112,27 @@ async function nodesAt(one: OpenSite, signal: AbortSignal): Promise<Outcome<Node
   return asked.ok ? succeed(asked.value.nodes) : asked
 }
 
+/** From now on nothing is there, until something is launched. */
+async function clearAt(name: string, site: OpenSite | undefined, cleared: Set<string>): Promise<Outcome<null>> {
+  if (!site) return fail('invalid', 'elsewhere', `no slurm site is named ${name}`)
+  cleared.add(name)
+  const answer = await clearSite(site.folder)
+  if (!answer.ok) cleared.delete(name)
+  return answer
+}
+
 function openSite(site: SlurmSite, ours: { home: string; house: string }): OpenSite {
+  const folder = siteFolder({ directory: site.directory, name: site.name, ...ours })
+  return { site, controller: controllerOf(site), folder, launching: new Map() }
+}
+
+/** The way to a cluster that a site is declared with. */
+export function controllerOf(site: SlurmSite): Controller {
   const { partition, account, qos, reservation, exclusive, user, topologyFile } = site
   const asking = { partition, account, qos, reservation, exclusive, user, topologyFile }
-  const controller =
-    site.rest === undefined
-      ? createCommandLine({ ...asking, conf: site.conf, ssh: site.ssh, sshConfig: site.sshConfig })
-      : createRest({ ...asking, address: site.rest, token: createTokenFile(site.tokenFile) })
-  const folder = siteFolder({ directory: site.directory, name: site.name, ...ours })
-  return { site, controller, folder, launching: new Map() }
+  return site.rest === undefined
+    ? createCommandLine({ ...asking, conf: site.conf, ssh: site.ssh, sshConfig: site.sshConfig })
+    : createRest({ ...asking, address: site.rest, token: createTokenFile(site.tokenFile) })
 }
 
 /** Calls with one token one after the other: the second finds what the first did. Another process may still be beside. */

@@ -45,7 +45,7 @@ const reads = new Set(
   `workloads.get workloads.find workloads.list workloads.attempts workloads.refusal workloads.failedTasks
   workloads.endpoints workloads.bundles workloads.expired placement.snapshot placement.come placement.more
   placement.usage placement.nextAt follow.nextDueAt operations.nextAt agents.view agents.views sites.list sites.count
-  sites.kept sites.differing sites.orphans market.spot market.sites market.sent ledger.unmetered ledger.spent
+  sites.kept sites.differing sites.orphans joined.list market.spot market.sites market.sent ledger.unmetered ledger.spent
   ledger.cost events.since events.latest plans.get plans.ofWorkload projects.list secrets.get secrets.find secrets.list
   figures requireSchema`.split(/\s+/),
 )

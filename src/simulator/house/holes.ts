@@ -17,6 +17,12 @@ const unmade: Readonly<Record<string, readonly string[]>> = {
   'only tests make it': ['projects.put'],
   'who follows events asks with a cursor, and nobody does in a story: src/api/events.test.ts': ['events.since'],
   'all sites of a story are declared by all control planes: src/reconcilers/loops.test.ts': ['sites.forget'],
+  'nobody joins or leaves a site in a story: src/store/queries/joined.test.ts': [
+    'joined.add',
+    'joined.leave',
+    'joined.remains',
+    'joined.remove',
+  ],
   'they are for queues of thousands: src/reconcilers/sittings.test.ts': ['placement.come', 'placement.more'],
 }
 

@@ -67,7 +67,7 @@ export async function startPlane(life: Life, ground: Ground): Promise<Plane> {
   const archive = createLogArchive(blobs)
   const peers: Peers = { list: () => [{ id, url }], stop: () => Promise.resolve() }
   const log = logOf(life, ground)
-  const shared = { store, clock, ids, archive, log, blobs, keys, movesPerHour }
+  const shared = { store, clock, ids, archive, log, blobs, keys, movesPerHour, surroundings: nowhere(clock) }
   const self = selfOf({ id, url, since: clock.now(), controlPlanes: () => peers.list() })
   const keeper = solver && keepPlan({ store, clock, solver, failed: wrong('could not plan over sites') })
   const steering = keeper === null ? {} : { steering: keeper }
@@ -149,3 +149,6 @@ const selfOf = ({ id, url, since, controlPlanes }: Self): ApiHouse['self'] => ({
   notReady: () => Promise.resolve([]),
   stop: () => {},
 })
+
+/** Nobody joins a site in a simulated house. */
+const nowhere = (clock: Clock) => ({ clock, home: '/nowhere', house: 'simulated' })

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 
 import type { Database } from '#store/database.ts'
-import type { Idempotency } from '#store/store.ts'
+import type { Idempotency } from '#store/idempotency.ts'
 
 /** A request that was not answered within this time died with its control plane, and may be made again. */
 export const answerWithinMs = 60_000

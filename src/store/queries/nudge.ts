@@ -55,6 +55,7 @@ export const allNudges = [
   'events',
   'agents',
   'planes',
+  'sites',
   'schema',
 ] as const
 

@@ -65,7 +65,9 @@ export const ageless = (offers: ReturnType<typeof sql>) =>
 
 export async function listSites(on: Executor): Promise<QueueSnapshot['sites']> {
   const { rows } = await sql<QueueSnapshot['sites'][number]>`
-    select key as site, reach, since, detail, offers, nodes, site as info from sites order by key
+    select key as site, reach, since, detail, nodes, site as info, leaving,
+      case when leaving is null then offers else '[]' end as offers
+    from sites order by key
   `.execute(on)
   return rows
 }
@@ -116,7 +118,7 @@ async function reached(on: Executor, told: SiteReach, claim: Claim): Promise<boo
 async function forget(on: Executor, site: string): Promise<boolean> {
   const [provider, name] = parts(site)
   const { rows } = await sql`
-    delete from sites where key = ${site} and not exists (
+    delete from sites where key = ${site} and declaration is null and not exists (
       select 1 from leases where provider = ${provider} and site = ${name} and state not in ('gone', 'refused')
     ) returning key
   `.execute(on)

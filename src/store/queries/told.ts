@@ -114,6 +114,26 @@ export function reachedEvent({ site, reach, detail }: Omit<SiteReach, 'since'>):
   return { type: `site.${reach}`, workload: null, project: null, message, data: { site, detail } }
 }
 
+const ofNobody = { workload: null, project: null }
+export const joinedEvent = (site: string): NewEvent => ({
+  ...ofNobody,
+  type: 'site.joined',
+  message: `${site} was joined`,
+  data: { site },
+})
+export const leavingEvent = (site: string): NewEvent => ({
+  ...ofNobody,
+  type: 'site.leaving',
+  message: `${site} is being left: it takes no new work`,
+  data: { site },
+})
+export const leftEvent = (site: string): NewEvent => ({
+  ...ofNobody,
+  type: 'site.left',
+  message: `${site} was left: nothing of ours is there`,
+  data: { site },
+})
+
 /** Of an operation that ended without an answer. */
 export const closedDetail = (state: string): string => `its lease was ${state} before an answer was written`
 export const retiredDetail = 'it was retired before it was launched'

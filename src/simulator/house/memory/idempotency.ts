@@ -1,5 +1,5 @@
 import { answerWithinMs } from '#store/queries/idempotency.ts'
-import type { Idempotency } from '#store/store.ts'
+import type { Idempotency } from '#store/idempotency.ts'
 import { jsonb } from './jsonb.ts'
 import type { Memory } from './memory.ts'
 

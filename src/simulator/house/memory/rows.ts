@@ -1,6 +1,7 @@
 import type { Attempt } from '#model/attempt.ts'
 import type { Entry } from '#model/entry.ts'
 import type { NewEvent } from '#model/event.ts'
+import type { JoinedSite } from '#model/joined-site.ts'
 import type { Lease } from '#model/lease.ts'
 import type { Operation } from '#model/operation.ts'
 import type { Beside, Decision, Refusal } from '#model/plan.ts'
@@ -68,7 +69,7 @@ export type SiteRow = Omit<SiteReach, 'site'> &
     site: Site
     offersAt: number | null
     askedAt: number | null
-  }
+  } & Pick<JoinedSite, 'leaving'> & { declaration: JoinedSite['declaration'] | null }
 
 export type SpentRow = { kind: 'workload' | 'project'; name: string; amountMicros: bigint; warnedAt: number | null }
 

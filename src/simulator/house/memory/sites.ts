@@ -19,7 +19,7 @@ export const createSites = (memory: Memory): Sites => {
     forget: (site) =>
       write(() => {
         const row = sites.get(site)
-        if (!row || leases.openAt.get(site).length > 0) return false
+        if (!row || row.declaration || leases.openAt.get(site).length > 0) return false
         sites.remove(row)
         memory.tell({ nudges: ['admit'] })
         return true
@@ -41,14 +41,15 @@ export const createSites = (memory: Memory): Sites => {
 }
 
 export const listSites = ({ sites }: Memory): QueueSnapshot['sites'] =>
-  sites.byKey.get(all).map(({ key, reach, since, detail, offers, nodes, site }) => ({
+  sites.byKey.get(all).map(({ key, reach, since, detail, offers, nodes, site, leaving }) => ({
     site: key,
     reach,
     since,
     detail,
-    offers,
+    offers: leaving ? [] : offers,
     nodes,
     info: site,
+    leaving,
   }))
 
 function put({ sites, tell }: Memory, site: Site, now: number): void {
@@ -64,6 +65,8 @@ function put({ sites, tell }: Memory, site: Site, now: number): void {
       nodes: null,
       offersAt: null,
       askedAt: null,
+      declaration: null,
+      leaving: null,
     } as const
     sites.insert({ key, site: jsonb(site), since: now, ...unasked })
   }

@@ -9,6 +9,7 @@ import { createEvents } from './events.ts'
 import { figuresOf } from './figures.ts'
 import { createFollow } from './follow.ts'
 import { createIdempotency } from './idempotency.ts'
+import { createJoinedSites } from './joined.ts'
 import { createLedger } from './ledger.ts'
 import { createMarketHistory } from './market.ts'
 import { createMemory, type Memory } from './memory.ts'
@@ -47,6 +48,7 @@ const storeOver = (memory: Memory): Store => ({
   operations: createOperations(memory),
   agents: createAgents(memory),
   sites: createSites(memory),
+  joined: createJoinedSites(memory),
   market: createMarketHistory(memory),
   ledger: createLedger(memory),
   events: createEvents(memory),

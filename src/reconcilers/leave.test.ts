@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+
+import { createSimulated } from '#providers/simulated/simulated.ts'
+import { createFakeClock } from '#simulator/fake-clock.ts'
+import { aStore, someIds } from '#test/rigs/postgres.ts'
+import { leave } from './leave.ts'
+import { observe } from './observe.ts'
+import type { House } from './reconciler.ts'
+
+const signal = new AbortController().signal
+const shape = { name: 's', accelerators: 0, acceleratorMemoryMiB: 0, cpuMilli: 8000, memoryMiB: 16_384, diskMiB: 1024 }
+const sites = [
+  {
+    name: 'here',
+    jurisdictions: ['DE'],
+    patienceMs: 20_000,
+    pools: [{ tier: 'on-demand' as const, shape, priceMicros: 1, nodes: 4 }],
+  },
+]
+
+async function aWorld(t: TestContext) {
+  const clock = createFakeClock()
+  const store = await aStore({ clock })
+  t.after(() => store.close())
+  const cloud = createSimulated({ seed: 1, sites, faults: {}, clock })
+  const provider = cloud.open()
+  const house: House = {
+    store,
+    providers: new Map([['simulated', provider]]),
+    clock,
+    ids: someIds,
+    holder: 'c-1',
+    controlPlanes: () => [],
+    credential: (token) => token,
+    archive: { kept: async () => ({ bytes: 0, end: 0 }), add: async () => {} },
+  }
+  const [site] = provider.sites()
+  assert.ok(site)
+  await store.joined.add(site, { name: 'here' }, clock.now())
+  const turn = async () => {
+    await clock.advance(3_000)
+    await leave.turn(house, signal)
+  }
+  return { store, provider, house, clock, turn, key: 'simulated/here' }
+}
+
+test('what carries our tag and belongs to nobody is retired before a site is forgotten', async (t) => {
+  const { store, provider, clock, turn, key } = await aWorld(t)
+  const order = {
+    token: 'l-orphan',
+    workload: 'w-1',
+    attempt: 1,
+    site: 'here',
+    tier: 'on-demand' as const,
+    ranks: [{ rank: 0, shape }],
+    graceMs: 0,
+    controlPlanes: [],
+    credential: 'c',
+  }
+  assert.ok((await provider.launch(order, signal)).ok)
+  await turn()
+  assert.equal((await store.joined.list()).length, 1, 'nobody leaves it')
+  await store.joined.leave(key, { stop: false, now: clock.now() })
+  for (let turns = 0; (await store.joined.list()).length > 0; turns++) {
+    assert.ok(turns < 100, JSON.stringify(await store.joined.list()))
+    await turn()
+  }
+  const listed = await provider.list('here', signal)
+  assert.deepEqual(listed.ok && listed.value, [])
+})
+
+test('a site that this control plane has not opened is left to others, and says so', async (t) => {
+  const { store, house, clock, turn, key } = await aWorld(t)
+  house.providers.clear()
+  await store.joined.leave(key, { stop: false, now: clock.now() })
+  await turn()
+  const [site] = await store.joined.list()
+  assert.deepEqual(site?.leaving?.remains, [{ what: 'this control plane has not opened it', fix: null }])
+})
+
+test('a joined site that no control plane has opened is not forgotten for that', async (t) => {
+  const { store, house, turn, key } = await aWorld(t)
+  house.providers.clear()
+  await observe.turn(house, signal)
+  await turn()
+  assert.deepEqual(
+    (await store.sites.list()).map(({ site }) => site),
+    [key],
+  )
+})

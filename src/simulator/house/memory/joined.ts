@@ -1,0 +1,55 @@
+import { siteKey } from '#model/site.ts'
+import { leavingFrom } from '#store/queries/joined.ts'
+import { joinedEvent, leavingEvent, leftEvent } from '#store/queries/told.ts'
+import type { JoinedSites } from '#store/settings.ts'
+import { jsonb } from './jsonb.ts'
+import type { Memory } from './memory.ts'
+import { all } from './tables.ts'
+
+export const createJoinedSites = ({ sites, leases, read, write, tell }: Memory): JoinedSites => ({
+  list: () =>
+    read(() =>
+      sites.byKey.get(all).flatMap(({ key, site: { provider }, declaration, leaving }) => {
+        return declaration ? [{ key, provider, declaration, leaving }] : []
+      }),
+    ),
+  add: (site, declaration, now) =>
+    write(() => {
+      const key = siteKey(site)
+      if (sites.get(key)) return false
+      const unasked = {
+        reach: 'reachable',
+        detail: '',
+        offers: jsonb([]),
+        nodes: null,
+        offersAt: null,
+        askedAt: null,
+      } as const
+      sites.insert({ key, site: jsonb(site), since: now, ...unasked, declaration: jsonb(declaration), leaving: null })
+      tell({ events: [joinedEvent(key)], now, nudges: ['sites', 'events'] })
+      return true
+    }),
+  leave: (key, { stop, now }) =>
+    write(() => {
+      const row = sites.get(key)
+      if (!row?.declaration) return null
+      const leaving = leavingFrom(row.leaving, { stop, now })
+      sites.update(row, { leaving: jsonb(leaving) })
+      if (!row.leaving) tell({ events: [leavingEvent(key)], now })
+      tell({ nudges: ['admit', 'sites', 'events'] })
+      return leaving
+    }),
+  remains: (key, remains) =>
+    write(() => {
+      const row = sites.get(key)
+      if (row?.leaving) sites.update(row, { leaving: jsonb({ ...row.leaving, remains }) })
+    }),
+  remove: (key, now) =>
+    write(() => {
+      const row = sites.get(key)
+      if (!row?.leaving || leases.openAt.get(key).length > 0) return false
+      sites.remove(row)
+      tell({ events: [leftEvent(key)], now, nudges: ['admit', 'sites', 'events'] })
+      return true
+    }),
+})

@@ -1,0 +1,244 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { parseAllDocuments } from 'yaml'
+
+import { callMain } from '#cli/captured.ts'
+import { addNamespace, addNodes } from '#rigs/kubernetes/cluster.ts'
+import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
+import { aDatabase } from '#rigs/postgres.ts'
+import { aHome, aServer, ask } from '#rigs/server.ts'
+
+// Joining and leaving a real Kubernetes by the commands; what its pods do, KWOK plays.
+
+let plane: ControlPlane
+
+before(async () => {
+  plane = await startControlPlane(console.error)
+  await addNodes(
+    plane,
+    [0, 1, 2, 3].map((at) => ({
+      name: `n${at}`,
+      has: { 'nvidia.com/gpu': '8' },
+      labels: {
+        'nvidia.com/gpu.product': 'NVIDIA-H100-80GB-HBM3',
+        'nvidia.com/gpu.clique': `c${Math.floor(at / 2)}`,
+        'topology.k8s.aws/network-node-layer-4': 'leaf-1',
+        'topology.kubernetes.io/region': 'eu-central-1',
+      },
+    })),
+  )
+})
+after(() => plane.stop())
+
+let houses = 0
+
+/** A house that has no site of Kubernetes yet, and an account of the cluster that may do nothing. */
+async function aHouse(t: TestContext) {
+  const namespace = `joining-${houses++}`
+  const home = aHome(t)
+  writeFileSync(join(home, 'sites.yaml'), JSON.stringify({ sites: [{ provider: 'simulated', name: 'none', shape }] }))
+  const url = await aDatabase()
+  const server = await aServer(t, { home, url, port: 0 })
+  const env = { ISOBAR_HOME: home }
+  const objects = async (kind: string) => {
+    const group = kind === 'jobs' ? '/apis/batch/v1' : '/api/v1'
+    return ((await plane.ask('GET', `${group}/namespaces/${namespace}/${kind}`)) as { items: Named[] }).items
+  }
+  return {
+    home,
+    url,
+    env,
+    server,
+    namespace,
+    objects,
+    async account() {
+      const path = `/api/v1/namespaces/${namespace}/serviceaccounts`
+      await plane.ask('POST', path, { metadata: { name: 'guest' } })
+      const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 3600 } }
+      const { status } = (await plane.ask('POST', `${path}/guest/token`, body)) as { status: { token: string } }
+      return plane.kubeconfigFor(`${namespace}-guest`, { token: status.token })
+    },
+    isobar: (...argv: string[]) => callMain(argv, { env }),
+    add: (...argv: string[]) =>
+      callMain(['site', 'add', 'kubernetes', '--namespace', namespace, '--name', 'east', ...argv], { env }),
+    async submit(text: string) {
+      const { json } = await ask(server, 'POST /v1/workloads', { text })
+      const { id } = json.workloads[0]
+      return async () => (await ask(server, `GET /v1/workloads/${id}`)).json
+    },
+  }
+}
+
+type Named = { metadata: { name: string } }
+
+const shape = { cpus: 1, memory: '1GB' }
+const gang = `kind: job
+name: gang
+nodes: 2
+image: rig
+resources: { cpus: 2, memory: 1GB, accelerators: H100:8 }
+checkpoint: { grace: 1s }
+run: train
+`
+
+test('what is missing is printed for kubectl; applied, the site is joined, works without a restart, and stays', async (t) => {
+  const house = await aHouse(t)
+  await addNamespace(plane, house.namespace)
+  const kubeconfig = await house.account()
+  const refused = await house.add('--kubeconfig', kubeconfig, '--price', '$20/h')
+  assert.equal(refused.code, 4, refused.stderr)
+  assert.match(refused.stderr, /may not get, list, create, patch, delete jobs/)
+  const documents = parseAllDocuments(refused.stdout).map((one): unknown => one.toJS()) as Manifest[]
+  assert.deepEqual(
+    documents.map(({ kind }) => kind),
+    ['Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding'],
+  )
+  for (const one of documents) await plane.ask('POST', pathOf(one), one)
+
+  const trial = await house.add('--kubeconfig', kubeconfig, '--dry-run', '-o', 'json')
+  assert.equal(trial.code, 0, trial.stderr)
+  const found = JSON.parse(trial.stdout)
+  assert.equal(found.manifest, null)
+  assert.deepEqual(found.declaration.jurisdictions, ['DE', 'EU'])
+  assert.deepEqual(
+    found.nodes.map(({ nodes, usable, accelerators }: Record<string, unknown>) => ({ nodes, usable, accelerators })),
+    [{ nodes: 4, usable: 4, accelerators: 'H100:8' }],
+  )
+  assert.deepEqual(found.topology, [
+    { level: 0, labels: ['nvidia.com/gpu.clique'], domains: 2, nodes: 4 },
+    { level: 1, labels: ['topology.k8s.aws/network-node-layer-4'], domains: 1, nodes: 4 },
+  ])
+  assert.ok(found.extensions.some((one: { name: string }) => one.name === 'Kueue'))
+  const unpriced = await house.add('--kubeconfig', kubeconfig)
+  assert.equal(unpriced.code, 2)
+  assert.match(unpriced.stderr, /--price: What does a node .* cost an hour\?/)
+  assert.match(unpriced.stderr, /next: isobar site add kubernetes … --price \$20\/h\n$/)
+  assert.doesNotMatch((await house.isobar('sites')).stdout, /kubernetes/)
+
+  const joined = await house.add('--kubeconfig', kubeconfig, '--price', '$20/h')
+  assert.equal(joined.code, 0, joined.stderr)
+  assert.match(joined.stderr, /kubernetes\/east is joined/)
+  const again = await house.add('--kubeconfig', kubeconfig, '--price', '$20/h')
+  assert.deepEqual([again.code, /there is a site kubernetes\/east already/.test(again.stderr)], [5, true])
+
+  const look = await house.submit(gang)
+  await until('it runs', async () => (await look()).state === 'running')
+  const second = await aServer(t, { ...house, port: 0, home: await alike(t, house.home) })
+  assert.ok((await ask(second, 'GET /v1/sites/kubernetes/east')).json.leases === 1)
+
+  const stuck = await house.isobar('site', 'leave', 'kubernetes/east')
+  assert.equal(stuck.code, 2)
+  assert.match(stuck.stderr, /1 gang of ours is at kubernetes\/east/)
+  const left = await house.isobar('site', 'leave', 'kubernetes/east', '--stop')
+  assert.equal(left.code, 0, left.stderr)
+  assert.equal((await look()).state, 'queued')
+  for (const kind of ['jobs', 'pods', 'secrets', 'services']) assert.deepEqual(await house.objects(kind), [], kind)
+  assert.equal((await house.isobar('site', 'leave', 'kubernetes/east')).code, 3)
+})
+
+type Manifest = { apiVersion: string; kind: string; metadata: { namespace?: string } }
+
+function pathOf({ apiVersion, kind, metadata: { namespace } }: Manifest): string {
+  const group = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`
+  return `${group}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${kind.toLowerCase()}s`
+}
+
+/** A state directory for a second control plane of the same house. */
+async function alike(t: TestContext, home: string): Promise<string> {
+  const other = aHome(t)
+  for (const file of ['key', 'token', 'sites.yaml']) spawnSync('cp', ['-p', join(home, file), other])
+  return other
+}
+
+test('a drain lets a gang end, and an object that others hold is told and left to them', async (t) => {
+  const house = await aHouse(t)
+  await addNamespace(plane, house.namespace)
+  const argv = ['site', 'add', 'kubernetes', '--kubeconfig', plane.kubeconfig, '--namespace', house.namespace]
+  const person = { env: house.env, tty: { stdin: true, stdout: false, stderr: true } }
+  const silent = await callMain([...argv, '--name', 'east'], { ...person, input: '\n' })
+  assert.deepEqual([silent.code, /nothing was joined/.test(silent.stderr)], [130, true], silent.stderr)
+  const asked = await callMain([...argv, '--name', 'east'], { ...person, input: '$20/h\n' })
+  assert.match(asked.stderr, /What does a node \S+ cost an hour\?/)
+  assert.equal(asked.code, 0, asked.stderr)
+  const look = await house.submit(gang)
+  await until('it runs', async () => (await look()).state === 'running')
+  assert.equal((await house.isobar('site', 'leave', 'kubernetes/east', '--drain', '--begin')).code, 0)
+  const waiting = await house.submit(gang.replace('name: gang', 'name: later'))
+  const [job] = await house.objects('jobs')
+  const path = `/apis/batch/v1/namespaces/${house.namespace}/jobs/${job?.metadata.name}`
+  await plane.ask('PATCH', path, { metadata: { finalizers: ['stranger.example/hold'] } })
+  for (const { metadata } of await house.objects('pods'))
+    await plane.ask('PATCH', `/api/v1/namespaces/${house.namespace}/pods/${metadata.name}`, {
+      metadata: { annotations: { 'rig.isobar.test/exits': '0,0' } },
+    })
+  await until('it has succeeded', async () => (await look()).state === 'succeeded')
+  const held = await house.isobar('site', 'leave', 'kubernetes/east', '--drain')
+  assert.equal(held.code, 8, held.stderr)
+  assert.match(held.stderr, /job isobar-\S+ is deleted, and waits for stranger\.example\/hold, which others set/)
+  assert.match(held.stderr, /next: kubectl -n \S+ get job/)
+  assert.equal((await waiting()).state, 'queued')
+  await plane.ask('PATCH', path, { metadata: { finalizers: null } })
+  await until('it is left', async () => [0, 3].includes((await house.isobar('site', 'leave', 'kubernetes/east')).code))
+  assert.deepEqual(await house.objects('jobs'), [])
+})
+
+test('a real plug-in says who we are, and what it cannot say is told', async (t) => {
+  const house = await aHouse(t)
+  await addNamespace(plane, house.namespace)
+  const known = JSON.parse((await import('node:fs')).readFileSync(plane.kubeconfig, 'utf8'))
+  const token = known.users[0].user.token
+  const plugin = join(house.home, 'get-token')
+  const credential = { apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential', status: { token } }
+  writeFileSync(plugin, `#!/bin/sh\ncat <<'E'\n${JSON.stringify(credential)}\nE\n`, { mode: 0o700 })
+  const exec = { apiVersion: credential.apiVersion, command: plugin, interactiveMode: 'Never' }
+  const kubeconfig = (command: string) => {
+    const path = join(house.home, 'kubeconfig')
+    writeFileSync(
+      path,
+      JSON.stringify({ ...known, users: [{ ...known.users[0], user: { exec: { ...exec, command } } }] }),
+    )
+    return path
+  }
+  const seen = await house.add('--kubeconfig', kubeconfig(plugin), '--dry-run')
+  assert.equal(seen.code, 0, seen.stderr)
+  assert.match(seen.stdout, /account: +admin/)
+  const absent = await house.add('--kubeconfig', kubeconfig('/nowhere/get-token'), '--dry-run')
+  assert.equal(absent.code, 4)
+  assert.match(absent.stderr, /asks \/nowhere\/get-token who we are, which is not on this machine/)
+})
+
+test('what is wrong is told with its fix: context, kubeconfig, credential, namespace, labels', async (t) => {
+  const house = await aHouse(t)
+  const expect = async (argv: string[], code: number, [said, fix]: [RegExp, RegExp]) => {
+    const answer = await house.add('--price', '$20/h', ...argv)
+    assert.equal(answer.code, code, answer.stderr)
+    assert.match(answer.stderr, said)
+    assert.match(answer.stderr, fix)
+  }
+  const admin = ['--kubeconfig', plane.kubeconfig]
+  await expect([...admin, '--context', 'rug'], 2, [/has no context rug; did you mean rig\?/, /next: kubectl config/])
+  await expect(['--kubeconfig', '/nowhere/config'], 2, [/\/nowhere\/config cannot be read/, /next: kubectl config/])
+  const wrong = plane.kubeconfigFor('wrong', { token: 'nobody-knows-it' })
+  await expect(['--kubeconfig', wrong], 4, [/does not know the credential of context rig \(401/, /next: sign in again/])
+  const away = plane.kubeconfigFor('away', { server: 'https://127.0.0.1:9' })
+  await expect(['--kubeconfig', away], 1, [/does not answer: ECONNREFUSED/, /next: kubectl --context rig get --raw/])
+  await expect(admin, 2, [/there is no namespace joining-\d+/, /next: kubectl create namespace joining-/])
+  await addNamespace(plane, house.namespace)
+  const label = ['--topology', 'nvidia.com/gpu.clicque']
+  await expect([...admin, ...label], 2, [
+    /no node has the label nvidia\.com\/gpu\.clicque/,
+    /next: --topology nvidia\.com\/gpu\.clique\n/,
+  ])
+  await expect([...admin, '--tier', 'cheap'], 2, [/tier: Invalid option/, /next: isobar site add --help/])
+  assert.doesNotMatch((await house.isobar('sites')).stdout, /kubernetes/)
+})
+
+async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
+  for (const deadline = performance.now() + 120_000; !(await condition()); await sleep(100))
+    if (performance.now() > deadline) assert.fail(`waited in vain: ${what}`)
+}

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { callMain } from '#cli/captured.ts'
+import { aDatabase } from '#rigs/postgres.ts'
+import { aHome, aServer, ask } from '#rigs/server.ts'
+import { startCluster } from '#rigs/slurm/cluster.ts'
+
+// Joining and leaving partitions of a real Slurm by the commands, over slurmrestd and by Slurm's own commands.
+
+const cluster = await startCluster({ nodes: 2 })
+after(cluster.stop)
+await cluster.command('scontrol', 'create', 'PartitionName=physics', 'Nodes=n0', 'AllowAccounts=physics', 'State=UP')
+await cluster.command('scontrol', 'create', 'PartitionName=shut', 'Nodes=n1', 'State=DOWN')
+
+const shared = join(cluster.folder, 'shared')
+const known = ['--directory', shared, '--price', '$12/h', '--jurisdiction', 'se,EU']
+const byCommands = ['--conf', cluster.conf]
+
+async function aHouse(t: TestContext) {
+  const home = aHome(t)
+  const none = { provider: 'simulated', name: 'none', shape: { cpus: 1, memory: '1GB' } }
+  writeFileSync(join(home, 'sites.yaml'), JSON.stringify({ sites: [none] }))
+  const server = await aServer(t, { home, url: await aDatabase(), port: 0 })
+  const env = { ISOBAR_HOME: home }
+  const isobar = (...argv: string[]) => callMain(argv, { env })
+  const token = (seconds?: number) => {
+    const path = join(home, 'token.jwt')
+    writeFileSync(path, cluster.token(seconds), { mode: 0o600 })
+    return path
+  }
+  return {
+    server,
+    isobar,
+    token,
+    byRest: (seconds?: number) => ['--rest', cluster.rest, '--token-file', token(seconds)],
+    add: (...argv: string[]) => isobar('site', 'add', 'slurm', ...argv),
+  }
+}
+
+test('both ways find the same, and what is left open is asked for', async (t) => {
+  const house = await aHouse(t)
+  const looks = [byCommands, house.byRest()].map(async (way) => {
+    const seen = await house.add(...way, ...known, '--partition', 'main', '--dry-run', '-o', 'json')
+    assert.equal(seen.code, 0, seen.stderr)
+    const { nodes, facts, obstacles, unknown, site } = JSON.parse(seen.stdout)
+    const version = facts.find(({ name }: { name: string }) => name === 'version').value
+    return { nodes, obstacles, unknown, site, version }
+  })
+  const [first, second] = await Promise.all(looks)
+  assert.deepEqual(first, second)
+  assert.equal(first?.version, cluster.version)
+  assert.equal(first?.site, 'slurm/main')
+  assert.deepEqual(
+    first?.nodes.map(({ nodes, usable, accelerators, priceMicros }: Record<string, unknown>) => {
+      return { nodes, usable, accelerators, priceMicros }
+    }),
+    [{ nodes: 2, usable: 2, accelerators: 'H200:8', priceMicros: 12_000_000 }],
+  )
+  const open = await house.add(...byCommands, '--partition', 'main')
+  assert.equal(open.code, 2)
+  for (const flag of ['--jurisdiction', '--price', '--directory']) assert.ok(open.stderr.includes(`${flag}: `), flag)
+  assert.match(open.stderr, /next: isobar site add slurm … --jurisdiction DE,EU --price \$20\/h --directory/)
+})
+
+test('a partition is joined and left, and nothing of it is left on the disk', async (t) => {
+  const house = await aHouse(t)
+  const joined = await house.add(...house.byRest(), ...known, '--partition', 'main')
+  assert.equal(joined.code, 0, joined.stderr)
+  const text =
+    'kind: job\nname: sleeper\nresources: { cpus: 2, memory: 1GB }\ncheckpoint: { grace: 1s }\nrun: sleep 1000\n'
+  const { json } = await ask(house.server, 'POST /v1/workloads', { text })
+  const { id } = json.workloads[0]
+  const look = async () => (await ask(house.server, `GET /v1/workloads/${id}`)).json
+  await until('it runs', async () => (await look()).state === 'running')
+  assert.deepEqual(sitesOnDisk(), ['main'])
+  const left = await house.isobar('site', 'leave', 'slurm/main', '--stop')
+  assert.equal(left.code, 0, left.stderr)
+  assert.equal((await look()).state, 'queued')
+  await until('its folder is gone', async () => sitesOnDisk().length === 0)
+  assert.equal((await cluster.command('squeue', '-h', '-t', 'R,PD')).trim(), '')
+})
+
+/** Sites of houses on the shared disk. */
+const sitesOnDisk = (): string[] =>
+  readdirSync(shared).flatMap((house) => (house === 'programs' ? [] : readdirSync(join(shared, house))))
+
+test('what is wrong is told with its fix: partition, account, token, folder, address', async (t) => {
+  const house = await aHouse(t)
+  const expect = async (argv: string[], code: number, [said, fix]: [RegExp, RegExp]) => {
+    const answer = await house.add(...known, ...argv)
+    assert.equal(answer.code, code, answer.stderr)
+    assert.match(answer.stderr, said)
+    assert.match(answer.stderr, fix)
+  }
+  for (const way of [byCommands, house.byRest()]) {
+    await expect([...way, '--partition', 'mian'], 2, [
+      /no partition mian; it has main, .*physics, shut/,
+      /next: --partition main\n/,
+    ])
+    await expect([...way, '--partition', 'shut'], 2, [
+      /partition shut is closed/,
+      /next: scontrol update PartitionName=shut State=UP/,
+    ])
+    const account = [...way, '--partition', 'physics', '--account', 'physiks']
+    await expect(account, 2, [/is for the accounts physics, and jobs would be of physiks/, /next: --account physics\n/])
+  }
+  await expect([...house.byRest(-60), '--partition', 'main'], 4, [
+    /token\.jwt ended at/,
+    /next: scontrol token lifespan=86400/,
+  ])
+  const away = ['--rest', 'http://127.0.0.1:9', '--token-file', house.token()]
+  await expect([...away, '--partition', 'main'], 1, [/127\.0\.0\.1:9: /, /next: curl/])
+  const nowhere = [...byCommands, '--partition', 'main', '--directory', join(shared, 'nowhere')]
+  await expect(nowhere, 2, [/there is no folder \S+nowhere on this machine/, /next: mkdir -p/])
+  assert.ok(!existsSync(join(shared, 'nowhere')))
+  assert.doesNotMatch((await house.isobar('sites')).stdout, /slurm/)
+})
+
+async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
+  for (const deadline = performance.now() + 120_000; !(await condition()); await sleep(100))
+    if (performance.now() > deadline) assert.fail(`waited in vain: ${what}`)
+}
