@@ -80,12 +80,13 @@ test('a site that this control plane has not opened is left to others, and says 
 })
 
 test('a joined site that no control plane has opened is not forgotten for that', async (t) => {
-  const { store, house, turn, key } = await aWorld(t)
+  const { store, house, clock, turn, key } = await aWorld(t)
   house.providers.clear()
   await observe.turn(house, signal)
   await turn()
-  assert.deepEqual(
-    (await store.sites.list()).map(({ site }) => site),
-    [key],
-  )
+  const seen = async () => (await store.sites.list()).map(({ site, reach }) => ({ site, reach }))
+  assert.deepEqual(await seen(), [{ site: key, reach: 'reachable' }], 'one of them may be opening it')
+  await clock.advance(70_000)
+  await observe.turn(house, signal)
+  assert.deepEqual(await seen(), [{ site: key, reach: 'unreachable' }])
 })

@@ -33,6 +33,8 @@ const spotMs = 600_000
 /** What was seen of a spot market counts half after a week. */
 const spotHalfLifeMs = 7 * 86_400_000
 const claimSeconds = 12
+/** So long a site that was just joined may take to be opened here. */
+const openMs = 60_000
 const nobodys = 'no control plane declares it any more'
 
 /** What is remembered of a site while the claim to look at it is ours. */
@@ -123,14 +125,18 @@ function nextLook(watched: Watched | undefined, now: number): number {
  */
 async function leaveUndeclared(declared: Set<string>, { store, clock, holder }: House): Promise<boolean> {
   const undeclared = (await store.sites.list()).filter(({ site }) => !declared.has(site))
-  for (const { site } of undeclared) {
+  if (undeclared.length === 0) return false
+  const joined = new Set((await store.joined.list()).map(({ key }) => key))
+  const isOpening = (site: string, since: number) => joined.has(site) && clock.now() - since < openMs
+  for (const { site, since } of undeclared) {
+    if (isOpening(site, since)) continue
     const claim = await store.claims.take(`observe:${site}`, holder, claimSeconds)
     if (!claim) continue // another control plane looks at it
     if (!(await store.sites.forget(site)))
       await store.sites.reached({ site, reach: 'unreachable', detail: nobodys, since: clock.now() }, claim)
     await store.claims.release(claim)
   }
-  return undeclared.length > 0
+  return true
 }
 
 type Here = { house: House; signal: AbortSignal }

@@ -92,7 +92,7 @@ test('what is missing is printed for kubectl; applied, the site is joined, works
   const kubeconfig = await house.account()
   const refused = await house.add('--kubeconfig', kubeconfig, '--price', '$20/h')
   assert.equal(refused.code, 4, refused.stderr)
-  assert.match(refused.stderr, /may not get, list, create, patch, delete jobs/)
+  assert.match(refused.stderr, /may not get, list, watch, create, patch, delete jobs/)
   const documents = parseAllDocuments(refused.stdout).map((one): unknown => one.toJS()) as Manifest[]
   assert.deepEqual(
     documents.map(({ kind }) => kind),
@@ -154,6 +154,24 @@ async function alike(t: TestContext, home: string): Promise<string> {
   for (const file of ['key', 'token', 'sites.yaml']) spawnSync('cp', ['-p', join(home, file), other])
   return other
 }
+
+test('an account that may not watch joins all the same, and hears what it lacks', async (t) => {
+  const house = await aHouse(t)
+  await addNamespace(plane, house.namespace)
+  const kubeconfig = await house.account()
+  const { stdout } = await house.add('--kubeconfig', kubeconfig, '--dry-run')
+  for (const document of parseAllDocuments(stdout)) {
+    const one = document.toJS() as Manifest & { rules?: { verbs: string[] }[] }
+    const rules = one.rules?.map((rule) => ({ ...rule, verbs: rule.verbs.filter((verb) => verb !== 'watch') }))
+    await plane.ask('POST', pathOf(one), { ...one, ...(rules && { rules }) })
+  }
+  const trial = await house.add('--kubeconfig', kubeconfig, '--dry-run')
+  assert.deepEqual([trial.code, (trial.stdout.match(/- watch/g) ?? []).length > 0], [0, true], trial.stderr)
+  const joined = await house.add('--kubeconfig', kubeconfig, '--price', '$20/h')
+  assert.equal(joined.code, 0, joined.stderr)
+  assert.match(joined.stderr, /may not watch jobs; watch pods; watch nodes; watch pods: it works without/)
+  assert.doesNotMatch(joined.stdout, /kind: Role/)
+})
 
 test('a drain lets a gang end, and an object that others hold is told and left to them', async (t) => {
   const house = await aHouse(t)
@@ -233,6 +251,14 @@ test('what is wrong is told with its fix: context, kubeconfig, credential, names
   await expect([...admin, ...label], 2, [
     /no node has the label nvidia\.com\/gpu\.clicque/,
     /next: --topology nvidia\.com\/gpu\.clique\n/,
+  ])
+  await expect([...admin, '--queue', 'team'], 2, [
+    /does not serve kueue\.x-k8s\.io\/v1beta2/,
+    /next: kubectl -n joining-\d+ get localqueues\n/,
+  ])
+  await expect(['--kubeconfig', await house.account(), '--queue', 'team'], 4, [
+    /may not .*; get localqueues; list workloads/,
+    /next: the manifest that is missing is printed/,
   ])
   await expect([...admin, '--tier', 'cheap'], 2, [/tier: Invalid option/, /next: isobar site add --help/])
   assert.doesNotMatch((await house.isobar('sites')).stdout, /kubernetes/)

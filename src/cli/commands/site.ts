@@ -18,7 +18,8 @@ export async function add(call: Call): Promise<void> {
   const draft = await draftOf(call, provider)
   const api = await call.api()
   const seen = await api.send<JoinView>('POST', '/v1/sites?dryRun=all', { provider, site: draft })
-  const isManifest = seen.manifest !== null && isForPeople(call)
+  const isAsked = seen.obstacles.length > 0 || call.flag('dry-run')
+  const isManifest = seen.manifest !== null && isAsked && isForPeople(call)
   await show(call, seen, isManifest ? 'stderr' : 'stdout')
   // Nothing but the manifest on standard output: it goes to kubectl as it is.
   if (isManifest) call.io.stdout.write(seen.manifest ?? '')

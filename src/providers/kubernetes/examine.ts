@@ -13,9 +13,11 @@ import { IdentityProblem } from './exec-credential.ts'
 import { extensionsOf, kindsOf, levelsOf, regionsOf, unknownLabels } from './found.ts'
 import { takeInventory } from './inventory.ts'
 import type { Connection } from './kubeconfig.ts'
+import { findQueue } from './kueue.ts'
 import { connect } from './kubernetes.ts'
 import { paths } from './names.ts'
-import { clusterRights, groupRights, namespaceRights, queueRights } from './rights.ts'
+import { groupsVersion } from './pod-groups.ts'
+import { clusterRights, groupRights, namespaceRights, queueRights, type Right } from './rights.ts'
 
 /** The oldest that has what a gang needs (decision 38). */
 const leastMinor = 29
@@ -107,26 +109,49 @@ async function look(looking: Looking, signal: AbortSignal): Promise<Examination>
     const what = `${server} is Kubernetes ${version.gitVersion}, and 1.${leastMinor} is the oldest that has what a gang needs`
     return { ...found, obstacles: [obstacle('invalid', what, 'update the cluster')] }
   }
+  const groups = await client.ask({ path: '/apis', signal })
+  if (groups.ok) found.extensions = extensionsOf(groups.body)
   const account = await whoami(client, signal)
-  const missing = await missingRights(client, { namespace, needed: neededAt(site) }, signal)
+  const missing = await missingRights(client, { namespace, needed: usedAt(site, found) }, signal)
   if (!missing.ok) return { ...found, obstacles: [inOurWords(missing.fault, connection)] }
   if (context !== undefined) found.facts.push({ name: 'context', value: context })
   found.facts.push({ name: 'namespace', value: namespace }, { name: 'account', value: account ?? 'unknown' })
-  const isNamespaceMissing = await isAbsent(client, { namespace, missing: missing.value }, signal)
-  found.obstacles.push(...lacks({ account, namespace, missing: missing.value, isNamespaceMissing }))
+  const needed = neededOf(missing.value)
+  const isNamespaceMissing = await isAbsent(client, { namespace, missing: needed }, signal)
+  found.obstacles.push(...lacks({ account, namespace, missing: needed, isNamespaceMissing }))
+  if (found.obstacles.length === 0) {
+    if (!isNothing(missing.value))
+      found.notes.push(`${account ?? 'our account'} ${listOf(missing.value)}: it works without, and better with it`)
+    found.obstacles.push(...(await queueTrouble(looking, namespace, signal)))
+  }
   if (account !== null)
     found.manifest = manifestOfMissing({ account, namespace, missing: missing.value, isNamespaceMissing })
-  const groups = await client.ask({ path: '/apis', signal })
-  if (groups.ok) found.extensions = extensionsOf(groups.body)
   await lookAtNodes(found, looking, signal)
   return found
 }
 
 /** All that is done at a site. */
-const neededAt = ({ queue }: KubernetesSite): Rights => ({
-  namespace: queue === undefined ? namespaceRights : [...namespaceRights, ...queueRights],
-  cluster: clusterRights,
-})
+function usedAt({ queue }: KubernetesSite, { extensions }: Examination): Rights {
+  const groups = extensions.some(({ name, versions }) => name === 'PodGroups' && versions.includes(groupsVersion))
+  const more = queue === undefined ? (groups ? groupRights : []) : queueRights
+  return { namespace: [...namespaceRights, ...more], cluster: clusterRights }
+}
+
+/** Without these we list on a timer, and the scheduler knows pods only. */
+const isWish = ({ resources, verbs }: Right): boolean =>
+  resources.includes('podgroups') || verbs.every((verb) => verb === 'watch')
+
+const neededOf = ({ namespace, cluster }: Missing): Missing => {
+  return { namespace: namespace.filter((one) => !isWish(one)), cluster: cluster.filter((one) => !isWish(one)) }
+}
+
+/** What is wrong with the queue that the site's work is to stand in. */
+async function queueTrouble({ site, client }: Looking, namespace: string, signal: AbortSignal): Promise<Obstacle[]> {
+  if (site.queue === undefined) return []
+  const queue = { name: site.queue, priority: site.queuePriority, topology: site.queueTopology }
+  const found = await findQueue({ client, namespace, queue }, signal)
+  return found.ok ? [] : [obstacleOf(found.fault, `kubectl -n ${namespace} get localqueues`)]
+}
 
 /** What to do about a cluster that does not answer as it should. */
 function inOurWords(fault: Fault, connection: Connection): Obstacle {
@@ -145,10 +170,7 @@ const apply = 'the manifest that is missing is printed: isobar site add … --dr
 function lacks({ account, namespace, missing, isNamespaceMissing }: Access): Obstacle[] {
   const obstacles: Obstacle[] = []
   if (!isNothing(missing)) {
-    const rights = [...missing.namespace, ...missing.cluster].flatMap(({ resources, verbs }) =>
-      resources.map((resource) => `${verbs.join(', ')} ${resource}`),
-    )
-    const what = `${account ?? 'our account'} may not ${rights.join('; ')}`
+    const what = `${account ?? 'our account'} ${listOf(missing)}`
     obstacles.push(
       obstacle('denied', what, account === null ? 'give it these rights (docs/how-to/kubernetes.md)' : apply),
     )
@@ -156,6 +178,13 @@ function lacks({ account, namespace, missing, isNamespaceMissing }: Access): Obs
   if (isNamespaceMissing)
     obstacles.push(obstacle('invalid', `there is no namespace ${namespace}`, `kubectl create namespace ${namespace}`))
   return obstacles
+}
+
+const listOf = ({ namespace, cluster }: Missing): string => {
+  const rights = [...namespace, ...cluster].flatMap(({ resources, verbs }) =>
+    resources.map((resource) => `${verbs.join(', ')} ${resource}`),
+  )
+  return `may not ${rights.join('; ')}`
 }
 
 /** Whoever may not look at namespaces learns of one that is missing by what he could make in it. */

@@ -43,7 +43,7 @@ export async function findQueue(
     found.refusal.reason === 'NotFound'
       ? `namespace ${namespace} has no LocalQueue ${queue.name}`
       : 'its API server does not serve kueue.x-k8s.io/v1beta2'
-  return fail('invalid', 'elsewhere', `${why}; correct \`queue\` of the site in sites.yaml, or leave it out`)
+  return fail('invalid', 'elsewhere', `${why}; correct \`queue\` of the site, or leave it out`)
 }
 
 const Condition = z.object({

@@ -6,7 +6,8 @@ import { objectName } from './names.ts'
 // The scheduler's own gangs: either all pods of a group are bound to nodes, or none. Alpha in Kubernetes 1.36; a version
 // that we do not know is not used.
 
-const version = 'scheduling.k8s.io/v1alpha2'
+export const groupsVersion = 'v1alpha2'
+const version = `scheduling.k8s.io/${groupsVersion}`
 
 export const podGroupsPath = (namespace: string): string => `/apis/${version}/namespaces/${namespace}/podgroups`
 
