@@ -169,7 +169,7 @@ test('whoever lets equal needs sleep places the same at the same time as one who
     fc.property(history, (given) => {
       assert.deepEqual(play(given, sleepers(), moments), play(given, everybody, moments))
     }),
-    // Not of any seed: of 974813757 one history is known of which a line of low priority is placed elsewhere (docs/plan.md).
+    // Not of any seed: where a line is read in two rounds, a promise is worked out in between on other nodes (docs/plan.md).
     { seed: 1, numRuns: 30, examples: [[twentyOne]] },
   )
 })

@@ -67,21 +67,13 @@ const joining: Step = async (pair, draw) => {
   const name = draw.chance(0.7) ? 'joined' : draw.of(siteNames)
   const key = `local/${name}`
   const put = { provider: 'local' as const, name, jurisdictions: ['SE'], patienceMs: 30_000 }
-  switch (draw.below(6)) {
-    case 0:
-    case 1:
-      return pair.ask((store) => store.joined.add(put, { name, price: '$1/h' }, now))
-    case 2: {
-      const stop = draw.chance(0.5)
-      return pair.ask((store) => store.joined.leave(key, { stop, now }))
-    }
-    case 3:
-      return pair.ask((store) => store.joined.remains(key, [{ what: '1 gang is there', fix: null }]))
-    case 4:
-      return pair.ask((store) => store.joined.remove(key, now))
-    default:
-      return pair.ask((store) => store.joined.list())
-  }
+  const stop = draw.chance(0.5)
+  // Mostly in this order, so that there is something to leave; each of them may be left out.
+  if (draw.chance(0.6)) await pair.ask((store) => store.joined.add(put, { name, price: '$1/h' }, now))
+  if (draw.chance(0.5)) await pair.ask((store) => store.joined.leave(key, { stop, now }))
+  if (draw.chance(0.5)) await pair.ask((store) => store.joined.remains(key, [{ what: '1 gang is there', fix: null }]))
+  if (draw.chance(0.5)) await pair.ask((store) => store.joined.list())
+  if (draw.chance(0.3)) await pair.ask((store) => store.joined.remove(key, now))
 }
 
 export const market: Step = async (pair, draw) => {

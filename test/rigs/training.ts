@@ -14,6 +14,16 @@ type Training = {
   env?: Record<string, string>
 }
 
+/** The command line as one types it, with an environment of its own. */
+export const commandLine =
+  (env: NodeJS.ProcessEnv) =>
+  async (...argv: string[]): Promise<{ code: number | null; out: string; err: string }> => {
+    const child = spawn(process.execPath, ['bin/isobar.js', ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const code = new Promise<number | null>((resolve) => child.once('close', resolve))
+    const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)])
+    return { code: await code, out, err }
+  }
+
 /**
  * Trains the example with two ranks at each site, from one spec, by the command line and a house of its own, and asserts
  * that it comes to the same losses everywhere.
@@ -23,12 +33,7 @@ export async function trainsAlike(t: TestContext, { folder, sites, node, env: ow
   mkdirSync(home, { mode: 0o700 })
   writeFileSync(join(home, 'sites.yaml'), JSON.stringify({ sites })) // JSON is YAML
   const env = { ...process.env, ISOBAR_HOME: home, ISOBAR_PORT: '0', ...own }
-  const isobar = async (...argv: string[]) => {
-    const child = spawn(process.execPath, ['bin/isobar.js', ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-    const code = new Promise<number | null>((resolve) => child.once('close', resolve))
-    const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)])
-    return { code: await code, out, err }
-  }
+  const isobar = commandLine(env)
   t.after(() => isobar('server', 'stop'))
   const work = join(folder, 'work')
   cpSync('examples/train', work, { recursive: true })
@@ -57,4 +62,6 @@ checkpoint: { grace: 10s }
   for (const [site, losses] of runs) assert.deepEqual(losses, first?.[1], site)
 }
 
-const lossesOf = (out: string): string[] => out.split('\n').flatMap((line) => /step \d+\/.*$/.exec(line)?.[0] ?? [])
+/** What the example says of each step. */
+export const lossesOf = (out: string): string[] =>
+  out.split('\n').flatMap((line) => /step \d+\/.*$/.exec(line)?.[0] ?? [])

@@ -57,7 +57,7 @@ const flags: Record<Component, (place: Place) => string[]> = {
     `--flex-volume-plugin-dir=${join(folder, 'flex')}`, // else it makes one in /usr
     '--kube-api-qps=1000',
     '--kube-api-burst=2000',
-    '--node-monitor-grace-period=10s',
+    '--node-monitor-grace-period=20s',
     '--profiling=false',
   ],
   'kube-scheduler': ({ folder, ports, gangs }) => [
