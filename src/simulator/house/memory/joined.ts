@@ -33,9 +33,10 @@ export const createJoinedSites = ({ sites, leases, read, write, tell }: Memory):
     write(() => {
       const row = sites.get(key)
       if (!row?.declaration) return null
-      const leaving = leavingFrom(row.leaving, { stop, now })
+      const before = row.leaving
+      const leaving = leavingFrom(before, { stop, now })
       sites.update(row, { leaving: jsonb(leaving) })
-      if (!row.leaving) tell({ events: [leavingEvent(key)], now })
+      if (!before) tell({ events: [leavingEvent(key)], now })
       tell({ nudges: ['admit', 'sites', 'events'] })
       return leaving
     }),
