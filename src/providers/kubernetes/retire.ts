@@ -44,12 +44,14 @@ export async function retireGang(
 async function removeRest(
   client: Client,
   { namespace, token, signal }: { namespace: string; token: string; signal: AbortSignal },
-): Promise<Outcome<'gone'>> {
+): Promise<Outcome<'retiring' | 'gone'>> {
   const found = await client.ask({ path: paths.jobs(namespace, objectName(token)), signal })
   if (found.ok) return succeed('gone')
   if (!isAbsent(found)) return { ok: false, fault: found.fault }
   for (const kind of [paths.secrets, paths.services]) {
     const removed = await client.ask({ method: 'DELETE', path: kind(namespace, objectName(token)), signal })
+    // Somebody else is at it, too.
+    if (!removed.ok && removed.refusal?.status === 409) return succeed('retiring')
     if (!removed.ok && !isAbsent(removed)) return { ok: false, fault: removed.fault }
   }
   return succeed('gone')
