@@ -42,6 +42,8 @@ const oldMs = 25_000
 const leastMs = 1_000
 /** Who lacks the right is asked again whether he has it, and lists meanwhile. */
 const deniedMs = 300_000
+/** … once he was told so often: an API server that has just started knows no rights yet. */
+const sureTries = 5
 
 type Watched = 'ended' | 'expired' | Refused
 
@@ -168,5 +170,7 @@ class Follows<T extends z.ZodType> implements Follower {
 const deniedFor = ({ fault, refusal }: Refused): Fault =>
   refusal?.status === 403 ? failFor('denied', deniedMs, fault.detail).fault : fault
 
-const waitMs = ({ retryAfterMs }: Fault, tries: number): number =>
-  retryAfterMs ?? backoffMs({ tries, firstMs: 500, mostMs: 10_000, spread: Math.random() })
+const waitMs = ({ kind, retryAfterMs }: Fault, tries: number): number => {
+  const soonMs = backoffMs({ tries, firstMs: 500, mostMs: 10_000, spread: Math.random() })
+  return kind === 'denied' && tries < sureTries ? soonMs : (retryAfterMs ?? soonMs)
+}
