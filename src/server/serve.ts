@@ -35,7 +35,7 @@ const drainMs = 2000
 
 /** Starts a control plane on a state directory. Throws a `ServerProblem` or `StoreProblem`, which names its fix. */
 export async function serve(options: ServerOptions): Promise<RunningServer> {
-  const how = { database: false }
+  const how = { database: true } // a start that fails leaves nothing behind
   const closing = new AbortController()
   const asked = Promise.withResolvers<void>()
   await using stack = new AsyncDisposableStack()
@@ -53,6 +53,7 @@ export async function serve(options: ServerOptions): Promise<RunningServer> {
   stack.defer(() => closing.abort())
   base.log.info({ url: plane.url, version, database: base.database }, 'serving')
 
+  how.database = false
   const all = stack.move()
   const ended = Promise.withResolvers<void>()
   let ending: Promise<void> | undefined
