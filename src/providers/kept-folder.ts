@@ -1,4 +1,4 @@
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { fail, type Outcome } from '#model/fault.ts'
@@ -67,6 +67,24 @@ export const rememberRetired = ({ retired }: Pick<KeptFolder, 'retired'>, token:
 
 export const wasRetired = ({ retired }: Pick<KeptFolder, 'retired'>, token: string): Promise<boolean> =>
   isThere(join(retired, token))
+
+/** A launch that comes later than this after its retirement would start again; no call is under way so long. */
+const rememberedMs = 86_400_000
+
+/** When each site was last rid of what it need not remember; a new process may look again. */
+const forgotAt = new Map<string, number>()
+
+/** The memory of the retired is bounded by age; looking once an hour is enough. */
+export async function forgetOld(folder: Pick<KeptFolder, 'root' | 'retired'>): Promise<void> {
+  const now = Date.now()
+  if (now < (forgotAt.get(folder.root) ?? 0) + 3_600_000) return
+  forgotAt.set(folder.root, now)
+  for (const token of await readdir(folder.retired)) {
+    const path = join(folder.retired, token)
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: now }))
+    if (now - mtimeMs > rememberedMs) await rm(path, { force: true })
+  }
+}
 
 /** Names that are safe as a folder and as the name of a job: what is not cannot be a token of ours. */
 export const isToken = (token: string): boolean => /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(token)

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { lives, type ProcessIdentity, signal, taggedProcesses } from '#kit/processes.ts'
 import { removeTree } from '#kit/remove-tree.ts'
 import { agentFiles, leaseTag, type RankStart, type StopOrder } from '#model/agent-folder.ts'
-import { isThere, readJson, rememberRetired } from '#providers/kept-folder.ts'
+import { forgetOld, isThere, readJson, rememberRetired } from '#providers/kept-folder.ts'
 
 import { releaseAll } from './claims.ts'
 import { type KeptOrder, orderFile } from './launch.ts'
@@ -15,8 +15,6 @@ import type { SiteFolder } from './site-folder.ts'
 const mostRecordMs = 3000
 /** How long one call waits for what ends quickly, so that it need not be asked again. */
 const mostWaitMs = 250
-/** A launch that comes later than this after its retirement would start again; no call is under way so long. */
-const rememberedMs = 86_400_000
 
 /** Ends an order: its agents are told, then killed; then what they left; then the folder goes. */
 export async function retireOrder(folder: SiteFolder, token: string, graceMs: number): Promise<'retiring' | 'gone'> {
@@ -92,22 +90,6 @@ async function unlessFull(write: () => Promise<void>): Promise<void> {
       throw error
   }
 }
-
-/** When each site was last rid of what it need not remember; a new process may look again. */
-const forgotAt = new Map<string, number>()
-
-/** The memory of the retired is bounded by age; looking once an hour is enough. */
-async function forgetOld(folder: SiteFolder): Promise<void> {
-  const now = Date.now()
-  if (now < (forgotAt.get(folder.root) ?? 0) + 3_600_000) return
-  forgotAt.set(folder.root, now)
-  for (const token of await readdir(folder.retired)) {
-    const path = join(folder.retired, token)
-    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: now }))
-    if (now - mtimeMs > rememberedMs) await rm(path, { force: true })
-  }
-}
-
 async function soon(condition: () => Promise<boolean>): Promise<boolean> {
   for (const until = Date.now() + mostWaitMs; ;) {
     if (await condition()) return true

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { removeTree } from '#kit/remove-tree.ts'
 import type { StopOrder } from '#model/agent-folder.ts'
 import { type Outcome, succeed } from '#model/fault.ts'
 import { gangFiles, leaderDeadMs } from '#model/gang-folder.ts'
-import { isThere, readJson, rememberRetired } from '#providers/kept-folder.ts'
+import { forgetOld, isThere, readJson, rememberRetired } from '#providers/kept-folder.ts'
 
 import { type Carrier, isOurs, jobName, lookUp, readNote, withdraw } from './carry.ts'
 import type { SlurmJob } from './controller.ts'
@@ -19,8 +19,6 @@ import { ageMs, type SiteFolder } from './site-folder.ts'
 const safeNumberMs = 12_000
 /** What was told to stop and has not ended this long after its grace is ended by Slurm. */
 const mostEndMs = 5_000
-/** A launch that comes later than this after its retirement would start again; no call is under way so long. */
-const rememberedMs = 86_400_000
 
 /**
  * Ends an order. A job that has not begun never will, because we take its claim; one that has is told to stop by its
@@ -98,19 +96,4 @@ async function remove(folder: SiteFolder, path: string): Promise<void> {
     throw error
   }
   await removeTree(going)
-}
-
-/** When each site was last rid of what it need not remember; a new process may look again. */
-const forgotAt = new Map<string, number>()
-
-/** The memory of the retired is bounded by age; looking once an hour is enough. */
-async function forgetOld(folder: SiteFolder): Promise<void> {
-  const now = Date.now()
-  if (now < (forgotAt.get(folder.root) ?? 0) + 3_600_000) return
-  forgotAt.set(folder.root, now)
-  for (const token of await readdir(folder.retired)) {
-    const path = join(folder.retired, token)
-    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: now }))
-    if (now - mtimeMs > rememberedMs) await rm(path, { force: true })
-  }
 }
