@@ -6,6 +6,7 @@ import { test, type TestContext } from 'node:test'
 
 import { aDatabase, bringUpToDate } from '#rigs/postgres.ts'
 import { aHome, aServer, ask } from '#rigs/server.ts'
+import { placeFor } from '#store/embedded/place.ts'
 import { readOptions } from './options.ts'
 import { serve } from './serve.ts'
 import { ServerProblem } from './server-problem.ts'
@@ -163,6 +164,15 @@ test('a secret file that others may read stops the start with the command that c
   writeFileSync(join(home, 'key'), '0'.repeat(64), { mode: 0o644 })
   await assert.rejects(aServer(t, { home, url: await aDatabase(), port: 0 }), /chmod 600/)
   assert.ok(!existsSync(join(home, 'lock')))
+})
+
+test('a server that cannot start leaves no database of its own running', async (t) => {
+  const home = aHome(t)
+  writeFileSync(join(home, 'sites.yaml'), 'sites: 7\n')
+  const environment = { ISOBAR_HOME: home, ISOBAR_LOG_LEVEL: 'silent' }
+  await assert.rejects(serve(readOptions({ port: 0 }, environment)), /sites\.yaml:1:1/)
+  const { data } = placeFor(home)
+  assert.ok(existsSync(join(data, 'PG_VERSION')) && !existsSync(join(data, 'postmaster.pid')))
 })
 
 test('whoever asks at once for sites sees those that are declared, with what they offer', async (t) => {
