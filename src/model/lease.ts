@@ -60,3 +60,41 @@ export type LeasedRank = {
   /** What it holds of one more accelerator, beside others. */
   part?: AcceleratorPart
 }
+
+/** Where ranks were seen that are elsewhere than they were meant to be: their nodes, by lease and rank. */
+export function seatsOf(
+  seen: readonly { lease: string; rank: number; node?: string }[],
+): Map<string, Map<number, string>> {
+  const seats = new Map<string, Map<number, string>>()
+  for (const { lease, rank, node } of seen) {
+    if (node === undefined) continue
+    const its = seats.get(lease) ?? new Map<number, string>()
+    seats.set(lease, its.set(rank, node))
+  }
+  return seats
+}
+
+/**
+ * Ranks that hold the same, on the nodes where they were seen: who is on another's changes places with it, rather with one
+ * that was not seen. A node that none of them holds is not believed.
+ */
+export function seatedAs(ranks: readonly LeasedRank[], seen: ReadonlyMap<number, string>): LeasedRank[] {
+  const seated = ranks.map((one) => ({ ...one }))
+  const isRight = ({ rank, node }: LeasedRank): boolean => seen.get(rank) === node
+  for (const one of seated) {
+    const node = seen.get(one.rank)
+    if (node === undefined || one.node === node) continue
+    const others = seated.filter((other) => other.node === node && !isRight(other) && isAlike(one, other))
+    const other = others.find(({ rank }) => !seen.has(rank)) ?? others[0]
+    if (other) [one.node, other.node] = [node, one.node ?? node]
+  }
+  return seated
+}
+
+const isAlike = (one: LeasedRank, other: LeasedRank): boolean =>
+  one.cpuMilli === other.cpuMilli &&
+  one.memoryMiB === other.memoryMiB &&
+  one.diskMiB === other.diskMiB &&
+  one.accelerators === other.accelerators &&
+  one.part === undefined &&
+  other.part === undefined

@@ -87,6 +87,8 @@ export type RankSighting = {
   exitCode: number | null
   startedAt: number | null
   endedAt: number | null
+  /** The node of the inventory that it is on, where an order may let its ranks change places among the chosen ones. */
+  node?: string
   /** Why, where more is known; also of a rank that is still `expected`: its image cannot be pulled. */
   cause?: Cause
   /**

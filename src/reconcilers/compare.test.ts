@@ -179,3 +179,11 @@ test('whether a rank serves, and where, is news as long as no agent tells', () =
   assert.deepEqual(served(known, as), [])
   assert.deepEqual(served(known, undefined), [])
 })
+
+test('that a rank runs on another node of its lease is told with it, and what is as it was meant to be is not', () => {
+  const amounts = { cpuMilli: 0, memoryMiB: 0, diskMiB: 0, accelerators: 8 }
+  const lease = leased({ state: 'expected' }, { ranks: [{ rank: 0, node: 'a', ...amounts }] })
+  const nodeAt = (node: string) =>
+    compare({ leases: [lease], sightings: [shown({ node })], since: 0, now: aNow }, noDoubts()).map((one) => one.node)
+  assert.deepEqual([nodeAt('b'), nodeAt('a')], [['b'], [undefined]])
+})

@@ -42,8 +42,8 @@ export function compare({ leases, sightings, since, now }: Compared, doubts: Dou
       const shown = shownOf(known, lease, { sighting: listed.get(lease.id), now })
       if (!shown) return []
       if (!isNews(known, shown, { since, now })) return toldMore(known, shown)
-      const { isListed, ...rank } = shown
-      const news = [{ lease: lease.id, ...rank, ...timesOf(rank, lease, now) }]
+      const { isListed, node, ...rank } = shown
+      const news = [{ lease: lease.id, ...rank, ...timesOf(rank, lease, now), ...elsewhere(rank.rank, node, lease) }]
       if (!isOver(rank.state) || (isListed && known.heardAt !== null)) return news
       const what = isListed ? `${rank.state} ${rank.exitCode}` : 'absent'
       const key = `${lease.id} ${rank.rank}`
@@ -98,6 +98,10 @@ function toldMore(known: Rank, { state, cause, leavesAt, serving }: Shown): Seen
   const told = { ...(cause && { cause }), ...(leavesAt !== undefined && { leavesAt }), ...(serving && { serving }) }
   return [{ lease, rank, state: known.state, exitCode: null, startedAt, endedAt, ...told }]
 }
+
+/** Its node, where that is not the one it was meant to be on. */
+const elsewhere = (rank: number, node: string | undefined, { ranks }: Lease) =>
+  node !== undefined && ranks.some((one) => one.rank === rank && one.node !== node) ? { node } : {}
 
 /** A provider's clock may be wrong: what it shows began after it was ordered, and not later than now. */
 function timesOf({ startedAt, endedAt }: RankSighting, { createdAt }: Lease, now: number) {

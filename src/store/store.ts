@@ -292,7 +292,7 @@ export type Agents = {
 }
 
 export type SeenRank = Pick<Rank, 'lease' | 'rank' | 'state' | 'exitCode' | 'startedAt' | 'endedAt'> &
-  Partial<Pick<Rank, 'cause' | 'leavesAt'>> & { serving?: Serving }
+  Partial<Pick<Rank, 'cause' | 'leavesAt'>> & { serving?: Serving; node?: string }
 
 export type Sites = {
   list(): Promise<QueueSnapshot['sites']>
@@ -315,7 +315,7 @@ export type Sites = {
    * state, an earlier end, why it does not start), or not at all although it should be there.
    */
   differing(site: string, listed: ListedRank[]): Promise<(Lease & { ranksSeen: Rank[] })[]>
-  /** Writes what a listing showed and makes the workloads due. */
+  /** Writes what a listing showed and makes the workloads due. A rank on another node of its lease changes places there. */
   saw(ranks: SeenRank[], now: number): Promise<void>
   /** Which of these tokens have no lease row, or one that is over; `wasHeld`: it was billed, and has gone. */
   orphans(tokens: string[]): Promise<{ token: string; wasHeld: boolean }[]>

@@ -306,6 +306,11 @@ export const tasks: Step = async (pair, draw) => {
   await pair.ask((store) => store.workloads.failedTasks(lease.workload, 3))
 }
 
+const elsewhere = (nodes: (string | undefined)[], draw: Draw) => {
+  const node = draw.one(nodes)
+  return node !== undefined && draw.chance(0.5) ? { node } : {}
+}
+
 export const see: Step = async (pair, draw) => {
   const { tables, clock } = pair
   const rows = draw.some(tables.ranks.all(), 5)
@@ -321,6 +326,7 @@ export const see: Step = async (pair, draw) => {
     ...(draw.chance(0.3) && {
       serving: { ready: draw.chance(0.5), address: draw.of(['10.0.0.1', '10.0.0.2']), endpoints: ['10.0.0.1:80'] },
     }),
+    ...elsewhere(tables.leases.get(lease)?.ranks.map(({ node }) => node) ?? [], draw),
   }))
   const site = draw.of(['local/west', 'local/east', 'local/none'])
   switch (draw.below(5)) {

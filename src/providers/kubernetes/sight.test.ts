@@ -44,6 +44,13 @@ test('a gang is known by its Job, with the ranks whose pods are not made yet', (
   })
 })
 
+test('each rank is shown on the node that the scheduler chose for it', () => {
+  const running = pod({ phase: 'Running', ...container({ running: { startedAt } }) })
+  const [gang] = sightingsOf([job()], [{ ...running, spec: { ...running.spec, nodeName: 'n7' } }])
+  assert.equal(gang?.ranks[0]?.node, 'n7')
+  assert.ok(!('node' in (sightingsOf([job()], [pod({ phase: 'Pending' })])[0]?.ranks[0] ?? {})))
+})
+
 test('what is left of a gang without its Job is still shown', () => {
   assert.equal(sightingsOf([], [pod({ phase: 'Running' }, 1)])[0]?.ranks.length, 2)
 })

@@ -84,7 +84,8 @@ export function sightPod(rank: number, pod: Pod, job?: Job): RankSighting {
   const isTaken = disruption !== undefined || hasPodFailed(pod) || isDeletedAlone(pod, job)
   const startedAt = orNull(terminated?.startedAt ?? running?.startedAt)
   const cause = causeOfPod(pod) ?? (terminated && isDeletedAlone(pod, job) ? deleted : null)
-  const shown = { rank, startedAt, endedAt: orNull(terminated?.finishedAt) ?? startedAt, ...(cause && { cause }) }
+  const at = { ...(pod.spec.nodeName && { node: pod.spec.nodeName }), ...(cause && { cause }) }
+  const shown = { rank, startedAt, endedAt: orNull(terminated?.finishedAt) ?? startedAt, ...at }
   if (terminated && isTold(terminated.reason) && (terminated.exitCode === 0 || !isTaken))
     return { ...shown, state: 'exited', exitCode: terminated.exitCode }
   const isOver = terminated != null || status?.phase === 'Failed' || disruption?.reason === 'DeletionByTaintManager'

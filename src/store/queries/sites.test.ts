@@ -69,3 +69,18 @@ test('where a rank serves is read again only when it changed, and goes to the en
   await store.sites.saw([{ ...seen, serving: { ...serving, ready: false } }], aNow)
   assert.equal(await differs(false, '10.0.0.7'), false)
 })
+
+test("ranks that were seen on one another's nodes hold them from then on", async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aJob({ nodes: 2 })])
+  const one = aPlacing(id, { nodes: 2 })
+  for (const [at, rank] of (one.decision.placement?.ranks ?? []).entries()) rank.node = `n${at}`
+  await held(store, [one])
+  const seen = ranks(one.leaseId, 'running').map((rank) => ({ ...rank, node: 'n1' }))
+  await store.sites.saw(seen, aNow)
+  const [lease] = await store.sites.differing('local/west', ranks(one.leaseId, 'lost'))
+  assert.deepEqual(
+    lease?.ranks.map(({ node }) => node),
+    ['n1', 'n0'],
+  )
+})

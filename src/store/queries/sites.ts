@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 
-import type { Lease } from '#model/lease.ts'
+import { type Lease, seatedAs, seatsOf } from '#model/lease.ts'
 import type { Rank } from '#model/rank.ts'
 import { lapseMs, type SiteReach, siteKey } from '#model/site.ts'
 import type { Database, Executor } from '#store/database.ts'
@@ -171,12 +171,25 @@ async function differing(
   return leases.rows.map((lease) => ({ ...lease, ranksSeen: of.get(lease.id) ?? [] }))
 }
 
+async function reseat(on: Executor, ranks: SeenRank[]): Promise<void> {
+  const seats = seatsOf(ranks)
+  if (seats.size === 0) return
+  const { rows } = await sql<Pick<Lease, 'id' | 'ranks'>>`
+    select id, ranks from leases where id = any(${[...seats.keys()]}::text[]) order by id for update
+  `.execute(on)
+  for (const { id, ranks: before } of rows) {
+    const after = JSON.stringify(seatedAs(before, seats.get(id) ?? new Map()))
+    await sql`update leases set ranks = ${after}::jsonb where id = ${id}`.execute(on)
+  }
+}
+
 const isServedOtherwise = sql`(
   (x.serving ->> 'ready')::boolean <> r.ready or x.serving ->> 'address' <> coalesce(r.address, '')
 )`
 
 async function saw(on: Executor, ranks: SeenRank[], now: number): Promise<void> {
   if (ranks.length === 0) return
+  await reseat(on, ranks)
   const { rows } = await sql<{ lease: string }>`
     update ranks r set state = x.state, exit_code = coalesce(x."exitCode", r.exit_code),
       started_at = coalesce(r.started_at, x."startedAt"), ended_at = coalesce(r.ended_at, x."endedAt"),

@@ -1,3 +1,4 @@
+import { seatedAs, seatsOf } from '#model/lease.ts'
 import { type ListedRank, rankMoves, type Serving } from '#model/rank.ts'
 import { mayMove } from '#model/moves.ts'
 import type { Offer } from '#model/offer.ts'
@@ -173,6 +174,10 @@ const isToldMore = (row: RankRow, { state, cause = null, leavesAt, serving = row
 
 function saw({ ranks, leases, workloads, tell }: Memory, seen: SeenRank[], now: number): void {
   const touched = new Set<string>()
+  for (const [id, seats] of seatsOf(seen)) {
+    const lease = leases.get(id)
+    if (lease) leases.update(lease, { ranks: seatedAs(lease.ranks, seats) })
+  }
   for (const one of seen) {
     const { lease, rank, state, exitCode, startedAt, endedAt, cause = null, leavesAt = null, serving } = one
     const row = ranks.get(rankKey({ lease, rank }))
