@@ -14,17 +14,49 @@ function aHouse(isOurs: () => boolean) {
     asked.push(clock.now())
     return Promise.resolve(isOurs() ? { name, holder, epoch: 1 } : null)
   }
-  const house = { clock, holder: 'us', store: { claims: { take } } } as unknown as House // all that it needs of one
-  return { house, clock, asked }
+  const kept: string[] = []
+  const keep = (claims: Claim[]): Promise<Claim[]> => {
+    kept.push(`${clock.now()} ${claims.map(({ name }) => name).join(' ')}`)
+    return Promise.resolve(isOurs() ? claims.map(({ name, holder, epoch }) => ({ name, holder, epoch })) : [])
+  }
+  const house = { clock, holder: 'us', store: { claims: { take, keep } } } as unknown as House // all that it needs of one
+  return { house, clock, asked, kept }
 }
 
 test('a claim that is ours is renewed long before it runs out, and not with every turn', async () => {
-  const { house, clock, asked } = aHouse(() => true)
+  const { house, clock, asked, kept } = aHouse(() => true)
   for (let i = 0; i < 100; i++) {
     assert.deepEqual(await claimFor(house, 'admit', 10), { name: 'admit', holder: 'us', epoch: 1 })
     await clock.advance(100)
   }
-  assert.deepEqual(asked, [0, 3_000, 6_000, 9_000])
+  assert.deepEqual(asked, [0])
+  assert.deepEqual(kept, ['3000 admit', '6000 admit', '9000 admit'])
+})
+
+test('what is renewed takes those along that are half as old, and whoever asks meanwhile waits for it', async () => {
+  const { house, clock, asked, kept } = aHouse(() => true)
+  await claimFor(house, 'admit', 10)
+  await clock.advance(1_000)
+  await claimFor(house, 'observe:local/west', 10)
+  await claimFor(house, 'observe:local/far', 100)
+  await clock.advance(2_000)
+  const both = await Promise.all([claimFor(house, 'admit', 10), claimFor(house, 'observe:local/west', 10)])
+  assert.deepEqual(
+    both.map((claim) => claim?.name),
+    ['admit', 'observe:local/west'],
+  )
+  assert.deepEqual(kept, ['3000 admit observe:local/west'])
+  assert.equal(asked.length, 3)
+})
+
+test('a claim that could not be renewed is asked for anew', async () => {
+  let isOurs = true
+  const { house, clock, asked } = aHouse(() => isOurs)
+  await claimFor(house, 'admit', 10)
+  isOurs = false
+  await clock.advance(3_000)
+  assert.equal(await claimFor(house, 'admit', 10), null)
+  assert.deepEqual(asked, [0, 3_000])
 })
 
 test('a claim that somebody else has is asked for again at times, and at once when ours turned out to be void', async () => {

@@ -1,6 +1,7 @@
-import { entryDueAt, meter as entriesOf, shortestEntryMs } from '#engine/metering/meter.ts'
+import { entryDueAt, meter as entriesOf, nearly, shortestEntryMs } from '#engine/metering/meter.ts'
 import { formatMoney } from '#kit/money.ts'
 import type { NewEvent } from '#model/event.ts'
+import type { Lease } from '#model/lease.ts'
 import type { House, Reconciler } from './reconciler.ts'
 import { resting } from './resting.ts'
 
@@ -18,14 +19,16 @@ export const meter: Reconciler = {
     const { store, clock } = house
     const now = clock.now()
     const leases = await store.ledger.unmetered(batch)
-    const due = leases.map((lease) => entriesOf(lease, now)).filter((some) => some.length > 0)
-    const entries = due.flat()
+    const isAny = leases.some((lease) => (entryDueAt(lease) ?? Infinity) <= now)
+    const written = isAny ? leases.map((lease) => entriesOf(lease, now, nearly)) : []
+    const entries = written.flat()
     if (entries.length > 0) await store.ledger.add(entries)
     await warn(new Set(entries.map(({ project }) => project)), house)
     // Those that are due first come first: when all that was read was due, there may be more of them.
-    const next = Math.min(...leases.slice(due.length).map((lease) => entryDueAt(lease) ?? Infinity))
-    const at = Math.max(next, now + shortestEntryMs)
-    return { status: `${entries.length} entries`, more: due.length === batch, at }
+    const isLeft = (_: Lease, at: number): boolean => (written[at]?.length ?? 0) === 0
+    const left = leases.filter(isLeft).map((lease) => entryDueAt(lease) ?? Infinity)
+    const at = Math.max(Math.min(...left), now + shortestEntryMs)
+    return { status: `${entries.length} entries`, more: leases.length === batch && left.length === 0, at }
   }),
 }
 

@@ -4,12 +4,13 @@ import { memory } from './memory.ts'
 /**
  * Who waits is told at once why, and at once when the cause is another, a start was promised or others are to leave. Within
  * a cause the reason names what is free, who is ahead and what was spent, which changes with every round, and of some with
- * every second: that is told again after so long, and each time after twice as long as before, up to the latest.
+ * every second: that is told again after so long, and each time after twice as long as before, up to the latest; to all
+ * who have waited about as long for it at one time.
  */
-const againMs = 2_000
+const [againMs, latestMs] = [2_000, 300_000]
 
 /** … and where many wait so much later for each, so that a long queue is not told all the time; no later than so. */
-const [laterMs, latestMs] = [10, 60_000]
+const [laterMs, mostMs] = [10, 60_000]
 
 type Told = { at: number; what: string; text: string; againMs: number }
 const lately = memory(() => new Map<string, Told>())
@@ -27,8 +28,11 @@ export type Retelling = {
  */
 export function retelling(house: Parameters<typeof lately>[0], decisions: readonly Decision[], now: number): Retelling {
   const told = lately(house)
-  const leastMs = Math.min(latestMs, told.size * laterMs)
-  const dueAt = ({ at, againMs: own }: Told): number => at + Math.max(leastMs, own)
+  const leastMs = Math.min(mostMs, told.size * laterMs)
+  const dueAt = ({ at, againMs: own }: Told): number => {
+    const afterMs = Math.max(leastMs, own)
+    return Math.ceil((at + afterMs / 2) / afterMs) * afterMs
+  }
   // Somebody else may have told them otherwise meanwhile.
   for (const [key, { at }] of told) if (at + 2 * latestMs <= now) told.delete(key)
   const isNew = (one: Decision): boolean => {

@@ -382,9 +382,13 @@ export type Plans = {
 /** Proof of a claim: void as soon as somebody else has a higher epoch. */
 export type Claim = { name: string; holder: string; epoch: number }
 
+type Kept = Claim & { seconds: number }
+
 export type Claims = {
   /** Takes or renews a claim for `seconds`; null when somebody else holds it. */
   take(name: string, holder: string, seconds: number): Promise<Claim | null>
+  /** Renews claims, each for so many seconds from now; those that have not run out and are nobody else's come back. */
+  keep(claims: readonly Kept[]): Promise<Claim[]>
   release(claim: Claim): Promise<void>
   /** Says that a control plane is alive and where, and returns all heard in the last 15 s. A new one is told by a nudge. */
   announce(id: string, url: string): Promise<{ id: string; url: string }[]>

@@ -63,6 +63,11 @@ export const claim: Step = async (pair, draw, told) => {
       return pair.ask((store) => store.claims.announce(holder, `http://${holder}`))
     case 2:
       return pair.ask((store) => store.claims.withdraw(holder))
+    case 3: {
+      const one = new Map(draw.some(told.claims, 3).map((given) => [given.name, given]))
+      const kept = [...one.values()].map((given) => ({ ...given, seconds: draw.of([5, 30, 0]) }))
+      return pair.ask((store) => store.claims.keep(kept))
+    }
     default: {
       const seconds = draw.of([5, 30, 0])
       const taken = await pair.ask((store) => store.claims.take(name, holder, seconds))

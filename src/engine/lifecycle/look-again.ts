@@ -3,7 +3,7 @@ import { limitsOf } from './ending.ts'
 import { siteOf, type LiveAttempt, type SiteFacts, type WorkloadFacts } from './facts.ts'
 import { believedAt, outOfPatience, startingLimit } from './judge.ts'
 import { leavingOf } from './leaving.ts'
-import { closeLookMs, idleLookMs, silenceMs, unheardMs, watchMs } from './patience.ts'
+import { closeLookMs, idleLookMs, silenceMs, togetherMs, unheardMs, watchMs } from './patience.ts'
 import { unheardOf } from './unheard.ts'
 
 /** The next instant after `now` at which something may change although nothing reports. */
@@ -11,7 +11,7 @@ export function lookAgainAt(facts: WorkloadFacts, now: number): number {
   const { workload } = facts
   const close = workload.state === 'stopping' || workload.wants !== 'run'
   const times = [
-    now + (close && facts.attempts.length > 0 ? closeLookMs : idleLookMs),
+    close && facts.attempts.length > 0 ? now + closeLookMs : idleLookAt(now),
     ...limitsOf(facts, now).map(({ at }) => at),
     warningAt(facts, now),
     ...facts.attempts.flatMap((attempt) => timesOf(attempt, facts, now)),
@@ -19,6 +19,8 @@ export function lookAgainAt(facts: WorkloadFacts, now: number): number {
   if (workload.spec.duration.maximumMs !== undefined) times.push(now + workload.spec.duration.maximumMs)
   return Math.min(...times.filter((time) => time > now))
 }
+
+const idleLookAt = (now: number): number => Math.floor((now + idleLookMs) / togetherMs) * togetherMs
 
 /** Nobody may have asked it all the time: then it has more. */
 const patienceEnd = (site: SiteFacts, now: number): number => {

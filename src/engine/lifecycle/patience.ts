@@ -28,6 +28,8 @@ export const failurePauseMs = 3_000
 
 /** A live workload is looked at so often even if nothing is expected: a net below the nudges. */
 export const idleLookMs = 540_000
+/** … with all others for which such a look is due about then. */
+export const togetherMs = 180_000
 
 /** … and so often while it is on its way down. */
 export const closeLookMs = 5_000

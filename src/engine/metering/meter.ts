@@ -20,18 +20,21 @@ export function entryDueAt({ startedAt, meteredUntil, endedAt }: Lease): number 
   return endedAt === null ? since + pieceMs(since - startedAt) : endedAt
 }
 
+/** Whoever writes an entry that is due writes those with it that have this share of their time behind them. */
+export const nearly = 0.9
+
 /**
- * The entries due for a lease at `now`: its time since the last one, exact to the millisecond and the micro-dollar, one
+ * The entries due for a lease at `now`, or once `share` of the time until then has gone by: its time since the last one, exact to the millisecond and the micro-dollar, one
  * for each hour of the day that it lies in. Each amount is the difference of two totals from the start of the lease, so
  * that the entries add up to the cost of the whole lease wherever time was cut. A clock that went backwards bills
  * nothing.
  */
-export function meter(lease: Lease, now: number): Entry[] {
+export function meter(lease: Lease, now: number, share = 1): Entry[] {
   if (lease.startedAt === null) return []
   const start = lease.startedAt
   const since = lease.meteredUntil ?? start
   const end = lease.endedAt === null ? now : Math.max(start, lease.endedAt)
-  const isDue = lease.endedAt === null ? end >= (entryDueAt(lease) ?? Infinity) : end > since
+  const isDue = lease.endedAt === null ? end >= since + share * pieceMs(since - start) : end > since
   if (!isDue) return []
   const until = Math.min(end, since + mostMs)
   const price = BigInt(lease.priceMicros)

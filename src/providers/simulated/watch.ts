@@ -20,24 +20,15 @@ type Options = { site: string; faults: Faults; clock: Clock; state: SiteState; w
 const pingMs = { every: 5_000, most: 10_000 }
 
 export function createSiteWatch({ site, faults, clock, state, wire }: Options): SiteWatch {
-  let shown = ''
-  let mark = 0
+  const isAwayByItself = faults.outages !== undefined || faults.windows.some(({ trouble }) => trouble === 'lost')
+  const marks = createMarks(state, isAwayByItself)
   const hearing = new Set<Cancel>()
   const wakeAll = (): void => {
     for (const one of hearing) one.cancel()
   }
   state.onChange(wakeAll)
-  /** Counts what was shown otherwise, as often as somebody looks. */
-  const markAt = (now: number): string => {
-    const next = JSON.stringify(state.gangs(now).map((gang) => sightingOf(gang, now)))
-    if (next !== shown) mark++
-    shown = next
-    return String(mark)
-  }
-  const isAwayByItself = faults.outages !== undefined || faults.windows.some(({ trouble }) => trouble === 'lost')
-  const pingAt = (now: number): number => (isAwayByItself ? now + pingMs.every : Infinity)
   const nextAt = (now: number): number =>
-    Math.min(state.nextAt(), pingAt(now), ...state.gangs(now).map((gang) => nextChangeOf(gang, now)))
+    Math.min(isAwayByItself ? now + pingMs.every : Infinity, nextChangeAt(state, now))
 
   /** Until the mark is another one or it was quiet for long; false: nobody is there any more. */
   const changed = async (since: string, signal: AbortSignal): Promise<boolean> => {
@@ -46,7 +37,7 @@ export function createSiteWatch({ site, faults, clock, state, wire }: Options): 
       const down = state.down(now)
       if (down === 'hanging') await clock.sleep(pingMs.most, signal)
       if (down || signal.aborted) return false
-      if (now >= until || markAt(now) !== since) return true
+      if (now >= until || marks.at(now) !== since) return true
       const wake = new Cancel()
       const stop = () => wake.cancel()
       signal.addEventListener('abort', stop, { once: true })
@@ -57,16 +48,16 @@ export function createSiteWatch({ site, faults, clock, state, wire }: Options): 
     }
   }
   const stir = (): void => {
-    mark++
+    marks.count()
     wakeAll()
   }
   /** A call on its way there and back, with all that may befall it. */
   const tell = (signal: AbortSignal): Promise<Outcome<string>> => {
     let isTold = false
     return wire({ name: 'watch', token: '' }, signal, (_, now) => {
-      if (isTold) mark++ // once more
+      if (isTold) marks.count() // once more
       isTold = true
-      return succeed(markAt(now))
+      return succeed(marks.at(now))
     })
   }
 
@@ -77,6 +68,27 @@ export function createSiteWatch({ site, faults, clock, state, wire }: Options): 
       if (!opened.ok || opened.value !== since) return opened
       if (!(await changed(since, signal))) return fail('unreachable', 'later', `the watch of ${site} was cut`)
       return tell(signal)
+    },
+  }
+}
+
+/** When a site shows itself otherwise next, as far as it knows by now. */
+const nextChangeAt = (state: SiteState, now: number): number =>
+  Math.min(state.nextAt(), ...state.gangs(now).map((gang) => nextChangeOf(gang, now)))
+
+/** Counts what a site showed otherwise, as often as somebody looks. `isAwayByItself`: it cannot say when that is next. */
+function createMarks(state: SiteState, isAwayByItself: boolean) {
+  let [mark, shown, sameUntil] = [0, '', -Infinity]
+  state.onChange(() => (sameUntil = -Infinity))
+  return {
+    count: () => void mark++,
+    at(now: number): string {
+      if (now < sameUntil) return String(mark)
+      const next = JSON.stringify(state.gangs(now).map((gang) => sightingOf(gang, now)))
+      if (next !== shown) mark++
+      shown = next
+      sameUntil = isAwayByItself ? now : nextChangeAt(state, now)
+      return String(mark)
     },
   }
 }

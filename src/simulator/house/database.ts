@@ -39,7 +39,7 @@ type Options = {
 const patienceMs = 5_000
 
 /** Asked again when the connection breaks, though they may have happened (`Database.claim` of the store). */
-const claims = new Set(['claims.take', 'claims.announce', 'operations.claim', 'follow.due'])
+const claims = new Set(['claims.take', 'claims.keep', 'claims.announce', 'operations.claim', 'follow.due'])
 
 const reads = new Set(
   `workloads.get workloads.find workloads.list workloads.attempts workloads.refusal workloads.failedTasks

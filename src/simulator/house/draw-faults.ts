@@ -22,7 +22,7 @@ const often = [
   ...inNoun('operations', 'claim settle settle nextAt'),
   ...inNoun('placement', 'snapshot commit commit nextAt'),
   ...inNoun('follow', 'due nextDueAt'),
-  ...inNoun('claims', 'take announce'),
+  ...inNoun('claims', 'take keep announce'),
   ...inNoun('sites', 'list offered reached count differing saw orphans'),
   ...inNoun('agents', 'view views report heard tasks'),
   ...inNoun('ledger', 'unmetered add'),

@@ -27,6 +27,18 @@ test('a claim that ran out is not the same when its holder takes it again', asyn
   assert.notEqual(before?.epoch, after?.epoch)
 })
 
+test("claims are renewed together, but for those that have run out or are somebody else's", async () => {
+  await using store = await aStore()
+  const mine = await store.claims.take('admit', 'me', 60)
+  const over = await store.claims.take('sweep', 'me', 0)
+  const theirs = await store.claims.take('observe', 'they', 60)
+  assert.ok(mine && over && theirs)
+  const asked = [mine, over, { ...theirs, holder: 'me' }, { ...mine, epoch: mine.epoch + 1 }]
+  assert.deepEqual(await store.claims.keep(asked.map((claim) => ({ ...claim, seconds: 60 }))), [mine])
+  assert.deepEqual(await store.claims.keep([{ ...mine, seconds: 0 }]), [mine])
+  assert.deepEqual(await store.claims.keep([{ ...mine, seconds: 60 }]), [], 'it has run out')
+})
+
 test('control planes know of each other until they withdraw', async () => {
   await using store = await aStore()
   await store.claims.announce('one', 'http://127.0.0.1:1')

@@ -25,6 +25,7 @@ export const createClaims = (database: Database, newest: string): Claims => ({
       `.execute(on)
       return rows[0] ?? null
     }),
+  keep: (claims) => database.claim((on) => keep(on, claims, newest)),
   release: ({ name, holder, epoch }) =>
     database.write(async (on) => {
       // The row stays: the next claim must have a higher epoch.
@@ -63,6 +64,20 @@ export const createClaims = (database: Database, newest: string): Claims => ({
       `.execute(on)
     }),
 })
+
+async function keep(on: Executor, claims: Parameters<Claims['keep']>[0], newest: string): Promise<Claim[]> {
+  const { rows } = await sql<Claim>`
+    with kept as materialized (
+      select c.name, x.seconds from claims c join json_to_recordset(${JSON.stringify(claims)}::json)
+        as x (name text, holder text, epoch bigint, seconds float8) using (name, holder, epoch)
+      where c.expires_at > clock_timestamp() order by c.name for update of c
+    )
+    update claims c set expires_at = clock_timestamp() + make_interval(secs => kept.seconds) from kept, ${unhurried}
+    where c.name = kept.name and c.expires_at > clock_timestamp() and ${knows(newest)}
+    returning c.name, c.holder, c.epoch
+  `.execute(on)
+  return rows.toSorted((one, other) => (one.name < other.name ? -1 : 1))
+}
 
 /**
  * In the `from` of a statement that claims: it does not wait for the disk. A claim that a crash of the database takes back

@@ -23,6 +23,7 @@ export function createClaims(memory: Memory): Claims {
         claims.update(row, { holder, epoch, expiresAt })
         return { name, holder, epoch }
       }),
+    keep: (kept) => hurry(() => keep(memory, kept)),
     release: (claim) =>
       write(() => {
         const row = claims.get(claim.name)
@@ -53,6 +54,19 @@ export function createClaims(memory: Memory): Claims {
         for (const claim of claims.byHolder.get(id)) if (claim.expiresAt > now) claims.update(claim, { expiresAt: now })
       }),
   }
+}
+
+function keep(memory: Memory, kept: Parameters<Claims['keep']>[0]): Claim[] {
+  const { claims, clock } = memory
+  const now = clock.now()
+  const stands = kept.filter((one) => holds(memory, one) && (claims.get(one.name)?.expiresAt ?? 0) > now)
+  for (const { name, seconds } of stands) {
+    const row = claims.get(name)
+    if (row) claims.update(row, { expiresAt: now + seconds * 1000 })
+  }
+  return stands
+    .map(({ name, holder, epoch }) => ({ name, holder, epoch }))
+    .sort((one, other) => (one.name < other.name ? -1 : 1))
 }
 
 /** Whether the claim still holds. */
