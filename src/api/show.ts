@@ -2,9 +2,10 @@ import { formatMoney } from '#kit/money.ts'
 import type { Event } from '#model/event.ts'
 import { costlyRules, sayRuleCost } from '#engine/explain/rule-costs.ts'
 import { whyWaits } from '#engine/explain/waiting.ts'
+import type { Leaving } from '#model/joined-site.ts'
 import type { Decision, Placement, Refusal, RunPrice } from '#model/plan.ts'
 import type { MoneyView, RunView } from './run-views.ts'
-import type { EventView, PlacementView, RefusalView } from './views.ts'
+import type { EventView, LeavingView, PlacementView, RefusalView } from './views.ts'
 
 /** Whole micro-dollars as the API shows them. */
 export const money = (micros: bigint | number): MoneyView => {
@@ -15,6 +16,13 @@ export const money = (micros: bigint | number): MoneyView => {
 /** Milliseconds since the epoch as RFC 3339. */
 export const time = (instant: number): string => new Date(instant).toISOString()
 export const timeOrNull = (instant: number | null): string | null => (instant === null ? null : time(instant))
+
+export const leavingView = ({ since, stopAt, goneAt, remains }: Leaving): LeavingView => ({
+  since: time(since),
+  stop: stopAt !== null,
+  gone: Boolean(goneAt),
+  remains,
+})
 
 const placementView = (placement: Placement): PlacementView => ({
   site: `${placement.provider}/${placement.site}`,

@@ -335,6 +335,7 @@ export const LeavingView = z
   .object({
     since: time,
     stop: z.boolean().meta({ description: 'What runs there is told to leave, too.' }),
+    gone: z.boolean().meta({ description: 'It is gone for good, as somebody said: it is not asked any more.' }),
     remains: z
       .array(
         z.object({

@@ -5,6 +5,7 @@ import { createClock } from '#kit/clock.ts'
 import { succeed } from '#model/fault.ts'
 import { withNotice } from './decorate/notice.ts'
 import { createJoint } from './joint.ts'
+import { createNowhere } from './nowhere.ts'
 import type { Provider } from './provider.ts'
 import { createSimulated } from './simulated/simulated.ts'
 
@@ -75,6 +76,30 @@ test('an ability is asked of the adapter that has the site', async () => {
   assert.equal(abilities.runsRanks, true)
   assert.deepEqual(await abilities.clear?.('west', signal), succeed(null))
   assert.deepEqual([east, west], [[], ['west']])
+})
+
+test('in place of a site that is gone nothing is, and those beside it are as before', async () => {
+  const cleared: string[] = []
+  const [site] = aCloud('east', 1).sites()
+  assert.ok(site)
+  const joint = createJoint(createNowhere(site), able('west', cleared))
+  const answers = await Promise.all([
+    joint.offers('east', signal),
+    joint.list('east', signal),
+    joint.get({ site: 'east', token: 'l-east' }, signal),
+    joint.retire({ site: 'east', token: 'l-east' }, 0, signal),
+    joint.abilities.remains?.('east', signal),
+    joint.abilities.clear?.('east', signal),
+  ])
+  assert.deepEqual(
+    answers.map((answer) => answer?.ok && answer.value),
+    [[], [], null, 'gone', [], null],
+  )
+  assert.ok(!(await joint.launch(order('east'), signal)).ok)
+  assert.deepEqual(await joint.abilities.clear?.('west', signal), succeed(null))
+  const lacking = await joint.abilities.remains?.('west', signal)
+  assert.deepEqual(lacking?.ok === false && lacking.fault.detail, 'the site west has no remains')
+  assert.deepEqual([cleared, joint.abilities.runsRanks], [['west'], true])
 })
 
 test('from a time on all that runs is told to leave, and one that leaves sooner keeps its time', async () => {

@@ -22,19 +22,23 @@ export function createJoint(first: Provider, ...others: Provider[]): Provider {
     list: (site, signal) => at(site, (part) => part.list(site, signal)),
     retire: (handle, graceMs, signal) => at(handle.site, (part) => part.retire(handle, graceMs, signal)),
     logs: (handle, log, signal) => at(handle.site, (part) => part.logs(handle, log, signal)),
-    abilities: jointAbilities(first.abilities, at),
+    abilities: jointAbilities(parts, at),
   }
 }
 
 type At = <T>(site: string, call: (part: Provider) => Promise<Outcome<T>>) => Promise<Outcome<T>>
 type Ability = (site: string, ...rest: unknown[]) => Promise<Outcome<unknown>>
 
-/** Each of them is asked of a site. Those of one adapter are those of all: they come from the same code. */
-function jointAbilities(first: Abilities, at: At): Abilities {
-  const joint = Object.entries(first).map(([name, ability]) => {
+/** Each of them is asked of a site; one whose adapter does not have it is told so. */
+function jointAbilities(parts: readonly Provider[], at: At): Abilities {
+  const all: Abilities = Object.assign({}, ...parts.map(({ abilities }) => abilities))
+  const joint = Object.entries(all).map(([name, ability]) => {
     if (typeof ability !== 'function') return [name, ability] as const
     const ask: Ability = (site, ...rest) =>
-      at(site, ({ abilities }) => (abilities[name as keyof Abilities] as Ability)(site, ...rest)) // a key of the same kind
+      at(site, async ({ abilities }) => {
+        const its = abilities[name as keyof Abilities] as Ability | undefined // a key of the same kind
+        return its ? its(site, ...rest) : fail('invalid', 'never', `the site ${site} has no ${name}`)
+      })
     return [name, ask] as const
   })
   return Object.fromEntries(joint) as Abilities // each with what it had

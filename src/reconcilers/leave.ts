@@ -52,7 +52,13 @@ async function remainsAt({ key, provider: name }: JoinedSite, { house, signal }:
   const seen = await within(callMs, { clock, signal }, (call) => lookOver(provider, { site, house, live }, call))
   if (seen.ok) return [...gangs, ...seen.value]
   const { kind, detail } = seen.fault
-  return [...gangs, { what: `it does not answer as it should (${kind}): ${detail}`, fix: 'isobar sites' }]
+  return [
+    ...gangs,
+    {
+      what: `it does not answer as it should (${kind}): ${detail}`,
+      fix: `isobar site leave ${key} --gone (only where it is gone for good)`,
+    },
+  ]
 }
 
 type Looking = { site: string; house: House; live: number }

@@ -45,9 +45,9 @@ async function look(known: Map<string, JoinedSite>, { store, providers, log }: U
   const joined = new Map((await store.joined.list()).map((site) => [site.key, site]))
   for (const [key, before] of known) {
     const now = joined.get(key)
-    if (now && JSON.stringify(now.declaration) === JSON.stringify(before.declaration)) continue
+    if (now && isAsOpened(now, before)) continue
     known.delete(key)
-    await forget(key, providers.part(key), log)
+    await forget(providers.part(key), now ?? before, log)
   }
   for (const [key, site] of joined) {
     const isOpen = known.has(key)
@@ -57,25 +57,30 @@ async function look(known: Map<string, JoinedSite>, { store, providers, log }: U
   }
 }
 
+const isAsOpened = (now: JoinedSite, before: JoinedSite): boolean =>
+  JSON.stringify(now.declaration) === JSON.stringify(before.declaration) &&
+  Boolean(now.leaving?.goneAt) === Boolean(before.leaving?.goneAt)
+
 /** A declaration that this version cannot read keeps nothing else from running. */
 async function open(
-  { key, provider, declaration }: JoinedSite,
+  site: JoinedSite,
   { known, providers, log }: Pick<Using, 'providers' | 'log'> & { known: Map<string, JoinedSite> },
 ): Promise<boolean> {
   try {
-    await providers.join(key, { provider, declaration, noticeAt: () => known.get(key)?.leaving?.stopAt ?? null })
+    await providers.join(site, () => known.get(site.key)?.leaving?.stopAt ?? null)
     return true
   } catch (error) {
-    log.error({ error, site: key }, 'a joined site cannot be opened')
+    log.error({ error, site: site.key }, 'a joined site cannot be opened')
     return false
   }
 }
 
 /** What only this control plane kept of a site that was left goes, too. */
-async function forget(key: string, adapter: Provider | undefined, log: Logger): Promise<void> {
+async function forget(adapter: Provider | undefined, { key, leaving }: JoinedSite, log: Logger): Promise<void> {
   if (!adapter) return
   try {
-    for (const { name } of adapter.sites()) await adapter.abilities.clear?.(name, AbortSignal.timeout(forgetMs))
+    if (!leaving?.goneAt)
+      for (const { name } of adapter.sites()) await adapter.abilities.clear?.(name, AbortSignal.timeout(forgetMs))
     await adapter.close?.()
   } catch (error) {
     log.error({ error, site: key }, 'could not forget a site that was left')

@@ -1,7 +1,9 @@
 import type { Clock } from '#kit/clock.ts'
+import type { JoinedSite } from '#model/joined-site.ts'
 import { createJoint } from '#providers/joint.ts'
 import { decorate } from '#providers/decorate/decorate.ts'
 import { withNotice } from '#providers/decorate/notice.ts'
+import { createNowhere } from '#providers/nowhere.ts'
 import type { Provider } from '#providers/provider.ts'
 import { openProvider } from '#providers/registry.ts'
 import type { Metrics } from './metrics.ts'
@@ -14,7 +16,7 @@ export type Providers = {
   /** For people who read logs: with a rate of their own, so that they never keep a launch waiting. */
   reading: Map<string, Provider>
   /** Opens a joined site beside those that are there. `noticeAt` says from when on what runs there has to leave. */
-  join(key: string, site: { provider: string; declaration: object; noticeAt: () => number | null }): Promise<void>
+  join(site: JoinedSite, noticeAt: () => number | null): Promise<void>
   /** Closes a joined site; its adapter is given, which nobody uses any more. */
   part(key: string): Provider | undefined
   /** Whether the file declares a site of that key. */
@@ -55,8 +57,10 @@ export async function openProviders({ home, house, clock, metrics }: Options): P
   arrange()
   return {
     ...both,
-    async join(key, { provider, declaration, noticeAt }) {
-      const adapter = await openProvider(provider, { sites: [declaration] }, { clock, home, house })
+    async join({ key, provider, site, declaration, leaving }, noticeAt) {
+      const adapter = leaving?.goneAt
+        ? createNowhere(site)
+        : await openProvider(provider, { sites: [declaration] }, { clock, home, house })
       joined.set(key, partOf(adapter, withNotice(adapter, noticeAt)))
       arrange()
     },

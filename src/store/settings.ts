@@ -39,12 +39,15 @@ export type Secrets = {
 }
 
 /** Sites that were joined by a command, and so are declared here for all control planes. */
+/** `stop`: what runs there is told to leave. `gone`: the site is gone for good, and with it what ran there. */
+export type HowToLeave = { stop: boolean; gone?: boolean; now: number }
+
 export type JoinedSites = {
   list(): Promise<JoinedSite[]>
   /** Joins a site, and tells an event; false where there is one of its key. */
   add(site: Site, declaration: Record<string, unknown>, now: number): Promise<boolean>
-  /** Begins to leave a site, or adds the stop of what runs there; null where none of that key was joined. */
-  leave(key: string, how: { stop: boolean; now: number }): Promise<Leaving | null>
+  /** Begins to leave a site, or adds how; null where none of that key was joined. */
+  leave(key: string, how: HowToLeave): Promise<Leaving | null>
   /** Writes down what is still to go at a site that is being left. */
   remains(key: string, remains: Remain[]): Promise<void>
   /** Forgets a site that was being left, once no lease of ours is live there; false while one is. */

@@ -10,6 +10,7 @@ import { parseAllDocuments } from 'yaml'
 import { callMain } from '#cli/captured.ts'
 import { addNamespace, addNodes } from '#rigs/kubernetes/cluster.ts'
 import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
+import { openFaultProxy } from '#rigs/fault-proxy.ts'
 import { aDatabase } from '#rigs/postgres.ts'
 import { aHome, aServer, ask } from '#rigs/server.ts'
 
@@ -203,6 +204,30 @@ test('a drain lets a gang end, and an object that others hold is told and left t
   await plane.ask('PATCH', path, { metadata: { finalizers: null } })
   await until('it is left', async () => [0, 3].includes((await house.isobar('site', 'leave', 'kubernetes/east')).code))
   assert.deepEqual(await house.objects('jobs'), [])
+})
+
+test('a cluster that will never answer again is left by whoever says so, and its gang waits for another site', async (t) => {
+  const house = await aHouse(t)
+  await addNamespace(plane, house.namespace)
+  const proxy = await openFaultProxy({ target: { host: '127.0.0.1', port: plane.port }, draw: Math.random })
+  t.after(() => proxy.close())
+  const kubeconfig = plane.kubeconfigFor(house.namespace, { server: `https://127.0.0.1:${proxy.port}` })
+  const joined = await house.add('--kubeconfig', kubeconfig, '--price', '$20/h', '--patience', '1h')
+  assert.equal(joined.code, 0, joined.stderr)
+  const look = await house.submit(gang)
+  await until('it runs', async () => (await look()).state === 'running')
+  proxy.trouble([{ kind: 'refuse' }])
+  const away = async () => (await ask(house.server, 'GET /v1/sites/kubernetes/east')).json.reach === 'unreachable'
+  await until('it does not answer', away)
+  const silent = await house.isobar('site', 'leave', 'kubernetes/east', '--stop')
+  assert.equal(silent.code, 8, silent.stderr)
+  assert.match(silent.stderr, /next: isobar site leave kubernetes\/east --gone \(only where it is gone for good\)\n/)
+  assert.equal((await look()).state, 'running', 'nobody knows whether it runs')
+  const gone = await house.isobar('site', 'leave', 'kubernetes/east', '--gone')
+  assert.equal(gone.code, 0, gone.stderr)
+  assert.match(gone.stderr, /kubernetes\/east is left\n/)
+  assert.equal((await look()).state, 'queued')
+  assert.doesNotMatch((await house.isobar('sites')).stdout, /kubernetes/)
 })
 
 test('a real plug-in says who we are, and what it cannot say is told', async (t) => {

@@ -9,7 +9,7 @@ import type { ApiHouse } from '#api/house.ts'
 import { answers, type Api, jsonBody } from '#api/openapi.ts'
 import { notFound, Problem } from '#api/problem.ts'
 import { JoinRequest, JoinView, siteParams } from '#api/site-views.ts'
-import { time } from '#api/show.ts'
+import { leavingView } from '#api/show.ts'
 import { LeavingView, type ProblemCode } from '#api/views.ts'
 
 /** A site that does not answer is not waited for longer than this. */
@@ -41,9 +41,13 @@ const leave = createRoute({
         .stringbool()
         .default(false)
         .meta({ description: 'What runs there is told to end in good order, and is placed elsewhere.' }),
+      gone: z.stringbool().default(false).meta({
+        description:
+          "The site itself is gone for good: it is not asked any more, and what ran there counts as lost. What does run there still is nobody's.",
+      }),
     }),
   },
-  responses: answers(200, LeavingView, 'It is being left. Asked again, only a stop is added.'),
+  responses: answers(200, LeavingView, 'It is being left. Asked again, only how is added.'),
 })
 
 export function joiningRoutes(app: Api, house: ApiHouse): void {
@@ -75,11 +79,9 @@ export function joiningRoutes(app: Api, house: ApiHouse): void {
 
   app.openapi(leave, async (c) => {
     const key = siteKey(c.req.valid('param'))
-    const leaving = await store.joined.leave(key, { stop: c.req.valid('query').stop, now: clock.now() })
-    if (leaving) {
-      const { since, stopAt, remains } = leaving
-      return c.json({ since: time(since), stop: stopAt !== null, remains }, 200)
-    }
+    const { stop, gone } = c.req.valid('query')
+    const leaving = await store.joined.leave(key, { stop, gone, now: clock.now() })
+    if (leaving) return c.json(leavingView(leaving), 200)
     if (!(await store.sites.list()).some((row) => row.site === key))
       throw notFound(`There is no site ${key}.`, 'isobar sites')
     throw new Problem('conflict', `${key} was not joined by a command: a file of the control plane declares it.`, {

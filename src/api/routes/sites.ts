@@ -6,7 +6,7 @@ import { OfferTerms } from '#model/offer.ts'
 import { siteKey } from '#model/site.ts'
 import type { ApiHouse } from '#api/house.ts'
 import { answers, type Api } from '#api/openapi.ts'
-import { money, time } from '#api/show.ts'
+import { leavingView, money, time } from '#api/show.ts'
 import { notFound } from '#api/problem.ts'
 import { siteParams } from '#api/site-views.ts'
 import { OfferList, SiteList, SiteView, type OfferView } from '#api/views.ts'
@@ -87,7 +87,7 @@ async function viewsOf(house: ApiHouse, rows: SiteRows): Promise<SiteView[]> {
     offers: offered.length,
     leases: leases[index] ?? 0,
     kept: keptAt.get(siteKey(info)) ?? 0,
-    leaving: leaving ? { since: time(leaving.since), stop: leaving.stopAt !== null, remains: leaving.remains } : null,
+    leaving: leaving ? leavingView(leaving) : null,
   }))
 }
 

@@ -88,12 +88,12 @@ export async function leave(call: Call): Promise<void> {
   const path = pathOf(key)
   const api = await call.api()
   const there = await api.get<SiteView>(path)
-  const stop = await wantsStop(call, there)
-  const begun = await api.send<LeavingView>('DELETE', stop ? `${path}?stop=true` : path)
+  const how = call.flag('gone') ? '?gone=true' : (await wantsStop(call, there)) ? '?stop=true' : ''
+  const begun = await api.send<LeavingView>('DELETE', `${path}${how}`)
   if (!isForPeople(call)) await showOne(call, { data: { ...there, leaving: begun }, name: () => key, people: () => '' })
   if (call.flag('begin')) return note(call.io, `${key} is being left. next: isobar sites`)
   await interruptible((signal) => untilLeft(call, { api, path, key }, signal))
-  note(call.io, `${key} is left: nothing of ours is there`)
+  note(call.io, `${key} is left${call.flag('gone') ? '' : ': nothing of ours is there'}`)
 }
 
 function pathOf(key: string): string {

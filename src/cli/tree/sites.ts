@@ -77,10 +77,12 @@ export const sites: readonly CommandSpec[] = [
     group: 'Set up',
     summary: 'take no new work to a site that was joined, remove all that is ours there, and forget it',
     details:
-      'It goes on when the command is ended, and when it is given again. What others hold up is told, and left to them.',
+      'It goes on when the command is ended, and when it is given again. What others hold up is told, and left to them. ' +
+      'A site that answers no more is left with --gone, by whoever knows that it is no more: what should run there still runs unseen, twice.',
     options: [
       { flags: '--drain', description: 'wait until what runs there has ended' },
       { flags: '--stop', description: 'end what runs there in good order; it starts again elsewhere' },
+      { flags: '--gone', description: 'the site is gone for good: ask it no more; what ran there starts elsewhere' },
       { flags: '--begin', description: 'only begin; it goes on by itself' },
     ],
     examples: ['isobar site leave kubernetes/prod --drain', 'isobar site leave slurm/gpu --stop'],

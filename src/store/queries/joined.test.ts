@@ -17,7 +17,9 @@ test('a joined site is there once, offers nothing while it is being left, and go
   const [id = ''] = await submitted(store, [aJob()])
   const placing = aPlacing(id)
   await held(store, [placing])
-  assert.deepEqual(await store.joined.list(), [{ key: 'local/west', provider: 'local', declaration, leaving: null }])
+  assert.deepEqual(await store.joined.list(), [
+    { key: 'local/west', provider: 'local', site: west, declaration, leaving: null },
+  ])
   assert.equal(await store.joined.remove('local/west', aNow), false, 'nobody leaves it')
   assert.equal(await store.joined.leave('local/east', { stop: false, now: aNow }), null)
 
@@ -26,9 +28,10 @@ test('a joined site is there once, offers nothing while it is being left, and go
   const [being] = await store.sites.list()
   assert.deepEqual([being?.offers, being?.leaving?.remains.length], [[], 1])
   const stopped = await store.joined.leave('local/west', { stop: true, now: aNow + 2 })
-  assert.deepEqual(stopped, { since: aNow + 1, stopAt: aNow + 2, remains: [] })
-  const again = await store.joined.leave('local/west', { stop: false, now: aNow + 3 })
-  assert.equal(again?.stopAt, aNow + 2, 'what was asked before stays so')
+  assert.deepEqual(stopped, { since: aNow + 1, stopAt: aNow + 2, goneAt: null, remains: [] })
+  await store.joined.leave('local/west', { stop: false, gone: true, now: aNow + 3 })
+  const again = await store.joined.leave('local/west', { stop: false, now: aNow + 4 })
+  assert.deepEqual([again?.stopAt, again?.goneAt], [aNow + 2, aNow + 3], 'what was asked before stays so')
 
   assert.equal(await store.joined.remove('local/west', aNow), false, 'a lease is live there')
   for (const to of ['stopping', 'gone'] as const) await store.apply([{ change: 'lease', id: placing.leaseId, to }])

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import type { JoinedSite, Leaving } from '#model/joined-site.ts'
 import { siteKey } from '#model/site.ts'
 import type { Database } from '#store/database.ts'
-import type { JoinedSites } from '#store/settings.ts'
+import type { HowToLeave, JoinedSites } from '#store/settings.ts'
 import { addEvents } from './events.ts'
 import { nudge } from './nudge.ts'
 import { parts } from './sites.ts'
@@ -13,7 +13,7 @@ export const createJoinedSites = (database: Database): JoinedSites => ({
   list: () =>
     database.read(async (on) => {
       const { rows } = await sql<JoinedSite>`
-        select key, site ->> 'provider' as provider, declaration, leaving from sites
+        select key, site ->> 'provider' as provider, site, declaration, leaving from sites
         where declaration is not null order by key
       `.execute(on)
       return rows
@@ -30,16 +30,16 @@ export const createJoinedSites = (database: Database): JoinedSites => ({
       await nudge(on, ['sites', 'events'])
       return true
     }),
-  leave: (key, { stop, now }) =>
+  leave: (key, how) =>
     database.write(async (on) => {
       const { rows } = await sql<{ leaving: Leaving | null }>`
         select leaving from sites where key = ${key} and declaration is not null for update
       `.execute(on)
       const [row] = rows
       if (!row) return null
-      const leaving = leavingFrom(row.leaving, { stop, now })
+      const leaving = leavingFrom(row.leaving, how)
       await sql`update sites set leaving = ${JSON.stringify(leaving)}::jsonb where key = ${key}`.execute(on)
-      if (!row.leaving) await addEvents(on, [leavingEvent(key)], now)
+      if (!row.leaving) await addEvents(on, [leavingEvent(key)], how.now)
       // It offers nothing any more.
       await nudge(on, ['admit', 'sites', 'events'])
       return leaving
@@ -66,8 +66,8 @@ export const createJoinedSites = (database: Database): JoinedSites => ({
     }),
 })
 
-/** Leaving as it is once it was asked for again: a stop may be added, and what remains is to be looked at anew. */
-export function leavingFrom(before: Leaving | null, { stop, now }: { stop: boolean; now: number }): Leaving {
-  const { since = now, stopAt = null } = before ?? {}
-  return { since, stopAt: stopAt ?? (stop ? now : null), remains: [] }
+/** Leaving as it is once it was asked for again: more of it may be asked, and what remains is to be looked at anew. */
+export function leavingFrom(before: Leaving | null, { stop, gone, now }: HowToLeave): Leaving {
+  const { since = now, stopAt, goneAt } = before ?? {}
+  return { since, stopAt: stopAt ?? (stop ? now : null), goneAt: goneAt ?? (gone ? now : null), remains: [] }
 }

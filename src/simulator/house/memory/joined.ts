@@ -9,8 +9,8 @@ import { all } from './tables.ts'
 export const createJoinedSites = ({ sites, leases, read, write, tell }: Memory): JoinedSites => ({
   list: () =>
     read(() =>
-      sites.byKey.get(all).flatMap(({ key, site: { provider }, declaration, leaving }) => {
-        return declaration ? [{ key, provider, declaration, leaving }] : []
+      sites.byKey.get(all).flatMap(({ key, site, declaration, leaving }) => {
+        return declaration ? [{ key, provider: site.provider, site, declaration, leaving }] : []
       }),
     ),
   add: (site, declaration, now) =>
@@ -29,14 +29,14 @@ export const createJoinedSites = ({ sites, leases, read, write, tell }: Memory):
       tell({ events: [joinedEvent(key)], now, nudges: ['sites', 'events'] })
       return true
     }),
-  leave: (key, { stop, now }) =>
+  leave: (key, how) =>
     write(() => {
       const row = sites.get(key)
       if (!row?.declaration) return null
       const before = row.leaving
-      const leaving = leavingFrom(before, { stop, now })
+      const leaving = leavingFrom(before, how)
       sites.update(row, { leaving: jsonb(leaving) })
-      if (!before) tell({ events: [leavingEvent(key)], now })
+      if (!before) tell({ events: [leavingEvent(key)], now: how.now })
       tell({ nudges: ['admit', 'sites', 'events'] })
       return leaving
     }),
