@@ -19,7 +19,7 @@ export const meter: Reconciler = {
     const { store, clock } = house
     const now = clock.now()
     const leases = await store.ledger.unmetered(batch)
-    const isAny = leases.some((lease) => (entryDueAt(lease) ?? Infinity) <= now)
+    const isAny = leases.some((lease) => entriesOf(lease, now).length > 0)
     const written = isAny ? leases.map((lease) => entriesOf(lease, now, nearly)) : []
     const entries = written.flat()
     if (entries.length > 0) await store.ledger.add(entries)
