@@ -10,7 +10,7 @@ import { type Cluster, startCluster } from '#rigs/slurm/cluster.ts'
 const states = (cluster: Cluster): Promise<string> => cluster.command('squeue', '-h', '-t', 'all', '-o', '%T')
 
 async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  for (const deadline = performance.now() + 30_000; !(await condition()); await pause(50))
+  for (const deadline = performance.now() + 90_000; !(await condition()); await pause(50))
     assert.ok(performance.now() < deadline, `waited 30 s in vain until ${what}`)
 }
 

@@ -65,6 +65,6 @@ export async function aHouse(t: TestContext, plane: ControlPlane, more: object =
 }
 
 export async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  for (const deadline = performance.now() + 90_000; !(await condition()); await sleep(100))
+  for (const deadline = performance.now() + 200_000; !(await condition()); await sleep(100))
     if (performance.now() > deadline) assert.fail(`waited in vain: ${what}`)
 }

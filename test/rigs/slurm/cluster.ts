@@ -228,6 +228,6 @@ async function freePorts(count: number): Promise<number[]> {
 const tail = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8').slice(-1000) : 'nothing')
 
 async function until(what: string, condition: () => Promise<boolean>, said: () => string): Promise<void> {
-  for (const deadline = performance.now() + 30_000; !(await condition().catch(() => false)); await pause(20))
+  for (const deadline = performance.now() + 90_000; !(await condition().catch(() => false)); await pause(20))
     if (performance.now() > deadline) throw new Error(`waited 30 s in vain until ${what}; it said: ${said()}`)
 }
