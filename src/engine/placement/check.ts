@@ -149,7 +149,10 @@ function* what({ asked, placement, offer }: Placed): Iterable<string> {
       if (rank[key] < count * tasks) yield `a rank has too little ${key}`
       if (asked.workload.kind !== 'array' && !atLeast && rank[key] !== count) yield `a rank has not exactly that ${key}`
     }
-    const { accelerators } = resources
+    const { accelerators, sharedMemoryMiB = 0, network = {} } = resources
+    if (sharedMemoryMiB * tasks > (shape.sharedMemoryMiB ?? 0)) yield 'a node has too little shared memory'
+    for (const kind of ['rdma', 'imex'] as const)
+      if (network[kind] === 'required' && !shape.network?.includes(kind)) yield `a node has no ${kind}`
     const isGiven = accelerators.some((request) => isKind(request, shape) && suits(rank, request, tasks))
     if (accelerators.length > 0 && !isGiven) yield 'a rank lacks its accelerators'
     if (accelerators.length === 0 && rank.part) yield 'a rank holds a part of an accelerator that it did not ask for'

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { rules, type Rule } from '#model/plan.ts'
+import type { Shape } from '#model/resources.ts'
 import { aJob, aLease, aNow, aProject, aReplica, aSite, aSnapshot, someNodes } from '#test/builders.ts'
 import { check } from './check.ts'
 import type { Snapshot } from './facts.ts'
@@ -19,6 +20,9 @@ type Example = {
 
 const onNode = (node: string, accelerators: number) =>
   aLease({ ranks: [{ rank: 0, node, cpuMilli: 1, memoryMiB: 1, diskMiB: 1, accelerators }] })
+
+const telling = (more: Pick<Shape, 'sharedMemoryMiB' | 'network'>) =>
+  someNodes(1).map((node) => ({ ...node, shape: { ...node.shape, ...more } }))
 
 const eightGpus = { nodes: someNodes(2, { gpus: 8 }) }
 const policy = (words: Parameters<typeof aProject>[0]) => ({ projects: [aProject(words)] })
@@ -121,6 +125,25 @@ const examples: Record<Rule, Example[]> = {
     {
       job: { resources: { memory: '100GB' } },
       says: 'a node has 64GB of memory, asked for 100GB of memory',
+      impossible: true,
+    },
+    {
+      job: { resources: { sharedMemory: '8GB' } },
+      says: 'it does not tell how much a node has of shared memory, asked for 8GB',
+      impossible: true,
+    },
+    {
+      job: { resources: { sharedMemory: '8GB', memory: '16GB' } },
+      site: { nodes: telling({ sharedMemoryMiB: 4096 }) },
+      says: 'a node has 4GB of shared memory, asked for 8GB',
+      impossible: true,
+    },
+  ],
+  network: [
+    {
+      job: { resources: { network: ['rdma', 'imex'] } },
+      site: { nodes: telling({ network: ['rdma'] }) },
+      says: 'it tells of no imex at its nodes, asked for rdma and imex',
       impossible: true,
     },
   ],
