@@ -74,6 +74,9 @@ export const Resources = z.object({
 })
 export type Resources = z.infer<typeof Resources>
 
+export const requiredNetworks = ({ network = {} }: Pick<Resources, 'network'>): Network[] =>
+  Network.options.filter((one) => network[one] === 'required')
+
 /** What one node has, or a slice of a node is given. */
 export const Shape = z.object({
   name: z.string().meta({ description: "The provider's name of it, such as p5.48xlarge." }),

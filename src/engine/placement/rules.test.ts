@@ -3,7 +3,7 @@ import { test } from 'node:test'
 
 import { rules, type Rule } from '#model/plan.ts'
 import type { Shape } from '#model/resources.ts'
-import { aJob, aLease, aNow, aProject, aReplica, aSite, aSnapshot, someNodes } from '#test/builders.ts'
+import { anOffer, aJob, aLease, aNow, aProject, aReplica, aSite, aSnapshot, someNodes } from '#test/builders.ts'
 import { check } from './check.ts'
 import type { Snapshot } from './facts.ts'
 import { place } from './place.ts'
@@ -299,6 +299,26 @@ for (const rule of rules)
       assert.equal(decisions[0].refusal?.cause, rule)
       assert.equal(decisions[0].refusal.impossible, impossible)
     })
+
+test('a gang comes to the nodes that have its network, whatever others of their kind have', () => {
+  const nodes = someNodes(3).map((node, i) => ({
+    ...node,
+    shape: { ...node.shape, ...(i !== 1 && { network: ['rdma' as const] }) },
+  }))
+  const [shape] = nodes.map((node) => node.shape)
+  assert.ok(shape)
+  const site = { ...aSite({ nodes }), offers: [{ ...anOffer({ provider: 'local', site: 'west' }), shape }] }
+  const placed = (count: number, rdma: 'required' | 'preferred') => {
+    const workload = aJob({ nodes: count, resources: { cpus: '12', network: { rdma } } })
+    const input = { snapshot: aSnapshot({ waiting: [workload], sites: [site] }), now: aNow }
+    const decisions = place(input)
+    assert.deepEqual(check(input, decisions), [])
+    return decisions[0]?.placement?.ranks.map(({ node }) => node)
+  }
+  assert.deepEqual(placed(2, 'required'), ['n0', 'n2'])
+  assert.equal(placed(3, 'required'), undefined)
+  assert.equal(placed(3, 'preferred')?.length, 3)
+})
 
 test('models compare without case, and a card that shows a little less than it is sold as is that card', () => {
   const t4 = aSite({ offers: [{ gpus: 1, gpu: 'T4', gpuGB: 15 }] })

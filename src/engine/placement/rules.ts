@@ -3,7 +3,7 @@ import { rules, type Rule } from '#model/plan.ts'
 import { formatDuration } from '#kit/duration.ts'
 import { formatInstant } from '#kit/instant.ts'
 import { formatSizeMiB } from '#kit/size.ts'
-import { isPart, type Amount, Network, type Shape } from '#model/resources.ts'
+import { isPart, type Amount, requiredNetworks, type Shape } from '#model/resources.ts'
 import { expectedMsOn } from '#model/spec/throughput.ts'
 
 import { isSomething, type Look } from './look.ts'
@@ -97,7 +97,7 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
     }),
 
   network: ({ roles }, { candidate: { offer } }) => {
-    const asked = networks.filter((one) => roles.some(({ resources }) => resources.network?.[one] === 'required'))
+    const asked = [...new Set(roles.flatMap(({ resources }) => requiredNetworks(resources)))]
     const lacking = asked.filter((one) => !offer.shape.network?.includes(one))
     return lacking.length === 0
       ? null
@@ -247,8 +247,6 @@ function lacks(asked: Amount, isDivisible: boolean, told: Told): Found {
   if (isDivisible || asked.atLeast || asked.count === told.has) return null
   return never(`a node has ${told.say(told.has)}, asked for exactly ${told.say(asked.count)}; add a + for at least`)
 }
-
-const networks = Network.options
 
 function lacksShared({ roles }: Need, { sharedMemoryMiB: has }: Shape): Found {
   const asked = Math.max(0, ...roles.map(({ resources }) => resources.sharedMemoryMiB ?? 0))

@@ -24,8 +24,8 @@ export function parseCpus(text: string | number): Amount | Unreadable {
 /** Reads `64GB` or `64GB+` as mebibytes. */
 export function parseSizeAmount(text: string | number): Amount | Unreadable {
   const [size, atLeast] = splitAtLeast(String(text))
-  const sizeMiB = parseSizeMiB(size)
-  return typeof sizeMiB === 'number' ? { count: sizeMiB, atLeast } : sizeMiB
+  const read = parseSizeMiB(size)
+  return typeof read === 'number' ? { count: read, atLeast } : read
 }
 
 /** What the model of an accelerator looks like, such as H200 or A100-80GB. */

@@ -136,7 +136,7 @@ async function launch(here: Here, order: CredentialedOrder, signal: AbortSignal)
   const { image, checkpoints, serviceAccount, queue, queuePriority, queueTopology } = declared
   const found = known.inventory ? succeed(known.inventory) : await look(here, signal)
   if (!found.ok) return found
-  const { resources, nodes } = found.value
+  const { resources, nodes, kinds } = found.value
   const chosen = new Set(order.ranks.map(({ node }) => node))
   const site = {
     house,
@@ -146,6 +146,7 @@ async function launch(here: Here, order: CredentialedOrder, signal: AbortSignal)
     serviceAccount,
     queue: queue === undefined ? undefined : { name: queue, priority: queuePriority, topology: queueTopology },
     acceleratorResource: (shape: string) => resources.get(shape) ?? acceleratorResourceOf({}),
+    kinds,
     taints: [...new Set(nodes.flatMap(({ name, taints = [] }) => (chosen.has(name) ? taints : [])))],
   }
   return launchGang({ client, site }, order, signal)
