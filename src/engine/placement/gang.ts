@@ -47,9 +47,14 @@ export function suits({ spec }: Need, { labels = {}, taints = [] }: Pick<NodeCla
   )
 }
 
-function rulesAt({ spec: { topology } }: Need, ground: Ground, isClose: boolean): Rules {
-  if (!topology) return {}
-  const { within, required, slices, balanced, spread, exclusive, spares } = topology
+/** A node has one channel to the memory of others, which one rank takes. */
+const onePerNode = { within: 'node', most: 1 } as const
+
+function rulesAt({ spec: { topology }, roles }: Need, ground: Ground, isClose: boolean): Rules {
+  const isApart = roles.some(({ resources }) => requiredNetworks(resources).includes('imex'))
+  if (!topology) return isApart ? { spread: { ...onePerNode, level: levelOf(ground, 'node') } } : {}
+  const { within, required, slices, balanced, exclusive, spares } = topology
+  const spread = isApart ? onePerNode : topology.spread
   return {
     ...((required || isClose) && { within: { level: levelOf(ground, within) } }),
     ...(slices && { slices: { ...slices, level: levelOf(ground, slices.within) } }),

@@ -320,6 +320,17 @@ test('a gang comes to the nodes that have its network, whatever others of their 
   assert.equal(placed(3, 'preferred')?.length, 3)
 })
 
+test('ranks that reach memory of each other stand on nodes of their own, however small they are', () => {
+  const nodes = someNodes(2).map((node) => ({ ...node, shape: { ...node.shape, network: ['imex' as const] } }))
+  const workload = aJob({ nodes: 2, resources: { cpus: '1', network: 'imex' } })
+  const input = { snapshot: aSnapshot({ waiting: [workload], sites: [aSite({ nodes })] }), now: aNow }
+  const [decision] = place(input)
+  assert.deepEqual(
+    decision?.placement?.ranks.map(({ node }) => node),
+    ['n0', 'n1'],
+  )
+})
+
 test('models compare without case, and a card that shows a little less than it is sold as is that card', () => {
   const t4 = aSite({ offers: [{ gpus: 1, gpu: 'T4', gpuGB: 15 }] })
   for (const accelerators of ['t4', '16GB', '16GB+', '15GB+']) {

@@ -20,16 +20,19 @@ export const commonKind = (kinds: readonly Kind[]): Kind | undefined =>
 /** Nothing is claimed or added. */
 const plain: Pick<Kind, 'deviceClass' | 'fabric'> = { deviceClass: undefined, fabric: { rdma: {}, imex: false } }
 
+/** `isApart`: each rank of the gang has a node of its own, of whose channel it may be sure. */
+type Asking = { token: string; group: Group; kind: Kind | undefined; isApart: boolean }
+
 export type Extras = ReturnType<typeof extrasOf>
 
 /** What the pods of a group have beside CPUs, memory and accelerators that are a resource. */
-export function extrasOf({ token, group, kind }: { token: string; group: Group; kind: Kind | undefined }) {
+export function extrasOf({ token, group, kind, isApart }: Asking) {
   const [first] = group.ranks
   const { deviceClass, fabric } = kind ?? plain
   const { network = {}, shape, sharedMemoryMiB } = first ?? {}
   const part = kind && shape ? partOf(shape, kind.shape) : 1
   const rdma = network.rdma === undefined ? {} : rdmaFor(fabric, part)
-  const imex = network.imex === 'required' || (network.imex === 'preferred' && fabric.imex)
+  const imex = network.imex === 'required' || (network.imex === 'preferred' && fabric.imex && isApart)
   const claimed = (shape?.accelerators ?? 0) > 0 ? deviceClass : undefined
   return {
     rdma,

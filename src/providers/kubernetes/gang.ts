@@ -47,7 +47,7 @@ function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Gro
   const name = objectName(order.token)
   const marks = { ...marksOf(site.house, order), [labels.first]: String(group.first) }
   const count = group.ranks.length
-  const extras = extrasIn(site, order.token, group)
+  const extras = extrasIn(site, order, group)
   const program = order.programs[group.first]
   return {
     apiVersion: 'batch/v1',
@@ -112,8 +112,10 @@ const volumesOf = ({ checkpoints }: GangSite, secretName: string, { sharedMemory
   { name: 'shared-memory', emptyDir: { medium: 'Memory', ...sharedMemory } },
 ]
 
-export const extrasIn = ({ kinds }: GangSite, token: string, group: Group): Extras =>
-  extrasOf({ token, group, kind: commonKind(nodesOf(group.ranks).flatMap((node) => kinds?.get(node) ?? [])) })
+export function extrasIn({ kinds }: GangSite, { token, ranks }: CredentialedOrder, group: Group): Extras {
+  const kind = commonKind(nodesOf(group.ranks).flatMap((node) => kinds?.get(node) ?? []))
+  return extrasOf({ token, group, kind, isApart: nodesOf(ranks).length === ranks.length })
+}
 
 /** What the containers start from; it goes with its Job. */
 export function secretOf(

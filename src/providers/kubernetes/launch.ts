@@ -65,7 +65,7 @@ export async function launchGang(
 
 /** What the claims of the pods are made after. */
 function claimedBy(order: CredentialedOrder, site: GangSite, owned: ReturnType<typeof ownedBy>) {
-  const groups = groupsOf(order).map((group) => ({ group, ...extrasIn(site, order.token, group) }))
+  const groups = groupsOf(order).map((group) => ({ group, ...extrasIn(site, order, group) }))
   const templates = groups.flatMap(({ group, claimed }) =>
     claimed === undefined ? [] : [[templatesPath(site.namespace), templateOf(group, claimed, owned)] as const],
   )
@@ -125,7 +125,7 @@ function checkOrder(order: CredentialedOrder, site: GangSite): Outcome<Checked> 
   if (programs.length !== ranks.length) return no('the order does not say what its ranks do')
   if (queue && groupsOf(order).length > 1)
     return no('roles of different sizes would be several Jobs there, which Kueue admits one by one')
-  if (groupsOf(order).some((group) => extrasIn(site, order.token, group).lacksRdma))
+  if (groupsOf(order).some((group) => extrasIn(site, order, group).lacksRdma))
     return no('its nodes offer no resource by which pods have RDMA; name it in `rdma` of the site')
   if (ranks.some(({ part }) => part))
     return no('it gives whole accelerators only: the device plug-ins of Kubernetes know no shares that we choose')
