@@ -92,10 +92,7 @@ export function createKubernetes(options: KubernetesOptions): Provider & { close
     abilities: {
       runsRanks: true,
       remains: (name, signal) => at(name, signal, (here) => remainsOf(here, signal)),
-      watch: (name, since, signal) =>
-        at(name, signal, ({ declared, picture }) =>
-          declared.queue === undefined ? picture.watch(since, signal) : unfollowed(name),
-        ),
+      watch: (name, since, signal) => at(name, signal, ({ picture }) => picture.watch(since, signal)),
       inventory: (name, signal) => at(name, signal, (here) => looked(here, signal, ({ nodes }) => nodes)),
     },
     async close() {
@@ -161,9 +158,6 @@ async function touching<T>({ picture }: Here, call: () => Promise<T>): Promise<T
     picture.touch()
   }
 }
-
-/** Kueue may say something that neither Jobs nor pods show. */
-const unfollowed = async (name: string) => fail('invalid', 'never', `what Kueue says at ${name} is not followed`)
 
 async function list(here: Here, signal: AbortSignal): Promise<Outcome<Sighting[]>> {
   return (await here.picture.sightings(signal)) ?? sightingsAt(here, undefined, signal)

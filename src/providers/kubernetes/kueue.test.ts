@@ -17,7 +17,7 @@ const condition = (type: string, status: string, [reason, message]: [string, str
 const wordOf = (status: object): Word | undefined =>
   wordsOf([
     Workload.parse({
-      metadata: { ownerReferences: [{ uid: 'u-1' }], creationTimestamp: '2026-11-22T04:00:00Z' },
+      metadata: { uid: 'w', ownerReferences: [{ uid: 'u-1' }], creationTimestamp: '2026-11-22T04:00:00Z' },
       status,
     }),
   ]).get('u-1')

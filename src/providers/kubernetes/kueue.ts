@@ -57,6 +57,7 @@ const Condition = z.object({
 /** Kueue's own object for a Job, as far as we read it. */
 export const Workload = z.object({
   metadata: z.object({
+    uid: z.string(),
     ownerReferences: z.array(z.object({ uid: z.string() })).nullish(),
     creationTimestamp: z.string(),
   }),
@@ -75,18 +76,21 @@ export type Workload = z.output<typeof Workload>
 /** What Kueue has said of a Job. `evictedAt` stays, whatever it does with the Job afterwards: no gang starts twice. */
 export type Word = { cause: Cause | null; evictedAt: number | null }
 
+/** Where all is that Kueue says in a namespace. */
+export const workloadsPath = (namespace: string): string => `${group}/${namespace}/workloads?`
+
 /** All that Kueue says in a namespace, by the uid of the Job. */
 export async function askQueue(
   { client, namespace }: { client: Client; namespace: string },
   signal: AbortSignal,
 ): Promise<Outcome<Map<string, Word>>> {
-  const found = await pagesOf({ client, path: `${group}/${namespace}/workloads?`, item: Workload }, signal)
+  const found = await pagesOf({ client, path: workloadsPath(namespace), item: Workload }, signal)
   return found.ok ? succeed(wordsOf(found.value)) : found
 }
 
-export const wordsOf = (workloads: readonly Workload[]): Map<string, Word> =>
+export const wordsOf = (workloads: Iterable<Workload>): Map<string, Word> =>
   new Map(
-    workloads.flatMap((workload) =>
+    [...workloads].flatMap((workload) =>
       (workload.metadata.ownerReferences ?? []).map(({ uid }) => [uid, wordOf(workload)] as const),
     ),
   )

@@ -8,6 +8,7 @@ import { type Follower, follow } from './follow.ts'
 import { followInventory } from './followed-inventory.ts'
 import type { Inventory } from './inventory.ts'
 import { keptIn } from './kept.ts'
+import { Workload, wordsOf, workloadsPath } from './kueue.ts'
 import { ours, paths } from './names.ts'
 import { sightingsOf } from './sight.ts'
 import { Job, Pod } from './wire.ts'
@@ -84,7 +85,7 @@ export function createPicture(options: Options): Picture {
 type Ping = (signal: AbortSignal) => ReturnType<Client['ask']>
 type Followed = ReturnType<typeof followCluster>
 
-function followCluster({ client, house, namespace }: Options) {
+function followCluster({ client, declared, house, namespace }: Options) {
   const instance = randomUUID().slice(0, 8)
   const [jobs, pods] = [new Map<string, Job>(), new Map<string, Pod>()]
   let changes = 0
@@ -99,11 +100,20 @@ function followCluster({ client, house, namespace }: Options) {
     follow({ ...kept, path: `${paths.jobs(namespace)}?${all}`, item: Job, ...keptIn(jobs, (job: Job) => job) }),
     follow({ ...kept, path: `${paths.pods(namespace)}?${all}`, item: Pod, ...keptIn(pods, (pod: Pod) => pod) }),
   ]
+  const workloads = new Map<string, Workload>()
+  if (declared.queue !== undefined)
+    own.push(
+      follow({ ...kept, path: workloadsPath(namespace), item: Workload, ...keptIn(workloads, (one: Workload) => one) }),
+    )
   const { inventory, stop } = followInventory({ client, house })
 
   return {
     inventory,
-    sightings: () => (isLive(own) ? sightingsOf([...jobs.values()], [...pods.values()]) : null),
+    sightings() {
+      if (!isLive(own)) return null
+      const seen = sightingsOf([...jobs.values()], [...pods.values()], wordsOf(workloads.values()))
+      return declared.queue !== undefined && seen.some(isUnclear) ? null : seen
+    },
     async watch(since: string | null, signal: AbortSignal, ping: Ping): Promise<Outcome<string>> {
       const until = performance.now() + mostQuietMs - pingMostMs
       for (let pingAt = performance.now() + pingMs; !signal.aborted;) {
@@ -126,6 +136,13 @@ function followCluster({ client, house, namespace }: Options) {
     },
   }
 }
+
+/**
+ * Something ended badly. Kueue says that it takes a gang's quota back before the pods end of that; of two watches nobody
+ * knows which is ahead, so whoever wants to know asks, first the pods and then Kueue.
+ */
+const isUnclear = ({ ranks }: Sighting): boolean =>
+  ranks.some(({ state, exitCode }) => state === 'exited' && exitCode !== 0)
 
 const isLive = (all: readonly Follower[]): boolean => all.every((one) => one.isLive())
 

@@ -44,6 +44,8 @@ type Runner = {
   clientOf: typeof createClient
   script(order: CredentialedOrder, programs: readonly Program[]): void
   rights?: Extra
+  /** What a test adds to the declaration of its site. */
+  fields?: object
   /** A folder of its node for those of all sites. */
   checkpoints?: string
 }
@@ -51,7 +53,7 @@ type Runner = {
 const account = 'isobar'
 
 /** A site whose nodes KWOK plays, and what ranks do there as well (`play.ts`). */
-export function openSite(plane: ControlPlane, rights: Extra = {}): Promise<KubernetesRig> {
+export function openSite(plane: ControlPlane, rights: Extra = {}, fields: object = {}): Promise<KubernetesRig> {
   const played: Played = new Map()
   return open(plane, {
     image: 'rig',
@@ -59,6 +61,7 @@ export function openSite(plane: ControlPlane, rights: Extra = {}): Promise<Kuber
     clientOf: (connect) => playing(createClient(connect), played),
     script: (order, programs) => void played.set(order.token, annotationsOf(programs)),
     rights,
+    fields,
   })
 }
 
@@ -85,7 +88,7 @@ export function runs(order: CredentialedOrder, scripts: readonly string[]): void
  * for and no others, reached through a proxy that can be cut.
  */
 async function open(plane: ControlPlane, runner: Runner): Promise<KubernetesRig> {
-  const { image, asks, clientOf, script, rights, checkpoints } = runner
+  const { image, asks, clientOf, script, rights, fields, checkpoints } = runner
   const name = `site-${randomBytes(4).toString('hex')}`
   await addNamespace(plane, name)
   const tokenFile = join(plane.folder, `${name}.token`)
@@ -94,7 +97,9 @@ async function open(plane: ControlPlane, runner: Runner): Promise<KubernetesRig>
   const kubeconfig = plane.kubeconfigFor(name, { tokenFile, server: `https://127.0.0.1:${proxy.port}` })
   const claim = checkpoints === undefined ? {} : { checkpoints: 'checkpoints' }
   if (checkpoints !== undefined) await addVolume(plane, { name, claim: 'checkpoints', path: join(checkpoints, name) })
-  const { sites } = KubernetesConfig.parse({ sites: [{ name, kubeconfig, namespace: name, image, ...claim }] })
+  const { sites } = KubernetesConfig.parse({
+    sites: [{ name, kubeconfig, namespace: name, image, ...claim, ...fields }],
+  })
   const opened: ReturnType<typeof createKubernetes>[] = []
   const reopen = () => {
     const one = createKubernetes({ sites, house: 'rig', clientOf })
