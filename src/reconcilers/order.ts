@@ -4,7 +4,7 @@ import { roleOfRank } from '#model/spec/roles.ts'
 import { slotsOf } from '#model/workload.ts'
 import type { ClaimedOperation } from '#store/store.ts'
 import type { Outcome } from '#model/fault.ts'
-import type { Handle, Provider } from '#providers/provider.ts'
+import type { Provider, Taken } from '#providers/provider.ts'
 import type { House } from './reconciler.ts'
 import { permitOf } from './start-permit.ts'
 
@@ -16,7 +16,7 @@ export async function launchAt(
   provider: Provider,
   { operation, house }: { operation: ClaimedOperation; house: House },
   signal: AbortSignal,
-): Promise<Outcome<Handle>> {
+): Promise<Outcome<Taken>> {
   const order = orderOf(operation, provider, house)
   if (!provider.abilities.runsRanks || !house.programs) return provider.launch(order, signal)
   const ranks = order.ranks.map(({ rank }) => rank)

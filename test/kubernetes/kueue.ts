@@ -8,6 +8,7 @@ import type { Outcome } from '#model/fault.ts'
 import { asLongAsItTakes } from '#providers/conformance-looks.ts'
 import { aHouse, until } from '#rigs/kubernetes/house.ts'
 import { playKueue } from '#rigs/kubernetes/kueue.ts'
+import { ask } from '#rigs/server.ts'
 import { openSite } from '#rigs/kubernetes/site.ts'
 
 // A whole house as a guest of Kueue: a real API server checks the objects, and the test plays Kueue's controller.
@@ -65,6 +66,8 @@ test(
       /stands in line there \(Kueue: insufficient/.test((await look()).reason),
     )
     assert.deepEqual([(await look()).state, (await house.pods()).length], ['starting', 0])
+    // Kueue tells times in whole seconds.
+    const admittedAt = new Date(Math.floor(Date.now() / 1000) * 1000).toISOString()
     await kueue.admit(job)
     await until('it runs', async () => (await look()).state === 'running')
     const [pod] = await house.pods()
@@ -72,6 +75,11 @@ test(
     await house.end('0,0')
     await until('it has succeeded', async () => (await look()).state === 'succeeded')
     await until('nothing is left', async () => (await house.left()).length === 0)
+    const { id } = await look()
+    const cost = async (before = '') =>
+      BigInt((await ask(house.server, `GET /v1/cost?workload=${id}${before}`)).json.total.micros)
+    await until('it is billed', async () => (await cost()) > 0n)
+    assert.equal(await cost(`&to=${admittedAt}`), 0n, 'before it was admitted it held nothing')
   },
 )
 

@@ -1,7 +1,7 @@
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Site } from '#model/site.ts'
-import type { Handle, Provider, Sighting } from '#providers/provider.ts'
+import type { Handle, Provider, Sighting, Taken } from '#providers/provider.ts'
 import { remainsOf } from './remains.ts'
 import { type Client, createClient } from './client.ts'
 import type { KubernetesSite } from './config.ts'
@@ -128,7 +128,7 @@ async function looked<T>(here: Here, signal: AbortSignal, as: (found: Inventory)
   return found.ok ? succeed(as(found.value)) : found
 }
 
-async function launch(here: Here, order: CredentialedOrder, signal: AbortSignal): Promise<Outcome<Handle>> {
+async function launch(here: Here, order: CredentialedOrder, signal: AbortSignal): Promise<Outcome<Taken>> {
   const { client, declared, house, namespace, known } = here
   const { image, checkpoints, serviceAccount, queue, queuePriority, queueTopology } = declared
   const found = known.inventory ? succeed(known.inventory) : await look(here, signal)

@@ -1,7 +1,7 @@
 import type { Program } from '#model/agent-protocol.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
-import type { Handle } from '#providers/provider.ts'
+import type { Taken } from '#providers/provider.ts'
 import { agentFiles } from '#providers/agent-files.ts'
 import { agentEntry } from './agent-in-pod.ts'
 import type { Answer, Asking, Client } from './client.ts'
@@ -21,7 +21,7 @@ export async function launchGang(
   { client, site }: { client: Client; site: GangSite },
   order: CredentialedOrder,
   signal: AbortSignal,
-): Promise<Outcome<Handle>> {
+): Promise<Outcome<Taken>> {
   const checked = checkOrder(order, site)
   if (!checked.ok) return checked
   const { image, programs } = checked.value
@@ -43,7 +43,8 @@ export async function launchGang(
     if (!job.ok) return job
     jobs.push(job.value)
   }
-  const handle = { site: order.site, token: order.token }
+  // Kueue takes what we let go into its line, and holds nothing for it yet.
+  const handle: Taken = { site: order.site, token: order.token, ...(site.queue && { inLine: true }) }
   const [first] = jobs
   if (!first || isReleased(first)) return succeed(handle)
   const agent = programs.some(takesTasks) ? await agentFiles(agentEntry) : null

@@ -111,8 +111,9 @@ function followCluster({ client, declared, house, namespace }: Options) {
     inventory,
     sightings() {
       if (!isLive(own)) return null
-      const seen = sightingsOf([...jobs.values()], [...pods.values()], wordsOf(workloads.values()))
-      return declared.queue !== undefined && seen.some(isUnclear) ? null : seen
+      const words = declared.queue === undefined ? undefined : wordsOf(workloads.values())
+      const seen = sightingsOf([...jobs.values()], [...pods.values()], words)
+      return words && seen.some(isUnclear) ? null : seen
     },
     async watch(since: string | null, signal: AbortSignal, ping: Ping): Promise<Outcome<string>> {
       const until = performance.now() + mostQuietMs - pingMostMs
