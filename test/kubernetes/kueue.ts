@@ -76,8 +76,8 @@ test(
     await until('it has succeeded', async () => (await look()).state === 'succeeded')
     await until('nothing is left', async () => (await house.left()).length === 0)
     const { id } = await look()
-    const cost = async (before = '') =>
-      BigInt((await ask(house.server, `GET /v1/cost?workload=${id}${before}`)).json.total.micros)
+    const cost = async (part = '') =>
+      BigInt((await ask(house.server, `GET /v1/cost?workload=${id}${part}`)).json.total.micros)
     await until('it is billed', async () => (await cost()) > 0n)
     assert.equal(await cost(`&to=${admittedAt}`), 0n, 'before it was admitted it held nothing')
   },

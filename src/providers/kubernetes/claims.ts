@@ -4,9 +4,6 @@ import { objectName } from './names.ts'
 
 // What a pod claims beside its resources: accelerators that no device plug-in counts, and a channel to memory of other nodes.
 
-/** The class of devices that a group claims its accelerators of; undefined where they are a resource. */
-export type ClassOf = (group: Group) => string | undefined
-
 export const templatesPath = (namespace: string): string =>
   `/apis/resource.k8s.io/v1/namespaces/${namespace}/resourceclaimtemplates`
 const domains = 'resource.nvidia.com/v1beta1'
