@@ -6,13 +6,16 @@ const exclusive: ReadonlySet<string> = new Set(['vpc.amazonaws.com/efa', 'nvidia
 /** One of these gives a pod all cards of its node, beside others. */
 const isShared = (resource: string): boolean => resource.startsWith('rdma/')
 
+/** Whether a resource is known to let a pod reach the memory of other nodes. */
+export const isRdma = (resource: string): boolean => isShared(resource) || exclusive.has(resource)
+
 /** The resources that pods ask for to have a part of what connects their node, and whether they can have IMEX. */
 export type Fabric = { rdma: Record<string, number>; imex: boolean }
 
 /** `own`: names of more resources, by the site's declaration. */
 export function rdmaOf(allocatable: Record<string, string>, own: readonly string[] = []): Fabric['rdma'] {
   const amounts = Object.entries(allocatable)
-    .filter(([name]) => isShared(name) || exclusive.has(name) || own.includes(name))
+    .filter(([name]) => isRdma(name) || own.includes(name))
     .map(([name, amount]) => [name, Math.floor(quantity(amount))] as const)
   return Object.fromEntries(amounts.filter(([, amount]) => amount > 0))
 }
