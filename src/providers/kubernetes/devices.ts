@@ -8,9 +8,9 @@ import { quantity } from './quantity.ts'
 
 export const devicePaths = {
   slices: '/apis/resource.k8s.io/v1/resourceslices?',
-  /** Of others: ours are counted by what was leased. */
+  /** Of others: ours are counted by what was leased. Whoever is no house yet has none. */
   claims: (house: string): string =>
-    `/apis/resource.k8s.io/v1/resourceclaims?labelSelector=${encodeURIComponent(`${labels.house}!=${house}`)}`,
+    `/apis/resource.k8s.io/v1/resourceclaims?${house === '' ? '' : `labelSelector=${encodeURIComponent(`${labels.house}!=${house}`)}`}`,
 }
 
 const Metadata = z.object({ uid: z.string() })
