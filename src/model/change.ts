@@ -16,8 +16,11 @@ export type Change =
   | { change: 'look-again'; id: string; at: number; claim?: number }
   | { change: 'attempt'; id: string; to: AttemptState; reason: string; exitCode?: number }
   | { change: 'attempt-ready'; id: string; ready: boolean }
-  /** `since`: when it was `starting`, where it is known to be so from an earlier moment on than now. */
-  | { change: 'lease'; id: string; to: LeaseState; since?: number }
+  /**
+   * `since`: when it was `starting`, where it is known to be so from an earlier moment on than now. `inLine`: nothing is
+   * held for it yet, and billed; its site tells when something is.
+   */
+  | { change: 'lease'; id: string; to: LeaseState; since?: number; inLine?: true }
   /** Ask the provider to retire the lease until nothing of it is left; intended once, whoever asks again. */
   | { change: 'retire'; lease: string; site: string }
   /** Back to the queue, with its counters and from when on. */

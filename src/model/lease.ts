@@ -4,7 +4,7 @@ import type { AcceleratorPart } from './resources.ts'
  * Capacity held for an attempt: wanted → starting → held → stopping → gone.
  *
  * - `wanted`: decided and written down; the provider has not been asked yet, or has not answered.
- * - `starting`: the provider took the order; billing begins.
+ * - `starting`: the provider took the order; billing begins, or, where it stands in a line there, once something is held.
  * - `held`: all nodes are up.
  * - `stopping`: it is being retired; it stays so until the provider shows nothing of it any more.
  * - `gone`: nothing of it is left. `refused`: the provider did not take it, and nothing was paid.
@@ -40,7 +40,7 @@ export type Lease = {
   ranks: LeasedRank[]
   state: LeaseState
   createdAt: number
-  /** Billing begins when the provider took the order … */
+  /** Billing begins when the provider took the order, or when it stood in line there no longer … */
   startedAt: number | null
   /** … and ends when nothing of it was left (gone) or it was lost for good: a provider bills a node that has nothing to do, too. */
   endedAt: number | null

@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 import type { Instant } from '#kit/clock.ts'
 import type { Program } from './agent-protocol.ts'
-import { AcceleratorPart, Shape } from './resources.ts'
+import { AcceleratorPart, NetworkRequest, Shape } from './resources.ts'
 
 /**
  * What a provider is asked to start: a whole gang, as one thing. It carries no secret: the agent (or the adapter, where
@@ -22,6 +22,8 @@ export const Order = z.object({
         node: z.string().optional(),
         shape: Shape,
         part: AcceleratorPart.optional().meta({ description: 'Its part of an accelerator that others share.' }),
+        sharedMemoryMiB: z.int().min(1).optional().meta({ description: 'How much /dev/shm it must have.' }),
+        network: NetworkRequest.optional(),
       }),
     )
     .min(1)

@@ -18,6 +18,7 @@ export const rules = [
   'cpus',
   'memory',
   'disk',
+  'network',
   'node',
   'topology',
   'deadline',

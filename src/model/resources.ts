@@ -43,6 +43,22 @@ export const AcceleratorPart = z.object({
 export type AcceleratorPart = z.infer<typeof AcceleratorPart>
 
 /**
+ * What may connect nodes beside their plain network: `rdma` (InfiniBand, RoCE, EFA), and `imex`, by which accelerators
+ * reach the memory of those in other nodes of their NVLink domain.
+ */
+export const Network = z.enum(['rdma', 'imex'])
+export type Network = z.infer<typeof Network>
+
+const need = z.enum(['required', 'preferred'])
+
+/** Networks that have to be there, and those that are taken where they are. */
+export const NetworkRequest = z.strictObject({
+  rdma: need.optional().meta({ description: 'InfiniBand, RoCE or EFA.' }),
+  imex: need.optional().meta({ description: 'Memory of accelerators in other nodes, over NVLink.' }),
+})
+export type NetworkRequest = z.infer<typeof NetworkRequest>
+
+/**
  * What one node must have. Alternatives stand in the order of preference when `ordered`, else the cheapest wins.
  * CPUs are thousandths of a core (milli), so that half a core is an integer.
  */
@@ -52,8 +68,14 @@ export const Resources = z.object({
   cpuMilli: Amount,
   memoryMiB: Amount,
   diskMiB: Amount,
+  /** Of /dev/shm, as a part of its memory. */
+  sharedMemoryMiB: z.int().min(1).optional(),
+  network: NetworkRequest.optional(),
 })
 export type Resources = z.infer<typeof Resources>
+
+export const requiredNetworks = ({ network = {} }: Pick<Resources, 'network'>): Network[] =>
+  Network.options.filter((one) => network[one] === 'required')
 
 /** What one node has, or a slice of a node is given. */
 export const Shape = z.object({
@@ -65,5 +87,11 @@ export const Shape = z.object({
   cpuMilli: z.int().min(0).meta({ description: 'CPUs, in thousandths of a core.' }),
   memoryMiB: z.int().min(0),
   diskMiB: z.int().min(0),
+  sharedMemoryMiB: z
+    .int()
+    .min(0)
+    .optional()
+    .meta({ description: 'The most that its /dev/shm may hold; absent where nobody tells.' }),
+  network: z.array(Network).optional().meta({ description: 'What connects it beside its plain network.' }),
 })
 export type Shape = z.infer<typeof Shape>

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Unreadable } from '#kit/duration.ts'
 import { formatSizeMiB } from '#kit/size.ts'
 import { Jurisdiction, Name, Tier } from '#model/names.ts'
-import { isPart, type Shape } from '#model/resources.ts'
+import { isPart, Network, type Shape } from '#model/resources.ts'
 import { parseAccelerator, parseCpus } from '#model/spec/resources-text.ts'
 import { durationMs, hourlyMicros, sizeMiB } from '#model/spec/text.ts'
 
@@ -16,6 +16,17 @@ const unknownCountry = 'ZZ'
 
 const written = z.union([z.string().max(60), z.number()])
 
+/** What engines and machines do not tell of their nodes. */
+export const untoldFields = {
+  sharedMemory: sizeMiB('The most that /dev/shm of one node may hold, where nobody tells it.').optional(),
+  network: z
+    .array(Network)
+    .min(1)
+    .max(2)
+    .optional()
+    .meta({ description: 'What connects the nodes beside their plain network.', examples: [['rdma']] }),
+}
+
 export const shapeField = z
   .strictObject({
     cpus: written.meta({ description: 'CPUs of one node.', examples: [2, '0.5'] }),
@@ -27,8 +38,9 @@ export const shapeField = z
       .optional()
       .meta({ description: 'Model and count of its accelerators.', examples: ['H200:8'] }),
     acceleratorMemory: sizeMiB('Memory of one accelerator.').default(0),
+    ...untoldFields,
   })
-  .transform(({ cpus, memory, disk, accelerators, acceleratorMemory }, context): Shape => {
+  .transform(({ cpus, memory, disk, accelerators, acceleratorMemory, sharedMemory, network }, context): Shape => {
     const refuse = (path: string, { problem }: Unreadable) =>
       context.addIssue({ code: 'custom', path: [path], message: problem })
     const cpu = parseCpus(cpus)
@@ -46,6 +58,8 @@ export const shapeField = z
       cpuMilli: 'count' in cpu ? cpu.count : 0,
       memoryMiB: memory,
       diskMiB: disk,
+      ...(sharedMemory !== undefined && { sharedMemoryMiB: sharedMemory }),
+      ...(network && { network }),
     }
   })
   .meta({ description: 'What one node has.' })

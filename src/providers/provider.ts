@@ -24,7 +24,7 @@ export type Provider = {
    * Starts a whole gang, or nothing. Idempotent by `order.token`: repeated, concurrent and late calls with one token
    * create at most one gang and give the same answer. `ok` means that the provider took the order, not that it runs.
    */
-  launch(order: CredentialedOrder, signal: AbortSignal): Promise<Outcome<Handle>>
+  launch(order: CredentialedOrder, signal: AbortSignal): Promise<Outcome<Taken>>
 
   /** What became of an order, or `null` when the site answers and knows nothing of it. */
   get(handle: Handle, signal: AbortSignal): Promise<Outcome<Sighting | null>>
@@ -70,11 +70,16 @@ export const mostQuietMs = 60_000
 /** What one needs to speak of an order again: where, and its token. */
 export type Handle = { site: string; token: string }
 
+/** An order that was taken. `inLine`: nothing is held for it yet; from when on something is, sightings tell (`heldSince`). */
+export type Taken = Handle & { inLine?: true }
+
 export type Sighting = {
   token: string
   workload: string
   attempt: number
   ranks: RankSighting[]
+  /** Since when something is held for it, null as long as it stands in line; only of orders that were taken into a line. */
+  heldSince?: number | null
 }
 
 /**

@@ -77,8 +77,8 @@ function shownOf(
   return { rank, state: 'lost', exitCode: null, startedAt, endedAt: null, isListed: false }
 }
 
-const isYoung = ({ ranksSeen, startedAt }: Compared['leases'][number], now: number): boolean =>
-  ranksSeen.every(({ state }) => state === 'expected') && now < (startedAt ?? now) + youngMs
+const isYoung = ({ ranksSeen, startedAt, createdAt }: Compared['leases'][number], now: number): boolean =>
+  ranksSeen.every(({ state }) => state === 'expected') && now < (startedAt ?? createdAt) + youngMs
 
 function isNews(known: Rank, shown: Shown, { since, now }: { since: number; now: number }): boolean {
   if (known.state === shown.state || known.state === 'exited' || shown.state === 'expected') return false

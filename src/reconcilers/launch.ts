@@ -4,6 +4,7 @@ import type { Change } from '#model/change.ts'
 import { fail, type Fault, retryAfterOf } from '#model/fault.ts'
 import type { SiteRoom } from '#model/operation.ts'
 import { siteKey } from '#model/site.ts'
+import type { Taken } from '#providers/provider.ts'
 import type { ClaimedOperation, OperationResult } from '#store/store.ts'
 import { idleMs, lookAgain } from './looking.ts'
 import { memory } from './memory.ts'
@@ -122,13 +123,19 @@ async function ask({ operation, pace, begun }: Begun, house: House, signal: Abor
     ? await within(begun.mostMs, { clock, signal }, (call) => launchAt(provider, { operation, house }, call))
     : fail('denied', 'elsewhere', `the provider ${leaseRow.provider} is not configured here`)
   heard(pace, begun, { now: clock.now(), answered: answer.ok || !isSilence(answer.fault) })
-  if (answer.ok)
-    return { result: done('done', ''), changes: [{ change: 'lease', id: lease, to: 'starting' }, ...billed(operation)] }
+  if (answer.ok) return { result: done('done', ''), changes: [takenAs(lease, answer.value), ...billed(operation)] }
   return refusal(operation, answer.fault, house.clock.now())
 }
 
 /** Nobody answered, or asked to be called less often. */
 const isSilence = ({ kind }: Fault): boolean => kind === 'unreachable' || kind === 'throttled'
+
+const takenAs = (id: string, { inLine }: Taken): Change => ({
+  change: 'lease',
+  id,
+  to: 'starting',
+  ...(inLine && { inLine }),
+})
 
 /** Billing begins, and with a budget it is known from now on when that will be used up. */
 const billed = ({ workload: { id, spec } }: ClaimedOperation): Change[] =>

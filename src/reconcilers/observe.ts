@@ -2,7 +2,7 @@ import { withSeenRates, type SpotHistory } from '#engine/market/taken.ts'
 import type { Fault, Outcome } from '#model/fault.ts'
 import type { Offer } from '#model/offer.ts'
 import { siteKey, type Site } from '#model/site.ts'
-import type { Provider } from '#providers/provider.ts'
+import type { Provider, Sighting } from '#providers/provider.ts'
 import type { Claim } from '#store/store.ts'
 import { askAgainAt, claimFor } from './claiming.ts'
 import { compare, type Doubts, noDoubts } from './compare.ts'
@@ -55,6 +55,8 @@ type Watched = {
   /** When the store was told of it last. */
   toldAt: number
   doubts: Doubts
+  /** Of what stood in line: what is told to be held. */
+  begun: ReadonlySet<string>
   word: Word
 }
 
@@ -178,6 +180,7 @@ async function begin(provider: Provider, { site, claim, house, signal }: Here & 
     reach: '',
     toldAt: -Infinity,
     doubts: noDoubts(),
+    begun: new Set(),
     word: listenTo(provider, site.name, { clock: house.clock, signal, news: () => hear(watched, house) }),
   }
   return watched
@@ -224,6 +227,7 @@ async function lookWith(look: Look): Promise<void> {
       ...(serving && { ready: serving.ready, address: serving.address }),
     })),
   )
+  await tellBegun(look, listed.value)
   const leases = await store.sites.differing(key, shown)
   const facts = { leases, sightings: listed.value, since: listeningSince(house), now }
   const seen = compare(facts, watched.doubts)
@@ -235,6 +239,16 @@ async function lookWith(look: Look): Promise<void> {
     watched.listAt = began + netMs // nothing was told meanwhile
   else watched.liveMs = Math.min(watched.liveMs * calm.times, calm.mostMs)
   watched.restUntil = clock.now() + restAfter(clock.now() - began, restTimes)
+}
+
+/** What stood in line and is held now is billed from then on; each is told of once. */
+async function tellBegun({ house, watched }: Look, sightings: Sighting[]): Promise<void> {
+  const held = sightings.flatMap(({ token, heldSince }) =>
+    heldSince == null ? [] : [{ lease: token, since: heldSince }],
+  )
+  const news = held.filter(({ lease }) => !watched.begun.has(lease))
+  if (news.length > 0) await house.store.sites.began(news, house.clock.now())
+  watched.begun = new Set(held.map(({ lease }) => lease))
 }
 
 /** Offers and nodes: now and then, and at once when a site is back. */

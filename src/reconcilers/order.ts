@@ -1,8 +1,10 @@
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Shape } from '#model/resources.ts'
+import { roleOfRank } from '#model/spec/roles.ts'
+import { slotsOf } from '#model/workload.ts'
 import type { ClaimedOperation } from '#store/store.ts'
 import type { Outcome } from '#model/fault.ts'
-import type { Handle, Provider } from '#providers/provider.ts'
+import type { Provider, Taken } from '#providers/provider.ts'
 import type { House } from './reconciler.ts'
 import { permitOf } from './start-permit.ts'
 
@@ -14,7 +16,7 @@ export async function launchAt(
   provider: Provider,
   { operation, house }: { operation: ClaimedOperation; house: House },
   signal: AbortSignal,
-): Promise<Outcome<Handle>> {
+): Promise<Outcome<Taken>> {
   const order = orderOf(operation, provider, house)
   if (!provider.abilities.runsRanks || !house.programs) return provider.launch(order, signal)
   const ranks = order.ranks.map(({ rank }) => rank)
@@ -39,12 +41,23 @@ function orderOf(operation: ClaimedOperation, provider: Provider, house: House):
       ...(node === undefined ? {} : { node }),
       ...(part && { part }),
       shape: shapeOf(leaseRow.shape, slice),
+      ...extrasOf(operation, rank),
     })),
     graceMs: leaseRow.graceMs,
     ...(duration.maximumMs === undefined ? {} : { maximumMs: duration.maximumMs }),
     controlPlanes: house.controlPlanes(),
     credential: house.credential(token),
     ...(permit && { permit }),
+  }
+}
+
+/** What no lease keeps: it takes nothing from others. */
+function extrasOf({ workload: { spec }, attempt }: ClaimedOperation, rank: number) {
+  const { sharedMemoryMiB, network } = roleOfRank(spec, rank).resources
+  const tasks = spec.kind === 'array' ? slotsOf(spec, attempt.replica) : 1
+  return {
+    ...(sharedMemoryMiB !== undefined && { sharedMemoryMiB: sharedMemoryMiB * tasks }),
+    ...(network && { network }),
   }
 }
 

@@ -3,7 +3,7 @@ import { formatDuration } from '#kit/duration.ts'
 import type { Change } from '#model/change.ts'
 import { type Fault, retryAfterOf } from '#model/fault.ts'
 import { siteKey } from '#model/site.ts'
-import type { Handle, Provider } from '#providers/provider.ts'
+import type { Handle, Provider, Sighting } from '#providers/provider.ts'
 import type { AgentView, ClaimedOperation, OperationResult } from '#store/store.ts'
 import { sinceOf } from '#engine/lifecycle/attempt-changes.ts'
 import { silenceMs } from '#engine/lifecycle/patience.ts'
@@ -95,8 +95,14 @@ async function seenAfterAll(
   if (seen.value === null) return []
   return [
     ...(state === 'lost' ? [{ change: 'lease', id, to: 'stopping' } as const] : []),
-    ...(startedAt === null ? [{ change: 'lease', id, to: 'starting', ...sinceOf(seen.value.ranks) } as const] : []),
+    ...(startedAt === null ? billedFrom(id, seen.value) : []),
   ]
+}
+
+/** What stood in line all the time held nothing. */
+function billedFrom(id: string, { ranks, heldSince }: Sighting): Change[] {
+  if (heldSince === null) return []
+  return [{ change: 'lease', id, to: 'starting', ...(heldSince === undefined ? sinceOf(ranks) : { since: heldSince }) }]
 }
 
 type With = { house: House; provider: Provider; view: AgentView | undefined; call: AbortSignal }

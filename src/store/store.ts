@@ -317,6 +317,8 @@ export type Sites = {
   differing(site: string, listed: ListedRank[]): Promise<(Lease & { ranksSeen: Rank[] })[]>
   /** Writes what a listing showed and makes the workloads due. A rank on another node of its lease changes places there. */
   saw(ranks: SeenRank[], now: number): Promise<void>
+  /** Of leases that stood in line: since when something is held for them, and billed. What is billed already stays as it is. */
+  began(leases: { lease: string; since: number }[], now: number): Promise<void>
   /** Which of these tokens have no lease row, or one that is over; `wasHeld`: it was billed, and has gone. */
   orphans(tokens: string[]): Promise<{ token: string; wasHeld: boolean }[]>
 }

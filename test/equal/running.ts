@@ -43,6 +43,7 @@ export const settle: Step = async (pair, draw, told) => {
   ]
   const upTo: [Change[], ...Change[][]] = [
     [{ change: 'lease', id: lease, to: 'starting' }],
+    [{ change: 'lease', id: lease, to: 'starting', inLine: true }],
     [
       { change: 'lease', id: lease, to: 'starting', since: about(pair, draw) },
       { change: 'lease', id: lease, to: 'held' },
@@ -329,7 +330,12 @@ export const see: Step = async (pair, draw) => {
     ...elsewhere(tables.leases.get(lease)?.ranks.map(({ node }) => node) ?? [], draw),
   }))
   const site = draw.of(['local/west', 'local/east', 'local/none'])
-  switch (draw.below(5)) {
+  switch (draw.below(6)) {
+    case 5: {
+      const leases = draw.some(tables.leases.all(), 5)
+      const told = leases.map(({ id }) => ({ lease: id, since: draw.of([clock.at - 5, clock.at + 1, 7]) }))
+      return pair.ask((store) => store.sites.began(told, clock.at))
+    }
     case 0:
       return pair.ask((store) => store.sites.saw(seen, clock.at))
     case 1:

@@ -170,7 +170,10 @@ test('an account that may not watch joins all the same, and hears what it lacks'
   assert.deepEqual([trial.code, (trial.stdout.match(/- watch/g) ?? []).length > 0], [0, true], trial.stderr)
   const joined = await house.add('--kubeconfig', kubeconfig, '--price', '$20/h')
   assert.equal(joined.code, 0, joined.stderr)
-  assert.match(joined.stderr, /may not watch jobs; watch pods; watch nodes; watch pods: it works without/)
+  assert.match(
+    joined.stderr,
+    /may not watch jobs; watch pods; watch nodes; watch pods; watch resourceslices; watch resourceclaims: it/,
+  )
   assert.doesNotMatch(joined.stdout, /kind: Role/)
 })
 
@@ -282,7 +285,7 @@ test('what is wrong is told with its fix: context, kubeconfig, credential, names
     /next: kubectl -n joining-\d+ get localqueues\n/,
   ])
   await expect(['--kubeconfig', await house.account(), '--queue', 'team'], 4, [
-    /may not .*; get localqueues; list workloads/,
+    /may not .*; get localqueues; list, watch workloads/,
     /next: the manifest that is missing is printed/,
   ])
   await expect([...admin, '--tier', 'cheap'], 2, [/tier: Invalid option/, /next: isobar site add --help/])

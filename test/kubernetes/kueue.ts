@@ -4,8 +4,12 @@ import { after, before, test } from 'node:test'
 import { addNodes } from '#rigs/kubernetes/cluster.ts'
 import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
 import { define, noDefinitions } from '#rigs/kubernetes/definitions.ts'
+import type { Outcome } from '#model/fault.ts'
+import { asLongAsItTakes } from '#providers/conformance-looks.ts'
 import { aHouse, until } from '#rigs/kubernetes/house.ts'
 import { playKueue } from '#rigs/kubernetes/kueue.ts'
+import { ask } from '#rigs/server.ts'
+import { openSite } from '#rigs/kubernetes/site.ts'
 
 // A whole house as a guest of Kueue: a real API server checks the objects, and the test plays Kueue's controller.
 
@@ -62,6 +66,8 @@ test(
       /stands in line there \(Kueue: insufficient/.test((await look()).reason),
     )
     assert.deepEqual([(await look()).state, (await house.pods()).length], ['starting', 0])
+    // Kueue tells times in whole seconds.
+    const admittedAt = new Date(Math.floor(Date.now() / 1000) * 1000).toISOString()
     await kueue.admit(job)
     await until('it runs', async () => (await look()).state === 'running')
     const [pod] = await house.pods()
@@ -69,6 +75,11 @@ test(
     await house.end('0,0')
     await until('it has succeeded', async () => (await look()).state === 'succeeded')
     await until('nothing is left', async () => (await house.left()).length === 0)
+    const { id } = await look()
+    const cost = async (part = '') =>
+      BigInt((await ask(house.server, `GET /v1/cost?workload=${id}${part}`)).json.total.micros)
+    await until('it is billed', async () => (await cost()) > 0n)
+    assert.equal(await cost(`&to=${admittedAt}`), 0n, 'before it was admitted it held nothing')
   },
 )
 
@@ -108,3 +119,44 @@ test('a queue that is not there is told, and nothing is made', { skip: noDefinit
   assert.match((await look()).attemptList[0].reason, /has no LocalQueue taem; correct `queue` of the site,/)
   assert.deepEqual(await house.left(), [])
 })
+
+test(
+  'what Kueue says is told of as it says it, and no end that it brought about looks like one of its own',
+  { skip: noDefinitions },
+  async (t) => {
+    const rig = await openSite(plane, { queue: true }, { queue: 'team' })
+    t.after(() => rig.close())
+    const { provider, site, namespace } = rig
+    await addQueue(namespace)
+    const kueue = playKueue(plane, namespace)
+    const order = rig.order()
+    rig.script(order, [{ until: 'told' }])
+    assert.ok((await provider.launch(order, asLongAsItTakes)).ok)
+    const [job] = await kueue.queued('team')
+    assert.ok(job)
+    const rank = async () => {
+      const seen = await provider.list(site, asLongAsItTakes)
+      return seen.ok ? seen.value[0]?.ranks[0] : assert.fail(seen.fault.detail)
+    }
+    /** Looks whenever it is told of something, until that is so. */
+    const told = async (isSo: (seen: Awaited<ReturnType<typeof rank>>) => boolean) => {
+      for (let mark: string | null = null; ;) {
+        const next: Outcome<string> | undefined = await provider.abilities.watch?.(site, mark, asLongAsItTakes)
+        if (!next?.ok) return assert.fail(next?.fault.detail)
+        mark = next.value
+        const seen = await rank()
+        assert.notEqual(seen?.state, 'exited')
+        if (isSo(seen)) return
+      }
+    }
+    const waits = told((seen) => /1 more needed/.test(seen?.cause?.detail ?? ''))
+    await kueue.keepWaiting(job, 'insufficient unused quota for cpu, 1 more needed')
+    await waits
+    const runs = told((seen) => seen?.state === 'running')
+    await kueue.admit(job)
+    await runs
+    const leaves = told((seen) => seen?.state === 'lost' && seen.cause?.kind === 'preempted')
+    await kueue.evict(job, 'Preempted', 'Preempted to accommodate a workload of somebody else')
+    await leaves
+  },
+)

@@ -9,6 +9,8 @@ export type DraftResources = {
   cpus?: string
   memory?: string
   disk?: string
+  sharedMemory?: string
+  network?: 'rdma' | { rdma: 'preferred' }
 }
 
 export type DraftRole = {

@@ -61,6 +61,7 @@ test('an Indexed Job whose pods run together is a gang, guest of a queue of Kueu
   assert.deepEqual(spec.resources.accelerators, [{ model: 'H100', count: 8 }])
   assert.deepEqual(spec.resources.cpuMilli, { count: 96_000, atLeast: true })
   assert.deepEqual(spec.resources.memoryMiB, { count: 1800 * 1024, atLeast: true })
+  assert.deepEqual([spec.resources.sharedMemoryMiB, spec.resources.network], [64 * 1024, { rdma: 'required' }])
   assert.deepEqual(spec.env, { LR: '0.0003' })
   assert.deepEqual(spec.secrets, ['HF_TOKEN'])
   assert.deepEqual(spec.placement.nodeLabels, { pool: 'train' })
@@ -72,10 +73,7 @@ test('an Indexed Job whose pods run together is a gang, guest of a queue of Kueu
     '5 metadata.namespace',
     '15 spec.backoffLimit',
     `23 ${pod}subdomain`,
-    `49 ${pod}containers[0].resources.limits.rdma/ib`,
     `49 ${pod}containers[0].resources.limits.cpu`,
-    `51 ${pod}containers[0].volumeMounts[0]`,
-    `53 ${pod}volumes[0]`,
   ])
   assert.deepEqual(places(read, 'changed'), [
     '9 metadata.labels.kueue.x-k8s.io/queue-name',
@@ -197,12 +195,13 @@ test('a task of SkyPilot is a job, its secrets named and its variables set', () 
     spec.resources.accelerators.map(({ model, count }) => `${model}:${count}`),
     ['H100:8', 'H200:8'],
   )
+  assert.deepEqual(spec.resources.network, { rdma: 'preferred' })
   assert.deepEqual(spec.env, { MODEL: 'llama', EPOCHS: '3' })
   assert.deepEqual(spec.secrets, ['HF_TOKEN'])
   assert.deepEqual(spec.retry, { onLoss: 20, onExit: [75], times: 3 })
   assert.deepEqual([spec.placement.tiers, spec.placement.maxPriceMicros], [['spot'], 60_000_000])
   assert.match(spec.run, /^export SKYPILOT_NODE_RANK="\$ISOBAR_RANK"$/m)
-  assert.deepEqual(places(read, 'left out'), ['16 resources.autostop', '17 envs.RUN_ID', '19 file_mounts'])
+  assert.deepEqual(places(read, 'left out'), ['17 resources.autostop', '18 envs.RUN_ID', '20 file_mounts'])
 })
 
 test('a task of SkyPilot that serves is a service; a secret that stands in its file is told and never shown', () => {

@@ -17,6 +17,8 @@ export type NodeClass = Amounts & {
   acceleratorMemoryMiB?: number | undefined
   labels?: Record<string, string> | undefined
   taints?: string[] | undefined
+  /** What connects it beside its plain network. */
+  network?: readonly string[] | undefined
 }
 
 /** The nodes of one site in the order of the tree. */

@@ -135,6 +135,8 @@ function nextCommands(need: Need, best: Rejection, holders: Holders): string[] {
   switch (best.rule) {
     case 'site-unreachable':
       return ['isobar doctor', 'isobar sites']
+    case 'network':
+      return ['isobar run <file> (with resources.network as {rdma: preferred}, or without it)', 'isobar offers']
     case 'image':
       return ['isobar run <file> (without image in it: what it needs is installed there)', 'isobar sites']
     case 'quota':

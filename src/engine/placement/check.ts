@@ -3,6 +3,7 @@ import type { Offer } from '#model/offer.ts'
 import type { Decision, Placement } from '#model/plan.ts'
 import type { Project } from '#model/project.ts'
 import type { AcceleratorRequest, Shape } from '#model/resources.ts'
+import type { Spec } from '#model/spec/spec.ts'
 import { slotsOf } from '#model/workload.ts'
 
 import { insideBlock } from './check-block.ts'
@@ -131,15 +132,22 @@ function* where({ now, defaults }: PlaceInput, placed: Placed): Iterable<string>
     const node = site.nodes?.find((each) => each.name === rank.node)
     if (Object.entries(nodeLabels).some(([key, value]) => node?.labels?.[key] !== value)) yield 'a node lacks a label'
     if (node?.taints?.some((taint) => !tolerations.includes(taint))) yield 'a node has a taint that is not tolerated'
+    const { network = {} } = rolesOf(spec)?.[rank.rank]?.resources ?? spec.resources
+    for (const kind of ['rdma', 'imex'] as const)
+      if (network[kind] === 'required' && !(node ?? offer).shape.network?.includes(kind)) yield `a node has no ${kind}`
   }
   yield* standing(spec, placement, { nodes: site.nodes, isBack })
 }
+
+/** What each rank does, in the order of ranks, where they do different things. */
+const rolesOf = (spec: Spec) =>
+  spec.kind === 'job' ? spec.roles?.flatMap((role) => Array.from({ length: role.nodes }, () => role)) : []
 
 function* what({ asked, placement, offer }: Placed): Iterable<string> {
   const { spec } = asked.workload
   const tasks = slotsOf(spec, asked.replica.replica)
   const { shape } = offer
-  const roles = spec.kind === 'job' ? spec.roles?.flatMap((role) => Array.from({ length: role.nodes }, () => role)) : []
+  const roles = rolesOf(spec)
   for (const rank of placement.ranks) {
     const { resources } = roles?.[rank.rank] ?? spec
     if (amounts.some((key) => rank[key] > shape[key])) yield 'a rank holds more than a node has'
@@ -149,7 +157,8 @@ function* what({ asked, placement, offer }: Placed): Iterable<string> {
       if (rank[key] < count * tasks) yield `a rank has too little ${key}`
       if (asked.workload.kind !== 'array' && !atLeast && rank[key] !== count) yield `a rank has not exactly that ${key}`
     }
-    const { accelerators } = resources
+    const { accelerators, sharedMemoryMiB = 0 } = resources
+    if (sharedMemoryMiB * tasks > (shape.sharedMemoryMiB ?? 0)) yield 'a node has too little shared memory'
     const isGiven = accelerators.some((request) => isKind(request, shape) && suits(rank, request, tasks))
     if (accelerators.length > 0 && !isGiven) yield 'a rank lacks its accelerators'
     if (accelerators.length === 0 && rank.part) yield 'a rank holds a part of an accelerator that it did not ask for'

@@ -2,6 +2,7 @@ import type { GangRequest } from '#engine/cell/ask.ts'
 import type { NodeClass } from '#engine/cell/cell.ts'
 import type { RankSize } from '#engine/cell/sizes.ts'
 
+import { requiredNetworks } from '#model/resources.ts'
 import type { Look } from './look.ts'
 import { countable, levelOf, oneUnit, type Ground } from './market.ts'
 import type { Need } from './need.ts'
@@ -18,15 +19,21 @@ export function gangOf(need: Need, look: Look, isClose: boolean): GangRequest {
 
 /** Roles that take the same of a node are one to the cell: then there is nothing to pack. */
 function rolesAt(need: Need, { candidate: { offer }, slices }: Look): GangRequest['roles'] {
-  const allows = (node: NodeClass): boolean => node.shape === offer.shape.name && suits(need, node)
   const roles: GangRequest['roles'] = []
-  for (const [i, { ranks }] of need.roles.entries()) {
+  let before: string | undefined
+  for (const [i, { ranks, resources }] of need.roles.entries()) {
     const slice = slices[i]
+    const networks = requiredNetworks(resources)
+    const allows = (node: NodeClass): boolean =>
+      node.shape === offer.shape.name &&
+      suits(need, node) &&
+      networks.every((network) => node.network?.includes(network))
     const size: RankSize =
       offer.divisible && slice ? { ...countable(slice), ...portionOf(slice.part), allows } : { whole: true, allows }
     const last = roles.at(-1)
-    if (last && isAlike(last.size, size)) last.ranks += ranks
+    if (last && isAlike(last.size, size) && before === networks.join()) last.ranks += ranks
     else roles.push({ size, ranks })
+    before = networks.join()
   }
   return roles
 }
@@ -40,9 +47,14 @@ export function suits({ spec }: Need, { labels = {}, taints = [] }: Pick<NodeCla
   )
 }
 
-function rulesAt({ spec: { topology } }: Need, ground: Ground, isClose: boolean): Rules {
-  if (!topology) return {}
-  const { within, required, slices, balanced, spread, exclusive, spares } = topology
+/** A node has one channel to the memory of others, which one rank takes. */
+const onePerNode = { within: 'node', most: 1 } as const
+
+function rulesAt({ spec: { topology }, roles }: Need, ground: Ground, isClose: boolean): Rules {
+  const isApart = roles.some(({ resources }) => requiredNetworks(resources).includes('imex'))
+  if (!topology) return isApart ? { spread: { ...onePerNode, level: levelOf(ground, 'node') } } : {}
+  const { within, required, slices, balanced, exclusive, spares } = topology
+  const spread = isApart ? onePerNode : topology.spread
   return {
     ...((required || isClose) && { within: { level: levelOf(ground, within) } }),
     ...(slices && { slices: { ...slices, level: levelOf(ground, slices.within) } }),

@@ -88,6 +88,7 @@ function named(nodes: readonly Node[]): Omit<Ground, 'number'> {
         accelerator: shape.accelerator,
         labels,
         taints,
+        network: shape.network,
         ...(shape.mig && { acceleratorMemoryMiB: shape.acceleratorMemoryMiB }),
       }
       classes.set(key, nodeClass)

@@ -65,6 +65,8 @@ function sideBySide(one: Resources, tasks: number): Resources {
     cpuMilli: nothing ? { count: oneCpu * tasks, atLeast: true } : times(one.cpuMilli),
     memoryMiB: times(one.memoryMiB),
     diskMiB: times(one.diskMiB),
+    ...(one.sharedMemoryMiB !== undefined && { sharedMemoryMiB: one.sharedMemoryMiB * tasks }),
+    ...(one.network && { network: one.network }),
   }
 }
 

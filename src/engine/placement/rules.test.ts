@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { rules, type Rule } from '#model/plan.ts'
-import { aJob, aLease, aNow, aProject, aReplica, aSite, aSnapshot, someNodes } from '#test/builders.ts'
+import type { Shape } from '#model/resources.ts'
+import { anOffer, aJob, aLease, aNow, aProject, aReplica, aSite, aSnapshot, someNodes } from '#test/builders.ts'
 import { check } from './check.ts'
 import type { Snapshot } from './facts.ts'
 import { place } from './place.ts'
@@ -19,6 +20,9 @@ type Example = {
 
 const onNode = (node: string, accelerators: number) =>
   aLease({ ranks: [{ rank: 0, node, cpuMilli: 1, memoryMiB: 1, diskMiB: 1, accelerators }] })
+
+const telling = (more: Pick<Shape, 'sharedMemoryMiB' | 'network'>) =>
+  someNodes(1).map((node) => ({ ...node, shape: { ...node.shape, ...more } }))
 
 const eightGpus = { nodes: someNodes(2, { gpus: 8 }) }
 const policy = (words: Parameters<typeof aProject>[0]) => ({ projects: [aProject(words)] })
@@ -121,6 +125,25 @@ const examples: Record<Rule, Example[]> = {
     {
       job: { resources: { memory: '100GB' } },
       says: 'a node has 64GB of memory, asked for 100GB of memory',
+      impossible: true,
+    },
+    {
+      job: { resources: { sharedMemory: '8GB' } },
+      says: 'it does not tell how much a node has of shared memory, asked for 8GB',
+      impossible: true,
+    },
+    {
+      job: { resources: { sharedMemory: '8GB', memory: '16GB' } },
+      site: { nodes: telling({ sharedMemoryMiB: 4096 }) },
+      says: 'a node has 4GB of shared memory, asked for 8GB',
+      impossible: true,
+    },
+  ],
+  network: [
+    {
+      job: { resources: { network: ['rdma', 'imex'] } },
+      site: { nodes: telling({ network: ['rdma'] }) },
+      says: 'it tells of no imex at its nodes, asked for rdma and imex',
       impossible: true,
     },
   ],
@@ -276,6 +299,37 @@ for (const rule of rules)
       assert.equal(decisions[0].refusal?.cause, rule)
       assert.equal(decisions[0].refusal.impossible, impossible)
     })
+
+test('a gang comes to the nodes that have its network, whatever others of their kind have', () => {
+  const nodes = someNodes(3).map((node, i) => ({
+    ...node,
+    shape: { ...node.shape, ...(i !== 1 && { network: ['rdma' as const] }) },
+  }))
+  const [shape] = nodes.map((node) => node.shape)
+  assert.ok(shape)
+  const site = { ...aSite({ nodes }), offers: [{ ...anOffer({ provider: 'local', site: 'west' }), shape }] }
+  const placed = (count: number, rdma: 'required' | 'preferred') => {
+    const workload = aJob({ nodes: count, resources: { cpus: '12', network: { rdma } } })
+    const input = { snapshot: aSnapshot({ waiting: [workload], sites: [site] }), now: aNow }
+    const decisions = place(input)
+    assert.deepEqual(check(input, decisions), [])
+    return decisions[0]?.placement?.ranks.map(({ node }) => node)
+  }
+  assert.deepEqual(placed(2, 'required'), ['n0', 'n2'])
+  assert.equal(placed(3, 'required'), undefined)
+  assert.equal(placed(3, 'preferred')?.length, 3)
+})
+
+test('ranks that reach memory of each other stand on nodes of their own, however small they are', () => {
+  const nodes = someNodes(2).map((node) => ({ ...node, shape: { ...node.shape, network: ['imex' as const] } }))
+  const workload = aJob({ nodes: 2, resources: { cpus: '1', network: 'imex' } })
+  const input = { snapshot: aSnapshot({ waiting: [workload], sites: [aSite({ nodes })] }), now: aNow }
+  const [decision] = place(input)
+  assert.deepEqual(
+    decision?.placement?.ranks.map(({ node }) => node),
+    ['n0', 'n1'],
+  )
+})
 
 test('models compare without case, and a card that shows a little less than it is sold as is that card', () => {
   const t4 = aSite({ offers: [{ gpus: 1, gpu: 'T4', gpuGB: 15 }] })

@@ -3,7 +3,7 @@ import { rules, type Rule } from '#model/plan.ts'
 import { formatDuration } from '#kit/duration.ts'
 import { formatInstant } from '#kit/instant.ts'
 import { formatSizeMiB } from '#kit/size.ts'
-import { isPart, type Amount } from '#model/resources.ts'
+import { isPart, type Amount, requiredNetworks, type Shape } from '#model/resources.ts'
 import { expectedMsOn } from '#model/spec/throughput.ts'
 
 import { isSomething, type Look } from './look.ts'
@@ -87,7 +87,7 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
       of: 'memoryMiB',
       has: look.candidate.offer.shape.memoryMiB,
       say: (n) => `${formatSizeMiB(n)} of memory`,
-    }),
+    }) ?? lacksShared(need, look.candidate.offer.shape),
 
   disk: (need, look) =>
     tooLittle(need, look, {
@@ -95,6 +95,14 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
       has: look.candidate.offer.shape.diskMiB,
       say: (n) => `${formatSizeMiB(n)} of disk`,
     }),
+
+  network: ({ roles }, { candidate: { offer } }) => {
+    const asked = [...new Set(roles.flatMap(({ resources }) => requiredNetworks(resources)))]
+    const lacking = asked.filter((one) => !offer.shape.network?.includes(one))
+    return lacking.length === 0
+      ? null
+      : never(`it tells of no ${say.either(lacking)} at its nodes, asked for ${say.all(asked)}`)
+  },
 
   node: (need, { candidate: { site, offer, ground } }) => {
     const { nodeLabels } = need.spec.placement
@@ -238,6 +246,13 @@ function lacks(asked: Amount, isDivisible: boolean, told: Told): Found {
   // A slice is cut to measure; a whole node is as large as it is.
   if (isDivisible || asked.atLeast || asked.count === told.has) return null
   return never(`a node has ${told.say(told.has)}, asked for exactly ${told.say(asked.count)}; add a + for at least`)
+}
+
+function lacksShared({ roles }: Need, { sharedMemoryMiB: has }: Shape): Found {
+  const asked = Math.max(0, ...roles.map(({ resources }) => resources.sharedMemoryMiB ?? 0))
+  if (asked <= (has ?? 0)) return null
+  const there = has === undefined ? 'it does not tell how much a node has' : `a node has ${formatSizeMiB(has)}`
+  return never(`${there} of shared memory, asked for ${formatSizeMiB(asked)}`)
 }
 
 /** That the site could not hold it when all were free, if so. */

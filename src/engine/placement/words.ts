@@ -1,6 +1,6 @@
 import { formatMoney } from '#kit/money.ts'
 import { formatSizeMiB } from '#kit/size.ts'
-import type { AcceleratorRequest, Amount } from '#model/resources.ts'
+import { type AcceleratorRequest, type Amount, requiredNetworks } from '#model/resources.ts'
 
 import type { Topology } from '#model/spec/topology.ts'
 
@@ -35,7 +35,11 @@ const orMore = ({ atLeast }: Amount, text: string): string => (atLeast ? `${text
 /** `1 node`, `2 nodes with 8 H100`, `8 nodes in slices of 4, each in one nvlink`: what a gang is. */
 export function nodes(need: Need): string {
   const each = anyAccelerators(need)
-  const rules = need.spec.topology ? rulesOf(need.spec.topology, need.ranks) : []
+  const networks = [...new Set(need.roles.flatMap(({ resources }) => requiredNetworks(resources)))]
+  const rules = [
+    ...(networks.length > 0 ? [`connected by ${all(networks)}`] : []),
+    ...(need.spec.topology ? rulesOf(need.spec.topology, need.ranks) : []),
+  ]
   return [count(need.ranks, 'node') + (each === '' ? '' : ` with ${each}`), ...rules].join(', ')
 }
 

@@ -110,6 +110,8 @@ const wordsElsewhere: Record<string, string> = {
   commands: 'did you mean run?',
   cmd: 'did you mean run?',
   script: 'did you mean run?',
+  shm_size: 'write resources: {sharedMemory: 16GB}',
+  network_tier: 'write resources: {network: {rdma: preferred}}',
   type: 'did you mean kind?',
   timeout: 'write duration: {maximum: 2h}',
   time: 'write duration: {maximum: 2h}',

@@ -147,7 +147,10 @@ const told: [text: string, expected: RegExp][] = [
   [`${job}resources: {accelerators: []}`, /^4:27 resources\.accelerators \| must have at least 1 entry/],
   [`${job}resources: {memory: lots}`, /^4:21 resources\.memory \| "lots" is not a size \| write for example 512MB/],
   [`${job}resources: {memory: [1]}`, /^4:21 .* must be text or a number, and this is a list .* such as 16GB$/],
-  [`${job}resources: 4`, /^4:12 resources \| must be a mapping of fields.*accelerators, cpus, memory, disk$/],
+  [
+    `${job}resources: 4`,
+    /^4:12 resources \| must be a mapping of fields.*accelerators, cpus, memory, disk, sharedMemory, network$/,
+  ],
   [`${job}nodes: "4"`, /^4:8 nodes \| must be a number, and this is the text "4" \| remove the quotes: 4$/],
   [`${job}nodes: 1.5`, /^4:8 nodes \| must be a whole number/],
   [`${job}nodes: 0`, /^4:8 nodes \| must be at least 1 /],

@@ -7,7 +7,7 @@ import { formatSizeMiB } from '#kit/size.ts'
 
 import { AcceleratorRequest } from '#model/resources.ts'
 
-import { formatAccelerator, parseAccelerator, parseCpus, parseSizeAmount } from './resources-text.ts'
+import { formatAccelerator, parseAccelerator, parseCpus, parseSizeAmount, ResourcesField } from './resources-text.ts'
 
 test('accelerators are read by model or by memory', () => {
   const forms: [string, object][] = [
@@ -108,6 +108,20 @@ test('amounts that were written in their units are read as they were', () => {
       })
     }),
   )
+})
+
+test('shared memory is a part of the memory, and a network is needed or preferred', () => {
+  const small = ResourcesField.parse({ sharedMemory: '8GB' })
+  assert.deepEqual([small.memoryMiB, small.sharedMemoryMiB], [{ count: 8192, atLeast: true }, 8192])
+  const tooMuch = ResourcesField.safeParse({ sharedMemory: '8GB', memory: '4GB' })
+  assert.match(tooMuch.error?.issues[0]?.message ?? '', /of which there is 4GB; write memory: 8GB\+ or more$/)
+  const both = { rdma: 'required', imex: 'required' }
+  for (const [written, read] of [
+    ['rdma', { rdma: 'required' }],
+    [['imex', 'rdma'], both],
+    [{ rdma: 'preferred' }, { rdma: 'preferred' }],
+  ] as const)
+    assert.deepEqual(ResourcesField.parse({ network: written }).network, read)
 })
 
 test('no text makes the readers throw', () => {

@@ -3,7 +3,8 @@ import { z } from 'zod'
 import type { Unreadable } from '#kit/duration.ts'
 import { formatSizeMiB, parseSizeMiB } from '#kit/size.ts'
 
-import type { AcceleratorRequest, Amount } from '#model/resources.ts'
+import { type AcceleratorRequest, type Amount, Network, NetworkRequest } from '#model/resources.ts'
+import { sizeMiB } from './text.ts'
 
 /** Splits the `+` of "at least" from an amount: `4+` is `['4', true]`. */
 const splitAtLeast = (text: string): [string, boolean] => {
@@ -23,8 +24,8 @@ export function parseCpus(text: string | number): Amount | Unreadable {
 /** Reads `64GB` or `64GB+` as mebibytes. */
 export function parseSizeAmount(text: string | number): Amount | Unreadable {
   const [size, atLeast] = splitAtLeast(String(text))
-  const sizeMiB = parseSizeMiB(size)
-  return typeof sizeMiB === 'number' ? { count: sizeMiB, atLeast } : sizeMiB
+  const read = parseSizeMiB(size)
+  return typeof read === 'number' ? { count: read, atLeast } : read
 }
 
 /** What the model of an accelerator looks like, such as H200 or A100-80GB. */
@@ -113,6 +114,13 @@ const accelerator = z
 
 const none: Amount = { count: 0, atLeast: true }
 
+const network = z
+  .union([Network, z.array(Network).min(1).max(2), NetworkRequest])
+  .transform((value): NetworkRequest => {
+    if (typeof value === 'object' && !Array.isArray(value)) return value
+    return Object.fromEntries([value].flat().map((kind) => [kind, 'required' as const]))
+  })
+
 /** The `resources` of a spec: what one node must have. */
 export const ResourcesField = z
   .strictObject({
@@ -141,8 +149,18 @@ export const ResourcesField = z
       description: 'Disk of one node; + for at least.',
       examples: ['100GB+'],
     }).optional(),
+    sharedMemory: sizeMiB('Shared memory (/dev/shm) of one node, within its memory.').optional(),
+    network: network.optional().meta({
+      description:
+        'What has to connect the nodes: rdma, imex or both in a list; {rdma: preferred} takes it where it is.',
+      examples: ['rdma'],
+    }),
   })
-  .transform(({ accelerators, cpus, memory, disk }) => {
+  .transform(({ accelerators, cpus, memory, disk, sharedMemory = 0, network: asked }, context) => {
+    if (memory && memory.count < sharedMemory) {
+      const message = `this is part of the memory, of which there is ${formatSizeMiB(memory.count)}; write memory: ${formatSizeMiB(sharedMemory)}+ or more`
+      context.addIssue({ code: 'custom', path: ['sharedMemory'], message })
+    }
     const any = typeof accelerators === 'object' && 'any' in accelerators
     const list =
       accelerators === undefined
@@ -156,7 +174,9 @@ export const ResourcesField = z
       accelerators: list,
       ordered: !any,
       cpuMilli: cpus ?? none,
-      memoryMiB: memory ?? none,
+      memoryMiB: memory ?? { count: sharedMemory, atLeast: true },
       diskMiB: disk ?? none,
+      ...(sharedMemory > 0 && { sharedMemoryMiB: sharedMemory }),
+      ...(asked && { network: asked }),
     }
   })

@@ -46,6 +46,15 @@ const KubernetesSiteField = z
     topology: z.array(z.string().min(1).max(317)).min(1).max(8).optional().meta({
       description: 'Labels that say where a node stands, the tightest first, instead of those of the known clouds.',
     }),
+    rdma: z
+      .array(z.string().min(1).max(317))
+      .min(1)
+      .max(16)
+      .optional()
+      .meta({
+        description: 'Resources of nodes by which pods have RDMA, beside those of NVIDIA and Amazon.',
+        examples: [['example.com/hca']],
+      }),
     prices: z
       .record(z.string().max(200), hourlyMicros('Price of one node for one hour.'))
       .default({})

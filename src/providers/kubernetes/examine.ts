@@ -17,7 +17,16 @@ import { findQueue } from './kueue.ts'
 import { connect } from './kubernetes.ts'
 import { paths } from './names.ts'
 import { groupsVersion } from './pod-groups.ts'
-import { clusterRights, groupRights, namespaceRights, queueRights, type Right } from './rights.ts'
+import {
+  claimRights,
+  clusterRights,
+  deviceRights,
+  domainRights,
+  groupRights,
+  namespaceRights,
+  queueRights,
+  type Right,
+} from './rights.ts'
 
 /** The oldest that has what a gang needs (decision 38). */
 const leastMinor = 29
@@ -132,14 +141,23 @@ async function look(looking: Looking, signal: AbortSignal): Promise<Examination>
 
 /** All that is done at a site. */
 function usedAt({ queue }: KubernetesSite, { extensions }: Examination): Rights {
-  const groups = extensions.some(({ name, versions }) => name === 'PodGroups' && versions.includes(groupsVersion))
-  const more = queue === undefined ? (groups ? groupRights : []) : queueRights
-  return { namespace: [...namespaceRights, ...more], cluster: clusterRights }
+  const has = (extension: string, version: string): boolean =>
+    extensions.some(({ name, versions }) => name === extension && versions.includes(version))
+  const devices = has('DRA', 'v1')
+  const namespace = [
+    ...namespaceRights,
+    ...(queue === undefined ? (has('PodGroups', groupsVersion) ? groupRights : []) : queueRights),
+    ...(devices ? claimRights : []),
+    ...(has('ComputeDomains', 'v1beta1') ? domainRights : []),
+  ]
+  return { namespace, cluster: [...clusterRights, ...(devices ? deviceRights : [])] }
 }
 
-/** Without these we list on a timer, and the scheduler knows pods only. */
-const isWish = ({ resources, verbs }: Right): boolean =>
-  resources.includes('podgroups') || verbs.every((verb) => verb === 'watch')
+/** Without these we list on a timer, the scheduler knows pods only, and nothing is claimed. */
+const isWish = ({ apiGroups, resources, verbs }: Right): boolean =>
+  resources.includes('podgroups') ||
+  apiGroups.some((group) => group.startsWith('resource.')) ||
+  verbs.every((verb) => verb === 'watch')
 
 const neededOf = ({ namespace, cluster }: Missing): Missing => {
   return { namespace: namespace.filter((one) => !isWish(one)), cluster: cluster.filter((one) => !isWish(one)) }

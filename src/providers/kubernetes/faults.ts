@@ -53,6 +53,9 @@ const certificates: Record<string, string> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name: set tls-server-name in the kubeconfig',
 }
 
+/** It has no such kind of objects, or does not let us see them. */
+export const isNone = ({ kind, detail }: Fault): boolean => kind === 'denied' || detail.startsWith('404 ')
+
 /** A call that got no answer. What it was to do may have been done. */
 export function silenceOf(error: unknown, server: string): Fault {
   const code = codeOf(error)

@@ -5,6 +5,7 @@ import type { z } from 'zod'
 import { backoffMs } from '#kit/backoff.ts'
 import { fail, failFor, type Fault } from '#model/fault.ts'
 import type { Client, Refused } from './client.ts'
+import { isNone } from './faults.ts'
 import { eachPage } from './pages.ts'
 import { Versioned, WatchLine } from './wire.ts'
 
@@ -28,6 +29,8 @@ type Following<T extends z.ZodType> = {
   remove(object: z.output<T>): void
   /** Something came, or whether it lives is another matter now. */
   changed(): void
+  /** A cluster may not have such objects, or not let us see them: then there are none. */
+  isOptional?: boolean
 }
 
 /**
@@ -55,6 +58,7 @@ class Follows<T extends z.ZodType> implements Follower {
   /** From where a watch goes on; '' where it has to be listed first. */
   #version = ''
   #isWhole = false
+  #wasWhole = false
   #heardAt = 0
   #fault: Fault | null = null
 
@@ -64,16 +68,22 @@ class Follows<T extends z.ZodType> implements Follower {
   }
 
   isLive(): boolean {
+    if (this.#isNone()) return true
     return this.#isWhole && performance.now() < this.#heardAt + oldMs
   }
 
   trouble(): Fault | null {
+    if (this.#isNone()) return null
     if (this.#fault || !this.#isWhole || this.isLive()) return this.#fault
     return fail('unreachable', 'later', `the watch of ${this.#following.path} is silent`).fault
   }
 
   stop(): void {
     this.#ending.abort()
+  }
+
+  #isNone(): boolean {
+    return this.#following.isOptional === true && !this.#wasWhole && this.#fault !== null && isNone(this.#fault)
   }
 
   async #run(): Promise<void> {
@@ -94,7 +104,7 @@ class Follows<T extends z.ZodType> implements Follower {
   async #turn(): Promise<Fault | null> {
     if (this.#version === '') {
       const listed = await this.#list()
-      if (!listed.ok) return listed.fault
+      if (!listed.ok) return this.#following.isOptional && isNone(listed.fault) ? awhile(listed.fault) : listed.fault
       this.#version = listed.value
     }
     const heardAt = this.#heardAt
@@ -157,6 +167,7 @@ class Follows<T extends z.ZodType> implements Follower {
     this.#fault = null
     if (this.#isWhole) return
     this.#isWhole = true
+    this.#wasWhole = true
     this.#following.changed()
   }
 
@@ -166,6 +177,8 @@ class Follows<T extends z.ZodType> implements Follower {
     this.#following.changed()
   }
 }
+
+const awhile = ({ kind, detail }: Fault): Fault => failFor(kind, deniedMs, detail).fault
 
 const deniedFor = ({ fault, refusal }: Refused): Fault =>
   refusal?.status === 403 ? failFor('denied', deniedMs, fault.detail).fault : fault

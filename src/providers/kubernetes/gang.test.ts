@@ -3,6 +3,7 @@ import { test } from 'node:test'
 
 import type { Program } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
+import type { Kind } from './extras.ts'
 import { type GangSite, graceSeconds, jobsOf } from './gang.ts'
 
 const site: GangSite = {
@@ -124,4 +125,32 @@ test('a service has its ports, and is checked as its spec says, in whole seconds
       { httpGet: { path: '/healthz', port: 8080 }, periodSeconds: 1, timeoutSeconds: 2, failureThreshold: 4 },
     ],
   )
+})
+
+test('what is claimed is no resource; a channel is taken only by ranks that have a node of their own', () => {
+  const fabric: Kind['fabric'] = { rdma: { 'rdma/ib': 63 }, imex: true }
+  const [whole] = order(['a'], 8).ranks
+  const kind = { shape: whole?.shape ?? assert.fail(), deviceClass: 'gpu.nvidia.com', fabric }
+  const kinds = new Map<string, Kind>([
+    ['a', kind],
+    ['b', { ...kind, fabric: { ...fabric, rdma: {} } }],
+  ])
+  const on = (...nodes: string[]) => {
+    const asked = order(nodes, 4)
+    const network = { rdma: 'preferred', imex: 'preferred' } as const
+    const ranks = asked.ranks.map((rank) => ({ ...rank, network, sharedMemoryMiB: 64 }))
+    const { spec } = specOf({ ...asked, ranks }, { kinds }).template
+    const [container] = spec.containers
+    return {
+      claims: spec.resourceClaims?.map(({ name }) => name),
+      asks: Object.keys(container?.resources.requests ?? {}),
+      memory: spec.volumes.find(({ name }) => name === 'shared-memory'),
+    }
+  }
+  const alone = on('a')
+  assert.deepEqual(alone.claims, ['accelerators', 'imex'])
+  assert.deepEqual(alone.asks, ['rdma/ib', 'cpu', 'memory'])
+  assert.deepEqual(alone.memory, { name: 'shared-memory', emptyDir: { medium: 'Memory', sizeLimit: '64Mi' } })
+  assert.deepEqual(on('a', 'a').claims, ['accelerators'])
+  assert.deepEqual(on('a', 'b').asks, ['cpu', 'memory'])
 })

@@ -2,6 +2,7 @@ import type { Program } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Shape } from '#model/resources.ts'
 import type { AgentFiles } from '#providers/agent-files.ts'
+import { commonKind, type Extras, extrasOf, type Kind } from './extras.ts'
 import { type Group, groupsOf } from './groups.ts'
 import { podSetAnnotations, type Queue, queueMarks } from './kueue.ts'
 import { folders, labels, objectName, rankContainer, ranksAnnotation } from './names.ts'
@@ -23,6 +24,8 @@ export type GangSite = {
   groups?: boolean
   /** What a node's accelerators are called as a resource, by the name of its shape. */
   acceleratorResource(shape: string): string
+  /** What is known of its nodes. */
+  kinds?: ReadonlyMap<string, Kind>
   /** Taints of the chosen nodes, as `key=value:effect`: whoever chose them knew that they are tolerated. */
   taints: readonly string[]
 }
@@ -44,7 +47,7 @@ function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Gro
   const name = objectName(order.token)
   const marks = { ...marksOf(site.house, order), [labels.first]: String(group.first) }
   const count = group.ranks.length
-  const [first] = group.ranks
+  const extras = extrasIn(site, order, group)
   const program = order.programs[group.first]
   return {
     apiVersion: 'batch/v1',
@@ -75,6 +78,7 @@ function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Gro
           ...(site.serviceAccount !== undefined && { serviceAccountName: site.serviceAccount }),
           ...(site.groups && inGroup(order.token)),
           ...placementOf(order, group),
+          ...extras.pod,
           tolerations: site.taints.map(tolerationOf),
           containers: [
             {
@@ -82,7 +86,7 @@ function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Gro
               image,
               command: ['/bin/sh', `${folders.program}/start`],
               env: [{ name: firstRank, value: String(group.first) }],
-              resources: resourcesOf(first?.shape, site),
+              ...resourcesOf(group.ranks[0]?.shape, site, extras),
               ...(program && servingFields(program)),
               volumeMounts: [
                 { name: 'program', mountPath: folders.program, readOnly: true },
@@ -93,20 +97,25 @@ function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Gro
               ],
             },
           ],
-          volumes: volumesOf(site, name),
+          volumes: volumesOf(site, name, extras),
         },
       },
     },
   }
 }
 
-const volumesOf = ({ checkpoints }: GangSite, secretName: string) => [
+const volumesOf = ({ checkpoints }: GangSite, secretName: string, { sharedMemory }: Extras) => [
   { name: 'program', secret: { secretName } },
   { name: 'work', emptyDir: {} },
   ...(checkpoints === undefined ? [] : [{ name: 'checkpoints', persistentVolumeClaim: { claimName: checkpoints } }]),
-  // Kubernetes gives 64 MB, in which the workers of a data loader do not fit.
-  { name: 'shared-memory', emptyDir: { medium: 'Memory' } },
+  // Kubernetes gives 64 MB, in which the workers of a data loader do not fit; without a limit it is that of the memory.
+  { name: 'shared-memory', emptyDir: { medium: 'Memory', ...sharedMemory } },
 ]
+
+export function extrasIn({ kinds }: GangSite, { token, ranks }: CredentialedOrder, group: Group): Extras {
+  const kind = commonKind(nodesOf(group.ranks).flatMap((node) => kinds?.get(node) ?? []))
+  return extrasOf({ token, group, kind, isApart: nodesOf(ranks).length === ranks.length })
+}
 
 /** What the containers start from; it goes with its Job. */
 export function secretOf(
@@ -155,14 +164,15 @@ export const ownedBy = ({ name, uid }: Owner, { house }: GangSite, order: Creden
 })
 
 /** All of it guaranteed: what a rank asks for is what it may use. */
-function resourcesOf(shape: Shape | undefined, site: GangSite) {
-  if (!shape) return {}
-  const amounts: Record<string, string> = {}
+function resourcesOf(shape: Shape | undefined, site: GangSite, { claimed, rdma, container, security }: Extras) {
+  const amounts: Record<string, string> = { ...rdma }
+  if (!shape) return { resources: { requests: amounts, limits: amounts } }
   if (shape.cpuMilli > 0) amounts['cpu'] = `${shape.cpuMilli}m`
   if (shape.memoryMiB > 0) amounts['memory'] = `${shape.memoryMiB}Mi`
   if (shape.diskMiB > 0) amounts['ephemeral-storage'] = `${shape.diskMiB}Mi`
-  if (shape.accelerators > 0) amounts[site.acceleratorResource(shape.name)] = String(shape.accelerators)
-  return { requests: amounts, limits: amounts }
+  if (shape.accelerators > 0 && claimed === undefined)
+    amounts[site.acceleratorResource(shape.name)] = String(shape.accelerators)
+  return { resources: { requests: amounts, limits: amounts, ...container }, ...security }
 }
 
 function tolerationOf(taint: string) {

@@ -15,7 +15,7 @@ export function groupsOf({ token, ranks }: Pick<CredentialedOrder, 'token' | 'ra
   const groups: Group[] = []
   for (const [at, rank] of ranks.entries()) {
     const last = groups.at(-1)
-    if (last && isSame(last.ranks[0]?.shape, rank.shape)) last.ranks.push(rank)
+    if (last?.ranks[0] && isSame(asked(last.ranks[0]), asked(rank))) last.ranks.push(rank)
     else groups.push({ name: groupName(token, groups.length), first: at, ranks: [rank] })
   }
   return groups
@@ -23,5 +23,11 @@ export function groupsOf({ token, ranks }: Pick<CredentialedOrder, 'token' | 'ra
 
 const groupName = (token: string, group: number): string => `${objectName(token)}${group === 0 ? '' : `-g${group}`}`
 
+const asked = ({ shape, sharedMemoryMiB, network }: CredentialedOrder['ranks'][number]): object => ({
+  shape,
+  sharedMemoryMiB,
+  network,
+})
+
 /** Both came out of one spec, with their fields in one order. */
-const isSame = (one: object | undefined, other: object): boolean => JSON.stringify(one) === JSON.stringify(other)
+const isSame = (one: object, other: object): boolean => JSON.stringify(one) === JSON.stringify(other)

@@ -4,13 +4,16 @@ import type { Shape } from '#model/resources.ts'
 import type { Node } from '#model/site.ts'
 import type { Client } from './client.ts'
 import type { KubernetesSite } from './config.ts'
-import { acceleratorResourceOf, nodesOf } from './nodes.ts'
+import { createDevices, devicePaths, type Devices, ResourceClaim, ResourceSlice } from './devices.ts'
+import type { Kind } from './extras.ts'
+import { isNone } from './faults.ts'
+import { acceleratorResourceOf, claimedAt, fabricAt, nodesOf } from './nodes.ts'
 import { eachPage, pagesOf } from './pages.ts'
 import { createRoom, type Room } from './room.ts'
 import { KubernetesNode, PodUse } from './wire.ts'
 
-/** The nodes of a cluster, and what its accelerators are called as a resource, by the name of a shape. */
-export type Inventory = { nodes: Node[]; resources: Map<string, string> }
+/** The nodes of a cluster; what accelerators are called as a resource, by the name of a shape, and what else is known of each node. */
+export type Inventory = { nodes: Node[]; resources: Map<string, string>; kinds: Map<string, Kind> }
 
 /** Where all nodes are listed, and all pods that take room on them. */
 export const inventoryPaths = {
@@ -28,26 +31,70 @@ export async function takeInventory(
   const room = createRoom(house)
   const take = (pods: readonly PodUse[]): void => pods.forEach(room.put)
   const pods = await eachPage({ client, path: inventoryPaths.pods, item: PodUse }, { begin: room.clear, take }, signal)
-  return pods.ok ? succeed(inventoryOf(declared, nodes.value, room)) : pods
+  if (!pods.ok) return pods
+  const devices = await takeDevices({ client, house }, signal)
+  return devices.ok ? succeed(inventoryOf(declared, nodes.value, { room, devices: devices.value })) : devices
+}
+
+/** What drivers tell of by themselves: nothing where a cluster knows no such devices, or does not let us see them. */
+async function takeDevices(
+  { client, house }: { client: Client; house: string },
+  signal: AbortSignal,
+): Promise<Outcome<Devices>> {
+  const devices = createDevices()
+  const { slices, claims } = devices
+  const [take, takeClaims] = [
+    (some: readonly ResourceSlice[]): void => some.forEach(slices.put),
+    (some: readonly ResourceClaim[]): void => some.forEach(claims.put),
+  ]
+  const found = await eachPage(
+    { client, path: devicePaths.slices, item: ResourceSlice },
+    { begin: slices.clear, take },
+    signal,
+  )
+  if (!found.ok) return isNone(found.fault) ? succeed(devices) : found
+  if (devices.isEmpty()) return succeed(devices)
+  const path = devicePaths.claims(house)
+  const claimed = await eachPage(
+    { client, path, item: ResourceClaim },
+    { begin: claims.clear, take: takeClaims },
+    signal,
+  )
+  return claimed.ok ? succeed(devices) : claimed
 }
 
 /** What there is to be had, as it is offered and placed on. */
-export function inventoryOf(declared: KubernetesSite, nodes: readonly KubernetesNode[], room: Room): Inventory {
-  const found = nodesOf({ site: declared.name, nodes, room, own: declared.topology })
+export function inventoryOf(
+  declared: KubernetesSite,
+  nodes: readonly KubernetesNode[],
+  { room, devices }: { room: Room; devices: Devices },
+): Inventory {
+  const { topology: own, rdma } = declared
+  const found = nodesOf({ site: declared.name, nodes, room, own, rdma, devices })
   const resources = new Map(
     found.map(({ shape }, index) => [shape.name, acceleratorResourceOf(nodes[index]?.status.allocatable ?? {})]),
   )
-  return { nodes: found, resources }
+  const kinds = new Map<string, Kind>()
+  for (const [index, { metadata, status }] of nodes.entries()) {
+    const shape = found[index]?.shape
+    const told = { name: metadata.name, labels: metadata.labels, allocatable: status.allocatable }
+    const deviceClass = claimedAt({ ...told, devices })?.deviceClass
+    if (shape) kinds.set(metadata.name, { shape, deviceClass, fabric: fabricAt(told, { own, rdma, devices }) })
+  }
+  return { nodes: found, resources, kinds }
 }
 
-/** One offer for each kind of node, with as much as the least of them has, divisible, because pods run side by side. */
+/**
+ * One offer for each kind of node, with as much as the least of them has and every network that one of them has; divisible,
+ * because pods run side by side.
+ */
 export function offersOf({ name, tier, price, prices, terms }: KubernetesSite, nodes: readonly Node[]): Offer[] {
   const kinds = Map.groupBy(nodes, ({ shape }) => shape.name)
   return [...kinds].map(([kind, alike]) => ({
     provider: 'kubernetes',
     site: name,
     tier,
-    shape: alike.map(({ shape }) => shape).reduce(least),
+    shape: { ...alike.map(({ shape }) => shape).reduce(least), ...networksIn(alike) },
     divisible: true,
     priceMicros: prices[kind] ?? price,
     available: alike.length,
@@ -58,10 +105,16 @@ export function offersOf({ name, tier, price, prices, terms }: KubernetesSite, n
   }))
 }
 
+function networksIn(alike: readonly Node[]): Pick<Shape, 'network'> {
+  const network = [...new Set(alike.flatMap(({ shape }) => shape.network ?? []))].sort()
+  return network.length > 0 ? { network } : {}
+}
+
 const least = (one: Shape, other: Shape): Shape => ({
   ...one,
   accelerators: Math.min(one.accelerators, other.accelerators),
   cpuMilli: Math.min(one.cpuMilli, other.cpuMilli),
   memoryMiB: Math.min(one.memoryMiB, other.memoryMiB),
   diskMiB: Math.min(one.diskMiB, other.diskMiB),
+  sharedMemoryMiB: Math.min(one.sharedMemoryMiB ?? 0, other.sharedMemoryMiB ?? 0),
 })

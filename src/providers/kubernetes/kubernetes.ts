@@ -1,7 +1,7 @@
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Site } from '#model/site.ts'
-import type { Handle, Provider, Sighting } from '#providers/provider.ts'
+import type { Handle, Provider, Sighting, Taken } from '#providers/provider.ts'
 import { remainsOf } from './remains.ts'
 import { type Client, createClient } from './client.ts'
 import type { KubernetesSite } from './config.ts'
@@ -92,10 +92,7 @@ export function createKubernetes(options: KubernetesOptions): Provider & { close
     abilities: {
       runsRanks: true,
       remains: (name, signal) => at(name, signal, (here) => remainsOf(here, signal)),
-      watch: (name, since, signal) =>
-        at(name, signal, ({ declared, picture }) =>
-          declared.queue === undefined ? picture.watch(since, signal) : unfollowed(name),
-        ),
+      watch: (name, since, signal) => at(name, signal, ({ picture }) => picture.watch(since, signal)),
       inventory: (name, signal) => at(name, signal, (here) => looked(here, signal, ({ nodes }) => nodes)),
     },
     async close() {
@@ -131,12 +128,12 @@ async function looked<T>(here: Here, signal: AbortSignal, as: (found: Inventory)
   return found.ok ? succeed(as(found.value)) : found
 }
 
-async function launch(here: Here, order: CredentialedOrder, signal: AbortSignal): Promise<Outcome<Handle>> {
+async function launch(here: Here, order: CredentialedOrder, signal: AbortSignal): Promise<Outcome<Taken>> {
   const { client, declared, house, namespace, known } = here
   const { image, checkpoints, serviceAccount, queue, queuePriority, queueTopology } = declared
   const found = known.inventory ? succeed(known.inventory) : await look(here, signal)
   if (!found.ok) return found
-  const { resources, nodes } = found.value
+  const { resources, nodes, kinds } = found.value
   const chosen = new Set(order.ranks.map(({ node }) => node))
   const site = {
     house,
@@ -146,6 +143,7 @@ async function launch(here: Here, order: CredentialedOrder, signal: AbortSignal)
     serviceAccount,
     queue: queue === undefined ? undefined : { name: queue, priority: queuePriority, topology: queueTopology },
     acceleratorResource: (shape: string) => resources.get(shape) ?? acceleratorResourceOf({}),
+    kinds,
     taints: [...new Set(nodes.flatMap(({ name, taints = [] }) => (chosen.has(name) ? taints : [])))],
   }
   return launchGang({ client, site }, order, signal)
@@ -160,9 +158,6 @@ async function touching<T>({ picture }: Here, call: () => Promise<T>): Promise<T
     picture.touch()
   }
 }
-
-/** Kueue may say something that neither Jobs nor pods show. */
-const unfollowed = async (name: string) => fail('invalid', 'never', `what Kueue says at ${name} is not followed`)
 
 async function list(here: Here, signal: AbortSignal): Promise<Outcome<Sighting[]>> {
   return (await here.picture.sightings(signal)) ?? sightingsAt(here, undefined, signal)

@@ -17,7 +17,7 @@ const condition = (type: string, status: string, [reason, message]: [string, str
 const wordOf = (status: object): Word | undefined =>
   wordsOf([
     Workload.parse({
-      metadata: { ownerReferences: [{ uid: 'u-1' }], creationTimestamp: '2026-11-22T04:00:00Z' },
+      metadata: { uid: 'w', ownerReferences: [{ uid: 'u-1' }], creationTimestamp: '2026-11-22T04:00:00Z' },
       status,
     }),
   ]).get('u-1')
@@ -36,8 +36,9 @@ test('who waits for quota, or for an admission check, tells for what', () => {
   assert.deepEqual(wordOf({ conditions: [condition('Admitted', 'True', ['Admitted', ''])] }), {
     cause: null,
     evictedAt: null,
+    admittedAt: evictedAt,
   })
-  assert.deepEqual(wordOf({}), { cause: null, evictedAt: null }, 'Kueue has not looked at it yet')
+  assert.deepEqual(wordOf({}), { cause: null, evictedAt: null, admittedAt: null }, 'Kueue has not looked at it yet')
 })
 
 const reasons: [reason: string, kind: string][] = [
@@ -58,7 +59,11 @@ test('who was evicted once stays so, though Kueue lets it go again', () => {
     conditions: [condition('Evicted', 'False', ['QuotaReserved', '']), condition('Admitted', 'True', ['Admitted', ''])],
     schedulingStats: { evictions: [{ reason: 'Preempted', underlyingCause: '', count: 1 }] },
   }
-  assert.deepEqual(wordOf(again), { cause: { kind: 'preempted', detail: 'Kueue: Preempted' }, evictedAt })
+  assert.deepEqual(wordOf(again), {
+    cause: { kind: 'preempted', detail: 'Kueue: Preempted' },
+    evictedAt,
+    admittedAt: null,
+  })
 })
 
 const rank = (fields: Partial<RankSighting>): RankSighting => ({
@@ -69,7 +74,7 @@ const rank = (fields: Partial<RankSighting>): RankSighting => ({
   endedAt: null,
   ...fields,
 })
-const preempted: Word = { cause: { kind: 'preempted', detail: 'Kueue: why' }, evictedAt }
+const preempted: Word = { cause: { kind: 'preempted', detail: 'Kueue: why' }, evictedAt, admittedAt: null }
 
 test('after Kueue took the quota back, who runs has notice, and no exit is the doing of the program but success', () => {
   const { state, leavesAt } = underQueue(rank({}), preempted)
@@ -83,10 +88,19 @@ test('after Kueue took the quota back, who runs has notice, and no exit is the d
 })
 
 test('what a pod itself tells of why it does not start goes before what Kueue says', () => {
-  const queued: Word = { cause: { kind: 'queued', detail: 'Kueue: no quota' }, evictedAt: null }
+  const queued: Word = { cause: { kind: 'queued', detail: 'Kueue: no quota' }, evictedAt: null, admittedAt: null }
   const waiting = rank({ state: 'expected' })
   assert.equal(underQueue(waiting, queued).cause?.kind, 'queued')
   assert.equal(underQueue({ ...waiting, cause: { kind: 'image', detail: '' } }, queued).cause?.kind, 'image')
   assert.equal(underQueue(rank({}), queued).cause, undefined)
   assert.deepEqual(underQueue(waiting, undefined), waiting)
+})
+
+test('who is admitted is held since then, and who waits or was thrown out is not', () => {
+  const at = '2026-11-22T04:00:07Z'
+  const admitted = { type: 'Admitted', status: 'True', lastTransitionTime: at }
+  assert.equal(wordOf({ conditions: [admitted] })?.admittedAt, Date.parse(at))
+  assert.equal(wordOf({ conditions: [{ ...admitted, status: 'False' }] })?.admittedAt, null)
+  const evicted = { type: 'Evicted', status: 'True', reason: 'Preempted', lastTransitionTime: at }
+  assert.equal(wordOf({ conditions: [admitted, evicted] })?.admittedAt, null)
 })

@@ -57,6 +57,7 @@ const Condition = z.object({
 /** Kueue's own object for a Job, as far as we read it. */
 export const Workload = z.object({
   metadata: z.object({
+    uid: z.string(),
     ownerReferences: z.array(z.object({ uid: z.string() })).nullish(),
     creationTimestamp: z.string(),
   }),
@@ -72,21 +73,24 @@ export const Workload = z.object({
 })
 export type Workload = z.output<typeof Workload>
 
-/** What Kueue has said of a Job. `evictedAt` stays, whatever it does with the Job afterwards: no gang starts twice. */
-export type Word = { cause: Cause | null; evictedAt: number | null }
+/** What Kueue has said of a Job. `evictedAt` stays, whatever it does with the Job afterwards: no gang starts twice. `admittedAt` is of now. */
+export type Word = { cause: Cause | null; evictedAt: number | null; admittedAt: number | null }
+
+/** Where all is that Kueue says in a namespace. */
+export const workloadsPath = (namespace: string): string => `${group}/${namespace}/workloads?`
 
 /** All that Kueue says in a namespace, by the uid of the Job. */
 export async function askQueue(
   { client, namespace }: { client: Client; namespace: string },
   signal: AbortSignal,
 ): Promise<Outcome<Map<string, Word>>> {
-  const found = await pagesOf({ client, path: `${group}/${namespace}/workloads?`, item: Workload }, signal)
+  const found = await pagesOf({ client, path: workloadsPath(namespace), item: Workload }, signal)
   return found.ok ? succeed(wordsOf(found.value)) : found
 }
 
-export const wordsOf = (workloads: readonly Workload[]): Map<string, Word> =>
+export const wordsOf = (workloads: Iterable<Workload>): Map<string, Word> =>
   new Map(
-    workloads.flatMap((workload) =>
+    [...workloads].flatMap((workload) =>
       (workload.metadata.ownerReferences ?? []).map(({ uid }) => [uid, wordOf(workload)] as const),
     ),
   )
@@ -107,14 +111,16 @@ function wordOf({ metadata, status }: Workload): Word {
     const reason = (isNow ? evicted.reason : counted?.reason) ?? ''
     const detail = `Kueue: ${(isNow ? evicted.message : undefined) ?? reason}`
     const at = Date.parse(evicted?.lastTransitionTime ?? metadata.creationTimestamp)
-    return { cause: causeOf(evictions[reason] ?? 'evicted', detail), evictedAt: at }
+    return { cause: causeOf(evictions[reason] ?? 'evicted', detail), evictedAt: at, admittedAt: null }
   }
-  if (conditionOf('Admitted')?.status === 'True') return { cause: null, evictedAt: null }
+  const admitted = conditionOf('Admitted')
+  if (admitted?.status === 'True')
+    return { cause: null, evictedAt: null, admittedAt: Date.parse(admitted.lastTransitionTime) }
   const pending = status?.admissionChecks?.find(({ state }) => state !== 'Ready')
   const quota = conditionOf('QuotaReserved')
   const detail =
     quota?.status === 'True' && pending ? `admission check ${pending.name}: ${pending.message}` : (quota?.message ?? '')
-  return { cause: detail === '' ? null : causeOf('queued', `Kueue: ${detail}`), evictedAt: null }
+  return { cause: detail === '' ? null : causeOf('queued', `Kueue: ${detail}`), evictedAt: null, admittedAt: null }
 }
 
 /**

@@ -1,11 +1,12 @@
 import type { Program } from '#model/agent-protocol.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
-import type { Handle } from '#providers/provider.ts'
+import type { Taken } from '#providers/provider.ts'
 import { agentFiles } from '#providers/agent-files.ts'
 import { agentEntry } from './agent-in-pod.ts'
 import type { Answer, Asking, Client } from './client.ts'
-import { type GangSite, jobsOf, ownedBy, secretOf, serviceOf, takesTasks } from './gang.ts'
+import { computeDomainOf, domainsPath, templateOf, templatesPath } from './claims.ts'
+import { extrasIn, type GangSite, jobsOf, ownedBy, secretOf, serviceOf, takesTasks } from './gang.ts'
 import { groupsOf } from './groups.ts'
 import { findQueue, queueLabel } from './kueue.ts'
 import { mayGroup, podGroupOf, podGroupsPath } from './pod-groups.ts'
@@ -20,7 +21,7 @@ export async function launchGang(
   { client, site }: { client: Client; site: GangSite },
   order: CredentialedOrder,
   signal: AbortSignal,
-): Promise<Outcome<Handle>> {
+): Promise<Outcome<Taken>> {
   const checked = checkOrder(order, site)
   if (!checked.ok) return checked
   const { image, programs } = checked.value
@@ -42,7 +43,8 @@ export async function launchGang(
     if (!job.ok) return job
     jobs.push(job.value)
   }
-  const handle = { site: order.site, token: order.token }
+  // Kueue takes what we let go into its line, and holds nothing for it yet.
+  const handle: Taken = { site: order.site, token: order.token, ...(site.queue && { inLine: true }) }
   const [first] = jobs
   if (!first || isReleased(first)) return succeed(handle)
   const agent = programs.some(takesTasks) ? await agentFiles(agentEntry) : null
@@ -50,6 +52,7 @@ export async function launchGang(
     [paths.secrets(namespace), secretOf(site, programmed, { owner: first.metadata, agent })],
     [paths.services(namespace), serviceOf(site, order, first.metadata)],
     ...(groups ? [[podGroupsPath(namespace), podGroupOf(order, ownedBy(first.metadata, site, order))] as const] : []),
+    ...claimedBy(order, site, ownedBy(first.metadata, site, order)),
   ] as const) {
     const answer = await ask({ method: 'POST', path, body })
     if (!answer.ok && answer.refusal?.reason !== 'AlreadyExists') return { ok: false, fault: answer.fault }
@@ -59,6 +62,17 @@ export async function launchGang(
     if (!released.ok) return released
   }
   return succeed(handle)
+}
+
+/** What the claims of the pods are made after. */
+function claimedBy(order: CredentialedOrder, site: GangSite, owned: ReturnType<typeof ownedBy>) {
+  const groups = groupsOf(order).map((group) => ({ group, ...extrasIn(site, order, group) }))
+  const templates = groups.flatMap(({ group, claimed }) =>
+    claimed === undefined ? [] : [[templatesPath(site.namespace), templateOf(group, claimed, owned)] as const],
+  )
+  return groups.some(({ imex }) => imex)
+    ? [...templates, [domainsPath(site.namespace), computeDomainOf(order, owned)] as const]
+    : templates
 }
 
 type Ask = (asking: Omit<Asking, 'signal'>) => Promise<Answer>
@@ -102,7 +116,8 @@ async function release(ask: Ask, { namespace, queue }: GangSite, { metadata }: J
 type Checked = { image: string; programs: readonly Program[] }
 
 /** What this provider cannot do yet it says before it makes anything. */
-function checkOrder(order: CredentialedOrder, { image: ownImage, queue }: GangSite): Outcome<Checked> {
+function checkOrder(order: CredentialedOrder, site: GangSite): Outcome<Checked> {
+  const { image: ownImage, queue } = site
   const { programs = [], ranks } = order
   const image = order.image ?? ownImage
   if (!isToken(order.token)) return no('the token is no name for an object of Kubernetes')
@@ -111,6 +126,8 @@ function checkOrder(order: CredentialedOrder, { image: ownImage, queue }: GangSi
   if (programs.length !== ranks.length) return no('the order does not say what its ranks do')
   if (queue && groupsOf(order).length > 1)
     return no('roles of different sizes would be several Jobs there, which Kueue admits one by one')
+  if (groupsOf(order).some((group) => extrasIn(site, order, group).lacksRdma))
+    return no('its nodes offer no resource by which pods have RDMA; name it in `rdma` of the site')
   if (ranks.some(({ part }) => part))
     return no('it gives whole accelerators only: the device plug-ins of Kubernetes know no shares that we choose')
   return succeed({ image, programs })

@@ -53,6 +53,7 @@ test('a node is what its labels and its allocatable resources say', () => {
       cpuMilli: 127_950,
       memoryMiB: 2_063_664,
       diskMiB: 102_400,
+      sharedMemoryMiB: 2_063_664,
     },
     path: ['n1', 'east'],
     usable: true,

@@ -5,11 +5,13 @@ import { mostQuietMs, type Sighting } from '#providers/provider.ts'
 import type { Client } from './client.ts'
 import type { KubernetesSite } from './config.ts'
 import { type Follower, follow } from './follow.ts'
-import { type Inventory, inventoryOf, inventoryPaths } from './inventory.ts'
-import { labels, ours, paths } from './names.ts'
-import { createRoom } from './room.ts'
+import { followInventory } from './followed-inventory.ts'
+import type { Inventory } from './inventory.ts'
+import { keptIn } from './kept.ts'
+import { Workload, wordsOf, workloadsPath } from './kueue.ts'
+import { ours, paths } from './names.ts'
 import { sightingsOf } from './sight.ts'
-import { Job, KubernetesNode, Pod, PodUse } from './wire.ts'
+import { Job, Pod } from './wire.ts'
 
 /**
  * A cluster as it tells of itself to whoever watches it: what is ours there, the nodes, and what others use of them. It is
@@ -83,48 +85,35 @@ export function createPicture(options: Options): Picture {
 type Ping = (signal: AbortSignal) => ReturnType<Client['ask']>
 type Followed = ReturnType<typeof followCluster>
 
-function followCluster({ client, house, namespace }: Options) {
+function followCluster({ client, declared, house, namespace }: Options) {
   const instance = randomUUID().slice(0, 8)
   const [jobs, pods] = [new Map<string, Job>(), new Map<string, Pod>()]
-  const nodes = new Map<string, KubernetesNode>()
-  const room = createRoom(house)
-  let [changes, inventory]: [number, Inventory | null] = [0, null]
+  let changes = 0
   const waiting = new Set<() => void>()
-  const wake = (): void => waiting.forEach((one) => one())
-  const told = (): void => {
+  const changed = (): void => {
     changes++
-    wake()
+    waiting.forEach((one) => one())
   }
-  const forget = (): void => void (inventory = null)
-
+  const kept = { client, changed }
+  const all = ours(house)
   const own = [
-    follow({
-      client,
-      path: `${paths.jobs(namespace)}?${ours(house)}`,
-      item: Job,
-      ...keptIn(jobs, (job) => job),
-      changed: told,
-    }),
-    follow({
-      client,
-      path: `${paths.pods(namespace)}?${ours(house)}`,
-      item: Pod,
-      ...keptIn(pods, (pod) => pod),
-      changed: told,
-    }),
+    follow({ ...kept, path: `${paths.jobs(namespace)}?${all}`, item: Job, ...keptIn(jobs, (job: Job) => job) }),
+    follow({ ...kept, path: `${paths.pods(namespace)}?${all}`, item: Pod, ...keptIn(pods, (pod: Pod) => pod) }),
   ]
-  const others = encodeURIComponent(`${labels.house}!=${house}`)
-  const cluster = [
-    follow({ client, path: inventoryPaths.nodes, item: KubernetesNode, ...keptIn(nodes, bare), changed: forget }),
-    follow({ client, path: `${inventoryPaths.pods}&labelSelector=${others}`, item: PodUse, ...room, changed: forget }),
-  ]
+  const workloads = new Map<string, Workload>()
+  if (declared.queue !== undefined)
+    own.push(
+      follow({ ...kept, path: workloadsPath(namespace), item: Workload, ...keptIn(workloads, (one: Workload) => one) }),
+    )
+  const { inventory, stop } = followInventory({ client, house })
 
   return {
-    sightings: () => (isLive(own) ? sightingsOf([...jobs.values()], [...pods.values()]) : null),
-    inventory(declared: KubernetesSite): Inventory | null {
-      if (!isLive(cluster)) return null
-      inventory ??= inventoryOf(declared, [...nodes.values()], room)
-      return inventory
+    inventory,
+    sightings() {
+      if (!isLive(own)) return null
+      const words = declared.queue === undefined ? undefined : wordsOf(workloads.values())
+      const seen = sightingsOf([...jobs.values()], [...pods.values()], words)
+      return words && seen.some(isUnclear) ? null : seen
     },
     async watch(since: string | null, signal: AbortSignal, ping: Ping): Promise<Outcome<string>> {
       const until = performance.now() + mostQuietMs - pingMostMs
@@ -142,26 +131,21 @@ function followCluster({ client, house, namespace }: Options) {
       }
       return fail('unreachable', 'later', 'the watch was given up')
     },
-    stop: () => [...own, ...cluster].forEach((one) => one.stop()),
+    stop() {
+      own.forEach((one) => one.stop())
+      stop()
+    },
   }
 }
 
+/**
+ * Something ended badly. Kueue says that it takes a gang's quota back before the pods end of that; of two watches nobody
+ * knows which is ahead, so whoever wants to know asks, first the pods and then Kueue.
+ */
+const isUnclear = ({ ranks }: Sighting): boolean =>
+  ranks.some(({ state, exitCode }) => state === 'exited' && exitCode !== 0)
+
 const isLive = (all: readonly Follower[]): boolean => all.every((one) => one.isLive())
-
-type Named = { metadata: { uid: string } }
-
-const keptIn = <T extends Named>(all: Map<string, T>, as: (object: T) => T) => ({
-  clear: () => all.clear(),
-  put: (object: T) => void all.set(object.metadata.uid, as(object)),
-  remove: ({ metadata }: T) => void all.delete(metadata.uid),
-})
-
-/** Without what is the most of a node and not read: annotations, and all conditions but one. */
-const bare = ({ metadata, spec, status }: KubernetesNode): KubernetesNode => ({
-  metadata: { ...metadata, annotations: {} },
-  spec,
-  status: { ...status, conditions: status.conditions.filter(({ type }) => type === 'Ready') },
-})
 
 /** Resolves when somebody wakes who waits, after so long, or when the signal aborts. */
 function woken(waiting: Set<() => void>, milliseconds: number, signal: AbortSignal): Promise<void> {

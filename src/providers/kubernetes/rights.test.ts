@@ -4,15 +4,26 @@ import { test } from 'node:test'
 
 import { parse, parseAllDocuments } from 'yaml'
 
-import { clusterRights, groupRights, manifestOf, namespaceRights, queueRights } from './rights.ts'
+import {
+  claimRights,
+  clusterRights,
+  deviceRights,
+  domainRights,
+  groupRights,
+  manifestOf,
+  namespaceRights,
+  queueRights,
+} from './rights.ts'
 
 test('no right is asked for that could read secrets or change what is not in the namespace', () => {
-  const all = [...namespaceRights, ...clusterRights, ...queueRights, ...groupRights].flatMap(({ resources, verbs }) =>
+  const more = [...queueRights, ...groupRights, ...deviceRights, ...claimRights, ...domainRights]
+  const all = [...namespaceRights, ...clusterRights, ...more].flatMap(({ resources, verbs }) =>
     resources.flatMap((resource) => verbs.map((verb) => `${verb} ${resource}`)),
   )
   assert.ok(!all.some((right) => right.includes('*')))
   for (const verb of ['get', 'list', 'watch']) assert.ok(!all.includes(`${verb} secrets`))
-  assert.deepEqual([...new Set(clusterRights.flatMap(({ verbs }) => verbs))], ['list', 'watch'])
+  const across = [...clusterRights, ...deviceRights]
+  assert.deepEqual([...new Set(across.flatMap(({ verbs }) => verbs))], ['list', 'watch'])
 })
 
 test('a manifest binds the rights to one account', () => {
@@ -22,17 +33,20 @@ test('a manifest binds the rights to one account', () => {
 
 const rulesOf = (manifest: object[]) => manifest.flatMap((one) => ('rules' in one ? one.rules : []))
 
-for (const [name, rights] of [
-  ['As a guest of Kueue', queueRights],
-  ['Gangs of the scheduler', groupRights],
+for (const [name, rights, has] of [
+  ['As a guest of Kueue', queueRights, { queue: true }],
+  ['Gangs of the scheduler', groupRights, { groups: true }],
+  ['Accelerators that are claimed', claimRights, { devices: true }],
+  ['Networks between nodes', domainRights, { domains: true }],
 ] as const)
   test(`the rights of "${name}" are asked for only where they are used, and stand in the documentation`, () => {
     const text = readFileSync(new URL('../../../docs/how-to/kubernetes.md', import.meta.url), 'utf8')
-    const [, shown = ''] = new RegExp(`## ${name}\n.*?\`\`\`yaml kubernetes\n(.*?)\`\`\``, 's').exec(text) ?? []
-    assert.deepEqual(parse(shown), rights)
+    const [, section = ''] = new RegExp(`## ${name}\n(.*?)(?=\n## |$)`, 's').exec(text) ?? []
+    const shown = [...section.matchAll(/```yaml kubernetes\n(.*?)```/gs)].map(([, yaml = '']): unknown => parse(yaml))
+    assert.deepEqual(shown, rights === claimRights ? [rights, deviceRights] : [rights])
     const account = { name: 'isobar', namespace: 'isobar' }
-    const more = rulesOf(manifestOf({ ...account, queue: rights === queueRights, groups: rights === groupRights }))
-    assert.equal(more.length, rulesOf(manifestOf(account)).length + rights.length)
+    const more = rulesOf(manifestOf({ ...account, ...has }))
+    assert.equal(more.length, rulesOf(manifestOf(account)).length + shown.flat().length)
   })
 
 test('the manifest that the documentation shows is the one that is needed', () => {

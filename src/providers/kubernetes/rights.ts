@@ -17,7 +17,7 @@ export const clusterRights: readonly Right[] = [
 /** Where its work stands in a queue of Kueue: whether that is there, and what Kueue says. */
 export const queueRights: readonly Right[] = [
   { apiGroups: ['kueue.x-k8s.io'], resources: ['localqueues'], verbs: ['get'] },
-  { apiGroups: ['kueue.x-k8s.io'], resources: ['workloads'], verbs: ['list'] },
+  { apiGroups: ['kueue.x-k8s.io'], resources: ['workloads'], verbs: ['list', 'watch'] },
 ]
 
 /** Where the scheduler knows gangs (`scheduling.k8s.io`); without it they are made without. */
@@ -25,16 +25,48 @@ export const groupRights: readonly Right[] = [
   { apiGroups: ['scheduling.k8s.io'], resources: ['podgroups'], verbs: ['create'] },
 ]
 
-/** `queue`: whether its site has one; `groups`: whether its scheduler is to know its gangs. */
-type Account = { name: string; namespace: string; queue?: boolean; groups?: boolean }
+/** Where drivers tell of devices by themselves (`resource.k8s.io/v1`): what there is of them, and who has claimed it. */
+export const deviceRights: readonly Right[] = [
+  { apiGroups: ['resource.k8s.io'], resources: ['resourceslices', 'resourceclaims'], verbs: ['list', 'watch'] },
+]
+
+/** … and in the namespace: to claim them. */
+export const claimRights: readonly Right[] = [
+  { apiGroups: ['resource.k8s.io'], resources: ['resourceclaimtemplates'], verbs: ['create'] },
+]
+
+/** Where pods can reach memory of accelerators in other nodes (IMEX). */
+export const domainRights: readonly Right[] = [
+  { apiGroups: ['resource.nvidia.com'], resources: ['computedomains'], verbs: ['create'] },
+]
+
+/**
+ * `queue`: whether its site has one; `groups`: whether its scheduler is to know its gangs; `devices`: whether drivers tell
+ * of devices; `domains`: whether there are ComputeDomains.
+ */
+type Account = {
+  name: string
+  namespace: string
+  queue?: boolean
+  groups?: boolean
+  devices?: boolean
+  domains?: boolean
+}
 
 /** What an administrator applies so that the account has these rights and no others. */
-export function manifestOf({ name, namespace, queue = false, groups = false }: Account): object[] {
+export function manifestOf({ name, namespace, ...has }: Account): object[] {
   const subjects = [{ kind: 'ServiceAccount', name, namespace }]
   const group = 'rbac.authorization.k8s.io'
   const across = `${name}-${namespace}`
   const metadata = { name, namespace }
-  const rules = [...namespaceRights, ...(queue ? queueRights : []), ...(groups ? groupRights : [])]
+  const rules = [
+    ...namespaceRights,
+    ...(has.queue ? queueRights : []),
+    ...(has.groups ? groupRights : []),
+    ...(has.devices ? claimRights : []),
+    ...(has.domains ? domainRights : []),
+  ]
+  const everywhere = [...clusterRights, ...(has.devices ? deviceRights : [])]
   return [
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata },
     { apiVersion: `${group}/v1`, kind: 'Role', metadata, rules },
@@ -45,7 +77,7 @@ export function manifestOf({ name, namespace, queue = false, groups = false }: A
       subjects,
       roleRef: { apiGroup: group, kind: 'Role', name },
     },
-    { apiVersion: `${group}/v1`, kind: 'ClusterRole', metadata: { name: across }, rules: clusterRights },
+    { apiVersion: `${group}/v1`, kind: 'ClusterRole', metadata: { name: across }, rules: everywhere },
     {
       apiVersion: `${group}/v1`,
       kind: 'ClusterRoleBinding',

@@ -8,13 +8,9 @@ import type { Job, Pod } from './wire.ts'
 
 /**
  * What became of each gang, from its Job and its pods: the pods know best, and the Job remembers those that are gone.
- * `words`: what Kueue has said of Jobs.
+ * `words`: what Kueue has said of Jobs, where they stand in a queue of it.
  */
-export function sightingsOf(
-  jobs: readonly Job[],
-  pods: readonly Pod[],
-  words: ReadonlyMap<string, Word> = new Map(),
-): Sighting[] {
+export function sightingsOf(jobs: readonly Job[], pods: readonly Pod[], words?: ReadonlyMap<string, Word>): Sighting[] {
   const byToken = Map.groupBy(pods, ({ metadata }) => metadata.labels[labels.token] ?? '')
   const jobsOf = Map.groupBy(jobs, ({ metadata }) => metadata.labels[labels.token] ?? '')
   // Pods that outlive their Job are ours to see and to retire as well.
@@ -22,8 +18,10 @@ export function sightingsOf(
   return [...tokens].map((token) => {
     const its = jobsOf.get(token) ?? []
     const seen = sightingOf(token, its, byToken.get(token) ?? [])
+    if (!words) return seen
     const word = its.map(({ metadata }) => words.get(metadata.uid)).find((one) => one)
-    return { ...seen, ranks: seen.ranks.map((rank) => underQueue(rank, word)) }
+    const ranks = seen.ranks.map((rank) => underQueue(rank, word))
+    return { ...seen, ranks, heldSince: word?.admittedAt ?? firstStart(ranks) }
   })
 }
 
@@ -48,6 +46,12 @@ function sightingOf(token: string, jobs: readonly Job[], pods: readonly Pod[]): 
     return failed.has(rank) ? { ...unseen(rank), state: 'lost' } : unseen(rank)
   })
   return { token, workload: of[labels.workload] ?? '', attempt: Number(of[labels.attempt] ?? 0), ranks }
+}
+
+/** Quota that was taken back was given before: from when on, its pods know as well. */
+const firstStart = (ranks: readonly RankSighting[]): number | null => {
+  const starts = ranks.flatMap(({ startedAt }) => startedAt ?? [])
+  return starts.length === 0 ? null : Math.min(...starts)
 }
 
 const unseen = (rank: number): RankSighting => ({

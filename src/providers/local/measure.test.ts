@@ -8,8 +8,9 @@ import { measureMachine, readGpus, readSlices } from './measure.ts'
 
 test('this machine is a node with something on it', async () => {
   const node = Node.parse((await measureMachine(tmpdir())).node)
-  const { cpuMilli, memoryMiB, diskMiB } = node.shape
+  const { cpuMilli, memoryMiB, diskMiB, sharedMemoryMiB } = node.shape
   assert.ok(node.usable && cpuMilli >= 1000 && memoryMiB > 0 && diskMiB > 0)
+  if (process.platform === 'linux') assert.ok(sharedMemoryMiB !== undefined && sharedMemoryMiB > 0)
 })
 
 test('accelerators are read as the driver prints them', () => {

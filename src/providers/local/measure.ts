@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { statfs } from 'node:fs/promises'
+import { readdir, statfs } from 'node:fs/promises'
 import { availableParallelism, hostname, totalmem } from 'node:os'
 import { promisify } from 'node:util'
 
@@ -13,7 +13,13 @@ export type MigInstance = { accelerator: number; profile: string; uuid: string }
 
 /** This machine as one node, and the slices that its accelerators are cut into; `path` is where its disk is measured. */
 export async function measureMachine(path: string): Promise<{ node: Node; slices: MigInstance[] }> {
-  const [disk, gpus, slices] = await Promise.all([statfs(path).catch(() => undefined), measureGpus(), measureSlices()])
+  const [disk, shared, rdma, gpus, slices] = await Promise.all([
+    statfs(path).catch(() => undefined),
+    statfs('/dev/shm').catch(() => undefined),
+    readdir('/sys/class/infiniband').catch(() => []),
+    measureGpus(),
+    measureSlices(),
+  ])
   const shape: Shape = {
     name: 'this-machine',
     ...gpus,
@@ -21,6 +27,8 @@ export async function measureMachine(path: string): Promise<{ node: Node; slices
     cpuMilli: availableParallelism() * 1000,
     memoryMiB: Math.floor(totalmem() / MiB),
     diskMiB: disk ? Math.floor((disk.bavail * disk.bsize) / MiB) : 0,
+    ...(shared && { sharedMemoryMiB: Math.floor((shared.blocks * shared.bsize) / MiB) }),
+    ...(rdma.length > 0 && { network: ['rdma' as const] }),
   }
   const name =
     hostname()

@@ -6,8 +6,9 @@ import { z } from 'zod'
 import type { EgressTariff } from '#model/egress.ts'
 import type { Tier } from '#model/names.ts'
 import type { OfferTerms } from '#model/offer.ts'
+import type { Network } from '#model/resources.ts'
 import { sizeMiB } from '#model/spec/text.ts'
-import { distinctNames, siteFields } from '#providers/declared-site.ts'
+import { distinctNames, siteFields, untoldFields } from '#providers/declared-site.ts'
 
 /** A partition of a Slurm cluster. */
 export type SlurmSite = {
@@ -42,6 +43,8 @@ export type SlurmSite = {
   /** What Slurm does not tell. */
   acceleratorMemoryMiB: number
   diskMiB: number
+  sharedMemoryMiB?: number
+  network?: Network[] | undefined
 }
 
 const word = z
@@ -91,6 +94,7 @@ const SlurmSiteField = z.strictObject({
   sshConfig: path.optional().meta({ description: "A configuration of ssh; by default the user's own." }),
   acceleratorMemory: sizeMiB('Memory of one accelerator, which Slurm does not tell.').default(0),
   disk: sizeMiB('Disk of one node, where Slurm does not tell it.').default(10 * 1024),
+  ...untoldFields,
 })
 
 /** The file that declares partitions of Slurm clusters. */
@@ -99,13 +103,16 @@ export type SlurmConfig = z.output<typeof SlurmConfig>
 
 /** The sites that a file declares; `home` is the state directory. */
 export const slurmSites = (config: SlurmConfig, home: string): SlurmSite[] =>
-  config.sites.map(({ patience, upWithin, price, user, tokenFile, acceleratorMemory, disk, ...rest }) => ({
-    ...rest,
-    patienceMs: patience,
-    ...(upWithin === undefined ? {} : { upWithinMs: upWithin }),
-    priceMicros: price,
-    user: user ?? userInfo().username,
-    tokenFile: tokenFile ?? join(home, 'slurm', `${rest.name}.jwt`),
-    acceleratorMemoryMiB: acceleratorMemory,
-    diskMiB: disk,
-  }))
+  config.sites.map(
+    ({ patience, upWithin, price, user, tokenFile, acceleratorMemory, disk, sharedMemory, ...rest }) => ({
+      ...rest,
+      patienceMs: patience,
+      ...(upWithin === undefined ? {} : { upWithinMs: upWithin }),
+      priceMicros: price,
+      user: user ?? userInfo().username,
+      tokenFile: tokenFile ?? join(home, 'slurm', `${rest.name}.jwt`),
+      acceleratorMemoryMiB: acceleratorMemory,
+      diskMiB: disk,
+      ...(sharedMemory !== undefined && { sharedMemoryMiB: sharedMemory }),
+    }),
+  )

@@ -10,8 +10,10 @@ import type { Partition, SlurmNode } from './controller.ts'
 import { openOrders } from './sight.ts'
 import { pathsIn } from './topology.ts'
 
+type Untold = Pick<SlurmSite, 'acceleratorMemoryMiB' | 'diskMiB' | 'sharedMemoryMiB' | 'network'>
+
 /** What a node has, in the terms of the site. */
-export function shapeOf(site: Pick<SlurmSite, 'acceleratorMemoryMiB' | 'diskMiB'>, node: SlurmNode): Shape {
+export function shapeOf(site: Untold, node: SlurmNode): Shape {
   const { cpus, memoryMiB, diskMiB, gpus } = node
   const model = gpus?.type?.toUpperCase()
   return {
@@ -22,6 +24,8 @@ export function shapeOf(site: Pick<SlurmSite, 'acceleratorMemoryMiB' | 'diskMiB'
     cpuMilli: cpus * 1000,
     memoryMiB,
     diskMiB: diskMiB > 0 ? diskMiB : site.diskMiB,
+    ...(site.sharedMemoryMiB !== undefined && { sharedMemoryMiB: site.sharedMemoryMiB }),
+    ...(site.network && { network: site.network }),
   }
 }
 

@@ -40,7 +40,7 @@ const seldom = [
   ...inNoun('plans', 'add get applied ofWorkload'),
   ...inNoun('secrets', 'put remove get list find'),
   ...inNoun('market', 'spot sites sent'),
-  ...inNoun('sites', 'put kept'),
+  ...inNoun('sites', 'put kept began'),
   ...inNoun('claims', 'withdraw release'),
   ...inNoun('ledger', 'spent warnOnce cost'),
   ...inNoun('events', 'add latest'),

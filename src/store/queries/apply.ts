@@ -76,7 +76,8 @@ const record = (changes: { id: string; reason?: string; exitCode?: number }[]): 
 async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<void> {
   const { on, now } = applying
   for (const { to, group, from } of steps(changes, leaseMoves)) {
-    const x = sql`json_to_recordset(${JSON.stringify(group)}::json) as x (id text, since bigint)`
+    const x = sql`json_to_recordset(${JSON.stringify(group)}::json) as x (id text, since bigint, "inLine" boolean)`
+    const inLine = sql`coalesce(x."inLine", false)`
     const begun = sql`greatest(l.created_at, least(coalesce(x.since, ${now}::bigint), ${now}::bigint))`
     const billed = ['starting', 'held'].includes(to)
     const over = ['gone', 'lost', 'refused'].includes(to)
@@ -85,7 +86,12 @@ async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<v
       with moved as (
         update leases l set state = ${to}
           ${to === 'stopping' ? sql`, ended_at = null` : sql``}
-          ${billed ? sql`, started_at = coalesce(l.started_at, ${begun}), metered_until = coalesce(l.metered_until, ${begun})` : sql``}
+          ${
+            billed
+              ? sql`, started_at = coalesce(l.started_at, case when not ${inLine} then ${begun} end),
+            metered_until = coalesce(l.metered_until, case when not ${inLine} then ${begun} end)`
+              : sql``
+          }
           ${over ? sql`, ended_at = coalesce(l.ended_at, greatest(${now}::bigint, l.started_at, l.metered_until))` : sql``}
         from ${x} join leases m on m.id = x.id join workloads w on w.id = m.workload
         where l.id = m.id and l.state = any(${from}::text[])
@@ -102,7 +108,7 @@ async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<v
     if (to === 'starting')
       await sql`
         update leases l set started_at = ${begun}, metered_until = ${begun} from ${x}
-        where l.id = x.id and l.state = 'stopping' and l.started_at is null
+        where l.id = x.id and l.state = 'stopping' and l.started_at is null and not ${inLine}
       `.execute(on)
     if (to !== 'lost') continue
     applying.events.push(...rows.map(lostEvent))

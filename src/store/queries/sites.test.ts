@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { aStore } from '#rigs/postgres.ts'
-import { aPlacing, held, submitted } from '#rigs/story.ts'
+import { aClaim, aPlacing, held, submitted } from '#rigs/story.ts'
 import { aJob, aNow } from '#test/builders.ts'
 
 const ranks = (lease: string, ...states: ('expected' | 'running' | 'exited' | 'lost')[]) =>
@@ -83,4 +83,17 @@ test("ranks that were seen on one another's nodes hold them from then on", async
     lease?.ranks.map(({ node }) => node),
     ['n1', 'n0'],
   )
+})
+
+test('what stands in line is not billed, and from when on it is held it is', async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aJob({})])
+  const one = aPlacing(id)
+  assert.ok(await store.placement.commit(await aClaim(store), [one], [], aNow))
+  await store.apply([{ change: 'lease', id: one.leaseId, to: 'starting', inLine: true }])
+  assert.deepEqual(await store.ledger.unmetered(10), [])
+  await store.sites.began([{ lease: one.leaseId, since: aNow + 5_000 }], aNow + 7_000)
+  await store.sites.began([{ lease: one.leaseId, since: aNow + 6_000 }], aNow + 8_000)
+  const [lease] = await store.ledger.unmetered(10)
+  assert.deepEqual([lease?.state, lease?.startedAt, lease?.meteredUntil], ['starting', aNow + 5_000, aNow + 5_000])
 })

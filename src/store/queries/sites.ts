@@ -46,6 +46,7 @@ export const createSites = (database: Database): Sites => ({
   kept: () => database.read(keptNodes),
   differing: (site, listed) => database.readAtOnce((on) => differing(on, site, listed)),
   saw: (ranks, now) => database.write((on) => saw(on, ranks, now)),
+  began: (leases, now) => database.write((on) => began(on, leases, now)),
   orphans: (tokens) =>
     database.read(async (on) => {
       const { rows } = await sql<{ token: string; wasHeld: boolean }>`
@@ -217,4 +218,24 @@ async function saw(on: Executor, ranks: SeenRank[], now: number): Promise<void> 
       and w.id in (select workload from leases where id = any(${[...new Set(rows.map(({ lease }) => lease))]}::text[]))
   `.execute(on)
   await nudge(on, ['follow', 'agents'])
+}
+
+async function began(on: Executor, leases: Parameters<Sites['began']>[0], now: number): Promise<void> {
+  if (leases.length === 0) return
+  const since = sql`greatest(l.created_at, least(x.since, ${now}::bigint))`
+  const { rows } = await sql<{ workload: string }>`
+    update leases l set started_at = ${since}, metered_until = ${since}
+    from (
+      select * from json_to_recordset(${JSON.stringify(leases)}::json) as x (lease text, since bigint) order by lease
+    ) x
+    where l.id = x.lease and l.started_at is null and l.state in ('wanted', 'starting', 'held', 'stopping')
+    returning l.workload
+  `.execute(on)
+  if (rows.length === 0) return
+  // With a budget it is known from now on when that will be used up.
+  await sql`
+    update workloads w set due_at = ${dueWithNews(now)}
+    where w.due_at is not null and w.id = any(${[...new Set(rows.map(({ workload }) => workload))]}::text[])
+  `.execute(on)
+  await nudge(on, ['follow'])
 }

@@ -65,6 +65,9 @@ export async function addVolume(
   })
 }
 
+/** Rights beyond those that all need. */
+export type Extra = Omit<Parameters<typeof manifestOf>[0], 'name' | 'namespace'>
+
 /** Applies what the product asks an administrator for, and gives a token of exactly that account. */
 export async function addAccount(plane: ControlPlane, account: Parameters<typeof manifestOf>[0]): Promise<string> {
   for (const object of manifestOf(account)) await plane.ask('POST', pathOf(object as Manifest), object)

@@ -6,22 +6,37 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { aDatabase } from '#rigs/postgres.ts'
 import { aHome, aServer, ask } from '#rigs/server.ts'
-import { addAccount, addNamespace } from './cluster.ts'
+import { addAccount, addNamespace, type Extra } from './cluster.ts'
 import type { ControlPlane } from './control-plane.ts'
 
 export type Pod = {
   metadata: { name: string; labels: Record<string, string>; annotations: Record<string, string> }
-  spec: { nodeName?: string; containers: { resources: { requests: Record<string, string> } }[] }
+  spec: {
+    nodeName?: string
+    containers: {
+      resources: { requests: Record<string, string> }
+      securityContext?: { capabilities?: { add?: string[] } }
+    }[]
+    volumes?: { name: string; emptyDir?: { sizeLimit?: string } }[]
+  }
   status: { phase: string; podIP?: string }
 }
 
 let houses = 0
 
+type More = { rights?: Extra; queue?: string; [field: string]: unknown }
+
 /** A whole house, whose only site is a namespace of its own on the rig's control plane, with what a test adds to it. */
-export async function aHouse(t: TestContext, plane: ControlPlane, more: object = {}) {
+export async function aHouse(t: TestContext, plane: ControlPlane, { rights = {}, ...more }: More = {}) {
   const namespace = `house-${houses++}`
   await addNamespace(plane, namespace)
-  const token = await addAccount(plane, { name: 'isobar', namespace, queue: 'queue' in more, groups: plane.gangs })
+  const token = await addAccount(plane, {
+    name: 'isobar',
+    namespace,
+    queue: 'queue' in more,
+    groups: plane.gangs,
+    ...rights,
+  })
   const kubeconfig = plane.kubeconfigFor(namespace, { token })
   const home = aHome(t)
   const site = {

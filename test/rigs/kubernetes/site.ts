@@ -10,7 +10,7 @@ import { KubernetesConfig } from '#providers/kubernetes/config.ts'
 import { createKubernetes } from '#providers/kubernetes/kubernetes.ts'
 import { type FaultProxy, openFaultProxy } from '#rigs/fault-proxy.ts'
 import { scriptOf } from '#rigs/program-script.ts'
-import { addAccount, addNamespace, addVolume, tokenOf } from './cluster.ts'
+import { addAccount, addNamespace, addVolume, type Extra, tokenOf } from './cluster.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { images } from './images.ts'
 import type { RealNode } from './node.ts'
@@ -43,6 +43,9 @@ type Runner = {
   asks: { cpuMilli: number; memoryMiB: number }
   clientOf: typeof createClient
   script(order: CredentialedOrder, programs: readonly Program[]): void
+  rights?: Extra
+  /** What a test adds to the declaration of its site. */
+  fields?: object
   /** A folder of its node for those of all sites. */
   checkpoints?: string
 }
@@ -50,13 +53,15 @@ type Runner = {
 const account = 'isobar'
 
 /** A site whose nodes KWOK plays, and what ranks do there as well (`play.ts`). */
-export function openSite(plane: ControlPlane): Promise<KubernetesRig> {
+export function openSite(plane: ControlPlane, rights: Extra = {}, fields: object = {}): Promise<KubernetesRig> {
   const played: Played = new Map()
   return open(plane, {
     image: 'rig',
     asks: { cpuMilli: 1000, memoryMiB: 256 },
     clientOf: (connect) => playing(createClient(connect), played),
     script: (order, programs) => void played.set(order.token, annotationsOf(programs)),
+    rights,
+    fields,
   })
 }
 
@@ -83,16 +88,18 @@ export function runs(order: CredentialedOrder, scripts: readonly string[]): void
  * for and no others, reached through a proxy that can be cut.
  */
 async function open(plane: ControlPlane, runner: Runner): Promise<KubernetesRig> {
-  const { image, asks, clientOf, script, checkpoints } = runner
+  const { image, asks, clientOf, script, rights, fields, checkpoints } = runner
   const name = `site-${randomBytes(4).toString('hex')}`
   await addNamespace(plane, name)
   const tokenFile = join(plane.folder, `${name}.token`)
-  writeFileSync(tokenFile, await addAccount(plane, { name: account, namespace: name, groups: plane.gangs }))
+  writeFileSync(tokenFile, await addAccount(plane, { name: account, namespace: name, groups: plane.gangs, ...rights }))
   const proxy = await openFaultProxy({ target: { host: '127.0.0.1', port: plane.port }, draw: Math.random })
   const kubeconfig = plane.kubeconfigFor(name, { tokenFile, server: `https://127.0.0.1:${proxy.port}` })
   const claim = checkpoints === undefined ? {} : { checkpoints: 'checkpoints' }
   if (checkpoints !== undefined) await addVolume(plane, { name, claim: 'checkpoints', path: join(checkpoints, name) })
-  const { sites } = KubernetesConfig.parse({ sites: [{ name, kubeconfig, namespace: name, image, ...claim }] })
+  const { sites } = KubernetesConfig.parse({
+    sites: [{ name, kubeconfig, namespace: name, image, ...claim, ...fields }],
+  })
   const opened: ReturnType<typeof createKubernetes>[] = []
   const reopen = () => {
     const one = createKubernetes({ sites, house: 'rig', clientOf })

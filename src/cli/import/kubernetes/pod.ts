@@ -8,6 +8,7 @@ import { environmentOf } from './environment.ts'
 import { tellHosts } from './hosts.ts'
 import { nodesOf } from './nodes.ts'
 import { resourcesOf, type Asked } from './resources.ts'
+import { sharedMemoryOf } from './shared-memory.ts'
 import { topologyOf } from './topology-request.ts'
 
 /** What one pod of an object says, in the terms of a spec. */
@@ -42,7 +43,7 @@ export function readPod(template: Field, around: Around): Pod {
     run: runOf(container, around, environment),
     env: environment.env,
     secrets: environment.secrets,
-    resources: { ...acceleratorsOf(asked, models), ...asked.amounts },
+    resources: { ...acceleratorsOf(asked, models), ...asked.amounts, ...sharedMemoryOf(spec, container) },
     graceSeconds: spec.at('terminationGracePeriodSeconds').count('checkpoint.grace', 86_400),
     ...servingOf(container, around),
   }

@@ -1,6 +1,7 @@
 import type { DraftResources } from '#cli/import/draft.ts'
 import type { Field } from '#cli/import/field.ts'
 import { formatSizeMiB } from '#kit/size.ts'
+import { isRdma } from '#providers/kubernetes/fabric.ts'
 import { quantity } from '#providers/kubernetes/quantity.ts'
 
 /** What device plug-ins call whole accelerators. */
@@ -14,7 +15,7 @@ const slice = /^nvidia\.com\/mig-(\d+g\.\d+gb)$/
 
 /** What a container asks for, besides how many accelerators: which those are says its pod. */
 export type Asked = {
-  amounts: Pick<DraftResources, 'cpus' | 'memory' | 'disk'>
+  amounts: Pick<DraftResources, 'cpus' | 'memory' | 'disk' | 'network'>
   accelerators: number
   /** The fields that ask for them. */
   from: Field | undefined
@@ -44,7 +45,7 @@ export function resourcesOf(container: Field): Asked {
 
 const carriedTo = (name: string): string =>
   ({ cpu: 'resources.cpus', memory: 'resources.memory', 'ephemeral-storage': 'resources.disk' })[name] ??
-  'resources.accelerators'
+  (isRdma(name) ? 'resources.network' : 'resources.accelerators')
 
 const mebibyte = 2 ** 20
 
@@ -56,7 +57,10 @@ function takeAmount(name: string, field: Field, asked: Asked): void {
   if (name === 'cpu') asked.amounts.cpus = atLeast(Math.ceil(amount * 1000) / 1000)
   else if (name === 'memory') asked.amounts.memory = sizeText(amount)
   else if (name === 'ephemeral-storage') asked.amounts.disk = sizeText(amount)
-  else if (!accelerators.has(name) && profile === undefined)
+  else if (isRdma(name)) {
+    // How many of its cards a node has, its site knows.
+    if (amount > 0) asked.amounts.network = 'rdma'
+  } else if (!accelerators.has(name) && profile === undefined)
     return field.leave({
       message: `${name} is a resource of that cluster alone`,
       fix: 'where nodes have a label for it, write placement: { nodeLabels: … }',

@@ -50,7 +50,7 @@ export const known: Known = {
       'write data: [{ name: x, location: s3://…, size: 1TB }]',
     ),
     ...same(
-      ['disk_tier', 'network_tier', 'local_disk', 'ephemeral_storage'],
+      ['disk_tier', 'local_disk', 'ephemeral_storage'],
       'a spec has no word for it',
       'write placement: { nodeLabels: … } where nodes have a label',
     ),

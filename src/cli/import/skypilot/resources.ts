@@ -28,6 +28,11 @@ export function resourcesOf(field: Field): Found {
     found.placement.providers = [cloud]
     field.at(name).carry('placement.providers')
   }
+  const network = field.at('network_tier')
+  if (network.value === 'best') {
+    found.resources.network = { rdma: 'preferred' }
+    network.carry('resources.network')
+  } else if (network.value === 'standard') network.skip()
   const price = field.at('max_hourly_cost')
   if (typeof price.value === 'number' && price.value > 0) {
     found.placement.maxPrice = `$${price.value}/h`

@@ -54,17 +54,17 @@ function moveLeases(applying: Applying, changes: Of<'lease'>[]): void {
     const moved: LeaseRow[] = []
     let wasLost = false
     const over = ['gone', 'lost', 'refused'].includes(to)
-    for (const { id, since } of group) {
+    for (const { id, since, inLine = false } of group) {
       const lease = leases.get(id)
       if (!lease) continue
       const begun = Math.max(lease.createdAt, Math.min(since ?? now, now))
       // One that its provider took while it was being stopped is billed all the same, until nothing is left of it.
-      if (to === 'starting' && lease.state === 'stopping' && lease.startedAt === null)
+      if (to === 'starting' && lease.state === 'stopping' && lease.startedAt === null && !inLine)
         leases.update(lease, { startedAt: begun, meteredUntil: begun })
       if (!has(from, lease)) continue
       wasLost ||= lease.state === 'lost'
       moved.push(lease)
-      leases.update(lease, { state: to, ...timesAfter(lease, to, { now, begun, over }) })
+      leases.update(lease, { state: to, ...timesAfter(lease, to, { now, begun: inLine ? null : begun, over }) })
     }
     applying.count += moved.length
     if (moved.length > 0) applying.nudges.add('agents')
@@ -75,7 +75,8 @@ function moveLeases(applying: Applying, changes: Of<'lease'>[]): void {
   }
 }
 
-type Times = { now: number; begun: number; over: boolean }
+/** `begun`: null where nothing is held yet. */
+type Times = { now: number; begun: number | null; over: boolean }
 
 function timesAfter(lease: LeaseRow, to: string, { now, begun, over }: Times): Partial<LeaseRow> {
   if (to === 'stopping') return { endedAt: null }

@@ -31,6 +31,7 @@ export const createSites = (memory: Memory): Sites => {
     kept: () => read(() => keptNodes(memory)),
     differing: (site, listed) => read(() => differing(memory, site, listed)),
     saw: (ranks, now) => write(() => saw(memory, ranks, now)),
+    began: (told, now) => write(() => began(memory, told, now)),
     orphans: (tokens) =>
       read(() =>
         tokens.flatMap((token) => {
@@ -199,6 +200,20 @@ function saw({ ranks, leases, workloads, tell }: Memory, seen: SeenRank[], now: 
   if (touched.size === 0) return
   for (const id of touched) makeDue(workloads, leases.get(id)?.workload ?? '', now)
   tell({ nudges: ['follow', 'agents'] })
+}
+
+function began({ leases, workloads, tell }: Memory, told: Parameters<Sites['began']>[0], now: number): void {
+  let isNews = false
+  for (const { lease: id, since } of told) {
+    const lease = leases.get(id)
+    if (!lease || lease.startedAt !== null || !['wanted', 'starting', 'held', 'stopping'].includes(lease.state))
+      continue
+    const at = Math.max(lease.createdAt, Math.min(since, now))
+    leases.update(lease, { startedAt: at, meteredUntil: at })
+    makeDue(workloads, lease.workload, now)
+    isNews = true
+  }
+  if (isNews) tell({ nudges: ['follow'] })
 }
 
 /** Offers without the time they were asked for. */

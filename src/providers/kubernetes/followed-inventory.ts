@@ -1,0 +1,48 @@
+import type { Client } from './client.ts'
+import type { KubernetesSite } from './config.ts'
+import { createDevices, devicePaths, ResourceClaim, ResourceSlice } from './devices.ts'
+import { follow } from './follow.ts'
+import { type Inventory, inventoryOf, inventoryPaths } from './inventory.ts'
+import { keptIn } from './kept.ts'
+import { labels } from './names.ts'
+import { createRoom } from './room.ts'
+import { KubernetesNode, PodUse } from './wire.ts'
+
+export type FollowedInventory = {
+  /** What there is to be had; null while it is not known to be what is there. */
+  inventory(declared: KubernetesSite): Inventory | null
+  stop(): void
+}
+
+/** The nodes of a cluster and what others use of them, as it tells of them to whoever watches. */
+export function followInventory({ client, house }: { client: Client; house: string }): FollowedInventory {
+  const nodes = new Map<string, KubernetesNode>()
+  const room = createRoom(house)
+  const devices = createDevices()
+  let known: Inventory | null = null
+  const changed = (): void => void (known = null)
+  const others = encodeURIComponent(`${labels.house}!=${house}`)
+  const pods = `${inventoryPaths.pods}&labelSelector=${others}`
+  const mayLack = { client, changed, isOptional: true }
+  const followed = [
+    follow({ client, path: inventoryPaths.nodes, item: KubernetesNode, ...keptIn(nodes, bare), changed }),
+    follow({ client, path: pods, item: PodUse, ...room, changed }),
+    follow({ ...mayLack, path: devicePaths.slices, item: ResourceSlice, ...devices.slices }),
+    follow({ ...mayLack, path: devicePaths.claims(house), item: ResourceClaim, ...devices.claims }),
+  ]
+  return {
+    inventory(declared) {
+      if (!followed.every((one) => one.isLive())) return null
+      known ??= inventoryOf(declared, [...nodes.values()], { room, devices })
+      return known
+    },
+    stop: () => followed.forEach((one) => one.stop()),
+  }
+}
+
+/** Without what is the most of a node and not read: annotations, and all conditions but one. */
+const bare = ({ metadata, spec, status }: KubernetesNode): KubernetesNode => ({
+  metadata: { ...metadata, annotations: {} },
+  spec,
+  status: { ...status, conditions: status.conditions.filter(({ type }) => type === 'Ready') },
+})
