@@ -4,13 +4,16 @@ import type { Exit } from './agent-protocol.ts'
 
 /**
  * What may be known of a rank beside its state and exit code: why it ended, why it does not start yet, or why it is to
- * go. `queued`: it stands in the line of its site. `unschedulable`: nothing there fits it, or may take it. `signal`: a signal ended it that nobody of ours sent.
+ * go. `queued`: it stands in the line of its site. `quota`: what it may use there is used up. `turned-away`: rules of its
+ * site do not let it in. `unschedulable`: nothing there fits it, or may take it. `signal`: a signal ended it that nobody of ours sent.
  */
 export const CauseKind = z.enum([
   'out-of-memory',
   'signal',
   'image',
   'queued',
+  'quota',
+  'turned-away',
   'unschedulable',
   'evicted',
   'node-lost',
@@ -45,6 +48,8 @@ const said: Readonly<Record<CauseKind, string>> = {
   signal: 'a signal ended it',
   image: 'its image cannot be pulled',
   queued: 'it stands in line there',
+  quota: 'what it may use there is used up',
+  'turned-away': 'it is not let in there',
   unschedulable: 'nothing there takes it',
   evicted: 'it was evicted',
   'node-lost': 'its node was lost',
@@ -59,6 +64,8 @@ const fixes: Readonly<Partial<Record<CauseKind, string>>> = {
   signal: 'its log may say why',
   image: 'check the name of its image, and that the site may pull it',
   queued: 'wait, or ask for another site',
+  quota: 'wait, ask for less, or for another site',
+  'turned-away': 'ask whoever owns the cluster about that rule, or for another site',
   unschedulable: 'ask for less, or for another site',
   evicted: 'ask for as much memory and disk as it uses',
   deadline: 'give it a longer duration.maximum',

@@ -54,6 +54,22 @@ test('a gang fails with the code of the rank that failed', async (t) => {
   await until('nothing is left', async () => (await house.left()).length === 0)
 })
 
+test('a gang whose pods the cluster does not let in says why, and what helps', async (t) => {
+  const house = await aHouse(t, plane)
+  const path = `/api/v1/namespaces/${house.namespace}/resourcequotas`
+  await plane.ask('POST', path, { metadata: { name: 'gpus' }, spec: { hard: { 'requests.nvidia.com/gpu': '8' } } })
+  const look = await house.submit(gang)
+  await until('it is told', async () => /exceeded quota/.test((await look()).reason))
+  const { reason } = await look()
+  assert.match(
+    reason,
+    /rank \d does not start on kubernetes\/east: what it may use there is used up \(exceeded quota: gpus,/,
+  )
+  assert.match(reason, /; wait, ask for less, or for another site$/)
+  await plane.ask('DELETE', `${path}/gpus`)
+  await until('it runs after all', async () => (await look()).state === 'running')
+})
+
 test('a gang that lost a node comes up again on others, and the old one is gone', async (t) => {
   const house = await aHouse(t, plane)
   const look = await house.submit(gang)

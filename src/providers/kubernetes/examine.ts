@@ -25,6 +25,7 @@ import {
   groupRights,
   namespaceRights,
   queueRights,
+  reasonRights,
   type Right,
 } from './rights.ts'
 
@@ -146,6 +147,7 @@ function usedAt({ queue }: KubernetesSite, { extensions }: Examination): Rights 
   const devices = has('DRA', 'v1')
   const namespace = [
     ...namespaceRights,
+    ...reasonRights,
     ...(queue === undefined ? (has('PodGroups', groupsVersion) ? groupRights : []) : queueRights),
     ...(devices ? claimRights : []),
     ...(has('ComputeDomains', 'v1beta1') ? domainRights : []),
@@ -153,9 +155,9 @@ function usedAt({ queue }: KubernetesSite, { extensions }: Examination): Rights 
   return { namespace, cluster: [...clusterRights, ...(devices ? deviceRights : [])] }
 }
 
-/** Without these we list on a timer, the scheduler knows pods only, and nothing is claimed. */
+/** Without these we list on a timer, do not know why pods are not made, the scheduler knows pods only, and nothing is claimed. */
 const isWish = ({ apiGroups, resources, verbs }: Right): boolean =>
-  resources.includes('podgroups') ||
+  resources.some((one) => one === 'podgroups' || one === 'events') ||
   apiGroups.some((group) => group.startsWith('resource.')) ||
   verbs.every((verb) => verb === 'watch')
 

@@ -1,5 +1,5 @@
 import type { CredentialedOrder } from '#model/order.ts'
-import { objectName } from './names.ts'
+import { groupName } from './names.ts'
 
 /** Ranks in a row that ask for the same: pods of one Job. */
 export type Group = {
@@ -20,8 +20,6 @@ export function groupsOf({ token, ranks }: Pick<CredentialedOrder, 'token' | 'ra
   }
   return groups
 }
-
-const groupName = (token: string, group: number): string => `${objectName(token)}${group === 0 ? '' : `-g${group}`}`
 
 const asked = ({ shape, sharedMemoryMiB, network }: CredentialedOrder['ranks'][number]): object => ({
   shape,

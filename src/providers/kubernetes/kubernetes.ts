@@ -17,6 +17,7 @@ import { pagesOf } from './pages.ts'
 import { createPicture, type Picture } from './picture.ts'
 import { retireGang } from './retire.ts'
 import { sightingsOf } from './sight.ts'
+import { withRefusals } from './turned-away.ts'
 import { Job, Pod } from './wire.ts'
 
 export type KubernetesOptions = {
@@ -160,12 +161,13 @@ async function touching<T>({ picture }: Here, call: () => Promise<T>): Promise<T
 }
 
 async function list(here: Here, signal: AbortSignal): Promise<Outcome<Sighting[]>> {
-  return (await here.picture.sightings(signal)) ?? sightingsAt(here, undefined, signal)
+  const seen = (await here.picture.sightings(signal)) ?? (await sightingsAt(here, undefined, signal))
+  return seen.ok ? succeed(await withRefusals(here, seen.value, signal)) : seen
 }
 
 async function getOne(here: Here, token: string, signal: AbortSignal): Promise<Outcome<Sighting | null>> {
   const seen = await sightingsAt(here, token, signal)
-  return seen.ok ? succeed(seen.value[0] ?? null) : seen
+  return seen.ok ? succeed((await withRefusals(here, seen.value, signal))[0] ?? null) : seen
 }
 
 /**

@@ -23,6 +23,13 @@ export const rankContainer = 'rank'
 /** What all objects of a gang are called. A pod is called after it as well, with its rank and five letters behind. */
 export const objectName = (token: string): string => `isobar-${token}`
 
+/** What a Job of a gang is called, whose pods are its ranks of so manieth group. */
+export const groupName = (token: string, group: number): string =>
+  `${objectName(token)}${group === 0 ? '' : `-g${group}`}`
+
+/** The token of a gang by what a Job of it is called. */
+export const tokenOf = (job: string): string | null => /^isobar-(.*?)(?:-g\d+)?$/.exec(job)?.[1] ?? null
+
 /** Whether a token can be a part of names and the value of a label. */
 export const isToken = (token: string): boolean => /^[a-z0-9]([-a-z0-9]{0,44}[a-z0-9])?$/.test(token)
 

@@ -9,6 +9,9 @@ export const namespaceRights: readonly Right[] = [
   { apiGroups: [''], resources: ['secrets', 'services'], verbs: ['create', 'delete'] },
 ]
 
+/** Why pods of ours are not made; without it only that they are not. */
+export const reasonRights: readonly Right[] = [{ apiGroups: [''], resources: ['events'], verbs: ['list'] }]
+
 /** What is looked at beyond that: the nodes, and how much the pods of others use of them. */
 export const clusterRights: readonly Right[] = [
   { apiGroups: [''], resources: ['nodes', 'pods'], verbs: ['list', 'watch'] },
@@ -61,6 +64,7 @@ export function manifestOf({ name, namespace, ...has }: Account): object[] {
   const metadata = { name, namespace }
   const rules = [
     ...namespaceRights,
+    ...reasonRights,
     ...(has.queue ? queueRights : []),
     ...(has.groups ? groupRights : []),
     ...(has.devices ? claimRights : []),
