@@ -21,7 +21,12 @@ export type Silence = {
 export function breakOff(client: PoolClient, silence: Silence): void {
   const query: (...asked: unknown[]) => Promise<unknown> = client.query.bind(client)
   let isLifted = false
-  const end = () => void (client instanceof Client && client.end())
+  // An end by itself would wait for the answers to what was sent.
+  const end = () => {
+    if (!(client instanceof Client)) return
+    void client.end()
+    client.connection.stream.destroy()
+  }
   async function bounded(...asked: unknown[]): Promise<unknown> {
     const [first] = asked
     const text = typeof first === 'string' ? first : ''

@@ -62,6 +62,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     connectionString: url,
     max: size,
     types: parsers,
+    // What is asked goes out at once, though what was asked before has no answer yet.
+    pipeline: true,
     // Children of a server that was killed may keep its socket open for a moment: who connects then waits in vain.
     connectionTimeoutMillis: 2000,
     idleTimeoutMillis: 60_000,

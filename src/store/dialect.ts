@@ -5,9 +5,12 @@ import {
   PostgresDialect,
   PostgresDriver,
   type PostgresDialectConfig,
+  type RawBuilder,
   type TransactionSettings,
 } from 'kysely'
-import type { Pool, PoolClient } from 'pg'
+import type { Pool, PoolClient, QueryResult } from 'pg'
+
+import type { Executor } from './database.ts'
 
 /**
  * How what writes is planned: once for a connection, and by way of an index. All that is written is found by its key, a few
@@ -56,7 +59,8 @@ class PreparingDriver extends PostgresDriver {
   override async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
     if (this.#areOld(connection)) await connection.executeQuery(CompiledQuery.raw('discard plans'))
     if (settings.accessMode === 'read only') return super.beginTransaction(connection, settings)
-    await connection.executeQuery(CompiledQuery.raw(begin))
+    // Nobody waits for its answer: where it fails, so does what follows, for the connection or the transaction is broken.
+    connection.executeQuery(CompiledQuery.raw(begin)).catch(() => {})
   }
 
   #areOld(connection: DatabaseConnection): boolean {
@@ -66,6 +70,26 @@ class PreparingDriver extends PostgresDriver {
     this.#planned.set(connection, { since: plans?.since ?? now, at: now })
     return plans !== undefined
   }
+}
+
+/** Statements that are sent together. */
+class Flight {
+  readonly statements: readonly CompiledQuery[]
+
+  constructor(statements: readonly CompiledQuery[]) {
+    this.statements = statements
+  }
+}
+
+/**
+ * Within a transaction: sends all of these at once, and gives the rows of each. PostgreSQL runs them one after the other, but
+ * nobody waits for an answer in between, which costs two changes between processes each time.
+ */
+export async function together(on: Executor, statements: readonly RawBuilder<unknown>[]): Promise<unknown[][]> {
+  if (statements.length === 0) return []
+  const flight = new Flight(statements.map((statement) => statement.compile(on)))
+  const { rows } = await on.executeQuery<unknown[]>(CompiledQuery.raw('', [flight]))
+  return rows
 }
 
 type KyselyPool = Exclude<PostgresDialectConfig['pool'], (...given: never) => unknown>
@@ -85,8 +109,18 @@ function preparing(pool: Pool): KyselyPool {
   const clientOf = (client: PoolClient): KyselyClient => {
     const known = clients.get(client)
     if (known) return known
-    const query = (text: string, values: readonly unknown[]) =>
+    const one = (text: string, values: readonly unknown[]): Promise<QueryResult> =>
       values.length === 0 ? client.query(text) : client.query({ name: nameOf(text), text, values: [...values] })
+    async function all({ statements }: Flight) {
+      const { stream } = client.connection
+      stream.cork()
+      const sent = statements.map(({ sql, parameters }) => one(sql, parameters))
+      stream.uncork()
+      const results = await Promise.all(sent)
+      return { command: 'SELECT', rowCount: results.length, rows: results.map(({ rows }) => rows) }
+    }
+    const query = (text: string, values: readonly unknown[]) =>
+      values[0] instanceof Flight ? all(values[0]) : one(text, values)
     const made: KyselyClient = Object.assign(Object.create(client), { query })
     clients.set(client, made)
     return made

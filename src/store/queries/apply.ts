@@ -8,6 +8,7 @@ import { leaseMoves } from '#model/lease.ts'
 import { finalStates, statesBefore } from '#model/moves.ts'
 import { workloadMoves } from '#model/workload.ts'
 import type { Executor } from '#store/database.ts'
+import { together } from '#store/dialect.ts'
 import type { Nudge } from '#store/store.ts'
 import { tell } from './events.ts'
 import { of, type Of, rounds, steps } from './in-steps.ts'
@@ -16,7 +17,6 @@ import { attemptEvent, closedDetail, lostEvent, retiredDetail, workloadEvent } f
 
 /** What the changes of one transaction have in common. */
 type Applying = {
-  on: Executor
   now: number
   ids: Ids
   nudges: Set<Nudge>
@@ -32,40 +32,54 @@ type Applying = {
  */
 export async function apply(on: Executor, changes: Change[], { now, ids }: { now: number; ids: Ids }): Promise<number> {
   if (changes.length === 0) return 0
-  const applying: Applying = { on, now, ids, nudges: new Set(), gone: [], events: [], count: 0 }
-  await lockWorkloads(on, changes)
-  await moveLeases(applying, of(changes, 'lease'))
-  await retireLeases(applying, of(changes, 'retire'))
-  await moveAttempts(applying, of(changes, 'attempt'))
-  await markReady(applying, of(changes, 'attempt-ready'))
-  await releaseTasks(applying, of(changes, 'release-tasks'))
-  await requeue(applying, of(changes, 'replica-waits'))
-  await finish(applying, of(changes, 'replica-done'))
-  await moveWorkloads(applying, of(changes, 'workload'))
-  await explain(applying, of(changes, 'reason'))
-  await lookAgain(applying, of(changes, 'look-again'))
-  await warn(applying, of(changes, 'warn'))
+  const applying: Applying = { now, ids, nudges: new Set(), gone: [], events: [], count: 0 }
+  // None of them waits for what another one returns.
+  const all: Step[] = [
+    lockWorkloads(changes),
+    ...moveLeases(applying, of(changes, 'lease')),
+    ...retireLeases(applying, of(changes, 'retire')),
+    ...moveAttempts(applying, of(changes, 'attempt')),
+    ...markReady(applying, of(changes, 'attempt-ready')),
+    ...releaseTasks(applying, of(changes, 'release-tasks')),
+    ...requeue(applying, of(changes, 'replica-waits')),
+    ...finish(applying, of(changes, 'replica-done')),
+    ...moveWorkloads(applying, of(changes, 'workload')),
+    ...explain(applying, of(changes, 'reason')),
+    ...lookAgain(applying, of(changes, 'look-again')),
+  ]
+  const answers = await together(on, all.map(({ statement }) => statement))
+  all.forEach(({ hear }, i) => hear(answers[i] ?? []))
+  for (const { event } of of(changes, 'warn'))
+    if (await warnOnce(on, { kind: 'workload', name: event.workload, now })) applying.events.push(event)
   applying.events.push(...of(changes, 'event').map(({ event }) => event))
   if (applying.events.length > 0) applying.nudges.add('events')
   await tell(on, { events: applying.events, now, nudges: applying.nudges, news: applying })
   return applying.count + of(changes, 'event').length
 }
 
+/** A statement, and what follows of the rows that it returns. */
+type Step = { statement: RawBuilder<unknown>; hear(rows: unknown[]): void }
+
+const step = <R>(statement: RawBuilder<R>, hear: (rows: R[]) => void = () => {}): Step => ({
+  statement,
+  hear: (rows) => hear(rows as R[]), // they are its own
+})
+
 /** All that write about workloads lock them first and in one order, so that they wait for each other instead of colliding. */
-async function lockWorkloads(on: Executor, changes: Change[]): Promise<void> {
+function lockWorkloads(changes: Change[]): Step {
   const workloads = changes.flatMap((change) => {
     if (change.change === 'workload' || change.change === 'reason' || change.change === 'look-again') return [change.id]
     return 'workload' in change ? [change.workload] : []
   })
   const attempts = [...of(changes, 'attempt'), ...of(changes, 'attempt-ready')].map(({ id }) => id)
   const leases = [...of(changes, 'lease').map(({ id }) => id), ...of(changes, 'retire').map(({ lease }) => lease)]
-  await sql`
+  return step(sql`
     select id from workloads where id = any(
       ${workloads}::text[]
       || array(select workload from attempts where id = any(${attempts}::text[]))
       || array(select workload from leases where id = any(${leases}::text[]))
     ) order by id for no key update
-  `.execute(on)
+  `)
 }
 
 type Moved = { id: string; name: string; workload: string; project: string }
@@ -73,8 +87,8 @@ type Moved = { id: string; name: string; workload: string; project: string }
 const record = (changes: { id: string; reason?: string; exitCode?: number }[]): RawBuilder<unknown> =>
   sql`json_to_recordset(${JSON.stringify(changes)}::json) as x (id text, reason text, "exitCode" int)`
 
-async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<void> {
-  const { on, now } = applying
+function* moveLeases(applying: Applying, changes: Of<'lease'>[]): Iterable<Step> {
+  const { now } = applying
   for (const { to, group, from } of steps(changes, leaseMoves)) {
     const x = sql`json_to_recordset(${JSON.stringify(group)}::json) as x (id text, since bigint, "inLine" boolean)`
     const inLine = sql`coalesce(x."inLine", false)`
@@ -82,7 +96,7 @@ async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<v
     const billed = ['starting', 'held'].includes(to)
     const over = ['gone', 'lost', 'refused'].includes(to)
     // One that was lost and is seen again never ended: its time since then is billed as well.
-    const { rows } = await sql<Moved & { site: string; wasLost: boolean }>`
+    const moved = sql<Moved & { site: string; wasLost: boolean }>`
       with moved as (
         update leases l set state = ${to}
           ${to === 'stopping' ? sql`, ended_at = null` : sql``}
@@ -98,20 +112,21 @@ async function moveLeases(applying: Applying, changes: Of<'lease'>[]): Promise<v
         returning l.id, w.name, l.workload, l.project, l.provider || '/' || l.site as site, m.state = 'lost' as "wasLost"
       ) ${to === 'held' || to === 'gone' ? sql`, closed as (${closeLaunches(to)})` : sql``}
       select * from moved
-    `.execute(on)
-    applying.count += rows.length
-    if (rows.length > 0) applying.nudges.add('agents')
-    // What was lost and is seen again holds capacity that nobody decided on.
-    if ((to === 'lost' && rows.length > 0) || rows.some(({ wasLost }) => wasLost)) applying.nudges.add('admit')
-    else if (over) applying.gone.push(...rows.map(({ id }) => id))
+    `
+    yield step(moved, (rows) => {
+      applying.count += rows.length
+      if (rows.length > 0) applying.nudges.add('agents')
+      // What was lost and is seen again holds capacity that nobody decided on.
+      if ((to === 'lost' && rows.length > 0) || rows.some(({ wasLost }) => wasLost)) applying.nudges.add('admit')
+      else if (over) applying.gone.push(...rows.map(({ id }) => id))
+      if (to === 'lost') applying.events.push(...rows.map(lostEvent))
+    })
     // One that its provider took while it was being stopped is billed all the same, until nothing is left of it.
     if (to === 'starting')
-      await sql`
+      yield step(sql`
         update leases l set started_at = ${begun}, metered_until = ${begun} from ${x}
         where l.id = x.id and l.state = 'stopping' and l.started_at is null and not ${inLine}
-      `.execute(on)
-    if (to !== 'lost') continue
-    applying.events.push(...rows.map(lostEvent))
+      `)
   }
 }
 
@@ -123,40 +138,42 @@ const closeLaunches = (to: 'held' | 'gone') => sql`
   ) its where o.id = its.id and its.state = 'intended'
 `
 
-async function retireLeases(applying: Applying, changes: Of<'retire'>[]): Promise<void> {
+function* retireLeases(applying: Applying, changes: Of<'retire'>[]): Iterable<Step> {
   if (changes.length === 0) return
-  const { on, now, ids } = applying
+  const { now, ids } = applying
   const [once = []] = rounds(changes, ({ lease }) => lease)
   const wanted = once.map(({ lease, site }) => ({ id: ids('o'), lease, site }))
   const leases = once.map(({ lease }) => lease)
-  const { rows } = await sql`
+  const retired = sql`
     insert into operations (id, lease, kind, site, token, not_before)
     select x.id, x.lease, 'retire', x.site, x.lease, ${now}::bigint
     from json_to_recordset(${JSON.stringify(wanted)}::json) as x (id text, lease text, site text)
     join leases l on l.id = x.lease and l.state not in ('gone', 'refused')
     on conflict (lease, kind) do update set state = 'intended', not_before = excluded.not_before
     where operations.state = 'failed' returning id
-  `.execute(on)
+  `
+  yield step(retired, (rows) => {
+    applying.count += rows.length
+    applying.nudges.add('retire').add('agents')
+  })
   // A lost lease stays lost until the provider shows that nothing of it is left.
-  await sql`
+  yield step(sql`
     update leases set state = 'stopping'
     where id = any(${leases}::text[]) and state = any(${statesBefore(leaseMoves, 'stopping')}::text[]) and state <> 'lost'
-  `.execute(on)
+  `)
   // A launch that nobody is at now must not run any more.
-  await sql`
+  yield step(sql`
     update operations set state = 'failed', detail = ${retiredDetail}
     where lease = any(${leases}::text[]) and kind = 'launch' and state = 'intended'
       and (claimed_until is null or claimed_until < clock_timestamp())
-  `.execute(on)
-  applying.count += rows.length
-  applying.nudges.add('retire').add('agents')
+  `)
 }
 
-async function moveAttempts(applying: Applying, changes: Of<'attempt'>[]): Promise<void> {
-  const { on, now } = applying
+function* moveAttempts(applying: Applying, changes: Of<'attempt'>[]): Iterable<Step> {
+  const { now } = applying
   for (const { to, group, from } of steps(changes, attemptMoves)) {
     const over = finalStates(attemptMoves).some((state) => state === to)
-    const { rows } = await sql<Moved & { number: number; reason: string }>`
+    const moved = sql<Moved & { number: number; reason: string }>`
       with moved as (
         update attempts a set state = ${to}, reason = x.reason, exit_code = coalesce(x."exitCode", a.exit_code)
           ${to === 'running' ? sql`, started_at = coalesce(a.started_at, ${now}::bigint)` : sql``}
@@ -166,10 +183,12 @@ async function moveAttempts(applying: Applying, changes: Of<'attempt'>[]): Promi
         returning a.id, w.name, a.workload, w.project, a.number, a.reason, a.started_at
       ) ${to === 'running' ? sql`, known as (${noteKnownEnds})` : sql``}
       select id, name, workload, project, number, reason from moved
-    `.execute(on)
-    applying.count += rows.length
-    if (rows.length > 0) applying.nudges.add('agents')
-    applying.events.push(...rows.map((row) => attemptEvent(to, row)))
+    `
+    yield step(moved, (rows) => {
+      applying.count += rows.length
+      if (rows.length > 0) applying.nudges.add('agents')
+      applying.events.push(...rows.map((row) => attemptEvent(to, row)))
+    })
   }
 }
 
@@ -186,38 +205,42 @@ const noteKnownEnds = sql`
   where l.attempt = a.id and ${lastsMs} is not null
 `
 
-async function markReady(applying: Applying, changes: Of<'attempt-ready'>[]): Promise<void> {
+function* markReady(applying: Applying, changes: Of<'attempt-ready'>[]): Iterable<Step> {
   for (const round of rounds(changes, ({ id }) => id)) {
-    const { rows } = await sql`
+    const marked = sql`
       update attempts a set ready = x.ready
       from unnest(${round.map(({ id }) => id)}::text[], ${round.map(({ ready }) => ready)}::bool[]) as x (id, ready)
       where a.id = x.id and a.ready <> x.ready and a.state in ('starting', 'running', 'stopping') returning a.id
-    `.execute(applying.on)
-    applying.count += rows.length
-    if (rows.length > 0) applying.nudges.add('events')
+    `
+    yield step(marked, (rows) => {
+      applying.count += rows.length
+      if (rows.length > 0) applying.nudges.add('events')
+    })
   }
 }
 
-async function releaseTasks(applying: Applying, changes: Of<'release-tasks'>[]): Promise<void> {
+function* releaseTasks(applying: Applying, changes: Of<'release-tasks'>[]): Iterable<Step> {
   for (const { workload, attempt } of changes) {
-    const { rows } = await sql<{ count: number }>`
+    const released = sql<{ count: number }>`
       with released as (
         update tasks set state = 'waiting', attempt = null
         where workload = ${workload} and attempt = ${attempt} and state = 'leased' returning index
       )
       update workloads set tasks_leased = tasks_leased - (select count(*) from released) where id = ${workload}
       returning (select count(*) from released) as count
-    `.execute(applying.on)
-    if ((rows[0]?.count ?? 0) === 0) continue
-    applying.count += 1
-    applying.nudges.add('agents')
+    `
+    yield step(released, ([row]) => {
+      if (!row?.count) return
+      applying.count += 1
+      applying.nudges.add('agents')
+    })
   }
 }
 
-async function requeue(applying: Applying, changes: Of<'replica-waits'>[]): Promise<void> {
+function* requeue(applying: Applying, changes: Of<'replica-waits'>[]): Iterable<Step> {
   for (const round of rounds(changes, ({ workload, replica }) => `${workload} ${replica}`)) {
     // While an attempt of it lives the decision was made on old facts: somebody else queued and placed it already.
-    const { rows } = await sql`
+    const waits = sql`
       update replicas r set state = 'waiting', losses = x.losses, failures = x.failures,
         not_before = x."notBefore", avoid = x.avoid, kept = x.kept
       from json_to_recordset(${JSON.stringify(round)}::json) as x (
@@ -227,55 +250,62 @@ async function requeue(applying: Applying, changes: Of<'replica-waits'>[]): Prom
         select 1 from attempts a where a.workload = r.workload and a.replica = r.replica
           and a.state in ('starting', 'running', 'stopping')
       ) returning r.replica
-    `.execute(applying.on)
-    applying.count += rows.length
-    if (rows.length > 0) applying.nudges.add('admit')
+    `
+    yield step(waits, (rows) => {
+      applying.count += rows.length
+      if (rows.length > 0) applying.nudges.add('admit')
+    })
   }
 }
 
-async function finish(applying: Applying, changes: Of<'replica-done'>[]): Promise<void> {
+function* finish(applying: Applying, changes: Of<'replica-done'>[]): Iterable<Step> {
   if (changes.length === 0) return
-  const { rows } = await sql<{ waited: boolean }>`
+  const done = sql<{ waited: boolean }>`
     update replicas r set state = 'done'
     from unnest(${changes.map(({ workload }) => workload)}::text[], ${changes.map(({ replica }) => replica)}::int[])
       as x (workload, replica) join replicas o using (workload, replica)
     where r.workload = x.workload and r.replica = x.replica and r.state <> 'done' returning o.state = 'waiting' as waited
-  `.execute(applying.on)
-  applying.count += rows.length
-  if (rows.some(({ waited }) => waited)) applying.nudges.add('admit')
+  `
+  yield step(done, (rows) => {
+    applying.count += rows.length
+    if (rows.some(({ waited }) => waited)) applying.nudges.add('admit')
+  })
 }
 
-async function moveWorkloads(applying: Applying, changes: Of<'workload'>[]): Promise<void> {
-  const { on, now } = applying
+function* moveWorkloads(applying: Applying, changes: Of<'workload'>[]): Iterable<Step> {
+  const { now } = applying
   for (const { to, group, from } of steps(changes, workloadMoves)) {
     const over = finalStates(workloadMoves).some((state) => state === to)
-    const { rows } = await sql<Moved & { reason: string; left: number }>`
+    const moved = sql<Moved & { reason: string; left: number }>`
       with moved as (
         update workloads w set state = ${to}, reason = x.reason, exit_code = coalesce(x."exitCode", w.exit_code)
           ${to === 'running' ? sql`, started_at = coalesce(w.started_at, ${now}::bigint)` : sql``}
           ${over ? sql`, ended_at = ${now}::bigint, due_at = null, claimed_until = null, refusal = null` : sql``}
         from ${record(group)} where w.id = x.id and w.state = any(${from}::text[])
         returning w.id, w.name, w.id as workload, w.project, w.reason
-      ) ${over ? sql`, gone as (${leaveQueue})` : sql``}
+      ) ${over ? sql`, gone as (${leaveQueue})` : sql``} ${to === 'held' ? sql`, kept as (${keepNothing})` : sql``}
       select moved.*, ${over ? sql`(select count(*)::int from gone)` : sql`1`} as "left" from moved
-    `.execute(on)
-    applying.count += rows.length
-    const left = rows[0]?.left ?? 0
-    if (to === 'held') await keepNothing(on, rows)
-    if (rows.length > 0) applying.nudges.add('agents')
-    // Who starts or runs has left the queue already, and so have most who end.
-    if (left > 0 && to !== 'starting' && to !== 'running') applying.nudges.add('admit')
-    applying.events.push(...rows.map((row) => workloadEvent(to, row)))
+    `
+    yield step(moved, (rows) => {
+      applying.count += rows.length
+      if (rows.length > 0) applying.nudges.add('agents')
+      // Who starts or runs has left the queue already, and so have most who end.
+      const left = rows[0]?.left ?? 0
+      if (left > 0 && to !== 'starting' && to !== 'running') applying.nudges.add('admit')
+      applying.events.push(...rows.map((row) => workloadEvent(to, row)))
+    })
   }
 }
 
-async function explain(applying: Applying, changes: Of<'reason'>[]): Promise<void> {
+function* explain(applying: Applying, changes: Of<'reason'>[]): Iterable<Step> {
   for (const { id, reason } of changes) {
-    const { rows } = await sql`
+    const explained = sql`
       update workloads set reason = ${reason} where id = ${id} and reason <> ${reason} and ended_at is null returning id
-    `.execute(applying.on)
-    applying.count += rows.length
-    if (rows.length > 0) applying.nudges.add('events')
+    `
+    yield step(explained, (rows) => {
+      applying.count += rows.length
+      if (rows.length > 0) applying.nudges.add('events')
+    })
   }
 }
 
@@ -287,29 +317,24 @@ const leaveQueue = sql`
 `
 
 /** Who is held back has no claim to the nodes that it had. */
-async function keepNothing(on: Executor, held: { id: string }[]): Promise<void> {
-  await sql`
-    update replicas set kept = null where workload = any(${held.map(({ id }) => id)}::text[]) and kept is not null
-  `.execute(on)
-}
+const keepNothing = sql`
+  update replicas r set kept = null from moved where r.workload = moved.id and r.kept is not null
+`
 
-async function warn({ on, now, events }: Applying, changes: Of<'warn'>[]): Promise<void> {
-  for (const { event } of changes)
-    if (await warnOnce(on, { kind: 'workload', name: event.workload, now })) events.push(event)
-}
-
-async function lookAgain(applying: Applying, changes: Of<'look-again'>[]): Promise<void> {
+function* lookAgain(applying: Applying, changes: Of<'look-again'>[]): Iterable<Step> {
   for (const round of rounds(changes, ({ id }) => id)) {
     // News that came while the decision was made has set an earlier time, and that one stays.
     // So does the claim of whoever has those news to decide about.
     const claims = round.map(({ claim }) => claim ?? null)
-    const { rows } = await sql<{ due: number }>`
+    const due = sql<{ due: number }>`
       update workloads w set due_at = case when w.due_at = x.claim and w.claimed_until = x.claim then x.at else least(w.due_at, x.at) end
       from unnest(${round.map(({ id }) => id)}::text[], ${round.map(({ at }) => at)}::bigint[], ${claims}::bigint[])
         as x (id, at, claim)
       where w.id = x.id and w.ended_at is null returning w.due_at as due
-    `.execute(applying.on)
-    applying.count += rows.length
-    if (rows.some(({ due }) => due <= applying.now)) applying.nudges.add('follow')
+    `
+    yield step(due, (rows) => {
+      applying.count += rows.length
+      if (rows.some(({ due: at }) => at <= applying.now)) applying.nudges.add('follow')
+    })
   }
 }

@@ -90,10 +90,13 @@ export const unhurried = sql`set_config('synchronous_commit', 'off', true)`
 export const knows = (newest: string): RawBuilder<boolean> =>
   sql`not exists (select 1 from migrations where name > ${newest})`
 
+/** A row if the claim still holds, which then does not change hands until the transaction ends. */
+export const holding = ({ name, holder, epoch }: Claim) => sql`
+  select 1 from claims where name = ${name} and holder = ${holder} and epoch = ${epoch} for share
+`
+
 /** Whether the claim still holds, and keeps it from changing hands until the transaction ends. */
-export async function holds(on: Executor, { name, holder, epoch }: Claim): Promise<boolean> {
-  const { rows } = await sql`
-    select 1 from claims where name = ${name} and holder = ${holder} and epoch = ${epoch} for share
-  `.execute(on)
+export async function holds(on: Executor, claim: Claim): Promise<boolean> {
+  const { rows } = await holding(claim).execute(on)
   return rows.length > 0
 }

@@ -6,8 +6,9 @@ import type { Decision } from '#model/plan.ts'
 import { mayPreempt, type Project } from '#model/project.ts'
 import type { Workload } from '#model/workload.ts'
 import type { Database, Executor } from '#store/database.ts'
+import { together } from '#store/dialect.ts'
 import type { Behind, Claim, Placed, Placement, QueueSnapshot } from '#store/store.ts'
-import { holds } from './claims.ts'
+import { holding } from './claims.ts'
 import { workloadColumns } from './columns.ts'
 import { tell } from './events.ts'
 import { dueWithNews } from './news-due.ts'
@@ -153,14 +154,15 @@ async function spentOf(on: Executor, { projects, workloads, now }: Budgeted): Pr
 
 type Commit = { claim: Claim; placed: Placed[]; refused: Decision[]; now: number; ids: Ids }
 async function commit(on: Executor, { claim, placed, refused, now, ids }: Commit): Promise<number | null> {
-  if (!(await holds(on, claim))) return null
   const decisions = [...placed.map(({ decision }) => decision), ...refused]
   const touched = decisions.flatMap(({ workload, preempts = [] }) => [workload, ...preempts.map((one) => one.workload)])
-  const { rows } = await sql<Row>`
+  const locked = sql<Row>`
     select id, name, project, attempts, wants = 'run' and ended_at is null and state not in ('held', 'stopping') as waits
     from workloads where id = any(${touched}::text[]) order by id for no key update
-  `.execute(on)
-  const workloads = new Map(rows.filter(({ waits }) => waits).map((row) => [row.id, row]))
+  `
+  const [held = [], rows = []] = await together(on, [holding(claim), locked])
+  if (held.length === 0) return null
+  const workloads = new Map((rows as Row[]).filter(({ waits }) => waits).map((row) => [row.id, row]))
   const vain = await preempt(on, preempting(refused, workloads), { now, ids })
   // Where nobody leaves any more, nothing is told of it: the next round knows who does.
   const stands = refused.filter(({ workload, preempts = [] }) => preempts.length === 0 || !vain.has(workload))
@@ -192,7 +194,7 @@ type Placing = { placed: Placed[]; workloads: Map<string, Row>; now: number }
 
 /** Writes what is placed, but for replicas that no longer wait: somebody changed their mind since the snapshot. */
 async function place(on: Executor, { placed: all, workloads, now }: Placing): Promise<NewEvent[]> {
-  const placed = all.filter(({ decision }) => decision.placement !== null)
+  const placed = all.filter(({ decision }) => decision.placement !== null && workloads.has(decision.workload))
   if (placed.length === 0) return []
   const { rows: taken } = await sql<Taken>`
     update replicas r set state = 'placed', told = false, promised = false, kept = null
@@ -200,7 +202,6 @@ async function place(on: Executor, { placed: all, workloads, now }: Placing): Pr
       ${placed.map(({ decision }) => decision.workload)}::text[], ${placed.map(({ decision }) => decision.replica)}::int[]
     ) as x (workload, replica)
     where r.workload = x.workload and r.replica = x.replica and r.state = 'waiting'
-      and r.workload = any(${[...workloads.keys()]}::text[])
     returning r.workload, r.replica
   `.execute(on)
   const rows = numbered(placed, taken, workloads)
