@@ -7,7 +7,7 @@ import type { Claim, Placed, QueueSnapshot, Usage } from '#store/store.ts'
 import { askAgainAt, claimFor, lost } from './claiming.ts'
 import { doubt } from './doubt.ts'
 import { memory } from './memory.ts'
-import type { House, Reconciler } from './reconciler.ts'
+import type { House, Reconciler, Turn } from './reconciler.ts'
 import { resting } from './resting.ts'
 import { noteTold, retelling } from './retelling.ts'
 import { sittingOf, soonest, type Told } from './sittings.ts'
@@ -33,19 +33,34 @@ const lastUsage = memory(() => ({ at: Number.NEGATIVE_INFINITY, usage: new Map<s
 export const admit: Reconciler = {
   name: 'admit',
   everyMs: 5_000,
-  // Each commit of a flood of submits may ask for a look at everything, and who comes behind a long queue finds no room.
-  turn: resting({ leastMs: 0, times: 1 }, async (house) => {
+  async turn(house, signal) {
     const sitting = sittingOf(house)
     const claim = await claimFor(house, 'admit', claimSeconds)
-    if (!claim) return { status: 'another control plane admits', at: askAgainAt(house.clock.now(), claimSeconds) }
+    if (!claim) return notOurs(house)
     const restsUntil = sitting.restsUntil(claim)
     if (restsUntil !== null) return { status: 'nothing has changed', at: restsUntil }
     const told = await sitting.news(claim)
-    const { waiting, placed, more, at } = told ? await goOn(house, claim, told) : await lookAnew(house, claim)
-    const status = `placed ${placed} of ${waiting}`
-    return { status, more, useful: placed > 0 || told !== null, ...(at !== null && { at }) }
-  }),
+    return told ? turnOf(await goOn(house, claim, told)) : look(house, signal)
+  },
 }
+
+/** Each commit of a flood of submits may ask for a look at everything, and who comes behind a long queue finds no room. */
+const look = resting({ leastMs: 0, times: 1 }, async (house) => {
+  const claim = await claimFor(house, admit.name, claimSeconds)
+  return claim ? turnOf(await lookAnew(house, claim)) : notOurs(house)
+})
+
+const notOurs = ({ clock }: House): Turn => ({
+  status: 'another control plane admits',
+  at: askAgainAt(clock.now(), claimSeconds),
+})
+
+const turnOf = ({ waiting, placed, more, at }: Admitted): Turn => ({
+  status: `placed ${placed} of ${waiting}`,
+  more,
+  useful: placed > 0,
+  ...(at !== null && { at }),
+})
 
 type Admitted = { waiting: number; placed: number; more: boolean; at: number | null }
 

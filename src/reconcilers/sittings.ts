@@ -109,14 +109,14 @@ export const sittingOf = memory(({ store, clock, steering }) => {
 
 /** More of each need that has run out; null where that takes a look at everything. */
 async function readMore({ placement }: Store, { ranOut }: Sitting, now: number): Promise<More[] | null> {
-  const all: More[] = []
-  for (const { need, last } of ranOut) {
-    const { createdAt, id } = last.workload
-    const more = await placement.more({ need, createdAt, workload: id, replica: last.replica.replica }, now)
-    if (!more) return null
-    all.push({ need, ...more })
-  }
-  return all
+  const all = await Promise.all(
+    ranOut.map(async ({ need, last }): Promise<More | null> => {
+      const { createdAt, id } = last.workload
+      const more = await placement.more({ need, createdAt, workload: id, replica: last.replica.replica }, now)
+      return more && { need, ...more }
+    }),
+  )
+  return all.every((one) => one !== null) ? all : null
 }
 
 export const soonest = (one: number | null, other: number | null): number | null =>

@@ -17,6 +17,8 @@ export type Entry = {
   submit(line: Line, waiting: readonly Asked[]): void
   /** The last that was read of a need of which not all was. */
   lastOf(need: string): Asked | undefined
+  /** All needs of which not all was read, each with the last that was. */
+  unread(): { need: string; last: Asked }[]
   /** Tells the line of those who were read next of a need. */
   reads(line: Line, more: More): void
 }
@@ -75,6 +77,7 @@ function enteringLine({ rowOf }: Queue, unread: Map<string, number>): Omit<Entry
   }
   return {
     lastOf: (need) => lastOf.get(need),
+    unread: () => [...lastOf].map(([need, last]) => ({ need, last })),
     submit(line, waiting) {
       for (const asked of waiting) {
         const { need = '' } = asked
@@ -87,6 +90,7 @@ function enteringLine({ rowOf }: Queue, unread: Map<string, number>): Omit<Entry
     reads(line, { need, asked, isAll }) {
       const last = asked.at(-1) ?? lastOf.get(need)
       lastOf.delete(need)
+      line.withdraw(unreadId(need))
       for (const one of asked) enter(line, one)
       if (last && !isAll) endAt(line, need, last)
     },

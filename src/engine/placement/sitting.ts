@@ -8,7 +8,7 @@ import type { Entry } from './entry.ts'
 import type { Asked, More, Snapshot } from './facts.ts'
 import { isOverfull } from './market.ts'
 import { gaveBack } from './prices.ts'
-import { idOf, inQueueOrder, isUnread, needOfUnread } from './queue.ts'
+import { comesBefore, idOf, inQueueOrder, isUnread, needOfUnread } from './queue.ts'
 import { uncount, type Round } from './round.ts'
 
 export type News = {
@@ -19,6 +19,9 @@ export type News = {
   /** What was read of the needs that have run out. */
   more?: readonly More[]
 }
+
+/** Where one need has run out, others of whom fewer are left are read with it, so many needs at a time. */
+const [fewLeft, mostNeeds] = [8, 32]
 
 type Parts = { line: Line; round: Round; entry: Entry; answers: Answers; standing: Map<string, string[]> }
 
@@ -63,7 +66,10 @@ export class Sitting {
     return this.#isSimple && (this.#open.size === 0 || this.#ranOut.length > 0)
   }
 
-  /** The needs of which it has placed all that were read, though there are more, and the last of each that was read. */
+  /**
+   * The needs of which it has placed all that were read, though there are more, and the last of each that was read. With
+   * them those of which few are left: they would run out next, each in a round of its own.
+   */
   get ranOut(): readonly { need: string; last: Asked }[] {
     return this.#ranOut
   }
@@ -129,10 +135,25 @@ export class Sitting {
       line.ended(taken.id, round.now)
       const need = needOfUnread(taken.id)
       const last = entry.lastOf(need)
-      // Who avoids a site for a while stands in no line that could be read on.
-      if (last && Object.keys(last.replica.avoid).length === 0) this.#ranOut.push({ need, last })
+      if (last && isInLine(last)) this.#ranOut.push({ need, last })
       else this.#isSimple = false
     }
+    if (this.#ranOut.length > 0) this.#ranOut.push(...this.#soonOut())
+  }
+
+  #soonOut(): { need: string; last: Asked }[] {
+    const { entry } = this.#parts
+    const left = new Map<string, number>()
+    for (const asked of this.#waiting.values()) {
+      const { need = '' } = asked
+      const last = entry.lastOf(need)
+      if (last && !comesBefore(last, asked)) left.set(need, (left.get(need) ?? 0) + 1)
+    }
+    const out = new Set(this.#ranOut.map(({ need }) => need))
+    return entry
+      .unread()
+      .filter(({ need, last }) => !out.has(need) && (left.get(need) ?? 0) < fewLeft && isInLine(last))
+      .slice(0, Math.max(0, mostNeeds - out.size))
   }
 
   #tell(asked: readonly Asked[]): Decision[] {
@@ -178,6 +199,9 @@ export class Sitting {
     return true
   }
 }
+
+/** Who avoids a site for a while stands in no line that could be read on. */
+const isInLine = ({ replica }: Asked): boolean => Object.keys(replica.avoid).length === 0
 
 type Standing = NonNullable<Decision['placement']> & { id: string; lastsMs: number | undefined; now: number }
 
