@@ -19,9 +19,10 @@ async function aQueue(t: TestContext) {
   const clock = createFakeClock()
   const store = await aStore({ clock })
   t.after(() => store.close())
-  const looks = { count: 0 }
-  const snapshot: Store['placement']['snapshot'] = (options) => {
+  const looks = { count: 0, lastMs: 0 }
+  const snapshot: Store['placement']['snapshot'] = async (options) => {
     looks.count += 1
+    await clock.advance(looks.lastMs)
     return store.placement.snapshot(options)
   }
   const house = aHouseThatAdmits({ ...store, placement: { ...store.placement, snapshot } }, clock)
@@ -91,6 +92,26 @@ test('room that comes free, and who comes, need no look at everything', async (t
   const after = await settled(queue)
   assert.deepEqual(after.leases.map(({ name }) => name).sort(), ['second', 'third'])
   assert.equal(queue.looks.count, before)
+})
+
+test('room that comes free after a look that was of no use is given away at once, however long that took', async (t) => {
+  const queue = await aQueue(t)
+  await submitted(queue.store, [gpus(8, { nodes: 2, name: 'first' })])
+  await submitted(queue.store, [gpus(8, { name: 'second' })], aNow + 1)
+  const { leases } = await settled(queue)
+  await hearing(queue.store, () => queue.store.projects.put(aProject({ name: 'other' })))
+  queue.looks.lastMs = 500
+  const before = queue.looks.count
+  await admit.turn(queue.house, signal)
+  assert.equal(queue.looks.count, before + 1)
+  const lookedAt = queue.clock.now()
+  for (const lease of leases) await end(queue, lease)
+  const after = await settled(queue)
+  assert.deepEqual(
+    after.leases.map(({ name }) => name),
+    ['second'],
+  )
+  assert.equal(queue.clock.now(), lookedAt)
 })
 
 test(

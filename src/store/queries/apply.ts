@@ -47,7 +47,10 @@ export async function apply(on: Executor, changes: Change[], { now, ids }: { now
     ...explain(applying, of(changes, 'reason')),
     ...lookAgain(applying, of(changes, 'look-again')),
   ]
-  const answers = await together(on, all.map(({ statement }) => statement))
+  const answers = await together(
+    on,
+    all.map(({ statement }) => statement),
+  )
   all.forEach(({ hear }, i) => hear(answers[i] ?? []))
   for (const { event } of of(changes, 'warn'))
     if (await warnOnce(on, { kind: 'workload', name: event.workload, now })) applying.events.push(event)
