@@ -200,8 +200,9 @@ async function place(on: Executor, { placed: all, workloads, now }: Placing): Pr
     update replicas r set state = 'placed', told = false, promised = false, kept = null
     from unnest(
       ${placed.map(({ decision }) => decision.workload)}::text[], ${placed.map(({ decision }) => decision.replica)}::int[]
-    ) as x (workload, replica)
-    where r.workload = x.workload and r.replica = x.replica and r.state = 'waiting'
+    ) as x (workload, replica) cross join lateral (
+      select workload, replica, state from replicas where workload = x.workload and replica = x.replica offset 0 -- by its key: many more wait
+    ) its where r.workload = its.workload and r.replica = its.replica and its.state = 'waiting'
     returning r.workload, r.replica
   `.execute(on)
   const rows = numbered(placed, taken, workloads)
