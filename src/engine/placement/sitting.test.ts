@@ -71,28 +71,31 @@ test('where more is held than is offered by now a round does not go on: what lea
   assert.ok(told?.placement)
 })
 
+const waits = (need: string, priority: number, number = 0) => {
+  const name = `${need}-${number}`
+  const job = aJob({ name, nodes: 1, resources: { accelerators: 'H100:8' }, priority })
+  return { workload: job, replica: aReplica(job), need }
+}
+
+/** The needs of which more is to be read once an urgent one has run out, beside another of which so many are left. */
+const runOut = (left: number): string[] => {
+  const others = Array.from({ length: left }, (_, i) => waits('other', 0, i))
+  const sitting = sit({
+    snapshot: {
+      ...aSnapshot({ waiting: [], sites: [siteAt('east', 8), siteAt('west', 8)] }),
+      waiting: [waits('urgent', 1), ...others],
+      unread: new Map([
+        ['urgent', 1],
+        ['other', left],
+      ]),
+    },
+    now: aNow,
+  })
+  assert.equal(sitting.decisions.filter(({ placement }) => placement).length, 1)
+  return sitting.ranOut.map(({ need }) => need)
+}
+
 test('when one need has run out, others of which few are left are to be read with it', () => {
-  const waits = (need: string, priority: number, number = 0) => {
-    const name = `${need}-${number}`
-    const job = aJob({ name, nodes: 1, resources: { accelerators: 'H100:8' }, priority })
-    return { workload: job, replica: aReplica(job), need }
-  }
-  const runOut = (left: number): string[] => {
-    const others = Array.from({ length: left }, (_, i) => waits('other', 0, i))
-    const sitting = sit({
-      snapshot: {
-        ...aSnapshot({ waiting: [], sites: [siteAt('east', 8), siteAt('west', 8)] }),
-        waiting: [waits('urgent', 1), ...others],
-        unread: new Map([
-          ['urgent', 1],
-          ['other', left],
-        ]),
-      },
-      now: aNow,
-    })
-    assert.equal(sitting.decisions.filter(({ placement }) => placement).length, 1)
-    return sitting.ranOut.map(({ need }) => need)
-  }
   assert.deepEqual(runOut(7), ['urgent', 'other'])
   assert.deepEqual(runOut(8), ['urgent'])
 })
