@@ -2,6 +2,7 @@ import {
   CompiledQuery,
   type DatabaseConnection,
   type Driver,
+  type Kysely,
   PostgresDialect,
   PostgresDriver,
   type PostgresDialectConfig,
@@ -9,8 +10,6 @@ import {
   type TransactionSettings,
 } from 'kysely'
 import type { Pool, PoolClient, QueryResult } from 'pg'
-
-import type { Executor } from './database.ts'
 
 /**
  * How what writes is planned: once for a connection, and by way of an index. All that is written is found by its key, a few
@@ -85,7 +84,7 @@ class Flight {
  * Within a transaction: sends all of these at once, and gives the rows of each. PostgreSQL runs them one after the other, but
  * nobody waits for an answer in between, which costs two changes between processes each time.
  */
-export async function together(on: Executor, statements: readonly RawBuilder<unknown>[]): Promise<unknown[][]> {
+export async function together(on: Kysely<unknown>, statements: readonly RawBuilder<unknown>[]): Promise<unknown[][]> {
   if (statements.length === 0) return []
   const flight = new Flight(statements.map((statement) => statement.compile(on)))
   const { rows } = await on.executeQuery<unknown[]>(CompiledQuery.raw('', [flight]))
