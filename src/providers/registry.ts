@@ -42,6 +42,16 @@ const adapters: Partial<Record<ProviderName, Adapter>> = {
       return local
     },
   },
+  coreweave: {
+    config: async () => (await import('./coreweave/config.ts')).CoreweaveConfig,
+    async open(options, { house }) {
+      const { createCoreweave } = await import('./coreweave/coreweave.ts')
+      const { CoreweaveConfig } = await import('./coreweave/config.ts')
+      return createCoreweave({ ...CoreweaveConfig.parse(options), house })
+    },
+    examine: async (draft, { house }, signal) =>
+      (await import('./coreweave/examine.ts')).examineCoreweave(draft, house, signal),
+  },
   kubernetes: {
     config: async () => (await import('./kubernetes/config.ts')).KubernetesConfig,
     async open(options, { house }) {
