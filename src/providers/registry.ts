@@ -42,6 +42,15 @@ const adapters: Partial<Record<ProviderName, Adapter>> = {
       return local
     },
   },
+  kubernetes: {
+    config: async () => (await import('./kubernetes/config.ts')).KubernetesConfig,
+    async open(options, { house }) {
+      const { createKubernetes } = await import('./kubernetes/kubernetes.ts')
+      const { KubernetesConfig } = await import('./kubernetes/config.ts')
+      return createKubernetes({ ...KubernetesConfig.parse(options), house })
+    },
+    examine: async (draft, _, signal) => (await import('./kubernetes/examine.ts')).examineKubernetes(draft, signal),
+  },
   coreweave: {
     config: async () => (await import('./coreweave/config.ts')).CoreweaveConfig,
     async open(options, { house }) {
@@ -51,15 +60,6 @@ const adapters: Partial<Record<ProviderName, Adapter>> = {
     },
     examine: async (draft, { house }, signal) =>
       (await import('./coreweave/examine.ts')).examineCoreweave(draft, house, signal),
-  },
-  kubernetes: {
-    config: async () => (await import('./kubernetes/config.ts')).KubernetesConfig,
-    async open(options, { house }) {
-      const { createKubernetes } = await import('./kubernetes/kubernetes.ts')
-      const { KubernetesConfig } = await import('./kubernetes/config.ts')
-      return createKubernetes({ ...KubernetesConfig.parse(options), house })
-    },
-    examine: async (draft, _, signal) => (await import('./kubernetes/examine.ts')).examineKubernetes(draft, signal),
   },
   simulated: {
     config: async () => (await import('./simulated/config.ts')).SimulatedConfig,

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test, type TestContext } from 'node:test'
 
+import { callMain } from '#cli/captured.ts'
 import { CoreweaveConfig } from '#providers/coreweave/config.ts'
 import { createCoreweave } from '#providers/coreweave/coreweave.ts'
 import { addAccount, addNamespace, addNodes } from '#rigs/kubernetes/cluster.ts'
@@ -17,6 +20,8 @@ import {
   sayOfPool,
 } from '#rigs/kubernetes/coreweave.ts'
 import { aHouse, until } from '#rigs/kubernetes/house.ts'
+import { aDatabase } from '#rigs/postgres.ts'
+import { aHome, aServer, ask } from '#rigs/server.ts'
 
 // A cluster as CoreWeave has them: two racks of GB200 and NodePools, on a real API server; what nodes and pods do, KWOK
 // plays.
@@ -33,6 +38,7 @@ before(async () => {
   await definePools(plane)
   await addRack(plane, 'dh4-016', { leafgroup: '1' })
   await addRack(plane, 'dh4-017', { leafgroup: '2' })
+  for (const namespace of ['house-0', 'house-1']) await grantPools(plane, { namespace })
   await addPool(plane, { name: 'gb200', spec: { instanceType: 'gb200-4x', targetNodes: 2 * rackNodes }, status: both })
 })
 after(() => plane.stop())
@@ -262,4 +268,67 @@ test('a rack that loses a node keeps its gang, with a spare in the place of the 
   assert.deepEqual([second.size, racksOf(second)], [16, racksOf(first)])
   assert.equal([...first].filter((name) => second.has(name)).length, 15)
   assert.ok(!second.has(lost ?? ''))
+})
+
+test('a pool is asked for the rack that a gang waits for, and says why it does not come', async (t) => {
+  const house = await aHouse(t, plane, { provider: 'coreweave', price: undefined, pools: { gb200: { most: 54 } } })
+  t.after(async () => {
+    await changePool(plane, 'gb200', { spec: { targetNodes: 36 } })
+    await sayOfPool(plane, 'gb200', both)
+  })
+  const look = await house.submit(gang.replace('nodes: 16', 'nodes: 40').replace(/^topology.*\n/m, ''))
+  await until('the pool was asked', async () => (await poolAt(plane, 'gb200')).spec.targetNodes === 54)
+  const message = 'quota limit is 36 for instance type gb200-4x'
+  const conditions = [{ type: 'Quota', status: 'False', reason: 'Over', message }]
+  await sayOfPool(plane, 'gb200', { currentNodes: 36, queuedNodes: 18, conditions })
+  await until('it says why it waits', async () =>
+    /NodePool gb200 has 36 of 54 nodes \(Quota Over: quota limit is 36/.test((await look()).reason),
+  )
+  await addRack(plane, 'dh4-018', { leafgroup: '2' })
+  await sayOfPool(plane, 'gb200', { currentNodes: 54, queuedNodes: 0, conditions: well })
+  await until('it runs', async () => (await look()).state === 'running')
+  assert.equal((await poolAt(plane, 'gb200')).spec.targetNodes, 54)
+  const { json } = await ask(house.server, 'GET /v1/events')
+  const asked = json.items.filter(({ type }: { type: string }) => type === 'pool.asked')
+  assert.deepEqual(
+    asked.map((event: { message: string }) => event.message),
+    ['NodePool gb200 of coreweave/east was asked for 18 more nodes, 54 in all: gang waits for them'],
+  )
+  await house.end('0'.repeat(40).split('').join(','))
+  await until('it has succeeded', async () => (await look()).state === 'succeeded')
+})
+
+test('it is joined by a command, which tells of its pools, and of what is missing to read them', async (t) => {
+  const namespace = 'joining'
+  await addNamespace(plane, namespace)
+  const kubeconfig = plane.kubeconfigFor(namespace, { token: await addAccount(plane, { name: 'isobar', namespace }) })
+  const home = aHome(t)
+  const none = { provider: 'simulated', name: 'none', shape: { cpus: 1, memory: '1GB' } }
+  writeFileSync(join(home, 'sites.yaml'), JSON.stringify({ sites: [none] }))
+  const server = await aServer(t, { home, url: await aDatabase(), port: 0 })
+  const add = (...argv: string[]) => {
+    const site = ['--kubeconfig', kubeconfig, '--namespace', namespace, '--name', 'east', '--image', 'rig']
+    return callMain(['site', 'add', 'coreweave', ...site, ...argv], { env: { ISOBAR_HOME: home } })
+  }
+  const blind = JSON.parse((await add('--dry-run', '-o', 'json')).stdout)
+  assert.deepEqual(blind.obstacles, [])
+  assert.match(blind.notes.join(), /may not list nodepools: it works without.*are not for us to read \(403/)
+  assert.match(blind.manifest, /apiGroups:\n\s+- compute.coreweave.com\n\s+resources:\n\s+- nodepools/)
+
+  await grantPools(plane, { namespace, scales: false })
+  const { declaration, nodes, topology, facts, unknown, manifest } = JSON.parse(
+    (await add('--dry-run', '-o', 'json')).stdout,
+  )
+  assert.deepEqual([declaration.jurisdictions, declaration.price, unknown, manifest], [['US'], undefined, [], null])
+  assert.deepEqual([nodes.length, nodes[0].accelerators, nodes[0].priceMicros], [1, 'GB200:4', 42_000_000])
+  assert.deepEqual([topology[0].labels, topology[0].nodes], [['ds.coreweave.com/nvlink.domain'], nodes[0].nodes])
+  const [pool] = facts.filter(({ name }: { name: string }) => name.startsWith('NodePool'))
+  assert.deepEqual(pool, { name: 'NodePool gb200', value: 'gb200-4x, 36 of 36 nodes' })
+
+  const joined = await add()
+  assert.equal(joined.code, 0, joined.stderr)
+  await until('it offers', async () => {
+    const { items } = (await ask(server, 'GET /v1/offers?site=coreweave/east')).json
+    return items.some(({ pools }: { pools: { name: string }[] }) => pools[0]?.name === 'gb200')
+  })
 })
