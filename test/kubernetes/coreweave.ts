@@ -268,6 +268,9 @@ test('a rack that loses a node keeps its gang, with a spare in the place of the 
   assert.deepEqual([second.size, racksOf(second)], [16, racksOf(first)])
   assert.equal([...first].filter((name) => second.has(name)).length, 15)
   assert.ok(!second.has(lost ?? ''))
+  await down(null)
+  await ask(house.server, `POST /v1/workloads/${(await look()).id}/stop`)
+  await until('nothing is left', async () => (await house.left()).length === 0)
 })
 
 test('a pool is asked for the rack that a gang waits for, and says why it does not come', async (t) => {
@@ -322,7 +325,7 @@ test('it is joined by a command, which tells of its pools, and of what is missin
   assert.deepEqual([declaration.jurisdictions, declaration.price, unknown, manifest], [['US'], undefined, [], null])
   assert.deepEqual([nodes.length, nodes[0].accelerators, nodes[0].priceMicros], [1, 'GB200:4', 42_000_000])
   assert.deepEqual([topology[0].labels, topology[0].nodes], [['ds.coreweave.com/nvlink.domain'], nodes[0].nodes])
-  const [pool] = facts.filter(({ name }: { name: string }) => name.startsWith('NodePool'))
+  const pool = facts.find(({ name }: { name: string }) => name.startsWith('NodePool'))
   assert.deepEqual(pool, { name: 'NodePool gb200', value: 'gb200-4x, 36 of 36 nodes' })
 
   const joined = await add()

@@ -24,10 +24,10 @@ const CoreweaveSiteField = z
     price: hourlyMicros(
       'Price of one node for one hour, where neither its pool nor the list price tells it.',
     ).optional(),
-    pools: z
-      .record(objectName, PoolField)
-      .default({})
-      .meta({ description: 'What is agreed on NodePools, by their names.' }),
+    pools: z.record(objectName, PoolField).default({}).meta({
+      description:
+        'What is agreed on NodePools, by their names: `tier`, `price` and `terms` of their nodes, and `most`, up to how many of these one may be asked for.',
+    }),
   })
   .refine(...onePlace)
   .refine(...namedQueue)
