@@ -82,8 +82,9 @@ function askedEvent({ provider, site, pool: before, waiting }: PoolNeed, { name,
       : `${first}${others.length > 0 ? ` and ${others.length} more` : ''} waits for them`
   const change = target - before.target
   const what = change > 0 ? `was asked for ${change} more nodes` : `was given back ${-change} nodes`
+  const kind = change > 0 ? ({ type: 'pool.asked' } as const) : ({ type: 'pool.released' } as const)
   return {
-    type: change > 0 ? 'pool.asked' : 'pool.released',
+    ...kind,
     workload: null,
     project: null,
     message: `NodePool ${name} of ${key} ${what}, ${target} in all: ${why}`,
