@@ -46,7 +46,7 @@ export const reserve: Reconciler = {
     const { quiet, asked: before } = known(house)
     const asked = needs.flatMap((need) => {
       const key = `${need.provider}/${need.site} ${need.pool.name}`
-      const from = need.waiting.length > 0 ? now : (quiet.get(key) ?? now)
+      const from = need.isWanted ? now : (quiet.get(key) ?? now)
       quiet.set(key, from)
       const nodes = nextTarget(need, now - from)
       const last = before.get(key)
@@ -81,7 +81,7 @@ function askedEvent({ provider, site, pool: before, waiting }: PoolNeed, { name,
       ? 'nobody has wanted them for a while'
       : `${first}${others.length > 0 ? ` and ${others.length} more` : ''} waits for them`
   const change = target - before.target
-  const what = change > 0 ? `was asked for ${change} more nodes` : `was given back ${-change} nodes`
+  const what = change > 0 ? `was asked for ${change} more nodes` : `gives back ${-change} nodes`
   const kind = change > 0 ? ({ type: 'pool.asked' } as const) : ({ type: 'pool.released' } as const)
   return {
     ...kind,

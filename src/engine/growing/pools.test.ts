@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import type { Snapshot } from '#engine/placement/facts.ts'
 import { place } from '#engine/placement/place.ts'
 import type { NodePool } from '#model/node-pool.ts'
-import { aJob, aLease, allWaiting, aNow, aSite, aSnapshot, someNodes } from '#test/builders.ts'
+import { aJob, aLease, allWaiting, aNow, aProject, aSite, aSnapshot, someNodes } from '#test/builders.ts'
 import { poolNeeds } from './pools.ts'
 
 const pool: NodePool = { name: 'gb200', target: 36, current: 36, most: 72, step: 18, added: 0 }
@@ -19,8 +19,14 @@ function racks(fields: Partial<NodePool> = {}, count = 2) {
   return { ...site, offers: site.offers.map((offer) => ({ ...offer, pools: [{ ...pool, ...fields }] })) }
 }
 
-const aGang = (nodes: number, topology?: object) =>
-  aJob({ name: `gang-${nodes}`, nodes, resources: { accelerators: 'GB200:4' }, ...(topology && { topology }) })
+const aGang = (nodes: number, topology?: object, placement = {}) =>
+  aJob({
+    name: `gang-${nodes}`,
+    nodes,
+    resources: { accelerators: 'GB200:4' },
+    placement,
+    ...(topology && { topology }),
+  })
 
 function decide(snapshot: Partial<Snapshot>) {
   const facts = aSnapshot(snapshot)
@@ -70,4 +76,20 @@ test('what a pool says of nodes that do not come is a part of why somebody waits
   const hindered = 'Quota Over: quota limit is 36'
   const { refusal } = decide({ waiting: allWaiting(aGang(40)), sites: [racks({ target: 54, hindered })] })
   assert.match(refusal?.text ?? '', /NodePool gb200 has 36 of 54 nodes \(Quota Over: quota limit is 36\)/)
+})
+
+test('nothing is asked for who may not have it: by price, by quota, by the sites that it names', () => {
+  const gang = aGang(40)
+  const cheap = aGang(40, undefined, { maxPrice: '$0.01/h' })
+  const elsewhere = aGang(40, undefined, { sites: ['local/elsewhere'] })
+  const quota = [aProject({ quota: { accelerators: 8 } })]
+  assert.equal(decide({ waiting: allWaiting(gang), sites: [racks()] }).need?.lacks, 4)
+  for (const snapshot of [
+    { waiting: allWaiting(cheap) },
+    { waiting: allWaiting(elsewhere) },
+    { waiting: allWaiting(gang), projects: quota },
+  ]) {
+    const { need } = decide({ ...snapshot, sites: [racks()] })
+    assert.deepEqual([need?.lacks, need?.waiting], [0, []])
+  }
 })

@@ -14,8 +14,10 @@ export type PoolNeed = {
   /** The site's name at its provider. */
   site: string
   pool: NodePool
-  /** Names of workloads that wait for want of its nodes, the first of them first. */
+  /** Names of workloads that more of its nodes would help, the first of them first. */
   waiting: string[]
+  /** Somebody waits for nodes of this kind, be they more or only free. */
+  isWanted: boolean
   /** So many nodes they lack, beside those that are free. */
   lacks: number
   /** So many of its nodes nobody uses, in whole steps. */
@@ -23,8 +25,8 @@ export type PoolNeed = {
 }
 
 /**
- * What is wanted of the pools that we may ask for more: of who waits, for the closest candidate whose nodes come from one,
- * where only their number is in the way. `decisions` are those of a round on the same snapshot.
+ * What is wanted of the pools that we may ask for more: for each who waits, at the closest candidate that lacks nothing but
+ * nodes. `decisions` are those of a round on the same snapshot.
  */
 export function poolNeeds(snapshot: Snapshot, decisions: readonly Decision[]): PoolNeed[] {
   const inUse = nodesInUse(snapshot)
@@ -41,9 +43,12 @@ export function poolNeeds(snapshot: Snapshot, decisions: readonly Decision[]): P
   for (const { workload, placement, preempts, rejections } of decisions) {
     const spec = specOf.get(workload)
     if (placement || preempts || !spec) continue
-    const wanted = rejections.flatMap(
-      (one) => all.find((grown) => isLackOf(one, grown) && mayHold(grown.need.pool, spec, grown.shape)) ?? [],
-    )[0]
+    const foundAt = (one: Rejection) => all.find((grown) => isLackOf(one, grown))
+    for (const one of rejections) {
+      const grown = foundAt(one)
+      if (grown) grown.need.isWanted = true
+    }
+    const wanted = rejections.filter(({ grows }) => grows).flatMap((one) => foundAt(one) ?? [])[0]
     if (!wanted) continue
     wanted.need.waiting.push(spec.name)
     wanted.need.lacks += take(wanted.free, nodesFor(spec, wanted.shape), isBound(spec))
@@ -63,6 +68,7 @@ function grownFrom(of: { key: string; offer: Offer; pool: NodePool; nodes: Node[
     site: offer.site,
     pool,
     waiting: [],
+    isWanted: false,
     lacks: 0,
     idle: wholeSteps(its, idle, pool),
   }

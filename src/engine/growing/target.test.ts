@@ -7,8 +7,9 @@ import { keepMs, nextTarget } from './target.ts'
 
 const racks: NodePool = { name: 'gb200', target: 36, current: 36, most: 80, step: 18, added: 0 }
 const need = (pool: Partial<NodePool>, fields: Partial<PoolNeed> = {}): PoolNeed => {
-  const waiting = (fields.lacks ?? 0) > 0 ? ['gang'] : []
-  return { provider: 'coreweave', site: 'east', pool: { ...racks, ...pool }, waiting, lacks: 0, idle: 0, ...fields }
+  const isWanted = (fields.lacks ?? 0) > 0
+  const at = { provider: 'coreweave', site: 'east', pool: { ...racks, ...pool } }
+  return { ...at, waiting: isWanted ? ['gang'] : [], isWanted, lacks: 0, idle: 0, ...fields }
 }
 
 test('a pool grows by whole racks, by what is lacking and not on its way, and no further than it may', () => {
@@ -26,7 +27,7 @@ test('what we added is given back once nobody has wanted it for long, as far as 
   assert.equal(nextTarget(need(grown, { idle: 72 }), keepMs), 36, 'no more than that')
   assert.equal(nextTarget(need(grown, { idle: 18 }), keepMs), 54)
   assert.equal(nextTarget(need(grown, { idle: 72 }), keepMs - 1), null)
-  assert.equal(nextTarget(need(grown, { idle: 72, waiting: ['gang'] }), keepMs), null)
+  assert.equal(nextTarget(need(grown, { idle: 72, isWanted: true }), keepMs), null)
   assert.equal(nextTarget(need({}, { idle: 36 }), keepMs), null, 'what others asked for is theirs')
   assert.equal(nextTarget(need({ target: 54, added: 18 }), keepMs), 36, 'nobody waits for what never came')
   assert.equal(nextTarget(need(grown), keepMs), null, 'all of it is at work')

@@ -8,7 +8,7 @@ export const keepMs = 1_800_000
  * what it may, while somebody lacks nodes that are not on their way already. Once nobody has wanted any for `keepMs`, what
  * we added is given back: as much of it as nobody uses, or as has not come yet.
  */
-export function nextTarget({ pool, waiting, lacks, idle }: PoolNeed, quietMs: number): number | null {
+export function nextTarget({ pool, isWanted, lacks, idle }: PoolNeed, quietMs: number): number | null {
   const { target, current, step, added, most = 0 } = pool
   const coming = Math.max(0, target - current)
   if (lacks > coming) {
@@ -16,7 +16,7 @@ export function nextTarget({ pool, waiting, lacks, idle }: PoolNeed, quietMs: nu
     const to = Math.min(wanted, Math.floor(most / step) * step)
     return to > target ? to : null
   }
-  if (waiting.length > 0 || quietMs < keepMs) return null
+  if (isWanted || quietMs < keepMs) return null
   const back = Math.min(added, idle + Math.floor(coming / step) * step)
   return back > 0 ? target - back : null
 }

@@ -141,7 +141,7 @@ function nowhere({ workload, replica }: Asked, refusal: Refusal): Decision {
 function refusedOf({ need, looks, objections }: Row, round: Round, vain?: Vain): Refused[] {
   return looks.map((look) => {
     const objection = objectionTo(objections.get(look) ?? null, need, look, round) ?? claimed(round, vain)
-    return { look, objection: withPools(objection, need, look.candidate.offer) }
+    return { look, objection: withPools(objection, need, { look, round }) }
   })
 }
 
