@@ -1,8 +1,7 @@
 import { z } from 'zod'
 
 import { Name, ProviderName, Tier } from '#model/names.ts'
-import { NodePool } from '#model/node-pool.ts'
-import { OfferTerms } from '#model/offer.ts'
+import { Offer, OfferTerms } from '#model/offer.ts'
 import { Shape } from '#model/resources.ts'
 import { Wants, WorkloadState } from '#model/workload.ts'
 
@@ -324,7 +323,7 @@ export const OfferView = z
     reach: z.enum(['reachable', 'unreachable', 'denied']),
     source: z.string(),
     terms: OfferTerms,
-    pools: z.array(NodePool).meta({ description: 'Where more of its nodes come from, where that is known.' }),
+    pools: Offer.shape.pools.unwrap(),
     asOf: time,
   })
   .meta({ id: 'Offer' })

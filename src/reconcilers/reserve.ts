@@ -3,6 +3,7 @@ import { nextTarget } from '#engine/growing/target.ts'
 import { place } from '#engine/placement/place.ts'
 import type { NewEvent } from '#model/event.ts'
 import type { NodePool } from '#model/node-pool.ts'
+import type { Offer } from '#model/offer.ts'
 import { siteKey } from '#model/site.ts'
 import { memory } from './memory.ts'
 import type { House, Reconciler } from './reconciler.ts'
@@ -42,6 +43,7 @@ export const reserve: Reconciler = {
     if (!claim) return { status: 'another control plane asks for nodes' }
     const now = clock.now()
     const snapshot = await store.placement.snapshot({ now, most, few: fewLeases })
+    if (!snapshot.sites.some(({ offers }) => offers.some(growsForUs))) return { status: 'no pool is ours to ask' }
     const needs = poolNeeds(snapshot, place({ snapshot, now }))
     const { quiet, asked: before } = known(house)
     const asked = needs.flatMap((need) => {
@@ -58,6 +60,8 @@ export const reserve: Reconciler = {
     return { status: `asked ${asked.length} of ${needs.length} pools` }
   },
 }
+
+const growsForUs = ({ pools = [] }: Offer): boolean => pools.some((pool) => pool.most !== undefined)
 
 async function ask(
   need: PoolNeed,

@@ -154,16 +154,18 @@ function addedBy(note: string | undefined, target: number): number {
   }
 }
 
-/** Conditions that say why nodes do not come, each with the reason that says that all is well. */
-const wells: Readonly<Record<string, string>> = { Validated: 'Valid', Quota: 'Under', Capacity: 'Sufficient' }
+/** Conditions that say why nodes do not come; of some the reason that they have while all is well. */
+const wells: ReadonlyMap<string, string | null> = new Map([
+  ['Validated', null],
+  ['Valid', null],
+  ['Quota', 'Under'],
+  ['Capacity', 'Sufficient'],
+])
 
 function hindranceOf(conditions: readonly z.output<typeof Condition>[]): string | undefined {
   const hindering = conditions.filter(({ type, status, reason }) => {
-    const well = wells[type]
-    return (
-      well !== undefined &&
-      (status === 'False' || (status === 'True' && reason != null && reason !== '' && reason !== well))
-    )
+    const well = wells.get(type)
+    return well !== undefined && (status === 'False' || (well !== null && reason != null && reason !== well))
   })
   const words = hindering.map(
     ({ type, reason, message }) => `${type} ${reason ?? 'False'}${message ? `: ${message}` : ''}`,
