@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 import { Name, ProviderName, Tier } from '#model/names.ts'
-import { OfferTerms } from '#model/offer.ts'
+import { Offer, OfferTerms } from '#model/offer.ts'
 import { Shape } from '#model/resources.ts'
 import { Wants, WorkloadState } from '#model/workload.ts'
 
@@ -323,6 +323,7 @@ export const OfferView = z
     reach: z.enum(['reachable', 'unreachable', 'denied']),
     source: z.string(),
     terms: OfferTerms,
+    pools: Offer.shape.pools.unwrap(),
     asOf: time,
   })
   .meta({ id: 'Offer' })

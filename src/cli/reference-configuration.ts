@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { formatDuration } from '#kit/duration.ts'
 import { formatMoney } from '#kit/money.ts'
 import { formatSizeMiB } from '#kit/size.ts'
+import { CoreweaveConfig } from '#providers/coreweave/config.ts'
 import { KubernetesConfig } from '#providers/kubernetes/config.ts'
 import { LocalConfig } from '#providers/local/config.ts'
 import { providerNames } from '#providers/registry.ts'
@@ -34,6 +35,8 @@ export const configurationText = (): string =>
     tableOf(SlurmConfig),
     kubernetesIntroduction,
     tableOf(KubernetesConfig),
+    coreweaveIntroduction,
+    tableOf(CoreweaveConfig, KubernetesConfig),
     stateDirectory,
   ].join('\n')
 
@@ -73,8 +76,9 @@ function siteTable(): string {
 }
 
 /** Fields of the sites of a provider that those of `local` do not have. */
-const tableOf = (config: z.ZodType): string =>
-  table(['field', 'type', 'default', 'meaning'], rowsOf(config, Object.keys(siteOf(LocalConfig).properties ?? {})))
+/** The fields of a provider's sites that those of another do not have. */
+const tableOf = (config: z.ZodType, other: z.ZodType = LocalConfig): string =>
+  table(['field', 'type', 'default', 'meaning'], rowsOf(config, Object.keys(siteOf(other).properties ?? {})))
 
 /** Troubles with the calls that each may befall. */
 const troubleTable = (): string =>
@@ -158,6 +162,12 @@ const kubernetesIntroduction = `## Sites of the provider \`kubernetes\`
 
 A cluster behind a Kubernetes API. It has no \`root\`, \`nodes\`, \`shape\`, \`labels\` or \`taints\`: the cluster tells what its
 nodes have. [How](../how-to/kubernetes.md).
+`
+
+const coreweaveIntroduction = `## Sites of the provider \`coreweave\`
+
+All of \`kubernetes\`, and what is agreed on its NodePools. Without \`price\` nodes cost what CoreWeave's list says.
+[How](../how-to/coreweave.md).
 `
 
 const slurmIntroduction = `## Sites of the provider \`slurm\`

@@ -56,7 +56,7 @@ export async function draftOf(call: Call, provider: string): Promise<Draft> {
   if (jurisdictions !== undefined) draft['jurisdictions'] = codesIn(jurisdictions)
   const prices = call.text('prices')
   if (prices !== undefined) draft['prices'] = await pricesIn(call, prices)
-  if (provider === 'kubernetes' && !draft['kubeconfig'] && !draft['inCluster']) {
+  if ((provider === 'kubernetes' || provider === 'coreweave') && !draft['kubeconfig'] && !draft['inCluster']) {
     const kubeconfig = kubeconfigOf(call)
     if (kubeconfig !== undefined) draft['kubeconfig'] = kubeconfig
   }

@@ -23,7 +23,10 @@ async function refused(argv: string[], code: number, more: Record<string, string
 }
 
 test('a provider without clusters is not joined by a command', async () => {
-  assert.match(await refused(['add', 'local'], 2), /only those of kubernetes, slurm\.\nnext: declare it in sites\.yaml/)
+  assert.match(
+    await refused(['add', 'local'], 2),
+    /only those of kubernetes, coreweave, slurm\.\nnext: declare it in sites\.yaml/,
+  )
   assert.match(await refused(['add', 'kubernets'], 2), /provider/)
 })
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 
 import { ProviderName, Tier } from './names.ts'
+import { NodePool } from './node-pool.ts'
 import { Shape } from './resources.ts'
 
 /** Capacity that is paid for whether or not it is used: so many nodes, or so much time of nodes that is left. */
@@ -45,6 +46,11 @@ export const Offer = z.object({
     .min(0)
     .optional()
     .meta({ description: 'Nodes to be had in all, those we hold included; absent where the provider does not tell.' }),
+  pools: z
+    .array(NodePool)
+    .max(500)
+    .optional()
+    .meta({ description: 'Where more of its nodes come from, where a cloud keeps as many as it was asked for.' }),
   images: z.boolean().meta({ description: 'Whether it runs container images.' }),
   source: z.string().meta({ description: 'Where price and shape come from.' }),
   ...OfferTerms.shape,

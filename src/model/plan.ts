@@ -1,8 +1,11 @@
 import type { LeasedRank } from './lease.ts'
 import type { Topology } from './spec/topology.ts'
 
-/** Why a candidate was not taken: the rule, what it says of this candidate, and how far off it was. */
-export type Rejection = { site: string; tier: string; shape: string; rule: Rule; detail: string }
+/**
+ * Why a candidate was not taken: the rule, what it says of this candidate, and how far off it was. `grows`: it lacks nothing
+ * but nodes, and its pools may bring them.
+ */
+export type Rejection = { site: string; tier: string; shape: string; rule: Rule; detail: string; grows?: true }
 
 /** The rules of the filter, in the order in which they are asked. */
 export const rules = [

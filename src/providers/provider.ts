@@ -2,6 +2,7 @@ import type { Cause } from '#model/cause.ts'
 import type { Outcome } from '#model/fault.ts'
 import type { Remain } from '#model/joined-site.ts'
 import type { ProviderName } from '#model/names.ts'
+import type { NodePool } from '#model/node-pool.ts'
 import type { Offer } from '#model/offer.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { RankState, Serving } from '#model/rank.ts'
@@ -60,9 +61,18 @@ export type Abilities = {
   remains?: (site: string, signal: AbortSignal) => Promise<Outcome<Remain[]>>
   /** Removes what is kept of a site beside its gangs, once none is there any more; it is as if we had never been there. */
   clear?: (site: string, signal: AbortSignal) => Promise<Outcome<null>>
+  /**
+   * Asks a pool of an offer for so many nodes in all, and says how it stands then; they come, or do not, later. Idempotent:
+   * it is a level and no step. What we add is noted where it is asked for, in the same change, and no more than that is ever
+   * given back. `invalid` beyond what the site's declaration allows; `conflict` where somebody else sets the level.
+   */
+  reserve?: (site: string, wish: Wish, signal: AbortSignal) => Promise<Outcome<NodePool>>
   /** Its own engine runs the ranks, from the `programs` of an order: no agent asks and none reports. */
   runsRanks?: true
 }
+
+/** So many nodes in all of a pool. */
+export type Wish = { pool: string; nodes: number }
 
 /** A watch that has nothing to tell says so after this, in milliseconds. */
 export const mostQuietMs = 60_000

@@ -1,5 +1,5 @@
 // Where the regions of clouds are, by the names that their nodes carry (`topology.kubernetes.io/region`): country codes of
-// ISO 3166-1. From the lists of regions that Amazon, Google, Microsoft and Oracle publish. A region that is not here is in
+// ISO 3166-1. From the lists of regions that Amazon, CoreWeave, Google, Microsoft and Oracle publish. A region that is not here is in
 // a country that we do not know.
 
 const amazon: Readonly<Record<string, string>> = {
@@ -31,6 +31,11 @@ const amazon: Readonly<Record<string, string>> = {
   TW: 'ap-east-2',
   US: 'us-east-1 us-east-2 us-west-1 us-west-2 us-gov-east-1 us-gov-west-1',
   ZA: 'af-south-1',
+}
+
+const coreweave: Readonly<Record<string, string>> = {
+  ES: 'eu-south-03 eu-south-04',
+  US: 'us-east-01 us-east-02 us-east-04 us-east-06 us-east-08 us-east-13 us-east-14 rno2 us-west-01 us-west-04 us-west-09',
 }
 
 const google: Readonly<Record<string, string>> = {
@@ -124,7 +129,7 @@ const oracle: Readonly<Record<string, string>> = {
 }
 
 const countries = new Map(
-  [amazon, google, microsoft, oracle].flatMap((cloud) =>
+  [amazon, coreweave, google, microsoft, oracle].flatMap((cloud) =>
     Object.entries(cloud).flatMap(([country, names]) => names.split(' ').map((name) => [name, country] as const)),
   ),
 )

@@ -10,6 +10,7 @@ import { openProvider, providerNames } from './registry.ts'
 const options: Record<string, unknown> = {
   local: { sites: [{ name: 'west' }] },
   kubernetes: { sites: [{ name: 'west', context: 'somewhere' }] },
+  coreweave: { sites: [{ name: 'west', context: 'somewhere' }] },
   simulated: { sites: [{ name: 'west', shape: { cpus: 1, memory: '1GB' } }] },
   slurm: { sites: [{ name: 'west', partition: 'main', directory: '/nowhere' }] },
 }
@@ -36,7 +37,7 @@ test('a name that no adapter has gives an error with those that exist', async ()
   await assert.rejects(open('simulatde'), { message: /no provider "simulatde"/, fix: 'did you mean simulated?' })
   await assert.rejects(open('gcp'), {
     message: 'there is no provider "gcp" here',
-    fix: 'write one of local, kubernetes, simulated, slurm',
+    fix: 'write one of local, kubernetes, coreweave, simulated, slurm',
   })
   await assert.rejects(open('toString'), /no provider "toString"/)
 })

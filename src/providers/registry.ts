@@ -51,6 +51,16 @@ const adapters: Partial<Record<ProviderName, Adapter>> = {
     },
     examine: async (draft, _, signal) => (await import('./kubernetes/examine.ts')).examineKubernetes(draft, signal),
   },
+  coreweave: {
+    config: async () => (await import('./coreweave/config.ts')).CoreweaveConfig,
+    async open(options, { house }) {
+      const { createCoreweave } = await import('./coreweave/coreweave.ts')
+      const { CoreweaveConfig } = await import('./coreweave/config.ts')
+      return createCoreweave({ ...CoreweaveConfig.parse(options), house })
+    },
+    examine: async (draft, { house }, signal) =>
+      (await import('./coreweave/examine.ts')).examineCoreweave(draft, house, signal),
+  },
   simulated: {
     config: async () => (await import('./simulated/config.ts')).SimulatedConfig,
     async open(options, { clock }) {

@@ -6,6 +6,7 @@ import { leave } from '#reconcilers/leave.ts'
 import { meter } from '#reconcilers/meter.ts'
 import { observe } from '#reconcilers/observe.ts'
 import type { House, Reconciler, Steering } from '#reconcilers/reconciler.ts'
+import { reserve } from '#reconcilers/reserve.ts'
 import { retire } from '#reconcilers/retire.ts'
 import { startLoops as run } from '#reconcilers/run.ts'
 import { sweep } from '#reconcilers/sweep.ts'
@@ -19,7 +20,7 @@ export type Loops = ReturnType<typeof run> & {
 }
 
 /** All loops of a control plane. */
-export const reconcilers: readonly Reconciler[] = [observe, admit, launch, follow, retire, meter, sweep, leave]
+export const reconcilers: readonly Reconciler[] = [observe, admit, launch, follow, retire, meter, sweep, reserve, leave]
 
 /** Starts the loops; `controlPlanes` are the addresses that agents are given. */
 export function startLoops(

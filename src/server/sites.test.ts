@@ -56,7 +56,7 @@ test('what is wrong in a sites.yaml is shown at its place, with the fix last', a
     ],
     [
       'sites:\n  - provider: gcp\n    name: west\n',
-      /:2:15: .*no provider "gcp" here\n.*\n.*\nwrite one of local, kubernetes, simulated, slurm$/,
+      /:2:15: .*no provider "gcp" here\n.*\n.*\nwrite one of local, kubernetes, coreweave, simulated, slurm$/,
     ],
     ['sites:\n  - {provider: local, name: a}\n  - {provider: simulated, name: b}\n', /:3:5: sites\[1\]\.shape: /],
     [

@@ -3,7 +3,7 @@ import { after, before } from 'node:test'
 import { describeProvider } from '#providers/conformance.ts'
 import { addNodes } from '#rigs/kubernetes/cluster.ts'
 import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
-import { openSite } from '#rigs/kubernetes/site.ts'
+import { openCoreweaveSite, openSite } from '#rigs/kubernetes/site.ts'
 
 let plane: ControlPlane
 
@@ -16,8 +16,11 @@ before(async () => {
 })
 after(() => plane.stop())
 
-describeProvider('kubernetes', () => openSite(plane), {
+const left = {
   logs: 'the nodes that KWOK plays run no containers',
   retryAfter: 'no API server is busy at a word; how its answer is read, a server of our own shows (client.test.ts)',
   full: 'the scheduler decides after a Job was made',
-})
+}
+
+describeProvider('kubernetes', () => openSite(plane), left)
+describeProvider('coreweave', () => openCoreweaveSite(plane), left)

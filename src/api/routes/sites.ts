@@ -108,6 +108,7 @@ async function allOffers(house: ApiHouse): Promise<OfferView[]> {
       reach,
       source: offer.source,
       terms: OfferTerms.parse(offer),
+      pools: offer.pools ?? [],
       asOf: time(offer.asOf),
     }))
 }

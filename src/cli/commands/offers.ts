@@ -34,6 +34,7 @@ export async function offers(call: Call): Promise<void> {
       { title: 'AGE', cell: ({ asOf }) => ago(asOf, now), right: true, spare: 1 },
       { title: 'DISK', cell: ({ shape }) => gigabytes(shape.diskMiB), right: true, wide: true },
       { title: 'TERMS', cell: termsOf, wide: true },
+      { title: 'POOLS', cell: ({ pools }) => pools.map(poolCell).join('; '), wide: true },
       { title: 'SOURCE', cell: ({ source }) => source, wide: true },
     ],
     name: ({ site, tier, shape }) => `${site}/${tier}/${shape.name}`,
@@ -53,6 +54,10 @@ function termsOf({ terms: { commitment, from, until, takenPpm } }: OfferView): s
     ...(takenPpm === undefined ? [] : [`${takenPpm / 10_000}%/h taken`]),
   ].join(', ')
 }
+
+/** `gb200: 18 of 36, at most 72 (Quota Over: …)`. */
+const poolCell = ({ name, current, target, most, hindered }: OfferView['pools'][number]): string =>
+  `${name}: ${current} of ${target}${most === undefined ? '' : `, at most ${most}`}${hindered === undefined ? '' : ` (${hindered})`}`
 
 /** Only where there are any: nodes that look free and are nobody else's. */
 const keptColumn: Column<SiteView> = { title: 'KEPT', cell: ({ kept }) => String(kept), right: true }

@@ -8,7 +8,7 @@ export const sites: readonly CommandSpec[] = [
     summary: 'look at a cluster, and join it as a site',
     details: [
       'Nothing is joined before rights, versions and names are right and all of it is known. Where rights are missing, the manifest that grants them, and nothing else, is on standard output.',
-      'It is the control plane that reaches the cluster: files are those of its machine. Credentials stay in them.',
+      'It is the control plane that reaches the cluster: files are those of its machine. Credentials stay in them. What is said of kubernetes holds for coreweave.',
     ].join('\n\n'),
     options: [
       { flags: '--dry-run', description: 'show what is found, and join nothing' },
@@ -65,6 +65,7 @@ export const sites: readonly CommandSpec[] = [
       'isobar site add kubernetes --context prod --namespace isobar --dry-run',
       "isobar site add kubernetes --context prod --jurisdiction DE,EU --price '$20/h'",
       'isobar site add kubernetes --context prod --dry-run | kubectl apply -f -',
+      'isobar site add coreweave --context prod --namespace isobar --dry-run',
       "isobar site add slurm --partition gpu --directory /shared/isobar --jurisdiction SE,EU --price '$12/h'",
     ],
     next: 'isobar sites',

@@ -41,6 +41,7 @@ export const rejectionOf = ({ look: { candidate }, objection }: Refused): Reject
   shape: candidate.offer.shape.name,
   rule: objection.rule,
   detail: objection.detail,
+  ...(objection.grows && { grows: true }),
 })
 
 /** `3 by jurisdiction, 1 by capacity`. */

@@ -39,6 +39,12 @@ export const egressPrices: Readonly<Record<string, EgressPrices>> = {
     outside: [{ untilGB: 100, microsPerGB: 0 }, { microsPerGB: 87_500 }],
     source: 'Azure bandwidth prices of eastus and westeurope, as in the profiles of Skyplane (NSDI 2023)',
   },
+  coreweave: {
+    near: flat(0),
+    far: flat(0),
+    outside: flat(0),
+    source: 'CoreWeave price list of 2026-09-20: no charge for data that leaves it',
+  },
   gcp: {
     near: flat(20_000),
     far: flat(80_000),

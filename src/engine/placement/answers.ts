@@ -1,4 +1,5 @@
 import { createAhead, mostAhead } from '#engine/explain/ahead.ts'
+import { withPools } from '#engine/explain/growing.ts'
 import { holdersOf, type Holders } from '#engine/explain/holders.ts'
 import { refuse, refuseBefore, type Known } from '#engine/explain/refusal.ts'
 import { byCloseness, rejectionsOf, type Refused } from '#engine/explain/rejections.ts'
@@ -139,8 +140,8 @@ function nowhere({ workload, replica }: Asked, refusal: Refusal): Decision {
 /** What stands against each candidate. Where nothing does, the line knows of somebody else's claim. */
 function refusedOf({ need, looks, objections }: Row, round: Round, vain?: Vain): Refused[] {
   return looks.map((look) => {
-    const objection = objectionTo(objections.get(look) ?? null, need, look, round)
-    return { look, objection: objection ?? claimed(round, vain) }
+    const objection = objectionTo(objections.get(look) ?? null, need, look, round) ?? claimed(round, vain)
+    return { look, objection: withPools(objection, need, { look, round }) }
   })
 }
 

@@ -16,8 +16,11 @@ import { isWithinShare, promisedBefore, useOf, type Round } from './round.ts'
 import { isOfKind } from './slice.ts'
 import * as say from './words.ts'
 
-/** What a rule has against a candidate. `passing`: time may cure it; else only other offers, rules or wishes can. */
-export type Objection = { rule: Rule; detail: string; passing: boolean }
+/**
+ * What a rule has against a candidate. `passing`: time may cure it; else only other offers, rules or wishes can. `grows`: more
+ * nodes would cure it and nothing else stands against it, and its pools may bring as many.
+ */
+export type Objection = { rule: Rule; detail: string; passing: boolean; grows?: true }
 
 type Found = Omit<Objection, 'rule'> | null
 const never = (detail: string): Found => ({ detail, passing: false })
@@ -212,6 +215,13 @@ export function objectionTo(
 /** Whether no other fixed rule stands against a candidate. */
 export const isBarredOnlyBy = (rule: Rule, need: Need, { look, round }: { look: Look; round: Round }): boolean =>
   fixed.every((other) => other === rule || tests[other](need, look, round) === null)
+
+/** The rules that more nodes may satisfy. */
+export const ofNodes: ReadonlySet<Rule> = new Set(['topology', 'capacity'])
+
+/** Whether nothing stands against a candidate but how many nodes there are, and who holds them. */
+export const lacksNodesOnly = (need: Need, look: Look, round: Round): boolean =>
+  rules.every((rule) => ofNodes.has(rule) || tests[rule](need, look, round) === null)
 
 /** Whether it has room now. */
 export const hasRoom = (need: Need, look: Look, round: Round): boolean => tests.capacity(need, look, round) === null

@@ -3,7 +3,18 @@ import type { Provider } from '#providers/provider.ts'
 
 /** A call to a site, as far as those care who stand around it. */
 export type Call = {
-  name: 'offers' | 'launch' | 'get' | 'list' | 'retire' | 'logs' | 'inventory' | 'watch' | 'remains' | 'clear'
+  name:
+    | 'offers'
+    | 'launch'
+    | 'get'
+    | 'list'
+    | 'retire'
+    | 'logs'
+    | 'inventory'
+    | 'watch'
+    | 'remains'
+    | 'clear'
+    | 'reserve'
   site: string
 }
 
@@ -16,7 +27,7 @@ export type Around = <T>(
 
 /** The same provider with something around its calls. `sites` asks nobody and stays as it is. */
 export function withAround(inner: Provider, around: Around): Provider {
-  const { inventory, watch, remains, clear } = inner.abilities
+  const { inventory, watch, remains, clear, reserve } = inner.abilities
   return {
     name: inner.name,
     sites: () => inner.sites(),
@@ -39,6 +50,10 @@ export function withAround(inner: Provider, around: Around): Provider {
       }),
       ...(remains && {
         remains: (site, signal) => around({ name: 'remains', site }, signal, (given) => remains(site, given)),
+      }),
+      ...(reserve && {
+        reserve: (site, wish, signal) =>
+          around({ name: 'reserve', site }, signal, (given) => reserve(site, wish, given)),
       }),
       ...(clear && { clear: (site, signal) => around({ name: 'clear', site }, signal, (given) => clear(site, given)) }),
     },

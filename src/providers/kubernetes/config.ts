@@ -5,69 +5,83 @@ import { distinctNames, siteFields } from '#providers/declared-site.ts'
 
 const { nodes: _, ...fields } = siteFields
 
-const objectName = z
+export const objectName = z
   .string()
   .regex(/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/, 'this is no name of an object of Kubernetes')
 
+/** What is said of a site behind a Kubernetes API, whoever runs it. */
+export const clusterFields = {
+  ...fields,
+  context: z
+    .string()
+    .max(300)
+    .optional()
+    .meta({ description: 'Context of the kubeconfig; its current one by default.' }),
+  kubeconfig: z
+    .string()
+    .max(1000)
+    .optional()
+    .meta({ description: 'Path of the kubeconfig; by default what kubectl would read.' }),
+  inCluster: z
+    .literal(true)
+    .optional()
+    .meta({ description: 'The cluster in whose pod the control plane runs, instead of a context.' }),
+  namespace: objectName.optional().meta({ description: 'Where its objects are made; by default that of the context.' }),
+  image: z.string().max(500).optional().meta({ description: 'Container image for specs that name none.' }),
+  checkpoints: objectName
+    .optional()
+    .meta({ description: 'PersistentVolumeClaim that all pods can write, for checkpoints.' }),
+  serviceAccount: objectName.optional().meta({ description: 'Account that the pods run as.' }),
+  queue: objectName.optional().meta({
+    description: 'LocalQueue of Kueue in that namespace, in which its work stands in line for quota.',
+  }),
+  queuePriority: objectName.optional().meta({ description: 'WorkloadPriorityClass that its work has in that queue.' }),
+  queueTopology: z.string().min(1).max(317).optional().meta({
+    description: 'Label of nodes by which Kueue keeps a gang together where it can.',
+  }),
+  topology: z.array(z.string().min(1).max(317)).min(1).max(8).optional().meta({
+    description: 'Labels that say where a node stands, the tightest first, instead of those of the known clouds.',
+  }),
+  rdma: z
+    .array(z.string().min(1).max(317))
+    .min(1)
+    .max(16)
+    .optional()
+    .meta({
+      description: 'Resources of nodes by which pods have RDMA, beside those of NVIDIA and Amazon.',
+      examples: [['example.com/hca']],
+    }),
+  prices: z
+    .record(z.string().max(200), hourlyMicros('Price of one node for one hour.'))
+    .default({})
+    .meta({ description: 'Prices of nodes by the names of their shapes, where they differ from `price`.' }),
+}
+
+type Claims = {
+  inCluster?: true | undefined
+  context?: string | undefined
+  kubeconfig?: string | undefined
+  queue?: string | undefined
+  queuePriority?: string | undefined
+  queueTopology?: string | undefined
+}
+
+/** For `refine`: a site is in one place. */
+export const onePlace = [
+  ({ inCluster, context, kubeconfig }: Claims) => !inCluster || (context === undefined && kubeconfig === undefined),
+  { path: ['inCluster'], message: 'a site is either the cluster around us or a context of a kubeconfig' },
+] as const satisfies [unknown, { path: PropertyKey[]; message: string }]
+
+/** For `refine`: what is said of a queue is said of one that is named. */
+export const namedQueue = [
+  ({ queue, queuePriority, queueTopology }: Claims) => queue !== undefined || !(queuePriority ?? queueTopology),
+  { path: ['queue'], message: 'only what stands in a queue has a priority or a topology there; name the queue' },
+] as const satisfies [unknown, { path: PropertyKey[]; message: string }]
+
 const KubernetesSiteField = z
-  .strictObject({
-    ...fields,
-    context: z
-      .string()
-      .max(300)
-      .optional()
-      .meta({ description: 'Context of the kubeconfig; its current one by default.' }),
-    kubeconfig: z
-      .string()
-      .max(1000)
-      .optional()
-      .meta({ description: 'Path of the kubeconfig; by default what kubectl would read.' }),
-    inCluster: z
-      .literal(true)
-      .optional()
-      .meta({ description: 'The cluster in whose pod the control plane runs, instead of a context.' }),
-    namespace: objectName
-      .optional()
-      .meta({ description: 'Where its objects are made; by default that of the context.' }),
-    image: z.string().max(500).optional().meta({ description: 'Container image for specs that name none.' }),
-    checkpoints: objectName
-      .optional()
-      .meta({ description: 'PersistentVolumeClaim that all pods can write, for checkpoints.' }),
-    serviceAccount: objectName.optional().meta({ description: 'Account that the pods run as.' }),
-    queue: objectName.optional().meta({
-      description: 'LocalQueue of Kueue in that namespace, in which its work stands in line for quota.',
-    }),
-    queuePriority: objectName
-      .optional()
-      .meta({ description: 'WorkloadPriorityClass that its work has in that queue.' }),
-    queueTopology: z.string().min(1).max(317).optional().meta({
-      description: 'Label of nodes by which Kueue keeps a gang together where it can.',
-    }),
-    topology: z.array(z.string().min(1).max(317)).min(1).max(8).optional().meta({
-      description: 'Labels that say where a node stands, the tightest first, instead of those of the known clouds.',
-    }),
-    rdma: z
-      .array(z.string().min(1).max(317))
-      .min(1)
-      .max(16)
-      .optional()
-      .meta({
-        description: 'Resources of nodes by which pods have RDMA, beside those of NVIDIA and Amazon.',
-        examples: [['example.com/hca']],
-      }),
-    prices: z
-      .record(z.string().max(200), hourlyMicros('Price of one node for one hour.'))
-      .default({})
-      .meta({ description: 'Prices of nodes by the names of their shapes, where they differ from `price`.' }),
-  })
-  .refine(({ inCluster, context, kubeconfig }) => !inCluster || (context === undefined && kubeconfig === undefined), {
-    path: ['inCluster'],
-    message: 'a site is either the cluster around us or a context of a kubeconfig',
-  })
-  .refine(({ queue, queuePriority, queueTopology }) => queue !== undefined || !(queuePriority ?? queueTopology), {
-    path: ['queue'],
-    message: 'only what stands in a queue has a priority or a topology there; name the queue',
-  })
+  .strictObject(clusterFields)
+  .refine(...onePlace)
+  .refine(...namedQueue)
 
 /** The clusters that sites.yaml declares. */
 export const KubernetesConfig = z

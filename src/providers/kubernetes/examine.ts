@@ -35,9 +35,13 @@ const leastMinor = 29
 /**
  * Looks at a cluster before it is joined: whether it answers, its version, what we may do there, what it has. Nothing is
  * changed there. What is known of the declaration then is filled in: whoever changes his current context later does not
- * move the site.
+ * move the site. `wishes` are rights of the whole cluster that are good to have beside those that all is done with.
  */
-export async function examineKubernetes(draft: Draft, signal: AbortSignal): Promise<Examination> {
+export async function examineKubernetes(
+  draft: Draft,
+  signal: AbortSignal,
+  wishes: readonly Right[] = [],
+): Promise<Examination> {
   const found = nothingFound(draft)
   const read = readDraft(KubernetesConfig, draft)
   if ('wrong' in read) return { ...found, obstacles: [read.wrong] }
@@ -46,7 +50,7 @@ export async function examineKubernetes(draft: Draft, signal: AbortSignal): Prom
   if ('wrong' in reached) return { ...found, obstacles: [reached.wrong] }
   const client = createClient(() => Promise.resolve(reached.connection))
   try {
-    return await look({ draft, site, client, connection: reached.connection }, signal)
+    return await look({ draft, site, client, connection: reached.connection, wishes }, signal)
   } finally {
     await client.close()
   }
@@ -91,7 +95,13 @@ const nameOf = ({ context, server }: Connection): string => (context === undefin
 
 const Version = z.object({ major: z.string(), minor: z.string(), gitVersion: z.string() })
 
-type Looking = { draft: Draft; site: KubernetesSite; client: Client; connection: Connection }
+type Looking = {
+  draft: Draft
+  site: KubernetesSite
+  client: Client
+  connection: Connection
+  wishes: readonly Right[]
+}
 
 async function look(looking: Looking, signal: AbortSignal): Promise<Examination> {
   const { draft, site, client, connection } = looking
@@ -122,11 +132,11 @@ async function look(looking: Looking, signal: AbortSignal): Promise<Examination>
   const groups = await client.ask({ path: '/apis', signal })
   if (groups.ok) found.extensions = extensionsOf(groups.body)
   const account = await whoami(client, signal)
-  const missing = await missingRights(client, { namespace, needed: usedAt(site, found) }, signal)
+  const missing = await missingRights(client, { namespace, needed: usedAt(looking, found) }, signal)
   if (!missing.ok) return { ...found, obstacles: [inOurWords(missing.fault, connection)] }
   if (context !== undefined) found.facts.push({ name: 'context', value: context })
   found.facts.push({ name: 'namespace', value: namespace }, { name: 'account', value: account ?? 'unknown' })
-  const needed = neededOf(missing.value)
+  const needed = neededOf(missing.value, looking.wishes)
   const isNamespaceMissing = await isAbsent(client, { namespace, missing: needed }, signal)
   found.obstacles.push(...lacks({ account, namespace, missing: needed, isNamespaceMissing }))
   if (found.obstacles.length === 0) {
@@ -141,7 +151,7 @@ async function look(looking: Looking, signal: AbortSignal): Promise<Examination>
 }
 
 /** All that is done at a site. */
-function usedAt({ queue }: KubernetesSite, { extensions }: Examination): Rights {
+function usedAt({ site: { queue }, wishes }: Looking, { extensions }: Examination): Rights {
   const has = (extension: string, version: string): boolean =>
     extensions.some(({ name, versions }) => name === extension && versions.includes(version))
   const devices = has('DRA', 'v1')
@@ -152,7 +162,7 @@ function usedAt({ queue }: KubernetesSite, { extensions }: Examination): Rights 
     ...(devices ? claimRights : []),
     ...(has('ComputeDomains', 'v1beta1') ? domainRights : []),
   ]
-  return { namespace, cluster: [...clusterRights, ...(devices ? deviceRights : [])] }
+  return { namespace, cluster: [...clusterRights, ...(devices ? deviceRights : []), ...wishes] }
 }
 
 /** Without these we list on a timer, do not know why pods are not made, the scheduler knows pods only, and nothing is claimed. */
@@ -161,8 +171,10 @@ const isWish = ({ apiGroups, resources, verbs }: Right): boolean =>
   apiGroups.some((group) => group.startsWith('resource.')) ||
   verbs.every((verb) => verb === 'watch')
 
-const neededOf = ({ namespace, cluster }: Missing): Missing => {
-  return { namespace: namespace.filter((one) => !isWish(one)), cluster: cluster.filter((one) => !isWish(one)) }
+const neededOf = ({ namespace, cluster }: Missing, wishes: readonly Right[]): Missing => {
+  const wished = new Set(wishes.flatMap(({ resources }) => resources))
+  const isNeeded = (one: Right) => !isWish(one) && !one.resources.every((resource) => wished.has(resource))
+  return { namespace: namespace.filter(isNeeded), cluster: cluster.filter(isNeeded) }
 }
 
 /** What is wrong with the queue that the site's work is to stand in. */

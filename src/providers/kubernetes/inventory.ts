@@ -94,7 +94,7 @@ export function offersOf({ name, tier, price, prices, terms }: KubernetesSite, n
     provider: 'kubernetes',
     site: name,
     tier,
-    shape: { ...alike.map(({ shape }) => shape).reduce(least), ...networksIn(alike) },
+    shape: leastOf(alike),
     divisible: true,
     priceMicros: prices[kind] ?? price,
     available: alike.length,
@@ -109,6 +109,12 @@ function networksIn(alike: readonly Node[]): Pick<Shape, 'network'> {
   const network = [...new Set(alike.flatMap(({ shape }) => shape.network ?? []))].sort()
   return network.length > 0 ? { network } : {}
 }
+
+/** What each of them has at the least; of one or more. */
+export const leastOf = (alike: readonly Node[]): Shape => ({
+  ...alike.map(({ shape }) => shape).reduce(least),
+  ...networksIn(alike),
+})
 
 const least = (one: Shape, other: Shape): Shape => ({
   ...one,

@@ -1,7 +1,7 @@
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Site } from '#model/site.ts'
-import type { Handle, Provider, Sighting, Taken } from '#providers/provider.ts'
+import type { Abilities, Handle, Provider, Sighting, Taken } from '#providers/provider.ts'
 import { remainsOf } from './remains.ts'
 import { type Client, createClient } from './client.ts'
 import type { KubernetesSite } from './config.ts'
@@ -24,8 +24,13 @@ export type KubernetesOptions = {
   sites: readonly KubernetesSite[]
   /** Which house the objects belong to, a label: several may share a namespace, and none touches what is another's. */
   house: string
-  /** Makes the client of a site; by default one that reaches it over the network. */
-  clientOf?: (connect: () => Promise<Connection>) => Client
+  /** Makes the client of a site, by its name; by default one that reaches it over the network. */
+  clientOf?: (connect: () => Promise<Connection>, site: string) => Client
+}
+
+export type Kubernetes = Provider & {
+  readonly abilities: Required<Pick<Abilities, 'inventory'>>
+  close(): Promise<void>
 }
 
 /** A site as a call finds it. `known` is its inventory as it was asked for last: whoever has none asks. */
@@ -42,14 +47,10 @@ type Here = {
  * Clusters behind a Kubernetes API. A gang is an Indexed Job, whose pods the cluster runs without an agent of ours: how
  * each rank is, its pod tells. Nothing that matters is kept in memory.
  */
-export function createKubernetes(options: KubernetesOptions): Provider & { close(): Promise<void> } {
+export function createKubernetes(options: KubernetesOptions): Kubernetes {
   const { sites, house, clientOf = createClient } = options
   const files: LogFiles = new Map()
-  const open = new Map(
-    sites.map(
-      (declared) => [declared.name, { declared, client: clientOf(() => connect(declared)), known: {} }] as const,
-    ),
-  )
+  const open = new Map(sites.map((declared) => [declared.name, openedBy(clientOf, declared)] as const))
   const pictures = new Map<string, Picture>()
   /** Asks the site of that name in its namespace, or says that there is none. */
   const at = async <T>(name: string, signal: AbortSignal, question: (here: Here) => Promise<Outcome<T>>) => {
@@ -101,6 +102,11 @@ export function createKubernetes(options: KubernetesOptions): Provider & { close
       for (const { client } of open.values()) await client.close()
     },
   }
+}
+
+const openedBy = (clientOf: NonNullable<KubernetesOptions['clientOf']>, declared: KubernetesSite) => {
+  const known: Here['known'] = {}
+  return { declared, client: clientOf(() => connect(declared), declared.name), known }
 }
 
 export const connect = ({ inCluster: isInside, kubeconfig, context }: KubernetesSite): Promise<Connection> =>

@@ -136,11 +136,17 @@ const stands: [string, Record<string, string>, string[]][] = [
   [
     'CoreWeave',
     {
-      'node.coreweave.cloud/rack': 'r7',
+      'node.coreweave.cloud/rack': '16',
+      'ds.coreweave.com/nvlink.domain': 'r7',
       'backend.coreweave.cloud/leafgroup': 'lg',
       'backend.coreweave.cloud/fabric': 'f',
     },
     ['r7', 'lg', 'f', 'east'],
+  ],
+  [
+    'CoreWeave without NVLink between nodes: a rack is no domain',
+    { 'node.coreweave.cloud/rack': '16', 'ib.coreweave.cloud/leafgroup': 'lg', 'ib.coreweave.cloud/fabric': '' },
+    ['n1', 'lg', 'east'],
   ],
   [
     'NVIDIA',

@@ -14,7 +14,6 @@ const levels: readonly (readonly string[])[] = [
     'accelerator.topograph.run/domain',
     'network.topology.nvidia.com/accelerator',
     'ds.coreweave.com/nvlink.domain',
-    'node.coreweave.cloud/rack',
     'oci.oraclecloud.com/rdma.gpu_memory_fabric_id',
   ],
   [

@@ -21,14 +21,20 @@ export const noDefinitions = existsSync(folder) ? false : `no definitions in ${f
 export async function define(plane: ControlPlane, names: readonly string[]): Promise<void> {
   for (const name of names) {
     const definition = parse(gunzipSync(readFileSync(join(folder, `${name}.yaml.gz`))).toString()) as Definition
-    const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
-    await plane.ask('POST', path, withoutText(definition))
-    await plane.waitFor(name, async () => {
-      const { status } = (await plane.ask('GET', `${path}/${definition.metadata.name}`)) as Definition
-      if (!status?.conditions?.some((one) => one.type === 'Established' && one.status === 'True'))
-        throw new Error(`${name} is not served yet`)
-    })
+    await serve(plane, withoutText(definition))
   }
+}
+
+/** Makes the API server serve objects of such a definition. */
+export async function serve(plane: ControlPlane, definition: Definition): Promise<void> {
+  const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+  const { name } = definition.metadata
+  await plane.ask('POST', path, definition)
+  await plane.waitFor(name, async () => {
+    const { status } = (await plane.ask('GET', `${path}/${name}`)) as Definition
+    if (!status?.conditions?.some((one) => one.type === 'Established' && one.status === 'True'))
+      throw new Error(`${name} is not served yet`)
+  })
 }
 
 type Definition = { metadata: { name: string }; status?: { conditions?: { type: string; status: string }[] } }

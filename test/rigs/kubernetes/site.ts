@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import type { Program as RankProgram } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Program, Rig } from '#providers/conformance.ts'
+import { CoreweaveConfig } from '#providers/coreweave/config.ts'
+import { createCoreweave } from '#providers/coreweave/coreweave.ts'
 import { createClient } from '#providers/kubernetes/client.ts'
 import { KubernetesConfig } from '#providers/kubernetes/config.ts'
-import { createKubernetes } from '#providers/kubernetes/kubernetes.ts'
+import { createKubernetes, type Kubernetes } from '#providers/kubernetes/kubernetes.ts'
 import { type FaultProxy, openFaultProxy } from '#rigs/fault-proxy.ts'
 import { scriptOf } from '#rigs/program-script.ts'
 import { addAccount, addNamespace, addVolume, type Extra, tokenOf } from './cluster.ts'
@@ -39,6 +41,7 @@ export type KubernetesRig = Rig & {
 
 /** Who runs the ranks of a site: what each asks for, and how it is told what to do. */
 type Runner = {
+  provider?: 'kubernetes' | 'coreweave'
   image: string
   asks: { cpuMilli: number; memoryMiB: number }
   clientOf: typeof createClient
@@ -53,16 +56,21 @@ type Runner = {
 const account = 'isobar'
 
 /** A site whose nodes KWOK plays, and what ranks do there as well (`play.ts`). */
-export function openSite(plane: ControlPlane, rights: Extra = {}, fields: object = {}): Promise<KubernetesRig> {
-  const played: Played = new Map()
-  return open(plane, {
+export const openSite = (plane: ControlPlane, rights: Extra = {}, fields: object = {}): Promise<KubernetesRig> =>
+  open(plane, { ...played(), rights, fields })
+
+/** The same as a site of CoreWeave. */
+export const openCoreweaveSite = (plane: ControlPlane): Promise<KubernetesRig> =>
+  open(plane, { ...played(), provider: 'coreweave' })
+
+function played(): Runner {
+  const ranks: Played = new Map()
+  return {
     image: 'rig',
     asks: { cpuMilli: 1000, memoryMiB: 256 },
-    clientOf: (connect) => playing(createClient(connect), played),
-    script: (order, programs) => void played.set(order.token, annotationsOf(programs)),
-    rights,
-    fields,
-  })
+    clientOf: (connect) => playing(createClient(connect), ranks),
+    script: (order, programs) => void ranks.set(order.token, annotationsOf(programs)),
+  }
 }
 
 /**
@@ -88,7 +96,7 @@ export function runs(order: CredentialedOrder, scripts: readonly string[]): void
  * for and no others, reached through a proxy that can be cut.
  */
 async function open(plane: ControlPlane, runner: Runner): Promise<KubernetesRig> {
-  const { image, asks, clientOf, script, rights, fields, checkpoints } = runner
+  const { provider: which, image, asks, clientOf, script, rights, fields, checkpoints } = runner
   const name = `site-${randomBytes(4).toString('hex')}`
   await addNamespace(plane, name)
   const tokenFile = join(plane.folder, `${name}.token`)
@@ -97,12 +105,13 @@ async function open(plane: ControlPlane, runner: Runner): Promise<KubernetesRig>
   const kubeconfig = plane.kubeconfigFor(name, { tokenFile, server: `https://127.0.0.1:${proxy.port}` })
   const claim = checkpoints === undefined ? {} : { checkpoints: 'checkpoints' }
   if (checkpoints !== undefined) await addVolume(plane, { name, claim: 'checkpoints', path: join(checkpoints, name) })
-  const { sites } = KubernetesConfig.parse({
-    sites: [{ name, kubeconfig, namespace: name, image, ...claim, ...fields }],
-  })
-  const opened: ReturnType<typeof createKubernetes>[] = []
+  const declared = { sites: [{ name, kubeconfig, namespace: name, image, price: '$1/h', ...claim, ...fields }] }
+  const opened: Kubernetes[] = []
   const reopen = () => {
-    const one = createKubernetes({ sites, house: 'rig', clientOf })
+    const one =
+      which === 'coreweave'
+        ? createCoreweave({ ...CoreweaveConfig.parse(declared), house: 'rig', clientOf })
+        : createKubernetes({ ...KubernetesConfig.parse(declared), house: 'rig', clientOf })
     opened.push(one)
     return one
   }
