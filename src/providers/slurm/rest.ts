@@ -5,7 +5,9 @@ import { z } from 'zod'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 
 import { type Controller, nodesFor } from './controller.ts'
-import { type Asking, type Dialect, mapped, type Reply } from './dialect.ts'
+import type { Asking, Dialect } from './dialect.ts'
+import * as replies from './replies.ts'
+import { mapped, type Reply } from './replies.ts'
 import { v0_0_38 } from './v0-0-38.ts'
 import { v0_0_40_to_45 } from './v0-0-40.ts'
 
@@ -30,7 +32,7 @@ const mostSingly = 64
 /** A cluster by its slurmrestd. */
 export function createRest(options: RestOptions): Controller {
   const ask = createAsk(options)
-  const get = <T>(path: string, signal: AbortSignal, convert: (dialect: Dialect, reply: Reply) => Outcome<T>) =>
+  const get = <T>(path: string, signal: AbortSignal, convert: (reply: Reply) => Outcome<T>) =>
     ask({ of: () => ({ path }), signal }, convert)
   return {
     submit: (job, signal) =>
@@ -39,27 +41,24 @@ export function createRest(options: RestOptions): Controller {
           of: ({ submission }) => ({ method: 'POST', path: 'job/submit', body: submission(job, options) }),
           signal,
         },
-        (dialect, reply) => dialect.submitted(reply),
+        replies.submitted,
       ),
     jobs: (ids, signal) =>
       ids.length === 0
-        ? get('ping', signal, (dialect, reply) => mapped(dialect.ping(reply), () => []))
-        : inTurns(ids, (id) => get(`job/${id}`, signal, (dialect, reply) => dialect.job(reply))),
+        ? get('ping', signal, (reply) => mapped(replies.ping(reply), () => []))
+        : inTurns(ids, (id) => get(`job/${id}`, signal, replies.job)),
     named: (name, signal) =>
-      ask({ of: ({ allJobsPath }) => ({ path: allJobsPath }), signal }, (dialect, reply) =>
-        mapped(dialect.allJobs(reply), (jobs) => jobs.filter((job) => job.name === name)),
+      ask({ of: ({ allJobsPath }) => ({ path: allJobsPath }), signal }, (reply) =>
+        mapped(replies.allJobs(reply), (jobs) => jobs.filter((job) => job.name === name)),
       ),
-    cancel: (id, signal) =>
-      ask({ of: () => ({ method: 'DELETE', path: `job/${id}` }), signal }, (dialect, reply) =>
-        dialect.cancelled(reply),
-      ),
+    cancel: (id, signal) => ask({ of: () => ({ method: 'DELETE', path: `job/${id}` }), signal }, replies.cancelled),
     async partition(signal, only) {
       const path = `partition/${encodeURIComponent(options.partition)}`
-      const limit = await get(path, signal, (dialect, reply) => dialect.mostMinutes(reply))
+      const limit = await get(path, signal, replies.mostMinutes)
       if (!limit.ok) return limit
-      const kept = await get('reservations', signal, (dialect, reply) => dialect.reservations(reply, Date.now()))
+      const kept = await get('reservations', signal, (reply) => replies.reservations(reply, Date.now()))
       if (!kept.ok) return kept
-      const asked = (one: string) => get(one, signal, (dialect, reply) => dialect.nodes(reply))
+      const asked = (one: string) => get(one, signal, replies.nodes)
       const few = only !== undefined && only.length <= mostSingly
       const nodes = few
         ? await inTurns(only, (name) => asked(`node/${encodeURIComponent(name)}`))
@@ -94,7 +93,7 @@ function createAsk(options: RestOptions): Ask {
     if (!reply.ok) return reply
     // No such path: another version of Slurm runs there now, and does not speak this any more.
     if (reply.value.status === 404 && typeof reply.value.body !== 'object') spoken = undefined
-    return convert(dialect.value, reply.value)
+    return convert(reply.value)
   }
 }
 
@@ -131,7 +130,7 @@ function newestKnown({ status, body }: Reply): Outcome<Dialect> {
 type Question = { method?: string; path: string; body?: unknown; signal: AbortSignal }
 type Ask = <T>(
   question: { of: (dialect: Dialect) => Omit<Question, 'signal'>; signal: AbortSignal },
-  convert: (dialect: Dialect, reply: Reply) => Outcome<T>,
+  convert: (reply: Reply) => Outcome<T>,
 ) => Promise<Outcome<T>>
 
 /** Asks for each, some at a time. One that has no answer leaves all of them without. */
