@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 import { Name, ProviderName, Tier } from '#model/names.ts'
-import { OfferTerms } from '#model/offer.ts'
+import { Bound, OfferTerms } from '#model/offer.ts'
 import { Shape } from '#model/resources.ts'
 import { Wants, WorkloadState } from '#model/workload.ts'
 
@@ -319,6 +319,7 @@ export const OfferView = z
     divisible: z.boolean(),
     pricePerHour: MoneyView,
     available: z.int().nullable(),
+    bounds: z.array(Bound).meta({ description: 'What one order may have there at the most.' }),
     jurisdictions: z.array(z.string()),
     reach: z.enum(['reachable', 'unreachable', 'denied']),
     source: z.string(),

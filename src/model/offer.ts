@@ -29,6 +29,14 @@ export const OfferTerms = z.object({
 })
 export type OfferTerms = z.infer<typeof OfferTerms>
 
+/** The most that one order may have of something, by a rule of the site's own: a limit of an account, a quality of service. */
+export const Bound = z.object({
+  of: z.enum(['nodes', 'accelerators', 'cpuMilli', 'memoryMiB']),
+  most: z.int().min(0).meta({ description: 'In the unit of what it bounds; all ranks of an order together.' }),
+  by: z.string().max(300).meta({ description: 'Who says so, in the words of the site.' }),
+})
+export type Bound = z.infer<typeof Bound>
+
 /** A shape one can get at a site, at a price, in a tier, with its source and age. */
 export const Offer = z.object({
   provider: ProviderName,
@@ -45,6 +53,11 @@ export const Offer = z.object({
     .min(0)
     .optional()
     .meta({ description: 'Nodes to be had in all, those we hold included; absent where the provider does not tell.' }),
+  bounds: z
+    .array(Bound)
+    .max(10)
+    .optional()
+    .meta({ description: 'What one order may have there; absent for all that there is.' }),
   images: z.boolean().meta({ description: 'Whether it runs container images.' }),
   source: z.string().meta({ description: 'Where price and shape come from.' }),
   ...OfferTerms.shape,

@@ -6,6 +6,8 @@ export type Asking = {
   account?: string | undefined
   qos?: string | undefined
   reservation?: string | undefined
+  /** Licences that each job holds, such as `dataset:2`. */
+  licences?: readonly string[] | undefined
   /** Nodes are had whole. */
   exclusive?: boolean | undefined
 }

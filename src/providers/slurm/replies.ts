@@ -35,7 +35,7 @@ export const Words = z
   .nullish()
   .transform((words) => (words ?? []).filter((word) => word !== ''))
 
-const Text = z
+export const Text = z
   .string()
   .nullish()
   .transform((text) => text ?? '')

@@ -8,7 +8,7 @@ import type { Outcome } from '#model/fault.ts'
 
 import { installAgent } from './agent-program.ts'
 import { causeOfJob } from './cause.ts'
-import { minutesOf } from './command-line.ts'
+import { minutesOf } from './fields.ts'
 import { SlurmConfig } from './config.ts'
 import { gpusOf, hostsOf, isUsable, phaseOf } from './controller.ts'
 import { faultOf } from './faults.ts'

@@ -3,7 +3,10 @@ import type { Asking, Dialect } from './dialect.ts'
 
 // Slurm 22.05 and 23.02: numbers are plain, and a field that it does not know is refused.
 
-function submission(job: BatchJob, { partition, account, qos, reservation, exclusive }: Asking): unknown {
+function submission(
+  job: BatchJob,
+  { partition, account, qos, reservation, licences = [], exclusive }: Asking,
+): unknown {
   const { gpus } = job
   return {
     script: job.script,
@@ -14,6 +17,7 @@ function submission(job: BatchJob, { partition, account, qos, reservation, exclu
       ...(account === undefined ? {} : { account }),
       ...(qos === undefined ? {} : { qos }),
       ...(reservation === undefined ? {} : { reservation }),
+      ...(licences.length === 0 ? {} : { licenses: licences.join(',') }),
       ...(exclusive ? { exclusive: 'exclusive' } : {}),
       // As a list it would be ignored, and the job would get one node.
       nodes: `${job.nodes}-${job.nodes}`,

@@ -6,7 +6,10 @@ import type { Asking, Dialect } from './dialect.ts'
 
 const some = (number: number) => ({ set: true, infinite: false, number })
 
-function submission(job: BatchJob, { partition, account, qos, reservation, exclusive }: Asking): unknown {
+function submission(
+  job: BatchJob,
+  { partition, account, qos, reservation, licences = [], exclusive }: Asking,
+): unknown {
   const { gpus } = job
   return {
     script: job.script,
@@ -17,6 +20,7 @@ function submission(job: BatchJob, { partition, account, qos, reservation, exclu
       ...(account === undefined ? {} : { account }),
       ...(qos === undefined ? {} : { qos }),
       ...(reservation === undefined ? {} : { reservation }),
+      ...(licences.length === 0 ? {} : { licenses: licences.join(',') }),
       ...(exclusive ? { shared: ['none'] } : {}),
       nodes: `${job.nodes}-${job.nodes}`,
       ...(job.nodelist ? { required_nodes: job.nodelist } : {}),
