@@ -176,8 +176,15 @@ test('a database that is away keeps nobody from working', async (t) => {
   t.after(() => cluster.start('slurmdbd'))
   for (const [, site] of ways) {
     const rig = await siteFor(t, { ...site, account: 'physics' })
+    if ('rest' in site && Number.parseFloat(cluster.version) >= 23.11) {
+      // This slurmrestd answers nothing without its database: that is a site that does not answer, not an empty one.
+      const offers = await rig.provider.offers(rig.name, forever)
+      assert.equal(offers.ok || offers.fault.kind, 'unreachable')
+      continue
+    }
     assert.deepEqual(await boundsAt(rig), [])
-    const order = orderOn(rig, ['n2'], 1)
+    // Without a time of its own it would ask for more than its account allows, which nobody can know now.
+    const order = { ...orderOn(rig, ['n2'], 1), maximumMs: 600_000 }
     tellStarts(cluster, rig, order)
     await rig.launched(order)
     await poll('it runs', async () => startsIn(cluster, order).length === 1)

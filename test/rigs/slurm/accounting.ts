@@ -1,10 +1,19 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
+import { borrowedLibraries } from './release.ts'
+
 const run = promisify(execFile)
+
+const packages = 'slurmdbd slurm-wlm-mysql-plugin mariadb-server-core mariadb-client-core'
+export const howToGetAccounting = `there is no slurmdbd, or no MariaDB, on this machine; on Debian: apt-get install --no-install-recommends ${packages}`
+
+/** Whether a cluster on this machine can have accounting. */
+export const accountingHere = (): boolean =>
+  ['/usr/sbin/slurmdbd', '/usr/sbin/mariadbd', '/usr/bin/mariadb-install-db'].every((path) => existsSync(path))
 
 /** Where the database of a cluster is, and who owns its daemons. */
 export type Books = { folder: string; owner: string; port: number }
@@ -80,5 +89,5 @@ export const databaseProbe = (folder: string): [string, ...string[]] => [
 /** By which the library of MariaDB finds a database that is called `localhost`. */
 export const databaseEnvironment = (folder: string): NodeJS.ProcessEnv => ({
   MYSQL_UNIX_PORT: socket({ folder }),
-  LD_LIBRARY_PATH: '/usr/lib/older',
+  LD_LIBRARY_PATH: borrowedLibraries,
 })

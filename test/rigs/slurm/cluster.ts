@@ -43,9 +43,7 @@ export type Cluster = {
   stop(): Promise<void>
 }
 
-const packages =
-  'slurmctld slurmd slurmrestd slurm-client slurm-wlm-basic-plugins slurm-wlm-jwt-plugin munge ' +
-  'slurmdbd slurm-wlm-mysql-plugin mariadb-server-core mariadb-client-core'
+const packages = 'slurmctld slurmd slurmrestd slurm-client slurm-wlm-basic-plugins slurm-wlm-jwt-plugin munge'
 export const howToGetCluster = `not all of Slurm is on this machine; on Debian: apt-get install --no-install-recommends ${packages}`
 
 /** Debian puts daemons where not every PATH looks. */
