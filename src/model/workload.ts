@@ -58,12 +58,9 @@ const mostOfWorker = { slots: 8, cpuMilli: 32_000, memoryMiB: 128 * 1024 }
  */
 export function slotsPerWorker({ resources: { accelerators, cpuMilli, memoryMiB } }: Pick<Spec, 'resources'>): number {
   if (accelerators.length > 0) return 1
-  const fit = (most: number, one: number) => Math.floor(most / Math.max(1, one))
-  const { slots } = mostOfWorker
-  return Math.max(
-    1,
-    Math.min(slots, fit(mostOfWorker.cpuMilli, cpuMilli.count), fit(mostOfWorker.memoryMiB, memoryMiB.count)),
-  )
+  const byCpu = Math.floor(mostOfWorker.cpuMilli / Math.max(1, cpuMilli.count))
+  const byMemory = Math.floor(mostOfWorker.memoryMiB / Math.max(1, memoryMiB.count))
+  return Math.max(1, Math.min(mostOfWorker.slots, byCpu, byMemory))
 }
 
 /** How many copies of a workload are placed, each as a whole: a job has one, an array one for each worker. */

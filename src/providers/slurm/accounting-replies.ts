@@ -33,26 +33,16 @@ const Associations = z.object({
           tres: z.object({ total: Amounts, per: z.object({ job: Amounts }) }),
         }),
       })
-      .transform(
-        ({
-          cluster,
-          account,
-          user,
-          parent_account,
-          partition,
-          is_default,
-          qos,
-          default: { qos: defaultQos },
-          max,
-        }) => ({
-          cluster,
-          account,
-          user,
-          parent: parent_account,
-          partition,
-          isDefault: Boolean(is_default),
-          qos,
-          defaultQos,
+      .transform(({ cluster, max, ...one }) => ({
+        cluster,
+        association: {
+          account: one.account,
+          user: one.user,
+          parent: one.parent_account,
+          partition: one.partition,
+          isDefault: Boolean(one.is_default),
+          qos: one.qos,
+          defaultQos: one.default.qos,
           limits: {
             job: max.tres.per.job,
             user: {},
@@ -60,8 +50,8 @@ const Associations = z.object({
             group: max.tres.total,
             mostMinutes: max.jobs.per.wall_clock,
           },
-        }),
-      ),
+        },
+      })),
   ),
 })
 
@@ -122,9 +112,8 @@ export function associations(reply: Reply): Outcome<Association[]> {
   const here = meta.slurm?.cluster
   if (here === undefined && clusters.size > 1)
     return fail('invalid', 'later', 'accounting is of several clusters, and slurmrestd does not say which this is')
-  return succeed(
-    all.filter(({ cluster }) => here === undefined || cluster === here).map(({ cluster: _, ...one }) => one),
-  )
+  const ours = all.filter(({ cluster }) => here === undefined || cluster === here)
+  return succeed(ours.map(({ association }) => association))
 }
 
 const isNothing = (said: string): boolean => /nothing found/i.test(said)

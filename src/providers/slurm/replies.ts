@@ -105,7 +105,7 @@ const Pings = z.object({
   pings: z
     .array(z.object({ ping: Text, pinged: Text, responding: z.boolean().optional() }))
     .min(1)
-    .transform((pings) => pings.some(({ ping, pinged, responding }) => responding ?? [ping, pinged].includes('UP'))),
+    .transform((all) => all.some((one) => one.responding ?? [one.ping, one.pinged].includes('UP'))),
 })
 const Partitions = z.object({
   partitions: z.array(

@@ -25,13 +25,13 @@ export function accountingOver({ user, partition }: { user: string; partition: s
       const ours = await named('user', user, signal)
       if (!ours.ok) return ours
       if (ours.value === null) return succeed(null)
-      const above = await accountsAbove(ours.value, (account) => named('account', account, signal))
-      if (!above.ok) return above
+      const accounts = await accountsAbove(ours.value, (account) => named('account', account, signal))
+      if (!accounts.ok) return accounts
       const qos = await get('slurmdb/qos', signal, qualities)
       if (!qos.ok) return qos
       const its = await get(`slurm/partition/${encodeURIComponent(partition)}`, signal, partitionQos)
-      const all = [...ours.value, ...above.value]
-      return mapped(its, (partitionQos) => ({ associations: all, qos: qos.value ?? [], partitionQos }))
+      const all = [...ours.value, ...accounts.value]
+      return mapped(its, (above) => ({ associations: all, qos: qos.value ?? [], partitionQos: above }))
     },
     fairShare: (account, signal) =>
       get(`slurm/shares?users=${encodeURIComponent(user)}&accounts=${encodeURIComponent(account)}`, signal, (reply) =>

@@ -92,21 +92,9 @@ export async function startCluster({
     await until(`${name} answers`, answering(name, places, command), () => tail(join(folder, `log/${name}.out`)))
   }
   try {
-    await start('munged')
-    if (accounting) {
-      await layBooks({ folder, owner, port: booksPort }, env)
-      await start('mariadbd')
-      await start('slurmdbd')
-    }
-    await start('slurmctld')
-    await Promise.all([start('slurmrestd'), ...nodePorts.map((_, index) => start(`slurmd.n${index}`))])
-    const idle = async () =>
-      (await command('sinfo', '-h', '-N', '-p', 'main', '-t', 'idle', '-o', '%N')).match(/^n/gm)?.length
-    await until(
-      'all nodes are idle',
-      async () => (await idle()) === nodes,
-      () => tail(join(folder, 'log/slurmctld.log')),
-    )
+    if (accounting) await layBooks({ folder, owner, port: booksPort }, env)
+    await startAll(start, shape)
+    await until('all nodes are idle', areIdle(nodes, command), () => tail(join(folder, 'log/slurmctld.log')))
   } catch (error) {
     await stop()
     throw error
@@ -125,6 +113,17 @@ export async function startCluster({
     log: (name) => readFileSync(join(folder, `log/${name}.log`), 'utf8'),
     stop,
   }
+}
+
+async function startAll(start: Cluster['start'], { nodes, accounting }: ClusterShape): Promise<void> {
+  const first: DaemonName[] = accounting ? ['munged', 'mariadbd', 'slurmdbd', 'slurmctld'] : ['munged', 'slurmctld']
+  for (const name of first) await start(name)
+  await Promise.all([start('slurmrestd'), ...Array.from({ length: nodes }, (_, index) => start(`slurmd.n${index}`))])
+}
+
+function areIdle(nodes: number, command: Cluster['command']): () => Promise<boolean> {
+  const argv = ['-h', '-N', '-p', 'main', '-t', 'idle', '-o', '%N']
+  return async () => (await command('sinfo', ...argv)).match(/^n/gm)?.length === nodes
 }
 
 type Places = {
