@@ -39,8 +39,8 @@ async function aHouse(t: TestContext) {
 const linesIn = (file: string): string[][] =>
   existsSync(file)
     ? readFileSync(file, 'utf8')
-        .trim()
         .split('\n')
+        .filter((line) => line !== '')
         .map((line) => line.split(' '))
     : []
 
