@@ -47,7 +47,8 @@ export class Slots {
   report(): NonNullable<AgentReport['tasks']> {
     const { slots } = this.#parts
     this.#recent = this.#recent.filter((at) => at > Date.now() - 1000)
-    const ahead = Math.min(mostAhead * slots, slots + this.#recent.length)
+    // Only short tasks: a long one that is held here, behind another, is kept from who has nothing to do.
+    const ahead = Math.min(mostAhead * slots, Math.max(0, this.#recent.length - slots))
     const held = this.#held()
     const wanted = this.#stopping || this.#noneWillCome ? 0 : Math.max(0, slots + ahead - held.length)
     return { ended: this.#unsettled.slice(0, 10_000), held: held.slice(0, 10_000), wanted }

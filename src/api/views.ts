@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 import { Name, ProviderName, Tier } from '#model/names.ts'
-import { Offer, OfferTerms } from '#model/offer.ts'
+import { Bound, Offer, OfferTerms } from '#model/offer.ts'
 import { Shape } from '#model/resources.ts'
 import { Wants, WorkloadState } from '#model/workload.ts'
 
@@ -319,6 +319,7 @@ export const OfferView = z
     divisible: z.boolean(),
     pricePerHour: MoneyView,
     available: z.int().nullable(),
+    bounds: z.array(Bound).meta({ description: 'What one order may have there at the most.' }),
     jurisdictions: z.array(z.string()),
     reach: z.enum(['reachable', 'unreachable', 'denied']),
     source: z.string(),
@@ -395,6 +396,3 @@ export type SecretList = z.infer<typeof SecretList>
 
 /** A line of a log that is read as records: `bytes` in base64 (none in the first of a rank), and where to go on then. */
 export type LogRecord = { rank: number; attempt: number; next: number; bytes: string }
-
-export const BundleView = z.object({ hash: z.string(), size: z.int() }).meta({ id: 'Bundle' })
-export type BundleView = z.infer<typeof BundleView>

@@ -51,7 +51,7 @@ export async function draftOf(call: Call, provider: string): Promise<Draft> {
   }
   if (call.flag('in-cluster')) draft['inCluster'] = true
   if (call.flag('exclusive')) draft['exclusive'] = true
-  if (call.texts('topology').length > 0) draft['topology'] = call.texts('topology')
+  for (const option of ['topology', 'licences']) if (call.texts(option).length > 0) draft[option] = call.texts(option)
   const jurisdictions = call.text('jurisdiction')
   if (jurisdictions !== undefined) draft['jurisdictions'] = codesIn(jurisdictions)
   const prices = call.text('prices')

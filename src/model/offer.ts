@@ -30,6 +30,14 @@ export const OfferTerms = z.object({
 })
 export type OfferTerms = z.infer<typeof OfferTerms>
 
+/** The most that one order may have of something, by a rule of the site's own: a limit of an account, a quality of service. */
+export const Bound = z.object({
+  of: z.enum(['nodes', 'accelerators', 'cpuMilli', 'memoryMiB']),
+  most: z.int().min(0).meta({ description: 'In the unit of what it bounds; all ranks of an order together.' }),
+  by: z.string().max(300).meta({ description: 'Who says so, in the words of the site.' }),
+})
+export type Bound = z.infer<typeof Bound>
+
 /** A shape one can get at a site, at a price, in a tier, with its source and age. */
 export const Offer = z.object({
   provider: ProviderName,
@@ -51,6 +59,11 @@ export const Offer = z.object({
     .max(500)
     .optional()
     .meta({ description: 'Where more of its nodes come from, where a cloud keeps as many as it was asked for.' }),
+  bounds: z
+    .array(Bound)
+    .max(10)
+    .optional()
+    .meta({ description: 'What one order may have there; absent for all that there is.' }),
   images: z.boolean().meta({ description: 'Whether it runs container images.' }),
   source: z.string().meta({ description: 'Where price and shape come from.' }),
   ...OfferTerms.shape,

@@ -27,6 +27,7 @@ export const rules = [
   'deadline',
   'price',
   'capacity-block',
+  'site-limit',
   'quota',
   'provider-share',
   'capacity',

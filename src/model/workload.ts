@@ -1,6 +1,5 @@
 import { z } from 'zod'
 
-import { isPart } from './resources.ts'
 import type { Spec } from './spec/spec.ts'
 
 /**
@@ -49,11 +48,20 @@ export type Workload = {
   endedAt: number | null
 }
 
+/** What a worker of an array asks for at the most, unless one task alone needs more: every cluster has nodes of that size. */
+const mostOfWorker = { slots: 8, cpuMilli: 32_000, memoryMiB: 128 * 1024 }
+
 /**
- * Tasks of an array that one worker runs side by side at the most; a worker is one node. Who has a part of an accelerator
- * has a worker to itself: so each stands where there is room for it, and sees its own part alone.
+ * Tasks of an array that one worker runs side by side at the most; a worker is one node. A task with accelerators, or a part
+ * of one, has a worker to itself: so each stands where there is room for it, and sees its own alone. So has a large one: no
+ * node need have room for several.
  */
-const slotsPerWorker = ({ resources }: Spec): number => (resources.accelerators.some(isPart) ? 1 : 8)
+export function slotsPerWorker({ resources: { accelerators, cpuMilli, memoryMiB } }: Pick<Spec, 'resources'>): number {
+  if (accelerators.length > 0) return 1
+  const byCpu = Math.floor(mostOfWorker.cpuMilli / Math.max(1, cpuMilli.count))
+  const byMemory = Math.floor(mostOfWorker.memoryMiB / Math.max(1, memoryMiB.count))
+  return Math.max(1, Math.min(mostOfWorker.slots, byCpu, byMemory))
+}
 
 /** How many copies of a workload are placed, each as a whole: a job has one, an array one for each worker. */
 export function wantedReplicas(spec: Spec): number {

@@ -44,7 +44,14 @@ function tellsWhere(rig: SiteRig, order: CredentialedOrder): () => string[] {
   const file = join(cluster.folder, 'shared', `${order.token}.where`)
   const where = "$(tr '\\0' '\\n' < /proc/$PPID/environ | sed -n 's/^SLURMD_NODENAME=//p')"
   rig.script(order, (rank) => `echo "${rank} ${where} $CUDA_VISIBLE_DEVICES" >> ${file}\nexec sleep 1000`)
-  return () => (existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').sort() : [])
+  // A shell makes a file before it writes into it.
+  const lines = () => readFileSync(file, 'utf8').split('\n')
+  return () =>
+    existsSync(file)
+      ? lines()
+          .filter((line) => line !== '')
+          .sort()
+      : []
 }
 
 for (const [way, site] of ways) {

@@ -2,26 +2,28 @@ import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 
+import { accountingHere, howToGetAccounting } from '#rigs/slurm/accounting.ts'
 import { clusterHere, howToGetCluster } from '#rigs/slurm/cluster.ts'
 import { installRelease, onRelease, releases, whatReleasesNeed } from '#rigs/slurm/release.ts'
 
 // npm run rig:slurm: all that needs a real Slurm cluster, or the files that are named. With `--version` it runs on that
-// release, without on the Slurm of this machine; with `--kills N` it kills the controller that often, and does nothing
-// else. Where there is no Slurm it says so and has nothing to say about the rest, except where it must be there: in CI,
+// release, without on the Slurm of this machine; with `--kills N` it kills the controller that often, and with
+// `--accounting` it tries a cluster with slurmdbd and a database; both do nothing else. Where there is no Slurm it says so and has nothing to say about the rest, except where it must be there: in CI,
 // which sets ISOBAR_RIGS=required.
 
 const { values: options, positionals } = parseArgs({
-  options: { version: { type: 'string' }, kills: { type: 'string' } },
+  options: { version: { type: 'string' }, kills: { type: 'string' }, accounting: { type: 'boolean' } },
   allowPositionals: true,
 })
-const { version, kills } = options
+const { version, kills, accounting = false } = options
 if (version !== undefined && !releases.includes(version)) end(`--version is ${releases.join(' or ')}`, 2)
 if (kills !== undefined && !/^[1-9]\d{0,2}$/.test(kills)) end('--kills is a number from 1 to 999', 2)
-const missing = version === undefined ? (clusterHere() === null ? howToGetCluster : null) : whatReleasesNeed()
+const missing = version === undefined ? whatIsMissing() : whatReleasesNeed()
 if (missing !== null) end(missing, process.env['ISOBAR_RIGS'] === 'required' ? 1 : 0)
 
-const all = globSync('test/slurm/*.ts').filter((file) => file !== 'test/slurm/run.ts')
-const files = kills === undefined ? (positionals.length > 0 ? positionals : all) : ['test/slurm/kills.ts']
+const apart = new Set(['test/slurm/run.ts', 'test/slurm/accounting.ts'])
+const all = globSync('test/slurm/*.ts').filter((file) => !apart.has(file))
+const files = filesFor()
 const limits = [
   '--test-concurrency=1',
   `--test-timeout=${kills === undefined ? 300_000 : 300_000 + Number(kills) * 30_000}`,
@@ -31,6 +33,17 @@ const [program = '', ...argv] = version === undefined ? command : onRelease(inst
 console.log(`Slurm ${version ?? clusterHere()}`)
 const env = { ...process.env, ...(kills === undefined ? {} : { ISOBAR_KILLS: kills }) }
 process.exit(spawnSync(program, argv, { stdio: 'inherit', env }).status ?? 1)
+
+function filesFor(): string[] {
+  if (kills !== undefined) return ['test/slurm/kills.ts']
+  if (accounting) return ['test/slurm/accounting.ts']
+  return positionals.length > 0 ? positionals : all
+}
+
+function whatIsMissing(): string | null {
+  if (clusterHere() === null) return howToGetCluster
+  return accounting && !accountingHere() ? howToGetAccounting : null
+}
 
 function end(why: string, code: number): never {
   console.error(why)

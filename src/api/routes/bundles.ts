@@ -7,7 +7,9 @@ import { bundleSignature } from '#api/bundle-address.ts'
 import type { ApiHouse } from '#api/house.ts'
 import { answers, bareAnswer, type Api } from '#api/openapi.ts'
 import { notFound, Problem } from '#api/problem.ts'
-import { BundleView, Sha256 } from '#api/views.ts'
+import { Sha256 } from '#api/views.ts'
+
+const BundleView = z.object({ hash: z.string(), size: z.int() }).meta({ id: 'Bundle' })
 
 const mostBytes = 2 * 1024 ** 3
 const params = z.object({ hash: Sha256 })

@@ -104,6 +104,7 @@ async function allOffers(house: ApiHouse): Promise<OfferView[]> {
       divisible: offer.divisible,
       pricePerHour: money(offer.priceMicros),
       available: offer.available ?? null,
+      bounds: offer.bounds ?? [],
       jurisdictions: info.jurisdictions,
       reach,
       source: offer.source,

@@ -45,12 +45,13 @@ export async function offers(call: Call): Promise<void> {
 const day = (at: number): string => new Date(at).toISOString().slice(0, 10)
 
 /** What an offer binds to beside its price, in a few words. */
-function termsOf({ terms: { commitment, from, until, takenPpm } }: OfferView): string {
+function termsOf({ bounds, terms: { commitment, from, until, takenPpm } }: OfferView): string {
   return [
     ...(commitment?.nodes === undefined ? [] : [`${commitment.nodes} paid for`]),
     ...(commitment?.nodeMs === undefined ? [] : [`${formatDuration(commitment.nodeMs)} paid for`]),
     ...(from === undefined ? [] : [`from ${day(from)}`]),
     ...(until === undefined ? [] : [`until ${day(until)}`]),
+    ...bounds.map(({ of, most }) => `at most ${atMost(of, most)}`),
     ...(takenPpm === undefined ? [] : [`${takenPpm / 10_000}%/h taken`]),
   ].join(', ')
 }
@@ -58,6 +59,10 @@ function termsOf({ terms: { commitment, from, until, takenPpm } }: OfferView): s
 /** `gb200: 18 of 36, at most 72 (Quota Over: …)`. */
 const poolCell = ({ name, current, target, most, hindered }: OfferView['pools'][number]): string =>
   `${name}: ${current} of ${target}${most === undefined ? '' : `, at most ${most}`}${hindered === undefined ? '' : ` (${hindered})`}`
+function atMost(of: OfferView['bounds'][number]['of'], most: number): string {
+  if (of === 'memoryMiB') return gigabytes(most)
+  return of === 'cpuMilli' ? count(most / 1000, 'CPU') : count(most, of.slice(0, -1))
+}
 
 /** Only where there are any: nodes that look free and are nobody else's. */
 const keptColumn: Column<SiteView> = { title: 'KEPT', cell: ({ kept }) => String(kept), right: true }

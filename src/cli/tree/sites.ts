@@ -52,6 +52,11 @@ export const sites: readonly CommandSpec[] = [
       { flags: '--ssh <host>', description: "slurm: a host where Slurm's commands are, as ssh knows it" },
       { flags: '--ssh-config <file>', description: "slurm: a configuration of ssh, where it is not the user's own" },
       { flags: '--reservation <name>', description: 'slurm: the reservation that jobs ask for' },
+      {
+        flags: '--licences <licence>',
+        description: 'slurm: a licence that each job holds, such as dataset:2',
+        repeat: true,
+      },
       { flags: '--exclusive', description: 'slurm: a gang has its nodes alone' },
       { flags: '--topology-file <file>', description: 'slurm: a topology.conf, which slurmrestd does not tell' },
       { flags: '--token-file <file>', description: 'slurm: where the token for slurmrestd is' },

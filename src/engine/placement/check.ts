@@ -46,9 +46,14 @@ export function check(given: PlaceInput, decisions: Decision[]): string[] {
   const keys = decisions.map(({ workload, replica }) => `${workload}/${replica}`)
   if (new Set(keys).size < keys.length) wrong.push('a replica is decided twice')
   const one = placed.flatMap((each) =>
-    [...whole(each), ...money(input, each), ...where(input, each), ...block(input, each), ...what(each)].map(
-      (text) => `${name(each)}: ${text}`,
-    ),
+    [
+      ...whole(each),
+      ...money(input, each),
+      ...where(input, each),
+      ...block(input, each),
+      ...what(each),
+      ...bounds(each),
+    ].map((text) => `${name(each)}: ${text}`),
   )
   return [
     ...wrong,
@@ -204,6 +209,14 @@ function* nodesHold({ snapshot }: PlaceInput, placed: Placed[]): Iterable<string
       const users = all.filter((each) => amounts.some((key) => each[key] > 0)).length
       if (alone && users > 1) yield `${node.name} is given whole and to others too`
     }
+  }
+}
+
+/** What the site itself allows one order. */
+function* bounds({ offer, placement: { ranks }, isBack }: Placed): Iterable<string> {
+  for (const { of, most } of isBack ? [] : (offer.bounds ?? [])) {
+    const has = ranks.reduce((sum, rank) => sum + (of === 'nodes' ? 1 : held(rank, of)), 0)
+    if (has > most) yield `has ${has} of ${of} where its site allows ${most}`
   }
 }
 

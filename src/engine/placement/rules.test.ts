@@ -226,6 +226,20 @@ const examples: Record<Rule, Example[]> = {
       impossible: false,
     },
   ],
+  'site-limit': [
+    {
+      job: { nodes: 2, resources: { accelerators: 'H100:8' } },
+      site: { offers: [{ gpus: 8, bounds: [{ of: 'accelerators', most: 8, by: 'GrpTRES of account physics' }] }] },
+      says: 'needs 16 accelerators; GrpTRES of account physics allows 8 accelerators there',
+      impossible: true,
+    },
+    {
+      job: { resources: { cpus: 3 } },
+      site: { offers: [{ bounds: [{ of: 'cpuMilli', most: 2000, by: 'MaxTRES of QOS short' }] }] },
+      says: 'needs 3 CPUs; MaxTRES of QOS short allows 2 CPUs there',
+      impossible: true,
+    },
+  ],
   quota: [
     {
       job: { resources: { accelerators: 'H100:4' } },

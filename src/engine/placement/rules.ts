@@ -3,10 +3,11 @@ import { rules, type Rule } from '#model/plan.ts'
 import { formatDuration } from '#kit/duration.ts'
 import { formatInstant } from '#kit/instant.ts'
 import { formatSizeMiB } from '#kit/size.ts'
+import type { Bound } from '#model/offer.ts'
 import { isPart, type Amount, requiredNetworks, type Shape } from '#model/resources.ts'
 import { expectedMsOn } from '#model/spec/throughput.ts'
 
-import { isSomething, type Look } from './look.ts'
+import { amountsOf, isSomething, type Look } from './look.ts'
 import { suits } from './gang.ts'
 import { levelOf } from './market.ts'
 import type { Need } from './need.ts'
@@ -157,6 +158,16 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
 
   'capacity-block': ({ spec }, { candidate: { offer } }, { now }) => objectionToBlock(spec, offer, now),
 
+  'site-limit': (need, look) => {
+    const amounts = amountsOf(need, look)
+    for (const { of, most, by } of look.candidate.offer.bounds ?? []) {
+      const { size, unit } = bounded[of]
+      const asked = amounts[of] ?? 0
+      if (asked > most * size) return never(`needs ${unit(asked / size)}; ${by} allows ${unit(most)} there`)
+    }
+    return null
+  },
+
   quota: (need, look, round) => {
     const lack = quotaLack(need, look, round)
     if (!lack) return null
@@ -181,6 +192,14 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
     if (first !== null) return notNow(`${first} came first and waits for it`)
     return ground.names ? noRoom(need, look) : noneAvailable(need, look)
   },
+}
+
+/** What a site may bound: how much of it in the amounts of a gang is one in the bound, and what people call that. */
+const bounded: Record<Bound['of'], { size: number; unit: (n: number) => string }> = {
+  nodes: { size: 1, unit: (n) => say.count(n, 'node') },
+  accelerators: { size: 1000, unit: (n) => say.count(n, 'accelerator') },
+  cpuMilli: { size: 1, unit: (n) => say.count(n / 1000, 'CPU') },
+  memoryMiB: { size: 1, unit: (n) => `${formatSizeMiB(n)} of memory` },
 }
 
 /** Rules whose answer may change while a round lasts, because others are placed. They are the last. */

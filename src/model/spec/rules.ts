@@ -1,4 +1,4 @@
-import { isPart } from '#model/resources.ts'
+import { slotsPerWorker } from '#model/workload.ts'
 import { pathText } from './explain.ts'
 import type { BrokenRule } from './problem.ts'
 import { roleRules } from './roles.ts'
@@ -124,9 +124,11 @@ function ofArray(spec: Spec): BrokenRule[] {
     const message = 'each task of an array runs on one node'
     broken.push({ path: ['nodes'], message, fix: 'remove nodes, or write kind: job for a gang' })
   }
-  if (spec.resources.accelerators.some(isPart) && spec.parallelism > mostWorkers) {
-    const message = 'tasks with a part of an accelerator have a worker each, and these are too many'
-    broken.push({ path: ['parallelism'], message, fix: `write ${mostWorkers} or less` })
+  const slots = slotsPerWorker(spec)
+  if (spec.parallelism > mostWorkers * slots) {
+    const each = slots === 1 ? 'have a worker each' : `stand ${slots} on a worker`
+    const message = `tasks of this size ${each}, and these would be too many workers`
+    broken.push({ path: ['parallelism'], message, fix: `write ${mostWorkers * slots} or less` })
   }
   return broken
 }

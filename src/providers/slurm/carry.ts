@@ -10,10 +10,11 @@ import { readJson } from '#providers/kept-folder.ts'
 
 import { agentEntry, installAgent } from './agent-program.ts'
 import type { BatchJob, Controller, Partition, SlurmJob } from './controller.ts'
+import { type AskLimits, patience, withinLimits } from './limits.ts'
 import type { SiteFolder } from './site-folder.ts'
 
 /** What carries an order at a site. */
-export type Carrier = { folder: SiteFolder; controller: Controller }
+export type Carrier = { folder: SiteFolder; controller: Controller; limits: AskLimits }
 
 /** The tag: the name of the job, and its comment. */
 export const jobName = (token: string): string => `isobar-${token}`
@@ -37,9 +38,21 @@ export async function lookUp(
   for (const [token, note] of notes) {
     const job = note && byId.get(note.id)
     // A controller that was killed soon after it took a job forgets it, and its number goes to somebody else's.
-    jobs.set(token, job && isOurs(job, token) ? job : null)
+    if (job && isOurs(job, token)) jobs.set(token, job)
+    else jobs.set(token, note ? await endedBefore(controller, { token, id: note.id }, signal) : null)
   }
   return succeed(jobs)
+}
+
+/** A job that ended so long ago that the controller forgot it, where there is accounting and it is well. */
+async function endedBefore(
+  controller: Controller,
+  { token, id }: { token: string; id: number },
+  signal: AbortSignal,
+): Promise<SlurmJob | null> {
+  const found = await controller.remembered(id, patience(signal))
+  const job = found.ok ? found.value : null
+  return job && isOurs(job, token) && job.phase === 'ended' ? job : null
 }
 
 export const readNote = (folder: SiteFolder, token: string): Promise<GangJob | undefined> =>
@@ -69,14 +82,20 @@ export async function carry(carrier: Carrier, order: GangOrder, signal: AbortSig
   }
   const partition = await controller.partition(signal, chosenIn(order))
   if (!partition.ok) return partition
+  const standing = await carrier.limits(signal)
+  const mostMinutes = least(partition.value.mostMinutes, standing?.mostMinutes ?? null)
   const program = await installAgent(folder.programs)
+  const job = batchJob(folder, order, { partition: { ...partition.value, mostMinutes }, program })
+  const within = withinLimits(job, standing)
+  if (!within.ok) return within
   const submittedAt = Date.now()
-  const job = batchJob(folder, order, { partition: partition.value, program })
   const submitted = await controller.submit(job, signal)
   if (!submitted.ok) return submitted
   await writeNote(folder, order.token, { id: submitted.value, submittedAt })
   return succeed(null)
 }
+
+const least = (a: number | null, b: number | null): number | null => (a === null ? b : b === null ? a : Math.min(a, b))
 
 type Surroundings = { partition: Partition; program: string }
 

@@ -12,8 +12,25 @@ const ends: Record<string, CauseKind> = {
   CANCELLED: 'evicted',
 }
 
+/** Limits of accounting that hold for what a user, an account or all of them have together: the end of others helps. */
+const shared = /^(Assoc|QOS)(Grp(?!\w*Minutes)|Max\w*Per(User|Account)|MaxJobsLimit)/
 /** Reasons that do not pass by waiting for others to end. */
-const hopeless = /NodeLimit|TimeLimit|PartitionDown|PartitionInactive|ReqNodeNotAvail|BadConstraints|^(Assoc|QOS)|Held/
+const hopeless =
+  /^(Partition)?(NodeLimit|TimeLimit)|^Partition|ReqNodeNotAvail|BadConstraints|^(Assoc|QOS)|^Invalid(Account|QOS)|Held/
+
+/** What helps where Slurm names a reason; the first that fits. */
+const fixes: [RegExp, string][] = [
+  [/^Licenses$/, 'all of a licence that it asks for are in use: wait, or see who has them: squeue -t R -o "%A %u %W"'],
+  [
+    shared,
+    'wait until jobs of this account, user or QOS end; scontrol show assoc_mgr shows what they have of their limits',
+  ],
+  [/^(Assoc|QOS)Grp\w*Minutes/, 'the time of its account is used up: ask who runs the cluster, or for another site'],
+  [/^Assoc/, 'ask for less, or give the site another account: sacctmgr show associations user=$USER'],
+  [/^QOS/, 'ask for less, or give the site another qos: sacctmgr show qos'],
+  [/^InvalidAccount/, 'correct account of the site: sacctmgr show associations user=$USER'],
+  [/^InvalidQOS/, 'correct qos of the site: sacctmgr show qos'],
+]
 
 /** Slurm has an estimate within so long, if it ever has: it plans again every half minute. */
 const estimateMs = 60_000
@@ -36,11 +53,12 @@ export function causeOfJob(job: SlurmJob, waitedMs: number): Cause | undefined {
 
 function causeOfWait({ detail, startsAt }: SlurmJob, waitedMs: number): Cause | undefined {
   const [, reason = 'PENDING'] = detail.split(': ')
-  if (hopeless.test(reason)) return causeOf('unschedulable', `Slurm says ${reason}`)
+  const fix = fixes.find(([saying]) => saying.test(reason))?.[1]
+  if (hopeless.test(reason) && !shared.test(reason)) return causeOf('unschedulable', `Slurm says ${reason}`, fix)
   if (startsAt !== null) {
     const at = new Date(startsAt).toISOString()
-    return causeOf('queued', `Slurm says ${reason}, and expects to start it at ${at}`)
+    return causeOf('queued', `Slurm says ${reason}, and expects to start it at ${at}`, fix)
   }
   // People are told once that it waits, so an estimate that is to come is waited for.
-  return waitedMs < estimateMs ? undefined : causeOf('queued', `Slurm says ${reason}`)
+  return waitedMs < estimateMs && fix === undefined ? undefined : causeOf('queued', `Slurm says ${reason}`, fix)
 }

@@ -14,8 +14,11 @@ import {
   type SlurmJob,
   type SlurmNode,
 } from './controller.ts'
+import { askAccounting, askRemembered, licencesIn } from './accounting-commands.ts'
 import type { Asking } from './dialect.ts'
+import { fieldOf, minutesOf } from './fields.ts'
 import { faultOf, isOver, isUnknownJob } from './faults.ts'
+import { mapped } from './replies.ts'
 import { topologyIn } from './rest.ts'
 import { type Command, type Login, type MoreOfCommand, runCommand } from './run-command.ts'
 
@@ -69,8 +72,20 @@ export function createCommandLine(options: CommandLineOptions): Controller {
       // A cluster without one says so by failing; who does not answer has said nothing.
       return told.ok || told.fault.kind === 'unreachable' ? told : succeed('')
     },
+    accounting: (signal) => askAccounting(options, (argv) => answer(argv, signal)),
+    async fairShare(account, signal) {
+      const whose = ['--users', options.user, '--accounts', account, '--format=FairShare']
+      const said = await answer(['sshare', '--noheader', '--parsable2', '--Users', ...whose], signal)
+      return mapped(said, (text) => numberOrNull(text.trim().split('\n')[0] ?? ''))
+    },
+    async licences(signal) {
+      return mapped(await answer(['scontrol', 'show', 'licenses'], signal), licencesIn)
+    },
+    remembered: (id, signal) => askRemembered(id, (argv) => answer(argv, signal)),
   }
 }
+
+const numberOrNull = (text: string): number | null => (text === '' || Number.isNaN(Number(text)) ? null : Number(text))
 
 async function askPartition(
   options: CommandLineOptions,
@@ -95,7 +110,7 @@ const noPartition = (name: string): Outcome<never> =>
   fail('invalid', 'elsewhere', `the cluster has no partition ${name}; sinfo shows those it has`)
 
 function sbatchArguments(job: BatchJob, options: CommandLineOptions): string[] {
-  const { partition, account, qos, reservation, exclusive } = options
+  const { partition, account, qos, reservation, licences = [], exclusive } = options
   const { name, comment, nodes, nodelist, cpusPerNode, memoryMiB, gpus, minutes, folder, output } = job
   const type = gpus === null || gpus.type === null ? '' : `${gpus.type}:`
   return [
@@ -109,6 +124,7 @@ function sbatchArguments(job: BatchJob, options: CommandLineOptions): string[] {
     ...(account === undefined ? [] : [`--account=${account}`]),
     ...(qos === undefined ? [] : [`--qos=${qos}`]),
     ...(reservation === undefined ? [] : [`--reservation=${reservation}`]),
+    ...(licences.length > 0 ? [`--licenses=${licences.join(',')}`] : []),
     ...(exclusive ? ['--exclusive'] : []),
     `--nodes=${nodes}`,
     ...(nodelist ? [`--nodelist=${nodelist.join(',')}`] : []),
@@ -139,10 +155,6 @@ function jobOf(line: string): SlurmJob[] {
   return [{ id: Number(id), name, comment, phase, detail, startsAt }]
 }
 
-/** What a line of scontrol says of a field; empty where nothing. */
-const fieldOf = (line: string, name: string): string =>
-  new RegExp(`(?:^| )${name}=(\\S*)`).exec(line)?.[1]?.replace(/^\(null\)$|^N\/A$/, '') ?? ''
-
 function nodeOf(line: string): SlurmNode[] {
   const field = (name: string) => fieldOf(line, name)
   const count = (name: string) => Number.parseInt(field(name), 10) || 0
@@ -171,9 +183,3 @@ const reservationOf = (line: string): Reservation[] =>
   fieldOf(line, 'State') === 'ACTIVE'
     ? [{ name: fieldOf(line, 'ReservationName'), nodes: hostsOf(fieldOf(line, 'Nodes')) }]
     : []
-
-/** A limit such as `UNLIMITED`, `30:00`, `2:00:00` or `7-00:00:00`, in whole minutes. */
-export function minutesOf(limit: string): number | null {
-  const [, days = '0', hours = '0', minutes] = /^(?:(\d+)-)?(?:(\d+):)?(\d+):\d+$/.exec(limit) ?? []
-  return minutes === undefined ? null : Number(days) * 1440 + Number(hours) * 60 + Number(minutes)
-}

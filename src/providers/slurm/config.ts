@@ -30,6 +30,7 @@ export type SlurmSite = {
   account?: string | undefined
   qos?: string | undefined
   reservation?: string | undefined
+  licences?: string[] | undefined
   /** Gangs have their nodes alone. */
   exclusive: boolean
   /** A topology.conf, for what does not tell it by itself. */
@@ -51,6 +52,13 @@ const word = z
   .string()
   .max(100)
   .regex(/^[A-Za-z0-9][A-Za-z0-9._@-]*$/, 'must be a name of Slurm: letters, digits, dots, dashes and underscores')
+const licence = z
+  .string()
+  .max(100)
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._@-]*(:[1-9]\d{0,6})?$/,
+    'must be a licence of Slurm and how many of it, such as dataset:2',
+  )
 const path = z
   .string()
   .max(1000)
@@ -71,6 +79,14 @@ const SlurmSiteField = z.strictObject({
   reservation: word
     .optional()
     .meta({ description: 'The reservation that jobs ask for: only its nodes are used then.' }),
+  licences: z
+    .array(licence)
+    .max(20)
+    .optional()
+    .meta({
+      description: 'Licences of the cluster that each job holds while it runs, with how many.',
+      examples: [['matlab', 'dataset:2']],
+    }),
   exclusive: z.boolean().default(false).meta({ description: 'Whether a gang has its nodes alone.' }),
   topologyFile: path.optional().meta({
     description:

@@ -1,5 +1,7 @@
 import type { Outcome } from '#model/fault.ts'
 
+import type { Accounting, Licence } from './accounting.ts'
+
 /** What becomes of a job: it waits, has nodes, gives them back, or has ended, however that was. */
 export type JobPhase = 'pending' | 'running' | 'ending' | 'ended'
 
@@ -73,6 +75,13 @@ export type Controller = {
   partition(signal: AbortSignal, only?: readonly string[]): Promise<Outcome<Partition>>
   /** Lines as in topology.conf; none where the cluster has no topology, or does not tell. */
   topology(signal: AbortSignal): Promise<Outcome<string>>
+  /** What accounting says of the user; null where there is none, or it holds nobody back. */
+  accounting(signal: AbortSignal): Promise<Outcome<Accounting | null>>
+  /** How well off the user is in an account, from 0 to 1 where all have had what is theirs; null where it is not told. */
+  fairShare(account: string, signal: AbortSignal): Promise<Outcome<number | null>>
+  licences(signal: AbortSignal): Promise<Outcome<Licence[]>>
+  /** A job that the controller forgot, as accounting remembers it; null where it does not, or there is none. */
+  remembered(id: number, signal: AbortSignal): Promise<Outcome<SlurmJob | null>>
 }
 
 const phases: Record<string, JobPhase> = {

@@ -6,6 +6,7 @@ import type { Fault, Outcome } from '#model/fault.ts'
 import { type Draft, nameFrom, nothingFound, obstacle, obstacleOf, readDraft, unknownOf } from '#providers/examining.ts'
 
 import { SlurmConfig, type SlurmSite, slurmSites } from './config.ts'
+import { lookAtAccounts } from './examine-accounts.ts'
 import { askCommands, askRest, type FoundCluster, type FoundPartition, rehearse } from './found.ts'
 import { offersOf, shapeOf } from './inventory.ts'
 import { controllerOf } from './slurm.ts'
@@ -92,13 +93,14 @@ function closed({ name, isUp, allowed, denied }: FoundPartition, { account }: Sl
 }
 
 async function lookAtNodes(found: Examination, site: SlurmSite, signal: AbortSignal): Promise<void> {
-  const told = await controllerOf(site).partition(signal)
+  const controller = controllerOf(site)
+  const told = await controller.partition(signal)
   if (!told.ok) return void found.obstacles.push(inOurWords(told.fault, site))
   const { nodes, mostMinutes } = told.value
   const limit = mostMinutes === null ? 'none' : `${mostMinutes} min`
   found.facts.push({ name: 'longest job', value: limit })
   const isPriced = found.declaration['price'] !== undefined
-  found.nodes = offersOf(site, told.value, Date.now()).map(({ shape, available = 0 }) => ({
+  found.nodes = offersOf(site, told.value, { standing: null, now: Date.now() }).map(({ shape, available = 0 }) => ({
     shape: shape.name,
     nodes: nodes.filter((node) => shapeOf(site, node).name === shape.name).length,
     usable: available,
@@ -107,11 +109,13 @@ async function lookAtNodes(found: Examination, site: SlurmSite, signal: AbortSig
     memoryMiB: shape.memoryMiB,
     priceMicros: isPriced ? site.priceMicros : null,
   }))
+  await lookAtAccounts(found, { site, controller }, signal)
 }
 
 async function tryOut(found: Examination, site: SlurmSite, signal: AbortSignal): Promise<void> {
   if (site.rest !== undefined) {
-    if (site.account !== undefined || site.qos !== undefined)
+    const isKnown = found.facts.some(({ name }) => name === 'account')
+    if (!isKnown && (site.account !== undefined || site.qos !== undefined))
       found.notes.push('whether account and QOS are good is known with the first job: slurmrestd has no rehearsal')
     return
   }

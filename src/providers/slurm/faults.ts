@@ -6,11 +6,14 @@ type Failed = { ok: false; fault: Fault }
  * What Slurm says when it fails, by its own words: both ways to it use the same. The first that fits counts. Whatever
  * is not listed may be a cluster that is not well: nothing is known then.
  */
-const sayings: [RegExp, FaultKind, Fault['retry']][] = [
+const sayings: [RegExp, FaultKind, Fault['retry'], fix?: string][] = [
   [/unable to contact slurm controller|connection refused|timed out|zero bytes/i, 'unreachable', 'later'],
   [/node configuration is not available|partition configuration not available/i, 'no-capacity', 'elsewhere'],
   [/partition name|partition .*not found|partition.*(inactive|unavailable|down)/i, 'invalid', 'elsewhere'],
-  [/invalid (account|qos|generic resource|gres|feature|licen)/i, 'invalid', 'elsewhere'],
+  [/invalid account/i, 'invalid', 'elsewhere', 'correct account of the site: sacctmgr show associations user=$USER'],
+  [/invalid qos/i, 'invalid', 'elsewhere', 'correct qos of the site: sacctmgr show qos'],
+  [/invalid licen/i, 'invalid', 'elsewhere', 'correct licences of the site: scontrol show licenses'],
+  [/invalid (generic resource|gres|feature)/i, 'invalid', 'elsewhere'],
   [/accounting\/qos policy|(qos|assoc|group|maximum|max).*limit|exceed/i, 'quota', 'elsewhere'],
   [
     /access.*denied|permission denied|authentication|invalid user|not permitted|auth.*(fail|invalid)/i,
@@ -24,7 +27,8 @@ const sayings: [RegExp, FaultKind, Fault['retry']][] = [
 /** `denied` holds until somebody has changed something; the circuit to the site asks again by itself. */
 export function faultOf(said: string): Failed {
   const detail = said.replace(/\s+/g, ' ').trim() || 'Slurm failed without a word'
-  for (const [saying, kind, retry] of sayings) if (saying.test(detail)) return fail(kind, retry, detail)
+  for (const [saying, kind, retry, fix] of sayings)
+    if (saying.test(detail)) return fail(kind, retry, fix === undefined ? detail : `${detail}; ${fix}`)
   return fail('unreachable', 'later', detail)
 }
 

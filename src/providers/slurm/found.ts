@@ -3,8 +3,8 @@ import { z } from 'zod'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 
 import type { SlurmSite } from './config.ts'
-import { mapped, read } from './dialect.ts'
 import { faultOf } from './faults.ts'
+import { mapped, read, Words } from './replies.ts'
 import { dialects } from './rest.ts'
 import { type Command, runCommand } from './run-command.ts'
 import { createTokenFile } from './token.ts'
@@ -50,7 +50,7 @@ export async function askRest(
   }
   const answer = await get(`/slurm/${version}/partitions`)
   if (!answer.ok) return answer
-  const told = read({ status: 200, body: answer.value }, version === 'v0.0.38' ? OldPartitions : Partitions)
+  const told = read({ status: 200, body: answer.value }, Partitions)
   return mapped(told, ({ meta, partitions }) => {
     return { version: releaseIn(meta), way: `slurmrestd ${version} at ${site.rest}`, partitions }
   })
@@ -64,35 +64,34 @@ const Release = z.object({ release: z.string() })
 const releaseIn = (meta: z.output<typeof Meta>): string =>
   Release.safeParse(meta['slurm'] ?? meta['Slurm']).data?.release ?? 'unknown'
 
-const OldPartitions = z.object({
-  meta: Meta,
-  partitions: z.array(
-    z
-      .object({ name: z.string(), state: z.string(), allowed_accounts: z.string(), denied_accounts: z.string() })
-      .transform(({ name, state, allowed_accounts, denied_accounts }): FoundPartition => ({
-        name,
-        isUp: state === 'UP',
-        allowed: words(allowed_accounts),
-        denied: words(denied_accounts),
-      })),
-  ),
-})
+// Until v0.0.39 the state and the accounts stand beside the name.
 const Partitions = z.object({
   meta: Meta,
   partitions: z.array(
-    z
-      .object({
-        name: z.string(),
-        partition: z.object({ state: z.array(z.string()) }),
-        accounts: z.object({ allowed: z.string(), deny: z.string() }),
-      })
-      .transform(({ name, partition: { state }, accounts }): FoundPartition => ({
-        name,
-        isUp: state.includes('UP'),
-        allowed: words(accounts.allowed),
-        denied: words(accounts.deny),
-      })),
+    z.union([
+      z
+        .object({
+          name: z.string(),
+          partition: z.object({ state: Words }),
+          accounts: z.object({ allowed: Words, deny: Words }),
+        })
+        .transform(({ name, partition: { state }, accounts: { allowed, deny } }) =>
+          found(name, state, [allowed, deny]),
+        ),
+      z
+        .object({ name: z.string(), state: Words, allowed_accounts: Words, denied_accounts: Words })
+        .transform(({ name, state, allowed_accounts: allowed, denied_accounts: denied }) =>
+          found(name, state, [allowed, denied]),
+        ),
+    ]),
   ),
+})
+
+const found = (name: string, state: string[], [allowed, denied]: [string[], string[]]): FoundPartition => ({
+  name,
+  isUp: state.includes('UP'),
+  allowed: allowed.filter((word) => word !== 'ALL'),
+  denied: denied.filter((word) => word !== 'ALL'),
 })
 
 const words = (list: string): string[] => list.split(',').filter((word) => word !== '' && word !== 'ALL')

@@ -4,6 +4,7 @@ import type { Offer } from '#model/offer.ts'
 import type { Shape } from '#model/resources.ts'
 import type { Node } from '#model/site.ts'
 
+import { boundsFor, type Standing } from './accounting.ts'
 import { type Carrier, lookUp } from './carry.ts'
 import type { SlurmSite } from './config.ts'
 import type { Partition, SlurmNode } from './controller.ts'
@@ -30,7 +31,11 @@ export function shapeOf(site: Untold, node: SlurmNode): Shape {
 }
 
 /** One offer for each kind of node; divisible, because jobs share nodes, unless ours have theirs alone. */
-export function offersOf(site: SlurmSite, { nodes }: Partition, now: number): Offer[] {
+export function offersOf(
+  site: SlurmSite,
+  { nodes }: Partition,
+  { standing, now }: { standing: Standing | null; now: number },
+): Offer[] {
   const kinds = Map.groupBy(nodes, (node) => JSON.stringify(shapeOf(site, node)))
   return [...kinds.values()].flatMap((alike) =>
     alike.slice(0, 1).map((node) => ({
@@ -41,12 +46,18 @@ export function offersOf(site: SlurmSite, { nodes }: Partition, now: number): Of
       divisible: !site.exclusive,
       priceMicros: site.priceMicros,
       available: alike.filter(({ usable }) => usable).length,
+      ...boundsAt(standing, shapeOf(site, node)),
       images: false,
       source: `partition ${site.partition} as Slurm tells it; priced by the declaration of site ${site.name}`,
       ...site.terms,
       asOf: now,
     })),
   )
+}
+
+function boundsAt(standing: Standing | null, { accelerator }: Shape): Pick<Offer, 'bounds'> {
+  const bounds = standing === null ? [] : boundsFor(standing, accelerator)
+  return bounds.length === 0 ? {} : { bounds }
 }
 
 export type Inventory = { nodes: Node[]; partition: Partition }

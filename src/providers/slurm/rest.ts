@@ -5,7 +5,10 @@ import { z } from 'zod'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 
 import { type Controller, nodesFor } from './controller.ts'
-import { type Asking, type Dialect, mapped, type Reply } from './dialect.ts'
+import type { Asking, Dialect } from './dialect.ts'
+import { accountingOver, type GetIfOffered } from './rest-accounting.ts'
+import * as replies from './replies.ts'
+import { mapped, type Reply } from './replies.ts'
 import { v0_0_38 } from './v0-0-38.ts'
 import { v0_0_40_to_45 } from './v0-0-40.ts'
 
@@ -29,37 +32,35 @@ const mostSingly = 64
 
 /** A cluster by its slurmrestd. */
 export function createRest(options: RestOptions): Controller {
-  const ask = createAsk(options)
-  const get = <T>(path: string, signal: AbortSignal, convert: (dialect: Dialect, reply: Reply) => Outcome<T>) =>
-    ask({ of: () => ({ path }), signal }, convert)
+  const { ask, getIfOffered } = createAsk(options)
+  const get = <T>(path: string, signal: AbortSignal, convert: (reply: Reply) => Outcome<T>) =>
+    ask({ of: () => ({ path: `slurm/${path}` }), signal }, convert)
   return {
     submit: (job, signal) =>
       ask(
         {
-          of: ({ submission }) => ({ method: 'POST', path: 'job/submit', body: submission(job, options) }),
+          of: ({ submission }) => ({ method: 'POST', path: 'slurm/job/submit', body: submission(job, options) }),
           signal,
         },
-        (dialect, reply) => dialect.submitted(reply),
+        replies.submitted,
       ),
     jobs: (ids, signal) =>
       ids.length === 0
-        ? get('ping', signal, (dialect, reply) => mapped(dialect.ping(reply), () => []))
-        : inTurns(ids, (id) => get(`job/${id}`, signal, (dialect, reply) => dialect.job(reply))),
+        ? get('ping', signal, (reply) => mapped(replies.ping(reply), () => []))
+        : inTurns(ids, (id) => get(`job/${id}`, signal, replies.job)),
     named: (name, signal) =>
-      ask({ of: ({ allJobsPath }) => ({ path: allJobsPath }), signal }, (dialect, reply) =>
-        mapped(dialect.allJobs(reply), (jobs) => jobs.filter((job) => job.name === name)),
+      ask({ of: ({ allJobsPath }) => ({ path: `slurm/${allJobsPath}` }), signal }, (reply) =>
+        mapped(replies.allJobs(reply), (jobs) => jobs.filter((job) => job.name === name)),
       ),
     cancel: (id, signal) =>
-      ask({ of: () => ({ method: 'DELETE', path: `job/${id}` }), signal }, (dialect, reply) =>
-        dialect.cancelled(reply),
-      ),
+      ask({ of: () => ({ method: 'DELETE', path: `slurm/job/${id}` }), signal }, replies.cancelled),
     async partition(signal, only) {
       const path = `partition/${encodeURIComponent(options.partition)}`
-      const limit = await get(path, signal, (dialect, reply) => dialect.mostMinutes(reply))
+      const limit = await get(path, signal, replies.mostMinutes)
       if (!limit.ok) return limit
-      const kept = await get('reservations', signal, (dialect, reply) => dialect.reservations(reply, Date.now()))
+      const kept = await get('reservations', signal, (reply) => replies.reservations(reply, Date.now()))
       if (!kept.ok) return kept
-      const asked = (one: string) => get(one, signal, (dialect, reply) => dialect.nodes(reply))
+      const asked = (one: string) => get(one, signal, replies.nodes)
       const few = only !== undefined && only.length <= mostSingly
       const nodes = few
         ? await inTurns(only, (name) => asked(`node/${encodeURIComponent(name)}`))
@@ -67,34 +68,49 @@ export function createRest(options: RestOptions): Controller {
       return mapped(nodes, (all) => ({ nodes: nodesFor(options, all.flat(), kept.value), mostMinutes: limit.value }))
     },
     topology: () => topologyIn(options.topologyFile),
+    ...accountingOver(options, getIfOffered),
   }
 }
 
+/** What slurmrestd speaks, and what it offers in it: `slurm/job`, `slurmdb/qos`. */
+type Spoken = { dialect: Dialect; offered: ReadonlySet<string> }
+
 /** Asks slurmrestd in the version of its API that is found out when it is first needed. */
-function createAsk(options: RestOptions): Ask {
-  let spoken: Dialect | undefined
+function createAsk(options: RestOptions): { ask: Ask; getIfOffered: GetIfOffered } {
+  let spoken: Spoken | undefined
   const send = async (path: string, { method = 'GET', body, signal }: Omit<Question, 'path'>) => {
     const token = await options.token()
     if (!token.ok) return token
     const headers = { 'x-slurm-user-name': options.user, 'x-slurm-user-token': token.value }
     return call(new URL(path, options.address), { method, headers, redirect: 'error', signal }, body)
   }
-  const dialectOf = async (signal: AbortSignal): Promise<Outcome<Dialect>> => {
+  const speak = async (signal: AbortSignal): Promise<Outcome<Spoken>> => {
     if (spoken) return succeed(spoken)
     const reply = await send('/openapi/v3', { signal })
     const found = reply.ok ? newestKnown(reply.value) : reply
     if (found.ok) spoken = found.value
     return found
   }
-  return async ({ of, signal }, convert) => {
-    const dialect = await dialectOf(signal)
-    if (!dialect.ok) return dialect
-    const { path, ...rest } = of(dialect.value)
-    const reply = await send(`/slurm/${dialect.value.version}/${path}`, { ...rest, signal })
+  const ask: Ask = async ({ of, signal }, convert) => {
+    const found = await speak(signal)
+    if (!found.ok) return found
+    const { dialect } = found.value
+    const { path, ...rest } = of(dialect)
+    const reply = await send(`/${path.replace('/', `/${dialect.version}/`)}`, { ...rest, signal })
     if (!reply.ok) return reply
     // No such path: another version of Slurm runs there now, and does not speak this any more.
     if (reply.value.status === 404 && typeof reply.value.body !== 'object') spoken = undefined
-    return convert(dialect.value, reply.value)
+    return convert(reply.value)
+  }
+  return {
+    ask,
+    async getIfOffered(path, signal, convert) {
+      const found = await speak(signal)
+      if (!found.ok) return found
+      const [plugin, thing] = path.split(/[/?]/)
+      if (!found.value.offered.has(`${plugin}/${thing}`)) return succeed(null)
+      return ask({ of: () => ({ path }), signal }, convert)
+    },
   }
 }
 
@@ -110,16 +126,18 @@ export async function topologyIn(path: string | undefined): Promise<Outcome<stri
 
 const Specification = z.object({ paths: z.record(z.string(), z.unknown()) })
 
-/** The newest version that slurmrestd offers and we know. */
-function newestKnown({ status, body }: Reply): Outcome<Dialect> {
+/** The newest version that slurmrestd offers and we know, with what there is in it. */
+function newestKnown({ status, body }: Reply): Outcome<Spoken> {
   const found = Specification.safeParse(body)
   if (status !== 200 || !found.success)
     return fail('unreachable', 'later', `slurmrestd does not say what it speaks: it answered with status ${status}`)
-  const offered = new Set(
-    Object.keys(found.data.paths).flatMap((path) => /^\/slurm\/(v[\d.]+)\//.exec(path)?.[1] ?? []),
-  )
+  const paths = Object.keys(found.data.paths).map((path) => path.split('/'))
+  const offered = new Set(paths.flatMap(([, plugin, version]) => (plugin === 'slurm' ? (version ?? []) : [])))
   const dialect = dialects.find(({ version }) => offered.has(version))
-  if (dialect) return succeed(dialect)
+  if (dialect) {
+    const its = paths.filter(([, , version]) => version === dialect.version)
+    return succeed({ dialect, offered: new Set(its.map(([, plugin, , thing]) => `${plugin}/${thing}`)) })
+  }
   const known = `${dialects.at(-1)?.version} to ${dialects[0]?.version}`
   return fail(
     'invalid',
@@ -131,7 +149,7 @@ function newestKnown({ status, body }: Reply): Outcome<Dialect> {
 type Question = { method?: string; path: string; body?: unknown; signal: AbortSignal }
 type Ask = <T>(
   question: { of: (dialect: Dialect) => Omit<Question, 'signal'>; signal: AbortSignal },
-  convert: (dialect: Dialect, reply: Reply) => Outcome<T>,
+  convert: (reply: Reply) => Outcome<T>,
 ) => Promise<Outcome<T>>
 
 /** Asks for each, some at a time. One that has no answer leaves all of them without. */

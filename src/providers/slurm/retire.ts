@@ -74,15 +74,20 @@ async function isDead(path: string): Promise<boolean> {
   return touchedMs === undefined || touchedMs >= leaderDeadMs
 }
 
-/** Writes the stop order, unless one that ends sooner is there. Gives the one that holds. */
-async function tell(path: string, graceMs: number): Promise<StopOrder> {
+/** Writes the stop order, unless one that ends sooner is there. Gives the one that holds; null where another caller was done. */
+async function tell(path: string, graceMs: number): Promise<StopOrder | null> {
   const file = join(path, gangFiles.stop)
   const before = await readJson<StopOrder>(file)
   const order: StopOrder = { graceMs, askedAt: Date.now() }
   if (before && order.askedAt + graceMs >= before.askedAt + before.graceMs) return before
   const partial = `${file}.${randomUUID()}`
-  await writeFile(partial, JSON.stringify(order), { mode: 0o600 })
-  await rename(partial, file)
+  try {
+    await writeFile(partial, JSON.stringify(order), { mode: 0o600 })
+    await rename(partial, file)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
   return order
 }
 

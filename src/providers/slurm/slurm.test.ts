@@ -8,15 +8,14 @@ import type { Outcome } from '#model/fault.ts'
 
 import { installAgent } from './agent-program.ts'
 import { causeOfJob } from './cause.ts'
-import { minutesOf } from './command-line.ts'
+import { minutesOf } from './fields.ts'
 import { SlurmConfig } from './config.ts'
 import { gpusOf, hostsOf, isUsable, phaseOf } from './controller.ts'
 import { faultOf } from './faults.ts'
+import * as replies from './replies.ts'
 import { createTokenFile } from './token.ts'
 import { sshTo } from './run-command.ts'
 import { pathsIn } from './topology.ts'
-import { v0_0_38 } from './v0-0-38.ts'
-import { v0_0_40_to_45 } from './v0-0-40.ts'
 
 // What only a real cluster can tell is tried on one: `npm run rig:slurm`.
 
@@ -41,34 +40,34 @@ const unspecified = said(500, {
 })
 
 test('v0.0.38: only the answer that there is no such job is read as none', () => {
-  assert.equal(kindOf(v0_0_38.job(unknownJob)), 'null')
-  assert.equal(kindOf(v0_0_38.job(unspecified)), 'unreachable')
-  assert.equal(kindOf(v0_0_38.job(said(200))), 'unreachable')
-  assert.equal(kindOf(v0_0_38.job({ status: 502, body: '<html>bad gateway' })), 'unreachable')
+  assert.equal(kindOf(replies.job(unknownJob)), 'null')
+  assert.equal(kindOf(replies.job(unspecified)), 'unreachable')
+  assert.equal(kindOf(replies.job(said(200))), 'unreachable')
+  assert.equal(kindOf(replies.job({ status: 502, body: '<html>bad gateway' })), 'unreachable')
 })
 
 test('v0.0.38: an answer that nothing has changed, or that cannot be read, is no empty list', () => {
-  assert.equal(kindOf(v0_0_38.allJobs({ status: 304, body: '' })), 'unreachable')
-  assert.equal(kindOf(v0_0_38.allJobs({ status: 200, body: { jobs: [{ job_id: 'one' }] } })), 'unreachable')
-  assert.equal(kindOf(v0_0_38.allJobs({ status: 200, body: { errors: [], jobs: [] } })), '[]')
+  assert.equal(kindOf(replies.allJobs({ status: 304, body: '' })), 'unreachable')
+  assert.equal(kindOf(replies.allJobs({ status: 200, body: { jobs: [{ job_id: 'one' }] } })), 'unreachable')
+  assert.equal(kindOf(replies.allJobs({ status: 200, body: { errors: [], jobs: [] } })), '[]')
 })
 
 test('v0.0.38: a job that was taken is one, whatever is complained of besides', () => {
   const tooLarge = { error_code: 2015, error: 'Requested partition configuration not available now' }
   const taken = { status: 200, body: { errors: [tooLarge], job_id: 3, step_id: 'BATCH' } }
-  assert.equal(kindOf(v0_0_38.submitted(taken)), '3')
+  assert.equal(kindOf(replies.submitted(taken)), '3')
   const refused = said(500, { error_code: 2014, error: 'Requested node configuration is not available' })
-  assert.equal(kindOf(v0_0_38.submitted(refused)), 'no-capacity')
+  assert.equal(kindOf(replies.submitted(refused)), 'no-capacity')
 })
 
 test('v0.0.38: what is left to cancel of a job that is not there, or has ended, is nothing', () => {
   const unable = 'unable to kill JobId=9 with signal 9: '
   for (const error of ['Invalid job id specified', 'Job/step already completing or completed'])
     assert.equal(
-      kindOf(v0_0_38.cancelled(said(500, { description: unable + error, error_number: 2017, error }))),
+      kindOf(replies.cancelled(said(500, { description: unable + error, error_number: 2017, error }))),
       'null',
     )
-  assert.equal(kindOf(v0_0_38.cancelled(unspecified)), 'unreachable')
+  assert.equal(kindOf(replies.cancelled(unspecified)), 'unreachable')
 })
 
 test('v0.0.38: a node is up if its state and all its flags are, and says what jobs have of it', () => {
@@ -87,7 +86,7 @@ test('v0.0.38: a node is up if its state and all its flags are, and says what jo
     active_features: 'h200,ib',
     partitions: ['main'],
   }
-  assert.deepEqual(v0_0_38.nodes({ status: 200, body: { errors: [], nodes: [node] } }), {
+  assert.deepEqual(replies.nodes({ status: 200, body: { errors: [], nodes: [node] } }), {
     ok: true,
     value: [
       {
@@ -107,8 +106,6 @@ test('v0.0.38: a node is up if its state and all its flags are, and says what jo
   })
 })
 
-const newest = v0_0_40_to_45.at(-1) ?? assert.fail()
-
 const found = (status: number, body: object) => ({ status, body: { errors: [], warnings: [], ...body } })
 
 test('v0.0.40 to v0.0.45: what fails behind a status of 200, or lies with another, is read as what it is', () => {
@@ -117,22 +114,22 @@ test('v0.0.40 to v0.0.45: what fails behind a status of 200, or lies with anothe
   const notDone = (string: string, code: number) =>
     found(200, { status: [{ error: { string, code, message: string } }] })
   // No such job, and one that has ended.
-  assert.equal(kindOf(newest.cancelled(notDone('Invalid job id specified', 2017))), 'null')
-  assert.equal(kindOf(newest.cancelled(notDone('Job/step already completing or completed', 2021))), 'null')
-  assert.equal(kindOf(newest.cancelled(notDone('Access/permission denied', 2002))), 'denied')
+  assert.equal(kindOf(replies.cancelled(notDone('Invalid job id specified', 2017))), 'null')
+  assert.equal(kindOf(replies.cancelled(notDone('Job/step already completing or completed', 2021))), 'null')
+  assert.equal(kindOf(replies.cancelled(notDone('Access/permission denied', 2002))), 'denied')
   // No controller: 24.11 says so with 500, 26.05 with 403.
   for (const status of [403, 500])
-    assert.equal(kindOf(newest.cancelled(refused(status, 'Operation not permitted', 1))), 'unreachable')
-  assert.equal(kindOf(newest.cancelled(refused(511, 'Protocol authentication error', 1007))), 'denied')
-  assert.equal(kindOf(newest.ping(found(200, { pings: [{ responding: false }] }))), 'unreachable')
-  assert.equal(kindOf(newest.ping(found(200, { pings: [{ pinged: 'DOWN' }] }))), 'unreachable')
-  assert.equal(kindOf(newest.ping(found(200, { pings: [{ pinged: 'UP' }] }))), 'null')
+    assert.equal(kindOf(replies.cancelled(refused(status, 'Operation not permitted', 1))), 'unreachable')
+  assert.equal(kindOf(replies.cancelled(refused(511, 'Protocol authentication error', 1007))), 'denied')
+  assert.equal(kindOf(replies.ping(found(200, { pings: [{ responding: false }] }))), 'unreachable')
+  assert.equal(kindOf(replies.ping(found(200, { pings: [{ pinged: 'DOWN' }] }))), 'unreachable')
+  assert.equal(kindOf(replies.ping(found(200, { pings: [{ pinged: 'UP' }] }))), 'null')
   // No such partition: 26.05 has only a warning.
-  assert.equal(kindOf(newest.mostMinutes(found(200, {}))), 'invalid')
-  assert.equal(kindOf(newest.mostMinutes(refused(511, 'Protocol authentication error', 1007))), 'denied')
-  assert.equal(kindOf(newest.job(found(200, { jobs: [] }))), 'unreachable')
-  assert.equal(kindOf(newest.job(refused(404, 'Invalid job id specified', 2017))), 'null')
-  assert.equal(kindOf(newest.allJobs(refused(511, 'Protocol authentication error', 1007))), 'denied')
+  assert.equal(kindOf(replies.mostMinutes(found(200, {}))), 'invalid')
+  assert.equal(kindOf(replies.mostMinutes(refused(511, 'Protocol authentication error', 1007))), 'denied')
+  assert.equal(kindOf(replies.job(found(200, { jobs: [] }))), 'unreachable')
+  assert.equal(kindOf(replies.job(refused(404, 'Invalid job id specified', 2017))), 'null')
+  assert.equal(kindOf(replies.allJobs(refused(511, 'Protocol authentication error', 1007))), 'denied')
 })
 
 test('names of nodes are read as Slurm folds them', () => {

@@ -15,6 +15,7 @@ import type { SlurmSite } from './config.ts'
 import type { Controller } from './controller.ts'
 import { offersOf, takeInventory } from './inventory.ts'
 import { launchOrder } from './launch.ts'
+import { createLimits } from './limits.ts'
 import { createRest } from './rest.ts'
 import { retireOrder } from './retire.ts'
 import { readRank, sightAll, sightOrder } from './sight.ts'
@@ -76,7 +77,9 @@ export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
         const taken = await takeInventory(one, signal)
         if (!taken.ok) return taken
         one.taken = { nodes: taken.value.nodes, at: performance.now() }
-        return succeed(offersOf(one.site, taken.value.partition, Date.now()))
+        return succeed(
+          offersOf(one.site, taken.value.partition, { standing: await one.limits(signal), now: Date.now() }),
+        )
       }),
     launch: (order, signal) => {
       cleared.delete(order.site)
@@ -123,13 +126,14 @@ async function clearAt(name: string, site: OpenSite | undefined, cleared: Set<st
 
 function openSite(site: SlurmSite, ours: { home: string; house: string }): OpenSite {
   const folder = siteFolder({ directory: site.directory, name: site.name, ...ours })
-  return { site, controller: controllerOf(site), folder, launching: new Map() }
+  const controller = controllerOf(site)
+  return { site, controller, folder, limits: createLimits(site, controller), launching: new Map() }
 }
 
 /** The way to a cluster that a site is declared with. */
 export function controllerOf(site: SlurmSite): Controller {
-  const { partition, account, qos, reservation, exclusive, user, topologyFile } = site
-  const asking = { partition, account, qos, reservation, exclusive, user, topologyFile }
+  const { partition, account, qos, reservation, licences, exclusive, user, topologyFile } = site
+  const asking = { partition, account, qos, reservation, licences, exclusive, user, topologyFile }
   return site.rest === undefined
     ? createCommandLine({ ...asking, conf: site.conf, ssh: site.ssh, sshConfig: site.sshConfig })
     : createRest({ ...asking, address: site.rest, token: createTokenFile(site.tokenFile) })

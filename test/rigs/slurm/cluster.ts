@@ -8,13 +8,14 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
+import { databaseCommand, databaseEnvironment, databaseProbe, layBooks } from './accounting.ts'
 import { atTheEnd, type Daemon, type DaemonSetup, startDaemon } from './daemon.ts'
 import { type ClusterShape, settings } from './settings.ts'
 
 const run = promisify(execFile)
 
-/** Names of daemons: `munged`, `slurmctld`, `slurmrestd`, and `slurmd.n0` and so on. */
-export type DaemonName = 'munged' | 'slurmctld' | 'slurmrestd' | `slurmd.n${number}`
+/** Names of daemons: `slurmd.n0` and so on of nodes; `mariadbd` and `slurmdbd` are there with accounting only. */
+export type DaemonName = 'munged' | 'mariadbd' | 'slurmdbd' | 'slurmctld' | 'slurmrestd' | `slurmd.n${number}`
 
 /** A Slurm cluster of one's own, as packaged, all of it on this machine. */
 export type Cluster = {
@@ -63,21 +64,23 @@ export async function startCluster({
   gpus = 8,
   topology = 'tree',
   imagined = 0,
+  accounting = false,
 }: Partial<ClusterShape> = {}): Promise<Cluster> {
   const version = clusterHere()
   if (version === null) throw new Error(howToGetCluster)
   const folder = mkdtempSync(join(tmpdir(), 'isobar-cluster-'))
   chmodSync(folder, 0o755)
   const sweeper = atTheEnd(sweep, folder)
-  const [controllerPort = 0, restPort = 0, ...nodePorts] = await freePorts(nodes + 2)
+  const [controllerPort = 0, restPort = 0, booksPort = 0, ...nodePorts] = await freePorts(nodes + 3)
   const owner = userInfo().username
   const release = Number.parseFloat(version)
-  lay(folder, settings({ folder, owner, controllerPort, nodePorts, nodes, gpus, topology, imagined, release }), gpus)
+  const shape: ClusterShape = { nodes, gpus, topology, imagined, accounting }
+  lay(folder, settings({ ...shape, folder, owner, controllerPort, booksPort, nodePorts, release }), gpus)
   const conf = join(folder, 'slurm.conf')
   const env = { ...environment, SLURM_CONF: conf }
   const command = async (program: string, ...argv: string[]) =>
     (await run(program, argv, { env, maxBuffer: 64 * 1024 * 1024, timeout: 30_000 })).stdout
-  const places = { folder, release, restPort, env }
+  const places = { folder, owner, release, restPort, accounting, env }
   const daemons = new Map<string, Daemon>()
   const stop = async () => {
     await Promise.all([...daemons.values()].map((daemon) => daemon.end()))
@@ -89,16 +92,9 @@ export async function startCluster({
     await until(`${name} answers`, answering(name, places, command), () => tail(join(folder, `log/${name}.out`)))
   }
   try {
-    await start('munged')
-    await start('slurmctld')
-    await Promise.all([start('slurmrestd'), ...nodePorts.map((_, index) => start(`slurmd.n${index}`))])
-    const idle = async () =>
-      (await command('sinfo', '-h', '-N', '-p', 'main', '-t', 'idle', '-o', '%N')).match(/^n/gm)?.length
-    await until(
-      'all nodes are idle',
-      async () => (await idle()) === nodes,
-      () => tail(join(folder, 'log/slurmctld.log')),
-    )
+    if (accounting) await layBooks({ folder, owner, port: booksPort }, env)
+    await startAll(start, shape)
+    await until('all nodes are idle', areIdle(nodes, command), () => tail(join(folder, 'log/slurmctld.log')))
   } catch (error) {
     await stop()
     throw error
@@ -119,7 +115,25 @@ export async function startCluster({
   }
 }
 
-type Places = { folder: string; release: number; restPort: number; env: NodeJS.ProcessEnv }
+async function startAll(start: Cluster['start'], { nodes, accounting }: ClusterShape): Promise<void> {
+  const first: DaemonName[] = accounting ? ['munged', 'mariadbd', 'slurmdbd', 'slurmctld'] : ['munged', 'slurmctld']
+  for (const name of first) await start(name)
+  await Promise.all([start('slurmrestd'), ...Array.from({ length: nodes }, (_, index) => start(`slurmd.n${index}`))])
+}
+
+function areIdle(nodes: number, command: Cluster['command']): () => Promise<boolean> {
+  const argv = ['-h', '-N', '-p', 'main', '-t', 'idle', '-o', '%N']
+  return async () => (await command('sinfo', ...argv)).match(/^n/gm)?.length === nodes
+}
+
+type Places = {
+  folder: string
+  owner: string
+  release: number
+  restPort: number
+  accounting: boolean
+  env: NodeJS.ProcessEnv
+}
 
 /** How one sees that a daemon is up; of those of nodes the controller tells. */
 function answering(
@@ -128,6 +142,8 @@ function answering(
   command: Cluster['command'],
 ): () => Promise<boolean> {
   if (name === 'munged') return async () => existsSync(join(folder, 'munge/socket'))
+  if (name === 'mariadbd') return async () => (await command(...databaseProbe(folder))).includes('1')
+  if (name === 'slurmdbd') return async () => (await command('sacctmgr', '-n', 'list', 'cluster')) !== null
   if (name === 'slurmctld') return async () => (await command('scontrol', 'ping')).includes('is UP')
   if (name === 'slurmrestd') return async () => (await fetch(`http://127.0.0.1:${restPort}/openapi/v3`)).status < 500
   return async () => true
@@ -173,7 +189,7 @@ function account(name: string): { uid: number; gid: number } | undefined {
   return { uid: id('-u'), gid: id('-g') }
 }
 
-function daemonSetup(name: DaemonName, { folder, release, restPort, env }: Places): DaemonSetup {
+function daemonSetup(name: DaemonName, { folder, owner, release, restPort, accounting, env }: Places): DaemonSetup {
   const log = join(folder, `log/${name}.out`)
   if (name === 'munged') {
     const files = ['key', 'pid', 'log', 'seed'].map((part) => `--${part}-file=${join(folder, 'munge', part)}`)
@@ -184,10 +200,13 @@ function daemonSetup(name: DaemonName, { folder, release, restPort, env }: Place
     // It must be neither root nor the owner of the controller; who is not root can only tell it not to look.
     const nobody = owned(log, account('nobody'))
     const more = { SLURM_JWT: 'daemon', ...(nobody ? {} : { SLURMRESTD_SECURITY: 'disable_user_check' }) }
-    const plugin = release < 23.02 ? 'openapi/v0.0.38' : 'openapi/slurmctld'
-    const argv = ['-s', plugin, '-a', 'rest_auth/jwt', `127.0.0.1:${restPort}`]
+    const [plugin, books] =
+      release < 23.02 ? ['openapi/v0.0.38', 'openapi/dbv0.0.38'] : ['openapi/slurmctld', 'openapi/slurmdbd']
+    const argv = ['-s', accounting ? `${plugin},${books}` : plugin, '-a', 'rest_auth/jwt', `127.0.0.1:${restPort}`]
     return { argv: ['slurmrestd', ...argv], log, env: { ...env, ...more }, user: nobody }
   }
+  if (name === 'mariadbd') return { argv: databaseCommand({ folder, owner }), log, env }
+  if (name === 'slurmdbd') return { argv: ['slurmdbd', '-D'], log, env: { ...env, ...databaseEnvironment(folder) } }
   if (name === 'slurmctld') return { argv: ['slurmctld', '-D'], log, env }
   return { argv: ['slurmd', '-D', '-N', name.slice('slurmd.'.length)], log, env }
 }

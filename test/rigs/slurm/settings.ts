@@ -1,6 +1,8 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 
+import { accountingLines } from './accounting.ts'
+
 export type ClusterShape = {
   nodes: number
   /** Accelerators of a node; they are files, nothing more. */
@@ -9,6 +11,8 @@ export type ClusterShape = {
   topology: 'tree' | 'block' | 'default'
   /** Nodes that are only in the configuration, in a partition of this name: what runs there is decided and never begins. */
   imagined: number
+  /** Whether it has accounting: slurmdbd with a database, and associations that are enforced. Then ended jobs are soon forgotten. */
+  accounting: boolean
 }
 
 type Places = ClusterShape & {
@@ -16,6 +20,7 @@ type Places = ClusterShape & {
   owner: string
   controllerPort: number
   nodePorts: number[]
+  booksPort: number
   /** Such as 22.05. */
   release: number
 }
@@ -37,7 +42,7 @@ export const settings = (places: Places): Record<string, string> => ({
 
 // `linuxproc` needs no control groups. Whether a job may use what its node does not have nobody asks: `config_overrides`.
 const configuration = (places: Places): string => {
-  const { folder, owner, controllerPort, nodes, gpus, topology, imagined } = places
+  const { folder, owner, controllerPort, booksPort, nodes, gpus, topology, imagined, accounting } = places
   return `ClusterName=rig
 SlurmctldHost=${here()}(127.0.0.1)
 SlurmctldPort=${controllerPort}
@@ -68,9 +73,9 @@ ${topology === 'default' ? '' : `TopologyPlugin=topology/${topology}\n`}Schedule
 SchedulerParameters=bf_interval=1,sched_interval=2,batch_sched_delay=0
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-PriorityType=priority/basic
-MaxJobCount=50000
-MinJobAge=300
+Licenses=dataset:4
+${accounting ? accountingLines({ folder, owner, port: booksPort }) : 'PriorityType=priority/basic\n'}MaxJobCount=50000
+MinJobAge=${accounting ? 5 : 300}
 KillWait=2
 CompleteWait=0
 UnkillableStepTimeout=20

@@ -20,6 +20,9 @@ export type Way = ({ conf: string } | { rest: string }) & {
   topologyFile?: string
   reservation?: string
   exclusive?: boolean
+  account?: string
+  qos?: string
+  licences?: string[]
   partition?: string
 }
 
