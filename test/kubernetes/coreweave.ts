@@ -315,7 +315,7 @@ test('it is joined by a command, which tells of its pools, and of what is missin
   }
   const blind = JSON.parse((await add('--dry-run', '-o', 'json')).stdout)
   assert.deepEqual(blind.obstacles, [])
-  assert.match(blind.notes.join(), /may not list nodepools: it works without.*are not for us to read \(403/)
+  assert.match(blind.notes.join(), /list nodepools: it works without.*are not for us to read \(403/)
   assert.match(blind.manifest, /apiGroups:\n\s+- compute.coreweave.com\n\s+resources:\n\s+- nodepools/)
 
   await grantPools(plane, { namespace, scales: false })

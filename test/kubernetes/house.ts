@@ -68,6 +68,9 @@ test('a gang whose pods the cluster does not let in says why, and what helps', a
   assert.match(reason, /; wait, ask for less, or for another site$/)
   await plane.ask('DELETE', `${path}/gpus`)
   await until('it runs after all', async () => (await look()).state === 'running')
+  await house.end('0,0')
+  await until('it has succeeded', async () => (await look()).state === 'succeeded')
+  await until('nothing is left', async () => (await house.left()).length === 0)
 })
 
 test('a gang that lost a node comes up again on others, and the old one is gone', async (t) => {
