@@ -40,7 +40,9 @@ for (const [way, site] of ways) {
     await rig.launched(order)
     const job = jobOf(rig, order)
     assert.deepEqual(await fieldsOf(job, 'TimeLimit', 'Requeue', 'Partition'), ['02:05:00', '0', 'main'])
-    await rig.until(order, 'it runs', (seen) => seen?.ranks[0]?.state === 'running')
+    const runs = await rig.until(order, 'it runs', (seen) => seen?.ranks[0]?.state === 'running')
+    const heldMs = Date.now() - (runs?.heldSince ?? 0)
+    assert.ok(heldMs > -1_000 && heldMs < 60_000, `it has been held for ${heldMs} ms`)
     await assert.rejects(cluster.command('scontrol', 'requeue', job))
   })
 
@@ -57,6 +59,7 @@ for (const [way, site] of ways) {
     )
     assert.equal(waits?.ranks[0]?.state, 'expected')
     assert.equal(waits?.ranks[0]?.cause?.kind, 'queued')
+    assert.equal(waits?.heldSince, null, 'nothing is held for it, so nothing is billed')
     assert.match(
       waits?.ranks[0]?.cause?.detail ?? '',
       /^Slurm says (Resources|Priority), and expects to start it at 20/,

@@ -40,7 +40,7 @@ export function createCommandLine(options: CommandLineOptions): Controller {
   }
   const queue = async (filter: string[], signal: AbortSignal): Promise<Outcome<SlurmJob[]>> => {
     const argv = ['--noheader', '--states=all', `--user=${options.user}`, ...filter, `--format=${format}`]
-    const listed = await answer(['squeue', ...argv], signal)
+    const listed = await answer(['squeue', ...argv], signal, { environment: inSeconds })
     if (!listed.ok) return isUnknownJob(listed.fault.detail) ? succeed([]) : listed
     return succeed(listed.value.split('\n').flatMap(jobOf))
   }
@@ -141,6 +141,9 @@ function sbatchArguments(job: BatchJob, options: CommandLineOptions): string[] {
   ]
 }
 
+/** Times as seconds since the epoch: whoever runs the command may live in another time zone. */
+const inSeconds = { SLURM_TIME_FORMAT: '%s' }
+
 // The name and the comment are ours and hold no bar; the reason is last and may hold anything.
 const format = '%A|%T|%j|%k|%S|%r'
 
@@ -150,8 +153,7 @@ function jobOf(line: string): SlurmJob[] {
   const because = reason.join('|')
   const detail = because === '' || because === 'None' ? state : `${state}: ${because}`
   const phase = phaseOf(state)
-  const expected = phase === 'pending' ? Date.parse(start) : NaN // `N/A` where Slurm has no idea
-  const startsAt = Number.isNaN(expected) ? null : expected
+  const startsAt = /^\d+$/.test(start) ? Number(start) * 1000 : null // `N/A` where Slurm has no idea
   return [{ id: Number(id), name, comment, phase, detail, startsAt }]
 }
 

@@ -12,7 +12,7 @@ export type SlurmJob = {
   phase: JobPhase
   /** The word of Slurm for its state and, while it waits, why: for people. */
   detail: string
-  /** When Slurm expects that a job which waits starts, in ms since the epoch; null where it has no idea. */
+  /** When it began, or is expected to while it waits, in ms since the epoch; null where Slurm has no idea. */
   startsAt: number | null
 }
 

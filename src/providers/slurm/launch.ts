@@ -5,7 +5,7 @@ import { fail, type Outcome, succeed } from '#model/fault.ts'
 import { gangFiles, type GangOrder } from '#model/gang-folder.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Shape } from '#model/resources.ts'
-import type { Handle } from '#providers/provider.ts'
+import type { Taken } from '#providers/provider.ts'
 import { isThere, isToken, wasRetired } from '#providers/kept-folder.ts'
 
 import { type Carrier, carry, chosenIn, lookUp, placesOf, readNote, withdraw } from './carry.ts'
@@ -20,7 +20,7 @@ export async function launchOrder(
   carrier: Carrier,
   order: CredentialedOrder,
   signal: AbortSignal,
-): Promise<Outcome<Handle>> {
+): Promise<Outcome<Taken>> {
   const { folder } = carrier
   const { token } = order
   if (!isToken(token)) return fail('invalid', 'never', 'the token is not a safe name for a folder')
@@ -39,7 +39,7 @@ export async function launchOrder(
     }
   }
   const carried = await ensureCarried(carrier, order, signal)
-  if (carried.ok) return succeed({ site: order.site, token })
+  if (carried.ok) return succeed({ site: order.site, token, inLine: true })
   // Slurm refused it for good: nothing carries it, and nothing will, because the claim is ours.
   if (carried.fault.retry !== 'later' && !(await readNote(folder, token)) && (await withdraw(folder, token)))
     await rm(folder.order(token), { recursive: true, force: true })

@@ -55,8 +55,7 @@ const Job = z
     const state = tellingOf(job_state)
     const phase = phaseOf(state)
     const detail = ['', 'None'].includes(state_reason) ? state : `${state}: ${state_reason}`
-    const startsAt = phase === 'pending' && start_time ? start_time * 1000 : null
-    return { id: job_id, name, comment, phase, detail, startsAt }
+    return { id: job_id, name, comment, phase, detail, startsAt: start_time ? start_time * 1000 : null }
   })
 
 /** The word that says most of a list such as `["CANCELLED", "COMPLETING"]`: nodes that are still being cleared are in use. */

@@ -80,9 +80,21 @@ async function sightOrders(carrier: Carrier, tokens: string[], signal: AbortSign
     const job = looked.value.get(token)
     const shown = job === undefined ? succeed(known.ranks) : await judged(carrier, { ...known, job }, signal)
     if (!shown.ok) return shown
-    sightings.push({ token, workload: order.workload, attempt: order.attempt, ranks: shown.value })
+    const { workload, attempt } = order
+    sightings.push({ token, workload, attempt, ranks: shown.value, heldSince: heldSince(job, shown.value) })
   }
   return succeed(sightings)
+}
+
+/**
+ * Since when its job has nodes: as Slurm says, for as long as it has; later its ranks know, if it ever had any. One that was
+ * taken out of the line has begun when it ended, in the words of Slurm.
+ */
+function heldSince(job: SlurmJob | null | undefined, ranks: readonly RankSighting[]): number | null {
+  const began = ranks.flatMap(({ startedAt }) => startedAt ?? [])
+  const first = began.length === 0 ? null : Math.min(...began)
+  if (job?.phase === 'pending') return null
+  return job && job.phase !== 'ended' ? (job.startsAt ?? first) : first
 }
 
 /** Ranks without an end, by what became of their job: as they are, or lost. */

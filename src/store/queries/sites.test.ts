@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { meter } from '#engine/metering/meter.ts'
 import { aStore } from '#rigs/postgres.ts'
 import { aClaim, aPlacing, held, submitted } from '#rigs/story.ts'
 import { aJob, aNow } from '#test/builders.ts'
@@ -96,4 +97,22 @@ test('what stands in line is not billed, and from when on it is held it is', asy
   await store.sites.began([{ lease: one.leaseId, since: aNow + 6_000 }], aNow + 8_000)
   const [lease] = await store.ledger.unmetered(10)
   assert.deepEqual([lease?.state, lease?.startedAt, lease?.meteredUntil], ['starting', aNow + 5_000, aNow + 5_000])
+})
+
+test('who was heard before its site told since when it is held is billed from then on, as long as nothing was written', async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aJob({})])
+  const one = aPlacing(id)
+  await held(store, [one])
+  const begins = async (since: number): Promise<number | null | undefined> => {
+    await store.sites.began([{ lease: one.leaseId, since }], aNow + 1e12)
+    return (await store.ledger.unmetered(10))[0]?.startedAt
+  }
+  const [lease] = await store.ledger.unmetered(10)
+  assert.ok(lease?.startedAt && lease.startedAt > aNow + 1_000)
+  const heard = lease.startedAt
+  assert.equal(await begins(heard + 1), heard, 'it was there already')
+  assert.equal(await begins(aNow + 1_000), aNow + 1_000)
+  await store.ledger.add(meter({ ...lease, startedAt: aNow + 1_000, meteredUntil: aNow + 1_000 }, aNow + 60_000))
+  assert.equal(await begins(aNow), aNow + 1_000, 'that is in the ledger')
 })

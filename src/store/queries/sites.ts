@@ -228,7 +228,9 @@ async function began(on: Executor, leases: Parameters<Sites['began']>[0], now: n
     from (
       select * from json_to_recordset(${JSON.stringify(leases)}::json) as x (lease text, since bigint) order by lease
     ) x
-    where l.id = x.lease and l.started_at is null and l.state in ('wanted', 'starting', 'held', 'stopping')
+    where l.id = x.lease and l.state in ('wanted', 'starting', 'held', 'stopping')
+      -- It may have been heard of before its site told since when, but nothing was written for it yet.
+      and (l.started_at is null or (l.started_at = l.metered_until and ${since} < l.started_at))
     returning l.workload
   `.execute(on)
   if (rows.length === 0) return

@@ -206,9 +206,10 @@ function began({ leases, workloads, tell }: Memory, told: Parameters<Sites['bega
   let isNews = false
   for (const { lease: id, since } of told) {
     const lease = leases.get(id)
-    if (!lease || lease.startedAt !== null || !['wanted', 'starting', 'held', 'stopping'].includes(lease.state))
-      continue
+    if (!lease || !['wanted', 'starting', 'held', 'stopping'].includes(lease.state)) continue
     const at = Math.max(lease.createdAt, Math.min(since, now))
+    const movesBack = lease.startedAt === lease.meteredUntil && at < (lease.startedAt ?? Infinity)
+    if (lease.startedAt !== null && !movesBack) continue
     leases.update(lease, { startedAt: at, meteredUntil: at })
     makeDue(workloads, lease.workload, now)
     isNews = true
