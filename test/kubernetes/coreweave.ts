@@ -303,8 +303,9 @@ test('a pool is asked for the rack that a gang waits for, and says why it does n
 
 test('it is joined by a command, which tells of its pools, and of what is missing to read them', async (t) => {
   const namespace = 'joining'
+  const account = { name: 'isobar', namespace, devices: true }
   await addNamespace(plane, namespace)
-  const kubeconfig = plane.kubeconfigFor(namespace, { token: await addAccount(plane, { name: 'isobar', namespace }) })
+  const kubeconfig = plane.kubeconfigFor(namespace, { token: await addAccount(plane, account) })
   const home = aHome(t)
   const none = { provider: 'simulated', name: 'none', shape: { cpus: 1, memory: '1GB' } }
   writeFileSync(join(home, 'sites.yaml'), JSON.stringify({ sites: [none] }))
