@@ -50,6 +50,8 @@ test('a field that the provider does not have is refused', async () => {
 test('only what a command joined is left by one', async () => {
   assert.match(await refused(['leave', 'here'], 2), /"here" is no site: its name is like kubernetes\/east/)
   assert.match(await refused(['leave', 'local/none'], 3), /There is no site local\/none/)
+  const both = await refused(['leave', 'local/none', '--gone', '--stop'], 2)
+  assert.match(both, /nothing is there to wait for or to stop\nnext: isobar site leave local\/none --gone/)
   const declared = await refused(['leave', 'local/here'], 5)
   assert.match(declared, /a file of the control plane declares it\.\nnext: remove it from sites\.yaml/)
 })

@@ -3,10 +3,10 @@ import { type TestContext, test } from 'node:test'
 
 import { createSimulated } from '#providers/simulated/simulated.ts'
 import { createFakeClock } from '#simulator/fake-clock.ts'
-import { aStore, someIds } from '#test/rigs/postgres.ts'
+import { aLoopHouse } from '#rigs/loop-house.ts'
+import { aStore } from '#test/rigs/postgres.ts'
 import { leave } from './leave.ts'
 import { observe } from './observe.ts'
-import type { House } from './reconciler.ts'
 
 const signal = new AbortController().signal
 const shape = { name: 's', accelerators: 0, acceleratorMemoryMiB: 0, cpuMilli: 8000, memoryMiB: 16_384, diskMiB: 1024 }
@@ -25,16 +25,7 @@ async function aWorld(t: TestContext) {
   t.after(() => store.close())
   const cloud = createSimulated({ seed: 1, sites, faults: {}, clock })
   const provider = cloud.open()
-  const house: House = {
-    store,
-    providers: new Map([['simulated', provider]]),
-    clock,
-    ids: someIds,
-    holder: 'c-1',
-    controlPlanes: () => [],
-    credential: (token) => token,
-    archive: { kept: async () => ({ bytes: 0, end: 0 }), add: async () => {} },
-  }
+  const house = aLoopHouse(store, provider, clock)
   const [site] = provider.sites()
   assert.ok(site)
   await store.joined.add(site, { name: 'here' }, clock.now())

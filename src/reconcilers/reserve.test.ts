@@ -7,8 +7,8 @@ import type { NodePool } from '#model/node-pool.ts'
 import { Spec } from '#model/spec/spec.ts'
 import { createSimulated } from '#providers/simulated/simulated.ts'
 import { createFakeClock } from '#simulator/fake-clock.ts'
-import { aStore, someIds } from '#test/rigs/postgres.ts'
-import type { House } from './reconciler.ts'
+import { aLoopHouse } from '#rigs/loop-house.ts'
+import { aStore } from '#test/rigs/postgres.ts'
 import { reserve } from './reserve.ts'
 
 const signal = new AbortController().signal
@@ -33,16 +33,7 @@ async function aHouse(t: TestContext) {
       return succeed({ ...pool, target: nodes, added: nodes - 36 })
     },
   }
-  const house: House = {
-    store,
-    providers: new Map([['simulated', { ...provider, abilities }]]),
-    clock,
-    ids: someIds,
-    holder: 'c-1',
-    controlPlanes: () => [],
-    credential: (token) => token,
-    archive: { kept: async () => ({ bytes: 0, end: 0 }), add: async () => {} },
-  }
+  const house = aLoopHouse(store, { ...provider, abilities }, clock)
   const [info] = provider.sites()
   assert.ok(info)
   await store.sites.put(info, clock.now())

@@ -5,7 +5,7 @@ import type { Outcome } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import { examineSlurm } from '#providers/slurm/examine.ts'
 import { startCluster } from '#rigs/slurm/cluster.ts'
-import { forever, openSite, poll, type SiteRig, startsIn, tellStarts, type Way } from '#rigs/slurm/site.ts'
+import { forever, openSite, orderOn, poll, type SiteRig, startsIn, tellStarts, type Way } from '#rigs/slurm/site.ts'
 
 // A cluster with slurmdbd and MariaDB, in which accounts and qualities of service have limits.
 
@@ -29,17 +29,6 @@ async function siteFor(t: { after: (end: () => Promise<void>) => void }, way: Wa
   const rig = await openSite(cluster, way)
   t.after(rig.close)
   return rig
-}
-
-/** An order for nodes with so many accelerators each. */
-function orderOn(rig: SiteRig, nodes: readonly string[], accelerators: number): CredentialedOrder {
-  const order = rig.order({ ranks: nodes.length })
-  const ranks = order.ranks.map((rank, index) => ({
-    ...rank,
-    node: nodes[index] ?? assert.fail(),
-    shape: { ...rank.shape, accelerators },
-  }))
-  return { ...order, ranks }
 }
 
 const boundsAt = async ({ provider, name }: SiteRig) =>

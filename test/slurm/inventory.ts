@@ -7,7 +7,7 @@ import type { Outcome } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Node } from '#model/site.ts'
 import { startCluster } from '#rigs/slurm/cluster.ts'
-import { forever, openSite, poll, type SiteRig, type Way } from '#rigs/slurm/site.ts'
+import { forever, openSite, orderOn, poll, type SiteRig, type Way } from '#rigs/slurm/site.ts'
 
 const cluster = await startCluster({ nodes: 4 })
 after(cluster.stop)
@@ -27,17 +27,6 @@ async function nodesOf({ provider, name }: SiteRig): Promise<Node[]> {
 const free = { cpuMilli: 0, memoryMiB: 0, diskMiB: 0, accelerators: 0 }
 const foreignBy = (nodes: readonly Node[]) =>
   Object.fromEntries(nodes.map(({ name, foreign }) => [name, foreign ?? free]))
-
-/** An order whose ranks are to be on these nodes, each with so many accelerators. */
-function orderOn(rig: SiteRig, nodes: readonly string[], accelerators: number): CredentialedOrder {
-  const order = rig.order({ ranks: nodes.length })
-  const ranks = order.ranks.map((rank, index) => ({
-    ...rank,
-    node: nodes[index] ?? assert.fail(),
-    shape: { ...rank.shape, accelerators },
-  }))
-  return { ...order, ranks }
-}
 
 /** Ranks write down on which node and with which accelerators they are. */
 function tellsWhere(rig: SiteRig, order: CredentialedOrder): () => string[] {

@@ -86,6 +86,11 @@ const exampleOf = (flag: string): string => `${flag} ${examples[flag] ?? '<name>
 export async function leave(call: Call): Promise<void> {
   const [key = ''] = call.args
   const path = pathOf(key)
+  if (call.flag('gone') && (call.flag('drain') || call.flag('stop')))
+    throw new CliFault('where a site is gone, nothing is there to wait for or to stop', {
+      code: exitCodes.usage,
+      next: [`isobar site leave ${key} --gone`],
+    })
   const api = await call.api()
   const there = await api.get<SiteView>(path)
   const how = call.flag('gone') ? '?gone=true' : (await wantsStop(call, there)) ? '?stop=true' : ''

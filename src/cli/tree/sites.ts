@@ -84,14 +84,18 @@ export const sites: readonly CommandSpec[] = [
     summary: 'take no new work to a site that was joined, remove all that is ours there, and forget it',
     details:
       'It goes on when the command is ended, and when it is given again. What others hold up is told, and left to them. ' +
-      'A site that answers no more is left with --gone, by whoever knows that it is no more: what should run there still runs unseen, twice.',
+      'A site that answers no more is left with --gone, by whoever knows that it is no more: if anything of ours runs there after all, it goes on unseen beside its next attempt.',
     options: [
       { flags: '--drain', description: 'wait until what runs there has ended' },
       { flags: '--stop', description: 'end what runs there in good order; it starts again elsewhere' },
       { flags: '--gone', description: 'the site is gone for good: ask it no more; what ran there starts elsewhere' },
       { flags: '--begin', description: 'only begin; it goes on by itself' },
     ],
-    examples: ['isobar site leave kubernetes/prod --drain', 'isobar site leave slurm/gpu --stop'],
+    examples: [
+      'isobar site leave kubernetes/prod --drain',
+      'isobar site leave slurm/gpu --stop',
+      'isobar site leave kubernetes/burnt-down --gone',
+    ],
     next: 'isobar sites',
     data: true,
     action: async () => (await import('#cli/commands/site.ts')).leave,

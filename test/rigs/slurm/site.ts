@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -117,6 +118,17 @@ export async function openSite(cluster: Cluster, way: Way): Promise<SiteRig> {
       await controlPlane.down()
     },
   }
+}
+
+/** An order whose ranks are to be on these nodes, each with so many accelerators. */
+export function orderOn(rig: SiteRig, nodes: readonly string[], accelerators: number): CredentialedOrder {
+  const order = rig.order({ ranks: nodes.length })
+  const ranks = order.ranks.map((rank, index) => ({
+    ...rank,
+    node: nodes[index] ?? assert.fail(),
+    shape: { ...rank.shape, accelerators },
+  }))
+  return { ...order, ranks }
 }
 
 /** Asks again and again, for two minutes at most: a cluster may have to notice first that a part of it is gone. */
