@@ -17,14 +17,16 @@ import { projectRoutes } from './routes/projects.ts'
 import { secretRoutes } from './routes/secrets.ts'
 import { serverRoutes } from './routes/server.ts'
 import { siteRoutes } from './routes/sites.ts'
+import { tunnelRoutes } from './routes/tunnels.ts'
 import { validateRoutes } from './routes/validate.ts'
 import { waitRoutes } from './routes/wait.ts'
 import { whyRoutes } from './routes/why.ts'
 import { workloadRoutes } from './routes/workloads.ts'
 import { createSubmit } from './submit.ts'
+import { createTunnels } from './tunnel.ts'
 
 /** The HTTP API: what stands in front of every route, and the routes, one noun a file. */
-export function createApi(house: ApiHouse): { app: Api; tellAddresses(): void; close(): void } {
+export function createApi(house: ApiHouse) {
   const app = createRouter()
   const desk = createAgentDesk(house)
 
@@ -52,6 +54,7 @@ export function createApi(house: ApiHouse): { app: Api; tellAddresses(): void; c
   siteRoutes(app, house)
   costRoutes(app, house)
   endpointRoutes(app, house)
+  tunnelRoutes(app, house)
   bundleRoutes(app, house)
   agentRoutes(app, house, desk)
   serverRoutes(app, house)
@@ -68,7 +71,13 @@ export function createApi(house: ApiHouse): { app: Api; tellAddresses(): void; c
       )
     return answerProblem(c, problem)
   })
-  return { app, tellAddresses: () => desk.tellAddresses(), close: () => desk.close() }
+  return {
+    app,
+    /** What connections are that ask to become tunnels. */
+    upgrade: createTunnels(app, house),
+    tellAddresses: () => desk.tellAddresses(),
+    close: () => desk.close(),
+  }
 }
 
 /** The nouns that people change, all of it in the store. */

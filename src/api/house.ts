@@ -1,3 +1,5 @@
+import type { Duplex } from 'node:stream'
+
 import type { Clock } from '#kit/clock.ts'
 import type { Ids } from '#kit/ids.ts'
 import type { SteeringPlan } from '#engine/market/steer.ts'
@@ -73,4 +75,8 @@ export type ApiCounts = {
 }
 
 /** What a request carries along. */
-export type ApiEnv = { Variables: { requestId: string } }
+export type ApiEnv = {
+  Variables: { requestId: string }
+  /** Of a request whose connection may become a tunnel: how many are open, with it, and what takes the other end. */
+  Bindings: { tunnel?: { open: number; carry(far: Duplex): void } }
+}

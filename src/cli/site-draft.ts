@@ -18,6 +18,7 @@ const texts: readonly (readonly [option: string, field: string])[] = [
   ['image', 'image'],
   ['checkpoints', 'checkpoints'],
   ['service-account', 'serviceAccount'],
+  ['endpoints', 'endpoints'],
   ['queue', 'queue'],
   ['queue-priority', 'queuePriority'],
   ['queue-topology', 'queueTopology'],

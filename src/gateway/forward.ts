@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 
 import { Agent, type Dispatcher } from 'undici'
 
+import { connectTo, type ControlPlane } from './connect.ts'
 import type { Pool } from './pool.ts'
 
 /** Headers that belong to one connection and are not passed on (RFC 9110, section 7.6.1). */
@@ -20,8 +21,8 @@ const hop = new Set([
 ])
 
 /** Connections to replicas: kept open, given up on soon while connecting, never while an answer streams. */
-export const createDispatcher = (): Dispatcher =>
-  new Agent({ connect: { timeout: 1000 }, headersTimeout: 0, bodyTimeout: 0 })
+export const createDispatcher = (plane: ControlPlane): Dispatcher =>
+  new Agent({ connect: connectTo(plane), headersTimeout: 0, bodyTimeout: 0 })
 
 export type Forwarding = { pool: Pool; path: string; dispatcher: Dispatcher; now: () => number }
 

@@ -24,7 +24,7 @@ export type Gateway = { url: string; close(): Promise<void> }
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const clock = options.clock ?? createClock()
   const pools = new Map<string, Pool>()
-  const dispatcher = createDispatcher()
+  const dispatcher = createDispatcher(options)
   const stop = new AbortController()
   const http = createServer((from, to) => void serve(from, to).catch(() => to.destroy()))
 

@@ -1,3 +1,5 @@
+import type { Duplex } from 'node:stream'
+
 import type { Cause } from '#model/cause.ts'
 import type { Outcome } from '#model/fault.ts'
 import type { Remain } from '#model/joined-site.ts'
@@ -67,9 +69,17 @@ export type Abilities = {
    * given back. `invalid` beyond what the site's declaration allows; `conflict` where somebody else sets the level.
    */
   reserve?: (site: string, wish: Wish, signal: AbortSignal) => Promise<Outcome<NodePool>>
+  /**
+   * Bytes to and from a port on which a rank serves, for endpoints that only their provider reaches
+   * (`model/forwarded.ts`). They outlive the signal, until somebody destroys them; that nobody listens may show only there.
+   */
+  dial?: (site: string, at: Serves, signal: AbortSignal) => Promise<Outcome<Duplex>>
   /** Its own engine runs the ranks, from the `programs` of an order: no agent asks and none reports. */
   runsRanks?: true
 }
+
+/** A port on which a rank of an order serves. */
+export type Serves = { token: string; rank: number; port: number }
 
 /** So many nodes in all of a pool. */
 export type Wish = { pool: string; nodes: number }

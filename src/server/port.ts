@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { createAdaptorServer, type ServerType } from '@hono/node-server'
 import { z } from 'zod'
 
+import { asksForTunnel } from '#api/tunnel.ts'
 import { defaultPort, type ServerOptions } from './options.ts'
 import { ServerProblem } from './server-problem.ts'
 import { codeOf, readStateJson, writeState } from './state-file.ts'
@@ -23,7 +24,9 @@ export async function listen(
   const last = Remembered.safeParse(readStateJson(path))
   const remembered = last.success && last.data.host === options.host ? last.data.port : null
   const wanted = options.port || (remembered ?? options.port ?? defaultPort)
-  const server = createAdaptorServer({ fetch })
+  // Whoever asks for another upgrade is answered as if not (`h2c`, of curl and Java).
+  const serverOptions = { shouldUpgradeCallback: asksForTunnel }
+  const server = createAdaptorServer({ fetch, serverOptions })
   const isFree = options.port === null && remembered === null
   const port = await bind(server, { host: options.host, port: wanted, orAny: isFree })
   writeState(path, `${JSON.stringify({ host: options.host, port })}\n`)

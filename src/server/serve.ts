@@ -44,6 +44,7 @@ export async function serve(options: ServerOptions): Promise<RunningServer> {
   const base = await openBase(options, stack, how)
   const plane = openPlane(options, base, { closing: closing.signal, stop: asked.resolve, stack })
   const { server, url } = await listen(options, (request) => plane.api.app.fetch(request))
+  server.on('upgrade', (request, socket, head) => void plane.api.upgrade(request, socket, head))
   stack.defer(() => drain(server))
   plane.url = options.advertise ?? url
   await startWork(base, plane, { stack, ...options })

@@ -5,6 +5,7 @@ import { addNodes } from '#rigs/kubernetes/cluster.ts'
 import { startControlPlane } from '#rigs/kubernetes/control-plane.ts'
 import { startNode } from '#rigs/kubernetes/node.ts'
 import { openRealSite } from '#rigs/kubernetes/site.ts'
+import { describeForwarding } from './on-a-node/forwarding.ts'
 import type { Here } from './on-a-node/here.ts'
 import { describeRest } from './on-a-node/rest.ts'
 import { describeTraining } from './on-a-node/training.ts'
@@ -33,6 +34,7 @@ describeProvider('kubernetes on a real node', () => openRealSite(here.plane, her
 describeCauses(() => here)
 describeEnds(() => here)
 describeRotation(() => here)
+describeForwarding(() => here)
 describeTraining(() => here)
 describeSilence(() => here)
 describeRest(() => here)

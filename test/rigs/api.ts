@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createAdaptorServer } from '@hono/node-server'
 
 import { createApi } from '#api/app.ts'
+import { asksForTunnel } from '#api/tunnel.ts'
 import { createBell } from '#api/bell.ts'
 import type { ApiHouse } from '#api/house.ts'
 import { createClock } from '#kit/clock.ts'
@@ -39,7 +40,9 @@ export async function anApi(more: Partial<ApiHouse> = {}): Promise<TestApi> {
   let url = ''
   const { keys, bell } = house
   const api = createApi(house)
-  const server = createAdaptorServer({ fetch: api.app.fetch })
+  const serverOptions = { shouldUpgradeCallback: asksForTunnel }
+  const server = createAdaptorServer({ fetch: api.app.fetch, serverOptions })
+  server.on('upgrade', (request, socket, head) => void api.upgrade(request, socket, head))
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`

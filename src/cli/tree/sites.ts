@@ -35,6 +35,10 @@ export const sites: readonly CommandSpec[] = [
       { flags: '--image <image>', description: 'kubernetes: for specs that name none' },
       { flags: '--checkpoints <claim>', description: 'kubernetes: a PersistentVolumeClaim that all pods can write' },
       { flags: '--service-account <name>', description: 'kubernetes: the account that pods run as' },
+      {
+        flags: '--endpoints <way>',
+        description: 'kubernetes: how gateways reach services: direct, or forwarded through the API server',
+      },
       { flags: '--queue <name>', description: 'kubernetes: the LocalQueue of Kueue in which its work stands in line' },
       { flags: '--queue-priority <name>', description: 'kubernetes: the WorkloadPriorityClass of its work there' },
       {

@@ -7,7 +7,7 @@ import type { CoreweaveSite } from './config.ts'
 import { type Pools, readPools, setTarget } from './node-pools.ts'
 import { offersOf, soldNodes } from './sale.ts'
 
-export type CoreweaveOptions = Omit<KubernetesOptions, 'sites'> & { sites: readonly CoreweaveSite[] }
+export type CoreweaveOptions = Omit<KubernetesOptions, 'sites' | 'provider'> & { sites: readonly CoreweaveSite[] }
 
 type Here = { site: CoreweaveSite; client: Client; house: string }
 
@@ -25,6 +25,7 @@ export function createCoreweave({ sites, house, clientOf = createClient }: Corew
   const inner = createKubernetes({
     sites: sites.map(asCluster),
     house,
+    provider: 'coreweave',
     clientOf: (reach, name) => open.get(name)?.client ?? clientOf(reach, name),
   })
   const { inventory } = inner.abilities
@@ -43,8 +44,6 @@ export function createCoreweave({ sites, house, clientOf = createClient }: Corew
   }
   return {
     ...inner,
-    name: 'coreweave',
-    sites: () => inner.sites().map((site) => ({ ...site, provider: 'coreweave' })),
     offers: (name, signal) =>
       look(name, signal, ({ site }, nodes, pools) => offersOf(site, soldNodes(site, nodes, pools), pools)),
     abilities: {

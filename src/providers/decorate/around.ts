@@ -15,6 +15,7 @@ export type Call = {
     | 'remains'
     | 'clear'
     | 'reserve'
+    | 'dial'
   site: string
 }
 
@@ -27,7 +28,7 @@ export type Around = <T>(
 
 /** The same provider with something around its calls. `sites` asks nobody and stays as it is. */
 export function withAround(inner: Provider, around: Around): Provider {
-  const { inventory, watch, remains, clear, reserve } = inner.abilities
+  const { inventory, watch, remains, clear, reserve, dial } = inner.abilities
   return {
     name: inner.name,
     sites: () => inner.sites(),
@@ -54,6 +55,9 @@ export function withAround(inner: Provider, around: Around): Provider {
       ...(reserve && {
         reserve: (site, wish, signal) =>
           around({ name: 'reserve', site }, signal, (given) => reserve(site, wish, given)),
+      }),
+      ...(dial && {
+        dial: (site, place, signal) => around({ name: 'dial', site }, signal, (given) => dial(site, place, given)),
       }),
       ...(clear && { clear: (site, signal) => around({ name: 'clear', site }, signal, (given) => clear(site, given)) }),
     },

@@ -1,9 +1,12 @@
+import type { Duplex } from 'node:stream'
+
 import { request } from 'undici'
 
 import { fail, type Fault, type Outcome, succeed } from '#model/fault.ts'
 import { IdentityProblem } from './exec-credential.ts'
 import { type Refusal, refusalOf, silenceOf } from './faults.ts'
 import type { Connection } from './kubeconfig.ts'
+import { NotForwarded, openPortForward } from './port-forward.ts'
 import { createSessions, type Session, type Sessions } from './session.ts'
 
 export type Asking = {
@@ -30,6 +33,8 @@ export type Client = {
    * line. A server that says nothing for `silenceMs` is not listened to any longer.
    */
   stream(asking: Streaming): Promise<{ ok: true } | Refused>
+  /** The bytes to and from a port of a pod (`port-forward.ts`), which outlive the signal. */
+  forward(asking: Pick<Asking, 'path' | 'signal'>): Promise<{ ok: true; stream: Duplex } | Refused>
   close(): Promise<void>
 }
 
@@ -73,6 +78,15 @@ export function createClient(connect: () => Promise<Connection>): Client {
           return { ok: true }
         },
       }),
+    forward: (asking) =>
+      inSession(sessions, asking.signal, async ({ server, token, tls }) => {
+        try {
+          return { ok: true as const, stream: await openPortForward({ server, token, tls, ...asking }) }
+        } catch (error) {
+          if (!(error instanceof NotForwarded)) throw error
+          return refusalOf(error.status, error.message, error.retryAfter)
+        }
+      }),
     close: () => sessions.close(),
   }
 }
@@ -88,24 +102,34 @@ const receive = (sessions: Sessions, asking: Asking, most: number) =>
 /** How an answer is taken in that is no refusal. */
 type Taking<T> = { silenceMs: number; take(body: AsyncIterable<Buffer>): Promise<T> }
 
-async function receiveBy<T>(sessions: Sessions, asking: Asking, { silenceMs, take }: Taking<T>): Promise<T | Refused> {
-  const { signal } = asking
+const receiveBy = <T extends { ok: boolean }>(sessions: Sessions, asking: Asking, { silenceMs, take }: Taking<T>) =>
+  inSession(sessions, asking.signal, async (session) => {
+    const { statusCode, headers, body } = await request(`${session.server}${asking.path}`, {
+      ...optionsOf(asking, session),
+      bodyTimeout: silenceMs,
+    })
+    if (statusCode < 300) return take(body)
+    const bytes = await readUpTo(body, mostRefusalBytes)
+    const after = headers['retry-after']
+    return refusalOf(statusCode, bytes.toString(), Array.isArray(after) ? after[0] : after)
+  })
+
+/** Makes a call in the session of now; once more in a new one where this one is not known any more. */
+async function inSession<T extends { ok: boolean }>(
+  sessions: Sessions,
+  signal: AbortSignal,
+  call: (session: Session) => Promise<T | Refusal>,
+): Promise<T | Refused> {
   if (signal.aborted) return refused('the call was given up')
   let server = 'the cluster'
   try {
     for (let tries = 1; ; tries++) {
       const session = await sessions.current(signal)
       server = session.server
-      const { statusCode, headers, body } = await request(`${server}${asking.path}`, {
-        ...optionsOf(asking, session),
-        bodyTimeout: silenceMs,
-      })
-      if (statusCode < 300) return await take(body)
-      const bytes = await readUpTo(body, mostRefusalBytes)
-      const after = headers['retry-after']
-      const refusal = refusalOf(statusCode, bytes.toString(), Array.isArray(after) ? after[0] : after)
+      const answer = await call(session)
+      if ('ok' in answer) return answer
       // Perhaps it is only that our credential has ended.
-      if (statusCode !== 401 || tries > 1) return { ok: false as const, fault: refusal.fault, refusal }
+      if (answer.status !== 401 || tries > 1) return { ok: false as const, fault: answer.fault, refusal: answer }
       sessions.forget(session)
     }
   } catch (error) {

@@ -32,6 +32,10 @@ export const clusterFields = {
     .optional()
     .meta({ description: 'PersistentVolumeClaim that all pods can write, for checkpoints.' }),
   serviceAccount: objectName.optional().meta({ description: 'Account that the pods run as.' }),
+  endpoints: z.enum(['direct', 'forwarded']).optional().meta({
+    description:
+      'How gateways reach the pods of services: at their addresses, as by default, or through the control plane and the API server, where they stand outside of the network of the pods.',
+  }),
   queue: objectName.optional().meta({
     description: 'LocalQueue of Kueue in that namespace, in which its work stands in line for quota.',
   }),

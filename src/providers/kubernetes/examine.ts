@@ -22,6 +22,7 @@ import {
   clusterRights,
   deviceRights,
   domainRights,
+  forwardRights,
   groupRights,
   namespaceRights,
   queueRights,
@@ -151,13 +152,14 @@ async function look(looking: Looking, signal: AbortSignal): Promise<Examination>
 }
 
 /** All that is done at a site. */
-function usedAt({ site: { queue }, wishes }: Looking, { extensions }: Examination): Rights {
+function usedAt({ site: { queue, endpoints }, wishes }: Looking, { extensions }: Examination): Rights {
   const has = (extension: string, version: string): boolean =>
     extensions.some(({ name, versions }) => name === extension && versions.includes(version))
   const devices = has('DRA', 'v1')
   const namespace = [
     ...namespaceRights,
     ...reasonRights,
+    ...(endpoints === 'forwarded' ? forwardRights : []),
     ...(queue === undefined ? (has('PodGroups', groupsVersion) ? groupRights : []) : queueRights),
     ...(devices ? claimRights : []),
     ...(has('ComputeDomains', 'v1beta1') ? domainRights : []),
@@ -256,6 +258,8 @@ async function lookAtNodes(found: Examination, { draft, site, client }: Looking,
     found.notes.push('no label says how nodes are connected: --topology names those that do, the tightest first')
   if (draft['price'] === undefined && found.unknown.every(({ field }) => !field.startsWith('price')))
     found.notes.push('nodes of other kinds than these would cost nothing: --price says what those cost')
+  if (!site.inCluster && site.endpoints === undefined)
+    found.notes.push('gateways reach services where they reach pods: --endpoints forwarded is for all others')
   if (!site.image) found.notes.push('specs have to name their image: --image is for those that name none')
   if (!site.checkpoints)
     found.notes.push('checkpoints go with their pods: --checkpoints names a PersistentVolumeClaim that all pods write')

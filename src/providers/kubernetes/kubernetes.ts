@@ -1,4 +1,5 @@
 import { fail, type Outcome, succeed } from '#model/fault.ts'
+import type { ProviderName } from '#model/names.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Site } from '#model/site.ts'
 import type { Abilities, Handle, Provider, Sighting, Taken } from '#providers/provider.ts'
@@ -16,6 +17,7 @@ import { acceleratorResourceOf } from './nodes.ts'
 import { pagesOf } from './pages.ts'
 import { createPicture, type Picture } from './picture.ts'
 import { retireGang } from './retire.ts'
+import { dialPod, withForwarded } from './forwarding.ts'
 import { sightingsOf } from './sight.ts'
 import { withRefusals } from './turned-away.ts'
 import { Job, Pod } from './wire.ts'
@@ -24,6 +26,8 @@ export type KubernetesOptions = {
   sites: readonly KubernetesSite[]
   /** Which house the objects belong to, a label: several may share a namespace, and none touches what is another's. */
   house: string
+  /** Who runs the clusters, `kubernetes` when nobody in particular. */
+  provider?: ProviderName
   /** Makes the client of a site, by its name; by default one that reaches it over the network. */
   clientOf?: (connect: () => Promise<Connection>, site: string) => Client
 }
@@ -35,6 +39,7 @@ export type Kubernetes = Provider & {
 
 /** A site as a call finds it. `known` is its inventory as it was asked for last: whoever has none asks. */
 type Here = {
+  provider: ProviderName
   declared: KubernetesSite
   client: Client
   house: string
@@ -48,7 +53,7 @@ type Here = {
  * each rank is, its pod tells. Nothing that matters is kept in memory.
  */
 export function createKubernetes(options: KubernetesOptions): Kubernetes {
-  const { sites, house, clientOf = createClient } = options
+  const { sites, house, provider = 'kubernetes', clientOf = createClient } = options
   const files: LogFiles = new Map()
   const open = new Map(sites.map((declared) => [declared.name, openedBy(clientOf, declared)] as const))
   const pictures = new Map<string, Picture>()
@@ -60,7 +65,7 @@ export function createKubernetes(options: KubernetesOptions): Kubernetes {
     const own = site.declared.namespace
     const namespace = own === undefined ? await site.client.namespace(signal) : succeed(own)
     if (!namespace.ok) return namespace
-    const here = { ...site, house, namespace: namespace.value }
+    const here = { ...site, provider, house, namespace: namespace.value }
     const picture = pictures.get(name) ?? createPicture(here)
     pictures.set(name, picture)
     return question({ ...here, picture })
@@ -73,8 +78,8 @@ export function createKubernetes(options: KubernetesOptions): Kubernetes {
   ) => at(site, signal, (here) => (isToken(token) ? on.question(here) : Promise.resolve(succeed(on.otherwise))))
 
   return {
-    name: 'kubernetes',
-    sites: () => sites.map(siteOf),
+    name: provider,
+    sites: () => sites.map((site) => siteOf(provider, site)),
     offers: (name, signal) =>
       at(name, signal, (here) => looked(here, signal, ({ nodes }) => offersOf(here.declared, nodes))),
     launch: (order, signal) => at(order.site, signal, (here) => touching(here, () => launch(here, order, signal))),
@@ -94,6 +99,7 @@ export function createKubernetes(options: KubernetesOptions): Kubernetes {
     abilities: {
       runsRanks: true,
       remains: (name, signal) => at(name, signal, (here) => remainsOf(here, signal)),
+      dial: (name, place, signal) => at(name, signal, (here) => dialPod({ ...here, ...place }, signal)),
       watch: (name, since, signal) => at(name, signal, ({ picture }) => picture.watch(since, signal)),
       inventory: (name, signal) => at(name, signal, (here) => looked(here, signal, ({ nodes }) => nodes)),
     },
@@ -115,8 +121,11 @@ export const connect = ({ inCluster: isInside, kubeconfig, context }: Kubernetes
 /** How long a gang may stand in a queue of the cluster. */
 const admissionMs = 3_600_000
 
-const siteOf = ({ name, jurisdictions, patience, queue, upWithin, egress }: KubernetesSite): Site => ({
-  provider: 'kubernetes',
+const siteOf = (
+  provider: ProviderName,
+  { name, jurisdictions, patience, queue, upWithin, egress }: KubernetesSite,
+): Site => ({
+  provider,
   name,
   jurisdictions,
   patienceMs: patience,
@@ -168,12 +177,20 @@ async function touching<T>({ picture }: Here, call: () => Promise<T>): Promise<T
 
 async function list(here: Here, signal: AbortSignal): Promise<Outcome<Sighting[]>> {
   const seen = (await here.picture.sightings(signal)) ?? (await sightingsAt(here, undefined, signal))
-  return seen.ok ? succeed(await withRefusals(here, seen.value, signal)) : seen
+  return seen.ok ? succeed(await shown(here, seen.value, signal)) : seen
 }
 
 async function getOne(here: Here, token: string, signal: AbortSignal): Promise<Outcome<Sighting | null>> {
   const seen = await sightingsAt(here, token, signal)
-  return seen.ok ? succeed((await withRefusals(here, seen.value, signal))[0] ?? null) : seen
+  return seen.ok ? succeed((await shown(here, seen.value, signal))[0] ?? null) : seen
+}
+
+async function shown(here: Here, seen: Sighting[], signal: AbortSignal): Promise<Sighting[]> {
+  const { provider, declared } = here
+  const told = await withRefusals(here, seen, signal)
+  return declared.endpoints === 'forwarded'
+    ? told.map((one) => withForwarded({ provider, site: declared.name }, one))
+    : told
 }
 
 /**

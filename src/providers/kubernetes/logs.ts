@@ -56,8 +56,8 @@ export async function readLog(reading: Reading, signal: AbortSignal): Promise<Ou
 }
 
 /** The pod of a rank, by the number that it has in its Job. */
-async function findPod(
-  { client, house, namespace, token }: Reading,
+export async function findPod(
+  { client, house, namespace, token }: Pick<Reading, 'client' | 'house' | 'namespace' | 'token'>,
   { index, first }: { index: number; first: number },
   signal: AbortSignal,
 ): Promise<Outcome<Pod | undefined>> {

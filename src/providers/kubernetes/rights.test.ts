@@ -9,6 +9,7 @@ import {
   clusterRights,
   deviceRights,
   domainRights,
+  forwardRights,
   groupRights,
   manifestOf,
   namespaceRights,
@@ -38,6 +39,7 @@ for (const [name, rights, has] of [
   ['Gangs of the scheduler', groupRights, { groups: true }],
   ['Accelerators that are claimed', claimRights, { devices: true }],
   ['Networks between nodes', domainRights, { domains: true }],
+  ['Services and arrays', forwardRights, { forwards: true }],
 ] as const)
   test(`the rights of "${name}" are asked for only where they are used, and stand in the documentation`, () => {
     const text = readFileSync(new URL('../../../docs/how-to/kubernetes.md', import.meta.url), 'utf8')

@@ -17,6 +17,11 @@ export const clusterRights: readonly Right[] = [
   { apiGroups: [''], resources: ['nodes', 'pods'], verbs: ['list', 'watch'] },
 ]
 
+/** Where gateways reach services through the API server; newer ones ask for `create` (Kubernetes 1.35), older for `get`. */
+export const forwardRights: readonly Right[] = [
+  { apiGroups: [''], resources: ['pods/portforward'], verbs: ['get', 'create'] },
+]
+
 /** Where its work stands in a queue of Kueue: whether that is there, and what Kueue says. */
 export const queueRights: readonly Right[] = [
   { apiGroups: ['kueue.x-k8s.io'], resources: ['localqueues'], verbs: ['get'] },
@@ -45,7 +50,7 @@ export const domainRights: readonly Right[] = [
 
 /**
  * `queue`: whether its site has one; `groups`: whether its scheduler is to know its gangs; `devices`: whether drivers tell
- * of devices; `domains`: whether there are ComputeDomains.
+ * of devices; `domains`: whether there are ComputeDomains; `forwards`: whether services are reached through the API server.
  */
 type Account = {
   name: string
@@ -54,6 +59,7 @@ type Account = {
   groups?: boolean
   devices?: boolean
   domains?: boolean
+  forwards?: boolean
 }
 
 /** What an administrator applies so that the account has these rights and no others. */
@@ -65,6 +71,7 @@ export function manifestOf({ name, namespace, ...has }: Account): object[] {
   const rules = [
     ...namespaceRights,
     ...reasonRights,
+    ...(has.forwards ? forwardRights : []),
     ...(has.queue ? queueRights : []),
     ...(has.groups ? groupRights : []),
     ...(has.devices ? claimRights : []),

@@ -4,7 +4,14 @@ import type { Credential } from './exec-credential.ts'
 import type { Connection } from './kubeconfig.ts'
 
 /** Where the cluster is, who we are there, and the connections that are kept to it. */
-export type Session = { server: string; namespace: string; token: string | null; dispatcher: Dispatcher }
+export type Session = {
+  server: string
+  namespace: string
+  token: string | null
+  dispatcher: Dispatcher
+  /** For connections of other kinds than the kept ones. */
+  tls: ReturnType<typeof tlsOf>
+}
 
 export type Sessions = {
   /** The session of now, with a credential that is good for a while. Rejects when the signal aborts, or as `connect` does. */
@@ -40,6 +47,7 @@ export function createSessions(connect: () => Promise<Connection>): Sessions {
       namespace: connection.namespace,
       token: credential.token,
       dispatcher: kept.agent,
+      tls,
       until: credential.until ?? Infinity,
     }
   }

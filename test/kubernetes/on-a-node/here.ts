@@ -16,8 +16,8 @@ export type Here = { plane: ControlPlane; node: RealNode }
 type PodObject = { metadata: { name: string; uid: string }; spec: { tolerations: object[] } }
 
 /** A site on it, with what tests of single ranks need. */
-export async function aSite(t: TestContext, { plane, node }: Here) {
-  const rig = await openRealSite(plane, node)
+export async function aSite(t: TestContext, { plane, node }: Here, more: Parameters<typeof openRealSite>[2] = {}) {
+  const rig = await openRealSite(plane, node, more)
   t.after(rig.close)
   const pods = async () =>
     ((await plane.ask('GET', `/api/v1/namespaces/${rig.namespace}/pods`)) as { items: PodObject[] }).items
@@ -25,9 +25,12 @@ export async function aSite(t: TestContext, { plane, node }: Here) {
     ...rig,
     pods,
     /** Starts a gang of which each rank runs a script of the shell. */
-    async launched(scripts: readonly string[], changes: Changes = {}): Promise<CredentialedOrder> {
+    async launched(
+      scripts: readonly string[],
+      { ports, ...changes }: Changes & { ports?: number[] } = {},
+    ): Promise<CredentialedOrder> {
       const order = rig.order({ ...changes, ranks: scripts.length })
-      runs(order, scripts)
+      runs(order, scripts, ports)
       valueOf(await rig.provider.launch(order, asLongAsItTakes))
       return order
     },

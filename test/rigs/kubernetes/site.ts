@@ -77,8 +77,13 @@ function played(): Runner {
  * A site whose node is real (`node.ts`): ranks are scripts of a shell in real containers. Its checkpoints are in
  * `RealNode.checkpoints`, in a folder with its name.
  */
-export const openRealSite = (plane: ControlPlane, { checkpoints }: RealNode): Promise<KubernetesRig> =>
+export const openRealSite = (
+  plane: ControlPlane,
+  { checkpoints }: RealNode,
+  more: Pick<Runner, 'rights' | 'fields'> = {},
+): Promise<KubernetesRig> =>
   open(plane, {
+    ...more,
     image: images.busybox,
     asks: { cpuMilli: 200, memoryMiB: 64 },
     clientOf: createClient,
@@ -87,8 +92,9 @@ export const openRealSite = (plane: ControlPlane, { checkpoints }: RealNode): Pr
   })
 
 /** Says what each rank of an order runs. */
-export function runs(order: CredentialedOrder, scripts: readonly string[]): void {
-  order.programs = scripts.map((run) => ({ ...idle, run }))
+export function runs(order: CredentialedOrder, scripts: readonly string[], ports: number[] = []): void {
+  const readiness = ports.length === 0 ? null : { periodMs: 1000, timeoutMs: 1000, failures: 1 }
+  order.programs = scripts.map((run) => ({ ...idle, ports, readiness, run }))
 }
 
 /**

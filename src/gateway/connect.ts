@@ -1,0 +1,45 @@
+import { request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
+
+import { buildConnector } from 'undici'
+
+import { readForwarded, tunnelProtocol } from '#model/forwarded.ts'
+
+/** The control plane, and what one shows it. */
+export type ControlPlane = { server: string; token: string }
+
+/** A replica that is reached at its address is given up on soon; a tunnel takes a control plane and an API server. */
+const [directMs, tunnelMs] = [1_000, 10_000]
+
+/** Connects to replicas: at their addresses, or, where only their provider reaches them, by a tunnel of the control plane. */
+export function connectTo(plane: ControlPlane): buildConnector.connector {
+  const direct = buildConnector({ timeout: directMs })
+  return (options, done) => {
+    if (readForwarded(options.hostname) === null) return direct(options, done)
+    openTunnel(plane, `${options.hostname}:${options.port}`, done)
+  }
+}
+
+function openTunnel({ server, token }: ControlPlane, endpoint: string, done: buildConnector.Callback): void {
+  const url = new URL(`/v1/tunnels/${endpoint}`, server)
+  const headers = { authorization: `Bearer ${token}`, connection: 'upgrade', upgrade: tunnelProtocol }
+  const asked = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, { headers, agent: false })
+  const late = setTimeout(() => asked.destroy(new Error('late')), tunnelMs)
+  const refuse = (why: string) => {
+    clearTimeout(late)
+    // Nobody has seen the request: it may be tried on the next replica.
+    done(Object.assign(new Error(`no tunnel to ${endpoint}: ${why}`), { code: 'EHOSTUNREACH' }), null)
+  }
+  asked.once('error', ({ message }) => refuse(message))
+  asked.once('response', (answer) => {
+    answer.resume()
+    refuse(`the control plane answered ${answer.statusCode}`)
+  })
+  asked.once('upgrade', (_, socket, head) => {
+    clearTimeout(late)
+    asked.removeAllListeners('error')
+    if (head.length > 0) socket.unshift(head)
+    done(null, socket)
+  })
+  asked.end()
+}
