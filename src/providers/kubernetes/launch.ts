@@ -36,10 +36,12 @@ export async function launchGang(
   const isGrouped = grouped.value
   const ask = (asking: Omit<Asking, 'signal'>) => client.ask({ ...asking, signal })
   const jobs: Job[] = []
-  for (const body of jobsOf({ ...site, groups: isGrouped }, programmed, image)) {
-    const job = await makeJob(ask, { site, order, body })
-    if (!job.ok) return job
-    jobs.push(job.value)
+  const bodies = jobsOf({ ...site, groups: isGrouped }, programmed, image)
+  // A large gang has many: the others are asked for once the first was not refused.
+  for (const some of [bodies.slice(0, 1), bodies.slice(1)]) {
+    const made = await together(some, (body) => makeJob(ask, { site, order, body }))
+    if (!made.ok) return made
+    jobs.push(...made.value)
   }
   // Kueue takes what we let go into its line, and holds nothing for it yet.
   const handle: Taken = { site: order.site, token: order.token, ...(site.queue && { inLine: true }) }
@@ -57,11 +59,24 @@ export async function launchGang(
     const answer = await ask({ method: 'POST', path, body })
     if (!answer.ok && answer.refusal?.reason !== 'AlreadyExists') return { ok: false, fault: answer.fault }
   }
-  for (const job of jobs.toReversed()) {
-    const released = isReleased(job) ? succeed(null) : await release(ask, site, job)
+  for (const some of [jobs.slice(1), [first]]) {
+    const released = await together(some, (job) => (isReleased(job) ? succeed(null) : release(ask, site, job)))
     if (!released.ok) return released
   }
   return succeed(handle)
+}
+
+/** All of them, or what went wrong first. */
+async function together<T, V>(
+  all: readonly T[],
+  ask: (one: T) => Outcome<V> | Promise<Outcome<V>>,
+): Promise<Outcome<V[]>> {
+  const values: V[] = []
+  for (const outcome of await Promise.all(all.map((one) => ask(one)))) {
+    if (!outcome.ok) return outcome
+    values.push(outcome.value)
+  }
+  return succeed(values)
 }
 
 /** What the claims of the pods are made after. */
