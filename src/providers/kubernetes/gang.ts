@@ -33,8 +33,9 @@ export type GangSite = {
 type Owner = { name: string; uid: string }
 
 /**
- * The Jobs of a gang, one for each group of ranks: a pod for each rank, none of them ever a second time. They are suspended: nothing starts until all that belongs to it is there. A pod that fails takes none of the
- * others along, so that each rank shows its own exit.
+ * The Jobs of a gang, one for each group of ranks: a pod for each rank, none of them ever a second time. They are
+ * suspended: nothing starts until all that belongs to it is there. A pod that fails takes none of the others along, so
+ * that each rank shows its own exit.
  */
 export const jobsOf = (site: GangSite, order: Programmed, image: string) =>
   order.groups.map((group) => jobOf(site, order, { group, image }))

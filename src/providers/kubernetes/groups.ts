@@ -4,14 +4,14 @@ import { groupName } from './names.ts'
 
 type Ranks = CredentialedOrder['ranks']
 
-/** Ranks in a row that ask for the same: pods of one Job. */
+/** Ranks in a row that ask for the same, on a bounded number of nodes: pods of one Job. */
 export type Group = {
   /** What its Job is called; a pod has that name as its host, with its number in the Job behind. */
   name: string
   /** The rank of its pod 0. */
   first: number
   ranks: Ranks
-  /** All in that row, where they are pods of several Jobs. */
+  /** All that ask for the same with them, though they may be pods of several Jobs. */
   row: Ranks
 }
 
