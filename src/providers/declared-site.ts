@@ -74,7 +74,7 @@ export const siteFields = {
     .meta({ description: 'Its country first, then the groups it belongs to.' }),
   patience: durationMs('How long it may not answer before what runs there counts as lost.').default(60_000),
   upWithin: durationMs(
-    'How long its nodes may take to come up before another site is tried; 2m without it.',
+    'How long its nodes may take to come up before another site is tried; 2m without it, and 0.2 s a rank for more than 600.',
   ).optional(),
   tier: Tier.default('on-demand'),
   price: hourlyMicros('Price of one node for one hour.').default(0),

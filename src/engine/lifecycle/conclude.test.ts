@@ -302,6 +302,15 @@ test('nodes have their time to come up from when they were ordered, not from whe
   assert.ok(short(conclude(facts, aNow + 220_000)).includes('attempt refused'))
 })
 
+test('a large gang has longer to get up, where its site says nothing', () => {
+  const job = { ...aJob(), state: 'starting' as const }
+  const lease = aLease({ state: 'starting' })
+  const ranks = Array.from({ length: 1000 }, (_, rank) => aRank({ rank, state: 'expected' }))
+  const facts = someFacts(job, { attempts: [anAttempt(job, { state: 'starting', ready: false, lease, ranks })] })
+  assert.deepEqual(conclude(facts, aNow + 199_999), [{ change: 'look-again', id: 'w-job', at: aNow + 200_000 }])
+  assert.ok(short(conclude(facts, aNow + 200_000)).includes('attempt refused'))
+})
+
 test('an attempt has as long to get up as its site says, and as long as it is known', () => {
   const job = { ...aJob(), state: 'starting' as const }
   const lease = aLease({ state: 'starting' })

@@ -5,7 +5,7 @@ import { timeOf } from './clock-text.ts'
 import { siteOf, type LiveAttempt, type SiteFacts, type WorkloadFacts } from './facts.ts'
 import { takenRanks } from './leaving.ts'
 import { givenUp, isGivenBack, type Unheard, unheardOf } from './unheard.ts'
-import { failurePauseMs, orderPatienceMs, silenceMs, startingPatienceMs } from './patience.ts'
+import { failurePauseMs, orderPatienceMs, silenceMs, startingPatienceMs, startingPerRankMs } from './patience.ts'
 
 /** What has become of an attempt. */
 export type Verdict =
@@ -119,7 +119,7 @@ function tooLate(attempt: LiveAttempt, site: SiteFacts | undefined, now: number)
   if (now < until) return null
   const name = siteOf(attempt.lease)
   if (away) return { is: 'over', state: 'refused', reason: `${name} does not answer` }
-  const late = `not all nodes were up after ${upWithin(site) / 1000} s on ${name}`
+  const late = `not all nodes were up after ${upWithin(attempt, site) / 1000} s on ${name}`
   const held = hindered(attempt)
   return { is: 'over', state: 'refused', reason: held ? withCause(`${late}; rank ${held.rank}`, held) : late }
 }
@@ -128,11 +128,12 @@ function tooLate(attempt: LiveAttempt, site: SiteFacts | undefined, now: number)
 export const hindered = ({ ranks }: LiveAttempt): Rank | undefined =>
   ranks.find(({ state, cause }) => state === 'expected' && cause !== null)
 
-const upWithin = (site: SiteFacts | undefined): number => site?.upWithinMs ?? startingPatienceMs
+const upWithin = ({ ranks }: LiveAttempt, site: SiteFacts | undefined): number =>
+  site?.upWithinMs ?? Math.max(startingPatienceMs, ranks.length * startingPerRankMs)
 
 /** When an attempt that is not up is withdrawn. Its nodes have their time from when they were ordered: many may wait for that. */
 export function startingLimit(attempt: LiveAttempt, site: SiteFacts | undefined): number {
-  const patient = (attempt.lease.startedAt ?? attempt.createdAt) + upWithin(site)
+  const patient = (attempt.lease.startedAt ?? attempt.createdAt) + upWithin(attempt, site)
   if (site === undefined || site.reach === 'reachable') return patient
   return Math.min(patient, Math.max(attempt.createdAt, site.since) + orderPatienceMs)
 }

@@ -1,5 +1,10 @@
 /** How long an attempt may take until all its ranks are up, where its site says nothing else. After that another is tried. */
 export const startingPatienceMs = 120_000
+/**
+ * … and at the least so long for each rank: by their defaults the controllers of Kubernetes make 20 pods a second, and its
+ * scheduler binds 50 (`--kube-api-qps`).
+ */
+export const startingPerRankMs = 200
 
 /** How long ranks that are all up may wait for what they need to begin. */
 export const beginPatienceMs = 600_000

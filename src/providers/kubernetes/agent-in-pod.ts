@@ -1,9 +1,8 @@
 import { gzipSync } from 'node:zlib'
 
 import type { AgentOrder } from '#model/agent-folder.ts'
-import type { CredentialedOrder } from '#model/order.ts'
 import type { AgentFiles } from '#providers/agent-files.ts'
-import { groupsOf } from './groups.ts'
+import type { Programmed } from './groups.ts'
 import { folders, masterPort, objectName } from './names.ts'
 
 // Tasks of an array are leased in bulk by an agent of ours, which runs in the pod by the Node of its image. It comes along
@@ -15,7 +14,7 @@ const agentFolder = `${folders.root}/agent`
 
 /** Libraries that it could only want for a workdir, which the start script has brought, are left out. */
 export function filesOfAgent(
-  order: CredentialedOrder,
+  order: Programmed,
   { files, manifest }: AgentFiles,
   keeps: boolean,
 ): Record<string, string> {
@@ -27,9 +26,9 @@ export function filesOfAgent(
   }
 }
 
-function ordersOf(order: CredentialedOrder, keeps: boolean): AgentOrder[] {
+function ordersOf(order: Programmed, keeps: boolean): AgentOrder[] {
   const { token, workload, attempt, credential, controlPlanes, graceMs } = order
-  return groupsOf(order).flatMap((group) =>
+  return order.groups.flatMap((group) =>
     group.ranks.map(({ rank, shape }, index) => ({
       token,
       workload,

@@ -4,7 +4,7 @@ import { fail, type Outcome, succeed } from '#model/fault.ts'
 import { type Forwarded, forwardedEndpoint } from '#model/forwarded.ts'
 import type { Serves, Sighting } from '#providers/provider.ts'
 import type { Client } from './client.ts'
-import { findPod } from './logs.ts'
+import { findRank } from './logs.ts'
 import { isToken, paths } from './names.ts'
 
 /** The same gang with endpoints that only this provider reaches, where gateways do not stand in the network of the pods. */
@@ -29,11 +29,12 @@ export async function dialPod(
 ): Promise<Outcome<Duplex>> {
   const { client } = of
   if (!isToken(of.token)) return fail('invalid', 'never', 'no order has such a token')
-  const pod = await findPod({ ...of, namespace }, { index: rank, first: 0 }, signal)
-  if (!pod.ok) return pod
-  const serves = pod.value?.spec.containers.some(({ ports }) => ports?.some((one) => one.containerPort === port))
-  if (!pod.value || !serves) return fail('conflict', 'later', `rank ${rank} does not serve on port ${port}`)
-  const path = `${paths.pods(namespace, pod.value.metadata.name)}/portforward?ports=${port}`
+  const found = await findRank({ ...of, namespace }, rank, signal)
+  if (!found.ok) return found
+  const { pod } = found.value
+  const serves = pod?.spec.containers.some(({ ports }) => ports?.some((one) => one.containerPort === port))
+  if (!pod || !serves) return fail('conflict', 'later', `rank ${rank} does not serve on port ${port}`)
+  const path = `${paths.pods(namespace, pod.metadata.name)}/portforward?ports=${port}`
   const reached = await client.forward({ path, signal })
   return reached.ok ? succeed(reached.stream) : { ok: false, fault: reached.fault }
 }

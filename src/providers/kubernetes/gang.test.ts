@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import * as fc from 'fast-check'
+
 import type { Program } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Kind } from './extras.ts'
+import { groupsOf } from './groups.ts'
+import { groupName } from './names.ts'
 import { type GangSite, graceSeconds, jobsOf } from './gang.ts'
 
 const site: GangSite = {
@@ -45,7 +49,7 @@ const program: Program = {
 }
 
 const jobsFor = (asked: CredentialedOrder, more: Partial<GangSite> = {}, does = program) =>
-  jobsOf({ ...site, ...more }, { ...asked, programs: asked.ranks.map(() => does) }, 'rig')
+  jobsOf({ ...site, ...more }, { ...asked, programs: asked.ranks.map(() => does), groups: groupsOf(asked) }, 'rig')
 const specOf = (asked: CredentialedOrder, more: Partial<GangSite> = {}) =>
   jobsFor(asked, more)[0]?.spec ?? assert.fail()
 
@@ -61,6 +65,69 @@ test('a gang stands on the nodes that were chosen, one rank on each, and tolerat
     { key: 'gpu', operator: 'Equal', value: 'yes', effect: 'NoSchedule' },
     { key: 'drain', operator: 'Equal', value: '', effect: 'NoExecute' },
   ])
+})
+
+type Template = ReturnType<typeof jobsFor>[number]['spec']['template']
+
+/** As Kubernetes reads it: one of the terms holds, of which each field does. Whoever names no node may be on any. */
+function mayBeOn({ spec }: Template, node: string): boolean {
+  const terms = spec.affinity?.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms
+  return (
+    terms?.some(({ matchFields }) =>
+      matchFields.every(({ key, operator, values }) => {
+        assert.deepEqual([key, operator, values.length], ['metadata.name', 'In', 1])
+        return values[0] === node
+      }),
+    ) ?? true
+  )
+}
+
+/** Ranks by their nodes: in the order of these, as the engine gives them, or in any. */
+const placed = fc
+  .record({ nodes: fc.integer({ min: 1, max: 300 }), each: fc.integer({ min: 1, max: 4 }), swaps: fc.array(fc.nat()) })
+  .map(({ nodes, each, swaps }) => {
+    const at = Array.from({ length: nodes * each }, (_, rank) => `n${Math.floor(rank / each)}`)
+    for (const [from, swap] of swaps.entries()) {
+      const [one, other] = [from % at.length, swap % at.length]
+      ;[at[one], at[other]] = [at[other] ?? '', at[one] ?? '']
+    }
+    return at
+  })
+
+test('however a gang is divided into Jobs, each of its ranks may be on the nodes chosen for it and on no other', () => {
+  fc.assert(
+    fc.property(placed, (at) => {
+      const asked = order(at)
+      const jobs = jobsFor(asked)
+      const all = [...new Set(at), 'another']
+      let next = 0
+      const seen = new Set<string>()
+      for (const [number, { metadata, spec }] of jobs.entries()) {
+        assert.deepEqual(
+          [metadata.name, metadata.labels['isobar.dev/first-rank']],
+          [groupName('l-1', number), `${next}`],
+        )
+        const own = new Set(at.slice(next, next + spec.completions))
+        next += spec.completions
+        for (const node of all) assert.equal(mayBeOn(spec.template, node), own.has(node), `${metadata.name} on ${node}`)
+        for (const node of own) {
+          assert.ok(!seen.has(node), 'no two Jobs fill the places of a node, of which one would take the other')
+          seen.add(node)
+        }
+      }
+      assert.equal(next, at.length)
+    }),
+    { seed: 20261122, numRuns: 200 },
+  )
+})
+
+test('a gang in the order of its nodes is divided so that no pod names more than sixty-four', () => {
+  const jobs = jobsFor(order(Array.from({ length: 2000 }, (_, rank) => `n${rank >> 1}`)))
+  assert.deepEqual(
+    jobs.map(({ spec }) => spec.completions),
+    [...Array.from({ length: 15 }, () => 128), 80],
+  )
+  assert.equal(jobsFor(order(Array.from({ length: 2000 }, () => undefined))).length, 1, 'none of them names a node')
 })
 
 test('ranks that share a node are not kept apart', () => {

@@ -3,7 +3,7 @@ import type { CredentialedOrder } from '#model/order.ts'
 import type { Shape } from '#model/resources.ts'
 import type { AgentFiles } from '#providers/agent-files.ts'
 import { commonKind, type Extras, extrasOf, type Kind } from './extras.ts'
-import { type Group, groupsOf } from './groups.ts'
+import { type Group, nodesOf, type Programmed } from './groups.ts'
 import { podSetAnnotations, type Queue, queueMarks } from './kueue.ts'
 import { folders, labels, objectName, rankContainer, ranksAnnotation } from './names.ts'
 import { inGroup } from './pod-groups.ts'
@@ -30,18 +30,15 @@ export type GangSite = {
   taints: readonly string[]
 }
 
-/** An order that says what its ranks do. */
-export type Programmed = CredentialedOrder & { programs: readonly Program[] }
-
 type Owner = { name: string; uid: string }
 
 /**
- * The Jobs of a gang, one for each group of ranks that ask for the same: a pod for each rank, none of them ever a second
- * time. They are suspended: nothing starts until all that belongs to it is there. A pod that fails takes none of the
- * others along, so that each rank shows its own exit.
+ * The Jobs of a gang, one for each group of ranks: a pod for each rank, none of them ever a second time. They are
+ * suspended: nothing starts until all that belongs to it is there. A pod that fails takes none of the others along, so
+ * that each rank shows its own exit.
  */
 export const jobsOf = (site: GangSite, order: Programmed, image: string) =>
-  groupsOf(order).map((group) => jobOf(site, order, { group, image }))
+  order.groups.map((group) => jobOf(site, order, { group, image }))
 
 function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Group; image: string }) {
   const name = objectName(order.token)
@@ -113,7 +110,7 @@ const volumesOf = ({ checkpoints }: GangSite, secretName: string, { sharedMemory
 ]
 
 export function extrasIn({ kinds }: GangSite, { token, ranks }: CredentialedOrder, group: Group): Extras {
-  const kind = commonKind(nodesOf(group.ranks).flatMap((node) => kinds?.get(node) ?? []))
+  const kind = commonKind(nodesOf(group.row).flatMap((node) => kinds?.get(node) ?? []))
   return extrasOf({ token, group, kind, isApart: nodesOf(ranks).length === ranks.length })
 }
 
@@ -129,7 +126,7 @@ export function secretOf(
     metadata: ownedBy(owner, site, order),
     type: 'Opaque',
     immutable: true,
-    stringData: filesOf(order, order.programs, { keeps: site.checkpoints !== undefined, agent }),
+    stringData: filesOf(order, { keeps: site.checkpoints !== undefined, agent }),
   }
 }
 
@@ -200,7 +197,3 @@ function placementOf({ ranks, token }: CredentialedOrder, group: Group) {
     },
   }
 }
-
-const nodesOf = (ranks: CredentialedOrder['ranks']): string[] => [
-  ...new Set(ranks.flatMap(({ node }) => (node === undefined ? [] : [node]))),
-]

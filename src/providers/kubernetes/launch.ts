@@ -1,4 +1,3 @@
-import type { Program } from '#model/agent-protocol.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Taken } from '#providers/provider.ts'
@@ -7,7 +6,7 @@ import { agentEntry } from './agent-in-pod.ts'
 import type { Answer, Asking, Client } from './client.ts'
 import { computeDomainOf, domainsPath, templateOf, templatesPath } from './claims.ts'
 import { extrasIn, type GangSite, jobsOf, ownedBy, secretOf, serviceOf, takesTasks } from './gang.ts'
-import { groupsOf } from './groups.ts'
+import { groupsOf, type Programmed } from './groups.ts'
 import { findQueue, queueLabel } from './kueue.ts'
 import { mayGroup, podGroupOf, podGroupsPath } from './pod-groups.ts'
 import { isToken, labels, paths } from './names.ts'
@@ -24,49 +23,65 @@ export async function launchGang(
 ): Promise<Outcome<Taken>> {
   const checked = checkOrder(order, site)
   if (!checked.ok) return checked
-  const { image, programs } = checked.value
+  const { image, programmed } = checked.value
   if (site.queue) {
     const found = await findQueue({ client, namespace: site.namespace, queue: site.queue }, signal)
     if (!found.ok) return found
   }
-  const programmed = { ...order, programs }
   const { namespace } = site
   // Kueue has its own way of starting gangs whole.
   const grouped =
     order.ranks.length > 1 && !site.queue ? await mayGroup({ client, namespace, order }, signal) : succeed(false)
   if (!grouped.ok) return grouped
-  const groups = grouped.value
+  const isGrouped = grouped.value
   const ask = (asking: Omit<Asking, 'signal'>) => client.ask({ ...asking, signal })
   const jobs: Job[] = []
-  for (const body of jobsOf({ ...site, groups }, programmed, image)) {
-    const job = await makeJob(ask, { site, order, body })
-    if (!job.ok) return job
-    jobs.push(job.value)
+  const bodies = jobsOf({ ...site, groups: isGrouped }, programmed, image)
+  // A large gang has many: the others are asked for once the first was not refused.
+  for (const some of [bodies.slice(0, 1), bodies.slice(1)]) {
+    const made = await together(some, (body) => makeJob(ask, { site, order, body }))
+    if (!made.ok) return made
+    jobs.push(...made.value)
   }
   // Kueue takes what we let go into its line, and holds nothing for it yet.
   const handle: Taken = { site: order.site, token: order.token, ...(site.queue && { inLine: true }) }
   const [first] = jobs
   if (!first || isReleased(first)) return succeed(handle)
-  const agent = programs.some(takesTasks) ? await agentFiles(agentEntry) : null
+  const agent = programmed.programs.some(takesTasks) ? await agentFiles(agentEntry) : null
   for (const [path, body] of [
     [paths.secrets(namespace), secretOf(site, programmed, { owner: first.metadata, agent })],
     [paths.services(namespace), serviceOf(site, order, first.metadata)],
-    ...(groups ? [[podGroupsPath(namespace), podGroupOf(order, ownedBy(first.metadata, site, order))] as const] : []),
-    ...claimedBy(order, site, ownedBy(first.metadata, site, order)),
+    ...(isGrouped
+      ? [[podGroupsPath(namespace), podGroupOf(order, ownedBy(first.metadata, site, order))] as const]
+      : []),
+    ...claimedBy(programmed, site, ownedBy(first.metadata, site, order)),
   ] as const) {
     const answer = await ask({ method: 'POST', path, body })
     if (!answer.ok && answer.refusal?.reason !== 'AlreadyExists') return { ok: false, fault: answer.fault }
   }
-  for (const job of jobs.toReversed()) {
-    const released = isReleased(job) ? succeed(null) : await release(ask, site, job)
+  for (const some of [jobs.slice(1), [first]]) {
+    const released = await together(some, (job) => (isReleased(job) ? succeed(null) : release(ask, site, job)))
     if (!released.ok) return released
   }
   return succeed(handle)
 }
 
+/** All of them, or what went wrong first. */
+async function together<T, V>(
+  all: readonly T[],
+  ask: (one: T) => Outcome<V> | Promise<Outcome<V>>,
+): Promise<Outcome<V[]>> {
+  const values: V[] = []
+  for (const outcome of await Promise.all(all.map((one) => ask(one)))) {
+    if (!outcome.ok) return outcome
+    values.push(outcome.value)
+  }
+  return succeed(values)
+}
+
 /** What the claims of the pods are made after. */
-function claimedBy(order: CredentialedOrder, site: GangSite, owned: ReturnType<typeof ownedBy>) {
-  const groups = groupsOf(order).map((group) => ({ group, ...extrasIn(site, order, group) }))
+function claimedBy(order: Programmed, site: GangSite, owned: ReturnType<typeof ownedBy>) {
+  const groups = order.groups.map((group) => ({ group, ...extrasIn(site, order, group) }))
   const templates = groups.flatMap(({ group, claimed }) =>
     claimed === undefined ? [] : [[templatesPath(site.namespace), templateOf(group, claimed, owned)] as const],
   )
@@ -93,9 +108,16 @@ async function makeJob(
   if (!known.ok) return { ok: false, fault: known.fault }
   const job = Job.parse(known.body)
   const { labels: marks, deletionTimestamp } = job.metadata
+  const { completions } = body.spec
   if (marks[labels.token] !== order.token || marks[labels.house] !== house)
     return fail('conflict', 'elsewhere', `namespace ${namespace} has a Job ${name} of somebody else`)
   if (deletionTimestamp != null) return fail('conflict', 'never', `order ${order.token} was retired already`)
+  if (job.spec.completions !== completions)
+    return fail(
+      'conflict',
+      'elsewhere',
+      `another version of Isobar began it: its Job ${name} has not ${completions} pods`,
+    )
   return succeed(job)
 }
 
@@ -113,7 +135,7 @@ async function release(ask: Ask, { namespace, queue }: GangSite, { metadata }: J
     : { ok: false, fault: released.fault }
 }
 
-type Checked = { image: string; programs: readonly Program[] }
+type Checked = { image: string; programmed: Programmed }
 
 /** What this provider cannot do yet it says before it makes anything. */
 function checkOrder(order: CredentialedOrder, site: GangSite): Outcome<Checked> {
@@ -124,13 +146,14 @@ function checkOrder(order: CredentialedOrder, site: GangSite): Outcome<Checked> 
   if (image === undefined)
     return no('it runs container images and none is named; add `image:` to the spec, or to the site in sites.yaml')
   if (programs.length !== ranks.length) return no('the order does not say what its ranks do')
-  if (queue && groupsOf(order).length > 1)
+  const groups = groupsOf(order, { isWhole: queue !== undefined })
+  if (queue && groups.length > 1)
     return no('roles of different sizes would be several Jobs there, which Kueue admits one by one')
-  if (groupsOf(order).some((group) => extrasIn(site, order, group).lacksRdma))
+  if (groups.some((group) => extrasIn(site, order, group).lacksRdma))
     return no('its nodes offer no resource by which pods have RDMA; name it in `rdma` of the site')
   if (ranks.some(({ part }) => part))
     return no('it gives whole accelerators only: the device plug-ins of Kubernetes know no shares that we choose')
-  return succeed({ image, programs })
+  return succeed({ image, programmed: { ...order, programs, groups } })
 }
 
 const no = (detail: string) => fail('invalid', 'elsewhere', detail)

@@ -22,25 +22,13 @@ type Reading = {
  * gives only the file that it writes to now, which it begins anew after some 10 MiB (`log-file.ts`).
  */
 export async function readLog(reading: Reading, signal: AbortSignal): Promise<Outcome<LogChunk>> {
-  const { client, house, namespace, token, part, files } = reading
+  const { client, namespace, token, part, files } = reading
   const { rank, from } = part
   const none = (end: boolean) => succeed({ from, bytes: new Uint8Array(), end })
-  const first = await findPod(reading, { index: rank, first: 0 }, signal)
-  if (!first.ok) return first
-  let pod = first.value
-  if (!pod) {
-    const jobs = await client.ask({ path: `${paths.jobs(namespace)}?${ours(house, token)}`, signal })
-    if (!jobs.ok) return { ok: false, fault: jobs.fault }
-    const job = listOf(Job)
-      .parse(jobs.body)
-      .items.find((one) => rank >= firstOf(one) && rank < firstOf(one) + (one.spec.completions ?? 0))
-    if (job && firstOf(job) > 0) {
-      const found = await findPod(reading, { index: rank - firstOf(job), first: firstOf(job) }, signal)
-      if (!found.ok) return found
-      pod = found.value
-    }
-    if (!pod) return none(!job || job.status.conditions?.some(isOver) === true)
-  }
+  const found = await findRank(reading, rank, signal)
+  if (!found.ok) return found
+  const { pod, job } = found.value
+  if (!pod) return none(!job || job.status.conditions?.some(isOver) === true)
   // Asked before reading: what a rank wrote is in its log before it is shown as ended.
   const { state } = sightPod(rank, pod)
   const hasEnded = state === 'exited' || state === 'lost'
@@ -55,9 +43,31 @@ export async function readLog(reading: Reading, signal: AbortSignal): Promise<Ou
   return isOfNode(read.refusal) ? fail('conflict', 'later', `the node of rank ${rank} does not give its log`) : read
 }
 
-/** The pod of a rank, by the number that it has in its Job. */
-export async function findPod(
-  { client, house, namespace, token }: Pick<Reading, 'client' | 'house' | 'namespace' | 'token'>,
+type Place = Pick<Reading, 'client' | 'house' | 'namespace' | 'token'>
+
+/** The pod of a rank, and, where its gang has several Jobs or its pod is gone, the Job that it is in. */
+export async function findRank(
+  place: Place,
+  rank: number,
+  signal: AbortSignal,
+): Promise<Outcome<{ pod?: Pod | undefined; job?: Job | undefined }>> {
+  const first = await findPod(place, { index: rank, first: 0 }, signal)
+  if (!first.ok) return first
+  if (first.value) return succeed({ pod: first.value })
+  const { client, house, namespace, token } = place
+  const jobs = await client.ask({ path: `${paths.jobs(namespace)}?${ours(house, token)}`, signal })
+  if (!jobs.ok) return { ok: false, fault: jobs.fault }
+  const job = listOf(Job)
+    .parse(jobs.body)
+    .items.find((one) => rank >= firstOf(one) && rank < firstOf(one) + (one.spec.completions ?? 0))
+  if (!job || firstOf(job) === 0) return succeed({ job })
+  const pod = await findPod(place, { index: rank - firstOf(job), first: firstOf(job) }, signal)
+  return pod.ok ? succeed({ pod: pod.value, job }) : pod
+}
+
+/** The pod that has this number in the Job of which pod 0 is rank `first`. */
+async function findPod(
+  { client, house, namespace, token }: Place,
   { index, first }: { index: number; first: number },
   signal: AbortSignal,
 ): Promise<Outcome<Pod | undefined>> {

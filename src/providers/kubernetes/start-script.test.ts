@@ -8,6 +8,7 @@ import { test } from 'node:test'
 
 import type { Program } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
+import { groupsOf, type Programmed } from './groups.ts'
 import { folders } from './names.ts'
 import { filesOf, markerOf, quoted } from './start-script.ts'
 
@@ -38,6 +39,12 @@ const order = (ranks: number, attempt = 1): CredentialedOrder => ({
   credential: 'c',
 })
 
+const programmed = (asked: CredentialedOrder, programs: Program[]): Programmed => ({
+  ...asked,
+  programs,
+  groups: groupsOf(asked),
+})
+
 type Ran = { child: ChildProcess; said(): string; complained(): string; over: Promise<unknown[]> }
 
 /** Starts a rank as its container would: by a shell that leads its group, with the files of its gang before it. */
@@ -51,7 +58,7 @@ async function withRank(
     const here = (text: string) =>
       text.replaceAll(folders.program, join(folder, 'program')).replaceAll(folders.work, join(folder, 'work'))
     for (const [name, text] of Object.entries(
-      filesOf(order(programs.length, attempt), programs, { keeps: false, agent: null }),
+      filesOf(programmed(order(programs.length, attempt), programs), { keeps: false, agent: null }),
     ))
       writeFileSync(join(folder, 'program', name), here(text))
     const child = spawn('/bin/sh', [join(folder, 'program', 'start')], {

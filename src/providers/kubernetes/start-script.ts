@@ -3,7 +3,7 @@ import type { Program } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { AgentFiles } from '#providers/agent-files.ts'
 import { filesOfAgent, runAgent } from './agent-in-pod.ts'
-import { groupsOf } from './groups.ts'
+import type { Programmed } from './groups.ts'
 import { folders, masterPort, objectName } from './names.ts'
 
 /** Tells a container the rank of pod 0 of its Job, to which its own number there is added. */
@@ -15,13 +15,12 @@ export const firstRank = 'ISOBAR_FIRST_RANK'
  * for ranks that ask for tasks.
  */
 export function filesOf(
-  order: CredentialedOrder,
-  programs: readonly Program[],
+  order: Programmed,
   { keeps, agent }: { keeps: boolean; agent: AgentFiles | null },
 ): Record<string, string> {
   const kinds = new Map<string, number[]>()
   for (const [index, { rank }] of order.ranks.entries()) {
-    const key = JSON.stringify(programs[index])
+    const key = JSON.stringify(order.programs[index])
     kinds.set(key, [...(kinds.get(key) ?? []), rank])
   }
   const files: Record<string, string> = {}
@@ -45,10 +44,10 @@ export const markerOf = (token: string, rank: number | string): string => `isoba
 const addressOf = (url: string, { controlPlanes }: CredentialedOrder): string => new URL(url, controlPlanes[0]).href
 
 /** What the spec says, and over it what Isobar promises, as lines of a shell. */
-function environmentOf(order: CredentialedOrder, program: Program, keeps: boolean): string {
+function environmentOf(order: Programmed, program: Program, keeps: boolean): string {
   const name = objectName(order.token)
   const root = keeps ? `${folders.checkpoints}/${order.workload}` : program.checkpointRoot
-  const peers = groupsOf(order).map(
+  const peers = order.groups.map(
     (group) =>
       `i=0; while [ "$i" -lt ${group.ranks.length} ]; do peers="$peers\${peers:+,}${group.name}-$i.${name}"; i=$((i + 1)); done`,
   )

@@ -10,7 +10,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Agent, request } from 'undici'
 
 import { planeBinary } from './binary.ts'
-import { type Component, components, flagsOf, type Ports } from './flags.ts'
+import { type Component, components, flagsOf, type Kind, type Ports } from './flags.ts'
 import { type Guarded, startGuarded } from './guarded.ts'
 
 export type ControlPlane = {
@@ -41,12 +41,15 @@ type Access = { token?: string; tokenFile?: string; server?: string }
  */
 export async function startControlPlane(
   tell?: (line: string) => void,
-  { gangs = false }: { gangs?: boolean } = {},
+  { gangs = false, crowded = false }: Partial<Kind> = {},
 ): Promise<ControlPlane> {
   const binary = await planeBinary(tell)
   const folder = mkdtempSync(join(tmpdir(), 'isobar-kubernetes-'))
   removeWithUs(folder)
-  const plane = new Plane(binary, folder, { ports: await freePorts([...components, 'peer']), gangs })
+  const plane = new Plane(binary, folder, {
+    ports: await freePorts([...components, 'peer']),
+    kind: { gangs, crowded },
+  })
   try {
     for (const name of components) await plane.start(name)
     await plane.waitFor('the account that pods run as', () =>
@@ -64,14 +67,16 @@ class Plane implements ControlPlane {
   readonly kubeconfig: string
   readonly port: number
   readonly gangs: boolean
+  readonly #kind: Kind
   readonly #binary: string
   readonly #ports: Ports
   readonly #tokens: Record<string, string>
   readonly #processes = new Map<Component, Guarded>()
   #agent: Agent | undefined
 
-  constructor(binary: string, folder: string, { ports, gangs }: { ports: Ports; gangs: boolean }) {
-    this.gangs = gangs
+  constructor(binary: string, folder: string, { ports, kind }: { ports: Ports; kind: Kind }) {
+    this.gangs = kind.gangs
+    this.#kind = kind
     this.#binary = binary
     this.folder = folder
     this.#ports = ports
@@ -84,7 +89,7 @@ class Plane implements ControlPlane {
   async start(name: Component): Promise<void> {
     this.#processes.get(name)?.end()
     await this.#processes.get(name)?.over
-    const argv = flagsOf(name, { folder: this.folder, ports: this.#ports, gangs: this.gangs })
+    const argv = flagsOf(name, { ...this.#kind, folder: this.folder, ports: this.#ports })
     const process = await startGuarded([this.#binary, name, ...argv], join(this.folder, 'log', name))
     this.#processes.set(name, process)
     let hasEnded = false

@@ -6,8 +6,15 @@ export type Component = (typeof components)[number]
 
 export type Ports = Record<Component | 'peer', number>
 
-/** `gangs`: with the scheduler's own gangs, which are alpha in 1.36. */
-type Place = { folder: string; ports: Ports; gangs: boolean }
+/** How a control plane differs from others. */
+export type Kind = {
+  /** With the scheduler's own gangs, which are alpha in 1.36. */
+  gangs: boolean
+  /** Thousands of nodes, which say that they live every few minutes only, and are given up after an hour. */
+  crowded: boolean
+}
+
+type Place = Kind & { folder: string; ports: Ports }
 
 const gates = '--feature-gates=GenericWorkload=true,GangScheduling=true,WorkloadWithJob=true'
 
@@ -46,7 +53,7 @@ const flags: Record<Component, (place: Place) => string[]> = {
     '--default-unreachable-toleration-seconds=2',
     '--profiling=false',
   ],
-  'kube-controller-manager': ({ folder, ports, gangs }) => [
+  'kube-controller-manager': ({ folder, ports, gangs, crowded }) => [
     ...(gangs ? [gates] : []),
     `--kubeconfig=${join(folder, 'controllers.kubeconfig')}`,
     ...listening(ports['kube-controller-manager'], join(folder, 'controllers')),
@@ -57,7 +64,7 @@ const flags: Record<Component, (place: Place) => string[]> = {
     `--flex-volume-plugin-dir=${join(folder, 'flex')}`, // else it makes one in /usr
     '--kube-api-qps=1000',
     '--kube-api-burst=2000',
-    '--node-monitor-grace-period=20s',
+    `--node-monitor-grace-period=${crowded ? '3600s' : '20s'}`,
     '--profiling=false',
   ],
   'kube-scheduler': ({ folder, ports, gangs }) => [
@@ -68,13 +75,13 @@ const flags: Record<Component, (place: Place) => string[]> = {
     '--kube-api-qps=1000',
     '--kube-api-burst=2000',
   ],
-  kwok: ({ folder, ports }) => [
+  kwok: ({ folder, ports, crowded }) => [
     `--kubeconfig=${join(folder, 'kwok.kubeconfig')}`,
     `--config=${join(import.meta.dirname, 'kwok.yaml')}`,
     '--manage-nodes-with-annotation-selector=rig.isobar.test/node=played',
     '--node-ip=127.0.0.1',
     `--server-address=127.0.0.1:${ports.kwok}`,
-    '--node-lease-duration-seconds=10',
+    `--node-lease-duration-seconds=${crowded ? 1200 : 10}`,
     '--cidr=10.244.0.0/16',
   ],
 }
