@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 
 import { aDatabase, bringUpToDate } from '#rigs/postgres.ts'
@@ -87,6 +88,25 @@ test('a key file that is named and missing is made for a new house, and refused 
   })
   assert.ok(!existsSync(wrong) && !existsSync(join(home, 'lock')))
   await (await open(right)).close()
+})
+
+test('a connection becomes a tunnel only for who may, and another upgrade is none', async (t) => {
+  const server = await aServer(t, { home: aHome(t), url: await aDatabase(), port: 0 })
+  const ask = async (path: string, upgrade: string, token = ''): Promise<string> => {
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    const head = [
+      'Host: 127.0.0.1',
+      `Authorization: Bearer ${token}`,
+      'Connection: close, upgrade',
+      `Upgrade: ${upgrade}`,
+    ]
+    socket.write([`GET ${path} HTTP/1.1`, ...head, '', ''].join('\r\n'))
+    return (await text(socket)).slice(0, 12)
+  }
+  const path = '/v1/tunnels/0.l-1.far.kubernetes.isobar.internal:80'
+  assert.equal(await ask(path, 'isobar-tunnel'), 'HTTP/1.1 401')
+  assert.equal(await ask(path, 'isobar-tunnel', server.token), 'HTTP/1.1 404')
+  assert.equal(await ask('/healthz', 'h2c'), 'HTTP/1.1 200')
 })
 
 test('a lock whose process is gone, or has another birth, is taken over', async (t) => {

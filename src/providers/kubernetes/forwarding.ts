@@ -4,7 +4,7 @@ import { fail, type Outcome, succeed } from '#model/fault.ts'
 import { type Forwarded, forwardedEndpoint } from '#model/forwarded.ts'
 import type { Serves, Sighting } from '#providers/provider.ts'
 import type { Client } from './client.ts'
-import { findRank } from './logs.ts'
+import { findRank, isOfNode } from './logs.ts'
 import { isToken, paths } from './names.ts'
 
 /** The same gang with endpoints that only this provider reaches, where gateways do not stand in the network of the pods. */
@@ -36,5 +36,7 @@ export async function dialPod(
   if (!pod || !serves) return fail('conflict', 'later', `rank ${rank} does not serve on port ${port}`)
   const path = `${paths.pods(namespace, pod.metadata.name)}/portforward?ports=${port}`
   const reached = await client.forward({ path, signal })
-  return reached.ok ? succeed(reached.stream) : { ok: false, fault: reached.fault }
+  if (reached.ok) return succeed(reached.stream)
+  if (isOfNode(reached.refusal)) return fail('conflict', 'later', `the node of rank ${rank} does not answer`)
+  return { ok: false, fault: reached.fault }
 }

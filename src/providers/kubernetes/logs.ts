@@ -77,7 +77,7 @@ async function findPod(
 }
 
 /** The API server answers for a kubelet that does not; that is no silence of the site, and none waits for a dead node. */
-const isOfNode = (refusal: Refusal | null): boolean =>
+export const isOfNode = (refusal: Refusal | null): boolean =>
   refusal !== null && refusal.status >= 500 && /containerLogs|No agent available|dialing backend/.test(refusal.message)
 
 const isOver = ({ type, status }: { type: string; status: string }): boolean =>
