@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, openSync, read, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, read, readdirSync, readFile, readFileSync, readSync } from 'node:fs'
 
 /** A process that cannot be mistaken for a later one of the same number. */
 export type ProcessIdentity = { pid: number; started: string }
@@ -101,21 +101,39 @@ const mostRead = 16 * 1024
 
 /** Keeps nothing of the many that nobody asks for: an agent has little memory, and there may be thousands of processes. */
 async function scan(name: string, wanted: ReadonlySet<string | undefined>): Promise<Tagged[]> {
-  if (process.platform !== 'linux') return []
-  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))
+  const pids = allPids()
   const found: Tagged[] = []
   let at = 0
   const reader = async (): Promise<void> => {
     const buffer = Buffer.allocUnsafe(mostRead)
-    for (let pid = pids[at++]; pid !== undefined; pid = pids[at++]) {
-      const environ = await readEnviron(pid, buffer)
-      const value = environ && valueIn(environ, name)
-      if (environ && value !== undefined && (wanted.has(undefined) || wanted.has(value)))
-        found.push({ pid: Number(pid), environment: pairsOf(environ.toString('utf8')) })
-    }
+    for (let pid = pids[at++]; pid !== undefined; pid = pids[at++])
+      found.push(...taggedWith(pid, await readEnviron(pid, buffer), { name, wanted }))
   }
   await Promise.all(Array.from({ length: atOnce }, reader))
   return found
+}
+
+/**
+ * The same at once, in half the time, for a caller that has nothing else to do: a process may keep its reader waiting, as
+ * one does for as long as it copies itself.
+ */
+export function taggedProcessesSync(name: string, value: string): Tagged[] {
+  const buffer = Buffer.allocUnsafe(mostRead)
+  const which = { name, wanted: new Set([value]) }
+  const found = allPids().flatMap((pid) => taggedWith(pid, readEnvironSync(pid, buffer), which))
+  return found.filter(({ pid }) => identify(pid))
+}
+
+const allPids = (): string[] =>
+  process.platform === 'linux' ? readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)) : []
+
+type Which = { name: string; wanted: ReadonlySet<string | undefined> }
+
+/** A process if it is one of those that are wanted, else none. */
+function taggedWith(pid: string, environ: Buffer | undefined, { name, wanted }: Which): Tagged[] {
+  const value = environ && valueIn(environ, name)
+  if (!environ || value === undefined || !(wanted.has(undefined) || wanted.has(value))) return []
+  return [{ pid: Number(pid), environment: pairsOf(environ.toString('utf8')) }]
 }
 
 /**
@@ -124,27 +142,35 @@ async function scan(name: string, wanted: ReadonlySet<string | undefined>): Prom
  * handing over opening and closing as well costs twice as much as doing them.
  */
 function readEnviron(pid: string, buffer: Buffer): Promise<Buffer | undefined> | undefined {
+  const path = `/proc/${pid}/environ`
   let file: number
   try {
-    file = openSync(`/proc/${pid}/environ`, 'r')
+    file = openSync(path, 'r')
   } catch {
     return undefined
   }
   return new Promise((resolve) => {
-    const before: Buffer[] = []
-    const readOn = () =>
-      read(file, buffer, 0, buffer.length, null, (failed, bytes) => {
-        const part = buffer.subarray(0, bytes)
-        if (!failed && bytes === buffer.length) {
-          before.push(Buffer.from(part))
-          return readOn()
-        }
-        closeSync(file)
-        if (failed) resolve(undefined)
-        else resolve(before.length === 0 ? part : Buffer.concat([...before, part]))
-      })
-    readOn()
+    read(file, buffer, 0, buffer.length, null, (failed, bytes) => {
+      closeSync(file)
+      if (failed) resolve(undefined)
+      else if (bytes < buffer.length) resolve(buffer.subarray(0, bytes))
+      else readFile(path, (again, whole) => resolve(again ? undefined : whole))
+    })
   })
+}
+
+function readEnvironSync(pid: string, buffer: Buffer): Buffer | undefined {
+  const path = `/proc/${pid}/environ`
+  let file: number | undefined
+  try {
+    file = openSync(path, 'r')
+    const bytes = readSync(file, buffer, 0, buffer.length, null)
+    return bytes === buffer.length ? readFileSync(path) : buffer.subarray(0, bytes)
+  } catch {
+    return undefined
+  } finally {
+    if (file !== undefined) closeSync(file)
+  }
 }
 
 /** The value of a variable, the last one if it has several; nothing where it is not among the pairs. */
