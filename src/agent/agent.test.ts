@@ -182,6 +182,14 @@ test('what a rank left is ended before its end is told, whoever its parent is by
   assert.ok(identify(foreign), 'what another rank of the order runs is left alone')
 })
 
+test('what an agent compiled is kept for others while it lives', async (context) => {
+  const { start, home } = await open(context)
+  const kept = join(home, 'compiled')
+  const { agent } = start({ go: () => ({ run: 'exec sleep 1000' }) }, {}, { NODE_COMPILE_CACHE: kept })
+  await until('it is kept', () => globSync('*/*', { cwd: kept }).length > 0)
+  assert.equal(agent.exitCode, null)
+})
+
 test('a rank that is told to stop before it started never starts', async (context) => {
   const { controlPlane, start } = await open(context)
   const { exited, folder } = start({ ranks: 2, stop: { graceMs: 0, reason: 'test' } })
