@@ -166,6 +166,30 @@ test('what ignores SIGTERM is killed after its grace, and so is what left the gr
   assert.equal(identify(stray), undefined)
 })
 
+test('what a rank left is ended before its end is told, whoever its parent is by now', async (context) => {
+  const { controlPlane, start } = await open(context)
+  // As a daemon does it: its parent is gone, its group and its session are not those of the rank.
+  const daemon = "setsid sh -c '(cd /; exec sleep 1000 <&- >&- 2>&-) & echo $! > daemon'"
+  const other = "setsid env ISOBAR_RANK=1 sh -c 'echo $$ > other; exec sleep 1000' > /dev/null 2>&1 &"
+  const run = [daemon, other, 'while ! [ -s other ]; do sleep 0.01; done', 'exit 3'].join('\n')
+  const { exited, folder } = start({ go: () => ({ run }) })
+  await exited
+  const pidOf = (name: string) => Number(readFileSync(join(folder, 'work', name), 'utf8'))
+  const [stray, foreign] = [pidOf('daemon'), pidOf('other')]
+  context.after(() => process.kill(foreign, 'SIGKILL'))
+  assert.deepEqual(controlPlane.report('c')?.exit, exits(3))
+  assert.equal(identify(stray), undefined)
+  assert.ok(identify(foreign), 'what another rank of the order runs is left alone')
+})
+
+test('what an agent compiled is kept for others while it lives', async (context) => {
+  const { start, home } = await open(context)
+  const kept = join(home, 'compiled')
+  const { agent } = start({ go: () => ({ run: 'exec sleep 1000' }) }, {}, { NODE_COMPILE_CACHE: kept })
+  await until('it is kept', () => globSync('*/*', { cwd: kept }).length > 0)
+  assert.equal(agent.exitCode, null)
+})
+
 test('a rank that is told to stop before it started never starts', async (context) => {
   const { controlPlane, start } = await open(context)
   const { exited, folder } = start({ ranks: 2, stop: { graceMs: 0, reason: 'test' } })

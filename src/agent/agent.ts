@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 
 import { createLogWriter } from '#kit/bounded-log.ts'
 import { agentFiles, type AgentOrder, type StopOrder } from '#model/agent-folder.ts'
@@ -61,6 +62,8 @@ export async function runAgent(order: AgentOrder, begin: Begin | null): Promise<
       if (reply.answer.fenced) break
       rank.hear(reply.answer, report)
       if (report.state === 'exited') return
+      // Else it is kept when we end, which may be in weeks: of those that start meanwhile each would compile for itself.
+      flushCompileCache()
       // A control plane that keeps answering at once with nothing new must not keep us busy.
       if (!urgent && reply.answer.version === seen && Date.now() - sentAt < 50) await news.pause(200)
       seen = reply.answer.version

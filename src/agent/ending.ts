@@ -1,12 +1,15 @@
 import { writeDurably } from '#kit/durable-file.ts'
-import { signal, taggedProcesses } from '#kit/processes.ts'
+import { signal, taggedProcessesSync } from '#kit/processes.ts'
 import { agentFiles, type AgentOrder, leaseTag, type RankEnd, rankTag } from '#model/agent-folder.ts'
 
-/** Kills whatever the rank started that left its process groups. A machine without /proc cannot tell. */
+/**
+ * Kills whatever the rank started that left its process groups. A machine without /proc cannot tell. The rank is over, so
+ * nothing is kept waiting by the look at all processes.
+ */
 export async function killStrays(order: AgentOrder): Promise<void> {
   // What was killed needs a moment to go, and may have had children meanwhile; but nothing waits here for ever.
   for (let tries = 0; tries < 50; tries++) {
-    const strays = (await taggedProcesses(leaseTag, order.token)).filter(
+    const strays = taggedProcessesSync(leaseTag, order.token).filter(
       ({ environment }) => environment.get(rankTag) === String(order.rank),
     )
     if (strays.length === 0) return

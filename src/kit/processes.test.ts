@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
 
-import { groupLives, identify, lives, taggedProcesses } from './processes.ts'
+import { groupLives, identify, lives, taggedProcesses, taggedProcessesSync } from './processes.ts'
 
 const onLinux = { skip: process.platform !== 'linux' && 'needs /proc' }
 
@@ -44,10 +44,19 @@ test('processes are found by what their environment began with', onLinux, async 
   await Promise.all(children.map((child) => once(child, 'spawn')))
   const both = children.map((child, index) => [child.pid, ['a', 'b'][index]]).sort()
   assert.deepEqual(await Promise.all([found(), found()]), [both, both])
+  // Asked at the same time, so that one scan is for all of them.
+  const values = ['none', 'b', 'a', 'b']
+  const each = await Promise.all(values.map((value) => taggedProcesses(mark, value)))
   assert.deepEqual(
-    (await taggedProcesses(mark, 'b')).map(({ pid }) => pid),
-    [children[1]?.pid],
+    each,
+    values.map((value) => taggedProcessesSync(mark, value)),
   )
+  const [a, b] = children.map(({ pid }) => [pid])
+  assert.deepEqual(
+    each.map((some) => some.map(({ pid }) => pid)),
+    [[], b, a, b],
+  )
+  assert.equal(each[1]?.[0]?.environment.get('LONG'), long.LONG)
   for (const child of children) {
     child.kill('SIGKILL')
     await once(child, 'exit')

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { close, open, read, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, read, readdirSync, readFile, readFileSync, readSync } from 'node:fs'
 
 /** A process that cannot be mistaken for a later one of the same number. */
 export type ProcessIdentity = { pid: number; started: string }
@@ -61,11 +61,11 @@ export function signal(pid: number, name: NodeJS.Signals | 0): boolean {
 /** A live process with the environment it was started with. */
 export type Tagged = { pid: number; environment: Map<string, string> }
 
-/** A process as a scan sees it: what it was started with, a pair after the other, each ended by a zero. */
-type Scanned = { pid: number; text: string }
+/** A look at all processes, and which values of a variable it is for: without one it is for all that have the variable. */
+type Scan = { wanted: Set<string | undefined>; found: Promise<Tagged[]> }
 
-let running: Promise<Scanned[]> | undefined
-let next: Promise<Scanned[]> | undefined
+/** For each variable the scan that is under way, and the one after it. */
+const scans = new Map<string, { running?: Scan; next?: Scan }>()
 
 /**
  * All live processes of this machine that were started with the variable `name`, with this value if one is given; none
@@ -73,51 +73,114 @@ let next: Promise<Scanned[]> | undefined
  * they ask for), so that ending many things at once costs few scans.
  */
 export async function taggedProcesses(name: string, value?: string): Promise<Tagged[]> {
-  next ??= Promise.resolve(running?.catch(() => [])).then(() => {
-    running = next
-    next = undefined
-    return scan()
-  })
-  const pair = value === undefined ? `${name}=` : `${name}=${value}\0`
-  const found = (await next).filter(({ text }) => text.startsWith(pair) || text.includes(`\0${pair}`))
+  const found = await nextScan(name, value).found
+  const wanted = value === undefined ? found : found.filter(({ environment }) => environment.get(name) === value)
   // Gone meanwhile, or a zombie: none of ours.
-  return found.filter(({ pid }) => identify(pid)).map(({ pid, text }) => ({ pid, environment: pairsOf(text) }))
+  return wanted.filter(({ pid }) => identify(pid))
 }
 
-/** So many files are open at once. */
-const atOnce = 64
+function nextScan(name: string, value: string | undefined): Scan {
+  const { running, next } = scans.get(name) ?? {}
+  if (next) {
+    next.wanted.add(value)
+    return next
+  }
+  const wanted = new Set([value])
+  const found = Promise.resolve(running?.found.catch(() => [])).then(() => {
+    scans.set(name, { running: mine })
+    return scan(name, wanted)
+  })
+  const mine: Scan = { wanted, found }
+  scans.set(name, { ...(running && { running }), next: mine })
+  return mine
+}
 
-async function scan(): Promise<Scanned[]> {
-  if (process.platform !== 'linux') return []
-  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))
-  const found: Scanned[] = []
-  for (let at = 0; at < pids.length; at += atOnce)
-    found.push(...(await Promise.all(pids.slice(at, at + atOnce).map(scanOne))))
+/** So many processes are read at once, each into a buffer that the next one reads into again. */
+const atOnce = 16
+const mostRead = 16 * 1024
+
+/** Keeps nothing of the many that nobody asks for: an agent has little memory, and there may be thousands of processes. */
+async function scan(name: string, wanted: ReadonlySet<string | undefined>): Promise<Tagged[]> {
+  const pids = allPids()
+  const found: Tagged[] = []
+  let at = 0
+  const reader = async (): Promise<void> => {
+    const buffer = Buffer.allocUnsafe(mostRead)
+    for (let pid = pids[at++]; pid !== undefined; pid = pids[at++])
+      found.push(...taggedWith(pid, await readEnviron(pid, buffer), { name, wanted }))
+  }
+  await Promise.all(Array.from({ length: atOnce }, reader))
   return found
 }
 
-const mostRead = 16 * 1024
+/**
+ * The same at once, in half the time, for a caller that has nothing else to do: a process may keep its reader waiting, as
+ * one does for as long as it copies itself.
+ */
+export function taggedProcessesSync(name: string, value: string): Tagged[] {
+  const buffer = Buffer.allocUnsafe(mostRead)
+  const which = { name, wanted: new Set([value]) }
+  const found = allPids().flatMap((pid) => taggedWith(pid, readEnvironSync(pid, buffer), which))
+  return found.filter(({ pid }) => identify(pid))
+}
+
+const allPids = (): string[] =>
+  process.platform === 'linux' ? readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)) : []
+
+type Which = { name: string; wanted: ReadonlySet<string | undefined> }
+
+/** A process if it is one of those that are wanted, else none. */
+function taggedWith(pid: string, environ: Buffer | undefined, { name, wanted }: Which): Tagged[] {
+  const value = environ && valueIn(environ, name)
+  if (!environ || value === undefined || !(wanted.has(undefined) || wanted.has(value))) return []
+  return [{ pid: Number(pid), environment: pairsOf(environ.toString('utf8')) }]
+}
 
 /**
- * A kernel thread, another user's and one that is gone have no text. With callbacks, because promises of files cost four
- * times as much, and there may be thousands of processes; and not at once, because a process may keep its reader waiting.
+ * What a process was started with, a pair after the other, each ended by a zero; nothing of a kernel thread, another
+ * user's and one that is gone. Only the reading itself may be kept waiting by the process, and so waits beside us:
+ * handing over opening and closing as well costs twice as much as doing them.
  */
-function scanOne(entry: string): Promise<Scanned> {
-  const pid = Number(entry)
+function readEnviron(pid: string, buffer: Buffer): Promise<Buffer | undefined> | undefined {
+  const path = `/proc/${pid}/environ`
+  let file: number
+  try {
+    file = openSync(path, 'r')
+  } catch {
+    return undefined
+  }
   return new Promise((resolve) => {
-    open(`/proc/${entry}/environ`, 'r', (error, file) => {
-      if (error) return resolve({ pid, text: '' })
-      const parts: Buffer[] = []
-      const readOn = () =>
-        read(file, Buffer.allocUnsafe(mostRead), 0, mostRead, null, (failed, bytes, part) => {
-          if (!failed) parts.push(part.subarray(0, bytes))
-          if (!failed && bytes === mostRead) return readOn()
-
-          close(file, () => resolve({ pid, text: failed ? '' : Buffer.concat(parts).toString('utf8') }))
-        })
-      readOn()
+    read(file, buffer, 0, buffer.length, null, (failed, bytes) => {
+      closeSync(file)
+      if (failed) resolve(undefined)
+      else if (bytes < buffer.length) resolve(buffer.subarray(0, bytes))
+      else readFile(path, (again, whole) => resolve(again ? undefined : whole))
     })
   })
+}
+
+function readEnvironSync(pid: string, buffer: Buffer): Buffer | undefined {
+  const path = `/proc/${pid}/environ`
+  let file: number | undefined
+  try {
+    file = openSync(path, 'r')
+    const bytes = readSync(file, buffer, 0, buffer.length, null)
+    return bytes === buffer.length ? readFileSync(path) : buffer.subarray(0, bytes)
+  } catch {
+    return undefined
+  } finally {
+    if (file !== undefined) closeSync(file)
+  }
+}
+
+/** The value of a variable, the last one if it has several; nothing where it is not among the pairs. */
+function valueIn(environ: Buffer, name: string): string | undefined {
+  const key = `${name}=`
+  const at = environ.lastIndexOf(`\0${key}`)
+  if (at === -1 && environ.toString('latin1', 0, key.length) !== key) return undefined
+  const from = at + 1 + key.length
+  const end = environ.indexOf(0, from)
+  return environ.toString('utf8', from, end === -1 ? environ.length : end)
 }
 
 const pairsOf = (text: string): Map<string, string> =>

@@ -1,3 +1,5 @@
+import { flushCompileCache } from 'node:module'
+
 import type { Call } from '#cli/call.ts'
 import { homeOf } from '#cli/home.ts'
 import { note } from '#cli/io.ts'
@@ -14,6 +16,8 @@ export async function serve(call: Call): Promise<void> {
     if (!detached) note(call.io, `isobar serves at ${server.url}, with its state in ${options.home}. Ctrl-C ends it.`)
     const end = () => void server.close()
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, end)
+    // One that is killed keeps nothing of what it compiled, and the next one should be back soon.
+    flushCompileCache()
     await server.ended
   } catch (error) {
     throw faultOfServer(error)

@@ -118,12 +118,15 @@ async function takeAddress(take: Take, token: string, rank: number): Promise<str
   }
 }
 
+/** From 29500 on, which everybody writes, to below what systems give to programs that name none (32768 on Linux). */
+const ports = 3_000
+
 /** Gangs of one machine must not meet at one port, as programs like to listen on every address. */
 async function takeMasterPort(take: Take, token: string): Promise<number> {
   const [a = 0, b = 0] = hash(token)
   for (let tries = 0; ; tries++) {
-    const port = 29_500 + ((a * 256 + b + tries) % 1000)
-    if (tries >= 1000 || (await take(`port-${port}`))) return port
+    const port = 29_500 + ((a * 256 + b + tries) % ports)
+    if (tries >= ports || (await take(`port-${port}`))) return port
   }
 }
 

@@ -59,15 +59,22 @@ async function appear(path: string, token: string): Promise<boolean> {
   }
 }
 
+/** Frees what a token holds of these names; by default of all, which reads every claim of the site. */
+export async function releaseAll(folder: SiteFolder, token: string, names?: string[]): Promise<void> {
+  for (const name of names ?? (await readdir(folder.claims)))
+    if ((await holderOf(join(folder.claims, name))) === token) await release(folder, [name])
+}
+
 /**
- * Frees all that a token holds, and what orders that were retired long since still do: a launch that was slower than
- * the retirement of its order may claim after it.
+ * Frees what is held for orders that were retired and are no more: a launch that died left it, or one that was slower than
+ * the retirement of its order. `orders` are some of those that are there.
  */
-export async function releaseAll(folder: SiteFolder, token: string): Promise<void> {
-  const over = new Map([[token, true]])
+export async function releaseLeft(folder: SiteFolder, orders: string[]): Promise<void> {
+  const over = new Map(orders.map((token) => [token, false]))
   for (const name of await readdir(folder.claims)) {
     const holder = await holderOf(join(folder.claims, name))
-    if (holder !== '' && !over.has(holder)) over.set(holder, await wasRetired(folder, holder))
+    if (holder !== '' && !over.has(holder))
+      over.set(holder, (await wasRetired(folder, holder)) && !(await isThere(folder.order(holder))))
     if (over.get(holder)) await release(folder, [name])
   }
 }

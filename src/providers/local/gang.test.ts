@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -195,7 +196,7 @@ test('what was retired is remembered for a day, and then no longer', async (cont
   assert.deepEqual(readdirSync(join(site.root, 'retired')), [late.token])
 })
 
-test('what a launch or a retirement left halfway because it died goes with the next look or retirement', async (context) => {
+test('what a launch or a retirement left halfway because it died goes with the next look', async (context) => {
   const { site, provider, launch, retire, order } = await open(context)
   valueOf(await provider.list('west', forever))
   const orders = join(site.root, 'orders')
@@ -216,7 +217,26 @@ test('what a launch or a retirement left halfway because it died goes with the n
   await retire(slow, 0)
   symlinkSync(slow.token, join(site.root, 'claims', 'port-20000'))
   await retire(gang, 0)
+  valueOf(await provider.list('west', forever))
   assert.deepEqual(readdirSync(join(site.root, 'claims')), ['127.1.2.4'])
+})
+
+test("what an order holds is nobody else's before its last process has ended", async (context) => {
+  const { site, provider, launch, retire, order } = await open(context)
+  const slow = order()
+  valueOf(await launch(slow, () => ({ run: "trap '' TERM; echo > up; while :; do sleep 0.05; done" })))
+  await until('it runs', () => existsSync(join(site.root, 'orders', slow.token, '0/work/up')))
+  const holders = () =>
+    readdirSync(join(site.root, 'claims')).map((name) => readlinkSync(join(site.root, 'claims', name)))
+  const held = holders()
+  assert.equal(valueOf(await provider.retire({ site: 'west', token: slow.token }, 60_000, forever)), 'retiring')
+  const other = order()
+  valueOf(await launch(other, sleeps))
+  await retire(other, 0)
+  valueOf(await provider.list('west', forever))
+  assert.deepEqual(holders(), held)
+  await retire(slow, 0)
+  assert.deepEqual(holders(), [])
 })
 
 test('folders in which a workload let nobody write go as well; those of others close no site', async (context) => {

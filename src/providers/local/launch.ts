@@ -19,8 +19,11 @@ import { release, releaseAll } from './claims.ts'
 import type { MigInstance } from './measure.ts'
 import type { SiteFolder } from './site-folder.ts'
 
-/** What we keep of an order to show it again; never its credential. */
-export type KeptOrder = { workload: string; attempt: number; ranks: number[]; createdAt: number }
+/**
+ * What we keep of an order to show it again; never its credential. `claims`: what it holds of the site; absent in those
+ * that an earlier version made.
+ */
+export type KeptOrder = { workload: string; attempt: number; ranks: number[]; claims?: string[]; createdAt: number }
 
 export const orderFile = 'order.json'
 
@@ -79,6 +82,7 @@ async function makeFolder(
       workload: order.workload,
       attempt: order.attempt,
       ranks: order.ranks.map(({ rank }) => rank),
+      claims: assigned.claims,
       createdAt: Date.now(),
     }
     await writeFile(join(partial, orderFile), JSON.stringify(kept), { mode: 0o600 })

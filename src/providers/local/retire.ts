@@ -26,9 +26,9 @@ export async function retireOrder(folder: SiteFolder, token: string, graceMs: nu
   if (!(await soon(async () => (await agents(ranks)).length === 0))) return 'retiring'
   for (const rank of ranks) await killGroup(rank)
   if (!(await soon(() => killTagged(token)))) return 'retiring'
+  // Those that its folder does not name are left by a launch that died: the next look finds them.
+  await releaseAll(folder, token, kept?.claims)
   if (await isThere(path)) await remove(folder, path)
-  // Not only those of its order: a launch that died before that was made may have left claims of its own.
-  await releaseAll(folder, token)
   await forgetOld(folder)
   return 'gone'
 }

@@ -9,6 +9,7 @@ import { causeOfExit } from '#model/cause.ts'
 import type { RankSighting, Sighting } from '#providers/provider.ts'
 import { isThere, readJson } from '#providers/kept-folder.ts'
 
+import { releaseLeft } from './claims.ts'
 import { type KeptOrder, orderFile } from './launch.ts'
 import type { SiteFolder } from './site-folder.ts'
 
@@ -27,6 +28,7 @@ export async function sightOrder(folder: SiteFolder, token: string): Promise<Sig
   return (await isThere(path)) ? { token, workload: '', attempt: 0, ranks: [] } : null
 }
 
+/** What became of all orders. Whoever looks at all puts in order what was left halfway. */
 export async function sightAll(folder: SiteFolder): Promise<Sighting[]> {
   const names = await readdir(folder.order(''))
   const all: Sighting[] = []
@@ -35,6 +37,7 @@ export async function sightAll(folder: SiteFolder): Promise<Sighting[]> {
     const some = await Promise.all(names.slice(at, at + 32).map((name) => sightNamed(folder, name)))
     all.push(...some.filter((one) => one !== null))
   }
+  await releaseLeft(folder, names)
   return all
 }
 
