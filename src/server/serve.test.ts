@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
+import { text as textOf } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 
 import { aDatabase, bringUpToDate } from '#rigs/postgres.ts'
@@ -101,7 +101,7 @@ test('a connection becomes a tunnel only for who may, and another upgrade is non
       `Upgrade: ${upgrade}`,
     ]
     socket.write([`GET ${path} HTTP/1.1`, ...head, '', ''].join('\r\n'))
-    return (await text(socket)).slice(0, 12)
+    return (await textOf(socket)).slice(0, 12)
   }
   const path = '/v1/tunnels/0.l-1.far.kubernetes.isobar.internal:80'
   assert.equal(await ask(path, 'isobar-tunnel'), 'HTTP/1.1 401')
