@@ -92,7 +92,7 @@ test('a key file that is named and missing is made for a new house, and refused 
 
 test('a connection becomes a tunnel only for who may, and another upgrade is none', async (t) => {
   const server = await aServer(t, { home: aHome(t), url: await aDatabase(), port: 0 })
-  const ask = async (path: string, upgrade: string, token = ''): Promise<string> => {
+  const statusOf = async (path: string, upgrade: string, token = ''): Promise<string> => {
     const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
     const head = [
       'Host: 127.0.0.1',
@@ -104,9 +104,9 @@ test('a connection becomes a tunnel only for who may, and another upgrade is non
     return (await textOf(socket)).slice(0, 12)
   }
   const path = '/v1/tunnels/0.l-1.far.kubernetes.isobar.internal:80'
-  assert.equal(await ask(path, 'isobar-tunnel'), 'HTTP/1.1 401')
-  assert.equal(await ask(path, 'isobar-tunnel', server.token), 'HTTP/1.1 404')
-  assert.equal(await ask('/healthz', 'h2c'), 'HTTP/1.1 200')
+  assert.equal(await statusOf(path, 'isobar-tunnel'), 'HTTP/1.1 401')
+  assert.equal(await statusOf(path, 'isobar-tunnel', server.token), 'HTTP/1.1 404')
+  assert.equal(await statusOf('/healthz', 'h2c'), 'HTTP/1.1 200')
 })
 
 test('a lock whose process is gone, or has another birth, is taken over', async (t) => {
