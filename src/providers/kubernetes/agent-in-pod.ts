@@ -20,11 +20,14 @@ export function filesOfAgent(
 ): Record<string, string> {
   const all = { 'package.json': manifest, ...Object.fromEntries(files) }
   return {
-    agent: gzipSync(JSON.stringify(all)).toString('base64'),
-    'agent-orders': JSON.stringify(ordersOf(order, keeps)),
+    agent: packed(all),
+    // A Secret holds 1 MiB, and a line of thousands is nearly the same for each.
+    'agent-orders': packed(ordersOf(order, keeps)),
     'unpack.mjs': unpack,
   }
 }
+
+const packed = (value: unknown): string => gzipSync(JSON.stringify(value)).toString('base64')
 
 function ordersOf(order: Programmed, keeps: boolean): AgentOrder[] {
   const { token, workload, attempt, credential, controlPlanes, graceMs } = order
@@ -56,14 +59,14 @@ if (!process.features.typescript) {
   console.error('this rank could not be started: its image has Node ' + process.version + ', and arrays need Node 24')
   process.exit(1)
 }
-const read = (name) => readFileSync(join(import.meta.dirname, name), 'utf8')
-const files = JSON.parse(gunzipSync(Buffer.from(read('agent'), 'base64')).toString())
-for (const [path, text] of Object.entries(files)) {
+const unpacked = (name) =>
+  JSON.parse(gunzipSync(Buffer.from(readFileSync(join(import.meta.dirname, name), 'utf8'), 'base64')).toString())
+for (const [path, text] of Object.entries(unpacked('agent'))) {
   const file = join('${agentFolder}', path)
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(file, text)
 }
-const order = JSON.parse(read('agent-orders')).find(({ rank }) => String(rank) === process.env.ISOBAR_RANK)
+const order = unpacked('agent-orders').find(({ rank }) => String(rank) === process.env.ISOBAR_RANK)
 writeFileSync('${folders.root}/order.json', JSON.stringify(order), { mode: 0o600 })
 `
 

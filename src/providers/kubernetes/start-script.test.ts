@@ -5,9 +5,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
 
+import type { AgentOrder } from '#model/agent-folder.ts'
 import type { Program } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
+import { agentFiles } from '#providers/agent-files.ts'
+import { agentEntry } from './agent-in-pod.ts'
 import { groupsOf, type Programmed } from './groups.ts'
 import { folders } from './names.ts'
 import { filesOf, markerOf, quoted } from './start-script.ts'
@@ -174,3 +178,19 @@ test('where tasks are to be taken and the image has no Node, the rank says so', 
     assert.deepEqual(await over, [125, null])
     assert.match(complained(), /its image has no Node/)
   }))
+
+test('what ten thousand agents start from fits into a Secret, and each finds its own order there', async () => {
+  const ranks = 10_000
+  const programs = Array<Program>(ranks).fill(program('true', { slots: 2 }))
+  const agent = await agentFiles(agentEntry)
+  const files = filesOf(programmed(order(ranks), programs), { keeps: true, agent })
+  const size = Object.values(files).reduce((sum, text) => sum + Buffer.byteLength(text), 0)
+  assert.ok(size < 1024 * 1024, `it has ${size} bytes`)
+  const packed = Buffer.from(files['agent-orders'] ?? '', 'base64')
+  const orders = JSON.parse(gunzipSync(packed).toString()) as AgentOrder[] // written by us
+  assert.deepEqual(
+    orders.map(({ rank }) => rank),
+    programs.map((_, rank) => rank),
+  )
+  assert.equal(new Set(orders.map(({ address }) => address)).size, ranks)
+})
