@@ -16,10 +16,16 @@ export function newsOf(view: AgentView): News {
   const ending = attempt.state === 'stopping' || view.lease.state === 'stopping' || workload.wants !== 'run'
   const reason = attempt.reason || (workload.wants === 'hold' ? 'it is held' : 'it is being stopped')
   const stop = ending ? { graceMs: workload.spec.checkpoint.graceMs, reason } : null
-  // Nobody starts before all are up: a rank that has gone on or ended was up.
-  const met = view.ranks.length > 0 && view.ranks.every(({ state }) => state !== 'expected' && state !== 'lost')
+  const met = view.ranks.length > 0 && view.ranks.every(isUp)
   return { fenced, met, stop, version: `${fenced ? 'fenced' : stop ? 'stop' : met ? 'go' : 'wait'}.${attempt.number}` }
 }
+
+/**
+ * Nobody starts before all are up: a rank that has gone on or ended was up. A look at the site may show that its agent is
+ * there before that has said where, and others could not find it.
+ */
+const isUp = ({ state, address }: AgentView['ranks'][number]): boolean =>
+  state === 'exited' || ((state === 'arrived' || state === 'running') && address !== null)
 
 /** The order to start, for an agent that has arrived where all have, and was not told yet. */
 export const mayGo = (news: News, report: AgentReport): boolean =>

@@ -60,6 +60,19 @@ test('nobody starts before all ranks have arrived; then all are told at once, wi
   }
 })
 
+test('nobody starts before the addresses of all are known, though a look at their site has shown that they are up', async () => {
+  await using api = await anApi()
+  const { lease } = await placed(api, { nodes: 2 })
+  const { version } = (await sync(api, lease, aReport({ rank: 1, address: '127.0.0.2' }))).json
+  const none = { exitCode: null, startedAt: null, endedAt: null, cause: null, leavesAt: null }
+  await api.house.store.sites.saw([{ lease, rank: 0, state: 'arrived', ...none }], Date.now())
+  const early = await sync(api, lease, aReport({ rank: 1, address: '127.0.0.2' }))
+  assert.equal(early.json.go, null)
+  const waiting = sync(api, lease, aReport({ rank: 1, address: '127.0.0.2', waitMs: 10_000, seen: version }))
+  await sync(api, lease, aReport({ rank: 0, address: '127.0.0.1' }))
+  assert.deepEqual((await waiting).json.go.peers, ['127.0.0.1', '127.0.0.2'])
+})
+
 test('each rank is told what its role runs, with what only that role has in its environment', async () => {
   await using api = await anApi()
   const { lease } = await placed(api, {

@@ -18,7 +18,6 @@ after(() => plane.stop())
 
 const left = {
   logs: 'the nodes that KWOK plays run no containers',
-  retryAfter: 'no API server is busy at a word; how its answer is read, a server of our own shows (client.test.ts)',
   full: 'the scheduler decides after a Job was made',
 }
 

@@ -28,7 +28,6 @@ after(async () => {
 
 describeProvider('kubernetes on a real node', () => openRealSite(here.plane, here.node), {
   notice: 'ranks of the suite end as soon as they are told to; truth.ts drains one that takes its time',
-  retryAfter: 'no API server is busy at a word (client.test.ts)',
   full: 'the scheduler decides after a Job was made',
 })
 describeCauses(() => here)

@@ -215,8 +215,10 @@ class SimulatedAgent implements Agent {
     if (answer.go && !this.#begun) this.#start(answer.go)
   }
 
-  #start({ environment, slots }: Go): void {
-    const { clock } = this.#options
+  #start({ environment, slots, peers }: Go): void {
+    const { clock, token, rank } = this.#options
+    if (peers.includes(''))
+      throw new Error(`rank ${rank} of ${token} is to start, and was not told where all others are`)
     const behaviour = behaviourOf(environment)
     this.#begun = true
     this.#state = 'running'

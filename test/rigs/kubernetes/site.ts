@@ -12,6 +12,7 @@ import { KubernetesConfig } from '#providers/kubernetes/config.ts'
 import { createKubernetes, type Kubernetes } from '#providers/kubernetes/kubernetes.ts'
 import { type FaultProxy, openFaultProxy } from '#rigs/fault-proxy.ts'
 import { scriptOf } from '#rigs/program-script.ts'
+import { haveTime, keepBusy } from './busy.ts'
 import { addAccount, addNamespace, addVolume, type Extra, tokenOf } from './cluster.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { images } from './images.ts'
@@ -123,6 +124,8 @@ async function open(plane: ControlPlane, runner: Runner): Promise<KubernetesRig>
   }
   const order = (changes: Changes = {}) => orderAt(name, { ...asks, ...changes })
   const provider = reopen()
+  const ours = { namespace: name, name: account, tokenFile }
+  let isBusy = false
   return {
     provider,
     site: name,
@@ -141,10 +144,15 @@ async function open(plane: ControlPlane, runner: Runner): Promise<KubernetesRig>
       proxy.calm()
     },
     notice: ({ token: gang }) => evict(plane, { namespace: name, token: gang }),
+    async busy() {
+      isBusy = true
+      await keepBusy(plane, ours)
+    },
     hindered: () => ({ order: order({ cpuMilli: 64_000 }), kind: 'unschedulable' }),
     async close() {
       for (const one of opened) await one.close()
       await proxy.close()
+      if (isBusy) await haveTime(plane, ours)
       await plane.ask('DELETE', `/api/v1/namespaces/${name}`)
       if (checkpoints !== undefined) await plane.ask('DELETE', `/api/v1/persistentvolumes/${name}`)
     },
