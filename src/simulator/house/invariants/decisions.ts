@@ -32,7 +32,7 @@ export function createDecisions(tables: () => Tables | Promise<Tables>): Decisio
         ...store.placement,
         async snapshot(options) {
           const snapshot = await store.placement.snapshot(options)
-          if (snapshot.sites.length > 0) read = snapshot.sites
+          if (isToAdmit(options) && snapshot.sites.length > 0) read = snapshot.sites
           return snapshot
         },
         async commit(...given) {
@@ -50,6 +50,10 @@ export function createDecisions(tables: () => Tables | Promise<Tables>): Decisio
     },
   }
 }
+
+/** Others read as well, to plan or to answer people, and may do so between what admission has read and what it writes. */
+const isToAdmit = ({ unlessIdle, few }: Parameters<Store['placement']['snapshot']>[0]): boolean =>
+  unlessIdle === true && few !== undefined
 
 function decisionsOf(placed: ReadonlySet<string>, read: readonly Offering[], { leases, sites }: Tables): Decision[] {
   const taken = [...leases.values()].filter(({ state }) => occupyingStates.some((one) => one === state))

@@ -14,20 +14,32 @@ const pauseMs = 45_000
  * Work at a site that does not answer is left alone for its patience, and what is well is never taken for lost. What
  * counts is not what the house believes of its sites, but what was really asked of them and answered.
  */
-export const unknownIsLeftAlone = (): Invariant => ({
-  name: 'what is well is left alone, for its patience where nobody answers',
-  rule: 7,
-  when: 'always',
-  check: (seen) =>
-    seen.changes.attempts.flatMap(({ before, after }) =>
-      after?.state === 'lost' && before?.state !== 'lost' ? lostTooSoon(after, seen) : [],
-    ),
-})
+export function unknownIsLeftAlone(): Invariant {
+  /** Leases whose ranks were written down as lost on the word of a lie; what follows of that may come much later. */
+  const believed = new Set<string>()
+  return {
+    name: 'what is well is left alone, for its patience where nobody answers',
+    rule: 7,
+    when: 'always',
+    check(seen) {
+      for (const { after } of seen.changes.ranks) {
+        const there = after?.state === 'lost' && seen.gangOf(after.lease)
+        if (there && seen.lied(there)) believed.add(after.lease)
+      }
+      return seen.changes.attempts.flatMap(({ before, after }) =>
+        after?.state === 'lost' && before?.state !== 'lost' ? lostTooSoon(after, { seen, believed }) : [],
+      )
+    },
+  }
+}
 
-function lostTooSoon({ id, endedAt }: AttemptRow, seen: Seen): string[] {
+type Judging = { seen: Seen; believed: ReadonlySet<string> }
+
+function lostTooSoon({ id, endedAt }: AttemptRow, { seen, believed }: Judging): string[] {
   const lease = seen.known.leaseOf(id)
   const there = lease && seen.gangOf(lease.id)
-  if (!there || endedAt === null || seen.lied(there) || !isHealthy(there.gang, seen)) return []
+  if (!there || endedAt === null || believed.has(lease.id)) return []
+  if (seen.lied(there) || !isHealthy(there.gang, seen)) return []
   if (wasGivenBack(there.gang, endedAt, seen)) return []
   // Clocks differ: what was asked a little later may have been asked before, or not.
   const { skewMs } = seen.bounds
