@@ -113,7 +113,7 @@ class SimulatedAgent implements Agent {
 
   #shown(): Shown {
     const [startedAt, endedAt] = [this.#startedAt, this.#endedAt]
-    if (this.#state === 'arrived') return { state: 'expected', exitCode: null, startedAt, endedAt }
+    if (this.#state === 'arrived') return { state: 'arrived', exitCode: null, startedAt, endedAt }
     if (this.#exit === null) return { state: 'running', exitCode: null, startedAt, endedAt }
     return { state: 'exited', exitCode: shellCode(this.#exit), startedAt, endedAt }
   }
