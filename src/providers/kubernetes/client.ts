@@ -14,6 +14,8 @@ export type Asking = {
   /** With its query. */
   path: string
   body?: unknown
+  /** Of a list only what each of its objects is called, and when it was made and deleted. */
+  namesOnly?: true
   signal: AbortSignal
 }
 
@@ -142,7 +144,7 @@ async function inSession<T extends { ok: boolean }>(
 const faultOf = (error: unknown, server: string): Fault =>
   error instanceof IdentityProblem ? fail('denied', 'elsewhere', error.message).fault : silenceOf(error, server)
 
-function optionsOf({ method = 'GET', body, signal }: Asking, { token, dispatcher }: Session) {
+function optionsOf({ method = 'GET', body, namesOnly, signal }: Asking, { token, dispatcher }: Session) {
   // A merge patch is the one form that every kind of object takes.
   const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
   return {
@@ -150,7 +152,7 @@ function optionsOf({ method = 'GET', body, signal }: Asking, { token, dispatcher
     dispatcher,
     signal,
     headers: {
-      accept: 'application/json',
+      accept: namesOnly ? metadataOnly : 'application/json',
       'user-agent': 'isobar',
       ...(body !== undefined && { 'content-type': type }),
       ...(token !== null && { authorization: `Bearer ${token}` }),
@@ -159,6 +161,9 @@ function optionsOf({ method = 'GET', body, signal }: Asking, { token, dispatcher
     headersTimeout: mostSilenceMs,
   }
 }
+
+/** How one asks for less (https://kubernetes.io/docs/reference/using-api/api-concepts/, 'metadata-only fetches'). */
+const metadataOnly = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1'
 
 /** Lines of JSON; the last one only if it is whole. */
 async function* linesOf(body: AsyncIterable<Buffer>): AsyncIterable<string> {

@@ -33,6 +33,9 @@ const conditions = z
   .nullish()
   .transform((value) => value ?? [])
 
+/** Any object, as far as all are alike. */
+export const Named = z.object({ metadata: Metadata })
+
 export const Job = z.object({
   metadata: Metadata,
   spec: z.object({ completions: z.int().nullish(), suspend: z.boolean().nullish() }),
