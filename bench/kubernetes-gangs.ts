@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
-import type { Program } from '#model/agent-protocol.ts'
 import type { Outcome } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import { createClient } from '#providers/kubernetes/client.ts'
@@ -12,6 +11,7 @@ import { createKubernetes } from '#providers/kubernetes/kubernetes.ts'
 import type { Provider } from '#providers/provider.ts'
 import { addNamespace, addNodes } from '#rigs/kubernetes/cluster.ts'
 import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
+import { idle } from '#rigs/kubernetes/site.ts'
 
 // Large gangs of ours on a real API server, whose nodes KWOK plays: from the launch of one until all its ranks are seen to
 // run, beside a plain Indexed Job of as many pods with no wish where they run, which is what the cluster itself can do; and
@@ -217,17 +217,6 @@ const shape = {
   memoryMiB: 64,
   diskMiB: 0,
 }
-const program: Program = {
-  environment: {},
-  setup: null,
-  bundle: null,
-  checkpointRoot: null,
-  ports: [],
-  readiness: null,
-  slots: 0,
-  run: 'true',
-}
-
 const gangAt = (at: number): CredentialedOrder => ({
   token: `l-${at}`,
   workload: `w-${at}`,
@@ -238,7 +227,7 @@ const gangAt = (at: number): CredentialedOrder => ({
   graceMs: 1_000,
   controlPlanes: [],
   credential: 'bench',
-  programs: Array.from({ length: ranks }, () => program),
+  programs: Array.from({ length: ranks }, () => idle),
 })
 
 if (values.launch !== undefined) process.send?.(await launchFrom(values.launch), () => process.exit(0))

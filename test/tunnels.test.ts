@@ -104,15 +104,27 @@ test('who has no token, or asks for what nobody forwards, has no tunnel and is t
   for (const endpoint of ['10.0.0.1:22', `0.l-1.far.slurm.isobar.internal:80`, 'isobar.internal:80', '%00'])
     assert.match(await ask(`/v1/tunnels/${endpoint}`, ours), /^HTTP\/1.1 40[04] .*isobar/s, endpoint)
   assert.match(await ask('/v1/nothing', ours), /^HTTP\/1.1 404 /)
+  for (const odd of ['//', '//[', 'http://[', 'http://x:99999/', '/\\', '/%zz', `/${'a'.repeat(9_000)}`])
+    assert.match(await ask(odd, ours), /^(HTTP\/1.1 4\d\d |$)/, odd)
   assert.match(await ask(`/v1/tunnels/${endpointOf(9)}`, ours), /^HTTP\/1.1 503 .*it serves no more/s)
   assert.equal((await api.call(`GET /v1/tunnels/${endpointOf(0)}`)).status, 400, 'without an upgrade')
 })
 
-test('a request that asks for another upgrade is answered as if it did not', async (t) => {
+test('a request that asks for another upgrade is answered as if it did not, with its body', async (t) => {
   const { api } = await rig(t, [])
   const socket = connect(Number(new URL(api.url).port), '127.0.0.1')
-  socket.write('GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: upgrade, close\r\nUpgrade: h2c\r\n\r\n')
-  assert.match(await text(socket), /^HTTP\/1.1 200 /)
+  const body = JSON.stringify({ text: 'kind: job\nname: hi\nrun: echo hi\n' })
+  const head = [
+    'POST /v1/validate HTTP/1.1',
+    'Host: 127.0.0.1',
+    `Authorization: Bearer ${api.house.keys.token}`,
+    'Content-Type: application/json',
+    `Content-Length: ${body.length}`,
+    'Connection: upgrade, close',
+    'Upgrade: h2c',
+  ]
+  socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
+  assert.match(await text(socket), /^HTTP\/1.1 200 .*"name":"hi"/s)
 })
 
 test('tunnels end with the control plane', async (t) => {

@@ -1,5 +1,6 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
-import { type Duplex, pipeline } from 'node:stream'
+import type { Duplex } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 
 import { tunnelProtocol } from '#model/forwarded.ts'
 import type { ApiEnv, ApiHouse } from './house.ts'
@@ -16,27 +17,39 @@ export const asksForTunnel = ({ headers }: Pick<IncomingMessage, 'headers'>): bo
 export function createTunnels(app: Api, { closing }: Pick<ApiHouse, 'closing'>) {
   let open = 0
   return async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
-    socket.on('error', () => socket.destroy())
-    const gone = new AbortController()
-    socket.once('close', () => gone.abort())
-    open++
-    const over = () => void open--
-    let far: Duplex | undefined
-    const tunnel = { open, carry: (stream: Duplex) => void (far = stream) }
-    const answer = await app.fetch(asked(request, gone.signal), { tunnel } satisfies ApiEnv['Bindings'])
-    if (!far) return refuse(socket, answer).finally(over)
     const end = () => socket.destroy()
-    closing.addEventListener('abort', end, { once: true })
-    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${tunnelProtocol}\r\n\r\n`)
-    if (head.length > 0) socket.unshift(head)
-    pipeline(socket, far, socket, () => {
-      over()
-      closing.removeEventListener('abort', end)
+    socket.on('error', end)
+    open++
+    let far: Duplex | undefined
+    try {
+      far = await dialled(app, { request, socket, open })
+      if (!far) return
+      closing.addEventListener('abort', end, { once: true })
+      if (closing.aborted) end()
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${tunnelProtocol}\r\n\r\n`)
+      if (head.length > 0) socket.unshift(head)
+      await pipeline(socket, far, socket)
+    } catch {
+      end() // one of both broke off, or what was asked cannot even be read as a request
+    } finally {
+      open--
       far?.destroy()
-      socket.destroy()
-    })
-    if (closing.aborted) end()
+      closing.removeEventListener('abort', end)
+    }
   }
+}
+
+type Asking = { request: IncomingMessage; socket: Duplex; open: number }
+
+/** What the route has opened; nothing where it refused, and the caller was told. */
+async function dialled(app: Api, { request, socket, open }: Asking): Promise<Duplex | undefined> {
+  const gone = new AbortController()
+  socket.once('close', () => gone.abort())
+  let far: Duplex | undefined
+  const tunnel = { open, carry: (stream: Duplex) => void (far = stream) }
+  const answer = await app.fetch(asked(request, gone.signal), { tunnel } satisfies ApiEnv['Bindings'])
+  if (!far) await refuse(socket, answer)
+  return far
 }
 
 /** The request as the routes are asked it. */

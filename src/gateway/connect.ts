@@ -1,5 +1,6 @@
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
+import type { Socket } from 'node:net'
 
 import { buildConnector } from 'undici'
 
@@ -16,30 +17,40 @@ export function connectTo(plane: ControlPlane): buildConnector.connector {
   const direct = buildConnector({ timeout: directMs })
   return (options, done) => {
     if (readForwarded(options.hostname) === null) return direct(options, done)
-    openTunnel(plane, `${options.hostname}:${options.port}`, done)
+    void dial(plane, `${options.hostname}:${options.port}`, done)
   }
 }
 
-function openTunnel({ server, token }: ControlPlane, endpoint: string, done: buildConnector.Callback): void {
+async function dial(plane: ControlPlane, endpoint: string, done: buildConnector.Callback): Promise<void> {
+  let socket: Socket
+  try {
+    socket = await openTunnel(plane, endpoint)
+  } catch (cause) {
+    // Nobody has seen the request: it may be tried on the next replica.
+    return done(Object.assign(new Error(`no tunnel to ${endpoint}`, { cause }), { code: 'EHOSTUNREACH' }), null)
+  }
+  done(null, socket)
+}
+
+async function openTunnel({ server, token }: ControlPlane, endpoint: string): Promise<Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>()
   const url = new URL(`/v1/tunnels/${endpoint}`, server)
   const headers = { authorization: `Bearer ${token}`, connection: 'upgrade', upgrade: tunnelProtocol }
   const asked = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, { headers, agent: false })
-  const late = setTimeout(() => asked.destroy(new Error('late')), tunnelMs)
-  const refuse = (why: string) => {
-    clearTimeout(late)
-    // Nobody has seen the request: it may be tried on the next replica.
-    done(Object.assign(new Error(`no tunnel to ${endpoint}: ${why}`), { code: 'EHOSTUNREACH' }), null)
-  }
-  asked.once('error', ({ message }) => refuse(message))
+  const late = setTimeout(() => asked.destroy(new Error('it was not there in time')), tunnelMs)
+  asked.on('error', reject)
   asked.once('response', (answer) => {
-    answer.resume()
-    refuse(`the control plane answered ${answer.statusCode}`)
+    answer.on('error', reject).resume()
+    reject(new Error(`the control plane answered ${answer.statusCode}`))
   })
   asked.once('upgrade', (_, socket, head) => {
-    clearTimeout(late)
-    asked.removeAllListeners('error')
     if (head.length > 0) socket.unshift(head)
-    done(null, socket)
+    resolve(socket)
   })
   asked.end()
+  try {
+    return await promise
+  } finally {
+    clearTimeout(late)
+  }
 }

@@ -159,7 +159,8 @@ async function open(plane: ControlPlane, runner: Runner): Promise<KubernetesRig>
   }
 }
 
-const idle: RankProgram = {
+/** What a rank does of whom nobody asks more. */
+export const idle: RankProgram = {
   environment: {},
   setup: null,
   bundle: null,
