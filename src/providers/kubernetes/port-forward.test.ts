@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { type AddressInfo, createServer as createPlainServer, type Server } from 'node:net'
+import { Writable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
 import { test, type TestContext } from 'node:test'
 
 import { array, assert as check, asyncProperty, uint8Array } from 'fast-check'
@@ -49,6 +51,24 @@ test('bytes come out as they went in, however they were cut', async (t) => {
     }),
     { seed: 7, numRuns: 20 },
   )
+})
+
+test('whoever has read all when the kubelet closes has come to the end, and was not cut off', async (t) => {
+  const open = await aKubelet(t, (socket) => {
+    socket.send(Buffer.from('\0all of it'))
+    socket.on('message', () => socket.close())
+  })
+  const stream = await open()
+  const read: Buffer[] = []
+  const keep = new Writable({
+    write(part: Buffer, _, done) {
+      read.push(part)
+      stream.write('thanks')
+      done()
+    },
+  })
+  await pipeline(stream, keep)
+  assert.equal(Buffer.concat(read).toString(), 'all of it')
 })
 
 test('what the kubelet says went wrong ends the stream', async (t) => {

@@ -34,9 +34,9 @@ const mostRefusalBytes = 64 * 1024
 const pingMs = 20_000
 
 /**
- * The bytes to and from a port of a pod, through the API server and the kubelet (`portforward` of a pod, over WebSocket,
- * as kubectl speaks it since 2016; https://kubernetes.io/docs/reference/using-api/). Rejects with `NotForwarded`, or with
- * what the network says. That nobody listens on the port shows only in the stream, which is destroyed with the reason.
+ * The bytes to and from a port of a pod, through the API server and the kubelet (`portforward` of a pod over WebSocket, as
+ * k8s.io/cri-streaming v0.36.3 has it in pkg/streaming/portforward/websocket.go). Rejects with `NotForwarded`, or with what
+ * the network says. That nobody listens on the port shows only in the stream, which is destroyed with the reason.
  */
 export function openPortForward({ server, path, token, tls, signal }: Forward): Promise<Duplex> {
   const { promise, resolve, reject } = Promise.withResolvers<Duplex>()
@@ -81,6 +81,8 @@ function streamOf(socket: WebSocket): Duplex {
   const heard = new Set<number>()
   const pulse = pulseOf(socket)
   const stream = new Duplex({
+    // All that came is read before it ends; then nothing can be said any more either.
+    allowHalfOpen: false,
     read: () => socket.resume(),
     write: (part: Buffer, _, done) =>
       socket.send(Buffer.concat([Buffer.of(dataChannel), part]), (error) => done(error ?? null)),
@@ -108,8 +110,6 @@ function streamOf(socket: WebSocket): Duplex {
   socket.on('close', () => {
     pulse.stop()
     stream.push(null)
-    // Whoever never reads would hold it for ever.
-    if (stream.readableLength === 0) stream.destroy()
   })
   return stream
 }
