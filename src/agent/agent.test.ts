@@ -155,6 +155,27 @@ test('what was told to stop has its grace, though the shell around it dies at on
   assert.deepEqual(controlPlane.report('c')?.exit, exits(null, 'SIGTERM'))
 })
 
+test('where a machine is taken away, its processes may hear of it before the agent does', async (context) => {
+  const { controlPlane, start } = await open(context)
+  const { folder, agent, exited } = start({ go: () => ({ run: 'exec sleep 1000' }) }, { confined: true })
+  await until('it runs', () => existsSync(join(folder, 'start.json')))
+  const { group } = json<RankStart>(folder, 'start.json')
+  process.kill(-(group ?? assert.fail()).pid, 'SIGTERM')
+  await until('it has ended', () => group !== null && !lives(group))
+  await sleep(300)
+  agent.kill('SIGTERM')
+  await exited
+  assert.ok(existsSync(join(folder, 'taken.json')))
+  assert.notEqual(controlPlane.report('c')?.state, 'exited')
+})
+
+test('a rank that somebody else asks to stop has an end of its own, soon after', async (context) => {
+  const { controlPlane, start } = await open(context)
+  const { exited } = start({ go: () => ({ run: 'kill -TERM $$' }) }, { confined: true })
+  await exited
+  assert.deepEqual(controlPlane.report('c')?.exit, exits(null, 'SIGTERM'))
+})
+
 test('what ignores SIGTERM is killed after its grace, and so is what left the group', async (context) => {
   const { controlPlane, start } = await open(context)
   const run = "trap '' TERM; setsid sleep 1000 & echo $!; while :; do sleep 0.05; done"

@@ -180,8 +180,9 @@ export class Rank {
     this.#forked.resolve()
     this.#ending.abort()
     const outOfMemory = this.#limits?.outOfMemory() ?? false
-    const { killStrays, record } = await loadEnding()
+    const { killStrays, record, untilHeard } = await loadEnding()
     await killStrays(this.#parts.order)
+    if (this.#parts.order.confined) await untilHeard(exit, this.#stopped.promise)
     this.#limits?.remove()
     await (await this.#parts.output).close()
     this.#ready = false
