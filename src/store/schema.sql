@@ -17,11 +17,10 @@ create table attempts (
   preempted_at bigint,
   moved boolean not null default false,
   UNIQUE (workload, number),
-  PRIMARY KEY (id),
-  FOREIGN KEY (workload) REFERENCES workloads(id) ON DELETE CASCADE
+  PRIMARY KEY (id)
 );
 CREATE INDEX attempts_ended ON public.attempts USING btree (ended_at) WHERE (ended_at IS NOT NULL);
-CREATE UNIQUE INDEX attempts_one_live ON public.attempts USING btree (workload, replica) WHERE (state = ANY (ARRAY['starting'::text, 'running'::text, 'stopping'::text]));
+CREATE UNIQUE INDEX attempts_one_live ON public.attempts USING btree (workload, replica) WHERE (ended_at IS NULL);
 CREATE INDEX attempts_preempted ON public.attempts USING btree (preempted_at) WHERE (preempted_at IS NOT NULL);
 
 create table claims (
@@ -66,7 +65,7 @@ create table events (
   data jsonb not null default '{}'::jsonb,
   PRIMARY KEY (seq)
 );
-CREATE INDEX events_age ON public.events USING btree (at);
+CREATE INDEX events_age ON public.events USING brin (at);
 CREATE INDEX events_order ON public.events USING btree (generation, txid, seq);
 CREATE INDEX events_workload ON public.events USING btree (workload, generation, txid, seq);
 
@@ -107,8 +106,7 @@ create table leases (
   metered_until bigint,
   ends_at bigint,
   beside jsonb,
-  PRIMARY KEY (id),
-  FOREIGN KEY (attempt) REFERENCES attempts(id) ON DELETE CASCADE
+  PRIMARY KEY (id)
 );
 CREATE INDEX leases_attempt ON public.leases USING btree (attempt);
 CREATE INDEX leases_live ON public.leases USING btree (provider, site) WHERE (state = ANY (ARRAY['wanted'::text, 'starting'::text, 'held'::text, 'stopping'::text, 'lost'::text]));
@@ -137,8 +135,7 @@ create table operations (
   claimed_by text,
   claimed_until timestamp with time zone,
   UNIQUE (lease, kind),
-  PRIMARY KEY (id),
-  FOREIGN KEY (lease) REFERENCES leases(id) ON DELETE CASCADE
+  PRIMARY KEY (id)
 );
 CREATE INDEX operations_open ON public.operations USING btree (kind, not_before) WHERE (state = 'intended'::text);
 
@@ -150,8 +147,7 @@ create table plans (
   created_at bigint not null,
   expires_at bigint,
   applied_at bigint,
-  PRIMARY KEY (id),
-  FOREIGN KEY (workload) REFERENCES workloads(id) ON DELETE CASCADE
+  PRIMARY KEY (id)
 );
 CREATE INDEX plans_unapplied ON public.plans USING btree (created_at) WHERE (workload IS NULL);
 CREATE INDEX plans_workload ON public.plans USING btree (workload);
@@ -184,8 +180,7 @@ create table ranks (
   report bigint not null default 0,
   cause jsonb,
   leaves_at bigint,
-  PRIMARY KEY (lease, rank),
-  FOREIGN KEY (lease) REFERENCES leases(id) ON DELETE CASCADE
+  PRIMARY KEY (lease, rank)
 );
 
 create table replicas (
@@ -202,8 +197,7 @@ create table replicas (
   told boolean not null default false,
   promised boolean not null default false,
   kept jsonb,
-  PRIMARY KEY (workload, replica),
-  FOREIGN KEY (workload) REFERENCES workloads(id) ON DELETE CASCADE
+  PRIMARY KEY (workload, replica)
 );
 CREATE INDEX replicas_avoiding ON public.replicas USING btree (workload) WHERE ((state = 'waiting'::text) AND (avoid <> '{}'::jsonb));
 CREATE INDEX replicas_kept ON public.replicas USING btree (workload) WHERE ((state = 'waiting'::text) AND (kept IS NOT NULL));
@@ -253,8 +247,7 @@ create table tasks (
   tries integer not null default 0,
   started_at bigint,
   ended_at bigint,
-  PRIMARY KEY (workload, index),
-  FOREIGN KEY (workload) REFERENCES workloads(id) ON DELETE CASCADE
+  PRIMARY KEY (workload, index)
 );
 CREATE INDEX tasks_failed ON public.tasks USING btree (workload, index) WHERE (state = 'failed'::text);
 CREATE INDEX tasks_leased ON public.tasks USING btree (workload, attempt) WHERE (state = 'leased'::text);
@@ -287,7 +280,7 @@ create table workloads (
   need text,
   PRIMARY KEY (id)
 );
-CREATE INDEX workloads_active ON public.workloads USING btree (created_at DESC, id DESC) WHERE (state <> ALL (ARRAY['succeeded'::text, 'failed'::text, 'stopped'::text]));
+CREATE INDEX workloads_active ON public.workloads USING btree (created_at DESC, id DESC) WHERE (ended_at IS NULL);
 CREATE INDEX workloads_due ON public.workloads USING btree (due_at) WHERE (due_at IS NOT NULL);
 CREATE INDEX workloads_ended ON public.workloads USING btree (ended_at) WHERE (ended_at IS NOT NULL);
 CREATE INDEX workloads_live_name ON public.workloads USING btree (project, name, created_at DESC, id DESC) WHERE (ended_at IS NULL);

@@ -213,7 +213,7 @@ function* markReady(applying: Applying, changes: Of<'attempt-ready'>[]): Iterabl
     const marked = sql`
       update attempts a set ready = x.ready
       from unnest(${round.map(({ id }) => id)}::text[], ${round.map(({ ready }) => ready)}::bool[]) as x (id, ready)
-      where a.id = x.id and a.ready <> x.ready and a.state in ('starting', 'running', 'stopping') returning a.id
+      where a.id = x.id and a.ready <> x.ready and a.ended_at is null returning a.id
     `
     yield step(marked, (rows) => {
       applying.count += rows.length
@@ -250,8 +250,7 @@ function* requeue(applying: Applying, changes: Of<'replica-waits'>[]): Iterable<
         workload text, replica int, losses int, failures int, "notBefore" bigint, avoid jsonb, kept jsonb
       )
       where r.workload = x.workload and r.replica = x.replica and not exists (
-        select 1 from attempts a where a.workload = r.workload and a.replica = r.replica
-          and a.state in ('starting', 'running', 'stopping')
+        select 1 from attempts a where a.workload = r.workload and a.replica = r.replica and a.ended_at is null
       ) returning r.replica
     `
     yield step(waits, (rows) => {

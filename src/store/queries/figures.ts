@@ -16,11 +16,11 @@ export const figuresOf = (database: Database): Promise<Figures> =>
   database.read(async (on) => {
     const workloads = await sql<Figures['workloads'][number]>`
       select kind, state, count(*)::int as count from workloads
-      where state not in ('succeeded', 'failed', 'stopped') group by kind, state
+      where ended_at is null group by kind, state
     `.execute(on)
     const queued = await sql<{ oldest: number | null }>`
       select min(created_at) as oldest from workloads
-      where state = 'queued' and state not in ('succeeded', 'failed', 'stopped') -- for the index of active ones
+      where state = 'queued' and ended_at is null -- for the index of active ones
     `.execute(on)
     const leases = await sql<Figures['leases'][number]>`
       select provider || '/' || site as site, tier, state, count(*)::int as count, sum(price_micros)::float8 as "priceMicros"

@@ -61,7 +61,7 @@ async function factsOf(on: Executor, claims: Map<string, number>, now: number): 
   `.execute(on)
   const attempts = await sql<Attempt>`
     select ${attemptColumns('a')} from attempts a
-    where a.workload ${mine} and a.state in ('starting', 'running', 'stopping') order by a.workload, a.number
+    where a.workload ${mine} and a.ended_at is null order by a.workload, a.number
   `.execute(on)
   const leases = await sql<Lease>`
     select ${leaseColumns('l')} from leases l where l.workload ${mine} and (

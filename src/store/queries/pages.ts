@@ -45,7 +45,5 @@ const ended: ReadonlySet<string> = new Set(['succeeded', 'failed', 'stopped'])
 /** Says so when only live ones are asked for, in the words of the index that holds just those. */
 function inStates(states: string[]): RawBuilder<unknown> {
   const chosen = sql`state = any(${states}::text[])`
-  return states.some((state) => ended.has(state))
-    ? chosen
-    : sql`state not in ('succeeded', 'failed', 'stopped') and ${chosen}`
+  return states.some((state) => ended.has(state)) ? chosen : sql`ended_at is null and ${chosen}`
 }

@@ -42,15 +42,25 @@ async function drop(on: Executor, table: string, which: RawBuilder<unknown>): Pr
 
 /** Those of live workloads too, for a service may have had thousands. Not while anything of one is held, or to bill. */
 async function dropAttempts(on: Executor, before: RawBuilder<unknown>): Promise<boolean> {
-  const { rows } = await sql<{ plan: string }>`
-    delete from attempts where id in (
-      select id from attempts a where a.ended_at < ${before} and not exists (
-        select 1 from leases l
-        where l.attempt = a.id and (l.state not in ('gone', 'refused') or l.metered_until < l.ended_at)
-      ) order by a.ended_at limit ${attemptBatch}
-    ) returning plan
+  const { rows } = await sql`
+    with dropped as (
+      delete from attempts where id in (
+        select id from attempts a where a.ended_at < ${before} and not exists (
+          select 1 from leases l
+          where l.attempt = a.id and (l.state not in ('gone', 'refused') or l.metered_until < l.ended_at)
+        ) order by a.ended_at limit ${attemptBatch}
+      ) returning id, plan
+    ), leased as (
+      delete from leases where attempt in (select id from dropped) returning id
+    ), ranked as (
+      delete from ranks where lease in (select id from leased)
+    ), ordered as (
+      delete from operations where lease in (select id from leased)
+    ), planned as (
+      delete from plans where id in (select plan from dropped)
+    )
+    select id from dropped
   `.execute(on)
-  await sql`delete from plans where id = any(${rows.map(({ plan }) => plan)}::text[])`.execute(on)
   return rows.length === attemptBatch
 }
 
@@ -66,6 +76,13 @@ export async function expired(on: Executor, { before, most }: { before: number; 
 }
 
 export async function forget(on: Executor, ids: string[]): Promise<void> {
-  await sql`delete from workloads where id = any(${ids}::text[]) and ended_at is not null`.execute(on)
+  await sql`
+    with forgotten as (
+      delete from workloads where id = any(${ids}::text[]) and ended_at is not null returning id
+    ), waited as (
+      delete from replicas where workload in (select id from forgotten)
+    )
+    delete from plans where workload in (select id from forgotten)
+  `.execute(on)
   await sql`delete from spent where kind = 'workload' and name = any(${ids}::text[])`.execute(on)
 }

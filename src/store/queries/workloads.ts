@@ -120,7 +120,7 @@ async function listed(on: Executor, ids: RawBuilder<unknown>, order = newestFirs
     left join lateral (select count(*) as replicas from replicas r where r.workload = w.id) r on true
     left join lateral (
       select count(*) as ready from attempts a
-      where a.workload = w.id and a.ready and a.state in ('starting', 'running', 'stopping')
+      where a.workload = w.id and a.ready and a.ended_at is null
     ) a on true
     left join lateral (
       select array_agg(distinct l.provider || '/' || l.site) as sites, sum(l.price_micros) as price from leases l
