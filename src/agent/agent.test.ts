@@ -158,10 +158,12 @@ test('what was told to stop has its grace, though the shell around it dies at on
 test('where a machine is taken away, its processes may hear of it before the agent does', async (context) => {
   const { controlPlane, start } = await open(context)
   const { folder, agent, exited } = start({ go: () => ({ run: 'exec sleep 1000' }) }, { confined: true })
-  await until('it runs', () => existsSync(join(folder, 'start.json')))
-  const { group } = json<RankStart>(folder, 'start.json')
-  process.kill(-(group ?? assert.fail()).pid, 'SIGTERM')
-  await until('it has ended', () => group !== null && !lives(group))
+  // It is not written at once.
+  const isWritten = () => /}$/.test(readFileSync(join(folder, 'start.json'), 'utf8'))
+  await until('it runs', () => existsSync(join(folder, 'start.json')) && isWritten())
+  const group = json<RankStart>(folder, 'start.json').group ?? assert.fail()
+  process.kill(-group.pid, 'SIGTERM')
+  await until('it has ended', () => !lives(group))
   await sleep(300)
   agent.kill('SIGTERM')
   await exited
