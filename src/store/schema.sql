@@ -142,7 +142,7 @@ CREATE INDEX operations_open ON public.operations USING btree (kind, not_before)
 create table plans (
   id text not null,
   workload text,
-  decisions jsonb not null,
+  decisions json not null,
   submission jsonb,
   created_at bigint not null,
   expires_at bigint,

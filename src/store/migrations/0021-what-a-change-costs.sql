@@ -19,3 +19,6 @@ alter table attempts set (fillfactor = 70);
 -- Events come in the order of their times: to find the oldest takes no entry for each.
 drop index events_age;
 create index events_age on events using brin (at);
+
+-- What is only ever read as a whole need not be taken apart when it is written.
+alter table plans alter column decisions type json using decisions::json;

@@ -219,7 +219,7 @@ async function insertPlaced(on: Executor, rows: PlacedRow[], now: number): Promi
       select * from json_to_recordset(${sent}::json) as x (
         "attemptId" text, "leaseId" text, "operationId" text, "planId" text, "graceMs" int, workload text, replica int,
         project text, number int, provider text, site text, tier text, shape text, "priceMicros" bigint, ranks jsonb,
-        beside jsonb, decisions jsonb
+        beside jsonb, decisions json
       )
     ), planned as (
       insert into plans (id, workload, decisions, created_at) select "planId", workload, decisions, ${now}::bigint from x

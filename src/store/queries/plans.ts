@@ -12,7 +12,7 @@ export const createPlans = (database: Database): Plans => ({
     database.write(async (on) => {
       await sql`
         insert into plans (id, decisions, submission, created_at, expires_at) values (
-          ${id}, ${JSON.stringify(decisions)}::jsonb, ${JSON.stringify(submission ?? null)}::jsonb,
+          ${id}, ${JSON.stringify(decisions)}::json, ${JSON.stringify(submission ?? null)}::jsonb,
           ${createdAt}::bigint, ${expiresAt}::bigint
         )
       `.execute(on)
