@@ -159,7 +159,7 @@ test('where a machine is taken away, its processes may hear of it before the age
   const { controlPlane, start } = await open(context)
   const { folder, agent, exited } = start({ go: () => ({ run: 'exec sleep 1000' }) }, { confined: true })
   // It is not written at once.
-  const isWritten = () => /}$/.test(readFileSync(join(folder, 'start.json'), 'utf8'))
+  const isWritten = () => readFileSync(join(folder, 'start.json'), 'utf8').endsWith('}')
   await until('it runs', () => existsSync(join(folder, 'start.json')) && isWritten())
   const group = json<RankStart>(folder, 'start.json').group ?? assert.fail()
   process.kill(-group.pid, 'SIGTERM')

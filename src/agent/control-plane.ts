@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 
-import { backoffMs } from '#kit/backoff.ts'
 import type { AgentAnswer, AgentReport } from '#model/agent-protocol.ts'
+import { redialMs } from '#model/redial.ts'
 
 /** What came of one report. `aborted`: we had something newer to say. */
 type Reply = { kind: 'answer'; answer: AgentAnswer } | { kind: 'denied' | 'away' | 'aborted'; detail: string }
@@ -60,10 +60,7 @@ export function createControlPlane(options: { addresses: string[]; credential: s
       throw new Error(`the control plane answered ${response.statusCode}`)
     },
     // With several addresses the others are tried at once.
-    pauseMs: () =>
-      failures < addresses.length
-        ? 0
-        : backoffMs({ tries: failures - addresses.length + 1, firstMs: 50, mostMs: 2000, spread: Math.random() }),
+    pauseMs: () => (failures < addresses.length ? 0 : redialMs(failures - addresses.length + 1, Math.random())),
   }
 
   /** Takes over where to dial, and stays with whoever answered just now if it is among them. */

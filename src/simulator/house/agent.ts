@@ -1,8 +1,8 @@
-import { backoffMs } from '#kit/backoff.ts'
 import type { Clock } from '#kit/clock.ts'
 import { shellCode } from '#kit/exit-code.ts'
 import { drawOf } from '#kit/random.ts'
 import type { AgentAnswer, AgentReport, Exit, Go } from '#model/agent-protocol.ts'
+import { redialMs } from '#model/redial.ts'
 import type { RankSighting } from '#providers/provider.ts'
 import type { Network } from './network.ts'
 import { behaviourOf, type Process, startProcess, terminated } from './process.ts'
@@ -201,7 +201,7 @@ class SimulatedAgent implements Agent {
     const tries = this.#failures - this.#addresses.length + 1
     if (tries < 1) return 0
     const { token, rank } = this.#options
-    return backoffMs({ tries, firstMs: 50, mostMs: 2000, spread: drawOf(token, rank, number) })
+    return redialMs(tries, drawOf(token, rank, number))
   }
 
   #tell = (): void => {
