@@ -1,0 +1,81 @@
+import { width, withEach } from './lanes.ts'
+import { attemptKey, fileKey, type Manifest, type Place, type StoredFile } from './layout.ts'
+import { isSame, lookAt } from './look.ts'
+import { type Bucket, type SeenFile, sendFile } from './transfer.ts'
+
+/** The files of one rank: which of them the bucket has, and as of when. */
+export class OwnFiles {
+  readonly #bucket: Bucket
+  readonly #place: Place
+  readonly #folder: string
+  readonly #stored = new Map<string, { seen: SeenFile; file: StoredFile }>()
+  readonly #manifests = new Map<number, Manifest>()
+  /** Everything that this rank has put there and not removed. */
+  readonly #objects = new Set<string>()
+
+  constructor(options: { bucket: Bucket; place: Place; folder: string }) {
+    this.#bucket = options.bucket
+    this.#place = options.place
+    this.#folder = options.folder
+  }
+
+  look(): Promise<Map<string, SeenFile>> {
+    return lookAt(this.#folder)
+  }
+
+  /**
+   * Sends what the bucket does not have yet; gives all files as they were seen, or null when one of them has changed since:
+   * then they were never there together.
+   */
+  async send(seen: ReadonlyMap<string, SeenFile>, generation: number): Promise<Manifest | null> {
+    const files = await withEach([...seen.values()], {
+      width,
+      work: async (one) => {
+        const known = this.#stored.get(one.path)
+        if (known && isSame(known.seen, one)) return known.file
+        const key = fileKey(this.#place, generation, one.path)
+        this.#objects.add(key)
+        const file = await sendFile(this.#bucket, { folder: this.#folder, seen: one, key })
+        if (file) this.#stored.set(one.path, { seen: one, file })
+        return file
+      },
+    })
+    const whole = files.filter((file) => file !== null)
+    const now = await this.look()
+    if (
+      whole.length < files.length ||
+      now.size !== seen.size ||
+      [...now.values()].some((one) => !isSame(one, seen.get(one.path)))
+    )
+      return null
+    return { files: whole }
+  }
+
+  /** Writes down which files belong together. */
+  async tell(key: string, generation: number, manifest: Manifest): Promise<void> {
+    await this.#bucket.s3.put(key, Buffer.from(JSON.stringify(manifest)))
+    this.#objects.add(key)
+    this.#manifests.set(generation, manifest)
+  }
+
+  /** Removes what only manifests before that one name. */
+  async prune(keep: number): Promise<void> {
+    for (const generation of this.#manifests.keys()) if (generation < keep) this.#manifests.delete(generation)
+    const named = new Set([...this.#manifests.values()].flatMap(({ files }) => files.map(({ key }) => key)))
+    const over = [...this.#objects].filter((key) => !named.has(key) && isOlder(key, this.#place, keep))
+    await withEach(over, {
+      width,
+      work: async (key) => {
+        await this.#bucket.s3.remove(key)
+        this.#objects.delete(key)
+      },
+    })
+    for (const [path, { file }] of this.#stored) if (!this.#objects.has(file.key)) this.#stored.delete(path)
+  }
+}
+
+/** In which generation a key of ours was written stands in it. */
+function isOlder(key: string, place: Place, keep: number): boolean {
+  const [, generation] = /^(?:files\/\d+|manifests)\/(\d{10})\//.exec(key.slice(attemptKey(place).length)) ?? []
+  return generation !== undefined && Number(generation) < keep
+}

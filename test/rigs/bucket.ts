@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { buffer } from 'node:stream/consumers'
+
+import { signedHeaders } from '#kit/s3-signature.ts'
+import type { OpenStore } from '#model/checkpoint-store.ts'
+
+// As much of S3 as our client asks for, in this process, for tests that run everywhere. `npm run rig:object-store` runs the
+// same tests against a real server.
+
+export type MemoryBucket = {
+  store: OpenStore
+  objects: Map<string, Buffer>
+  /** Answers that many of the next requests with 503. */
+  busy(requests: number): void
+  close(): Promise<void>
+}
+
+/** Opens a bucket that refuses whatever is not signed as it should be. */
+export async function openMemoryBucket(): Promise<MemoryBucket> {
+  const objects = new Map<string, Buffer>()
+  const uploads = new Map<string, Buffer[]>()
+  let busy = 0
+  const keys = { accessKeyId: 'memory', secretAccessKey: 'secret' }
+  const region = 'here'
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const url = new URL(request.url ?? '', `http://${request.headers.host}`)
+    const body = await buffer(request)
+    const refuse = (status: number, code: string) =>
+      response.writeHead(status).end(`<Error><Code>${code}</Code></Error>`)
+    if (busy > 0) return void (busy--, refuse(503, 'SlowDown'))
+    const bodyHash = createHash('sha256').update(body).digest('hex')
+    const told = String(request.headers['x-amz-date']).replace(/^(....)(..)(..T..)(..)(.*)$/, '$1-$2-$3:$4:$5')
+    const range = request.headers.range
+    const signed = signedHeaders({
+      method: request.method ?? '',
+      url,
+      headers: range === undefined ? {} : { range },
+      bodyHash,
+      region,
+      keys,
+      at: Date.parse(told),
+    })
+    if (signed['authorization'] !== request.headers.authorization) return void refuse(403, 'SignatureDoesNotMatch')
+    const key = decodeURIComponent(url.pathname.slice('/bucket/'.length))
+    const query = url.searchParams
+    const upload = query.get('uploadId')
+    switch (request.method) {
+      case 'GET':
+        if (query.has('list-type')) return void response.end(listed(objects, query))
+        return give(objects.get(key), range, response)
+      case 'DELETE':
+        objects.delete(key)
+        return void response.writeHead(204).end()
+      case 'POST':
+        if (upload === null) {
+          uploads.set(key, [])
+          return void response.end(`<UploadId>${key}</UploadId>`)
+        }
+        objects.set(key, Buffer.concat(uploads.get(upload) ?? []))
+        return void response.end('<CompleteMultipartUploadResult></CompleteMultipartUploadResult>')
+      default:
+        if (upload === null) objects.set(key, body)
+        else (uploads.get(upload) ?? [])[Number(query.get('partNumber')) - 1] = body
+        return void response.setHeader('etag', bodyHash).end()
+    }
+  }
+  const server = createServer((request, response) => void answer(request, response)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const bound = server.address()
+  const port = typeof bound === 'object' && bound ? bound.port : 0
+  return {
+    store: {
+      endpoint: `http://127.0.0.1:${port}`,
+      bucket: 'bucket',
+      prefix: 'some/where/',
+      region,
+      addressing: 'path',
+      keys: { AWS_ACCESS_KEY_ID: keys.accessKeyId, AWS_SECRET_ACCESS_KEY: keys.secretAccessKey },
+    },
+    objects,
+    busy: (requests) => void (busy = requests),
+    async close() {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+function give(object: Buffer | undefined, range: string | undefined, response: ServerResponse): void {
+  if (!object) return void response.writeHead(404).end('<Error><Code>NoSuchKey</Code></Error>')
+  const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? []
+  if (from === undefined) return void response.end(object)
+  response.writeHead(206).end(object.subarray(Number(from), Number(to) + 1))
+}
+
+function listed(objects: ReadonlyMap<string, Buffer>, query: URLSearchParams): string {
+  const prefix = query.get('prefix') ?? ''
+  const below = [...objects.keys()].filter((key) => key.startsWith(prefix)).sort()
+  const folderOf = (key: string) => /^[^/]*\//.exec(key.slice(prefix.length))?.[0]
+  const isFoldered = query.has('delimiter')
+  const keys = below.filter((key) => !isFoldered || folderOf(key) === undefined)
+  const folders = isFoldered ? new Set(below.flatMap((key) => folderOf(key) ?? [])) : []
+  return [
+    ...keys.map((key) => `<Contents><Key>${key.replaceAll('&', '&amp;')}</Key></Contents>`),
+    ...[...folders].map((one) => `<CommonPrefixes><Prefix>${prefix}${one}</Prefix></CommonPrefixes>`),
+  ].join('')
+}
