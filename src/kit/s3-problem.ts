@@ -1,4 +1,4 @@
-import type { S3Bucket } from './s3.ts'
+import type { S3Bucket } from './s3-bucket.ts'
 
 /** Why a store did not do what it was asked: the message ends with what mends it, on a line of its own. */
 export class S3Problem extends Error {

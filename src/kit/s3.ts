@@ -1,9 +1,7 @@
 import { backoffMs } from './backoff.ts'
+import { type S3Bucket, urlOf } from './s3-bucket.ts'
 import { explainRefusal, S3Problem, unreachable } from './s3-problem.ts'
-import { encoded, type S3Keys, sha256, signedHeaders } from './s3-signature.ts'
-
-/** A bucket, and how it is reached: as a part of the host's name (`virtual`) or of the path. */
-export type S3Bucket = { endpoint: string; bucket: string; region: string; addressing: 'virtual' | 'path' }
+import { type S3Keys, sha256, signedHeaders } from './s3-signature.ts'
 
 export type S3Options = {
   at: S3Bucket
@@ -172,17 +170,6 @@ export class S3 {
 
   #noS3 = (): S3Problem =>
     explainRefusal({ at: this.#options.at, method: 'POST', key: '', status: 200, code: '', message: '', region: '' })
-}
-
-function urlOf({ endpoint, bucket, addressing }: S3Bucket, { key = '', query = {} }: Asking): URL {
-  const url = new URL(endpoint)
-  if (addressing === 'virtual') url.host = `${bucket}.${url.host}`
-  const path = [...(addressing === 'path' ? [bucket] : []), key].join('/')
-  url.pathname = `/${path.split('/').map(encoded).join('/')}`
-  url.search = Object.entries(query)
-    .map(([name, value]) => `${encoded(name)}=${encoded(value)}`)
-    .join('&')
-  return url
 }
 
 const signs: Record<string, string> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" }

@@ -93,12 +93,13 @@ test('a bucket that is a part of the host is the same bucket', async () => {
   await dispatcher.close()
 })
 
+const says = async (s3: S3): Promise<string> =>
+  s3.list('').then(
+    () => assert.fail('it was not refused'),
+    (error: Error) => error.message,
+  )
+
 test('each refusal says what is wrong, and last what mends it', async () => {
-  const says = async (s3: S3): Promise<string> =>
-    s3.list('').then(
-      () => assert.fail('it was not refused'),
-      (error: Error) => error.message,
-    )
   const { AWS_ACCESS_KEY_ID } = store.keys
   assert.match(
     await says(open({ bucket: 'nowhere' })),

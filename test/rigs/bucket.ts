@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
@@ -22,7 +22,7 @@ export async function openMemoryBucket(): Promise<MemoryBucket> {
   const objects = new Map<string, Buffer>()
   const uploads = new Map<string, Buffer[]>()
   let busy = 0
-  const keys = { accessKeyId: 'memory', secretAccessKey: 'secret' }
+  const keys = { accessKeyId: 'memory', secretAccessKey: randomBytes(20).toString('hex') }
   const region = 'here'
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? '', `http://${request.headers.host}`)

@@ -16,37 +16,44 @@ export type Kept = {
   overwrite(key: string, text: string): void
 }
 
+const at = (rank: number, more: { attempt?: number; nodes?: number }) => ({ attempt: 1, nodes: 1, rank, ...more })
+
+/** A keeper with a folder of its own, as each rank has on its machine. */
+const rankOf = (context: TestContext, kept: Kept, { attempt, nodes, rank }: ReturnType<typeof at>) => {
+  const root = mkdtempSync(join(tmpdir(), 'isobar-keeping-'))
+  context.after(() => rmSync(root, { recursive: true, force: true }))
+  const said: string[] = []
+  const place = { store: kept.store, workload: 'w-1', attempt, rank }
+  const keeper = new Keeper({ place, nodes, root, say: (line) => void said.push(line), lookMs: 20 })
+  return {
+    keeper,
+    said,
+    write(path: string, bytes: string | Uint8Array) {
+      const file = join(root, String(attempt), path)
+      mkdirSync(dirname(file), { recursive: true })
+      writeFileSync(file, bytes)
+    },
+    remove: (path: string) => rmSync(join(root, String(attempt), path)),
+    read: (from: number, path: string) => readFileSync(join(root, String(from), path)),
+    has: (from: number, path: string) => existsSync(join(root, String(from), path)),
+    folders: () => readdirSync(root),
+  }
+}
+const completes = (kept: Kept, attempt = 1) => kept.keys().filter((key) => key.includes(`/w-1/${attempt}/complete/`))
+const until = async (what: string, is: () => boolean) => {
+  for (const end = performance.now() + 60_000; !is(); await pause(5))
+    if (performance.now() > end) assert.fail(`waited 60 s in vain until ${what}`)
+}
+
+type Open = (context: TestContext) => Promise<Kept>
+
 /** What keeping checkpoints in a bucket means, whoever holds the bucket. */
-export function describeKeeping(name: string, open: (context: TestContext) => Promise<Kept>): void {
-  const at = (rank: number, more: { attempt?: number; nodes?: number }) => ({ attempt: 1, nodes: 1, rank, ...more })
+export function describeKeeping(name: string, open: Open): void {
+  describeOne(name, open)
+  describeSeveral(name, open)
+}
 
-  /** A keeper with a folder of its own, as each rank has on its machine. */
-  const rankOf = (context: TestContext, kept: Kept, { attempt, nodes, rank }: ReturnType<typeof at>) => {
-    const root = mkdtempSync(join(tmpdir(), 'isobar-keeping-'))
-    context.after(() => rmSync(root, { recursive: true, force: true }))
-    const said: string[] = []
-    const place = { store: kept.store, workload: 'w-1', attempt, rank }
-    const keeper = new Keeper({ place, nodes, root, say: (line) => void said.push(line), lookMs: 20 })
-    return {
-      keeper,
-      said,
-      write(path: string, bytes: string | Uint8Array) {
-        const file = join(root, String(attempt), path)
-        mkdirSync(dirname(file), { recursive: true })
-        writeFileSync(file, bytes)
-      },
-      remove: (path: string) => rmSync(join(root, String(attempt), path)),
-      read: (from: number, path: string) => readFileSync(join(root, String(from), path)),
-      has: (from: number, path: string) => existsSync(join(root, String(from), path)),
-      folders: () => readdirSync(root),
-    }
-  }
-  const completes = (kept: Kept, attempt = 1) => kept.keys().filter((key) => key.includes(`/w-1/${attempt}/complete/`))
-  const until = async (what: string, is: () => boolean) => {
-    for (const end = performance.now() + 60_000; !is(); await pause(5))
-      if (performance.now() > end) assert.fail(`waited 60 s in vain until ${what}`)
-  }
-
+function describeOne(name: string, open: Open): void {
   test(`${name}: what an attempt saves is what the next one resumes from, byte for byte`, async (context) => {
     const kept = await open(context)
     const first = rankOf(context, kept, at(0, {}))
@@ -109,7 +116,9 @@ export function describeKeeping(name: string, open: (context: TestContext) => Pr
     assert.equal(fourth.read(1, 'a').toString(), 'whole')
     assert.match(fourth.said.join(), /a checkpoint is damaged .*is not what was saved/)
   })
+}
 
+function describeSeveral(name: string, open: Open): void {
   test(`${name}: a checkpoint of a gang is whole when all ranks have theirs, and each resumes with all`, async (context) => {
     const kept = await open(context)
     const nodes = 3

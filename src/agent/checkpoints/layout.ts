@@ -37,8 +37,6 @@ export const attemptKey = (place: Omit<Place, 'rank'>): string => `${attemptsKey
 export const fileKey = (place: Place, generation: number, path: string): string =>
   `${attemptKey(place)}files/${place.rank}/${sorted(generation)}/${path.split('/').map(encodeURIComponent).join('/')}`
 
-export const filesKey = (place: Place): string => `${attemptKey(place)}files/${place.rank}/`
-
 export const manifestsKey = (place: Omit<Place, 'rank'>, generation: number): string =>
   `${attemptKey(place)}manifests/${sorted(generation)}/`
 

@@ -15,13 +15,13 @@ export class Unkeepable extends Error {
 
 /**
  * The files below a folder as they are now, by their paths; none where it is not there. Links are left out, and names that
- * end in `.tmp`: whoever writes those will rename them once they are whole.
+ * end in `.tmp` or `.part`: whoever writes those will rename them once they are whole.
  */
 export async function lookAt(folder: string): Promise<Map<string, SeenFile>> {
   const seen = new Map<string, SeenFile>()
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])
   for (const entry of entries) {
-    if (!entry.isFile() || entry.name.endsWith('.tmp')) continue
+    if (!entry.isFile() || /\.(tmp|part)$/.test(entry.name)) continue
     const path = relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/')
     const now = await lstat(join(folder, path)).catch(() => null) // gone meanwhile
     if (!now) continue
