@@ -96,6 +96,26 @@ function describeOne(name: string, open: Open): void {
     assert.deepEqual(rank.said, [])
   })
 
+  test(`${name}: who writes all the time has what it finished kept, and nothing that it had only begun`, async (context) => {
+    const kept = await open(context)
+    const rank = rankOf(context, kept, at(0, {}))
+    rank.keeper.start()
+    let step = 0
+    const writing = setInterval(() => {
+      rank.write(`step-${String(++step).padStart(6, '0')}`, `step ${step}`)
+      if (step < 200) rank.write('growing', 'x'.repeat(step))
+      if (step === 200) rank.remove('growing')
+    }, 3)
+    context.after(() => clearInterval(writing))
+    await until('a step is kept while more are written', () => completes(kept).length > 0)
+    assert.ok(step > 200, 'what grows was kept')
+    const next = rankOf(context, kept, at(0, { attempt: 2 }))
+    assert.equal(await next.keeper.bring(), 1)
+    assert.equal(next.read(1, 'step-000001').toString(), 'step 1')
+    clearInterval(writing)
+    assert.equal(await rank.keeper.finish(), null)
+  })
+
   test(`${name}: one that is not whole is passed over, and one that is damaged too`, async (context) => {
     const kept = await open(context)
     const first = rankOf(context, kept, at(0, {}))

@@ -22,6 +22,8 @@ import { type Bucket, openBucket, type SeenFile } from './transfer.ts'
 
 /** How often files are looked at, and whether others ask or answer. Two looks in a row that find the same find whole files. */
 const usualLookMs = 2000
+/** Who writes all the time is taken at its word after so many looks: what nobody has touched between two of them is whole. */
+const mostRestless = 4
 /** Ranks that save where rank 0 does not are asked so often. */
 const askAnywayMs = 60_000
 /** A rank that does not answer so long has something the matter; what others have saved since waits for the next time. */
@@ -58,7 +60,9 @@ export class Keeper {
   #complete: number[] = []
   #kept: ReadonlyMap<string, SeenFile> = new Map()
   #before: ReadonlyMap<string, SeenFile> = new Map()
+  #restless = 0
   #askedAt = 0
+  #answering = 0
   #told = { text: '', at: 0 }
 
   constructor(options: KeeperOptions) {
@@ -105,12 +109,18 @@ export class Keeper {
     }
   }
 
-  /** Files that were as they are at the last look too; null while somebody writes. */
+  /**
+   * All files as they were at the last look, and are. Where somebody writes all the time, as they were then: what a crash at
+   * that moment would have left.
+   */
   async #settled(): Promise<ReadonlyMap<string, SeenFile> | null> {
-    const seen = await this.#own.look()
-    const isSettled = areSame(seen, this.#before)
-    this.#before = seen
-    return isSettled ? seen : null
+    const before = this.#before
+    const now = await this.#own.look()
+    this.#before = now
+    const isQuiet = areSame(now, before)
+    this.#restless = isQuiet ? 0 : this.#restless + 1
+    if (isQuiet) return now
+    return this.#restless > mostRestless ? this.#own.asOf(before, now) : null
   }
 
   async #lead(): Promise<void> {
@@ -168,13 +178,17 @@ export class Keeper {
   }
 
   async #follow(): Promise<void> {
-    const seen = await this.#settled()
     const asked = await this.#asked()
     if (!asked || asked.generation <= this.#generation) return
-    // Only what was looked at since we were asked is an answer.
-    const now = seen ? await this.#settled() : null
-    if (!now) return
-    const manifest = await this.#own.send(now, asked.generation)
+    if (this.#answering !== asked.generation) {
+      // Only what was looked at since we were asked is an answer.
+      this.#answering = asked.generation
+      this.#before = await this.#own.look()
+      return
+    }
+    const seen = await this.#settled()
+    if (!seen) return
+    const manifest = await this.#own.send(seen, asked.generation)
     if (!manifest) return
     await this.#own.tell(manifestKey(this.#options.place, asked.generation), asked.generation, manifest)
     this.#generation = asked.generation

@@ -24,8 +24,20 @@ export class OwnFiles {
   }
 
   /**
-   * Sends what the bucket does not have yet; gives all files as they were seen, or null when one of them has changed since:
-   * then they were never there together.
+   * The files as they were at a look, from what they are at the next one: those that are still the same, or that the bucket
+   * has as they were. Null where one was written to meanwhile. What was removed since is wanted no more.
+   */
+  asOf(before: ReadonlyMap<string, SeenFile>, now: ReadonlyMap<string, SeenFile>): Map<string, SeenFile> | null {
+    const kept = new Map<string, SeenFile>()
+    for (const [path, seen] of before)
+      if (isSame(seen, now.get(path)) || isSame(seen, this.#stored.get(path)?.seen)) kept.set(path, seen)
+      else if (now.has(path)) return null
+    return kept.size === 0 ? null : kept
+  }
+
+  /**
+   * Sends what the bucket does not have yet; gives all files as they were seen, or null when one of those changed before it
+   * was there.
    */
   async send(seen: ReadonlyMap<string, SeenFile>, generation: number): Promise<Manifest | null> {
     const files = await withEach([...seen.values()], {
@@ -41,14 +53,7 @@ export class OwnFiles {
       },
     })
     const whole = files.filter((file) => file !== null)
-    const now = await this.look()
-    if (
-      whole.length < files.length ||
-      now.size !== seen.size ||
-      [...now.values()].some((one) => !isSame(one, seen.get(one.path)))
-    )
-      return null
-    return { files: whole }
+    return whole.length === files.length ? { files: whole } : null
   }
 
   /** Writes down which files belong together. */
