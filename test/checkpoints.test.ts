@@ -80,7 +80,7 @@ test('a gang that loses its site goes on at another from the bucket, and sees no
   const { attemptList } = await isSo(id, 'running', isRunning)
   assert.equal(attemptList[0]?.site, 'local/west')
   await until('it is kept', () => [...bucket.objects.keys()].some((key) => key.includes(`/${id}/1/complete/`)))
-  const [token = ''] = readdirSync(join(house.home, 'local', 'west', 'orders')).filter((name) => !name.startsWith('.'))
+  const token = readdirSync(join(house.home, 'local', 'west', 'orders')).find((name) => !name.startsWith('.')) ?? ''
   renameSync(join(house.home, 'local', 'west'), join(house.home, 'local', 'west.away'))
   for (const { pid } of await taggedProcesses(leaseTag, token)) process.kill(pid, 'SIGKILL')
   const done = await isSo(id, 'over', isOver)

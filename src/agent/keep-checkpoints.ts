@@ -12,12 +12,8 @@ import { Keeper } from './checkpoints/keeper.ts'
 const lookMs = 500
 const [orderFile = '', rank = '0'] = process.argv.slice(2)
 const { root, nodes, ...order } = JSON.parse(readFileSync(orderFile, 'utf8')) as KeeperOrder // written by whoever made the pod
-const told = Promise.withResolvers<void>()
-let isTold = false
-process.on('SIGTERM', () => {
-  isTold = true
-  told.resolve()
-})
+const told = Promise.withResolvers<true>()
+process.on('SIGTERM', () => told.resolve(true))
 const isThere = (name: string): boolean => existsSync(join(root, name))
 
 mkdirSync(root, { recursive: true })
@@ -26,7 +22,7 @@ chmodSync(root, 0o1777)
 const keeper = new Keeper({ place: { ...order, rank: Number(rank) }, nodes, root, say: (line) => console.log(line) })
 if (await brought()) {
   keeper.start()
-  while (!isTold && !isThere(keeperFiles.ended)) await Promise.race([pause(lookMs), told.promise])
+  while (!isThere(keeperFiles.ended)) if (await Promise.race([pause(lookMs, false), told.promise])) break
   const problem = await keeper.finish()
   if (problem === null) note(keeperFiles.saved)
   else note(keeperFiles.unsaved, problem)
@@ -38,8 +34,7 @@ process.exit(0)
 async function brought(): Promise<boolean> {
   if (isThere(keeperFiles.ready)) return true
   try {
-    await Promise.race([keeper.bring(), told.promise])
-    if (isTold) return false
+    if ((await Promise.race([keeper.bring(), told.promise])) === true) return false
     note(keeperFiles.ready)
     return true
   } catch (error) {

@@ -58,10 +58,14 @@ before(async () => {
     ISOBAR_ALLOW_REMOTE: 'true',
     ISOBAR_TOKEN: randomBytes(32).toString('hex'),
   }
-  const keys = join(scratch, 'keys')
-  writeFileSync(keys, Object.entries(store.keys).map(([name, value]) => `${name}=${value}\n`).join('')) // prettier-ignore
-  await isobar('secret', 'set', 'MODELS', '--file', keys)
+  await useKeys(store.keys)
 })
+async function useKeys(keys: Record<string, string>): Promise<void> {
+  const file = join(scratch, 'keys')
+  const lines = Object.entries(keys).map(([name, value]) => `${name}=${value}\n`)
+  writeFileSync(file, lines.join(''))
+  await isobar('secret', 'set', 'MODELS', '--file', file)
+}
 after(async () => {
   await commandLine(env)('server', 'stop')
   await store?.stop()
@@ -114,47 +118,9 @@ ${more}`,
 }
 const train = `nodes: 2
 run: PATH=${dirname(process.execPath)}:$PATH exec node train.ts
-env: { STEPS: 700, SAVE_EVERY: 20 }
+env: { STEPS: 1000, SAVE_EVERY: 50 }
 checkpoint: { grace: 20s }
 `
-
-test('a gang in pods saves in a bucket, loses its cluster, and trains on at another site that shares nothing with it', async () => {
-  await start('train', train)
-  const { id } = await detail('train')
-  await until('a checkpoint is whole', 'train', async () =>
-    inBucket().some((path) => path.includes(`${id}/1/complete/`)),
-  )
-  const pods = await ask(`/api/v1/namespaces/${namespace}/pods`)
-  assert.ok(!JSON.stringify(pods).includes(store.keys.AWS_SECRET_ACCESS_KEY), 'the keys stand in a pod')
-  plane.signal('kube-apiserver', 'SIGKILL')
-  node.signal('kubelet', 'SIGKILL')
-  await until('it runs here', 'train', async () => {
-    const last = (await detail('train')).attemptList.find(({ number }) => number === 2)
-    return last?.site === 'local/here' && last.state === 'running'
-  })
-  await plane.start('kube-apiserver')
-  await node.startKubelet()
-  await isobar('wait', 'train', '--exit-code', 'remote', '--timeout', '3m')
-  const { attemptList } = await detail('train')
-  assert.deepEqual(
-    attemptList.toSorted((one, other) => one.number - other.number).map(({ site, state }) => [site, state]),
-    [
-      ['kubernetes/pods', 'lost'],
-      ['local/here', 'succeeded'],
-    ],
-  )
-  const there = await isobar('logs', 'train', '--rank', '0')
-  assert.match(there, /resumed from step [1-9]/)
-  await start('alone', `${train}placement: { sites: [local/here] }\n`)
-  await isobar('wait', 'alone', '--exit-code', 'remote', '--timeout', '3m')
-  const [resumed, alone] = [lossesOf(there), lossesOf(await isobar('logs', 'alone', '--rank', '0'))]
-  assert.ok(resumed.length > 10 && resumed.length < alone.length)
-  assert.deepEqual(resumed, alone.slice(-resumed.length))
-  for (const kind of ['apis/batch/v1 jobs', 'api/v1 pods', 'api/v1 services', 'api/v1 secrets']) {
-    const path = `/${kind.replace(' ', `/namespaces/${namespace}/`)}`
-    await until(`${path} is empty`, 'train', async () => (await ask(path)).items.length === 0)
-  }
-})
 
 test('a pod that is told to stop has saved when it has ended, and the next attempt goes on in a pod', async () => {
   await start(
@@ -203,12 +169,49 @@ run: |
 })
 
 test('a store that does not take the keys fails the rank, which says why and what mends it', async () => {
-  const keys = join(scratch, 'wrong')
-  writeFileSync(keys, `AWS_ACCESS_KEY_ID=${store.keys.AWS_ACCESS_KEY_ID}\nAWS_SECRET_ACCESS_KEY=wrong\n`)
-  await isobar('secret', 'set', 'MODELS', '--file', keys)
+  await useKeys({ ...store.keys, AWS_SECRET_ACCESS_KEY: 'wrong' })
   await start('denied', `image: ${images.busybox}\nplacement: { sites: [kubernetes/pods] }\nrun: echo never\n`)
   await until('it has ended', 'denied', async () => (await detail('denied')).state === 'failed')
   const said = await isobar('logs', 'denied')
   assert.match(said, /could not be started: http.* does not know the keys .*\nset the secret of the store again/)
   assert.doesNotMatch(said, /never/)
+  await useKeys(store.keys)
+})
+
+test('a gang in pods saves in a bucket, loses its cluster, and trains on at another site that shares nothing with it', async () => {
+  await start('train', train)
+  const { id } = await detail('train')
+  await until('a checkpoint is whole', 'train', async () =>
+    inBucket().some((path) => path.includes(`${id}/1/complete/`)),
+  )
+  const pods = await ask(`/api/v1/namespaces/${namespace}/pods`)
+  assert.ok(!JSON.stringify(pods).includes(store.keys.AWS_SECRET_ACCESS_KEY), 'the keys stand in a pod')
+  plane.signal('kube-apiserver', 'SIGKILL')
+  node.signal('kubelet', 'SIGKILL')
+  await until('it runs here', 'train', async () => {
+    const last = (await detail('train')).attemptList.find(({ number }) => number === 2)
+    return last?.site === 'local/here' && last.state === 'running'
+  })
+  await plane.start('kube-apiserver')
+  await node.startKubelet()
+  await isobar('wait', 'train', '--exit-code', 'remote', '--timeout', '3m')
+  const { attemptList } = await detail('train')
+  assert.deepEqual(
+    attemptList.toSorted((one, other) => one.number - other.number).map(({ site, state }) => [site, state]),
+    [
+      ['kubernetes/pods', 'lost'],
+      ['local/here', 'succeeded'],
+    ],
+  )
+  const there = await isobar('logs', 'train', '--rank', '0')
+  assert.match(there, /resumed from step [1-9]/)
+  await start('alone', `${train}placement: { sites: [local/here] }\n`)
+  await isobar('wait', 'alone', '--exit-code', 'remote', '--timeout', '3m')
+  const [resumed, alone] = [lossesOf(there), lossesOf(await isobar('logs', 'alone', '--rank', '0'))]
+  assert.ok(resumed.length > 10 && resumed.length < alone.length)
+  assert.deepEqual(resumed, alone.slice(-resumed.length))
+  for (const kind of ['apis/batch/v1 jobs', 'api/v1 pods', 'api/v1 services', 'api/v1 secrets']) {
+    const path = `/${kind.replace(' ', `/namespaces/${namespace}/`)}`
+    await until(`${path} is empty`, 'train', async () => (await ask(path)).items.length === 0)
+  }
 })

@@ -1,9 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 
-import { signedHeaders } from '#kit/s3-signature.ts'
+import { type S3Keys, sha256, signedHeaders } from '#kit/s3-signature.ts'
 import type { OpenStore } from '#model/checkpoint-store.ts'
 
 // As much of S3 as our client asks for, in this process, for tests that run everywhere. `npm run rig:object-store` runs the
@@ -12,59 +12,22 @@ import type { OpenStore } from '#model/checkpoint-store.ts'
 export type MemoryBucket = {
   store: OpenStore
   objects: Map<string, Buffer>
-  /** Answers that many of the next requests with 503. */
-  busy(requests: number): void
   close(): Promise<void>
 }
+
+const region = 'here'
 
 /** Opens a bucket that refuses whatever is not signed as it should be. */
 export async function openMemoryBucket(): Promise<MemoryBucket> {
   const objects = new Map<string, Buffer>()
   const uploads = new Map<string, Buffer[]>()
-  let busy = 0
-  const keys = { accessKeyId: 'memory', secretAccessKey: randomBytes(20).toString('hex') }
-  const region = 'here'
+  const keys: S3Keys = { accessKeyId: 'memory', secretAccessKey: randomBytes(20).toString('hex') }
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? '', `http://${request.headers.host}`)
     const body = await buffer(request)
-    const refuse = (status: number, code: string) =>
-      response.writeHead(status).end(`<Error><Code>${code}</Code></Error>`)
-    if (busy > 0) return void (busy--, refuse(503, 'SlowDown'))
-    const bodyHash = createHash('sha256').update(body).digest('hex')
-    const told = String(request.headers['x-amz-date']).replace(/^(....)(..)(..T..)(..)(.*)$/, '$1-$2-$3:$4:$5')
-    const range = request.headers.range
-    const signed = signedHeaders({
-      method: request.method ?? '',
-      url,
-      headers: range === undefined ? {} : { range },
-      bodyHash,
-      region,
-      keys,
-      at: Date.parse(told),
-    })
-    if (signed['authorization'] !== request.headers.authorization) return void refuse(403, 'SignatureDoesNotMatch')
-    const key = decodeURIComponent(url.pathname.slice('/bucket/'.length))
-    const query = url.searchParams
-    const upload = query.get('uploadId')
-    switch (request.method) {
-      case 'GET':
-        if (query.has('list-type')) return void response.end(listed(objects, query))
-        return give(objects.get(key), range, response)
-      case 'DELETE':
-        objects.delete(key)
-        return void response.writeHead(204).end()
-      case 'POST':
-        if (upload === null) {
-          uploads.set(key, [])
-          return void response.end(`<UploadId>${key}</UploadId>`)
-        }
-        objects.set(key, Buffer.concat(uploads.get(upload) ?? []))
-        return void response.end('<CompleteMultipartUploadResult></CompleteMultipartUploadResult>')
-      default:
-        if (upload === null) objects.set(key, body)
-        else (uploads.get(upload) ?? [])[Number(query.get('partNumber')) - 1] = body
-        return void response.setHeader('etag', bodyHash).end()
-    }
+    if (!isSigned(request, { url, body, keys }))
+      return void response.writeHead(403).end('<Error><Code>SignatureDoesNotMatch</Code></Error>')
+    serve({ objects, uploads }, { request, url, body }, response)
   }
   const server = createServer((request, response) => void answer(request, response)).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -80,13 +43,59 @@ export async function openMemoryBucket(): Promise<MemoryBucket> {
       keys: { AWS_ACCESS_KEY_ID: keys.accessKeyId, AWS_SECRET_ACCESS_KEY: keys.secretAccessKey },
     },
     objects,
-    busy: (requests) => void (busy = requests),
     async close() {
       const closed = once(server, 'close')
       server.close()
       server.closeAllConnections()
       await closed
     },
+  }
+}
+
+type Asked = { url: URL; body: Buffer }
+
+function isSigned({ method = '', headers }: IncomingMessage, { url, body, keys }: Asked & { keys: S3Keys }): boolean {
+  const { range, authorization } = headers
+  const told = String(headers['x-amz-date']).replace(/^(....)(..)(..T..)(..)(.*)$/, '$1-$2-$3:$4:$5')
+  const own: Record<string, string> = range === undefined ? {} : { range }
+  const signed = signedHeaders({
+    method,
+    url,
+    headers: own,
+    bodyHash: sha256(body),
+    region,
+    keys,
+    at: Date.parse(told),
+  })
+  return signed['authorization'] === authorization
+}
+
+function serve(
+  { objects, uploads }: { objects: Map<string, Buffer>; uploads: Map<string, Buffer[]> },
+  { request, url, body }: Asked & { request: IncomingMessage },
+  response: ServerResponse,
+): void {
+  const key = decodeURIComponent(url.pathname.slice('/bucket/'.length))
+  const query = url.searchParams
+  const upload = query.get('uploadId')
+  switch (request.method) {
+    case 'GET':
+      if (query.has('list-type')) return void response.end(listed(objects, query))
+      return give(objects.get(key), request.headers.range, response)
+    case 'DELETE':
+      objects.delete(key)
+      return void response.writeHead(204).end()
+    case 'POST':
+      if (upload === null) {
+        uploads.set(key, [])
+        return void response.end(`<UploadId>${key}</UploadId>`)
+      }
+      objects.set(key, Buffer.concat(uploads.get(upload) ?? []))
+      return void response.end('<CompleteMultipartUploadResult></CompleteMultipartUploadResult>')
+    default:
+      if (upload === null) objects.set(key, body)
+      else (uploads.get(upload) ?? [])[Number(query.get('partNumber')) - 1] = body
+      return void response.setHeader('etag', sha256(body)).end()
   }
 }
 

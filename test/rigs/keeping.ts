@@ -50,6 +50,7 @@ type Open = (context: TestContext) => Promise<Kept>
 /** What keeping checkpoints in a bucket means, whoever holds the bucket. */
 export function describeKeeping(name: string, open: Open): void {
   describeOne(name, open)
+  describeWhole(name, open)
   describeSeveral(name, open)
 }
 
@@ -95,7 +96,9 @@ function describeOne(name: string, open: Open): void {
     assert.ok(!kept.keys().some((key) => key.endsWith('/step-1')), 'the first step is still in the bucket')
     assert.deepEqual(rank.said, [])
   })
+}
 
+function describeWhole(name: string, open: Open): void {
   test(`${name}: who writes all the time has what it finished kept, and nothing that it had only begun`, async (context) => {
     const kept = await open(context)
     const rank = rankOf(context, kept, at(0, {}))

@@ -90,14 +90,7 @@ function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Gro
               env: [{ name: firstRank, value: String(group.first) }],
               ...resourcesOf(group.ranks[0]?.shape, site, extras),
               ...(program && servingFields(program)),
-              volumeMounts: [
-                { name: 'program', mountPath: folders.program, readOnly: true },
-                { name: 'work', mountPath: folders.root, subPath: 'isobar' },
-                { name: 'work', mountPath: folders.work, subPath: 'work' },
-                ...(site.checkpoints === undefined ? [] : [{ name: 'checkpoints', mountPath: folders.checkpoints }]),
-                ...keeper.mounts,
-                { name: 'shared-memory', mountPath: '/dev/shm' },
-              ],
+              volumeMounts: [...mountsOf(site), ...keeper.mounts],
             },
           ],
           volumes: [...volumesOf(site, name, extras), ...keeper.volumes],
@@ -106,6 +99,14 @@ function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Gro
     },
   }
 }
+
+const mountsOf = ({ checkpoints }: GangSite) => [
+  { name: 'program', mountPath: folders.program, readOnly: true },
+  { name: 'work', mountPath: folders.root, subPath: 'isobar' },
+  { name: 'work', mountPath: folders.work, subPath: 'work' },
+  ...(checkpoints === undefined ? [] : [{ name: 'checkpoints', mountPath: folders.checkpoints }]),
+  { name: 'shared-memory', mountPath: '/dev/shm' },
+]
 
 const volumesOf = ({ checkpoints }: GangSite, secretName: string, { sharedMemory }: Extras) => [
   { name: 'program', secret: { secretName } },

@@ -82,6 +82,28 @@ const exported = (key: string, value: string): string => `export ${key}=${quoted
 /** As one word of a shell, whatever is in it. */
 export const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
 
+/** A container beside this one brings what was saved, and keeps what will be: the one is waited for, and so is the other. */
+const keeping = `
+if [ -n "$kept" ]; then
+  until [ -e "$checkpoints/${keeperFiles.ready}" ]; do
+    [ -z "$stopped" ] || exit 143
+    [ -e "$checkpoints/${keeperFiles.failed}" ] && fail "$(cat "$checkpoints/${keeperFiles.failed}")"
+    sleep 1
+  done
+fi
+keep() {
+  [ -n "$kept" ] || return 0
+  : >"$checkpoints/${keeperFiles.ended}"
+  until [ -e "$checkpoints/${keeperFiles.saved}" ]; do
+    if [ -e "$checkpoints/${keeperFiles.unsaved}" ]; then
+      echo "isobar: its last checkpoint is not kept: $(cat "$checkpoints/${keeperFiles.unsaved}")" >&2
+      [ "$code" -ne 0 ] || code=125
+      return 0
+    fi
+    sleep 1
+  done
+}`
+
 /**
  * Runs in every container, by whatever POSIX shell the image has. It is process 1 there, to which alone Kubernetes sends
  * SIGTERM: it hands that on to the whole group, as an agent does, and ends with the exit code of the program.
@@ -110,25 +132,7 @@ fi
 
 stopped=
 trap 'stopped=1; trap "" TERM; kill -TERM 0' TERM
-if [ -n "$kept" ]; then # a container beside this one brings what was saved, and keeps what will be
-  until [ -e "$checkpoints/${keeperFiles.ready}" ]; do
-    [ -z "$stopped" ] || exit 143
-    [ -e "$checkpoints/${keeperFiles.failed}" ] && fail "$(cat "$checkpoints/${keeperFiles.failed}")"
-    sleep 1
-  done
-fi
-keep() {
-  [ -n "$kept" ] || return 0
-  : >"$checkpoints/${keeperFiles.ended}"
-  until [ -e "$checkpoints/${keeperFiles.saved}" ]; do
-    if [ -e "$checkpoints/${keeperFiles.unsaved}" ]; then
-      echo "isobar: its last checkpoint is not kept: $(cat "$checkpoints/${keeperFiles.unsaved}")" >&2
-      [ "$code" -ne 0 ] || code=125
-      return 0
-    fi
-    sleep 1
-  done
-}
+${keeping}
 if [ -n "\${checkpoints:-}" ]; then
   export ISOBAR_CHECKPOINT_DIR="$checkpoints/$ISOBAR_ATTEMPT"
   mkdir -p "$ISOBAR_CHECKPOINT_DIR" || fail "$ISOBAR_CHECKPOINT_DIR cannot be made"
