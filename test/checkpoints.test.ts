@@ -101,6 +101,18 @@ test('what it saves when it is told to stop is in the bucket when it has ended',
   assert.ok(saved.includes('stopped 1/0\n'), saved.join())
 })
 
+test('a job that ended well and whose checkpoint is lost has failed, and says why', async () => {
+  bucket.readOnly(true)
+  const id = await house.start(aWrittenJob('lost', 'echo done > "$ISOBAR_CHECKPOINT_DIR/state"'))
+  const done = await isSo(id, 'over', isOver)
+  bucket.readOnly(false)
+  assert.deepEqual([done.state, done.attemptList[0]?.ranks[0]?.exitCode], ['failed', 125])
+  assert.match(
+    await house.say('logs', id),
+    /isobar: its last checkpoint is not kept: the keys may not write s3:.*AccessDenied.*\ngrant them s3:ListBucket/,
+  )
+})
+
 test('the keys stand in no file of the house but the sealed one', () => {
   const secret = bucket.store.keys?.['AWS_SECRET_ACCESS_KEY'] ?? ''
   writeFileSync(join(house.home, 'keys'), '') // what the test itself wrote

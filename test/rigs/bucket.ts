@@ -12,6 +12,8 @@ import type { OpenStore } from '#model/checkpoint-store.ts'
 export type MemoryBucket = {
   store: OpenStore
   objects: Map<string, Buffer>
+  /** From now on its keys may only read, or write again. */
+  readOnly(is: boolean): void
   close(): Promise<void>
 }
 
@@ -21,12 +23,15 @@ const region = 'here'
 export async function openMemoryBucket(): Promise<MemoryBucket> {
   const objects = new Map<string, Buffer>()
   const uploads = new Map<string, Buffer[]>()
+  let isReadOnly = false
   const keys: S3Keys = { accessKeyId: 'memory', secretAccessKey: randomBytes(20).toString('hex') }
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? '', `http://${request.headers.host}`)
     const body = await buffer(request)
     if (!isSigned(request, { url, body, keys }))
       return void response.writeHead(403).end('<Error><Code>SignatureDoesNotMatch</Code></Error>')
+    if (isReadOnly && request.method !== 'GET')
+      return void response.writeHead(403).end('<Error><Code>AccessDenied</Code></Error>')
     serve({ objects, uploads }, { request, url, body }, response)
   }
   const server = createServer((request, response) => void answer(request, response)).listen(0, '127.0.0.1')
@@ -43,6 +48,7 @@ export async function openMemoryBucket(): Promise<MemoryBucket> {
       keys: { AWS_ACCESS_KEY_ID: keys.accessKeyId, AWS_SECRET_ACCESS_KEY: keys.secretAccessKey },
     },
     objects,
+    readOnly: (is) => void (isReadOnly = is),
     async close() {
       const closed = once(server, 'close')
       server.close()
