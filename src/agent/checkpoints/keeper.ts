@@ -61,6 +61,7 @@ export class Keeper {
   #kept: ReadonlyMap<string, SeenFile> = new Map()
   #before: ReadonlyMap<string, SeenFile> = new Map()
   #restless = 0
+  #lookTookMs = 0
   #askedAt = 0
   #answering = 0
   #told = { text: '', at: 0 }
@@ -98,14 +99,13 @@ export class Keeper {
     const { signal } = this.#ending
     const { lookMs = usualLookMs } = this.#options
     while (!signal.aborted) {
-      const began = performance.now()
       try {
         await (this.#options.place.rank === 0 ? this.#lead() : this.#follow())
       } catch (error) {
         this.#tell(textOf(error))
       }
       // A folder of many files is not looked at all the time.
-      await pause(Math.max(lookMs, (performance.now() - began) * 4), undefined, { signal }).catch(() => undefined)
+      await pause(Math.max(lookMs, this.#lookTookMs * 10), undefined, { signal }).catch(() => undefined)
     }
   }
 
@@ -115,7 +115,9 @@ export class Keeper {
    */
   async #settled(): Promise<ReadonlyMap<string, SeenFile> | null> {
     const before = this.#before
+    const began = performance.now()
     const now = await this.#own.look()
+    this.#lookTookMs = performance.now() - began
     this.#before = now
     const isQuiet = areSame(now, before)
     this.#restless = isQuiet ? 0 : this.#restless + 1
