@@ -40,6 +40,7 @@ export function explainRefusal({ at, method, key, status, code, message, region 
   switch (code) {
     case 'NoSuchKey':
       return is(`${place} is not there`, 'nothing is lost: an older checkpoint is taken')
+    case 'InvalidBucketName':
     case 'NoSuchBucket':
       return is(`there is no bucket ${bucket} at ${endpoint}`, 'make it, or correct `checkpoints` of the site')
     case 'InvalidAccessKeyId':

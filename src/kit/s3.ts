@@ -16,12 +16,16 @@ export type S3Options = {
 
 export type S3Page = { keys: string[]; folders: string[]; next: string | null }
 
+type Part = { upload: string; number: number; body: Uint8Array; hash?: string }
+
 type Asking = {
   method: string
   key?: string
   query?: Record<string, string>
   headers?: Record<string, string>
   body?: Uint8Array
+  /** Of the body, where it is known already. */
+  hash?: string | undefined
 }
 
 type Answer = { status: number; headers: Headers; body: Buffer }
@@ -55,8 +59,9 @@ export class S3 {
     )
   }
 
-  async put(key: string, body: Uint8Array): Promise<void> {
-    await this.#ask({ method: 'PUT', key, body })
+  /** `hash`: SHA-256 of the body in hexadecimal, where it is known. */
+  async put(key: string, body: Uint8Array, hash?: string): Promise<void> {
+    await this.#ask({ method: 'PUT', key, body, hash })
   }
 
   /** Removing what is not there is fine. */
@@ -94,12 +99,13 @@ export class S3 {
   }
 
   /** Sends part `number`, from 1; gives its tag. */
-  async part(key: string, { upload, number, body }: { upload: string; number: number; body: Uint8Array }) {
+  async part(key: string, { upload, number, body, hash }: Part): Promise<string> {
     const { headers } = await this.#ask({
       method: 'PUT',
       key,
       query: { partNumber: String(number), uploadId: upload },
       body,
+      hash,
     })
     return headers.get('etag') ?? ''
   }
@@ -140,7 +146,7 @@ export class S3 {
         method,
         url,
         headers,
-        bodyHash: sha256(body ?? ''),
+        bodyHash: asking.hash ?? sha256(body ?? ''),
         region: at.region,
         keys: await keys(),
         at: Date.now() + this.#aheadMs,

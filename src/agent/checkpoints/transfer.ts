@@ -30,7 +30,7 @@ export async function sendFile(
   await using file = await open(join(folder, path)).catch(() => null)
   if (!file) return null
   const read = async (at: number): Promise<Buffer> => {
-    const bytes = Buffer.alloc(Math.min(partBytes, size - at * partBytes))
+    const bytes = Buffer.allocUnsafe(Math.min(partBytes, size - at * partBytes))
     const { bytesRead } = await file.read(bytes, 0, bytes.length, at * partBytes)
     return bytes.subarray(0, bytesRead)
   }
@@ -38,8 +38,9 @@ export async function sendFile(
   if (count === 1) {
     await lanes(async () => {
       const body = await read(0)
-      parts.push(sha256(body))
-      await s3.put(key, body)
+      const hash = sha256(body)
+      parts.push(hash)
+      await s3.put(key, body, hash)
     })
   } else {
     const upload = await s3.begin(key)
@@ -49,8 +50,9 @@ export async function sendFile(
         work: (_, at) =>
           lanes(async () => {
             const body = await read(at)
-            parts[at] = sha256(body)
-            return s3.part(key, { upload, number: at + 1, body })
+            const hash = sha256(body)
+            parts[at] = hash
+            return s3.part(key, { upload, number: at + 1, body, hash })
           }),
       })
       await s3.end(key, upload, tags)
