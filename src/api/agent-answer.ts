@@ -86,7 +86,9 @@ async function openStore(house: ProgramHouse, { workload, lease }: Wanted): Prom
     ?.sites()
     .find(({ name }) => name === lease.site)
   if (!site?.checkpoints) return undefined
-  const { secret, ...store } = site.checkpoints
+  const { secret, ...at } = site.checkpoints
+  // Keys can be given that open the part of one project.
+  const store = { ...at, prefix: `${at.prefix}${workload.project}/` }
   if (secret === undefined) return { ...store, keys: null }
   const keys = readKeys((await openSecrets(house, workload, [secret]))[secret] ?? '')
   if (!keys)

@@ -53,7 +53,7 @@ async function isobar(...argv: string[]): Promise<string> {
   return out
 }
 
-const isWhole = () => globSync('models/teams/vision/*/1/complete/*', { cwd: store.folder }).length > 0
+const isWhole = () => globSync('models/teams/vision/default/*/1/complete/*', { cwd: store.folder }).length > 0
 
 test('a gang in a Slurm job saves in a bucket, loses its cluster, and goes on at this machine', async () => {
   const file = join(cluster.folder, 'spec.yaml')
