@@ -1,9 +1,11 @@
 import { writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 
 import { identify } from '#kit/processes.ts'
 import { agentFiles, type AgentOrder, type RankEnd, type RankStart } from '#model/agent-folder.ts'
 import type { AgentAnswer, AgentReport, Exit, Go } from '#model/agent-protocol.ts'
 
+import type { Keeper } from './checkpoints/keeper.ts'
 import { type Group, startGroup } from './group.ts'
 import { createLimits } from './limits.ts'
 import type { Output } from './output.ts'
@@ -23,7 +25,7 @@ export type RankParts = {
 type Start = (text: string, more?: Record<string, string>) => Group
 
 const success: Exit = { code: 0, signal: null, outOfMemory: false }
-/** What a rank ends with that could not be prepared. */
+/** What a rank ends with that could not be prepared, or whose checkpoint could not be kept. */
 const unprepared: Exit = { code: 125, signal: null, outOfMemory: false }
 const terminated: Exit = { code: null, signal: 'SIGTERM', outOfMemory: false }
 
@@ -44,6 +46,8 @@ export class Rank {
   #group: Group | undefined
   #slots: Slots | undefined
   #stopWithin: number | undefined
+  #stopBy = Number.POSITIVE_INFINITY
+  #keeper: Keeper | undefined
   readonly #stopped = Promise.withResolvers<void>()
 
   /** The end is on disk and may be reported. */
@@ -86,6 +90,7 @@ export class Rank {
   /** SIGTERM now, SIGKILL after `graceMs`; asked again, the earlier end counts. */
   stop(graceMs: number): void {
     this.#stopWithin = Math.min(graceMs, this.#stopWithin ?? graceMs)
+    this.#stopBy = Math.min(this.#stopBy, Date.now() + graceMs)
     this.#stopped.resolve()
     this.#begin(() => Promise.resolve(terminated))
     this.#group?.stop(graceMs)
@@ -107,11 +112,17 @@ export class Rank {
   async #live(go: Go): Promise<Exit> {
     const { order, output, fetchWorkdir, changed } = this.#parts
     const { descriptor } = await output
-    await Promise.race([fetchWorkdir(() => this.#go ?? go, workFolder), this.#stopped.promise])
+    const store = go.checkpointStore && (await this.#openStore(go))
+    await Promise.race([
+      Promise.all([fetchWorkdir(() => this.#go ?? go, workFolder), store?.keeper.bring()]),
+      this.#stopped.promise,
+    ])
     if (this.#stopWithin !== undefined) return terminated
+    store?.keeper.start()
+    this.#keeper = store?.keeper
     const ports =
       go.ports.length === 0 ? [] : await (await import('./ports.ts')).freePorts(order.address, go.ports.length)
-    const environment = rankEnvironment(order, go, ports)
+    const environment = rankEnvironment(order, store ? { ...go, checkpointRoot: store.root } : go, ports)
     const start: Start = (text, more = {}) =>
       startGroup({
         text,
@@ -154,6 +165,34 @@ export class Rank {
     return this.#slots.ended
   }
 
+  /** Its checkpoints go to a bucket; what it sees is a folder beside its workdir. */
+  async #openStore({ checkpointStore, peers }: Go) {
+    const { order, output } = this.#parts
+    const { Keeper } = await import('./checkpoints/keeper.ts')
+    const { workload, attempt, rank } = order
+    const root = resolve('checkpoints')
+    const { say } = await output
+    const place = checkpointStore && { store: checkpointStore, workload, attempt, rank }
+    return place && { root, keeper: new Keeper({ place, nodes: peers.length, root, say }) }
+  }
+
+  /** A rank that ended well and whose checkpoint is lost has not ended well. Who was told to stop has its grace for it. */
+  async #keep(exit: Exit): Promise<Exit> {
+    if (!this.#keeper || this.#stopWithin === 0) return exit
+    const late = 'there was no time left for what it saved last\ngive it more: checkpoint: { grace: 2m }'
+    const problem = await Promise.race([this.#keeper.finish(), this.#timeUp().then(() => late)])
+    if (problem === null) return exit
+    const { say } = await this.#parts.output
+    say(`its last checkpoint is not kept: ${problem}`)
+    return exit.code === 0 ? unprepared : exit
+  }
+
+  async #timeUp(): Promise<void> {
+    await this.#stopped.promise
+    while (Date.now() < this.#stopBy)
+      await new Promise((go) => setTimeout(go, Math.min(1000, this.#stopBy - Date.now())))
+  }
+
   /** For whoever looks at the folder, and for whoever must clean up after us. */
   #note(pid: number | undefined): void {
     void loadEnding()
@@ -183,10 +222,11 @@ export class Rank {
     const { killStrays, record, untilHeard } = await loadEnding()
     await killStrays(this.#parts.order)
     if (this.#parts.order.confined) await untilHeard(exit, this.#stopped.promise)
+    const kept = await this.#keep(exit)
     this.#limits?.remove()
     await (await this.#parts.output).close()
     this.#ready = false
-    this.#end = { exit: { ...exit, outOfMemory }, startedAt: this.#startedAt, endedAt: Date.now() }
+    this.#end = { exit: { ...kept, outOfMemory }, startedAt: this.#startedAt, endedAt: Date.now() }
     await record(this.#end)
     this.#state = 'exited'
     this.#over.resolve()

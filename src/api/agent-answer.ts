@@ -1,5 +1,7 @@
 import type { AgentAnswer, AgentReport, Go, Program } from '#model/agent-protocol.ts'
+import type { OpenStore } from '#model/checkpoint-store.ts'
 import { goOf } from '#model/go.ts'
+import { readKeys } from '#kit/s3-keys.ts'
 import { unseal } from '#kit/seal.ts'
 import type { AgentView } from '#store/store.ts'
 import { bundleAddress } from './bundle-address.ts'
@@ -32,48 +34,85 @@ export const mayGo = (news: News, report: AgentReport): boolean =>
   news.met && !news.fenced && news.stop === null && report.state === 'arrived' && report.seen !== news.version
 
 /** Everything a rank needs to start, its secrets opened. */
-export async function makeGo(house: ApiHouse, { workload, attempt, ranks }: AgentView, rank: number): Promise<Go> {
+export async function makeGo(house: ApiHouse, { ranks, ...view }: AgentView, rank: number): Promise<Go> {
   const { checkpoints } = house.self
-  const [program] = await makePrograms({ ...house, checkpoints }, { workload, attempt, ranks: [rank] })
+  const [program] = await makePrograms({ ...house, checkpoints }, { ...view, ranks: [rank] })
   if (!program) throw new Error('each rank has a program')
   return { ...program, peers: ranks.toSorted((a, b) => a.rank - b.rank).map(({ address }) => address ?? '') }
 }
 
 /** What programs are made with; `checkpoints` is the folder of a workload that names none. */
-export type ProgramHouse = Pick<ApiHouse, 'store' | 'clock' | 'keys'> & { checkpoints: (workload: string) => string }
+export type ProgramHouse = Pick<ApiHouse, 'store' | 'clock' | 'keys' | 'providers'> & {
+  checkpoints: (workload: string) => string
+}
 
-type Wanted = Pick<AgentView, 'workload' | 'attempt'> & { ranks: readonly number[] }
+type Wanted = Pick<AgentView, 'workload' | 'attempt'> & {
+  lease: Pick<AgentView['lease'], 'provider' | 'site'>
+  ranks: readonly number[]
+}
 
 /** What some ranks of an attempt do, their secrets opened. Throws a `Problem` when one cannot be. */
-export async function makePrograms(house: ProgramHouse, { workload, attempt, ranks }: Wanted): Promise<Program[]> {
+export async function makePrograms(house: ProgramHouse, wanted: Wanted): Promise<Program[]> {
+  const { workload, attempt, ranks } = wanted
   const { checkpoints } = house
-  const secrets = await openSecrets(house, workload)
+  const secrets = await openSecrets(house, workload, workload.spec.secrets)
+  const store = await openStore(house, wanted)
   const hash = workload.bundle
   const bundle = hash === null ? null : { hash, url: addressOf(house, hash) }
-  return ranks.map((rank) => ({ ...goOf({ workload, attempt, rank, secrets, checkpoints }), bundle }))
+  return ranks.map((rank) => ({ ...goOf({ workload, attempt, rank, secrets, checkpoints, store }), bundle }))
 }
 
 /** Says so where people look as well: the workload has its machines, and waits. */
-async function cannotOpen(house: ProgramHouse, { id, project }: AgentView['workload'], name: string): Promise<Problem> {
+async function cannotOpen(
+  house: ProgramHouse,
+  { id, project }: AgentView['workload'],
+  { name, what }: { name: string; what: string },
+): Promise<Problem> {
   const fix = `isobar secret set ${name}${project === 'default' ? '' : ` --project ${project}`} --file <path>`
-  const reason = `it waits for the secret ${name} of project ${project}, which cannot be opened: ${fix}`
+  const reason = `it waits for the secret ${name} of project ${project}, which ${what}: ${fix}`
   await house.store.apply([{ change: 'reason', id, reason }])
-  return new Problem('unavailable', `The secret ${name} of project "${project}" cannot be opened.`, { next: [fix] })
+  return new Problem('unavailable', `The secret ${name} of project "${project}" ${what}.`, { next: [fix] })
 }
 
 const addressOf = (house: ProgramHouse, hash: string): string =>
   bundleAddress({ key: house.keys.bundles, hash, now: house.clock.now() })
 
-async function openSecrets(house: ProgramHouse, workload: AgentView['workload']): Promise<Record<string, string>> {
-  const { project, spec } = workload
-  if (spec.secrets.length === 0) return {}
-  const sealed = await house.store.secrets.get(project, spec.secrets)
+/** The object store of the site, for jobs that name no folder of their own. */
+async function openStore(house: ProgramHouse, { workload, lease }: Wanted): Promise<OpenStore | undefined> {
+  const { kind, checkpoint } = workload.spec
+  if (kind !== 'job' || checkpoint.directory !== undefined) return undefined
+  const site = house.providers
+    .get(lease.provider)
+    ?.sites()
+    .find(({ name }) => name === lease.site)
+  if (!site?.checkpoints) return undefined
+  const { secret, ...at } = site.checkpoints
+  // Keys can be given that open the part of one project.
+  const store = { ...at, prefix: `${at.prefix}${workload.project}/` }
+  if (secret === undefined) return { ...store, keys: null }
+  const keys = readKeys((await openSecrets(house, workload, [secret]))[secret] ?? '')
+  if (!keys)
+    throw await cannotOpen(house, workload, {
+      name: secret,
+      what: 'holds no keys of an object store, as ~/.aws/credentials does',
+    })
+  return { ...store, keys }
+}
+
+async function openSecrets(
+  house: ProgramHouse,
+  workload: AgentView['workload'],
+  names: string[],
+): Promise<Record<string, string>> {
+  const { project } = workload
+  if (names.length === 0) return {}
+  const sealed = await house.store.secrets.get(project, names)
   const opened: Record<string, string> = {}
-  for (const name of spec.secrets) {
+  for (const name of names) {
     const box = sealed.get(name)
     const value = box && unseal(house.keys.secrets, secretOwner(project, name), box)
     // Starting without it would fail later and worse. The agent asks again until somebody has put it right.
-    if (!value) throw await cannotOpen(house, workload, name)
+    if (!value) throw await cannotOpen(house, workload, { name, what: 'cannot be opened' })
     opened[name] = Buffer.from(value).toString()
   }
   return opened

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 
+import { OpenStore } from './checkpoint-store.ts'
+
 /** How a process ended: an exit code, or the signal that ended it. */
 export const Exit = z.object({
   code: z.int().min(0).max(255).nullable(),
@@ -65,6 +67,9 @@ export const Go = z.object({
     .string()
     .nullable()
     .meta({ description: "The workload's folder for checkpoints, one folder an attempt." }),
+  checkpointStore: OpenStore.optional().meta({
+    description: 'Keeps them instead: the folder is one of this rank alone, and gone with it.',
+  }),
   ports: z.array(z.int()),
   readiness: Readiness.nullable(),
   slots: z.int().min(0).meta({ description: 'Tasks to run side by side; 0 for anything but an array.' }),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 
+import { CheckpointStore } from './checkpoint-store.ts'
 import { EgressTariff } from './egress.ts'
 import { Jurisdiction, Name, ProviderName } from './names.ts'
 import { Shape } from './resources.ts'
@@ -16,6 +17,9 @@ export const Site = z.object({
   upWithinMs: z.int().min(0).optional().meta({
     description:
       'How long the nodes of an order may take to come up before another site is tried; two minutes when absent, and 0.2 s a rank for more than 600.',
+  }),
+  checkpoints: CheckpointStore.optional().meta({
+    description: 'The object store that keeps checkpoints of jobs there; absent where folders do.',
   }),
   egress: z
     .array(EgressTariff)

@@ -39,7 +39,7 @@ export type House = {
   checkpoints?(workload: string): string
   /** What each rank of an order does, its secrets opened, for engines that run ranks themselves. */
   programs?(
-    operation: Pick<ClaimedOperation, 'workload' | 'attempt'>,
+    operation: Pick<ClaimedOperation, 'workload' | 'attempt' | 'leaseRow'>,
     ranks: readonly number[],
   ): Promise<Outcome<Program[]>>
   /** Keeps the logs of an ended attempt. */

@@ -13,7 +13,7 @@ export const leastPatienceMs = 10_000
  * Permission for a rank that is alone to start before it asks. Nothing may take the place of its attempt as long as that
  * lasts, unless the provider says that nothing of it is left: so only the first try of an order has one, for less time
  * than any order waits before it is withdrawn, than its operation is claimed, and than its site is waited for. What
- * only the answer to its agent brings (secrets, a workdir, tasks) is waited for.
+ * only the answer to its agent brings (secrets, a workdir, tasks, the keys of a store of checkpoints) is waited for.
  */
 export function permitOf(
   operation: ClaimedOperation,
@@ -27,7 +27,8 @@ export function permitOf(
   const patient = site !== undefined && site.patienceMs >= leastPatienceMs
   // Who placed it may be another control plane, with a clock that is ahead of ours.
   const isYoung = leaseRow.createdAt <= house.clock.now() && house.clock.now() < leaseRow.createdAt + permitMs
-  const isComplete = spec.secrets.length === 0 && bundle === null && spec.kind !== 'array'
+  const isKept = spec.kind === 'job' && site?.checkpoints !== undefined
+  const isComplete = !isKept && spec.secrets.length === 0 && bundle === null && spec.kind !== 'array'
   const [only, ...others] = leaseRow.ranks
   if (tries !== 1 || !isYoung || !patient || !isComplete) return undefined
   if (!checkpoints || !only || others.length > 0) return undefined

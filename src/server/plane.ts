@@ -87,7 +87,7 @@ export async function startWork(
   stack.defer(() => keeper.stop())
   plane.keeper = keeper
   const checkpoints = checkpointsOf(base)
-  const programs = programsOf({ ...base, checkpoints })
+  const programs = programsOf({ ...base, providers: base.providers.acting, checkpoints })
   const loops = startLoops(base, { controlPlanes: addresses, steering: keeper, movesPerHour, checkpoints, programs })
   stack.defer(() => loops.stop())
   plane.loops = loops

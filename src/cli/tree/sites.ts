@@ -33,7 +33,22 @@ export const sites: readonly CommandSpec[] = [
         description: 'kubernetes: where objects are made; by default that of the context',
       },
       { flags: '--image <image>', description: 'kubernetes: for specs that name none' },
-      { flags: '--checkpoints <claim>', description: 'kubernetes: a PersistentVolumeClaim that all pods can write' },
+      {
+        flags: '--checkpoints <place>',
+        description:
+          'where checkpoints go: an object store, such as s3://bucket/prefix; kubernetes: or a PersistentVolumeClaim that all pods can write',
+      },
+      {
+        flags: '--checkpoints-endpoint <url>',
+        description: 'where that store answers; by default Amazon S3, and on coreweave its AI Object Storage',
+      },
+      { flags: '--checkpoints-region <region>', description: 'the region of its bucket' },
+      { flags: '--checkpoints-secret <name>', description: 'the secret of each project that holds its keys' },
+      { flags: '--checkpoints-addressing <way>', description: 'virtual, with the bucket in the host, or path' },
+      {
+        flags: '--checkpoints-image <image>',
+        description: 'kubernetes: an image with Node 24 that carries checkpoints there',
+      },
       { flags: '--service-account <name>', description: 'kubernetes: the account that pods run as' },
       {
         flags: '--endpoints <way>',

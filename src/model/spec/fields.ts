@@ -65,7 +65,9 @@ export const ThroughputField = z.record(
 
 export const CheckpointField = z
   .strictObject({
-    directory: path.optional().meta({ description: 'Where checkpoints go; by default a folder that Isobar keeps.' }),
+    directory: path.optional().meta({
+      description: 'Where checkpoints go; by default the object store of the site, or a folder that Isobar keeps.',
+    }),
     every: durationMs('How often it writes one: what a loss of its nodes costs is half of that.').optional(),
     grace: durationMs('Time between SIGTERM and SIGKILL, to write a checkpoint.').prefault('30s'),
   })

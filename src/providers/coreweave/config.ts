@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { Tier } from '#model/names.ts'
 import { hourlyMicros } from '#model/spec/text.ts'
 import { distinctNames } from '#providers/declared-site.ts'
+import { namedStore } from '#providers/declared-store.ts'
 import { termsField } from '#providers/declared-terms.ts'
 import { clusterFields, namedQueue, objectName, onePlace } from '#providers/kubernetes/config.ts'
 
@@ -31,6 +32,7 @@ const CoreweaveSiteField = z
   })
   .refine(...onePlace)
   .refine(...namedQueue)
+  .refine(...namedStore)
 
 /** The clusters of CoreWeave that sites.yaml declares. */
 export const CoreweaveConfig = z

@@ -1,5 +1,6 @@
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { Node } from '#model/site.ts'
+import { isStore } from '#providers/declared-store.ts'
 import { type Client, createClient } from '#providers/kubernetes/client.ts'
 import type { KubernetesSite } from '#providers/kubernetes/config.ts'
 import { connect, createKubernetes, type Kubernetes, type KubernetesOptions } from '#providers/kubernetes/kubernetes.ts'
@@ -57,8 +58,14 @@ export function createCoreweave({ sites, house, clientOf = createClient }: Corew
   }
 }
 
+/**
+ * CoreWeave's AI Object Storage as nodes of a cluster reach it, through the cache on each of them (LOTA; "Configure Endpoints",
+ * docs.coreweave.com, 2026). The same buckets are at https://cwobject.com for everybody else.
+ */
+const lota = 'http://cwlota.com'
+
 /** A site as any cluster: nothing is priced there. */
 export function asCluster(site: CoreweaveSite): KubernetesSite {
-  const { pools: _, ...any } = site
-  return { ...any, price: 0 }
+  const { pools: _, checkpointsEndpoint = isStore(site.checkpoints) ? lota : undefined, ...any } = site
+  return { ...any, checkpointsEndpoint, price: 0 }
 }

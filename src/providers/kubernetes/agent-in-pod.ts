@@ -27,7 +27,8 @@ export function filesOfAgent(
   }
 }
 
-const packed = (value: unknown): string => gzipSync(JSON.stringify(value)).toString('base64')
+/** As a value of a Secret. */
+export const packed = (value: unknown): string => gzipSync(JSON.stringify(value)).toString('base64')
 
 function ordersOf(order: Programmed, keeps: boolean): AgentOrder[] {
   const { token, workload, attempt, credential, controlPlanes, graceMs } = order

@@ -2,12 +2,12 @@ import { z } from 'zod'
 
 import { hourlyMicros } from '#model/spec/text.ts'
 import { distinctNames, siteFields } from '#providers/declared-site.ts'
+import { claimOrStore, namedStore, placedStore, storeDetails } from '#providers/declared-store.ts'
 
 const { nodes: _, ...fields } = siteFields
 
-export const objectName = z
-  .string()
-  .regex(/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/, 'this is no name of an object of Kubernetes')
+const objectNames = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
+export const objectName = z.string().regex(objectNames, 'this is no name of an object of Kubernetes')
 
 /** What is said of a site behind a Kubernetes API, whoever runs it. */
 export const clusterFields = {
@@ -28,9 +28,17 @@ export const clusterFields = {
     .meta({ description: 'The cluster in whose pod the control plane runs, instead of a context.' }),
   namespace: objectName.optional().meta({ description: 'Where its objects are made; by default that of the context.' }),
   image: z.string().max(500).optional().meta({ description: 'Container image for specs that name none.' }),
-  checkpoints: objectName
+  checkpoints: claimOrStore(objectNames)
     .optional()
-    .meta({ description: 'PersistentVolumeClaim that all pods can write, for checkpoints.' }),
+    .meta({
+      description:
+        'Where checkpoints go: a PersistentVolumeClaim that all pods can write, or an object store that keeps those of jobs.',
+      examples: ['s3://my-bucket/checkpoints'],
+    }),
+  ...storeDetails,
+  checkpointsImage: z.string().max(500).optional().meta({
+    description: 'Container image with Node 24 that carries checkpoints to an object store; by default node:24-alpine.',
+  }),
   serviceAccount: objectName.optional().meta({ description: 'Account that the pods run as.' }),
   endpoints: z.enum(['direct', 'forwarded']).optional().meta({
     description:
@@ -86,6 +94,8 @@ const KubernetesSiteField = z
   .strictObject(clusterFields)
   .refine(...onePlace)
   .refine(...namedQueue)
+  .refine(...namedStore)
+  .refine(...placedStore)
 
 /** The clusters that sites.yaml declares. */
 export const KubernetesConfig = z

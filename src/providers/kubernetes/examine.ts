@@ -262,5 +262,7 @@ async function lookAtNodes(found: Examination, { draft, site, client }: Looking,
     found.notes.push('gateways reach services where they reach pods: --endpoints forwarded is for all others')
   if (!site.image) found.notes.push('specs have to name their image: --image is for those that name none')
   if (!site.checkpoints)
-    found.notes.push('checkpoints go with their pods: --checkpoints names a PersistentVolumeClaim that all pods write')
+    found.notes.push(
+      'checkpoints go with their pods: --checkpoints names an object store, or a PersistentVolumeClaim that all pods write',
+    )
 }

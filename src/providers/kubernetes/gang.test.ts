@@ -8,7 +8,9 @@ import type { CredentialedOrder } from '#model/order.ts'
 import type { Kind } from './extras.ts'
 import { groupsOf } from './groups.ts'
 import { groupName } from './names.ts'
-import { type GangSite, graceSeconds, jobsOf } from './gang.ts'
+import { agentFiles } from '#providers/agent-files.ts'
+import { type GangSite, graceSeconds, jobsOf, keeperSecretOf } from './gang.ts'
+import { keeperEntry } from './keeper-in-pod.ts'
 
 const site: GangSite = {
   house: 'h1',
@@ -220,4 +222,31 @@ test('what is claimed is no resource; a channel is taken only by ranks that have
   assert.deepEqual(alone.memory, { name: 'shared-memory', emptyDir: { medium: 'Memory', sizeLimit: '64Mi' } })
   assert.deepEqual(on('a', 'a').claims, ['accelerators'])
   assert.deepEqual(on('a', 'b').asks, ['cpu', 'memory'])
+})
+
+test('where checkpoints go to a store, a container beside each rank keeps them, and it alone has the keys', async () => {
+  const keys = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'hidden' }
+  const at = { bucket: 'b', prefix: '', endpoint: 'http://s3.test', region: 'r', addressing: 'path' } as const
+  const kept: Program = { ...program, checkpointStore: { ...at, keys } }
+  const asked = order(['a', 'b'])
+  const [job] = jobsFor(asked, { checkpointsImage: 'own/node:24' }, kept)
+  const { initContainers = [], containers, volumes } = job?.spec.template.spec ?? assert.fail()
+  const [keeper] = initContainers
+  assert.deepEqual([keeper?.name, keeper?.image, keeper?.restartPolicy], ['checkpoints', 'own/node:24', 'Always'])
+  assert.deepEqual(keeper?.resources.requests, { cpu: '0', memory: '0' })
+  const secretOfVolume = (name: string | undefined) =>
+    volumes.flatMap((one) => (one.name === name && 'secret' in one ? (one.secret?.secretName ?? []) : []))
+  const secrets = (mounts: { name: string }[]) => mounts.flatMap(({ name }) => secretOfVolume(name))
+  assert.deepEqual(secrets(keeper?.volumeMounts ?? []), ['isobar-l-1-checkpoints'])
+  assert.deepEqual(secrets(containers[0]?.volumeMounts ?? []), ['isobar-l-1'])
+  assert.doesNotMatch(JSON.stringify(job), /hidden/)
+
+  const programmed = { ...asked, programs: [kept, kept], groups: groupsOf(asked) }
+  const owner = { name: 'isobar-l-1', uid: 'u' }
+  const secret = keeperSecretOf(site, programmed, { owner, agent: await agentFiles(keeperEntry) })
+  assert.equal(secret?.metadata.name, 'isobar-l-1-checkpoints')
+  assert.deepEqual(secret?.metadata.ownerReferences[0]?.uid, 'u')
+  assert.match(secret?.stringData['order'] ?? '', /hidden/)
+  assert.ok(JSON.stringify(secret).length < 200_000, 'a Secret holds 1 MiB')
+  assert.deepEqual(jobsFor(asked)[0]?.spec.template.spec.initContainers, undefined)
 })

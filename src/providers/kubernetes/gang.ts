@@ -5,10 +5,11 @@ import type { AgentFiles } from '#providers/agent-files.ts'
 import { commonKind, type Extras, extrasOf, type Kind } from './extras.ts'
 import { type Group, nodesOf, type Programmed } from './groups.ts'
 import { podSetAnnotations, type Queue, queueMarks } from './kueue.ts'
-import { folders, labels, objectName, rankContainer, ranksAnnotation } from './names.ts'
+import { keeperFilesOf, keeperOf, keeperSecretName } from './keeper-in-pod.ts'
+import { firstRank, folders, labels, objectName, rankContainer, ranksAnnotation } from './names.ts'
 import { inGroup } from './pod-groups.ts'
 import { servingFields } from './serving.ts'
-import { filesOf, firstRank } from './start-script.ts'
+import { filesOf } from './start-script.ts'
 
 /** What a site adds to each gang. */
 export type GangSite = {
@@ -18,6 +19,8 @@ export type GangSite = {
   image: string | undefined
   /** A claim for a volume that all pods can write, for checkpoints. */
   checkpoints: string | undefined
+  /** For who keeps checkpoints in an object store. */
+  checkpointsImage?: string | undefined
   serviceAccount: string | undefined
   queue: Queue | undefined
   /** Whether the scheduler knows gangs, and takes them from us. */
@@ -46,6 +49,7 @@ function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Gro
   const count = group.ranks.length
   const extras = extrasIn(site, order, group)
   const program = order.programs[group.first]
+  const keeper = keeperOf(order, { image: site.checkpointsImage, first: group.first })
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
@@ -76,6 +80,7 @@ function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Gro
           ...(site.groups && inGroup(order.token)),
           ...placementOf(order, group),
           ...extras.pod,
+          ...keeper.pod,
           tolerations: site.taints.map(tolerationOf),
           containers: [
             {
@@ -85,21 +90,23 @@ function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Gro
               env: [{ name: firstRank, value: String(group.first) }],
               ...resourcesOf(group.ranks[0]?.shape, site, extras),
               ...(program && servingFields(program)),
-              volumeMounts: [
-                { name: 'program', mountPath: folders.program, readOnly: true },
-                { name: 'work', mountPath: folders.root, subPath: 'isobar' },
-                { name: 'work', mountPath: folders.work, subPath: 'work' },
-                ...(site.checkpoints === undefined ? [] : [{ name: 'checkpoints', mountPath: folders.checkpoints }]),
-                { name: 'shared-memory', mountPath: '/dev/shm' },
-              ],
+              volumeMounts: [...mountsOf(site), ...keeper.mounts],
             },
           ],
-          volumes: volumesOf(site, name, extras),
+          volumes: [...volumesOf(site, name, extras), ...keeper.volumes],
         },
       },
     },
   }
 }
+
+const mountsOf = ({ checkpoints }: GangSite) => [
+  { name: 'program', mountPath: folders.program, readOnly: true },
+  { name: 'work', mountPath: folders.root, subPath: 'isobar' },
+  { name: 'work', mountPath: folders.work, subPath: 'work' },
+  ...(checkpoints === undefined ? [] : [{ name: 'checkpoints', mountPath: folders.checkpoints }]),
+  { name: 'shared-memory', mountPath: '/dev/shm' },
+]
 
 const volumesOf = ({ checkpoints }: GangSite, secretName: string, { sharedMemory }: Extras) => [
   { name: 'program', secret: { secretName } },
@@ -128,6 +135,18 @@ export function secretOf(
     immutable: true,
     stringData: filesOf(order, { keeps: site.checkpoints !== undefined, agent }),
   }
+}
+
+/** What the keepers of checkpoints start from, beside the ranks; null where there are none. */
+export function keeperSecretOf(
+  site: GangSite,
+  order: Programmed,
+  { owner, agent }: { owner: Owner; agent: AgentFiles },
+) {
+  const stringData = keeperFilesOf(order, agent)
+  if (!stringData) return null
+  const metadata = { ...ownedBy(owner, site, order), name: keeperSecretName(order.token) }
+  return { apiVersion: 'v1', kind: 'Secret', metadata, type: 'Opaque', immutable: true, stringData }
 }
 
 /** Gives each rank a name that the others find, before it is ready. It has no address of its own. */

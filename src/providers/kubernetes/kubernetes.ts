@@ -3,6 +3,7 @@ import type { ProviderName } from '#model/names.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Site } from '#model/site.ts'
 import type { Abilities, Handle, Provider, Sighting, Taken } from '#providers/provider.ts'
+import { isStore, storeOf } from '#providers/declared-store.ts'
 import { remainsOf } from './remains.ts'
 import { type Client, createClient } from './client.ts'
 import type { KubernetesSite } from './config.ts'
@@ -123,7 +124,7 @@ const admissionMs = 3_600_000
 
 const siteOf = (
   provider: ProviderName,
-  { name, jurisdictions, patience, queue, upWithin, egress }: KubernetesSite,
+  { name, jurisdictions, patience, queue, upWithin, egress, ...rest }: KubernetesSite,
 ): Site => ({
   provider,
   name,
@@ -131,6 +132,7 @@ const siteOf = (
   patienceMs: patience,
   ...(upWithin === undefined ? queue !== undefined && { upWithinMs: admissionMs } : { upWithinMs: upWithin }),
   ...(egress ? { egress } : {}),
+  ...storeOf(rest),
 })
 
 async function look(here: Here, signal: AbortSignal): Promise<Outcome<Inventory>> {
@@ -146,7 +148,7 @@ async function looked<T>(here: Here, signal: AbortSignal, as: (found: Inventory)
 
 async function launch(here: Here, order: CredentialedOrder, signal: AbortSignal): Promise<Outcome<Taken>> {
   const { client, declared, house, namespace, known } = here
-  const { image, checkpoints, serviceAccount, queue, queuePriority, queueTopology } = declared
+  const { image, checkpoints, checkpointsImage, serviceAccount, queue, queuePriority, queueTopology } = declared
   const found = known.inventory ? succeed(known.inventory) : await look(here, signal)
   if (!found.ok) return found
   const { resources, nodes, kinds } = found.value
@@ -155,7 +157,8 @@ async function launch(here: Here, order: CredentialedOrder, signal: AbortSignal)
     house,
     namespace,
     image,
-    checkpoints,
+    checkpoints: isStore(checkpoints) ? undefined : checkpoints,
+    checkpointsImage,
     serviceAccount,
     queue: queue === undefined ? undefined : { name: queue, priority: queuePriority, topology: queueTopology },
     acceleratorResource: (shape: string) => resources.get(shape) ?? acceleratorResourceOf({}),

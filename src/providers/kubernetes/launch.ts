@@ -5,8 +5,9 @@ import { agentFiles } from '#providers/agent-files.ts'
 import { agentEntry } from './agent-in-pod.ts'
 import type { Answer, Asking, Client } from './client.ts'
 import { computeDomainOf, domainsPath, templateOf, templatesPath } from './claims.ts'
-import { extrasIn, type GangSite, jobsOf, ownedBy, secretOf, serviceOf, takesTasks } from './gang.ts'
+import { extrasIn, type GangSite, jobsOf, keeperSecretOf, ownedBy, secretOf, serviceOf, takesTasks } from './gang.ts'
 import { groupsOf, type Programmed } from './groups.ts'
+import { isKept, keeperEntry } from './keeper-in-pod.ts'
 import { findQueue, queueLabel } from './kueue.ts'
 import { mayGroup, podGroupOf, podGroupsPath } from './pod-groups.ts'
 import { isToken, labels, paths } from './names.ts'
@@ -48,8 +49,12 @@ export async function launchGang(
   const [first] = jobs
   if (!first || isReleased(first)) return succeed(handle)
   const agent = programmed.programs.some(takesTasks) ? await agentFiles(agentEntry) : null
+  const keeper = isKept(programmed)
+    ? keeperSecretOf(site, programmed, { owner: first.metadata, agent: await agentFiles(keeperEntry) })
+    : null
   for (const [path, body] of [
     [paths.secrets(namespace), secretOf(site, programmed, { owner: first.metadata, agent })],
+    ...(keeper ? [[paths.secrets(namespace), keeper] as const] : []),
     [paths.services(namespace), serviceOf(site, order, first.metadata)],
     ...(isGrouped
       ? [[podGroupsPath(namespace), podGroupOf(order, ownedBy(first.metadata, site, order))] as const]

@@ -17,6 +17,9 @@ export const ranksAnnotation = 'isobar.dev/ranks'
 /** Kubernetes' own names of the rank of a pod, and of its Job. */
 export const indexLabel = 'batch.kubernetes.io/job-completion-index'
 
+/** Tells a container the rank of pod 0 of its Job, to which its own number there is added. */
+export const firstRank = 'ISOBAR_FIRST_RANK'
+
 /** The container that runs the rank; a cluster may put others beside it. */
 export const rankContainer = 'rank'
 

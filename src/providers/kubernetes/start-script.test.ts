@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 
 import type { AgentOrder } from '#model/agent-folder.ts'
@@ -58,9 +59,12 @@ async function withRank(
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'isobar-start-'))
   try {
-    for (const name of ['program', 'work']) mkdirSync(join(folder, name))
+    for (const name of ['program', 'work', 'checkpoints']) mkdirSync(join(folder, name))
     const here = (text: string) =>
-      text.replaceAll(folders.program, join(folder, 'program')).replaceAll(folders.work, join(folder, 'work'))
+      text
+        .replaceAll(folders.program, join(folder, 'program'))
+        .replaceAll(folders.work, join(folder, 'work'))
+        .replaceAll(folders.checkpoints, join(folder, 'checkpoints'))
     for (const [name, text] of Object.entries(
       filesOf(programmed(order(programs.length, attempt), programs), { keeps: false, agent: null }),
     ))
@@ -167,6 +171,63 @@ test('each attempt has a folder for checkpoints, and resumes from the latest tha
   } finally {
     rmSync(root, { recursive: true })
   }
+})
+
+async function until(is: () => boolean): Promise<void> {
+  for (const end = performance.now() + 60_000; !is(); await pause(5))
+    assert.ok(performance.now() < end, 'waited in vain')
+}
+
+const store = {
+  bucket: 'b',
+  prefix: '',
+  endpoint: 'http://s3.test',
+  region: 'r',
+  addressing: 'path',
+  keys: { K: 'hidden' },
+} as const
+const kept = (run: string) => ({ programs: [program(run, { checkpointStore: store })], attempt: 2 })
+
+test('a rank whose checkpoints are kept waits for them, and ends when the last of them is', async () => {
+  const run = 'cat $ISOBAR_RESUME_DIR/step; echo 2 > $ISOBAR_CHECKPOINT_DIR/step'
+  await withRank(kept(run), async ({ over, said, child }, folder) => {
+    const root = join(folder, 'checkpoints')
+    mkdirSync(join(root, '1'))
+    writeFileSync(join(root, '1', 'step'), 'one\n')
+    assert.ok(!existsSync(join(root, '2')))
+    writeFileSync(join(root, '.ready'), '')
+    await until(() => existsSync(join(root, '.ended')))
+    assert.equal(readFileSync(join(root, '2', 'step'), 'utf8'), '2\n')
+    assert.equal(child.exitCode, null)
+    writeFileSync(join(root, '.saved'), '')
+    assert.deepEqual([(await over)[0], said()], [0, 'one\n'])
+  })
+})
+
+test('a checkpoint that cannot be brought or kept fails the rank with the reason, and a worse end stays what it is', async () => {
+  await withRank(kept('echo never'), async ({ over, said, complained }, folder) => {
+    writeFileSync(join(folder, 'checkpoints', '.failed'), 'denied\nask for it\n')
+    assert.deepEqual([(await over)[0], said()], [125, ''])
+    assert.match(complained(), /could not be started: denied\nask for it/)
+  })
+  for (const [run, code] of [
+    ['true', 125],
+    ['exit 9', 9],
+  ] as const)
+    await withRank(kept(run), async ({ over, complained }, folder) => {
+      writeFileSync(join(folder, 'checkpoints', '.ready'), '')
+      writeFileSync(join(folder, 'checkpoints', '.unsaved'), 'full\nmake room\n')
+      assert.equal((await over)[0], code)
+      assert.match(complained(), /its last checkpoint is not kept: full\nmake room/)
+    })
+})
+
+test('the keys of a store are in nothing that a rank starts from', () => {
+  const files = filesOf(programmed(order(1), [program('true', { checkpointStore: store })]), {
+    keeps: false,
+    agent: null,
+  })
+  assert.doesNotMatch(JSON.stringify(files), /hidden/)
 })
 
 test('a word stays one word of a shell, whatever is in it', () => {

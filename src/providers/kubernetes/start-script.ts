@@ -1,13 +1,11 @@
 import { agentFiles as agentFolder } from '#model/agent-folder.ts'
+import { keeperFiles } from '#model/keeper-folder.ts'
 import type { Program } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { AgentFiles } from '#providers/agent-files.ts'
 import { filesOfAgent, runAgent } from './agent-in-pod.ts'
 import type { Programmed } from './groups.ts'
-import { folders, masterPort, objectName } from './names.ts'
-
-/** Tells a container the rank of pod 0 of its Job, to which its own number there is added. */
-export const firstRank = 'ISOBAR_FIRST_RANK'
+import { firstRank, folders, masterPort, objectName } from './names.ts'
 
 /**
  * The files that the containers of a gang start from: the same for all, with one program for each kind of rank. They are
@@ -46,7 +44,12 @@ const addressOf = (url: string, { controlPlanes }: CredentialedOrder): string =>
 /** What the spec says, and over it what Isobar promises, as lines of a shell. */
 function environmentOf(order: Programmed, program: Program, keeps: boolean): string {
   const name = objectName(order.token)
-  const root = keeps ? `${folders.checkpoints}/${order.workload}` : program.checkpointRoot
+  const isKept = program.checkpointStore !== undefined
+  const root = isKept
+    ? folders.checkpoints
+    : keeps
+      ? `${folders.checkpoints}/${order.workload}`
+      : program.checkpointRoot
   const peers = order.groups.map(
     (group) =>
       `i=0; while [ "$i" -lt ${group.ranks.length} ]; do peers="$peers\${peers:+,}${group.name}-$i.${name}"; i=$((i + 1)); done`,
@@ -69,6 +72,7 @@ function environmentOf(order: Programmed, program: Program, keeps: boolean): str
     'export ISOBAR_RANK="$1"',
     exported('ISOBAR_LEASE', order.token),
     ...(root === null ? [] : [`checkpoints=${quoted(root)}`]),
+    `kept=${isKept ? 1 : ''}`,
     '',
   ].join('\n')
 }
@@ -77,6 +81,28 @@ const exported = (key: string, value: string): string => `export ${key}=${quoted
 
 /** As one word of a shell, whatever is in it. */
 export const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
+
+/** A container beside this one brings what was saved, and keeps what will be: the one is waited for, and so is the other. */
+const keeping = `
+if [ -n "$kept" ]; then
+  until [ -e "$checkpoints/${keeperFiles.ready}" ]; do
+    [ -z "$stopped" ] || exit 143
+    [ -e "$checkpoints/${keeperFiles.failed}" ] && fail "$(cat "$checkpoints/${keeperFiles.failed}")"
+    sleep 1
+  done
+fi
+keep() {
+  [ -n "$kept" ] || return 0
+  : >"$checkpoints/${keeperFiles.ended}"
+  until [ -e "$checkpoints/${keeperFiles.saved}" ]; do
+    if [ -e "$checkpoints/${keeperFiles.unsaved}" ]; then
+      echo "isobar: its last checkpoint is not kept: $(cat "$checkpoints/${keeperFiles.unsaved}")" >&2
+      [ "$code" -ne 0 ] || code=125
+      return 0
+    fi
+    sleep 1
+  done
+}`
 
 /**
  * Runs in every container, by whatever POSIX shell the image has. It is process 1 there, to which alone Kubernetes sends
@@ -104,6 +130,9 @@ if [ -f "$program/bundle-$kind" ]; then
   rm -f ../bundle
 fi
 
+stopped=
+trap 'stopped=1; trap "" TERM; kill -TERM 0' TERM
+${keeping}
 if [ -n "\${checkpoints:-}" ]; then
   export ISOBAR_CHECKPOINT_DIR="$checkpoints/$ISOBAR_ATTEMPT"
   mkdir -p "$ISOBAR_CHECKPOINT_DIR" || fail "$ISOBAR_CHECKPOINT_DIR cannot be made"
@@ -114,8 +143,6 @@ if [ -n "\${checkpoints:-}" ]; then
   done
 fi
 
-stopped=
-trap 'stopped=1; trap "" TERM; kill -TERM 0' TERM
 step() {
   [ -z "$stopped" ] || exit 143
   /bin/sh "$1" & child=$!
@@ -131,5 +158,6 @@ if [ -f "$program/setup-$kind" ]; then
 fi
 step "$program/run-$kind"
 [ -f ${folders.root}/${agentFolder.taken} ] && exit 143 # an agent that was told to leave, and nothing of its own doing
+keep
 exit "$code"
 `

@@ -8,11 +8,12 @@ import type { OfferTerms } from '#model/offer.ts'
 import type { Shape } from '#model/resources.ts'
 import type { Node } from '#model/site.ts'
 import { distinctNames, shapeField, siteFields } from '#providers/declared-site.ts'
+import { keyedStore, namedStore, placedStore, type StoreDeclaration, storeFields } from '#providers/declared-store.ts'
 
 import { referencePrice, referenceSource } from './reference-price.ts'
 
 /** A site of this machine. */
-export type LocalSite = {
+export type LocalSite = StoreDeclaration & {
   name: string
   /** Its folder: while that is there, so is the site. */
   root: string
@@ -35,6 +36,7 @@ export type LocalSite = {
 const LocalSiteField = z
   .strictObject({
     ...siteFields,
+    ...storeFields,
     root: z.string().max(1000).optional().meta({ description: 'Its folder; by default one that Isobar keeps.' }),
     shape: shapeField.optional().meta({ description: 'What one node has; by default this machine as measured.' }),
     topology: z
@@ -66,6 +68,9 @@ const LocalSiteField = z
     path: ['topology'],
     message: 'each domain consists of whole ones of the level before: make it a multiple, such as [2, 4]',
   })
+  .refine(...namedStore)
+  .refine(...placedStore)
+  .refine(...keyedStore)
 
 /** The file that declares the sites of this machine. */
 export const LocalConfig = z.strictObject({ sites: z.array(LocalSiteField).min(1).max(100) }).refine(...distinctNames)

@@ -9,9 +9,10 @@ import type { OfferTerms } from '#model/offer.ts'
 import type { Network } from '#model/resources.ts'
 import { sizeMiB } from '#model/spec/text.ts'
 import { distinctNames, siteFields, untoldFields } from '#providers/declared-site.ts'
+import { keyedStore, namedStore, placedStore, type StoreDeclaration, storeFields } from '#providers/declared-store.ts'
 
 /** A partition of a Slurm cluster. */
-export type SlurmSite = {
+export type SlurmSite = StoreDeclaration & {
   name: string
   /** Its country first, then the groups it belongs to. */
   jurisdictions: string[]
@@ -66,52 +67,57 @@ const path = z
 
 const { nodes: _, ...ownFields } = siteFields
 
-const SlurmSiteField = z.strictObject({
-  ...ownFields,
-  partition: word.meta({ description: 'The partition of the cluster that jobs go to.' }),
-  directory: path.meta({
-    description: 'A folder that the nodes and this machine share, under the same path.',
-    examples: ['/shared/isobar'],
-  }),
-  user: word.optional().meta({ description: 'Whose jobs they are; by default who runs Isobar, which it should be.' }),
-  account: word.optional().meta({ description: 'The account that jobs are charged to.' }),
-  qos: word.optional().meta({ description: 'The quality of service that jobs ask for.' }),
-  reservation: word
-    .optional()
-    .meta({ description: 'The reservation that jobs ask for: only its nodes are used then.' }),
-  licences: z
-    .array(licence)
-    .max(20)
-    .optional()
-    .meta({
-      description: 'Licences of the cluster that each job holds while it runs, with how many.',
-      examples: [['matlab', 'dataset:2']],
+const SlurmSiteField = z
+  .strictObject({
+    ...ownFields,
+    ...storeFields,
+    partition: word.meta({ description: 'The partition of the cluster that jobs go to.' }),
+    directory: path.meta({
+      description: 'A folder that the nodes and this machine share, under the same path.',
+      examples: ['/shared/isobar'],
     }),
-  exclusive: z.boolean().default(false).meta({ description: 'Whether a gang has its nodes alone.' }),
-  topologyFile: path.optional().meta({
-    description:
-      'A topology.conf that says which switches or blocks nodes are at; the commands of Slurm tell it, slurmrestd does not.',
-    examples: ['/etc/slurm/topology.conf'],
-  }),
-  rest: z
-    .url({ protocol: /^https?$/ })
-    .optional()
-    .meta({ description: "Where slurmrestd answers; without it, Slurm's commands are used." }),
-  tokenFile: path.optional().meta({
-    description: 'The file with a token for slurmrestd (`scontrol token`); by default one in the state directory.',
-  }),
-  conf: path
-    .optional()
-    .meta({ description: "The cluster's slurm.conf for the commands; by default the machine's own." }),
-  ssh: word.optional().meta({
-    description: 'A host, as ssh knows it, on which commands are run; by default this machine.',
-    examples: ['me@login1'],
-  }),
-  sshConfig: path.optional().meta({ description: "A configuration of ssh; by default the user's own." }),
-  acceleratorMemory: sizeMiB('Memory of one accelerator, which Slurm does not tell.').default(0),
-  disk: sizeMiB('Disk of one node, where Slurm does not tell it.').default(10 * 1024),
-  ...untoldFields,
-})
+    user: word.optional().meta({ description: 'Whose jobs they are; by default who runs Isobar, which it should be.' }),
+    account: word.optional().meta({ description: 'The account that jobs are charged to.' }),
+    qos: word.optional().meta({ description: 'The quality of service that jobs ask for.' }),
+    reservation: word
+      .optional()
+      .meta({ description: 'The reservation that jobs ask for: only its nodes are used then.' }),
+    licences: z
+      .array(licence)
+      .max(20)
+      .optional()
+      .meta({
+        description: 'Licences of the cluster that each job holds while it runs, with how many.',
+        examples: [['matlab', 'dataset:2']],
+      }),
+    exclusive: z.boolean().default(false).meta({ description: 'Whether a gang has its nodes alone.' }),
+    topologyFile: path.optional().meta({
+      description:
+        'A topology.conf that says which switches or blocks nodes are at; the commands of Slurm tell it, slurmrestd does not.',
+      examples: ['/etc/slurm/topology.conf'],
+    }),
+    rest: z
+      .url({ protocol: /^https?$/ })
+      .optional()
+      .meta({ description: "Where slurmrestd answers; without it, Slurm's commands are used." }),
+    tokenFile: path.optional().meta({
+      description: 'The file with a token for slurmrestd (`scontrol token`); by default one in the state directory.',
+    }),
+    conf: path
+      .optional()
+      .meta({ description: "The cluster's slurm.conf for the commands; by default the machine's own." }),
+    ssh: word.optional().meta({
+      description: 'A host, as ssh knows it, on which commands are run; by default this machine.',
+      examples: ['me@login1'],
+    }),
+    sshConfig: path.optional().meta({ description: "A configuration of ssh; by default the user's own." }),
+    acceleratorMemory: sizeMiB('Memory of one accelerator, which Slurm does not tell.').default(0),
+    disk: sizeMiB('Disk of one node, where Slurm does not tell it.').default(10 * 1024),
+    ...untoldFields,
+  })
+  .refine(...namedStore)
+  .refine(...placedStore)
+  .refine(...keyedStore)
 
 /** The file that declares partitions of Slurm clusters. */
 export const SlurmConfig = z.strictObject({ sites: z.array(SlurmSiteField).min(1).max(100) }).refine(...distinctNames)

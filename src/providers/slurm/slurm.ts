@@ -4,6 +4,7 @@ import { readLog } from '#kit/bounded-log.ts'
 import { agentFiles } from '#model/agent-folder.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import { gangFiles } from '#model/gang-folder.ts'
+import { storeOf } from '#providers/declared-store.ts'
 import type { Node } from '#model/site.ts'
 import type { LogChunk, LogPart, Provider } from '#providers/provider.ts'
 import { ask, isThere, isToken } from '#providers/kept-folder.ts'
@@ -64,13 +65,14 @@ export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
   return {
     name: 'slurm',
     sites: () =>
-      sites.map(({ name, jurisdictions, patienceMs, upWithinMs, egress }) => ({
+      sites.map(({ name, jurisdictions, patienceMs, upWithinMs, egress, ...rest }) => ({
         provider: 'slurm',
         name,
         jurisdictions,
         patienceMs,
         ...(upWithinMs === undefined ? {} : { upWithinMs }),
         ...(egress ? { egress } : {}),
+        ...storeOf(rest),
       })),
     offers: (name, signal) =>
       at(name, signal, async (one) => {
