@@ -2,13 +2,16 @@ import type { IncomingMessage } from 'node:http'
 
 import { backoffMs } from '#kit/backoff.ts'
 import type { AgentAnswer, AgentReport } from '#model/agent-protocol.ts'
+import type { GangAnswer, GangAsk } from '#model/gang-relay.ts'
 
 /** What came of one report. `aborted`: we had something newer to say. */
-type Reply = { kind: 'answer'; answer: AgentAnswer } | { kind: 'denied' | 'away' | 'aborted'; detail: string }
+type Reply<T> = { kind: 'answer'; answer: T } | { kind: 'denied' | 'away' | 'aborted'; detail: string }
 
 export type ControlPlane = {
   /** One report to whichever control plane answers. Never throws. */
-  sync(report: AgentReport, signal: AbortSignal): Promise<Reply>
+  sync(report: AgentReport, signal: AbortSignal): Promise<Reply<AgentAnswer>>
+  /** One question to it about the folder of a gang. Never throws. */
+  ask(question: GangAsk, signal: AbortSignal): Promise<Reply<GangAnswer>>
   /** Opens an address that the control plane gave, absolute or relative to it. Throws when it does not answer 200. */
   open(url: string): Promise<IncomingMessage>
   /** How long to wait before the next try: longer with each failure, at most two seconds, never in step with others. */
@@ -26,33 +29,49 @@ export function createControlPlane(options: { addresses: string[]; credential: s
   let failures = 0
   const address = () => addresses[current % addresses.length] ?? ''
 
-  return {
-    async sync(report, signal) {
-      try {
-        const body = JSON.stringify(report)
-        const response = await request(new URL('/agent/v1/sync', address()), {
-          body,
-          headers: { authorization: `Bearer ${options.credential}`, 'content-type': 'application/json' },
-          signal: AbortSignal.any([signal, AbortSignal.timeout(report.waitMs + 10_000)]),
-        })
-        const text = await readText(response)
-        if (response.statusCode === 401 || response.statusCode === 403) {
-          failures++
-          return { kind: 'denied', detail: text }
-        }
-        if (response.statusCode !== 200) throw new Error(`${address()} answered ${response.statusCode}`)
-        const answer = JSON.parse(text) as AgentAnswer // checked below as far as we depend on it
-        if (typeof answer.version !== 'string' || !Array.isArray(answer.tasks)) throw new Error('not an answer')
-        failures = 0
-        if (answer.controlPlanes?.length > 0) adopt(answer.controlPlanes)
-        return { kind: 'answer', answer }
-      } catch (error) {
-        if (signal.aborted) return { kind: 'aborted', detail: '' }
+  async function post<T extends { controlPlanes: string[] }>(
+    path: string,
+    { body, mostMs, signal }: { body: unknown; mostMs: number; signal: AbortSignal },
+    isAnswer: (answer: T) => boolean,
+  ): Promise<Reply<T>> {
+    try {
+      const response = await request(new URL(path, address()), {
+        body: JSON.stringify(body),
+        headers: { authorization: `Bearer ${options.credential}`, 'content-type': 'application/json' },
+        signal: AbortSignal.any([signal, AbortSignal.timeout(mostMs)]),
+      })
+      const text = await readText(response)
+      if (response.statusCode === 401 || response.statusCode === 403) {
         failures++
-        current++
-        return { kind: 'away', detail: String(error) }
+        return { kind: 'denied', detail: text }
       }
-    },
+      if (response.statusCode !== 200) throw new Error(`${address()} answered ${response.statusCode}`)
+      const answer = JSON.parse(text) as T // checked as far as we depend on it
+      if (!isAnswer(answer)) throw new Error('not an answer')
+      failures = 0
+      if (answer.controlPlanes?.length > 0) adopt(answer.controlPlanes)
+      return { kind: 'answer', answer }
+    } catch (error) {
+      if (signal.aborted) return { kind: 'aborted', detail: '' }
+      failures++
+      current++
+      return { kind: 'away', detail: String(error) }
+    }
+  }
+
+  return {
+    sync: (report, signal) =>
+      post<AgentAnswer>(
+        '/agent/v1/sync',
+        { body: report, mostMs: report.waitMs + 10_000, signal },
+        ({ version, tasks }) => typeof version === 'string' && Array.isArray(tasks),
+      ),
+    ask: (question, signal) =>
+      post<GangAnswer>(
+        '/agent/v1/gang',
+        { body: question, mostMs: 30_000, signal },
+        ({ known }) => typeof known === 'boolean',
+      ),
     async open(url) {
       const response = await request(new URL(url, address()), { signal: AbortSignal.timeout(600_000) })
       if (response.statusCode === 200) return response

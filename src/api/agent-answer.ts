@@ -32,11 +32,25 @@ export const mayGo = (news: News, report: AgentReport): boolean =>
   news.met && !news.fenced && news.stop === null && report.state === 'arrived' && report.seen !== news.version
 
 /** Everything a rank needs to start, its secrets opened. */
-export async function makeGo(house: ApiHouse, { workload, attempt, ranks }: AgentView, rank: number): Promise<Go> {
-  const { checkpoints } = house.self
+export async function makeGo(
+  house: ApiHouse,
+  { lease, workload, attempt, ranks }: AgentView,
+  rank: number,
+): Promise<Go> {
+  const checkpoints = checkpointsAt(house, lease)
   const [program] = await makePrograms({ ...house, checkpoints }, { workload, attempt, ranks: [rank] })
   if (!program) throw new Error('each rank has a program')
   return { ...program, peers: ranks.toSorted((a, b) => a.rank - b.rank).map(({ address }) => address ?? '') }
+}
+
+/** Where checkpoints are that no spec has a folder for: some sites have a place of their own. */
+function checkpointsAt({ providers, self }: ApiHouse, lease: AgentView['lease']): ProgramHouse['checkpoints'] {
+  const site = providers
+    .get(lease.provider)
+    ?.sites()
+    .find(({ name }) => name === lease.site)
+  const own = site?.checkpoints
+  return own === undefined ? self.checkpoints : (workload) => `${own}/${workload}`
 }
 
 /** What programs are made with; `checkpoints` is the folder of a workload that names none. */

@@ -17,6 +17,10 @@ export const Site = z.object({
     description:
       'How long the nodes of an order may take to come up before another site is tried; two minutes when absent, and 0.2 s a rank for more than 600.',
   }),
+  checkpoints: z.string().max(1000).optional().meta({
+    description:
+      'Where its nodes keep checkpoints of workloads that name no folder; relative to the folder of each rank, which goes with it. Absent where they are where the house keeps all.',
+  }),
   egress: z
     .array(EgressTariff)
     .optional()

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { copyFile, cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, sep } from 'node:path'
+
+import { create } from 'tar/create'
 
 import { agentFiles, home } from '#providers/agent-files.ts'
 
@@ -37,6 +39,12 @@ export async function installAgent(folder: string): Promise<string> {
     if (!(await isThere(path))) throw error // else somebody else was first
   }
   return path
+}
+
+/** The same as an archive, for whoever fetches it; `folder` keeps what it is made from. */
+export async function packAgent(folder: string): Promise<AsyncIterable<Uint8Array>> {
+  const path = await installAgent(folder)
+  return create({ cwd: path, portable: true }, await readdir(path))
 }
 
 /** What is started in such a folder. */

@@ -24,8 +24,10 @@ export type SlurmSite = {
   terms?: OfferTerms | undefined
   egress?: EgressTariff[] | undefined
   partition: string
-  /** A folder that the nodes and this machine share, under the same path. */
-  directory: string
+  /** A folder that the nodes and this machine share, under the same path; without it they ask the control plane. */
+  directory?: string | undefined
+  /** Where nodes see checkpoints; absent where they are where the house keeps all. */
+  checkpoints?: string | undefined
   user: string
   account?: string | undefined
   qos?: string | undefined
@@ -69,9 +71,15 @@ const { nodes: _, ...ownFields } = siteFields
 const SlurmSiteField = z.strictObject({
   ...ownFields,
   partition: word.meta({ description: 'The partition of the cluster that jobs go to.' }),
-  directory: path.meta({
-    description: 'A folder that the nodes and this machine share, under the same path.',
+  directory: path.optional().meta({
+    description:
+      'A folder that the nodes and this machine share, under the same path; without it they fetch all that they need from the control plane.',
     examples: ['/shared/isobar'],
+  }),
+  checkpoints: path.optional().meta({
+    description:
+      'A folder that the nodes share, for the checkpoints of specs that name none; by default that of the house, and without `directory` one of each rank, which goes with it.',
+    examples: ['/lustre/checkpoints'],
   }),
   user: word.optional().meta({ description: 'Whose jobs they are; by default who runs Isobar, which it should be.' }),
   account: word.optional().meta({ description: 'The account that jobs are charged to.' }),
@@ -126,6 +134,8 @@ export const slurmSites = (config: SlurmConfig, home: string): SlurmSite[] =>
       ...(upWithin === undefined ? {} : { upWithinMs: upWithin }),
       priceMicros: price,
       user: user ?? userInfo().username,
+      // Relative: in the folder of each rank.
+      checkpoints: rest.checkpoints ?? (rest.directory === undefined ? 'checkpoints' : undefined),
       tokenFile: tokenFile ?? join(home, 'slurm', `${rest.name}.jwt`),
       acceleratorMemoryMiB: acceleratorMemory,
       diskMiB: disk,

@@ -12,7 +12,7 @@ import { isThere, readJson } from '#providers/kept-folder.ts'
 import { type Carrier, carry, lookUp, readNote } from './carry.ts'
 import { causeOfJob } from './cause.ts'
 import type { SlurmJob } from './controller.ts'
-import { ageMs, type SiteFolder } from './site-folder.ts'
+import { silentMs, type SiteFolder } from './site-folder.ts'
 
 /**
  * Slurm remembers an ended job for longer than this (`MinJobAge`, 300 s as delivered): a job that it does not know
@@ -110,7 +110,7 @@ async function judged(
   if (job !== null && job.phase !== 'ended')
     return succeed(ranks.map((rank) => (rank.state === 'expected' ? because(rank) : rank)))
   const path = carrier.folder.order(order.token)
-  const touchedMs = await ageMs(join(path, gangFiles.claim))
+  const touchedMs = await silentMs(carrier.folder, order.token)
   if (job === null && touchedMs === undefined) {
     // Not even submitted: the launch that wrote the order is under way, or will be repeated.
     if (!note) return succeed(ranks)
