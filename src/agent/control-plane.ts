@@ -24,10 +24,7 @@ const keepAlive = new http.Agent({ keepAlive: true, maxSockets: 4 })
 const mostAnswerBytes = 16 * 1024 * 1024
 
 export function createControlPlane(options: { addresses: string[]; credential: string }): ControlPlane {
-  let addresses = options.addresses
-  let current = Math.floor(Math.random() * addresses.length)
-  let failures = 0
-  const address = () => addresses[current % addresses.length] ?? ''
+  const dial = createDial(options.addresses)
 
   async function post<T extends { controlPlanes: string[] }>(
     path: string,
@@ -35,26 +32,24 @@ export function createControlPlane(options: { addresses: string[]; credential: s
     isAnswer: (answer: T) => boolean,
   ): Promise<Reply<T>> {
     try {
-      const response = await request(new URL(path, address()), {
+      const response = await request(new URL(path, dial.address()), {
         body: JSON.stringify(body),
         headers: { authorization: `Bearer ${options.credential}`, 'content-type': 'application/json' },
         signal: AbortSignal.any([signal, AbortSignal.timeout(mostMs)]),
       })
       const text = await readText(response)
       if (response.statusCode === 401 || response.statusCode === 403) {
-        failures++
+        dial.denied()
         return { kind: 'denied', detail: text }
       }
-      if (response.statusCode !== 200) throw new Error(`${address()} answered ${response.statusCode}`)
+      if (response.statusCode !== 200) throw new Error(`${dial.address()} answered ${response.statusCode}`)
       const answer = JSON.parse(text) as T // checked as far as we depend on it
       if (!isAnswer(answer)) throw new Error('not an answer')
-      failures = 0
-      if (answer.controlPlanes?.length > 0) adopt(answer.controlPlanes)
+      dial.answered(answer.controlPlanes ?? [])
       return { kind: 'answer', answer }
     } catch (error) {
       if (signal.aborted) return { kind: 'aborted', detail: '' }
-      failures++
-      current++
+      dial.silent()
       return { kind: 'away', detail: String(error) }
     }
   }
@@ -73,23 +68,42 @@ export function createControlPlane(options: { addresses: string[]; credential: s
         ({ known }) => typeof known === 'boolean',
       ),
     async open(url) {
-      const response = await request(new URL(url, address()), { signal: AbortSignal.timeout(600_000) })
+      const response = await request(new URL(url, dial.address()), { signal: AbortSignal.timeout(600_000) })
       if (response.statusCode === 200) return response
       response.destroy()
       throw new Error(`the control plane answered ${response.statusCode}`)
+    },
+    pauseMs: dial.pauseMs,
+  }
+}
+
+/** Which of several addresses is asked, and how soon again. */
+function createDial(given: string[]) {
+  let addresses = given
+  let current = Math.floor(Math.random() * addresses.length)
+  let failures = 0
+  const address = () => addresses[current % addresses.length] ?? ''
+  return {
+    address,
+    denied: () => void failures++,
+    /** The others are tried. */
+    silent() {
+      failures++
+      current++
+    },
+    /** Takes over where to dial, and stays with whoever answered just now if it is among them. */
+    answered(next: string[]) {
+      failures = 0
+      if (next.length === 0) return
+      const here = address()
+      addresses = next
+      current = Math.max(0, next.indexOf(here))
     },
     // With several addresses the others are tried at once.
     pauseMs: () =>
       failures < addresses.length
         ? 0
         : backoffMs({ tries: failures - addresses.length + 1, firstMs: 50, mostMs: 2000, spread: Math.random() }),
-  }
-
-  /** Takes over where to dial, and stays with whoever answered just now if it is among them. */
-  function adopt(next: string[]): void {
-    const here = address()
-    addresses = next
-    current = Math.max(0, next.indexOf(here))
   }
 }
 

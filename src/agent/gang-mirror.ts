@@ -23,35 +23,33 @@ export type Mirror = {
 export function startMirror(rank: number, relay: Relay): Mirror {
   const { pid, started } = identify(process.pid) ?? { pid: process.pid, started: '' }
   const who = { ask: 'tell', rank, agent: { pid, started } } as const
-  let from = 0
-  let known = ''
-  let isOver = false
+  const so = { from: 0, known: '', isOver: false }
   let telling: Promise<void> = Promise.resolve()
 
   async function tell(ask: GangAsk): Promise<void> {
-    if ((await relay.ask(ask)) === null) isOver = true
+    if ((await relay.ask(ask)) === null) so.isOver = true
   }
 
   async function tellNews(): Promise<void> {
-    if (isOver) return
+    if (so.isOver) return
     const state = { start: readStart(), end: read<RankEnd>(agentFiles.end) ?? null, taken: isThere(agentFiles.taken) }
-    while (!isOver) {
-      const piece = await readLog(agentFiles.output, { from, most: mostPiece })
+    while (!so.isOver) {
+      const piece = await readLog(agentFiles.output, { from: so.from, most: mostPiece })
       if (piece.bytes.length === 0) break
       const output = { from: piece.from, bytes: Buffer.from(piece.bytes).toString('base64') }
       await tell({ ...who, ...state, end: null, output })
-      from = piece.from + piece.bytes.length
+      so.from = piece.from + piece.bytes.length
     }
     const news = JSON.stringify(state)
-    if (isOver || news === known) return
+    if (so.isOver || news === so.known) return
     await tell({ ...who, ...state, output: null })
-    known = news
+    so.known = news
   }
 
   // A disk that cannot be read just now has it told by the next look.
   const told = (): Promise<void> => (telling = telling.then(tellNews).catch(() => undefined))
   void (async () => {
-    while (!isOver) {
+    while (!so.isOver) {
       await told()
       await pause(lookMs)
     }

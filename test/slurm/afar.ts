@@ -1,16 +1,183 @@
-import { after } from 'node:test'
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { after, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 
-import { describeProvider } from '#providers/conformance.ts'
+import type { CredentialedOrder } from '#model/order.ts'
 import { startCluster } from '#rigs/slurm/cluster.ts'
-import { lacks, openRig } from '#rigs/slurm/conformance.ts'
+import { forever, openSite, poll, type SiteRig, startsIn, tellStarts, type Way } from '#rigs/slurm/site.ts'
 
-// A cluster whose nodes share no disk with us: the same suite, and what is particular there.
+// A cluster whose nodes share no disk with us: what is particular there. `afar-conformance.ts` has the rest.
 
 const cluster = await startCluster({ nodes: 4, apart: true })
 after(cluster.stop)
 
-describeProvider(
-  'slurm without a shared disk, by its commands',
-  () => openRig(cluster, { conf: cluster.conf, afar: true }),
-  lacks,
-)
+const byCommands: Way = { conf: cluster.conf, afar: true }
+const overHttp: Way = { rest: cluster.rest, afar: true }
+
+const allAre = (state: string) => (seen: { ranks: { state: string }[] } | null) =>
+  seen?.ranks.every((rank) => rank.state === state) ?? false
+
+async function logOf(rig: SiteRig, { token }: CredentialedOrder, rank = 0): Promise<{ text: string; end: boolean }> {
+  const read = await rig.provider.logs({ site: rig.name, token }, { rank, from: 0, most: 1_000_000 }, forever)
+  assert.ok(read.ok)
+  assert.equal(read.value.from, 0)
+  return { text: Buffer.from(read.value.bytes).toString(), end: read.value.end }
+}
+
+/** What is in /tmp of the nodes, but for the folder of the cluster itself. */
+const leftOnNodes = (): string[] =>
+  [0, 1, 2, 3].flatMap((node) =>
+    readdirSync(join(cluster.folder, `nodes/n${node}`)).filter((name) => name !== basename(cluster.folder)),
+  )
+
+test('ranks see nothing of what the house keeps, and what they write is read from its beginning while they run', async (t) => {
+  const rig = await openSite(cluster, overHttp)
+  t.after(rig.close)
+  const order = rig.order({ ranks: 2 })
+  const go = join(cluster.folder, 'shared', `${order.token}.go`)
+  const homes = join(cluster.folder, 'homes')
+  rig.script(
+    order,
+    (rank) => `echo rank ${rank} sees "[$(ls ${homes})]"; until [ -e ${go} ]; do sleep 0.1; done; echo end`,
+  )
+  await rig.launched(order)
+  assert.ok(readdirSync(homes).length > 0)
+  const said = (rank: number) => `rank ${rank} sees []\n`
+  for (const rank of [0, 1]) await poll('it is heard', async () => (await logOf(rig, order, rank)).text === said(rank))
+  assert.deepEqual(
+    [(await logOf(rig, order)).end, allAre('running')(await rig.until(order, 'it is seen', Boolean))],
+    [false, true],
+  )
+  assert.ok(leftOnNodes().length >= 3, 'who leads and two ranks have a folder each')
+  execFileSync('touch', [go])
+  await rig.until(order, 'all have ended', allAre('exited'))
+  for (const rank of [0, 1]) assert.deepEqual(await logOf(rig, order, rank), { text: `${said(rank)}end\n`, end: true })
+})
+
+test('the credential is in no list of processes, and in no argument or comment of the job', async (t) => {
+  const rig = await openSite(cluster, byCommands)
+  t.after(rig.close)
+  const order = rig.order()
+  rig.script(order, () => 'ps -eo args; exec sleep 1000')
+  await rig.launched(order)
+  await rig.until(order, 'it runs', allAre('running'))
+  await poll('it has looked', async () => (await logOf(rig, order)).text.includes('sleep'))
+  const { text } = await logOf(rig, order)
+  assert.match(text, /isobar-gang\.js/)
+  assert.ok(!text.includes(order.credential))
+  const shown = await cluster.command('scontrol', 'show', 'job', '--details')
+  assert.ok(shown.includes(`isobar-${order.token}`) && !shown.includes(order.credential))
+})
+
+test('what has ended keeps its exact codes and its log when Slurm knows nothing of it any more', async (t) => {
+  const rig = await openSite(cluster, overHttp)
+  t.after(rig.close)
+  const order = rig.order({ ranks: 3 })
+  rig.script(order, (rank) => `echo last word; ${['exit 255', 'kill -SEGV $$', 'exit 0'][rank]}`)
+  await rig.launched(order)
+  await rig.until(order, 'all have ended', allAre('exited'))
+  await cluster.kill('slurmctld')
+  rmSync(join(cluster.folder, 'state'), { recursive: true })
+  mkdirSync(join(cluster.folder, 'state'))
+  await cluster.start('slurmctld')
+  const seen = await rig.until(order, 'it is seen', (now) => now !== null)
+  assert.deepEqual(
+    seen?.ranks.map(({ exitCode }) => exitCode),
+    [255, 139, 0],
+  )
+  assert.deepEqual(await logOf(rig, order, 1), { text: 'last word\n', end: true })
+})
+
+test('ranks go on while no control plane answers; answers that are lost make no difference to codes and logs', async (t) => {
+  const rig = await openSite(cluster, byCommands)
+  t.after(rig.close)
+  rig.controlPlane.dropEvery = 3
+  const order = rig.order({ ranks: 2 })
+  const lines = Array.from({ length: 20 }, (_, line) => `line ${line}\n`)
+  rig.script(order, (rank) => `for i in $(seq 0 19); do echo line $i; sleep 0.2; done; exit ${rank}`)
+  await rig.launched(order)
+  await rig.until(order, 'it runs', allAre('running'))
+  await rig.controlPlane.down()
+  await pause(3000)
+  assert.ok((await logOf(rig, order)).text.length < lines.join('').length)
+  await rig.controlPlane.up()
+  const seen = await rig.until(order, 'all have ended', allAre('exited'))
+  assert.deepEqual(
+    seen?.ranks.map(({ exitCode }) => exitCode),
+    [0, 1],
+  )
+  for (const rank of [0, 1]) assert.deepEqual(await logOf(rig, order, rank), { text: lines.join(''), end: true })
+})
+
+test('a second job with the same order runs nothing, and lasts as long as the first', async (t) => {
+  const rig = await openSite(cluster, byCommands)
+  t.after(rig.close)
+  const order = rig.order({ ranks: 2 })
+  tellStarts(cluster, rig, order)
+  await rig.launched(order)
+  await rig.until(order, 'it runs', allAre('running'))
+  const note = join(rig.folder, 'orders', order.token, 'job.json')
+  const { id } = JSON.parse(readFileSync(note, 'utf8')) as { id: number }
+  const input = await cluster.command('scontrol', 'write', 'batch_script', String(id), '-')
+  const argv = ['--parsable', '--nodes=2', '--ntasks=2', '--job-name=double', '--chdir=/', '--output=/dev/null']
+  const env = { ...process.env, SLURM_CONF: cluster.conf }
+  const double = execFileSync('sbatch', argv, { env, input, encoding: 'utf8' }).trim()
+  const stateOf = async () => (await cluster.command('squeue', '-h', '-t', 'all', '-j', double, '-o', '%T')).trim()
+  await poll('the second runs', async () => (await stateOf()) === 'RUNNING')
+  await pause(5000)
+  assert.deepEqual([await stateOf(), startsIn(cluster, order)], ['RUNNING', ['0', '1']])
+  await rig.gone(order.token)
+  await poll('the second has ended', async () => (await stateOf()) === 'COMPLETED')
+  await poll('nothing is left', async () => leftOnNodes().length === 0)
+})
+
+test('a gang that is retired has its grace, and leaves nothing on its nodes', async (t) => {
+  const rig = await openSite(cluster, overHttp)
+  t.after(rig.close)
+  const order = rig.order({ ranks: 3, graceMs: 20_000 })
+  rig.script(
+    order,
+    () =>
+      'trap "echo saved; exit 9" TERM; mkdir closed; touch closed/file; chmod 000 closed; while :; do sleep 0.1; done',
+  )
+  await rig.launched(order)
+  await rig.until(order, 'it runs', allAre('running'))
+  await poll('it has begun', async () => leftOnNodes().length === 4)
+  const { token } = order
+  await rig.provider.retire({ site: rig.name, token }, 20_000, forever)
+  const seen = await rig.until(order, 'all have ended', allAre('exited'))
+  assert.deepEqual(
+    seen?.ranks.map(({ exitCode }) => exitCode),
+    [9, 9, 9],
+  )
+  assert.match((await logOf(rig, order, 2)).text, /saved\n$/)
+  await rig.gone(token, 20_000)
+  assert.deepEqual(leftOnNodes(), [])
+})
+
+test('a gang whose job was killed hard leaves what the next one there removes', async (t) => {
+  const rig = await openSite(cluster, byCommands)
+  t.after(rig.close)
+  const placed = (order: CredentialedOrder) => ({
+    ...order,
+    ranks: order.ranks.map((rank) => ({ ...rank, node: 'n3' })),
+  })
+  const order = placed(rig.order())
+  rig.script(order, () => 'exec sleep 1000')
+  await rig.launched(order)
+  await rig.until(order, 'it runs', allAre('running'))
+  const note = join(rig.folder, 'orders', order.token, 'job.json')
+  const { id } = JSON.parse(readFileSync(note, 'utf8')) as { id: number }
+  await cluster.command('scancel', '--signal=KILL', '--full', String(id))
+  await rig.until(order, 'it is lost', allAre('lost'))
+  await rig.gone(order.token)
+  const next = placed(rig.order())
+  rig.script(next, () => 'exit 0')
+  await rig.launched(next)
+  await rig.until(next, 'it has ended', allAre('exited'))
+  await rig.gone(next.token)
+  assert.deepEqual(leftOnNodes(), [])
+})

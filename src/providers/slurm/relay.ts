@@ -80,7 +80,7 @@ async function joined(path: string, order: GangOrder, rank: number): Promise<Par
   return { order: withoutCredential({ ...order, ranks: beside }), nodes: nodes ?? null }
 }
 
-function withoutCredential({ credential: _, ...order }: GangOrder): NonNullable<RelayedGang['order']> {
+function withoutCredential({ credential: _credential, ...order }: GangOrder): NonNullable<RelayedGang['order']> {
   return order
 }
 

@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 
 import { readLog } from '#kit/bounded-log.ts'
@@ -5,7 +6,7 @@ import { agentFiles } from '#model/agent-folder.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import { gangFiles } from '#model/gang-folder.ts'
 import type { GangAsk, RelayedGang } from '#model/gang-relay.ts'
-import type { Node } from '#model/site.ts'
+import type { Node, Site } from '#model/site.ts'
 import type { LogChunk, LogPart, Provider } from '#providers/provider.ts'
 import { ask, isThere, isToken } from '#providers/kept-folder.ts'
 
@@ -68,16 +69,7 @@ export function createSlurm({ sites, home, shared, house }: SlurmOptions): Provi
 
   return {
     name: 'slurm',
-    sites: () =>
-      sites.map(({ name, jurisdictions, patienceMs, upWithinMs, egress, checkpoints }) => ({
-        provider: 'slurm',
-        name,
-        jurisdictions,
-        patienceMs,
-        ...(upWithinMs === undefined ? {} : { upWithinMs }),
-        ...(egress ? { egress } : {}),
-        ...(checkpoints === undefined ? {} : { checkpoints }),
-      })),
+    sites: () => sites.map(siteOf),
     offers: (name, signal) =>
       at(name, signal, async (one) => {
         const taken = await takeInventory(one, signal)
@@ -109,12 +101,23 @@ export function createSlurm({ sites, home, shared, house }: SlurmOptions): Provi
       relay: (name, asked, signal) => at(name, signal, (one) => answerAfar(one, asked)),
       program: (name, signal) =>
         at(name, signal, async ({ folder }) =>
-          folder.afar ? succeed(await packAgent(folder.programs)) : noRelay(name),
+          folder.afar ? succeed(createReadStream(await packAgent(folder.programs), large)) : noRelay(name),
         ),
     },
   }
 }
 
+const siteOf = ({ name, jurisdictions, patienceMs, upWithinMs, egress, checkpoints }: SlurmSite): Site => ({
+  provider: 'slurm',
+  name,
+  jurisdictions,
+  patienceMs,
+  ...(upWithinMs === undefined ? {} : { upWithinMs }),
+  ...(egress ? { egress } : {}),
+  ...(checkpoints === undefined ? {} : { checkpoints }),
+})
+
+const large = { highWaterMark: 1024 * 1024 }
 const noRelay = (name: string) =>
   fail('invalid', 'never', `the nodes of ${name} see the folder of its gangs themselves`)
 

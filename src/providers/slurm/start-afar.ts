@@ -21,15 +21,16 @@ trap 'exit 143' TERM INT
 fetch() {
   if command -v curl >/dev/null; then
     printf 'header = "authorization: Bearer %s"\\n' "$ISOBAR_CREDENTIAL" |
-      curl -fsS -K - --connect-timeout 10 --max-time 900 -o "$mine/agent.tar" "$1"
+      curl -fsS -K - --connect-timeout 10 --max-time 900 "$1"
   else
     printf 'header = authorization: Bearer %s\\n' "$ISOBAR_CREDENTIAL" > "$mine/wgetrc"
-    WGETRC=$mine/wgetrc wget -q --tries=1 --timeout=60 -O "$mine/agent.tar" "$1" </dev/null
+    WGETRC=$mine/wgetrc wget -q --tries=1 --timeout=60 -O - "$1" </dev/null
   fi
 }
 bring() {
   for at in $ISOBAR_CONTROL_PLANES; do
-    fetch "$at/agent/v1/program" && tar -xf "$mine/agent.tar" -C "$mine" </dev/null && rm "$mine/agent.tar" && return
+    rm -f "$mine/cut"
+    { fetch "$at/agent/v1/program" || : > "$mine/cut"; } | tar -xf - -C "$mine" && [ ! -e "$mine/cut" ] && return
   done
   return 1
 }

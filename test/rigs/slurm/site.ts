@@ -75,13 +75,7 @@ export async function openSite(cluster: Cluster, way: Way): Promise<SiteRig> {
   const surroundings = { clock: createClock(), home: join(homes, name), shared: homes, house: 'rig' }
   const open = () => openProvider('slurm', options, surroundings)
   const provider = await open()
-  const { relay, program } = provider.abilities
-  if (relay && program)
-    controlPlane.relay = {
-      ask: async (credential, question) =>
-        valueOf(await relay(name, { token: credential.replace('c-', ''), question }, forever)),
-      program: async () => valueOf(await program(name, forever)),
-    }
+  controlPlane.relay = relayOf(provider, name)
   const gone: SiteRig['gone'] = (token, graceMs = 0) =>
     poll('it is gone', async () => {
       const retired = await provider.retire({ site: name, token }, graceMs, forever)
@@ -110,9 +104,8 @@ export async function openSite(cluster: Cluster, way: Way): Promise<SiteRig> {
         ...changes,
       }
     },
-    script({ credential, ranks }, run) {
-      controlPlane.gangs.set(credential, { ranks: ranks.length, go: (rank) => ({ run: run(rank) }) })
-    },
+    script: ({ credential, ranks }, run) =>
+      void controlPlane.gangs.set(credential, { ranks: ranks.length, go: (rank) => ({ run: run(rank) }) }),
     launched: (order) => poll('it is taken', async () => (await provider.launch(order, forever)).ok),
     async until({ token }, what, condition) {
       let seen: Sighting | null = null
@@ -140,6 +133,19 @@ export function orderOn(rig: SiteRig, nodes: readonly string[], accelerators: nu
     shape: { ...rank.shape, accelerators },
   }))
   return { ...order, ranks }
+}
+
+/** What the API does for nodes that see no disk of ours. */
+function relayOf(
+  { abilities: { relay, program } }: Provider,
+  site: string,
+): NonNullable<ScriptedControlPlane['relay']> {
+  if (!relay || !program) throw new Error('this provider answers no agents')
+  return {
+    ask: async (credential, question) =>
+      valueOf(await relay(site, { token: credential.replace(/^c-/, ''), question }, forever)),
+    program: async () => valueOf(await program(site, forever)),
+  }
 }
 
 function valueOf<T>(outcome: Outcome<T>): T {
