@@ -72,25 +72,6 @@ test('the credential is in no list of processes, and in no argument or comment o
   assert.ok(shown.includes(`isobar-${order.token}`) && !shown.includes(order.credential))
 })
 
-test('what has ended keeps its exact codes and its log when Slurm knows nothing of it any more', async (t) => {
-  const rig = await openSite(cluster, overHttp)
-  t.after(rig.close)
-  const order = rig.order({ ranks: 3 })
-  rig.script(order, (rank) => `echo last word; ${['exit 255', 'kill -SEGV $$', 'exit 0'][rank]}`)
-  await rig.launched(order)
-  await rig.until(order, 'all have ended', allAre('exited'))
-  await cluster.kill('slurmctld')
-  rmSync(join(cluster.folder, 'state'), { recursive: true })
-  mkdirSync(join(cluster.folder, 'state'))
-  await cluster.start('slurmctld')
-  const seen = await rig.until(order, 'it is seen', (now) => now !== null)
-  assert.deepEqual(
-    seen?.ranks.map(({ exitCode }) => exitCode),
-    [255, 139, 0],
-  )
-  assert.deepEqual(await logOf(rig, order, 1), { text: 'last word\n', end: true })
-})
-
 test('ranks go on while no control plane answers; answers that are lost make no difference to codes and logs', async (t) => {
   const rig = await openSite(cluster, byCommands)
   t.after(rig.close)
@@ -180,4 +161,24 @@ test('a gang whose job was killed hard leaves what the next one there removes', 
   await rig.until(next, 'it has ended', allAre('exited'))
   await rig.gone(next.token)
   assert.deepEqual(leftOnNodes(), [])
+})
+
+// Last: numbers of jobs begin anew then, and nodes remember for a while which of them have ended.
+test('what has ended keeps its exact codes and its log when Slurm knows nothing of it any more', async (t) => {
+  const rig = await openSite(cluster, overHttp)
+  t.after(rig.close)
+  const order = rig.order({ ranks: 3 })
+  rig.script(order, (rank) => `echo last word; ${['exit 255', 'kill -SEGV $$', 'exit 0'][rank]}`)
+  await rig.launched(order)
+  await rig.until(order, 'all have ended', allAre('exited'))
+  await cluster.kill('slurmctld')
+  rmSync(join(cluster.folder, 'state'), { recursive: true })
+  mkdirSync(join(cluster.folder, 'state'))
+  await cluster.start('slurmctld')
+  const seen = await rig.until(order, 'it is seen', (now) => now !== null)
+  assert.deepEqual(
+    seen?.ranks.map(({ exitCode }) => exitCode),
+    [255, 139, 0],
+  )
+  assert.deepEqual(await logOf(rig, order, 1), { text: 'last word\n', end: true })
 })
