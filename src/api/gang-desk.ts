@@ -1,5 +1,5 @@
 import type { Fault, Outcome } from '#model/fault.ts'
-import type { GangAnswer, GangAsk } from '#model/gang-relay.ts'
+import type { GangAnswer, GangAsk, RelayedGang } from '#model/gang-relay.ts'
 import type { Abilities } from '#providers/provider.ts'
 import { addresses } from './agent-desk.ts'
 import { createAllowance } from './allowance.ts'
@@ -13,14 +13,18 @@ export type GangDesk = {
   program(lease: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>
 }
 
+const unknown: RelayedGang = { known: false, order: null, nodes: null, stop: null, claimedAt: null }
+
 /** Hands on what is asked to the provider that keeps the order; the credential says which order it is. */
 export function createGangDesk(house: ApiHouse): GangDesk {
   const allowance = createAllowance({ perSecond: 50, burst: 400 })
 
+  /** Null: there is no such lease, nor was there ever, as far as anybody knows. */
   async function keeperOf(lease: string): Promise<{ site: string; abilities: Abilities } | null> {
     const view = await house.store.agents.view(lease)
-    const provider = view && house.providers.get(view.lease.provider)
-    return view && provider ? { site: view.lease.site, abilities: provider.abilities } : null
+    if (!view) return null
+    const { provider, site } = view.lease
+    return { site, abilities: house.providers.get(provider)?.abilities ?? {} }
   }
 
   return {
@@ -28,16 +32,16 @@ export function createGangDesk(house: ApiHouse): GangDesk {
       const who = 'rank' in question ? `${lease}/${question.rank}` : lease
       if (!allowance.take(who, house.clock.now())) throw new Problem('too-many', 'This gang asks too often.')
       const keeper = await keeperOf(lease)
-      if (!keeper) throw new Problem('unavailable', 'No provider is known for this lease.')
+      const controlPlanes = addresses(house)
+      if (!keeper) return { ...unknown, controlPlanes }
       const { relay } = keeper.abilities
-      if (!relay) throw new Problem('usage', 'The nodes of this lease are not asked about here.')
-      const answer = valueOf(await relay(keeper.site, { token: lease, question }, signal))
-      return { ...answer, controlPlanes: addresses(house) }
+      if (!relay) throw new Problem('usage', 'The gang of this lease runs where nobody has to ask for it.')
+      return { ...valueOf(await relay(keeper.site, { token: lease, question }, signal)), controlPlanes }
     },
     async program(lease, signal) {
       const keeper = await keeperOf(lease)
       const program = keeper?.abilities.program
-      if (!program) throw new Problem('not-found', 'Nothing is fetched for this lease.')
+      if (!program) throw new Problem('not-found', 'The agent of this lease is not fetched.')
       return valueOf(await program(keeper.site, signal))
     },
   }

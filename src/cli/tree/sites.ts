@@ -33,7 +33,10 @@ export const sites: readonly CommandSpec[] = [
         description: 'kubernetes: where objects are made; by default that of the context',
       },
       { flags: '--image <image>', description: 'kubernetes: for specs that name none' },
-      { flags: '--checkpoints <claim>', description: 'kubernetes: a PersistentVolumeClaim that all pods can write' },
+      {
+        flags: '--checkpoints <place>',
+        description: 'kubernetes: a PersistentVolumeClaim that all pods can write; slurm: a folder that nodes share',
+      },
       { flags: '--service-account <name>', description: 'kubernetes: the account that pods run as' },
       {
         flags: '--endpoints <way>',
@@ -51,7 +54,7 @@ export const sites: readonly CommandSpec[] = [
         repeat: true,
       },
       { flags: '--partition <name>', description: 'slurm: where jobs go' },
-      { flags: '--directory <folder>', description: 'slurm: a folder that nodes and this machine share' },
+      { flags: '--directory <folder>', description: 'slurm: a folder that nodes and this machine share, if any' },
       { flags: '--rest <url>', description: "slurm: the address of slurmrestd; without it Slurm's commands are used" },
       { flags: '--ssh <host>', description: "slurm: a host where Slurm's commands are, as ssh knows it" },
       { flags: '--ssh-config <file>', description: "slurm: a configuration of ssh, where it is not the user's own" },

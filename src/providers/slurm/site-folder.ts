@@ -30,7 +30,7 @@ type Places = {
 }
 
 export function siteFolder({ directory, house, name, home, shared }: Places): SiteFolder {
-  const disk = directory ?? join(shared, 'slurm')
+  const disk = directory ?? join(shared, 'gangs')
   const root = join(disk, house, name)
   return {
     root,

@@ -85,7 +85,7 @@ export async function openSite(cluster: Cluster, way: Way): Promise<SiteRig> {
     name,
     provider,
     controlPlane,
-    folder: join(directory ?? join(homes, 'slurm'), 'rig', name),
+    folder: join(directory ?? join(homes, 'gangs'), 'rig', name),
     tokenFile,
     open,
     gone,
