@@ -13,6 +13,10 @@ const west: Site = { provider: 'local', name: 'west', jurisdictions: ['SE'], pat
 const known: RelayedGang = { known: true, order: null, nodes: null, stop: null, claimedAt: 5 }
 const claim: GangAsk = { ask: 'claim', job: '7', by: '0b0e7a52-6cf6-4f3f-9a57-0f3f2a0d8d11' }
 
+async function* archive() {
+  yield Buffer.from('an archive')
+}
+
 /** A house whose site keeps the orders of its gangs, as told, and what it was asked. */
 async function aKeeper(t: { after(end: () => unknown): void }, site: Site = west) {
   const api = await anApi()
@@ -24,12 +28,7 @@ async function aKeeper(t: { after(end: () => unknown): void }, site: Site = west
     ...provider,
     abilities: {
       relay: async (name, question) => (asked.push([name, question]), keeper.answer),
-      program: async () =>
-        succeed(
-          (async function* bytes() {
-            yield Buffer.from('an archive')
-          })(),
-        ),
+      program: async () => succeed(archive()),
     },
   })
   const [workload = ''] = await submitted(api.house.store, [aJob()])

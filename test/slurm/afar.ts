@@ -33,6 +33,8 @@ const leftOnNodes = (): string[] =>
     readdirSync(join(cluster.folder, `nodes/n${node}`)).filter((name) => name !== basename(cluster.folder)),
   )
 
+const said = (rank: number): string => `rank ${rank} sees []\n`
+
 test('ranks see nothing of what the house keeps, and what they write is read from its beginning while they run', async (t) => {
   const rig = await openSite(cluster, overHttp)
   t.after(rig.close)
@@ -45,7 +47,6 @@ test('ranks see nothing of what the house keeps, and what they write is read fro
   )
   await rig.launched(order)
   assert.ok(readdirSync(homes).length > 0)
-  const said = (rank: number) => `rank ${rank} sees []\n`
   for (const rank of [0, 1]) await poll('it is heard', async () => (await logOf(rig, order, rank)).text === said(rank))
   assert.deepEqual(
     [(await logOf(rig, order)).end, allAre('running')(await rig.until(order, 'it is seen', Boolean))],
@@ -139,14 +140,15 @@ test('a gang that is retired has its grace, and leaves nothing on its nodes', as
   assert.deepEqual(leftOnNodes(), [])
 })
 
+const onOneNode = (order: CredentialedOrder): CredentialedOrder => ({
+  ...order,
+  ranks: order.ranks.map((rank) => ({ ...rank, node: 'n3' })),
+})
+
 test('a gang whose job was killed hard leaves what the next one there removes', async (t) => {
   const rig = await openSite(cluster, byCommands)
   t.after(rig.close)
-  const placed = (order: CredentialedOrder) => ({
-    ...order,
-    ranks: order.ranks.map((rank) => ({ ...rank, node: 'n3' })),
-  })
-  const order = placed(rig.order())
+  const order = onOneNode(rig.order())
   rig.script(order, () => 'exec sleep 1000')
   await rig.launched(order)
   await rig.until(order, 'it runs', allAre('running'))
@@ -155,7 +157,7 @@ test('a gang whose job was killed hard leaves what the next one there removes', 
   await cluster.command('scancel', '--signal=KILL', '--full', String(id))
   await rig.until(order, 'it is lost', allAre('lost'))
   await rig.gone(order.token)
-  const next = placed(rig.order())
+  const next = onOneNode(rig.order())
   rig.script(next, () => 'exit 0')
   await rig.launched(next)
   await rig.until(next, 'it has ended', allAre('exited'))

@@ -95,12 +95,13 @@ test('a rank learns of those on its node, and where all meet', async (t) => {
   assert.deepEqual([joined.order?.ranks.map(({ rank }) => rank), joined.nodes], [[0, 2], nodes])
 })
 
+const piece = (from: number, text: string) => ({ from, bytes: Buffer.from(text).toString('base64') })
+
 test('what a rank tells is shown as if it had been read there; twice, late or in part it changes nothing', async (t) => {
   const { folder, path } = await aSite(t)
   const mine = join(path, '1')
   const stateOf = async () => (await readRank(mine, 1)).state
   const ask = (question: GangAsk) => answerGang(folder, order.token, question)
-  const piece = (from: number, text: string) => ({ from, bytes: Buffer.from(text).toString('base64') })
   await ask(tell({ start: null }))
   assert.equal(await stateOf(), 'arrived')
   for (const output of [piece(0, 'one\n'), piece(0, 'one\n'), piece(4, 'two\n'), null]) await ask(tell({ output }))
