@@ -3,7 +3,14 @@ import { join } from 'node:path'
 
 import { writeDurably } from '#kit/durable-file.ts'
 import { madeFirst } from '#kit/first.ts'
-import { type GangClaim, gangFiles, type GangNodes, type GangOrder, leaderBeatMs } from '#model/gang-folder.ts'
+import {
+  type GangClaim,
+  gangFiles,
+  type GangNodes,
+  type GangOrder,
+  type GangOver,
+  leaderBeatMs,
+} from '#model/gang-folder.ts'
 
 /** A gang of many ranks, as the one of them needs it that asks: those that share its node are with it. */
 export type JoinedGang = { order: GangOrder; nodes: GangNodes }
@@ -57,7 +64,7 @@ export function deskInFolder(folder: string): GangDesk {
       }
       return stop
     },
-    over: async () => writeDurably(at(gangFiles.over), JSON.stringify({ endedAt: Date.now() })),
+    over: async () => writeDurably(at(gangFiles.over), JSON.stringify({ endedAt: Date.now() } satisfies GangOver)),
     join: async () => ({ order: order(), nodes: read(gangFiles.nodes) as GangNodes }), // written by its leader
   }
 }
