@@ -94,6 +94,19 @@ test('ranks go on while no control plane answers; answers that are lost make no 
   for (const rank of [0, 1]) assert.deepEqual(await logOf(rig, order, rank), { text: lines.join(''), end: true })
 })
 
+test('workers of an array take tasks there, each task once', async (t) => {
+  const rig = await openSite(cluster, byCommands)
+  t.after(rig.close)
+  const order = rig.order({ ranks: 2 })
+  const go = () => ({ run: 'echo task $ISOBAR_TASK_INDEX done', slots: 4 })
+  rig.controlPlane.gangs.set(order.credential, { ranks: 2, tasks: 30, go })
+  await rig.launched(order)
+  await rig.until(order, 'all have ended', allAre('exited'))
+  assert.deepEqual([rig.controlPlane.ended.size, rig.controlPlane.doubled.length], [30, 0])
+  const logs = await Promise.all([0, 1].map((rank) => logOf(rig, order, rank)))
+  assert.equal(logs.flatMap(({ text }) => text.match(/task \d+ done/g) ?? []).length, 30)
+})
+
 test('a second job with the same order runs nothing, and lasts as long as the first', async (t) => {
   const rig = await openSite(cluster, byCommands)
   t.after(rig.close)
@@ -156,6 +169,7 @@ test('a gang whose job was killed hard leaves what the next one there removes', 
   const { id } = JSON.parse(readFileSync(note, 'utf8')) as { id: number }
   await cluster.command('scancel', '--signal=KILL', '--full', String(id))
   await rig.until(order, 'it is lost', allAre('lost'))
+  assert.ok(leftOnNodes().length > 0)
   await rig.gone(order.token)
   const next = onOneNode(rig.order())
   rig.script(next, () => 'exit 0')
