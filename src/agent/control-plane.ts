@@ -11,7 +11,7 @@ export type ControlPlane = {
   /** One report to whichever control plane answers. Never throws. */
   sync(report: AgentReport, signal: AbortSignal): Promise<Reply<AgentAnswer>>
   /** One question to it about the folder of a gang. Never throws. */
-  ask(question: GangAsk, signal: AbortSignal): Promise<Reply<GangAnswer>>
+  ask(question: GangAsk): Promise<Reply<GangAnswer>>
   /** Opens an address that the control plane gave, absolute or relative to it. Throws when it does not answer 200. */
   open(url: string): Promise<IncomingMessage>
   /** How long to wait before the next try: longer with each failure, at most two seconds, never in step with others. */
@@ -22,6 +22,7 @@ export type ControlPlane = {
 const http = process.getBuiltinModule('node:http')
 const keepAlive = new http.Agent({ keepAlive: true, maxSockets: 4 })
 const mostAnswerBytes = 16 * 1024 * 1024
+const never = new AbortController().signal
 
 export function createControlPlane(options: { addresses: string[]; credential: string }): ControlPlane {
   const dial = createDial(options.addresses)
@@ -61,10 +62,10 @@ export function createControlPlane(options: { addresses: string[]; credential: s
         { body: report, mostMs: report.waitMs + 10_000, signal },
         ({ version, tasks }) => typeof version === 'string' && Array.isArray(tasks),
       ),
-    ask: (question, signal) =>
+    ask: (question) =>
       post<GangAnswer>(
         '/agent/v1/gang',
-        { body: question, mostMs: 30_000, signal },
+        { body: question, mostMs: 15_000, signal: never },
         ({ known }) => typeof known === 'boolean',
       ),
     async open(url) {

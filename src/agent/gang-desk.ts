@@ -12,7 +12,7 @@ import {
   leaderBeatMs,
 } from '#model/gang-folder.ts'
 
-/** A gang of many ranks, as the one of them needs it that asks: those that share its node are with it. */
+/** A gang as one of its ranks needs it: at least those are in it that share its node. */
 export type JoinedGang = { order: GangOrder; nodes: GangNodes }
 
 /** Where who leads a gang, and its ranks, find what they are to do and leave what became of it. */
@@ -54,10 +54,12 @@ export function deskInFolder(folder: string): GangDesk {
     },
     publish: async (nodes) => writeDurably(at(gangFiles.nodes), JSON.stringify(nodes)),
     async beat() {
+      const now = Date.now()
       try {
-        const now = new Date()
-        if (now.getTime() - touchedAt >= leaderBeatMs) utimesSync(at(gangFiles.claim), now, now)
-        if (now.getTime() - touchedAt >= leaderBeatMs) touchedAt = now.getTime()
+        if (Math.abs(now - touchedAt) >= leaderBeatMs) {
+          utimesSync(at(gangFiles.claim), now / 1000, now / 1000)
+          touchedAt = now
+        }
         stop = readFileSync(at(gangFiles.stop), 'utf8')
       } catch {
         // There is none yet; or the disk is away for a while, or the folder for good.

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { GangOrder } from '#model/gang-folder.ts'
 import type { GangAnswer, GangAsk } from '#model/gang-relay.ts'
 
-import { type ControlPlane, createControlPlane } from './control-plane.ts'
+import { createControlPlane } from './control-plane.ts'
 import type { GangDesk } from './gang-desk.ts'
 
 /** A credential that nobody knows may be known again (a restored database); after this long it is over. */
@@ -26,13 +26,12 @@ export type Relay = {
 }
 
 export function createRelay({ credential, controlPlanes }: RelayEnvironment): Relay {
-  const controlPlane: ControlPlane = createControlPlane({ addresses: controlPlanes, credential })
-  const never = new AbortController().signal
+  const controlPlane = createControlPlane({ addresses: controlPlanes, credential })
   return {
     async ask(question) {
       let deniedSince: number | undefined
       for (;;) {
-        const reply = await controlPlane.ask(question, never)
+        const reply = await controlPlane.ask(question)
         if (reply.kind === 'answer') return reply.answer.known ? reply.answer : null
         deniedSince = reply.kind === 'denied' ? (deniedSince ?? Date.now()) : undefined
         if (deniedSince !== undefined && Date.now() - deniedSince > mostDeniedMs) return null
@@ -40,7 +39,7 @@ export function createRelay({ credential, controlPlanes }: RelayEnvironment): Re
       }
     },
     async try(question) {
-      const reply = await controlPlane.ask(question, AbortSignal.timeout(5000))
+      const reply = await controlPlane.ask(question)
       return reply.kind === 'answer' ? reply.answer : null
     },
   }

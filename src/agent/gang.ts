@@ -52,6 +52,7 @@ async function lead(desk: GangDesk, command: string[]): Promise<void> {
 }
 
 const mostSaid = 4000
+const lookMs = 1000
 
 /** What is said is printed, and the end of it is kept. */
 function listen(stream: Readable): () => string {
@@ -69,11 +70,13 @@ function listen(stream: Readable): () => string {
  */
 async function outlast(desk: GangDesk): Promise<void> {
   let touched = 0
-  for (let since = Date.now(); Date.now() - since < leaderDeadMs; await pause(1000)) {
+  // Looks are counted, for one may wait until there is somebody to ask.
+  for (let quietMs = 0; quietMs < leaderDeadMs; quietMs += lookMs) {
     const mark = await desk.rival()
     if (mark === null) return
-    if (mark !== touched) since = Date.now()
+    if (mark !== touched) quietMs = 0
     touched = mark
+    await pause(lookMs)
   }
 }
 

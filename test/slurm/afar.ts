@@ -94,12 +94,13 @@ test('ranks go on while no control plane answers; answers that are lost make no 
   for (const rank of [0, 1]) assert.deepEqual(await logOf(rig, order, rank), { text: lines.join(''), end: true })
 })
 
+const fourAtATime = () => ({ run: 'echo task $ISOBAR_TASK_INDEX done', slots: 4 })
+
 test('workers of an array take tasks there, each task once', async (t) => {
   const rig = await openSite(cluster, byCommands)
   t.after(rig.close)
   const order = rig.order({ ranks: 2 })
-  const go = () => ({ run: 'echo task $ISOBAR_TASK_INDEX done', slots: 4 })
-  rig.controlPlane.gangs.set(order.credential, { ranks: 2, tasks: 30, go })
+  rig.controlPlane.gangs.set(order.credential, { ranks: 2, tasks: 30, go: fourAtATime })
   await rig.launched(order)
   await rig.until(order, 'all have ended', allAre('exited'))
   assert.deepEqual([rig.controlPlane.ended.size, rig.controlPlane.doubled.length], [30, 0])
