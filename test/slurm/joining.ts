@@ -68,7 +68,7 @@ test('both ways find the same, and what is left open is asked for', async (t) =>
   const afar = known.slice(2)
   const seen = await house.add(...byCommands, ...afar, '--partition', 'main', '--dry-run')
   assert.equal(seen.code, 0, seen.stderr)
-  assert.match(seen.stdout, /each must reach the control plane, and have curl or wget/)
+  assert.match(seen.stdout + seen.stderr, /each must reach the control plane, and have curl or wget/)
 })
 
 test('a partition is joined and left, and nothing of it is left on the disk', async (t) => {
