@@ -96,6 +96,41 @@ test('ranks go on while no control plane answers; answers that are lost make no 
 
 const fourAtATime = () => ({ run: 'echo task $ISOBAR_TASK_INDEX done', slots: 4 })
 
+async function jobOf(rig: SiteRig, { token }: CredentialedOrder): Promise<{ id: string; state: string }> {
+  const note = JSON.parse(readFileSync(join(rig.folder, 'orders', token, 'job.json'), 'utf8')) as { id: number }
+  const id = String(note.id)
+  return { id, state: (await cluster.command('squeue', '-h', '-t', 'all', '-j', id, '-o', '%T')).trim() }
+}
+
+test('a job that starts while no control plane answers waits for one', async (t) => {
+  const rig = await openSite(cluster, byCommands)
+  t.after(rig.close)
+  const order = rig.order({ ranks: 2 })
+  rig.script(order, () => 'exit 3')
+  await rig.controlPlane.down()
+  await rig.launched(order)
+  await poll('it runs', async () => (await jobOf(rig, order)).state === 'RUNNING')
+  await poll('it tries', async () => leftOnNodes().length > 0)
+  await rig.controlPlane.up()
+  await rig.until(order, 'all have ended', allAre('exited'))
+})
+
+test('a job that ends before it has asked for its order is lost, as one that nobody heard of', async (t) => {
+  const rig = await openSite(cluster, byCommands)
+  t.after(rig.close)
+  const order = rig.order()
+  rig.script(order, () => 'exit 3')
+  await rig.controlPlane.down()
+  const before = new Set(leftOnNodes())
+  await rig.launched(order)
+  const itsFolder = () => leftOnNodes().find((name) => !before.has(name))
+  await poll('it tries', async () => itsFolder() !== undefined)
+  process.kill(Number(itsFolder()?.split('.')[1]), 'SIGKILL') // the folder is named by its process
+  const seen = await rig.until(order, 'it is lost', (now) => now?.ranks[0]?.cause !== undefined)
+  assert.deepEqual([seen?.ranks[0]?.state, seen?.ranks[0]?.cause?.kind], ['lost', 'unheard'])
+  await rig.controlPlane.up()
+})
+
 test('workers of an array take tasks there, each task once', async (t) => {
   const rig = await openSite(cluster, byCommands)
   t.after(rig.close)
@@ -115,9 +150,8 @@ test('a second job with the same order runs nothing, and lasts as long as the fi
   tellStarts(cluster, rig, order)
   await rig.launched(order)
   await rig.until(order, 'it runs', allAre('running'))
-  const note = join(rig.folder, 'orders', order.token, 'job.json')
-  const { id } = JSON.parse(readFileSync(note, 'utf8')) as { id: number }
-  const input = await cluster.command('scontrol', 'write', 'batch_script', String(id), '-')
+  const { id } = await jobOf(rig, order)
+  const input = await cluster.command('scontrol', 'write', 'batch_script', id, '-')
   const argv = ['--parsable', '--nodes=2', '--ntasks=2', '--job-name=double', '--chdir=/', '--output=/dev/null']
   const env = { ...process.env, SLURM_CONF: cluster.conf }
   const double = execFileSync('sbatch', argv, { env, input, encoding: 'utf8' }).trim()
@@ -166,9 +200,7 @@ test('a gang whose job was killed hard leaves what the next one there removes', 
   rig.script(order, () => 'exec sleep 1000')
   await rig.launched(order)
   await rig.until(order, 'it runs', allAre('running'))
-  const note = join(rig.folder, 'orders', order.token, 'job.json')
-  const { id } = JSON.parse(readFileSync(note, 'utf8')) as { id: number }
-  await cluster.command('scancel', '--signal=KILL', '--full', String(id))
+  await cluster.command('scancel', '--signal=KILL', '--full', (await jobOf(rig, order)).id)
   await rig.until(order, 'it is lost', allAre('lost'))
   assert.ok(leftOnNodes().length > 0)
   await rig.gone(order.token)
