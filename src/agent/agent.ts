@@ -20,8 +20,11 @@ const mostFarewellMs = 2000
 /** How to start without being told to go by an answer. */
 type Begin = { go: Go; pipe: Promise<string> }
 
+/** What else must know of the end of a rank before it is reported. */
+type Besides = { kept?: () => Promise<void> }
+
 /** Runs one rank from its arrival, or at once from its start, to the acknowledged report of its end. */
-export async function runAgent(order: AgentOrder, begin: Begin | null): Promise<void> {
+export async function runAgent(order: AgentOrder, begin: Begin | null, { kept }: Besides = {}): Promise<void> {
   const news = createNews()
   let dialled: Promise<ControlPlane> | undefined
   const dial = () => (dialled ??= open(order))
@@ -33,6 +36,7 @@ export async function runAgent(order: AgentOrder, begin: Begin | null): Promise<
       ? Promise.resolve(containerOutput)
       : openOutput(begin ? begin.pipe : afterFirstReport(dial()).then(makePipe)),
     changed: news.tell,
+    ...(kept && { kept }),
     fetchWorkdir: (go, folder) => (order.container ? Promise.resolve() : fetchWorkdir({ dial, go, folder })),
   })
   let noticeAt: number | undefined

@@ -1,84 +1,82 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, statSync, utimesSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { resolve } from 'node:path'
-import type { Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
 import { writeDurably } from '#kit/durable-file.ts'
-import { madeFirst } from '#kit/first.ts'
 import { leaseTag } from '#model/agent-folder.ts'
-import {
-  type GangClaim,
-  gangFiles,
-  type GangNodes,
-  type GangOrder,
-  type GangOver,
-  leaderBeatMs,
-  leaderDeadMs,
-} from '#model/gang-folder.ts'
+import { gangFiles, type GangNodes, type GangOrder, leaderDeadMs } from '#model/gang-folder.ts'
 
-const lookMs = 300
+import { deskInFolder, type GangDesk } from './gang-desk.ts'
+import { createRelay, deskByRelay, relayEnvironment } from './gang-relay.ts'
+
+/** Leads a gang in its job of Slurm, from its folder. No folder, no order: it was retired. */
+export async function leadGang(folder: string, program: string): Promise<void> {
+  process.chdir(folder)
+  await lead(deskInFolder(folder), [process.execPath, program, 'rank', folder])
+}
+
+/** The same where the nodes see no disk of ours. `command` becomes a rank on any of them. */
+export async function leadGangAfar(command: string[]): Promise<void> {
+  const environment = relayEnvironment()
+  await lead(deskByRelay(createRelay(environment), environment), command)
+}
 
 /**
- * Leads a gang in its job of Slurm: starts an agent on each node, tells them to stop when the folder says so, and
- * writes down when all of them have ended. A job that comes second starts nothing; it only lasts as long as the first.
+ * Starts an agent on each node, tells them to stop when the desk says so, and writes down when all of them have ended. A
+ * job that comes second starts nothing; it only lasts as long as the first.
  */
-export async function leadGang(folder: string, program: string): Promise<void> {
-  process.chdir(folder) // no folder, no order: it was retired
-  const order = JSON.parse(readFileSync(gangFiles.order, 'utf8')) as GangOrder // written by whoever submitted us
-  if (!claimed()) return outlast()
-  writeDurably(gangFiles.nodes, JSON.stringify(await findNodes()))
-  const ranks = spawn('srun', srunArguments(order, [process.execPath, program, 'rank', folder]), {
-    stdio: ['pipe', 'inherit', 'inherit'],
+async function lead(desk: GangDesk, command: string[]): Promise<void> {
+  const order = await desk.claim()
+  if (!order) return outlast(desk)
+  await desk.publish(await findNodes())
+  const ranks = spawn('srun', srunArguments(order, command), {
+    stdio: ['pipe', 'inherit', 'pipe'],
     env: { ...process.env, ...hostsOf(order), [leaseTag]: order.token },
   })
+  const said = listen(ranks.stderr)
   ranks.stdin.on('error', () => undefined) // they have ended
   process.on('SIGTERM', () => undefined) // so do the ranks, and they may use their grace
   const ended = new AbortController()
-  const watching = watchStop(ranks.stdin, ended.signal)
-  const beat = setInterval(touchClaim, leaderBeatMs)
+  const watching = watch(desk, ranks.stdin, ended.signal)
   try {
     await once(ranks, 'exit')
   } finally {
-    clearInterval(beat)
     ended.abort()
     await watching
   }
-  writeDurably(gangFiles.over, JSON.stringify({ endedAt: Date.now() } satisfies GangOver))
+  await desk.over(said())
 }
 
-/** Whether this job is the one that runs the gang. */
-function claimed(): boolean {
-  const { SLURM_JOB_ID = '', SLURM_RESTART_COUNT = '0' } = process.env
-  const own = `${gangFiles.claim}.${SLURM_JOB_ID}.${SLURM_RESTART_COUNT}.${process.pid}`
-  return madeFirst(gangFiles.claim, { own, text: JSON.stringify({ job: SLURM_JOB_ID } satisfies GangClaim) })
-}
+const mostSaid = 4000
+const lookMs = 1000
 
-function touchClaim(): void {
-  try {
-    const now = new Date()
-    utimesSync(gangFiles.claim, now, now)
-  } catch {
-    // The disk is away for a while, or the folder for good: what runs is told by the control plane.
-  }
+/** What is said is printed, and the end of it is kept. */
+function listen(stream: Readable): () => string {
+  let said = ''
+  stream.setEncoding('utf8').on('data', (text: string) => {
+    process.stderr.write(text)
+    said = (said + text).slice(-mostSaid)
+  })
+  return () => said
 }
 
 /**
  * A controller that forgot that it had started us may start us again: the nodes are in use as long as the first job
  * lives, so this one stays too. Nobody's clock is compared: a claim that nobody touches for long enough is dead.
  */
-async function outlast(): Promise<void> {
+async function outlast(desk: GangDesk): Promise<void> {
   let touched = 0
-  for (let since = Date.now(); Date.now() - since < leaderDeadMs; await pause(1000)) {
-    if (existsSync(gangFiles.over) || !existsSync(gangFiles.claim)) return
-    const claim = JSON.parse(readFileSync(gangFiles.claim, 'utf8')) as GangClaim // written by another of us
-    if (claim.job === null) return
-    const { mtimeMs } = statSync(gangFiles.claim)
-    if (mtimeMs !== touched) since = Date.now()
-    touched = mtimeMs
+  // Looks are counted, for one may wait until there is somebody to ask.
+  for (let quietMs = 0; quietMs < leaderDeadMs; quietMs += lookMs) {
+    const mark = await desk.rival()
+    if (mark === null) return
+    if (mark !== touched) quietMs = 0
+    touched = mark
+    await pause(lookMs)
   }
 }
 
@@ -133,21 +131,13 @@ function hostsOf({ ranks }: GangOrder): Record<string, string> {
   return { SLURM_HOSTFILE: resolve(gangFiles.hosts) }
 }
 
-/** Passes a stop order on to all agents, and each one that replaces it. */
-async function watchStop(agents: Writable, signal: AbortSignal): Promise<void> {
+/** Says that it lives, and passes a stop order on to all agents, and each one that replaces it. */
+async function watch(desk: GangDesk, agents: Writable, signal: AbortSignal): Promise<void> {
   let told = ''
   while (!signal.aborted) {
-    const stop = readOr(gangFiles.stop, told)
+    const stop = await desk.beat()
     if (stop !== told) agents.write(`${stop}\n`)
     told = stop
-    await pause(lookMs, undefined, { signal }).catch(() => undefined)
-  }
-}
-
-function readOr(path: string, otherwise: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return otherwise
+    await pause(desk.everyMs, undefined, { signal }).catch(() => undefined)
   }
 }

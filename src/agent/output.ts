@@ -3,7 +3,7 @@ import { closeSync, constants, openSync } from 'node:fs'
 import { Socket } from 'node:net'
 
 import { createLogWriter } from '#kit/bounded-log.ts'
-import { agentFiles } from '#model/agent-folder.ts'
+import { agentFiles, mostOutputBytes } from '#model/agent-folder.ts'
 
 /** Where everything that a rank runs writes to. */
 export type Output = {
@@ -22,14 +22,12 @@ export const containerOutput: Output = {
   close: () => Promise.resolve(),
 }
 
-const mostBytes = 64 * 1024 * 1024
-
 /** Reads a pipe into a bounded log. One pipe for standard output and error keeps their order. */
 export async function openOutput(made: Promise<string>): Promise<Output> {
   const pipe = await made
   const reading = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
   const descriptor = openSync(pipe, constants.O_WRONLY)
-  const log = createLogWriter(agentFiles.output, mostBytes)
+  const log = createLogWriter(agentFiles.output, mostOutputBytes)
   const reader = new Socket({ fd: reading, readable: true, writable: false })
   reader.on('data', (bytes: Buffer) => log.write(bytes))
   const over = once(reader, 'close')

@@ -17,6 +17,8 @@ export type RankParts = {
   output: Promise<Output>
   /** Brings the workdir into `folder`; asks for the latest `Go` on each try. Throws when it cannot be had. */
   fetchWorkdir: (go: () => Go, folder: string) => Promise<void>
+  /** Whoever keeps the folder of the rank for us has all of it. */
+  kept?: () => Promise<void>
   /** There is news to report, at the latest after so many milliseconds. */
   changed: (delayMs?: number) => void
 }
@@ -228,6 +230,7 @@ export class Rank {
     this.#ready = false
     this.#end = { exit: { ...kept, outOfMemory }, startedAt: this.#startedAt, endedAt: Date.now() }
     await record(this.#end)
+    await this.#parts.kept?.()
     this.#state = 'exited'
     this.#over.resolve()
     this.#parts.changed()

@@ -1,8 +1,10 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { pipeline } from 'node:stream/promises'
 
 import type { AgentAnswer, AgentReport, EndedTask, Go } from '#model/agent-protocol.ts'
+import { type GangAnswer, GangAsk } from '#model/gang-relay.ts'
 
 /** What the agents of one credential are told. A test changes it as it goes and calls `changed`. */
 export type Gang = {
@@ -26,6 +28,11 @@ export class ScriptedControlPlane {
   readonly doubled: EndedTask[] = []
   /** What GET answers, by path. */
   readonly files = new Map<string, Uint8Array>()
+  /** Answers gangs whose nodes see no disk of ours, by their credential; with what they are to run. */
+  relay?: {
+    ask(credential: string, question: GangAsk): Promise<Omit<GangAnswer, 'controlPlanes'>>
+    program(): Promise<AsyncIterable<Uint8Array>>
+  }
   /** Every nth answer is lost on its way, after it took effect; 0 for none. */
   dropEvery = 0
   /** Where agents are told to dial from now on. */
@@ -80,6 +87,10 @@ export class ScriptedControlPlane {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method === 'GET' && request.url === '/agent/v1/program' && this.relay) {
+      await pipeline(await this.relay.program(), response)
+      return
+    }
     if (request.method === 'GET') {
       const file = this.files.get(request.url ?? '')
       if (!file) this.missed++
@@ -88,8 +99,9 @@ export class ScriptedControlPlane {
     }
     let body = ''
     for await (const part of request as AsyncIterable<Buffer>) body += part.toString()
-    const report = JSON.parse(body) as AgentReport
     const credential = (request.headers.authorization ?? '').replace('Bearer ', '')
+    if (request.url === '/agent/v1/gang') return this.#relayed(response, credential, body)
+    const report = JSON.parse(body) as AgentReport
     const first = this.#answer(credential, report)
     if (report.waitMs > 0 && first?.version === report.seen && first.tasks.length === 0)
       await this.#news(report.waitMs, response)
@@ -98,6 +110,13 @@ export class ScriptedControlPlane {
     this.syncs++
     if (this.dropEvery > 0 && this.syncs % this.dropEvery === 0) request.socket.destroy()
     else response.writeHead(answer ? 200 : 401).end(JSON.stringify(answer ?? {}))
+  }
+
+  async #relayed(response: ServerResponse, credential: string, body: string): Promise<void> {
+    const answer = await this.relay?.ask(credential, GangAsk.parse(JSON.parse(body)))
+    this.syncs++
+    if (this.dropEvery > 0 && this.syncs % this.dropEvery === 0) response.destroy()
+    else response.writeHead(answer ? 200 : 401).end(JSON.stringify({ ...answer, controlPlanes: this.controlPlanes }))
   }
 
   #news(waitMs: number, response: ServerResponse): Promise<void> {

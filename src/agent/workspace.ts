@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 
 import { publicEnvironment } from '#kit/environment.ts'
 import { makeFolderSync } from '#kit/make-folder.ts'
@@ -42,7 +42,7 @@ const definedOnly = (environment: NodeJS.ProcessEnv): Record<string, string> =>
 /** Each attempt writes a folder of its own, named by its number, and resumes from the latest earlier one with content. */
 function checkpointFolders(root: string | null, attempt: number): Record<string, string> {
   if (root === null) return {}
-  const mine = join(root, String(attempt))
+  const mine = resolve(root, String(attempt))
   makeFolderSync(mine)
   const latest = readdirSync(root)
     .filter((name) => /^\d+$/.test(name) && Number(name) < attempt)
@@ -50,6 +50,6 @@ function checkpointFolders(root: string | null, attempt: number): Record<string,
     .find((name) => readdirSync(join(root, name)).length > 0)
   return {
     ISOBAR_CHECKPOINT_DIR: mine,
-    ...(latest === undefined ? {} : { ISOBAR_RESUME_DIR: join(root, latest) }),
+    ...(latest === undefined ? {} : { ISOBAR_RESUME_DIR: resolve(root, latest) }),
   }
 }

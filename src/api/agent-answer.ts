@@ -1,6 +1,7 @@
 import type { AgentAnswer, AgentReport, Go, Program } from '#model/agent-protocol.ts'
 import type { OpenStore } from '#model/checkpoint-store.ts'
 import { goOf } from '#model/go.ts'
+import type { Site } from '#model/site.ts'
 import { readKeys } from '#kit/s3-keys.ts'
 import { unseal } from '#kit/seal.ts'
 import type { AgentView } from '#store/store.ts'
@@ -35,7 +36,8 @@ export const mayGo = (news: News, report: AgentReport): boolean =>
 
 /** Everything a rank needs to start, its secrets opened. */
 export async function makeGo(house: ApiHouse, { ranks, ...view }: AgentView, rank: number): Promise<Go> {
-  const { checkpoints } = house.self
+  const own = siteOf(house, view.lease)?.checkpointFolder
+  const checkpoints = own === undefined ? house.self.checkpoints : (workload: string) => `${own}/${workload}`
   const [program] = await makePrograms({ ...house, checkpoints }, { ...view, ranks: [rank] })
   if (!program) throw new Error('each rank has a program')
   return { ...program, peers: ranks.toSorted((a, b) => a.rank - b.rank).map(({ address }) => address ?? '') }
@@ -62,6 +64,12 @@ export async function makePrograms(house: ProgramHouse, wanted: Wanted): Promise
   return ranks.map((rank) => ({ ...goOf({ workload, attempt, rank, secrets, checkpoints, store }), bundle }))
 }
 
+const siteOf = ({ providers }: Pick<ApiHouse, 'providers'>, lease: Wanted['lease']): Site | undefined =>
+  providers
+    .get(lease.provider)
+    ?.sites()
+    .find(({ name }) => name === lease.site)
+
 /** Says so where people look as well: the workload has its machines, and waits. */
 async function cannotOpen(
   house: ProgramHouse,
@@ -81,10 +89,7 @@ const addressOf = (house: ProgramHouse, hash: string): string =>
 async function openStore(house: ProgramHouse, { workload, lease }: Wanted): Promise<OpenStore | undefined> {
   const { kind, checkpoint } = workload.spec
   if (kind !== 'job' || checkpoint.directory !== undefined) return undefined
-  const site = house.providers
-    .get(lease.provider)
-    ?.sites()
-    .find(({ name }) => name === lease.site)
+  const site = siteOf(house, lease)
   if (!site?.checkpoints) return undefined
   const { secret, ...at } = site.checkpoints
   // Keys can be given that open the part of one project.

@@ -151,7 +151,7 @@ const fencedAnswer = (house: ApiHouse): AgentAnswer => ({
   controlPlanes: addresses(house),
 })
 
-/** This control plane first. */
-const addresses = ({ self }: ApiHouse): string[] => [
+/** Where agents may dial, this control plane first. */
+export const addresses = ({ self }: ApiHouse): string[] => [
   ...new Set([self.url(), ...self.controlPlanes().map(({ url }) => url)]),
 ]

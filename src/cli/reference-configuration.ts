@@ -172,8 +172,7 @@ All of \`kubernetes\`, and what is agreed on its NodePools. Without \`price\` no
 
 const slurmIntroduction = `## Sites of the provider \`slurm\`
 
-A partition of a Slurm cluster that shares a disk with this machine. It has no \`root\`, \`shape\`, \`topology\`, \`labels\` or
-\`taints\`: Slurm tells what its nodes have and where they stand. [How](../how-to/slurm.md).
+A partition of a Slurm cluster. It has no \`root\`, \`shape\`, \`topology\`, \`labels\` or \`taints\`: Slurm tells what its nodes have and where they stand. [How](../how-to/slurm.md).
 `
 
 const simulatedIntroduction = `A site of the provider \`simulated\` starts nothing. It takes orders as a cloud would, at its price and within its nodes,
@@ -219,6 +218,7 @@ may read.
 | \`blobs/\` | bundles (7 days after they were last needed, 50 GB) and logs of ended attempts (\`ISOBAR_KEEP_DAYS\`, 20 GB) |
 | \`cache/bundles/\` | workdirs as they were packed last by commands of this machine |
 | \`checkpoints/<workload>/<attempt>/\` | what runs on this machine saves; removed with its workload, \`ISOBAR_KEEP_DAYS\` after the end |
+| \`gangs/\` | what jobs of Slurm on nodes without a shared disk are to run and told us, and the agent that they fetch |
 | \`local/<site>/\` | a site of this machine, with what runs there |
 | \`logs/server.log\` | the log of a server in the background, bounded; \`start.log\` is what it said on its way up |
 `

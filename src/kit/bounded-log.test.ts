@@ -6,7 +6,7 @@ import { test } from 'node:test'
 
 import * as fc from 'fast-check'
 
-import { createLogWriter, readLog } from './bounded-log.ts'
+import { copyIntoLog, createLogWriter, readLog } from './bounded-log.ts'
 
 const most = 100
 
@@ -53,3 +53,28 @@ test('a log that does not exist yet is empty', () =>
   inFolder(async (folder) => {
     assert.deepEqual(await readLog(folder, { from: 3, most: 10 }), { from: 3, bytes: new Uint8Array() })
   }))
+
+test('a copy that is made in pieces, some twice, is the log itself from where the other began to drop', () =>
+  fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(fc.integer({ min: 1, max: 30 }), fc.boolean(), fc.nat(3)), { maxLength: 30 }),
+      (pieces) =>
+        inFolder(async (folder) => {
+          const whole = Buffer.from(Array.from({ length: 2000 }, (_, index) => 97 + (index % 26)))
+          let at = 0
+          let from = 0
+          for (const [length, twice, dropped] of pieces) {
+            at += dropped === 3 ? 7 : 0 // the other one dropped so much before we read it
+            if (dropped === 3) from = at
+            const piece = { from: at, bytes: whole.subarray(at, at + length), most }
+            for (let times = 0; times < (twice ? 2 : 1); times++) await copyIntoLog(folder, piece)
+            at += length
+          }
+          const kept = await follow(folder, Math.max(from, at - most / 2 + 30))
+          assert.equal(kept.text, whole.subarray(kept.from, at).toString('latin1'))
+          if (pieces.length === 0) return
+          const sizes = readdirSync(folder).map((name) => statSync(join(folder, name)).size)
+          assert.ok(sizes.length <= 2 && sizes.every((size) => size < most / 2 + 30))
+        }),
+    ),
+  ))

@@ -1,8 +1,8 @@
-import { closeSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
-import { open, readdir, stat } from 'node:fs/promises'
+import { closeSync, constants, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
+import { open, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { makeFolderSync } from './make-folder.ts'
+import { makeFolder, makeFolderSync } from './make-folder.ts'
 
 /**
  * A log of bounded size: a folder of segments, each named by the offset of its first byte since the beginning. When the
@@ -36,6 +36,30 @@ export function createLogWriter(folder: string, most: number): LogWriter {
       segment = undefined
     },
   }
+}
+
+/**
+ * Writes bytes that stand at `from` in a log that somebody else keeps, into a copy of it in `folder`, which may hold `most`
+ * bytes. The same again changes nothing; what the other one dropped in between is dropped here, too.
+ */
+export async function copyIntoLog(
+  folder: string,
+  { from, bytes, most }: { from: number; bytes: Uint8Array; most: number },
+): Promise<void> {
+  await makeFolder(folder)
+  const starts = (await readdir(folder)).map(Number).sort((a, b) => a - b)
+  const before = starts.findLast((first) => first <= from)
+  const size = before === undefined ? 0 : (await stat(join(folder, segmentName(before)))).size
+  const goesOn = before !== undefined && from <= before + size && from - before < most / 2
+  const start = goesOn ? before : from
+  const file = await open(join(folder, segmentName(start)), constants.O_WRONLY | constants.O_CREAT, 0o600)
+  try {
+    await file.write(bytes, 0, bytes.length, from - start)
+  } finally {
+    await file.close()
+  }
+  const kept = starts.includes(start) ? starts : [...starts, start].sort((a, b) => a - b)
+  for (const old of kept.slice(0, -2)) await rm(join(folder, segmentName(old)), { force: true })
 }
 
 /** Bytes of the log from `from` on, at most `most`; `from` moves up where older output was dropped. */

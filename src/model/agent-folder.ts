@@ -26,6 +26,9 @@ export const agentFiles = {
   output: 'output',
 } as const
 
+/** So much of what a rank wrote is kept, in bytes: the last of it. */
+export const mostOutputBytes = 64 * 1024 * 1024
+
 export type AgentOrder = {
   token: string
   workload: string

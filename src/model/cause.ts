@@ -5,7 +5,7 @@ import type { Exit } from './agent-protocol.ts'
 /**
  * What may be known of a rank beside its state and exit code: why it ended, why it does not start yet, or why it is to
  * go. `queued`: it stands in the line of its site. `quota`: what it may use there is used up. `turned-away`: rules of its
- * site do not let it in. `unschedulable`: nothing there fits it, or may take it. `signal`: a signal ended it that nobody of ours sent.
+ * site do not let it in. `unheard`: it should have begun there, and nothing of it was heard. `unschedulable`: nothing there fits it, or may take it. `signal`: a signal ended it that nobody of ours sent.
  */
 export const CauseKind = z.enum([
   'out-of-memory',
@@ -14,6 +14,7 @@ export const CauseKind = z.enum([
   'queued',
   'quota',
   'turned-away',
+  'unheard',
   'unschedulable',
   'evicted',
   'node-lost',
@@ -50,6 +51,7 @@ const said: Readonly<Record<CauseKind, string>> = {
   queued: 'it stands in line there',
   quota: 'what it may use there is used up',
   'turned-away': 'it is not let in there',
+  unheard: 'it was not heard of',
   unschedulable: 'nothing there takes it',
   evicted: 'it was evicted',
   'node-lost': 'its node was lost',
@@ -66,6 +68,7 @@ const fixes: Readonly<Partial<Record<CauseKind, string>>> = {
   queued: 'wait, or ask for another site',
   quota: 'wait, ask for less, or for another site',
   'turned-away': 'ask whoever owns the cluster about that rule, or for another site',
+  unheard: 'see that its nodes reach the control plane: ISOBAR_LISTEN, ISOBAR_ALLOW_REMOTE, ISOBAR_ADVERTISE',
   unschedulable: 'ask for less, or for another site',
   evicted: 'ask for as much memory and disk as it uses',
   deadline: 'give it a longer duration.maximum',

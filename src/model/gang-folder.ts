@@ -1,8 +1,8 @@
 import type { Shape } from './resources.ts'
 
 /**
- * The folder of a gang that runs as one job of a batch system, on a disk that its nodes and we share: how whoever
- * submits the job and who leads the gang in it speak to each other. Each rank has a folder in it, named by its number
+ * The folder of a gang that runs as one job of a batch system, on a disk that its nodes and we share, or on one of ours
+ * that its nodes ask us about (`gang-relay.ts`): how whoever submits the job and who leads the gang in it speak to each other. Each rank has a folder in it, named by its number
  * (`agent-folder.ts`). What is not there is not yet so.
  */
 export const gangFiles = {
@@ -44,8 +44,8 @@ export type GangOrder = {
 /** A job as the batch system named it when it took it; it may forget it, and give the number to somebody else. */
 export type GangJob = { id: number; submittedAt: number }
 
-/** The job that runs the gang; none when it is never to run. */
-export type GangClaim = { job: string | null }
+/** The job that runs the gang; none when it is never to run. `by`: who asked for it through us, in words of its own. */
+export type GangClaim = { job: string | null; by?: string }
 
 /** Where the ranks reach each other, by the names of their nodes, and a port that was free on the first. */
 export type GangNodes = { addresses: Record<string, string>; masterPort: number }

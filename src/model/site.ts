@@ -21,6 +21,10 @@ export const Site = z.object({
   checkpoints: CheckpointStore.optional().meta({
     description: 'The object store that keeps checkpoints of jobs there; absent where folders do.',
   }),
+  checkpointFolder: z.string().max(1000).optional().meta({
+    description:
+      'Where its nodes keep checkpoints of workloads that name no folder; relative to the folder of each rank, which goes with it. Absent where they are where the house keeps all.',
+  }),
   egress: z
     .array(EgressTariff)
     .optional()

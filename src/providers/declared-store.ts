@@ -103,12 +103,12 @@ export function storeOf(declared: StoreDeclaration): { checkpoints?: CheckpointS
   }
 }
 
-/** A claim by its name, or the address of a store. */
-export const claimOrStore = (claim: RegExp) =>
+/** A place of the site's own, such as a folder, or the address of a store. */
+export const placeOrStore = (place: RegExp, what: string) =>
   z
     .string()
-    .max(500)
+    .max(1000)
     .regex(
-      new RegExp(`${claim.source}|^${address}$`),
-      'must be the name of a PersistentVolumeClaim, or the address of a bucket such as s3://my-bucket/checkpoints',
+      new RegExp(`${place.source}|^${address}$`),
+      `must be ${what}, or the address of a bucket such as s3://my-bucket/checkpoints`,
     )

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 
 import type { Cause } from '#model/cause.ts'
 import type { Outcome } from '#model/fault.ts'
+import type { GangAsk, RelayedGang } from '#model/gang-relay.ts'
 import type { Remain } from '#model/joined-site.ts'
 import type { ProviderName } from '#model/names.ts'
 import type { NodePool } from '#model/node-pool.ts'
@@ -74,6 +75,17 @@ export type Abilities = {
    * (`model/forwarded.ts`). They outlive the signal, until somebody destroys them; that nobody listens may show only there.
    */
   dial?: (site: string, at: Serves, signal: AbortSignal) => Promise<Outcome<Duplex>>
+  /**
+   * Answers agents whose nodes see no disk of ours, in the name of their order (`model/gang-relay.ts`): of a gang that is not
+   * there any more nothing is known.
+   */
+  relay?: (
+    site: string,
+    asked: { token: string; question: GangAsk },
+    signal: AbortSignal,
+  ) => Promise<Outcome<RelayedGang>>
+  /** What such an agent is, as the bytes of a tar archive. */
+  program?: (site: string, signal: AbortSignal) => Promise<Outcome<AsyncIterable<Uint8Array>>>
   /** Its own engine runs the ranks, from the `programs` of an order: no agent asks and none reports. */
   runsRanks?: true
 }

@@ -19,7 +19,12 @@ test('every provider is opened by its name', async () => {
   const home = mkdtempSync(join(tmpdir(), 'isobar-registry-'))
   try {
     for (const name of providerNames) {
-      const provider = await openProvider(name, options[name], { clock: createClock(), home, house: 'h1' })
+      const provider = await openProvider(name, options[name], {
+        clock: createClock(),
+        home,
+        shared: home,
+        house: 'h1',
+      })
       assert.equal(provider.name, name)
       assert.deepEqual(
         provider.sites().map((site) => [site.provider, site.name]),
@@ -31,7 +36,8 @@ test('every provider is opened by its name', async () => {
   }
 })
 
-const open = (name: string) => openProvider(name, {}, { clock: createClock(), home: '/nowhere', house: 'h1' })
+const open = (name: string) =>
+  openProvider(name, {}, { clock: createClock(), home: '/nowhere', shared: '/nowhere', house: 'h1' })
 
 test('a name that no adapter has gives an error with those that exist', async () => {
   await assert.rejects(open('simulatde'), { message: /no provider "simulatde"/, fix: 'did you mean simulated?' })

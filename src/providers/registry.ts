@@ -15,6 +15,8 @@ export type Surroundings = {
   clock: Clock
   /** The state directory. */
   home: string
+  /** A folder that all control planes of this house see. */
+  shared: string
   /** What tells this house from others in labels at a provider that they share: a few letters and digits. */
   house: string
 }
@@ -71,10 +73,10 @@ const adapters: Partial<Record<ProviderName, Adapter>> = {
   },
   slurm: {
     config: async () => (await import('./slurm/config.ts')).SlurmConfig,
-    async open(options, { home, house }) {
+    async open(options, { home, shared, house }) {
       const { createSlurm } = await import('./slurm/slurm.ts')
       const { SlurmConfig, slurmSites } = await import('./slurm/config.ts')
-      return createSlurm({ sites: slurmSites(SlurmConfig.parse(options), home), home, house })
+      return createSlurm({ sites: slurmSites(SlurmConfig.parse(options), home), home, shared, house })
     },
     examine: async (draft, { home }, signal) => (await import('./slurm/examine.ts')).examineSlurm(draft, home, signal),
   },

@@ -62,7 +62,7 @@ export async function openBase(
   const blobs = createDirectoryBlobs(join(shared, 'blobs'))
   const archive = createLogArchive(blobs)
   const house = houseOf(keys)
-  const providers = await openProviders({ home, house, clock, metrics })
+  const providers = await openProviders({ home, shared, house, clock, metrics })
   const joined = keepJoinedSites({ store, providers, clock, log })
   stack.defer(() => joined.stop())
   await joined.loaded

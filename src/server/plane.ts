@@ -53,7 +53,7 @@ export function openPlane(
   const api = createApi({
     ...rest,
     providers: base.providers.reading,
-    surroundings: { clock, home, house: base.house },
+    surroundings: { clock, home, shared: base.shared, house: base.house },
     store,
     clock,
     bell,

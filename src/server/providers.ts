@@ -23,12 +23,12 @@ export type Providers = {
   isInFile(key: string): boolean
 }
 
-type Options = { home: string; house: string; clock: Clock; metrics: Metrics }
+type Options = { home: string; shared: string; house: string; clock: Clock; metrics: Metrics }
 
 type Part = { adapter: Provider; acting: Provider; reading: Provider }
 
 /** Opens the providers that the state directory declares. */
-export async function openProviders({ home, house, clock, metrics }: Options): Promise<Providers> {
+export async function openProviders({ home, shared, house, clock, metrics }: Options): Promise<Providers> {
   const decorated = (provider: Provider): Provider =>
     decorate(provider, {
       clock,
@@ -53,14 +53,14 @@ export async function openProviders({ home, house, clock, metrics }: Options): P
         if (first) both[use].set(name, createJoint(first[use], ...others.map((part) => part[use])))
   }
   for (const [name, options] of await readSites(home))
-    files.push(partOf(await openProvider(name, options, { clock, home, house })))
+    files.push(partOf(await openProvider(name, options, { clock, home, shared, house })))
   arrange()
   return {
     ...both,
     async join({ key, provider, site, declaration, leaving }, noticeAt) {
       const adapter = leaving?.goneAt
         ? createNowhere(site)
-        : await openProvider(provider, { sites: [declaration] }, { clock, home, house })
+        : await openProvider(provider, { sites: [declaration] }, { clock, home, shared, house })
       joined.set(key, partOf(adapter, withNotice(adapter, noticeAt)))
       arrange()
     },

@@ -88,7 +88,7 @@ function aHouse({ store, home, closing, url, faults }: HouseFacts): ApiHouse {
   return {
     store,
     providers: new Map(),
-    surroundings: { clock, home, house: 'test' },
+    surroundings: { clock, home, shared: home, house: 'test' },
     blobs,
     archive: createLogArchive(blobs),
     clock,

@@ -62,8 +62,13 @@ test('both ways find the same, and what is left open is asked for', async (t) =>
   )
   const open = await house.add(...byCommands, '--partition', 'main')
   assert.equal(open.code, 2)
-  for (const flag of ['--jurisdiction', '--price', '--directory']) assert.ok(open.stderr.includes(`${flag}: `), flag)
-  assert.match(open.stderr, /next: isobar site add slurm … --jurisdiction DE,EU --price \$20\/h --directory/)
+  for (const flag of ['--jurisdiction', '--price']) assert.ok(open.stderr.includes(`${flag}: `), flag)
+  assert.match(open.stderr, /next: isobar site add slurm … --jurisdiction DE,EU --price \$20\/h/)
+  // Without a folder its nodes ask the control plane.
+  const afar = known.slice(2)
+  const seen = await house.add(...byCommands, ...afar, '--partition', 'main', '--dry-run')
+  assert.equal(seen.code, 0, seen.stderr)
+  assert.match(seen.stdout + seen.stderr, /each must reach the control plane, and have curl or wget/)
 })
 
 test('a partition is joined and left, and nothing of it is left on the disk', async (t) => {

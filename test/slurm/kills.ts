@@ -8,33 +8,40 @@ import { forever, openSite, type SiteRig, startsIn, tellStarts } from '#rigs/slu
 
 const kills = Number(process.env['ISOBAR_KILLS'] ?? 3)
 
-type Round = { afterMs: number; way: 'by its commands' | 'over HTTP'; waits: boolean }
+type Round = { afterMs: number; way: 'by its commands' | 'over HTTP'; waits: boolean; apart: boolean }
 
-const roundOf = (index: number): Round => ({
+const roundOf = (index: number, apart: boolean): Round => ({
   afterMs: 1000 + (index % 4) * 1000,
   way: index % 2 === 0 ? 'by its commands' : 'over HTTP',
   waits: index % 3 === 1,
+  apart,
 })
 
-test(
-  'a controller killed soon after a submit loses no gang, and no job of a stranger is touched',
-  {
-    concurrency: 4,
-  },
-  async (t) => {
-    const rounds = Array.from({ length: kills }, (_, index) => {
-      const round = roundOf(index)
-      const name = `${index + 1}: ${round.way}, killed after ${round.afterMs} ms, while it ${round.waits ? 'waits' : 'runs'}`
-      return t.test(name, (one) => killOnce(one, round))
-    })
-    await Promise.all(rounds)
-  },
-)
+for (const apart of [false, true]) {
+  const where = apart ? ', without a shared disk' : ''
+  test(
+    `a controller killed soon after a submit loses no gang, and no job of a stranger is touched${where}`,
+    {
+      concurrency: 4,
+    },
+    async (t) => {
+      const rounds = Array.from({ length: kills }, (_, index) => {
+        const round = roundOf(index, apart)
+        const name = `${index + 1}: ${round.way}, killed after ${round.afterMs} ms, while it ${round.waits ? 'waits' : 'runs'}`
+        return t.test(name, (one) => killOnce(one, round))
+      })
+      await Promise.all(rounds)
+    },
+  )
+}
 
-async function killOnce(t: TestContext, { afterMs, way, waits }: Round): Promise<void> {
-  const cluster = await startCluster({ nodes: 4 })
+async function killOnce(t: TestContext, { afterMs, way, waits, apart }: Round): Promise<void> {
+  const cluster = await startCluster({ nodes: 4, apart })
   t.after(cluster.stop)
-  const rig = await openSite(cluster, way === 'over HTTP' ? { rest: cluster.rest } : { conf: cluster.conf })
+  const rig = await openSite(cluster, {
+    ...(way === 'over HTTP' ? { rest: cluster.rest } : { conf: cluster.conf }),
+    ...(apart && { afar: true as const }),
+  })
   if (waits) await cluster.command('scontrol', 'update', 'PartitionName=main', 'State=DOWN')
   const submittedAt = performance.now()
   let order = rig.order({ ranks: 2 })

@@ -1,8 +1,13 @@
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 
 import { startCluster } from '#rigs/slurm/cluster.ts'
 import { trainsAlike } from '#rigs/training.ts'
+
+const local = { provider: 'local', name: 'here' }
+const slurm = { provider: 'slurm', name: 'rig', partition: 'main' }
+const node = { 'local/here': process.execPath, 'slurm/rig': process.execPath }
 
 const cluster = await startCluster({ nodes: 2, gpus: 0 })
 after(cluster.stop)
@@ -10,15 +15,14 @@ after(cluster.stop)
 test('the example trains in a job of Slurm to the same losses as on this machine', (t) =>
   trainsAlike(t, {
     folder: cluster.folder,
-    sites: [
-      { provider: 'local', name: 'here' },
-      {
-        provider: 'slurm',
-        name: 'rig',
-        partition: 'main',
-        directory: join(cluster.folder, 'shared'),
-        conf: cluster.conf,
-      },
-    ],
-    node: { 'local/here': process.execPath, 'slurm/rig': process.execPath },
+    sites: [local, { ...slurm, directory: join(cluster.folder, 'shared'), conf: cluster.conf }],
+    node,
   }))
+
+test('so it does where the nodes share no disk with us: workdir, order, logs and ends go through the API', async (t) => {
+  const apart = await startCluster({ nodes: 2, gpus: 0, apart: true })
+  t.after(apart.stop)
+  const folder = join(apart.folder, 'homes/train')
+  mkdirSync(folder)
+  await trainsAlike(t, { folder, sites: [local, { ...slurm, conf: apart.conf }], node })
+})

@@ -15,6 +15,7 @@ const kept = [
   'cache',
   'local',
   'checkpoints',
+  'gangs',
   'logs',
   'server.json',
   'gateway.json',

@@ -36,7 +36,7 @@ export const sites: readonly CommandSpec[] = [
       {
         flags: '--checkpoints <place>',
         description:
-          'where checkpoints go: an object store, such as s3://bucket/prefix; kubernetes: or a PersistentVolumeClaim that all pods can write',
+          'where checkpoints go: an object store, such as s3://bucket/prefix; kubernetes: or a PersistentVolumeClaim that all pods can write; slurm: or a folder that nodes share',
       },
       {
         flags: '--checkpoints-endpoint <url>',
@@ -66,7 +66,7 @@ export const sites: readonly CommandSpec[] = [
         repeat: true,
       },
       { flags: '--partition <name>', description: 'slurm: where jobs go' },
-      { flags: '--directory <folder>', description: 'slurm: a folder that nodes and this machine share' },
+      { flags: '--directory <folder>', description: 'slurm: a folder that nodes and this machine share, if any' },
       { flags: '--rest <url>', description: "slurm: the address of slurmrestd; without it Slurm's commands are used" },
       { flags: '--ssh <host>', description: "slurm: a host where Slurm's commands are, as ssh knows it" },
       { flags: '--ssh-config <file>', description: "slurm: a configuration of ssh, where it is not the user's own" },

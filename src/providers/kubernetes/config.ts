@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 import { hourlyMicros } from '#model/spec/text.ts'
 import { distinctNames, siteFields } from '#providers/declared-site.ts'
-import { claimOrStore, namedStore, placedStore, storeDetails } from '#providers/declared-store.ts'
+import { placeOrStore, namedStore, placedStore, storeDetails } from '#providers/declared-store.ts'
 
 const { nodes: _, ...fields } = siteFields
 
@@ -28,7 +28,7 @@ export const clusterFields = {
     .meta({ description: 'The cluster in whose pod the control plane runs, instead of a context.' }),
   namespace: objectName.optional().meta({ description: 'Where its objects are made; by default that of the context.' }),
   image: z.string().max(500).optional().meta({ description: 'Container image for specs that name none.' }),
-  checkpoints: claimOrStore(objectNames)
+  checkpoints: placeOrStore(objectNames, 'the name of a PersistentVolumeClaim')
     .optional()
     .meta({
       description:

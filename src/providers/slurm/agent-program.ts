@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { copyFile, cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, sep } from 'node:path'
+
+import { create } from 'tar/create'
 
 import { agentFiles, home } from '#providers/agent-files.ts'
 
@@ -13,30 +15,49 @@ const entry = 'bin/isobar-gang.js'
  * the Node that runs us. It lies in a folder named by what is in it, so that another version comes beside it and
  * nothing that runs is ever changed. Gives that folder.
  */
-export async function installAgent(folder: string): Promise<string> {
+export const installAgent = (folder: string): Promise<string> => kept(folder, '', lay)
+
+/** The same as a tar archive, for those who fetch it: gives its path. */
+export const packAgent = (folder: string): Promise<string> =>
+  kept(folder, '.tar', async (program, path) => {
+    const whole = `${path}.folder`
+    try {
+      await lay(program, whole)
+      await create({ cwd: whole, file: path, portable: true }, await readdir(whole))
+    } finally {
+      await rm(whole, { recursive: true, force: true })
+    }
+  })
+
+/** Makes something of the agent once, whoever is first, under the name of what is in it. */
+async function kept(
+  folder: string,
+  suffix: string,
+  make: (program: Program, path: string) => Promise<void>,
+): Promise<string> {
   const program = await agentProgram()
-  const path = join(folder, program.hash)
+  const path = join(folder, `${program.hash}${suffix}`)
   if (await isThere(path)) return path
   const partial = join(folder, `.${program.hash}.${process.pid}.${Math.random().toString(36).slice(2)}`)
   try {
-    for (const file of program.files) {
-      await mkdir(dirname(join(partial, file)), { recursive: true, mode: 0o700 })
-      await copyFile(join(home, file), join(partial, file))
-    }
-    for (const [name, from] of program.libraries)
-      await cp(from, join(partial, 'node_modules', name), {
-        recursive: true,
-        dereference: true,
-        filter: ownFiles(from),
-      })
-    await writeFile(join(partial, 'package.json'), program.manifest)
-    await copyFile(process.execPath, join(partial, 'node'), constants.COPYFILE_FICLONE)
+    await make(program, partial)
     await rename(partial, path)
   } catch (error) {
     await rm(partial, { recursive: true, force: true })
     if (!(await isThere(path))) throw error // else somebody else was first
   }
   return path
+}
+
+async function lay(program: Program, path: string): Promise<void> {
+  for (const file of program.files) {
+    await mkdir(dirname(join(path, file)), { recursive: true, mode: 0o700 })
+    await copyFile(join(home, file), join(path, file))
+  }
+  for (const [name, from] of program.libraries)
+    await cp(from, join(path, 'node_modules', name), { recursive: true, dereference: true, filter: ownFiles(from) })
+  await writeFile(join(path, 'package.json'), program.manifest)
+  await copyFile(process.execPath, join(path, 'node'), constants.COPYFILE_FICLONE)
 }
 
 /** What is started in such a folder. */

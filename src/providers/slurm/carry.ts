@@ -12,6 +12,7 @@ import { agentEntry, installAgent } from './agent-program.ts'
 import type { BatchJob, Controller, Partition, SlurmJob } from './controller.ts'
 import { type AskLimits, patience, withinLimits } from './limits.ts'
 import type { SiteFolder } from './site-folder.ts'
+import { scriptAfar } from './start-afar.ts'
 
 /** What carries an order at a site. */
 export type Carrier = { folder: SiteFolder; controller: Controller; limits: AskLimits }
@@ -84,8 +85,8 @@ export async function carry(carrier: Carrier, order: GangOrder, signal: AbortSig
   if (!partition.ok) return partition
   const standing = await carrier.limits(signal)
   const mostMinutes = least(partition.value.mostMinutes, standing?.mostMinutes ?? null)
-  const program = await installAgent(folder.programs)
-  const job = batchJob(folder, order, { partition: { ...partition.value, mostMinutes }, program })
+  const start = folder.afar ? startAfar(order) : await startBeside(folder, order)
+  const job = batchJob(order, { ...partition.value, mostMinutes }, start)
   const within = withinLimits(job, standing)
   if (!within.ok) return within
   const submittedAt = Date.now()
@@ -97,13 +98,36 @@ export async function carry(carrier: Carrier, order: GangOrder, signal: AbortSig
 
 const least = (a: number | null, b: number | null): number | null => (a === null ? b : b === null ? a : Math.min(a, b))
 
-type Surroundings = { partition: Partition; program: string }
+/** How a job begins, and where. */
+type Start = Pick<BatchJob, 'script' | 'environment' | 'folder' | 'output'>
 
-// Nothing is put into it: what it needs to know is in its environment.
-const script = '#!/bin/sh\nexec "$ISOBAR_PROGRAM/node" "$ISOBAR_PROGRAM/$ISOBAR_ENTRY" lead "$ISOBAR_GANG"\n'
+const ownEnvironment = (): Record<string, string> => ({ PATH: '/usr/local/bin:/usr/bin:/bin', HOME: homedir() })
 
-function batchJob(folder: SiteFolder, order: GangOrder, { partition, program }: Surroundings): BatchJob {
-  const path = folder.order(order.token)
+/** On nodes that see the folder of the gang. Nothing is put into the script: what it needs to know is in its environment. */
+async function startBeside(folder: SiteFolder, { token }: GangOrder): Promise<Start> {
+  const path = folder.order(token)
+  return {
+    script: '#!/bin/sh\nexec "$ISOBAR_PROGRAM/node" "$ISOBAR_PROGRAM/$ISOBAR_ENTRY" lead "$ISOBAR_GANG"\n',
+    environment: {
+      ...ownEnvironment(),
+      ISOBAR_PROGRAM: await installAgent(folder.programs),
+      ISOBAR_ENTRY: agentEntry,
+      ISOBAR_GANG: path,
+    },
+    folder: path,
+    output: join(path, gangFiles.output),
+  }
+}
+
+/** On nodes that see nothing of ours. What it prints it tells us itself. */
+const startAfar = (order: GangOrder): Start => ({
+  script: scriptAfar(order),
+  environment: ownEnvironment(),
+  folder: '/',
+  output: '/dev/null',
+})
+
+function batchJob(order: GangOrder, partition: Partition, start: Start): BatchJob {
   const places = placesOf(order)
   // A job has as much of each node as of the others: as the fullest needs.
   const most = (of: (shape: Shape) => number) =>
@@ -122,16 +146,7 @@ function batchJob(folder: SiteFolder, order: GangOrder, { partition, program }: 
     gpus: gpus === 0 ? null : { type: gpuType(partition, order), count: gpus },
     minutes: minutesFor(order, partition.mostMinutes),
     graceSeconds: Math.min(65_535, Math.max(1, Math.ceil(order.graceMs / 1000))),
-    script,
-    environment: {
-      PATH: '/usr/local/bin:/usr/bin:/bin',
-      HOME: homedir(),
-      ISOBAR_PROGRAM: program,
-      ISOBAR_ENTRY: agentEntry,
-      ISOBAR_GANG: path,
-    },
-    folder: path,
-    output: join(path, gangFiles.output),
+    ...start,
   }
 }
 

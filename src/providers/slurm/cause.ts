@@ -62,3 +62,12 @@ function causeOfWait({ detail, startsAt }: SlurmJob, waitedMs: number): Cause | 
   // People are told once that it waits, so an estimate that is to come is waited for.
   return waitedMs < estimateMs && fix === undefined ? undefined : causeOf('queued', `Slurm says ${reason}`, fix)
 }
+
+/** The agent is fetched first, which takes a while. */
+const quietMs = 60_000
+
+/** Of a job that should have asked us for its order, and did not: nothing while it may still be about to. */
+export function causeOfSilence({ phase, detail, startsAt }: SlurmJob): Cause | undefined {
+  const isLate = phase === 'ended' || (phase === 'running' && startsAt !== null && Date.now() - startsAt > quietMs)
+  return isLate ? causeOf('unheard', `Slurm says ${detail}, and its job has not asked for its order`) : undefined
+}

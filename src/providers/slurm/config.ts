@@ -9,7 +9,14 @@ import type { OfferTerms } from '#model/offer.ts'
 import type { Network } from '#model/resources.ts'
 import { sizeMiB } from '#model/spec/text.ts'
 import { distinctNames, siteFields, untoldFields } from '#providers/declared-site.ts'
-import { keyedStore, namedStore, placedStore, type StoreDeclaration, storeFields } from '#providers/declared-store.ts'
+import {
+  keyedStore,
+  namedStore,
+  placedStore,
+  placeOrStore,
+  type StoreDeclaration,
+  storeDetails,
+} from '#providers/declared-store.ts'
 
 /** A partition of a Slurm cluster. */
 export type SlurmSite = StoreDeclaration & {
@@ -25,8 +32,8 @@ export type SlurmSite = StoreDeclaration & {
   terms?: OfferTerms | undefined
   egress?: EgressTariff[] | undefined
   partition: string
-  /** A folder that the nodes and this machine share, under the same path. */
-  directory: string
+  /** A folder that the nodes and this machine share, under the same path; without it they ask the control plane. */
+  directory?: string | undefined
   user: string
   account?: string | undefined
   qos?: string | undefined
@@ -60,20 +67,26 @@ const licence = z
     /^[A-Za-z0-9][A-Za-z0-9._@-]*(:[1-9]\d{0,6})?$/,
     'must be a licence of Slurm and how many of it, such as dataset:2',
   )
-const path = z
-  .string()
-  .max(1000)
-  .regex(/^\/[A-Za-z0-9/._@+-]*$/, 'must be an absolute path without spaces or signs that a shell knows')
+const absolute = /^\/[A-Za-z0-9/._@+-]*$/
+const path = z.string().max(1000).regex(absolute, 'must be an absolute path without spaces or signs that a shell knows')
 
 const { nodes: _, ...ownFields } = siteFields
 
 const SlurmSiteField = z
   .strictObject({
     ...ownFields,
-    ...storeFields,
+    ...storeDetails,
+    checkpoints: placeOrStore(absolute, 'an absolute path without spaces or signs that a shell knows')
+      .optional()
+      .meta({
+        description:
+          'Where checkpoints of specs that name no folder go: a folder that the nodes share, or an object store that keeps those of jobs; by default the folder of the house, and without `directory` one of each rank, which goes with it.',
+        examples: ['/lustre/checkpoints', 's3://my-bucket/checkpoints'],
+      }),
     partition: word.meta({ description: 'The partition of the cluster that jobs go to.' }),
-    directory: path.meta({
-      description: 'A folder that the nodes and this machine share, under the same path.',
+    directory: path.optional().meta({
+      description:
+        'A folder that the nodes and this machine share, under the same path; without it they fetch all that they need from the control plane.',
       examples: ['/shared/isobar'],
     }),
     user: word.optional().meta({ description: 'Whose jobs they are; by default who runs Isobar, which it should be.' }),

@@ -12,7 +12,7 @@ import { offersOf, shapeOf } from './inventory.ts'
 import { controllerOf } from './slurm.ts'
 
 /** What stands for a field that a draft leaves open, so that the rest can be looked at. */
-const open = { partition: 'unknown', directory: '/unknown' }
+const open = { partition: 'unknown' }
 
 /**
  * Looks at a Slurm cluster before a partition of it is joined: over slurmrestd where its address was given, otherwise by the
@@ -41,7 +41,11 @@ export async function examineSlurm(draft: Draft, home: string, signal: AbortSign
   if (partition && found.obstacles.length === 0) await tryOut(found, { ...site, partition: name }, signal)
   found.unknown = unknownAt(found, cluster.value)
   found.obstacles.push(...(await folderTrouble(draft['directory'])))
-  found.notes.push('whether nodes see the folder under the same path is known with the first job')
+  found.notes.push(
+    draft['directory'] === undefined
+      ? 'its nodes share no folder with this machine (--directory): each must reach the control plane, and have curl or wget'
+      : 'whether nodes see the folder under the same path is known with the first job',
+  )
   return found
 }
 
@@ -131,10 +135,6 @@ function unknownAt(found: Examination, { partitions }: FoundCluster): Examinatio
   const names = partitions.map(({ name }) => name).join(', ')
   if (declaration['partition'] === undefined)
     unknown.unshift({ field: 'partition', flag: '--partition', question: `Which partition (${names})?` })
-  if (declaration['directory'] === undefined) {
-    const question = 'Which folder do its nodes and this machine share, under the same path?'
-    unknown.push({ field: 'directory', flag: '--directory', question })
-  }
   return unknown
 }
 

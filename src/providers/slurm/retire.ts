@@ -10,7 +10,7 @@ import { forgetOld, isThere, readJson, rememberRetired } from '#providers/kept-f
 
 import { type Carrier, isOurs, jobName, lookUp, readNote, withdraw } from './carry.ts'
 import type { SlurmJob } from './controller.ts'
-import { ageMs, type SiteFolder } from './site-folder.ts'
+import { silentMs, type SiteFolder } from './site-folder.ts'
 
 /**
  * A controller writes its state every 5 s: until then it may forget a job and give its number to somebody else's. So
@@ -41,7 +41,7 @@ export async function retireOrder(
     return late ? cancel(carrier, { token, job: job.value }, signal) : succeed('retiring')
   }
   // Slurm forgot it, but who leads it does not know that yet: its node is told to end it when it calls.
-  if (job.value === null && stop !== null && !(await isDead(path))) return succeed('retiring')
+  if (job.value === null && stop !== null && !(await isDead(folder, token))) return succeed('retiring')
   await remove(folder, path)
   await forgetOld(folder)
   return succeed('gone')
@@ -68,9 +68,9 @@ async function cancel(
   return cancelled.ok ? succeed('retiring') : cancelled
 }
 
-async function isDead(path: string): Promise<boolean> {
-  if (await isThere(join(path, gangFiles.over))) return true
-  const touchedMs = await ageMs(join(path, gangFiles.claim))
+async function isDead(folder: SiteFolder, token: string): Promise<boolean> {
+  if (await isThere(join(folder.order(token), gangFiles.over))) return true
+  const touchedMs = await silentMs(folder, token)
   return touchedMs === undefined || touchedMs >= leaderDeadMs
 }
 

@@ -10,9 +10,9 @@ import type { RankSighting, Sighting } from '#providers/provider.ts'
 import { isThere, readJson } from '#providers/kept-folder.ts'
 
 import { type Carrier, carry, lookUp, readNote } from './carry.ts'
-import { causeOfJob } from './cause.ts'
+import { causeOfJob, causeOfSilence } from './cause.ts'
 import type { SlurmJob } from './controller.ts'
-import { ageMs, type SiteFolder } from './site-folder.ts'
+import { silentMs, type SiteFolder } from './site-folder.ts'
 
 /**
  * Slurm remembers an ended job for longer than this (`MinJobAge`, 300 s as delivered): a job that it does not know
@@ -105,12 +105,13 @@ async function judged(
 ): Promise<Outcome<RankSighting[]>> {
   const note = await readNote(carrier.folder, order.token)
   const waitedMs = note === undefined ? 0 : Date.now() - note.submittedAt
-  const cause = job === null ? undefined : causeOfJob(job, waitedMs)
+  const touchedMs = await silentMs(carrier.folder, order.token)
+  const isUnheard = carrier.folder.afar && touchedMs === undefined
+  const cause = job === null ? undefined : (causeOfJob(job, waitedMs) ?? (isUnheard ? causeOfSilence(job) : undefined))
   const because = (rank: RankSighting): RankSighting => (cause === undefined ? rank : { ...rank, cause })
   if (job !== null && job.phase !== 'ended')
     return succeed(ranks.map((rank) => (rank.state === 'expected' ? because(rank) : rank)))
   const path = carrier.folder.order(order.token)
-  const touchedMs = await ageMs(join(path, gangFiles.claim))
   if (job === null && touchedMs === undefined) {
     // Not even submitted: the launch that wrote the order is under way, or will be repeated.
     if (!note) return succeed(ranks)

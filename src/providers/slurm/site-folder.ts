@@ -2,28 +2,43 @@ import { stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 import { makeFolder } from '#kit/make-folder.ts'
+import { gangFiles } from '#model/gang-folder.ts'
 import { isThere, type KeptFolder, marker } from '#providers/kept-folder.ts'
 
 /**
- * What a house keeps of a site on the disk that a cluster shares with us: `orders/<token>` for each gang, and
+ * What a house keeps of a site, on the disk that a cluster shares with us or, where it shares none, on that of our own: `orders/<token>` for each gang, and
  * `retired/<token>` for what must never start again. It is the truth about a gang: the job in Slurm only carries it.
  */
 export type SiteFolder = KeptFolder & {
   /** Programs of agents, of all sites and houses there. */
   programs: string
+  /** Its nodes do not see it: they ask the control plane (`relay.ts`). */
+  afar: boolean
+  /** When this process opened it. */
+  since: number
   /** A file at home: the folder was made once, and so is never made anew. */
   made: string
 }
 
-type Places = { directory: string; house: string; name: string; home: string }
+type Places = {
+  directory: string | undefined
+  house: string
+  name: string
+  home: string
+  /** What all control planes see. */
+  shared: string
+}
 
-export function siteFolder({ directory, house, name, home }: Places): SiteFolder {
-  const root = join(directory, house, name)
+export function siteFolder({ directory, house, name, home, shared }: Places): SiteFolder {
+  const disk = directory ?? join(shared, 'gangs')
+  const root = join(disk, house, name)
   return {
     root,
     order: (token) => join(root, 'orders', token),
     retired: join(root, 'retired'),
-    programs: join(directory, 'programs'),
+    programs: join(disk, 'programs'),
+    afar: directory === undefined,
+    since: Date.now(),
     made: join(home, 'slurm', `${name}.made`),
   }
 }
@@ -39,10 +54,18 @@ export async function prepareSite(folder: SiteFolder): Promise<void> {
   await writeFile(folder.made, '', { mode: 0o600 })
 }
 
-/** How long ago a file was changed, by the clocks of the disk and of this machine; nothing without the file. */
-export async function ageMs(path: string): Promise<number | undefined> {
-  return stat(path).then(
-    ({ mtimeMs }) => Math.max(0, Date.now() - mtimeMs),
+/** When who has the claim of an order touched it last, by the clock of its disk; nothing where nobody has it. */
+export const claimedAt = (path: string): Promise<number | undefined> =>
+  stat(join(path, gangFiles.claim)).then(
+    ({ mtimeMs }) => mtimeMs,
     () => undefined,
   )
+
+/**
+ * For how long who leads an order has been silent, by the clocks of the disk and of this machine; nothing where nobody has the
+ * claim. Who must ask us could not while we were not there.
+ */
+export async function silentMs({ order, afar, since }: SiteFolder, token: string): Promise<number | undefined> {
+  const at = await claimedAt(order(token))
+  return at === undefined ? undefined : Math.max(0, Date.now() - (afar ? Math.max(at, since) : at))
 }

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import type { Outcome } from '#model/fault.ts'
 
 import { installAgent } from './agent-program.ts'
-import { causeOfJob } from './cause.ts'
+import { causeOfJob, causeOfSilence } from './cause.ts'
 import { minutesOf } from './fields.ts'
 import { SlurmConfig } from './config.ts'
 import { gpusOf, hostsOf, isUsable, phaseOf } from './controller.ts'
@@ -273,4 +273,15 @@ test('the agent is laid down whole, once, under a name that tells what is in it'
   const modules = ['src/agent/gang.ts', 'src/agent/agent.ts', 'src/agent/workdir.ts', 'src/kit/bundle-unpack.ts']
   const script = modules.map((path) => `await import(${JSON.stringify(join(one, path))});`).join('')
   execFileSync(join(one, 'node'), ['--input-type=module', '--eval', script], { cwd: folder, stdio: 'pipe' })
+})
+
+test('a job that should have asked for its order and did not is told as such, but not before it could', () => {
+  const job = { id: 7, name: '', comment: '', detail: 'RUNNING' }
+  const cause = (phase: 'running' | 'ended' | 'pending', agoMs: number | null) =>
+    causeOfSilence({ ...job, phase, startsAt: agoMs === null ? null : Date.now() - agoMs })?.kind
+  assert.deepEqual(
+    [cause('running', 1000), cause('running', null), cause('pending', 120_000)],
+    Array(3).fill(undefined),
+  )
+  assert.deepEqual([cause('running', 120_000), cause('ended', 1000)], ['unheard', 'unheard'])
 })

@@ -1,14 +1,17 @@
+import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 
 import { readLog } from '#kit/bounded-log.ts'
 import { agentFiles } from '#model/agent-folder.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import { gangFiles } from '#model/gang-folder.ts'
-import { storeOf } from '#providers/declared-store.ts'
-import type { Node } from '#model/site.ts'
+import type { GangAsk, RelayedGang } from '#model/gang-relay.ts'
+import type { Node, Site } from '#model/site.ts'
+import { isStore, storeOf } from '#providers/declared-store.ts'
 import type { LogChunk, LogPart, Provider } from '#providers/provider.ts'
 import { ask, isThere, isToken } from '#providers/kept-folder.ts'
 
+import { packAgent } from './agent-program.ts'
 import type { Carrier } from './carry.ts'
 import { clearSite } from './clear.ts'
 import { createCommandLine } from './command-line.ts'
@@ -17,6 +20,7 @@ import type { Controller } from './controller.ts'
 import { offersOf, takeInventory } from './inventory.ts'
 import { launchOrder } from './launch.ts'
 import { createLimits } from './limits.ts'
+import { answerGang } from './relay.ts'
 import { createRest } from './rest.ts'
 import { retireOrder } from './retire.ts'
 import { readRank, sightAll, sightOrder } from './sight.ts'
@@ -27,6 +31,8 @@ export type SlurmOptions = {
   sites: SlurmSite[]
   /** Where we note which sites were made, on a disk of our own. */
   home: string
+  /** A folder that all control planes see: orders of sites are kept there whose nodes share no disk with us. */
+  shared: string
   /** What tells our orders from those of other houses on the same disk. */
   house: string
 }
@@ -39,11 +45,11 @@ type OpenSite = Carrier & {
 }
 
 /**
- * Partitions of Slurm clusters that share a disk with this machine. Nothing is kept in memory: what runs is in the folder
- * of its site and in Slurm, and whoever comes next finds it there.
+ * Partitions of Slurm clusters. Nothing is kept in memory: what runs is in the folder of its site and in Slurm, and whoever
+ * comes next finds it there.
  */
-export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
-  const open = new Map(sites.map((site) => [site.name, openSite(site, { home, house })]))
+export function createSlurm({ sites, home, shared, house }: SlurmOptions): Provider {
+  const open = new Map(sites.map((site) => [site.name, openSite(site, { home, shared, house })]))
 
   /** Nobody is to make their folders anew by looking once more. */
   const cleared = new Set<string>()
@@ -64,16 +70,7 @@ export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
 
   return {
     name: 'slurm',
-    sites: () =>
-      sites.map(({ name, jurisdictions, patienceMs, upWithinMs, egress, ...rest }) => ({
-        provider: 'slurm',
-        name,
-        jurisdictions,
-        patienceMs,
-        ...(upWithinMs === undefined ? {} : { upWithinMs }),
-        ...(egress ? { egress } : {}),
-        ...storeOf(rest),
-      })),
+    sites: () => sites.map(siteOf),
     offers: (name, signal) =>
       at(name, signal, async (one) => {
         const taken = await takeInventory(one, signal)
@@ -102,9 +99,41 @@ export function createSlurm({ sites, home, house }: SlurmOptions): Provider {
     abilities: {
       inventory: (name, signal) => at(name, signal, (one) => nodesAt(one, signal)),
       clear: (name) => clearAt(name, open.get(name), cleared),
+      relay: (name, asked, signal) => at(name, signal, (one) => answerAfar(one, asked)),
+      program: (name, signal) =>
+        at(name, signal, async ({ folder }) =>
+          folder.afar ? succeed(createReadStream(await packAgent(folder.programs), large)) : noRelay(name),
+        ),
     },
   }
 }
+
+const siteOf = ({ name, jurisdictions, patienceMs, upWithinMs, egress, ...rest }: SlurmSite): Site => ({
+  provider: 'slurm',
+  name,
+  jurisdictions,
+  patienceMs,
+  ...(upWithinMs === undefined ? {} : { upWithinMs }),
+  ...(egress ? { egress } : {}),
+  ...storeOf(rest),
+  ...checkpointFolderOf(rest),
+})
+
+/** Relative: in the folder of each rank. */
+function checkpointFolderOf({ checkpoints, directory }: Pick<SlurmSite, 'checkpoints' | 'directory'>) {
+  const folder = isStore(checkpoints) ? undefined : checkpoints
+  if (folder === undefined && directory !== undefined) return {}
+  return { checkpointFolder: folder ?? 'checkpoints' }
+}
+
+const large = { highWaterMark: 1024 * 1024 }
+const noRelay = (name: string) =>
+  fail('invalid', 'never', `the nodes of ${name} see the folder of its gangs themselves`)
+
+type Asked = { token: string; question: GangAsk }
+
+const answerAfar = async ({ folder, site }: OpenSite, { token, question }: Asked): Promise<Outcome<RelayedGang>> =>
+  folder.afar && isToken(token) ? succeed(await answerGang(folder, token, question)) : noRelay(site.name)
 
 const freshMs = 5_000
 
@@ -126,7 +155,7 @@ async function clearAt(name: string, site: OpenSite | undefined, cleared: Set<st
   return answer
 }
 
-function openSite(site: SlurmSite, ours: { home: string; house: string }): OpenSite {
+function openSite(site: SlurmSite, ours: { home: string; shared: string; house: string }): OpenSite {
   const folder = siteFolder({ directory: site.directory, name: site.name, ...ours })
   const controller = controllerOf(site)
   return { site, controller, folder, limits: createLimits(site, controller), launching: new Map() }

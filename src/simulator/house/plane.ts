@@ -151,4 +151,4 @@ const selfOf = ({ id, url, since, controlPlanes }: Self): ApiHouse['self'] => ({
 })
 
 /** Nobody joins a site in a simulated house. */
-const nowhere = (clock: Clock) => ({ clock, home: '/nowhere', house: 'simulated' })
+const nowhere = (clock: Clock) => ({ clock, home: '/nowhere', shared: '/nowhere', house: 'simulated' })

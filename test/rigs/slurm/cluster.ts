@@ -65,6 +65,7 @@ export async function startCluster({
   topology = 'tree',
   imagined = 0,
   accounting = false,
+  apart = false,
 }: Partial<ClusterShape> = {}): Promise<Cluster> {
   const version = clusterHere()
   if (version === null) throw new Error(howToGetCluster)
@@ -74,13 +75,13 @@ export async function startCluster({
   const [controllerPort = 0, restPort = 0, booksPort = 0, ...nodePorts] = await freePorts(nodes + 3)
   const owner = userInfo().username
   const release = Number.parseFloat(version)
-  const shape: ClusterShape = { nodes, gpus, topology, imagined, accounting }
+  const shape: ClusterShape = { nodes, gpus, topology, imagined, accounting, apart }
   lay(folder, settings({ ...shape, folder, owner, controllerPort, booksPort, nodePorts, release }), gpus)
   const conf = join(folder, 'slurm.conf')
   const env = { ...environment, SLURM_CONF: conf }
   const command = async (program: string, ...argv: string[]) =>
     (await run(program, argv, { env, maxBuffer: 64 * 1024 * 1024, timeout: 30_000 })).stdout
-  const places = { folder, owner, release, restPort, accounting, env }
+  const places = { folder, owner, release, restPort, accounting, apart, env }
   const daemons = new Map<string, Daemon>()
   const stop = async () => {
     await Promise.all([...daemons.values()].map((daemon) => daemon.end()))
@@ -132,6 +133,7 @@ type Places = {
   release: number
   restPort: number
   accounting: boolean
+  apart: boolean
   env: NodeJS.ProcessEnv
 }
 
@@ -166,7 +168,8 @@ until rm -rf "$0" 2>/dev/null; do sleep 0.05; done
 `
 
 function lay(folder: string, files: Record<string, string>, gpus: number): void {
-  for (const name of ['munge', 'log', 'state', 'spool', 'devices', 'shared']) mkdirSync(join(folder, name))
+  for (const name of ['munge', 'log', 'state', 'spool', 'devices', 'shared', 'homes', 'nodes'])
+    mkdirSync(join(folder, name))
   chmodSync(join(folder, 'munge'), 0o755)
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
   for (let index = 0; index < gpus; index++) device(join(folder, `devices/gpu${index}`))
@@ -189,7 +192,10 @@ function account(name: string): { uid: number; gid: number } | undefined {
   return { uid: id('-u'), gid: id('-g') }
 }
 
-function daemonSetup(name: DaemonName, { folder, owner, release, restPort, accounting, env }: Places): DaemonSetup {
+function daemonSetup(
+  name: DaemonName,
+  { folder, owner, release, restPort, accounting, apart, env }: Places,
+): DaemonSetup {
   const log = join(folder, `log/${name}.out`)
   if (name === 'munged') {
     const files = ['key', 'pid', 'log', 'seed'].map((part) => `--${part}-file=${join(folder, 'munge', part)}`)
@@ -208,8 +214,25 @@ function daemonSetup(name: DaemonName, { folder, owner, release, restPort, accou
   if (name === 'mariadbd') return { argv: databaseCommand({ folder, owner }), log, env }
   if (name === 'slurmdbd') return { argv: ['slurmdbd', '-D'], log, env: { ...env, ...databaseEnvironment(folder) } }
   if (name === 'slurmctld') return { argv: ['slurmctld', '-D'], log, env }
-  return { argv: ['slurmd', '-D', '-N', name.slice('slurmd.'.length)], log, env }
+  const node = name.slice('slurmd.'.length)
+  const command = ['slurmd', '-D', '-N', node] as const
+  if (!apart) return { argv: [...command], log, env }
+  return { argv: ['unshare', '--mount', 'sh', '-c', standApart, folder, node, ...command], log, env }
 }
+
+/** Runs a daemon that sees a /tmp of its node, with the folder of the cluster in it, and of that not what our houses keep. */
+const standApart = `
+set -e
+mine=$0/nodes/$1
+shift
+mkdir -p "$mine"
+mount -t tmpfs none "$0/homes"
+case $0 in
+  /tmp/*) mkdir -p "$mine/\${0#/tmp/}"; mount --rbind "$0" "$mine/\${0#/tmp/}" ;;
+esac
+mount --rbind "$mine" /tmp
+exec "$@"
+`
 
 /** Who starts a daemon of another user has its log written by that user too. */
 function owned(log: string, user: ReturnType<typeof account>): ReturnType<typeof account> {

@@ -21,7 +21,7 @@ const mirror = 'http://deb.debian.org/debian'
 /** All that the rig and a job of Slurm run: /usr is this and nothing else while they do. */
 const packages =
   'base-files bash coreutils dash findutils grep gzip hostname libatomic1 libc-bin libstdc++6 mawk mount munge ' +
-  'openssh-client openssh-server procps sed slurm-client slurm-wlm-basic-plugins slurm-wlm-jwt-plugin slurmctld slurmd slurmrestd tar util-linux ' +
+  'openssh-client openssh-server procps sed slurm-client slurm-wlm-basic-plugins slurm-wlm-jwt-plugin slurmctld slurmd slurmrestd tar util-linux wget ' +
   'slurmdbd slurm-wlm-mysql-plugin mariadb-server-core mariadb-client-core'
 
 /**

@@ -13,6 +13,8 @@ export type ClusterShape = {
   imagined: number
   /** Whether it has accounting: slurmdbd with a database, and associations that are enforced. Then ended jobs are soon forgotten. */
   accounting: boolean
+  /** Whether each node has a /tmp of its own, and sees nothing below `homes` of the cluster's folder. Needs root. */
+  apart: boolean
 }
 
 type Places = ClusterShape & {

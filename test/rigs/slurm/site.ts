@@ -25,6 +25,8 @@ export type Way = ({ conf: string } | { rest: string }) & {
   qos?: string
   licences?: string[]
   partition?: string
+  /** Its nodes share no disk with us. */
+  afar?: true
 }
 
 type Changes = Partial<Omit<CredentialedOrder, 'ranks'>> & { ranks?: number }
@@ -64,13 +66,16 @@ const shape: Shape = {
 export async function openSite(cluster: Cluster, way: Way): Promise<SiteRig> {
   const controlPlane = await ScriptedControlPlane.open()
   const name = `s-${randomUUID().slice(0, 8)}`
-  const directory = join(cluster.folder, 'shared')
+  const { afar = false, ...asked } = way
+  const homes = join(cluster.folder, 'homes')
+  const directory = afar ? undefined : join(cluster.folder, 'shared')
   const tokenFile = join(cluster.folder, `${name}.jwt`)
   writeFileSync(tokenFile, cluster.token(), { mode: 0o600 })
-  const options = { sites: [{ name, partition: 'main', directory, tokenFile, ...way }] }
-  const surroundings = { clock: createClock(), home: join(cluster.folder, `home-${name}`), house: 'rig' }
+  const options = { sites: [{ name, partition: 'main', ...(directory && { directory }), tokenFile, ...asked }] }
+  const surroundings = { clock: createClock(), home: join(homes, name), shared: homes, house: 'rig' }
   const open = () => openProvider('slurm', options, surroundings)
   const provider = await open()
+  controlPlane.relay = relayOf(provider, name)
   const gone: SiteRig['gone'] = (token, graceMs = 0) =>
     poll('it is gone', async () => {
       const retired = await provider.retire({ site: name, token }, graceMs, forever)
@@ -80,7 +85,7 @@ export async function openSite(cluster: Cluster, way: Way): Promise<SiteRig> {
     name,
     provider,
     controlPlane,
-    folder: join(directory, 'rig', name),
+    folder: join(directory ?? join(homes, 'gangs'), 'rig', name),
     tokenFile,
     open,
     gone,
@@ -99,9 +104,8 @@ export async function openSite(cluster: Cluster, way: Way): Promise<SiteRig> {
         ...changes,
       }
     },
-    script({ credential, ranks }, run) {
-      controlPlane.gangs.set(credential, { ranks: ranks.length, go: (rank) => ({ run: run(rank) }) })
-    },
+    script: ({ credential, ranks }, run) =>
+      void controlPlane.gangs.set(credential, { ranks: ranks.length, go: (rank) => ({ run: run(rank) }) }),
     launched: (order) => poll('it is taken', async () => (await provider.launch(order, forever)).ok),
     async until({ token }, what, condition) {
       let seen: Sighting | null = null
@@ -129,6 +133,24 @@ export function orderOn(rig: SiteRig, nodes: readonly string[], accelerators: nu
     shape: { ...rank.shape, accelerators },
   }))
   return { ...order, ranks }
+}
+
+/** What the API does for nodes that see no disk of ours. */
+function relayOf(
+  { abilities: { relay, program } }: Provider,
+  site: string,
+): NonNullable<ScriptedControlPlane['relay']> {
+  if (!relay || !program) throw new Error('this provider answers no agents')
+  return {
+    ask: async (credential, question) =>
+      valueOf(await relay(site, { token: credential.replace(/^c-/, ''), question }, forever)),
+    program: async () => valueOf(await program(site, forever)),
+  }
+}
+
+function valueOf<T>(outcome: Outcome<T>): T {
+  if (!outcome.ok) throw new Error(outcome.fault.detail)
+  return outcome.value
 }
 
 /** Asks again and again, for two minutes at most: a cluster may have to notice first that a part of it is gone. */
