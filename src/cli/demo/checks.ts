@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs'
 
-import { readText, workloadPath, type Api } from '#cli/client.ts'
+import type { Api } from '#cli/client.ts'
 import type { CostView } from '#api/views.ts'
-import { attemptsOf, detailOf, type Seen } from './look.ts'
+import { attemptsOf, detailOf, logOf, type Seen } from './look.ts'
+import { trainSteps } from './specs.ts'
 import type { Watched } from './vigil.ts'
 import type { World } from './world.ts'
 
@@ -14,7 +15,7 @@ export type Evidence = { world: World; lostAttempts: Seen[]; watched: Watched; t
 /** Looks at everything that the demo claims. */
 export async function checkAll(evidence: Evidence): Promise<{ checks: Check[]; repeatedSteps: number }> {
   const { api } = evidence.world
-  const losses = await checkLosses(api)
+  const losses = await checkLosses(api, trainSteps)
   const checks = [
     ...losses.checks,
     checkService(evidence.watched),
@@ -27,12 +28,12 @@ export async function checkAll(evidence: Evidence): Promise<{ checks: Check[]; r
 
 /** Step and loss of each line that rank 0 wrote in an attempt. */
 async function lossesOf(api: Api, attempt: number): Promise<Map<number, string>> {
-  const response = await api.open('GET', workloadPath('train', '/logs'), { query: { attempt, rank: 0 } })
-  const lines = (await readText(response)).matchAll(/^step (\d+)\/\d+ loss (\S+)$/gm)
+  const lines = (await logOf(api, 'train', { attempt, rank: 0 })).matchAll(/^step (\d+)\/\d+ loss (\S+)$/gm)
   return new Map([...lines].map(([, step, loss]) => [Number(step), loss ?? '']))
 }
 
-async function checkLosses(api: Api): Promise<{ checks: Check[]; repeated: number }> {
+/** What became of the training gang, and of each of so many steps. */
+export async function checkLosses(api: Api, steps: number): Promise<{ checks: Check[]; repeated: number }> {
   const train = await detailOf(api, 'train')
   const curves = await Promise.all(train.attemptList.toReversed().map(({ number }) => lossesOf(api, number)))
   const whole = new Map<number, string>()
@@ -44,7 +45,7 @@ async function checkLosses(api: Api): Promise<{ checks: Check[]; repeated: numbe
     if (before !== undefined && before !== loss) differing++
     whole.set(step, loss)
   }
-  const gaps = [...whole.keys()].length !== 400
+  const gaps = whole.size !== steps
   const ended = {
     claim: 'the training run finished on another site',
     ok: train.state === 'succeeded' && train.attempts > 1,
@@ -81,7 +82,7 @@ async function checkTasks({ world, tasks }: Evidence): Promise<Check> {
 async function checkFences({ world, lostAttempts }: Evidence): Promise<Check> {
   const now = new Map((await attemptsOf(world.api)).map((seen) => [seen.attempt.id, seen.attempt]))
   const gone = lostAttempts.filter(({ attempt }) => now.get(attempt.id)?.lease?.state === 'gone')
-  const alive = await world.processesOf(lostAttempts.map(({ lease }) => lease))
+  const alive = (await world.processesOf(lostAttempts.map(({ lease }) => lease))).length
   return {
     claim: 'the old attempts are fenced, and nothing of them is left',
     ok: lostAttempts.length > 0 && gone.length === lostAttempts.length && alive === 0,
@@ -89,7 +90,7 @@ async function checkFences({ world, lostAttempts }: Evidence): Promise<Check> {
   }
 }
 
-async function checkLedger(api: Api): Promise<Check> {
+export async function checkLedger(api: Api): Promise<Check> {
   const [byWorkload, bySite] = await Promise.all(
     ['workload', 'site'].map((by) => api.get<CostView>('/v1/cost', { by })),
   )

@@ -1,6 +1,10 @@
 import { fileURLToPath } from 'node:url'
 
-const folder = fileURLToPath(new URL('../../../examples/train/', import.meta.url))
+/** Where the program that trains is. */
+export const trainFolder = fileURLToPath(new URL('../../../examples/train/', import.meta.url))
+
+/** Steps of the training run. */
+export const trainSteps = 400
 
 /** What the demo runs, as one would write it. `marks` is where each task of the array leaves one file. */
 export const specText = (marks: string): string => `
@@ -8,9 +12,9 @@ kind: job
 name: train
 nodes: 4
 resources: { cpus: 0.5, memory: 256MB }
-workdir: ${JSON.stringify(folder)}
+workdir: ${JSON.stringify(trainFolder)}
 run: node train.ts
-env: { STEPS: 400, SAVE_EVERY: 25 }
+env: { STEPS: ${trainSteps}, SAVE_EVERY: 25 }
 duration: { expected: 1m }
 checkpoint: { grace: 5s }
 ---

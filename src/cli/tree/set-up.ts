@@ -152,7 +152,13 @@ export const setUp: readonly CommandSpec[] = [
     name: 'demo',
     group: 'Set up',
     summary: 'lose a whole site under a training gang, a service and an array, and check that nothing is lost',
-    examples: ['isobar demo'],
+    details:
+      'Starts a control plane of its own, and takes down all that it started at its end or on Ctrl-C. Exits with 0 only if ' +
+      'all that it claims was true. --real trains one spec on a Kubernetes and a Slurm cluster of real servers and on this ' +
+      'machine, and kills both clusters meanwhile; it needs a checkout of Isobar, Linux, root, and the servers, and says ' +
+      'which are missing.',
+    options: [{ flags: '--real', description: 'on real servers: Kubernetes, with one real node, and Slurm' }],
+    examples: ['isobar demo', 'isobar demo --real'],
     next: 'isobar run examples/train/train.yaml',
     action: async () => (await import('#cli/demo/demo.ts')).demo,
   },

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+import { CliFault, renderFault } from '#cli/fault.ts'
+import { programIn } from './real.ts'
+
+const bin = fileURLToPath(new URL('../../../bin/isobar.js', import.meta.url))
+
+test('where servers are missing, demo --real starts nothing and ends with what to do about each', () => {
+  const temporary = mkdtempSync(join(tmpdir(), 'isobar-real-'))
+  try {
+    // Whatever this machine has, Go is not beside Node.
+    const env = { ...process.env, PATH: dirname(process.execPath), TMPDIR: temporary, npm_command: '' }
+    const { status, stdout, stderr } = spawnSync(process.execPath, [bin, 'demo', '--real'], { env, encoding: 'utf8' })
+    assert.equal(status, 1, stderr)
+    assert.equal(stdout, '')
+    const lines = stderr.trimEnd().split('\n')
+    assert.equal(lines[0], 'error: not all of the real servers are on this machine')
+    assert.match(stderr, /^a real node needs /m)
+    assert.match(stderr, /^there is no Go on this machine/m)
+    assert.match(lines.at(-1) ?? '', /^next: .*install Go: https:\/\/go\.dev\/doc\/install/)
+  } finally {
+    rmSync(temporary, { recursive: true })
+  }
+})
+
+test('an installation without rigs says that it has none', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'isobar-real-'))
+  try {
+    assert.throws(
+      () => programIn(folder),
+      (error) =>
+        error instanceof CliFault &&
+        /^error: this installation .*\n.*a checkout.*\n {2}or: npm ci && .*\nnext: isobar demo\n$/.test(
+          renderFault(error),
+        ),
+    )
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('demo knows no other option', () => {
+  const { status, stderr } = spawnSync(process.execPath, [bin, 'demo', '--reel'], { encoding: 'utf8' })
+  assert.equal(status, 2)
+  assert.match(stderr, /--real/)
+})

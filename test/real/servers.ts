@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { type House, openHouse } from '#cli/demo/house.ts'
+import type { Telling } from '#cli/demo/telling.ts'
+import { count } from '#cli/output/words.ts'
+import { taggedProcesses } from '#kit/processes.ts'
+import { addAccount, addNamespace, addVolume } from '#rigs/kubernetes/cluster.ts'
+import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
+import { images } from '#rigs/kubernetes/images.ts'
+import { type RealNode, startNode } from '#rigs/kubernetes/node.ts'
+import { type Cluster, startCluster } from '#rigs/slurm/cluster.ts'
+
+/** A cluster of real servers that is a site, and can be lost. */
+export type RealSite = {
+  /** As attempts name it. */
+  at: string
+  /** What is lost, for people. */
+  name: string
+  /** Kills its servers with SIGKILL; gives what was killed. */
+  lose(): Promise<string>
+  /** Ranks that run there whoever knows of them, for people; null where none does. */
+  runsOn(): Promise<string | null>
+  bringBack(): Promise<void>
+  /** What is there of ours. */
+  left(): Promise<string[]>
+}
+
+/** A control plane of Isobar's own with two clusters of real servers and this machine as its sites. */
+export type Servers = House & {
+  kubernetes: RealSite
+  slurm: RealSite
+  close(): Promise<void>
+}
+
+const namespace = 'team'
+
+/** Starts all of it, on loopback and a bridge of its own. What was started ends in the reverse order, also if not all of it could be. */
+export async function startServers({ io, tell, goOn }: Telling): Promise<Servers> {
+  await using started = new AsyncDisposableStack()
+  const own = async <T extends { stop(): Promise<unknown> }>(starting: Promise<T>): Promise<T> => {
+    const one = await starting
+    started.defer(async () => void (await one.stop()))
+    goOn()
+    return one
+  }
+  const plane = await own(startControlPlane(tell))
+  const node = await own(startNode(plane))
+  tell(
+    '  Kubernetes 1.36: etcd, API server, controller manager, scheduler, and one node with its kubelet and containerd',
+  )
+  const cluster = await own(startCluster({ nodes: 2, gpus: 0 }))
+  tell(`  Slurm ${cluster.version}: slurmctld, and two nodes with their slurmd`)
+  const home = join(cluster.folder, 'home')
+  mkdirSync(home, { mode: 0o700 })
+  const sites = JSON.stringify({ sites: await declared({ plane, cluster, home }) }) // JSON is YAML
+  // Where pods reach it, too: they fetch the folder with the program.
+  const environment = {
+    ISOBAR_LISTEN: `${node.address}:0`,
+    ISOBAR_ALLOW_REMOTE: 'true',
+    ISOBAR_TOKEN: randomBytes(32).toString('hex'),
+  }
+  const house = await openHouse(io, { home, sites, environment })
+  started.defer(house.close)
+  goOn()
+  const all = started.move()
+  return { ...house, kubernetes: podsOf(plane, node), slurm: jobsOf(cluster), close: () => all.disposeAsync() }
+}
+
+type Declaring = { plane: ControlPlane; cluster: Cluster; home: string }
+
+/** What `sites.yaml` says of the three. */
+async function declared({ plane, cluster, home }: Declaring): Promise<object[]> {
+  await addNamespace(plane, namespace)
+  const token = await addAccount(plane, { name: 'isobar', namespace })
+  // What an attempt saves at one site must be found by the next at another: all of them share this folder.
+  await addVolume(plane, { name: namespace, claim: 'checkpoints', path: join(home, 'checkpoints') })
+  const kubernetes = {
+    provider: 'kubernetes',
+    name: 'pods',
+    kubeconfig: plane.kubeconfigFor(namespace, { token }),
+    namespace,
+    image: images.node,
+    checkpoints: 'checkpoints',
+    price: '$0.001/h',
+  }
+  const directory = join(cluster.folder, 'shared')
+  const slurm = { provider: 'slurm', name: 'jobs', partition: 'main', directory, conf: cluster.conf, price: '$0.20/h' }
+  const local = { provider: 'local', name: 'here', price: '$0.30/h' }
+  return [kubernetes, slurm, local].map((site) => ({ ...site, patience: '5s' }))
+}
+
+function podsOf(plane: ControlPlane, node: RealNode): RealSite {
+  const kinds = ['apis/batch/v1/jobs', 'api/v1/pods', 'api/v1/services', 'api/v1/secrets']
+  const listed = async (kind: string): Promise<string[]> => {
+    const path = `/${kind.replace(/\w+$/, `namespaces/${namespace}/$&`)}`
+    const { items } = (await plane.ask('GET', path)) as { items: { metadata: { name: string } }[] }
+    return items.map(({ metadata }) => `${kind.replace(/.*\//, '')}/${metadata.name}`)
+  }
+  const containers = async () => count(await node.runs(namespace), 'container')
+  return {
+    at: 'kubernetes/pods',
+    name: 'the Kubernetes cluster',
+    async lose() {
+      plane.signal('kube-apiserver', 'SIGKILL')
+      node.signal('kubelet', 'SIGKILL')
+      return 'API server and kubelet'
+    },
+    runsOn: containers,
+    async bringBack() {
+      await plane.start('kube-apiserver')
+      await node.startKubelet()
+    },
+    async left() {
+      const running = (await node.runs(namespace)) === 0 ? [] : [await containers()]
+      return [...running, ...(await Promise.all(kinds.map(listed))).flat()]
+    },
+  }
+}
+
+function jobsOf(cluster: Cluster): RealSite {
+  const nodes = ['slurmd.n0', 'slurmd.n1'] as const
+  return {
+    at: 'slurm/jobs',
+    name: 'the Slurm cluster',
+    async lose() {
+      for (const name of ['slurmctld', ...nodes] as const) await cluster.kill(name)
+      const rest = await taggedProcesses('SLURM_CONF', cluster.conf)
+      for (const { pid } of rest) process.kill(pid, 'SIGKILL')
+      return 'slurmctld, every slurmd, and all that ran on their nodes'
+    },
+    runsOn: async () => null,
+    async bringBack() {
+      for (const name of ['munged', 'slurmctld', ...nodes] as const) await cluster.start(name)
+    },
+    left: async () => (await cluster.command('squeue', '-h', '-o', 'job %i')).split('\n').filter((line) => line !== ''),
+  }
+}
