@@ -53,8 +53,7 @@ function aDemo(t: TestContext) {
 }
 
 const claims = [
-  'the training run finished on another site',
-  'its loss curve is unbroken, bit for bit where steps were repeated',
+  'the training run finished on the third site',
   'what three sites computed, one after the other, is what one computes alone',
   'the old attempts are fenced, and nothing of them is left at either cluster',
   'the bill adds up to the micro-dollar, by workload and by site',

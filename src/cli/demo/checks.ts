@@ -15,7 +15,7 @@ export type Evidence = { world: World; lostAttempts: Seen[]; watched: Watched; t
 /** Looks at everything that the demo claims. */
 export async function checkAll(evidence: Evidence): Promise<{ checks: Check[]; repeatedSteps: number }> {
   const { api } = evidence.world
-  const losses = await checkLosses(api, trainSteps)
+  const losses = await checkLosses(api)
   const checks = [
     ...losses.checks,
     checkService(evidence.watched),
@@ -26,16 +26,15 @@ export async function checkAll(evidence: Evidence): Promise<{ checks: Check[]; r
   return { checks, repeatedSteps: losses.repeated }
 }
 
-/** Step and loss of each line that rank 0 wrote in an attempt. */
-async function lossesOf(api: Api, attempt: number): Promise<Map<number, string>> {
-  const lines = (await logOf(api, 'train', { attempt, rank: 0 })).matchAll(/^step (\d+)\/\d+ loss (\S+)$/gm)
+/** Step and loss of each line that rank 0 wrote in an attempt of a training run. */
+export async function lossesOf(api: Api, name: string, attempt: number): Promise<Map<number, string>> {
+  const lines = (await logOf(api, name, { attempt, rank: 0 })).matchAll(/^step (\d+)\/\d+ loss (\S+)$/gm)
   return new Map([...lines].map(([, step, loss]) => [Number(step), loss ?? '']))
 }
 
-/** What became of the training gang, and of each of so many steps. */
-export async function checkLosses(api: Api, steps: number): Promise<{ checks: Check[]; repeated: number }> {
+async function checkLosses(api: Api): Promise<{ checks: Check[]; repeated: number }> {
   const train = await detailOf(api, 'train')
-  const curves = await Promise.all(train.attemptList.toReversed().map(({ number }) => lossesOf(api, number)))
+  const curves = await Promise.all(train.attemptList.toReversed().map(({ number }) => lossesOf(api, 'train', number)))
   const whole = new Map<number, string>()
   let repeated = 0
   let differing = 0
@@ -45,7 +44,7 @@ export async function checkLosses(api: Api, steps: number): Promise<{ checks: Ch
     if (before !== undefined && before !== loss) differing++
     whole.set(step, loss)
   }
-  const gaps = whole.size !== steps
+  const gaps = whole.size !== trainSteps
   const ended = {
     claim: 'the training run finished on another site',
     ok: train.state === 'succeeded' && train.attempts > 1,
