@@ -13,9 +13,10 @@ import type { BatchJob, Controller, Partition, SlurmJob } from './controller.ts'
 import { type AskLimits, patience, withinLimits } from './limits.ts'
 import type { SiteFolder } from './site-folder.ts'
 import { scriptAfar } from './start-afar.ts'
+import type { Watch } from './watch.ts'
 
 /** What carries an order at a site. */
-export type Carrier = { folder: SiteFolder; controller: Controller; limits: AskLimits }
+export type Carrier = { folder: SiteFolder; controller: Controller; limits: AskLimits; watch: Watch }
 
 /** The tag: the name of the job, and its comment. */
 export const jobName = (token: string): string => `isobar-${token}`
@@ -56,15 +57,22 @@ async function endedBefore(
   return job && isOurs(job, token) && job.phase === 'ended' ? job : null
 }
 
+const notePath = (folder: SiteFolder, token: string): string => join(folder.order(token), gangFiles.job)
+
 export const readNote = (folder: SiteFolder, token: string): Promise<GangJob | undefined> =>
-  readJson<GangJob>(join(folder.order(token), gangFiles.job))
+  readJson<GangJob>(notePath(folder, token))
+
+/** For how long an order has been carried by the same job, as far as we have watched; for ever where no job is noted. */
+export const carriedMs = async ({ folder, watch }: Carrier, token: string): Promise<number> =>
+  (await watch(notePath(folder, token))) ?? Infinity
 
 /** Notes which job carries an order now. */
-export async function writeNote(folder: SiteFolder, token: string, job: GangJob): Promise<void> {
-  const path = join(folder.order(token), gangFiles.job)
+async function writeNote(carrier: Carrier, token: string, job: GangJob): Promise<void> {
+  const path = notePath(carrier.folder, token)
   const partial = `${path}.${randomUUID()}`
   await writeFile(partial, JSON.stringify(job), { mode: 0o600 })
   await rename(partial, path)
+  await carriedMs(carrier, token)
 }
 
 /**
@@ -78,7 +86,7 @@ export async function carry(carrier: Carrier, order: GangOrder, signal: AbortSig
   if (!named.ok) return named
   const [before] = named.value.filter((job) => isOurs(job, order.token)).sort((a, b) => b.id - a.id)
   if (before) {
-    await writeNote(folder, order.token, { id: before.id, submittedAt: Date.now() })
+    await writeNote(carrier, order.token, { id: before.id, submittedAt: Date.now() })
     return succeed(null)
   }
   const partition = await controller.partition(signal, chosenIn(order))
@@ -92,7 +100,7 @@ export async function carry(carrier: Carrier, order: GangOrder, signal: AbortSig
   const submittedAt = Date.now()
   const submitted = await controller.submit(job, signal)
   if (!submitted.ok) return submitted
-  await writeNote(folder, order.token, { id: submitted.value, submittedAt })
+  await writeNote(carrier, order.token, { id: submitted.value, submittedAt })
   return succeed(null)
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -12,7 +12,7 @@ import type { GangAsk } from '#model/gang-relay.ts'
 import { withdraw } from './carry.ts'
 import { answerGang } from './relay.ts'
 import { readRank } from './sight.ts'
-import { prepareSite, silentMs, type SiteFolder, siteFolder } from './site-folder.ts'
+import { prepareSite, type SiteFolder, siteFolder } from './site-folder.ts'
 
 const shape = { name: 's', accelerators: 2, acceleratorMemoryMiB: 0, cpuMilli: 1000, memoryMiB: 1, diskMiB: 1 }
 const order: GangOrder = {
@@ -84,17 +84,6 @@ test('who came first is heard as long as it lives, until all of its ranks have e
   assert.ok(before !== null && ((await heardAt()) ?? 0) > before)
   await answerGang(folder, order.token, { ask: 'over', endedAt: 30, said: 'srun: error' })
   assert.equal(await heardAt(), null)
-})
-
-test('nobody counts as silent for the time in which this process was not there to be told', async (t) => {
-  const { folder, path } = await aSite(t)
-  assert.equal(await silentMs(folder, order.token), undefined)
-  await answerGang(folder, order.token, claim(randomUUID()))
-  const hourAgo = new Date(Date.now() - 3_600_000)
-  utimesSync(join(path, gangFiles.claim), hourAgo, hourAgo)
-  assert.ok(((await silentMs(folder, order.token)) ?? Infinity) < 60_000)
-  assert.ok(((await silentMs({ ...folder, afar: false }, order.token)) ?? 0) > 3_000_000)
-  assert.ok(((await silentMs({ ...folder, since: Date.now() - 40_000 }, order.token)) ?? 0) >= 40_000)
 })
 
 test('a rank learns of those on its node, and where all meet', async (t) => {

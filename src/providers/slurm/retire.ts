@@ -8,9 +8,9 @@ import { type Outcome, succeed } from '#model/fault.ts'
 import { gangFiles, leaderDeadMs } from '#model/gang-folder.ts'
 import { forgetOld, isThere, readJson, rememberRetired } from '#providers/kept-folder.ts'
 
-import { type Carrier, isOurs, jobName, lookUp, readNote, withdraw } from './carry.ts'
+import { carriedMs, type Carrier, isOurs, jobName, lookUp, readNote, withdraw } from './carry.ts'
 import type { SlurmJob } from './controller.ts'
-import { silentMs, type SiteFolder } from './site-folder.ts'
+import type { SiteFolder } from './site-folder.ts'
 
 /**
  * A controller writes its state every 5 s: until then it may forget a job and give its number to somebody else's. So
@@ -37,11 +37,11 @@ export async function retireOrder(
   const job = await jobOf(carrier, token, signal)
   if (!job.ok) return job
   if (job.value !== null && job.value.phase !== 'ended') {
-    const late = stop === null || Date.now() > stop.askedAt + stop.graceMs + mostEndMs
+    const late = stop === null || (await toldMs(carrier, path)) > stop.graceMs + mostEndMs
     return late ? cancel(carrier, { token, job: job.value }, signal) : succeed('retiring')
   }
   // Slurm forgot it, but who leads it does not know that yet: its node is told to end it when it calls.
-  if (job.value === null && stop !== null && !(await isDead(folder, token))) return succeed('retiring')
+  if (job.value === null && stop !== null && !(await isDead(carrier, path))) return succeed('retiring')
   await remove(folder, path)
   await forgetOld(folder)
   return succeed('gone')
@@ -58,20 +58,23 @@ async function jobOf(carrier: Carrier, token: string, signal: AbortSignal): Prom
 }
 
 async function cancel(
-  { folder, controller }: Carrier,
+  carrier: Carrier,
   { token, job }: { token: string; job: SlurmJob },
   signal: AbortSignal,
 ): Promise<Outcome<'retiring'>> {
-  const note = await readNote(folder, token)
-  if (note && Date.now() - note.submittedAt < safeNumberMs) return succeed('retiring')
-  const cancelled = await controller.cancel(job.id, signal)
+  if ((await carriedMs(carrier, token)) < safeNumberMs) return succeed('retiring')
+  const cancelled = await carrier.controller.cancel(job.id, signal)
   return cancelled.ok ? succeed('retiring') : cancelled
 }
 
-async function isDead(folder: SiteFolder, token: string): Promise<boolean> {
-  if (await isThere(join(folder.order(token), gangFiles.over))) return true
-  const touchedMs = await silentMs(folder, token)
-  return touchedMs === undefined || touchedMs >= leaderDeadMs
+/** For how long its leader has had the stop order, as far as we have watched. */
+const toldMs = async ({ watch }: Carrier, path: string): Promise<number> =>
+  (await watch(join(path, gangFiles.stop))) ?? 0
+
+async function isDead({ watch }: Carrier, path: string): Promise<boolean> {
+  if (await isThere(join(path, gangFiles.over))) return true
+  const silentMs = await watch(join(path, gangFiles.claim))
+  return silentMs === undefined || silentMs >= leaderDeadMs
 }
 
 /** Writes the stop order, unless one that ends sooner is there. Gives the one that holds; null where another caller was done. */

@@ -12,7 +12,7 @@ import { isThere, readJson } from '#providers/kept-folder.ts'
 import { type Carrier, carry, lookUp, readNote } from './carry.ts'
 import { causeOfJob, causeOfSilence } from './cause.ts'
 import type { SlurmJob } from './controller.ts'
-import { silentMs, type SiteFolder } from './site-folder.ts'
+import type { SiteFolder } from './site-folder.ts'
 
 /**
  * Slurm remembers an ended job for longer than this (`MinJobAge`, 300 s as delivered): a job that it does not know
@@ -105,14 +105,14 @@ async function judged(
 ): Promise<Outcome<RankSighting[]>> {
   const note = await readNote(carrier.folder, order.token)
   const waitedMs = note === undefined ? 0 : Date.now() - note.submittedAt
-  const touchedMs = await silentMs(carrier.folder, order.token)
-  const isUnheard = carrier.folder.afar && touchedMs === undefined
+  const silentMs = await carrier.watch(join(carrier.folder.order(order.token), gangFiles.claim))
+  const isUnheard = carrier.folder.afar && silentMs === undefined
   const cause = job === null ? undefined : (causeOfJob(job, waitedMs) ?? (isUnheard ? causeOfSilence(job) : undefined))
   const because = (rank: RankSighting): RankSighting => (cause === undefined ? rank : { ...rank, cause })
   if (job !== null && job.phase !== 'ended')
     return succeed(ranks.map((rank) => (rank.state === 'expected' ? because(rank) : rank)))
   const path = carrier.folder.order(order.token)
-  if (job === null && touchedMs === undefined) {
+  if (job === null && silentMs === undefined) {
     // Not even submitted: the launch that wrote the order is under way, or will be repeated.
     if (!note) return succeed(ranks)
     if (waitedMs < youngMs) {
@@ -121,8 +121,7 @@ async function judged(
     }
   }
   // Slurm does not know it any more, but who leads it does not know that: it may still run, until its node is told.
-  if (job === null && touchedMs !== undefined && touchedMs < leaderDeadMs && !(await isOver(path)))
-    return succeed(ranks)
+  if (job === null && silentMs !== undefined && silentMs < leaderDeadMs && !(await isOver(path))) return succeed(ranks)
   // They may have ended between our two looks.
   const late = await readOrder(carrier.folder, order.token)
   return succeed(

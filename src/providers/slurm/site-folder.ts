@@ -14,8 +14,6 @@ export type SiteFolder = KeptFolder & {
   programs: string
   /** Its nodes do not see it: they ask the control plane (`relay.ts`). */
   afar: boolean
-  /** When this process opened it. */
-  since: number
   /** A file at home: the folder was made once, and so is never made anew. */
   made: string
 }
@@ -38,7 +36,6 @@ export function siteFolder({ directory, house, name, home, shared }: Places): Si
     retired: join(root, 'retired'),
     programs: join(disk, 'programs'),
     afar: directory === undefined,
-    since: Date.now(),
     made: join(home, 'slurm', `${name}.made`),
   }
 }
@@ -60,12 +57,3 @@ export const claimedAt = (path: string): Promise<number | undefined> =>
     ({ mtimeMs }) => mtimeMs,
     () => undefined,
   )
-
-/**
- * For how long who leads an order has been silent, by the clocks of the disk and of this machine; nothing where nobody has the
- * claim. Who must ask us could not while we were not there.
- */
-export async function silentMs({ order, afar, since }: SiteFolder, token: string): Promise<number | undefined> {
-  const at = await claimedAt(order(token))
-  return at === undefined ? undefined : Math.max(0, Date.now() - (afar ? Math.max(at, since) : at))
-}

@@ -26,6 +26,7 @@ import { retireOrder } from './retire.ts'
 import { readRank, sightAll, sightOrder } from './sight.ts'
 import { prepareSite, type SiteFolder, siteFolder } from './site-folder.ts'
 import { createTokenFile } from './token.ts'
+import { createWatch } from './watch.ts'
 
 export type SlurmOptions = {
   sites: SlurmSite[]
@@ -158,7 +159,14 @@ async function clearAt(name: string, site: OpenSite | undefined, cleared: Set<st
 function openSite(site: SlurmSite, ours: { home: string; shared: string; house: string }): OpenSite {
   const folder = siteFolder({ directory: site.directory, name: site.name, ...ours })
   const controller = controllerOf(site)
-  return { site, controller, folder, limits: createLimits(site, controller), launching: new Map() }
+  return {
+    site,
+    controller,
+    folder,
+    limits: createLimits(site, controller),
+    watch: createWatch(),
+    launching: new Map(),
+  }
 }
 
 /** The way to a cluster that a site is declared with. */

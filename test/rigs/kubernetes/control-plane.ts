@@ -35,19 +35,26 @@ export type ControlPlane = {
 /** Another credential or another way than its administrator's. */
 type Access = { token?: string; tokenFile?: string; server?: string }
 
+type Ways = {
+  /** Where the API server is to dial etcd, by the port of that; straight unless told otherwise. */
+  wayToEtcd?: (port: number) => Promise<number>
+}
+
 /**
  * A real Kubernetes control plane on loopback, with state, ports and keys of its own, and nodes that KWOK plays
  * (`kwok.yaml`). It ends with this process, however that ends.
  */
 export async function startControlPlane(
   tell?: (line: string) => void,
-  { gangs = false, crowded = false }: Partial<Kind> = {},
+  { gangs = false, crowded = false, wayToEtcd = async (port) => port }: Partial<Kind> & Ways = {},
 ): Promise<ControlPlane> {
   const binary = await planeBinary(tell)
   const folder = mkdtempSync(join(tmpdir(), 'isobar-kubernetes-'))
   removeWithUs(folder)
+  const ports = await freePorts([...components, 'peer'])
   const plane = new Plane(binary, folder, {
-    ports: await freePorts([...components, 'peer']),
+    ports,
+    etcdAt: await wayToEtcd(ports.etcd),
     kind: { gangs, crowded },
   })
   try {
@@ -70,11 +77,13 @@ class Plane implements ControlPlane {
   readonly #kind: Kind
   readonly #binary: string
   readonly #ports: Ports
+  readonly #etcdAt: number
   readonly #tokens: Record<string, string>
   readonly #processes = new Map<Component, Guarded>()
   #agent: Agent | undefined
 
-  constructor(binary: string, folder: string, { ports, kind }: { ports: Ports; kind: Kind }) {
+  constructor(binary: string, folder: string, { ports, etcdAt, kind }: { ports: Ports; etcdAt: number; kind: Kind }) {
+    this.#etcdAt = etcdAt
     this.gangs = kind.gangs
     this.#kind = kind
     this.#binary = binary
@@ -89,7 +98,8 @@ class Plane implements ControlPlane {
   async start(name: Component): Promise<void> {
     this.#processes.get(name)?.end()
     await this.#processes.get(name)?.over
-    const argv = flagsOf(name, { ...this.#kind, folder: this.folder, ports: this.#ports })
+    const ports = name === 'kube-apiserver' ? { ...this.#ports, etcd: this.#etcdAt } : this.#ports
+    const argv = flagsOf(name, { ...this.#kind, folder: this.folder, ports })
     const process = await startGuarded([this.#binary, name, ...argv], join(this.folder, 'log', name))
     this.#processes.set(name, process)
     let hasEnded = false
