@@ -18,7 +18,7 @@ let way: FaultProxy
 before(async () => {
   plane = await startControlPlane(console.error, {
     async wayToEtcd(port) {
-      way = await openFaultProxy({ target: { host: '127.0.0.1', port }, draw: () => 0.9 })
+      way = await openFaultProxy({ target: { host: '127.0.0.1', port }, draw: () => 0 })
       return way.port
     },
   })
@@ -108,7 +108,7 @@ async function stoppedFor<T>(milliseconds: number, doing: () => Promise<T>): Pro
 
 test('an etcd that takes a second each way: a gang is launched, seen and retired once', async (t) => {
   const site = await aSite(t)
-  way.trouble([{ kind: 'late', mostMs: 1000 }])
+  way.trouble([{ kind: 'far', ms: 1000 }])
   await site.launched()
   await until('it runs', site.runs)
   const made = await site.objects()
@@ -150,7 +150,7 @@ test('an etcd that stands still while a gang runs, and while it is retired: noth
 
 test('a house whose cluster has an etcd that is late, and stands still twice, runs a gang once and ends it as it ended', async (t) => {
   const house = await aHouse(t, plane, { patience: '120s' })
-  way.trouble([{ kind: 'late', mostMs: 500 }])
+  way.trouble([{ kind: 'far', ms: 500 }])
   const look = await house.submit('kind: job\nname: gang\nnodes: 2\nresources: { cpus: 1, memory: 1GB }\nrun: train\n')
   await stoppedFor(6_000, () => until('it runs', async () => (await look()).state === 'running'))
   const pods = (await house.pods()).map(({ metadata }) => metadata.name).sort()

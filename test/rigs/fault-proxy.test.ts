@@ -226,3 +226,20 @@ test('which connection meets what depends on the seed alone', async (t) => {
   assert.equal(await fates('seven'), first)
   assert.notEqual(await fates('eight'), first)
 })
+
+test('over a far way each piece takes its time, and none waits for those before it', async (t) => {
+  const { proxy, dial: dialled } = await aWay(t)
+  const talk = await dialled()
+  const ms = 500
+  proxy.trouble([{ kind: 'far', ms }])
+  const began = performance.now()
+  const letters = [...'abcdefghijklmnopqrst']
+  for (const letter of letters) {
+    talk.say(letter)
+    await sleep(10) // a piece of its own
+  }
+  await talk.hears(letters.join(''))
+  const tookMs = performance.now() - began
+  assert.ok(tookMs >= 2 * ms - 5, `there and back in ${tookMs} ms`)
+  assert.ok(tookMs < letters.length * ms, `one after the other in ${tookMs} ms`)
+})

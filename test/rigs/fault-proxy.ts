@@ -9,6 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 export type Fault =
   /** Each piece waits for a time of its own up to this, so that one connection's words come after another's, and what was said meanwhile comes in one piece. */
   | { kind: 'late'; mostMs: number }
+  /** Each piece takes so long, and those behind it follow as they were sent: the way is far. */
+  | { kind: 'far'; ms: number }
   /** So many bytes at a time. */
   | { kind: 'trickle'; bytes: number; everyMs: number }
   /** Nothing gets to the target; it comes once all is well. Nobody is told. */
@@ -150,7 +152,20 @@ class Link {
   async #carry(way: Way): Promise<void> {
     const [from, to] = way === 'out' ? [this.#client, this.#target] : [this.#target, this.#client]
     try {
-      for await (const piece of from.iterator({ destroyOnReturn: false })) await this.#pass(piece as Buffer, way, to)
+      // What is on its way; how long it takes it knows since it was sent.
+      let arrival = Promise.resolve()
+      for await (const piece of from.iterator({ destroyOnReturn: false })) {
+        const due = this.#fault?.kind === 'far' ? sleep(this.#fault.ms) : null
+        const before = arrival
+        arrival = (async () => {
+          await before
+          await due
+          await this.#pass(piece as Buffer, way, to)
+        })()
+        arrival.catch(() => undefined) // met by who waits for it, at the end at the latest
+        if (due === null) await arrival
+      }
+      await arrival
       await this.#open(way)
       to.end()
     } catch {
