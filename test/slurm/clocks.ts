@@ -69,6 +69,9 @@ for (const [off, milliseconds] of aMinuteOff)
     await rig.until(order, 'it runs', isRunning)
     const nodes = ['slurmd.n0', 'slurmd.n1'] as const
     for (const name of ['slurmctld', ...nodes] as const) await cluster.kill(name)
+    t.after(async () => {
+      for (const name of nodes) await cluster.start(name)
+    })
     rmSync(join(cluster.folder, 'state'), { recursive: true })
     mkdirSync(join(cluster.folder, 'state'))
     await cluster.start('slurmctld')
@@ -82,5 +85,4 @@ for (const [off, milliseconds] of aMinuteOff)
       }
     assert.deepEqual(startsIn(cluster, order), ['0', '1'])
     await rig.gone(order.token, 1_000)
-    for (const name of nodes) await cluster.start(name)
   })
