@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, type ReadStream } from 'node:fs'
 import { join } from 'node:path'
 
 import { readLog } from '#kit/bounded-log.ts'
@@ -103,7 +103,7 @@ export function createSlurm({ sites, home, shared, house }: SlurmOptions): Provi
       relay: (name, asked, signal) => at(name, signal, (one) => answerAfar(one, asked)),
       program: (name, signal) =>
         at(name, signal, async ({ folder }) =>
-          folder.afar ? succeed(createReadStream(await packAgent(folder.programs), large)) : noRelay(name),
+          folder.afar ? succeed(streamOf(await packAgent(folder.programs), signal)) : noRelay(name),
         ),
     },
   }
@@ -127,7 +127,13 @@ function checkpointFolderOf({ checkpoints, directory }: Pick<SlurmSite, 'checkpo
   return { checkpointFolder: folder ?? 'checkpoints' }
 }
 
-const large = { highWaterMark: 1024 * 1024 }
+/** A file that is not held open for who has gone. */
+function streamOf(path: string, signal: AbortSignal): ReadStream {
+  const stream = createReadStream(path, { highWaterMark: 1024 * 1024 })
+  signal.addEventListener('abort', () => stream.destroy(), { once: true })
+  return stream
+}
+
 const noRelay = (name: string) =>
   fail('invalid', 'never', `the nodes of ${name} see the folder of its gangs themselves`)
 

@@ -153,12 +153,12 @@ function answering(
 
 /**
  * Kills whatever was started in the cluster, jobs and their steps among it, which outlive the daemons; then removes it. A
- * step of 24.11 has its title where its environment was: it is known by the files that it has open.
+ * step of 24.11 has its title where its environment was: it is known by the files that it has open. So may we have some.
  */
 const sweep = `
 for try in 1 2 3 4 5 6 7 8 9; do
   pids=$( { grep -lzxF "SLURM_CONF=$0/slurm.conf" /proc/[0-9]*/environ
-    find /proc/[0-9]*/fd -maxdepth 1 -lname "$0/*"; } 2>/dev/null | cut -d/ -f3 | sort -u)
+    find /proc/[0-9]*/fd -maxdepth 1 -lname "$0/*"; } 2>/dev/null | cut -d/ -f3 | sort -u | grep -vx ${process.pid})
   [ -z "$pids" ] && break
   kill -KILL $pids 2>/dev/null
   sleep 0.05
