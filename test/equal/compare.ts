@@ -38,10 +38,14 @@ const isPlain = (value: unknown): value is object =>
 export function textOf(value: unknown): string {
   const text: string | undefined = JSON.stringify(value, (_key, part: unknown) => {
     if (typeof part === 'bigint') return `${part}n`
-    return part instanceof Map ? [...part] : part
+    if (part instanceof Map) return [...part]
+    // What PostgreSQL keeps as it came has its keys in another order than what it took apart.
+    return isPlain(part) && !Array.isArray(part) ? inOrder(part) : part
   })
   return text === undefined ? typeof value : text.slice(0, 600)
 }
+
+const inOrder = (row: object): object => Object.fromEntries(Object.entries(row).sort(([a], [b]) => (a < b ? -1 : 1)))
 
 /** A list whose order nobody is promised. */
 export const unordered = (list: readonly unknown[]): unknown[] =>

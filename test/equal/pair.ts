@@ -52,7 +52,7 @@ export type Ground = {
   /** Both stores are empty, and make the same ids. */
   pair<C extends Clock>(seed: number, clock: C): Promise<Pair<C>>
   coverage: Coverage
-  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 const start = 1_767_225_600_000
@@ -78,7 +78,7 @@ export async function createGround(): Promise<Ground> {
       await ear.heard()
       return createPair({ postgres, time, rows, ear, coverage }, { seed, clock: its, number: (number += 1) })
     },
-    async close() {
+    async [Symbol.asyncDispose]() {
       await Promise.all([postgres.close(), rows.close(), time.close(), ear.close()])
     },
   }

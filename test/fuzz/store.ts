@@ -130,7 +130,7 @@ async function run(): Promise<void> {
     process.exitCode = values.help ? 0 : 2
     return console.log(help)
   }
-  const ground = await createGround()
+  await using ground = await createGround()
   const began = Date.now()
   let done = 0
   const failed: number[] = []
@@ -145,7 +145,6 @@ async function run(): Promise<void> {
   console.log(`\n${done} seeds, ${calls} calls, ${((Date.now() - began) / 1000).toFixed(1)} s`)
   console.log(failed.length > 0 ? `unequal: seeds ${failed.join(', ')}` : 'equal')
   process.exitCode = failed.length > 0 ? 1 : 0
-  await ground.close()
 }
 
 await run()
