@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 
@@ -24,5 +24,9 @@ test('so it does where the nodes share no disk with us: workdir, order, logs and
   t.after(apart.stop)
   const folder = join(apart.folder, 'homes/train')
   mkdirSync(folder)
-  await trainsAlike(t, { folder, sites: [local, { ...slurm, conf: apart.conf }], node })
+  // Its nodes have a /tmp of their own, where our Node may be.
+  const seen = join(apart.folder, 'shared/node')
+  copyFileSync(process.execPath, seen)
+  const sites = [local, { ...slurm, conf: apart.conf }]
+  await trainsAlike(t, { folder, sites, node: { ...node, 'slurm/rig': seen } })
 })
