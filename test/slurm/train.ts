@@ -10,7 +10,9 @@ const slurm = { provider: 'slurm', name: 'rig', partition: 'main' }
 const node = { 'local/here': process.execPath, 'slurm/rig': process.execPath }
 
 const cluster = await startCluster({ nodes: 2, gpus: 0 })
-after(cluster.stop)
+const apart = await startCluster({ nodes: 2, gpus: 0, apart: true })
+// At the end of all: what has files in their folders is ended then, houses of tests too, which would leave their PostgreSQL.
+after(() => Promise.all([cluster.stop(), apart.stop()]))
 
 test('the example trains in a job of Slurm to the same losses as on this machine', (t) =>
   trainsAlike(t, {
@@ -20,8 +22,6 @@ test('the example trains in a job of Slurm to the same losses as on this machine
   }))
 
 test('so it does where the nodes share no disk with us: workdir, order, logs and ends go through the API', async (t) => {
-  const apart = await startCluster({ nodes: 2, gpus: 0, apart: true })
-  t.after(apart.stop)
   const folder = join(apart.folder, 'homes/train')
   mkdirSync(folder)
   // Its nodes have a /tmp of their own, where our Node may be.
