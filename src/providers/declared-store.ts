@@ -1,7 +1,8 @@
 import { z } from 'zod'
 
 import type { CheckpointStore } from '#model/checkpoint-store.ts'
-import { EnvironmentName } from '#model/names.ts'
+import { EnvironmentName, type ProviderName } from '#model/names.ts'
+import type { Site } from '#model/site.ts'
 
 // What sites.yaml says of an object store that keeps the checkpoints of a site.
 
@@ -102,6 +103,25 @@ export function storeOf(declared: StoreDeclaration): { checkpoints?: CheckpointS
     },
   }
 }
+
+type Declared = StoreDeclaration & {
+  name: string
+  jurisdictions: string[]
+  patienceMs: number
+  upWithinMs?: number | undefined
+  egress?: Site['egress']
+}
+
+/** A declared site, as all others know it. */
+export const siteOf = (provider: ProviderName, declared: Declared): Site => ({
+  provider,
+  name: declared.name,
+  jurisdictions: declared.jurisdictions,
+  patienceMs: declared.patienceMs,
+  ...(declared.upWithinMs === undefined ? {} : { upWithinMs: declared.upWithinMs }),
+  ...(declared.egress ? { egress: declared.egress } : {}),
+  ...storeOf(declared),
+})
 
 /** A place of the site's own, such as a folder, or the address of a store. */
 export const placeOrStore = (place: RegExp, what: string) =>

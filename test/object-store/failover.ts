@@ -10,7 +10,7 @@ import { addAccount, addNamespace } from '#rigs/kubernetes/cluster.ts'
 import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
 import { images } from '#rigs/kubernetes/images.ts'
 import { type RealNode, startNode } from '#rigs/kubernetes/node.ts'
-import { type ObjectStore, startObjectStore } from '#rigs/object-store.ts'
+import { keptIn, keyFile, type ObjectStore, startObjectStore } from '#rigs/object-store.ts'
 import { commandLine, lossesOf } from '#rigs/training.ts'
 
 // A Kubernetes cluster and this machine, which share nothing but a bucket: real pods, a real server of S3.
@@ -32,13 +32,7 @@ before(async () => {
   const token = await addAccount(plane, { name: 'isobar', namespace })
   const home = join(scratch, 'home')
   mkdirSync(home, { mode: 0o700 })
-  const kept = {
-    checkpoints: 's3://models/teams/vision',
-    checkpointsEndpoint: store.endpoint,
-    checkpointsRegion: store.region,
-    checkpointsSecret: 'MODELS',
-    patience: '5s',
-  }
+  const kept = keptIn(store, 'models/teams/vision')
   const pods = {
     provider: 'kubernetes',
     name: 'pods',
@@ -62,8 +56,7 @@ before(async () => {
 })
 async function useKeys(keys: Record<string, string>): Promise<void> {
   const file = join(scratch, 'keys')
-  const lines = Object.entries(keys).map(([name, value]) => `${name}=${value}\n`)
-  writeFileSync(file, lines.join(''))
+  writeFileSync(file, keyFile(keys))
   await isobar('secret', 'set', 'MODELS', '--file', file)
 }
 after(async () => {

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { taggedProcesses } from '#kit/processes.ts'
-import { type ObjectStore, startObjectStore } from '#rigs/object-store.ts'
+import { keptIn, keyFile, type ObjectStore, startObjectStore } from '#rigs/object-store.ts'
 import { type Cluster, startCluster } from '#rigs/slurm/cluster.ts'
 import { commandLine } from '#rigs/training.ts'
 
@@ -20,25 +20,14 @@ before(async () => {
   await store.addBucket('models')
   const home = join(cluster.folder, 'home')
   mkdirSync(home, { mode: 0o700 })
-  const kept = {
-    checkpoints: 's3://models/teams/vision',
-    checkpointsEndpoint: store.endpoint,
-    checkpointsRegion: store.region,
-    checkpointsSecret: 'MODELS',
-    patience: '5s',
-  }
+  const kept = keptIn(store, 'models/teams/vision')
   const directory = join(cluster.folder, 'shared')
   const jobs = { provider: 'slurm', name: 'jobs', partition: 'main', directory, conf: cluster.conf, price: '$0.01/h' }
   const here = { provider: 'local', name: 'here', price: '$0.30/h' }
   writeFileSync(join(home, 'sites.yaml'), JSON.stringify({ sites: [jobs, here].map((site) => ({ ...site, ...kept })) }))
   env = { ...process.env, ISOBAR_HOME: home, ISOBAR_PORT: '0' }
   const keys = join(cluster.folder, 'keys')
-  writeFileSync(
-    keys,
-    Object.entries(store.keys)
-      .map(([name, value]) => `${name}=${value}\n`)
-      .join(''),
-  )
+  writeFileSync(keys, keyFile(store.keys))
   await isobar('secret', 'set', 'MODELS', '--file', keys)
 })
 after(async () => {

@@ -64,6 +64,21 @@ export type ObjectStore = {
   stop(): Promise<void>
 }
 
+/** What sites.yaml says of sites that keep their checkpoints in a bucket of a store. */
+export const keptIn = ({ endpoint, region }: ObjectStore, place: string) => ({
+  checkpoints: `s3://${place}`,
+  checkpointsEndpoint: endpoint,
+  checkpointsRegion: region,
+  checkpointsSecret: 'MODELS',
+  patience: '5s',
+})
+
+/** Keys as people keep them in a file. */
+export const keyFile = (keys: Record<string, string>): string =>
+  Object.entries(keys)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('')
+
 /** Starts a server on a free port of an address, and waits until it answers. */
 export async function startObjectStore(options: { address?: string } = {}): Promise<ObjectStore> {
   const { address = '127.0.0.1' } = options

@@ -3,7 +3,7 @@ import type { ProviderName } from '#model/names.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Site } from '#model/site.ts'
 import type { Abilities, Handle, Provider, Sighting, Taken } from '#providers/provider.ts'
-import { isStore, storeOf } from '#providers/declared-store.ts'
+import { isStore, siteOf } from '#providers/declared-store.ts'
 import { remainsOf } from './remains.ts'
 import { type Client, createClient } from './client.ts'
 import type { KubernetesSite } from './config.ts'
@@ -80,7 +80,7 @@ export function createKubernetes(options: KubernetesOptions): Kubernetes {
 
   return {
     name: provider,
-    sites: () => sites.map((site) => siteOf(provider, site)),
+    sites: () => sites.map((site) => declaredSite(provider, site)),
     offers: (name, signal) =>
       at(name, signal, (here) => looked(here, signal, ({ nodes }) => offersOf(here.declared, nodes))),
     launch: (order, signal) => at(order.site, signal, (here) => touching(here, () => launch(here, order, signal))),
@@ -122,18 +122,12 @@ export const connect = ({ inCluster: isInside, kubeconfig, context }: Kubernetes
 /** How long a gang may stand in a queue of the cluster. */
 const admissionMs = 3_600_000
 
-const siteOf = (
-  provider: ProviderName,
-  { name, jurisdictions, patience, queue, upWithin, egress, ...rest }: KubernetesSite,
-): Site => ({
-  provider,
-  name,
-  jurisdictions,
-  patienceMs: patience,
-  ...(upWithin === undefined ? queue !== undefined && { upWithinMs: admissionMs } : { upWithinMs: upWithin }),
-  ...(egress ? { egress } : {}),
-  ...storeOf(rest),
-})
+const declaredSite = (provider: ProviderName, site: KubernetesSite): Site =>
+  siteOf(provider, {
+    ...site,
+    patienceMs: site.patience,
+    upWithinMs: site.upWithin ?? (site.queue === undefined ? undefined : admissionMs),
+  })
 
 async function look(here: Here, signal: AbortSignal): Promise<Outcome<Inventory>> {
   const found = (await here.picture.inventory(signal)) ?? (await takeInventory(here, signal))

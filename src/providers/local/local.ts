@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { readLog } from '#kit/bounded-log.ts'
-import { storeOf } from '#providers/declared-store.ts'
+import { siteOf } from '#providers/declared-store.ts'
 import type { Clock } from '#kit/clock.ts'
 import { agentFiles } from '#model/agent-folder.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
@@ -56,16 +56,7 @@ export function createLocal(options: LocalOptions): Provider & { prepare(): Prom
 
   return {
     name: 'local',
-    sites: () =>
-      options.sites.map(({ name, jurisdictions, patienceMs, upWithinMs, egress, ...rest }) => ({
-        provider: 'local',
-        name,
-        jurisdictions,
-        patienceMs,
-        ...(upWithinMs === undefined ? {} : { upWithinMs }),
-        ...(egress ? { egress } : {}),
-        ...storeOf(rest),
-      })),
+    sites: () => options.sites.map((site) => siteOf('local', site)),
     async prepare() {
       for (const { folder } of open.values()) await prepareSite(folder)
     },

@@ -6,8 +6,8 @@ import { agentFiles } from '#model/agent-folder.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import { gangFiles } from '#model/gang-folder.ts'
 import type { GangAsk, RelayedGang } from '#model/gang-relay.ts'
-import type { Node, Site } from '#model/site.ts'
-import { isStore, storeOf } from '#providers/declared-store.ts'
+import type { Node } from '#model/site.ts'
+import { isStore, siteOf } from '#providers/declared-store.ts'
 import type { LogChunk, LogPart, Provider } from '#providers/provider.ts'
 import { ask, isThere, isToken } from '#providers/kept-folder.ts'
 
@@ -71,7 +71,7 @@ export function createSlurm({ sites, home, shared, house }: SlurmOptions): Provi
 
   return {
     name: 'slurm',
-    sites: () => sites.map(siteOf),
+    sites: () => sites.map((site) => ({ ...siteOf('slurm', site), ...checkpointFolderOf(site) })),
     offers: (name, signal) =>
       at(name, signal, async (one) => {
         const taken = await takeInventory(one, signal)
@@ -108,17 +108,6 @@ export function createSlurm({ sites, home, shared, house }: SlurmOptions): Provi
     },
   }
 }
-
-const siteOf = ({ name, jurisdictions, patienceMs, upWithinMs, egress, ...rest }: SlurmSite): Site => ({
-  provider: 'slurm',
-  name,
-  jurisdictions,
-  patienceMs,
-  ...(upWithinMs === undefined ? {} : { upWithinMs }),
-  ...(egress ? { egress } : {}),
-  ...storeOf(rest),
-  ...checkpointFolderOf(rest),
-})
 
 /** Relative: in the folder of each rank. */
 function checkpointFolderOf({ checkpoints, directory }: Pick<SlurmSite, 'checkpoints' | 'directory'>) {
