@@ -9,12 +9,13 @@ import type { Outcome } from '#model/fault.ts'
 import { installAgent } from './agent-program.ts'
 import { causeOfJob, causeOfSilence } from './cause.ts'
 import { minutesOf } from './fields.ts'
-import { SlurmConfig } from './config.ts'
+import { SlurmConfig, slurmSites } from './config.ts'
 import { gpusOf, hostsOf, isUsable, phaseOf } from './controller.ts'
 import { faultOf } from './faults.ts'
 import * as replies from './replies.ts'
 import { createTokenFile } from './token.ts'
 import { sshTo } from './run-command.ts'
+import { createSlurm } from './slurm.ts'
 import { pathsIn } from './topology.ts'
 
 // What only a real cluster can tell is tried on one: `npm run rig:slurm`.
@@ -284,4 +285,20 @@ test('a job that should have asked for its order and did not is told as such, bu
     Array(3).fill(undefined),
   )
   assert.deepEqual([cause('running', 120_000), cause('ended', 1000)], ['unheard', 'unheard'])
+})
+
+function checkpointsOf(change: object): unknown[] {
+  const config = SlurmConfig.parse({ sites: [{ name: 's', partition: 'main', ...change }] })
+  const provider = createSlurm({ sites: slurmSites(config, '/h'), home: '/h', shared: '/h/shared', house: 'h' })
+  const [site] = provider.sites()
+  return [site?.checkpointFolder, site?.checkpoints?.bucket]
+}
+
+test('where nodes keep checkpoints: with the house, in a folder of theirs, in a bucket, or with the rank', () => {
+  const bucket = { checkpoints: 's3://models/a', checkpointsRegion: 'r', checkpointsSecret: 'KEYS' }
+  assert.deepEqual(checkpointsOf({ directory: '/shared' }), [undefined, undefined])
+  assert.deepEqual(checkpointsOf({ directory: '/shared', checkpoints: '/lustre' }), ['/lustre', undefined])
+  assert.deepEqual(checkpointsOf({ directory: '/shared', ...bucket }), [undefined, 'models'])
+  assert.deepEqual(checkpointsOf({}), ['checkpoints', undefined])
+  assert.deepEqual(checkpointsOf({ ...bucket }), ['checkpoints', 'models'])
 })
