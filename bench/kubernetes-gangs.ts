@@ -23,6 +23,8 @@ const { values } = parseArgs({
     /** Ranks of a gang. */
     ranks: { type: 'string', default: '1000' },
     gangs: { type: 'string', default: '1' },
+    /** Ranks of a gang on each of its nodes, which have eight accelerators. */
+    each: { type: 'string', default: '1' },
     /** For how long nothing changes. */
     seconds: { type: 'string', default: '60' },
     /** After how many seconds nobody waits any longer for what does not run. */
@@ -31,7 +33,8 @@ const { values } = parseArgs({
     launch: { type: 'string' },
   },
 })
-const [nodes, ranks, gangs] = [Number(values.nodes), Number(values.ranks), Number(values.gangs)]
+const [nodes, ranks] = [Number(values.nodes), Number(values.ranks)]
+const [gangs, each] = [Number(values.gangs), Number(values.each)]
 const [seconds, limitMs] = [Number(values.seconds), Number(values.limit) * 1000]
 
 const { signal } = new AbortController()
@@ -84,8 +87,7 @@ const told = ({ count, ms }: Up, of: number): string =>
   count < of ? `${count} of ${of} ran after ${(ms / 1000).toFixed(1)} s` : `all run after ${(ms / 1000).toFixed(1)} s`
 
 async function launchedFrom(plane: ControlPlane): Promise<Launched> {
-  const { nodes: of, ranks: each, gangs: many, seconds: quiet, limit } = values
-  const argv = ['--nodes', of, '--ranks', each, '--gangs', many, '--seconds', quiet, '--limit', limit]
+  const argv = Object.entries(values).flatMap(([name, value]) => [`--${name}`, value])
   const child = fork(import.meta.filename, ['--launch', plane.kubeconfig, ...argv], { execArgv: ['--expose-gc'] })
   const ended = once(child, 'exit').then(() => Promise.reject(new Error('it ended without a word')))
   const [answer] = (await Promise.race([once(child, 'message'), ended])) as unknown[]
@@ -95,7 +97,7 @@ async function launchedFrom(plane: ControlPlane): Promise<Launched> {
 async function fill(plane: ControlPlane): Promise<void> {
   let next = 0
   const lane = async (): Promise<void> => {
-    while (next < nodes) await addNodes(plane, [{ name: `n${next++}` }])
+    while (next < nodes) await addNodes(plane, [{ name: `n${next++}`, has: { 'nvidia.com/gpu': '8' } }])
   }
   await Promise.all(Array.from({ length: 32 }, lane))
   for (let ready = 0; ready < nodes; await sleep(1000)) {
@@ -211,19 +213,21 @@ function watching({ abilities }: Provider) {
 
 const shape = {
   name: 'part',
-  accelerators: 0,
+  accelerators: Math.floor(8 / each),
   acceleratorMemoryMiB: 0,
   cpuMilli: 100,
   memoryMiB: 64,
   diskMiB: 0,
 }
+const nodeOf = (seat: number): string => `n${Math.floor(seat / each) % nodes}`
+
 const gangAt = (at: number): CredentialedOrder => ({
   token: `l-${at}`,
   workload: `w-${at}`,
   attempt: 1,
   site: 'east',
   tier: 'on-demand',
-  ranks: Array.from({ length: ranks }, (_, rank) => ({ rank, node: `n${(at * ranks + rank) % nodes}`, shape })),
+  ranks: Array.from({ length: ranks }, (_, rank) => ({ rank, node: nodeOf(at * ranks + rank), shape })),
   graceMs: 1_000,
   controlPlanes: [],
   credential: 'bench',

@@ -8,7 +8,7 @@ import { createUntold } from './untold.ts'
  * After so long everything is looked at anew: what changes with time alone, and what nobody was told of. Where a look takes
  * long it is later, so many times as long, though no later than the most.
  */
-const lookAfter = { leastMs: 2_000, times: 30, mostMs: 5_000 }
+const lookAfter = { leastMs: 5_000, times: 60, mostMs: 10_000 }
 
 /** Where nothing was heard since the last look at everything there is nothing new to decide for so long: a net below the nudges. */
 const restMs = 300_000

@@ -89,11 +89,11 @@ async function story(servers: Servers, { io, tell, goOn, until, judge }: Telling
     [kubernetes, slurm.at],
     [slurm, 'local/here'],
   ] as const) {
-    tell(`Lost ${site.name}: ${await site.lose()} killed with SIGKILL.`)
+    tell(`Lost ${site.name}: ${await site.lose()}.`)
     await savesAt(next)
-    const runsOn = await site.runsOn()
-    if (runsOn !== null) orphans.push(runsOn)
-    if (runsOn !== null) tell(`  ${runsOn} of the attempt before run on there, and nobody could end them.`)
+    const orphaned = await site.runsOn()
+    orphans.push(orphaned)
+    tell(`  ${orphaned} of the attempt before are there still, and nobody could end them.`)
   }
   for (const site of [kubernetes, slurm]) {
     goOn()
@@ -155,6 +155,6 @@ async function checkFences({ api, kubernetes, slurm }: Servers, orphans: readonl
   return {
     claim: 'the old attempts are fenced, and nothing of them is left at either cluster',
     ok: lost.length === 2 && gone.length === 2 && left.length === 0,
-    detail: `${gone.length} of ${lost.length} leases are gone, ${left.length} jobs, pods, secrets and containers left, where ${orphans.join(' and ') || 'nothing'} had run on`,
+    detail: `${gone.length} of ${lost.length} leases are gone, ${left.length} jobs, pods, secrets, containers and ranks left, where ${orphans.join(' and ')} had outlived their servers`,
   }
 }

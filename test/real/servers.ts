@@ -18,10 +18,10 @@ export type RealSite = {
   at: string
   /** What is lost, for people. */
   name: string
-  /** Kills its servers with SIGKILL; gives what was killed. */
+  /** Ends its servers, and nothing that they started; gives what became of them. */
   lose(): Promise<string>
-  /** Ranks that run there whoever knows of them, for people; null where none does. */
-  runsOn(): Promise<string | null>
+  /** What is there of ranks whoever knows of them, for people. */
+  runsOn(): Promise<string>
   bringBack(): Promise<void>
   /** What is there of ours. */
   left(): Promise<string[]>
@@ -105,7 +105,7 @@ function podsOf(plane: ControlPlane, node: RealNode): RealSite {
     async lose() {
       plane.signal('kube-apiserver', 'SIGKILL')
       node.signal('kubelet', 'SIGKILL')
-      return 'API server and kubelet'
+      return 'API server and kubelet killed with SIGKILL'
     },
     runsOn: containers,
     async bringBack() {
@@ -119,21 +119,26 @@ function podsOf(plane: ControlPlane, node: RealNode): RealSite {
   }
 }
 
+/** Nodes that hang: what runs on them stands still, and goes on once they are back, whoever took its place meanwhile. */
 function jobsOf(cluster: Cluster): RealSite {
-  const nodes = ['slurmd.n0', 'slurmd.n1'] as const
+  const servers = ['slurmctld', 'slurmd.n0', 'slurmd.n1'] as const
+  const there = () => taggedProcesses('SLURM_CONF', cluster.conf)
+  const ranks = async () => new Set((await there()).flatMap(({ environment }) => environment.get('ISOBAR_RANK') ?? []))
+  const listed = async (): Promise<string[]> =>
+    (await cluster.command('squeue', '-h', '-o', 'job %i')).split('\n').filter((line) => line !== '')
   return {
     at: 'slurm/jobs',
     name: 'the Slurm cluster',
     async lose() {
-      for (const name of ['slurmctld', ...nodes] as const) await cluster.kill(name)
-      const rest = await taggedProcesses('SLURM_CONF', cluster.conf)
-      for (const { pid } of rest) process.kill(pid, 'SIGKILL')
-      return 'slurmctld, every slurmd, and all that ran on their nodes'
+      for (const name of servers) await cluster.kill(name)
+      for (const { pid } of await there()) process.kill(pid, 'SIGSTOP')
+      return 'slurmctld and every slurmd killed with SIGKILL, and what ran on their nodes stands still'
     },
-    runsOn: async () => null,
+    runsOn: async () => count((await ranks()).size, 'rank'),
     async bringBack() {
-      for (const name of ['munged', 'slurmctld', ...nodes] as const) await cluster.start(name)
+      for (const { pid } of await there()) process.kill(pid, 'SIGCONT')
+      for (const name of servers) await cluster.start(name)
     },
-    left: async () => (await cluster.command('squeue', '-h', '-o', 'job %i')).split('\n').filter((line) => line !== ''),
+    left: async () => [...(await listed()), ...[...(await ranks())].map((rank) => `rank ${rank}`)],
   }
 }

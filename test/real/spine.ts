@@ -85,7 +85,13 @@ test('one spec trains on through the loss of a Kubernetes and of a Slurm cluster
     saved,
     'each goes on where the one before was',
   )
-  assert.match(err, /2 containers of the attempt before run on there, and nobody could end them\.$/m)
+  const outlived = [
+    ...err.matchAll(/ {2}(\d+ \w+) of the attempt before are there still, and nobody could end them\.$/gm),
+  ]
+  assert.deepEqual(
+    outlived.map(([, what]) => what),
+    ['2 containers', '2 ranks'],
+  )
   assert.match(out, /^train +succeeded +3 +2 /m)
 })
 

@@ -136,6 +136,31 @@ test('ranks that share a node are not kept apart', () => {
   assert.equal(specOf(order(['a', 'a'])).template.spec.affinity?.podAntiAffinity, undefined)
 })
 
+/** Whether two ranks of eight accelerators each are kept apart on nodes that have so many. */
+function apartOn(...accelerators: number[]): boolean {
+  const [rank] = order([undefined], 8).ranks
+  const shape = { ...(rank?.shape ?? assert.fail()), cpuMilli: 192_000, memoryMiB: 1_024_000 }
+  const other = { deviceClass: undefined, fabric: { rdma: {}, imex: false } }
+  const kinds = accelerators.map((has, at) => [`n${at}`, { shape: { ...shape, accelerators: has }, ...other }] as const)
+  const { affinity } = specOf(order(['n0', 'n1'], 8), { kinds: new Map(kinds) }).template.spec
+  return affinity?.podAntiAffinity !== undefined
+}
+
+test('ranks are kept apart only on nodes that may hold two of them', () => {
+  assert.equal(apartOn(8, 15), false)
+  assert.equal(apartOn(8, 16), true)
+  assert.equal(apartOn(8), true, 'of the other nothing is known')
+})
+
+test('pods are spread in a way for which no node is compared with the names of those that were chosen', () => {
+  const spread = specOf(order(['a', 'b'])).template.spec.topologySpreadConstraints
+  assert.deepEqual(
+    spread?.map(({ whenUnsatisfiable, nodeAffinityPolicy }) => [whenUnsatisfiable, nodeAffinityPolicy]),
+    [['ScheduleAnyway', 'Ignore']],
+  )
+  assert.equal(specOf(order([undefined])).template.spec.topologySpreadConstraints, undefined)
+})
+
 test('what a rank asks for is what it may use, by the name that the accelerators have there', () => {
   const { resources } = specOf(order([undefined], 8)).template.spec.containers[0] ?? assert.fail()
   assert.deepEqual(resources.requests, { cpu: '1500m', memory: '256Mi', 'amd.com/gpu': '8' })

@@ -78,7 +78,7 @@ function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Gro
           terminationGracePeriodSeconds: graceSeconds(order.graceMs),
           ...(site.serviceAccount !== undefined && { serviceAccountName: site.serviceAccount }),
           ...(site.groups && inGroup(order.token)),
-          ...placementOf(order, group),
+          ...placementOf(site, order, group),
           ...extras.pod,
           ...keeper.pod,
           tolerations: site.taints.map(tolerationOf),
@@ -198,9 +198,11 @@ function tolerationOf(taint: string) {
 
 /**
  * Onto the nodes that were chosen for its group, each rank on one of its own where the gang has as many as ranks. Which
- * rank of a group comes to which of them is the scheduler's choice: all pods of a Job are made after one template.
+ * rank of a group comes to which of them is the scheduler's choice: all pods of a Job are made after one template. It
+ * spreads the pods of a Service over zones and nodes unless they say how, and for that compares each node of the cluster
+ * with all of these names, for each pod: so they say how, in a way for which no node is compared with any.
  */
-function placementOf({ ranks, token }: CredentialedOrder, group: Group) {
+function placementOf(site: GangSite, { ranks, token }: CredentialedOrder, group: Group) {
   const nodes = nodesOf(group.ranks)
   if (nodes.length === 0) return {}
   const terms = nodes.map((node) => ({ matchFields: [{ key: 'metadata.name', operator: 'In', values: [node] }] }))
@@ -209,10 +211,29 @@ function placementOf({ ranks, token }: CredentialedOrder, group: Group) {
       { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { [labels.token]: token } } },
     ],
   }
+  const isApart = nodesOf(ranks).length === ranks.length && ranks.length > 1
   return {
     affinity: {
       nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms } },
-      ...(nodesOf(ranks).length === ranks.length && ranks.length > 1 && { podAntiAffinity: apart }),
+      ...(isApart && nodes.some((node) => holdsTwo(site.kinds?.get(node)?.shape, group)) && { podAntiAffinity: apart }),
     },
+    topologySpreadConstraints: [
+      {
+        topologyKey: 'kubernetes.io/hostname',
+        labelSelector: { matchLabels: { [labels.token]: token } },
+        maxSkew: 1,
+        whenUnsatisfiable: 'ScheduleAnyway',
+        nodeAffinityPolicy: 'Ignore',
+      },
+    ],
   }
+}
+
+/**
+ * Whether two ranks may stand on a node side by side; of one that is not known nobody can say. Where they cannot, it need
+ * not be forbidden: to forbid it costs the scheduler a look at all pods that forbid something, for each pod anew.
+ */
+function holdsTwo(node: Shape | undefined, { ranks: [rank] }: Group): boolean {
+  if (!node || !rank) return true
+  return (['accelerators', 'cpuMilli', 'memoryMiB'] as const).every((key) => 2 * rank.shape[key] <= node[key])
 }

@@ -20,7 +20,7 @@ import { createPicture, type Picture } from './picture.ts'
 import { retireGang } from './retire.ts'
 import { dialPod, withForwarded } from './forwarding.ts'
 import { sightingsOf } from './sight.ts'
-import { withRefusals } from './turned-away.ts'
+import { createRefusals } from './turned-away.ts'
 import { Job, Pod } from './wire.ts'
 
 export type KubernetesOptions = {
@@ -46,8 +46,10 @@ type Here = {
   house: string
   namespace: string
   known: { inventory?: Inventory }
-  picture: Picture
-}
+} & Learned
+
+/** What goes on from call to call at a site. */
+type Learned = { picture: Picture; withRefusals: ReturnType<typeof createRefusals> }
 
 /**
  * Clusters behind a Kubernetes API. A gang is an Indexed Job, whose pods the cluster runs without an agent of ours: how
@@ -57,7 +59,7 @@ export function createKubernetes(options: KubernetesOptions): Kubernetes {
   const { sites, house, provider = 'kubernetes', clientOf = createClient } = options
   const files: LogFiles = new Map()
   const open = new Map(sites.map((declared) => [declared.name, openedBy(clientOf, declared)] as const))
-  const pictures = new Map<string, Picture>()
+  const learned = new Map<string, Learned>()
   /** Asks the site of that name in its namespace, or says that there is none. */
   const at = async <T>(name: string, signal: AbortSignal, question: (here: Here) => Promise<Outcome<T>>) => {
     const site = open.get(name)
@@ -67,9 +69,9 @@ export function createKubernetes(options: KubernetesOptions): Kubernetes {
     const namespace = own === undefined ? await site.client.namespace(signal) : succeed(own)
     if (!namespace.ok) return namespace
     const here = { ...site, provider, house, namespace: namespace.value }
-    const picture = pictures.get(name) ?? createPicture(here)
-    pictures.set(name, picture)
-    return question({ ...here, picture })
+    const its = learned.get(name) ?? { picture: createPicture(here), withRefusals: createRefusals(here) }
+    learned.set(name, its)
+    return question({ ...here, ...its })
   }
   /** The same for one gang. Whose token can be no name of ours has nothing there. */
   const ask = <T>(
@@ -105,7 +107,7 @@ export function createKubernetes(options: KubernetesOptions): Kubernetes {
       inventory: (name, signal) => at(name, signal, (here) => looked(here, signal, ({ nodes }) => nodes)),
     },
     async close() {
-      for (const picture of pictures.values()) picture.stop()
+      for (const { picture } of learned.values()) picture.stop()
       for (const { client } of open.values()) await client.close()
     },
   }
@@ -183,8 +185,8 @@ async function getOne(here: Here, token: string, signal: AbortSignal): Promise<O
 }
 
 async function shown(here: Here, seen: Sighting[], signal: AbortSignal): Promise<Sighting[]> {
-  const { provider, declared } = here
-  const told = await withRefusals(here, seen, signal)
+  const { provider, declared, withRefusals } = here
+  const told = await withRefusals(seen, signal)
   return declared.endpoints === 'forwarded'
     ? told.map((one) => withForwarded({ provider, site: declared.name }, one))
     : told

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate as immediate } from 'node:timers/promises'
 
 import type { RankSighting, Sighting } from '#providers/provider.ts'
-import type { Client } from './client.ts'
+import type { Asking, Client } from './client.ts'
 import { groupName, tokenOf } from './names.ts'
-import { causeOfRefusal, withRefusals } from './turned-away.ts'
+import { causeOfRefusal, createRefusals } from './turned-away.ts'
 
 const rank = (fields: Partial<RankSighting> = {}): RankSighting => ({
   rank: 0,
@@ -33,7 +34,7 @@ const causesOf = (seen: Sighting[]) => seen.map(({ ranks }) => ranks.map(({ caus
 
 test('a rank of which no pod was made tells what the events of its Job say', async () => {
   const { here, asked } = told('isobar-l-1-g1', quota)
-  const seen = await withRefusals(here, [gang('l-1', rank(), rank({ node: 'n1' })), gang('l-2', rank())], signal)
+  const seen = await createRefusals(here)([gang('l-1', rank(), rank({ node: 'n1' })), gang('l-2', rank())], signal)
   assert.deepEqual(causesOf(seen), [['quota', null], [null]])
   assert.equal(seen[0]?.ranks[0]?.cause?.detail, 'exceeded quota: gpus, requested: nvidia.com/gpu=8')
   assert.match(
@@ -45,17 +46,29 @@ test('a rank of which no pod was made tells what the events of its Job say', asy
 test('events are asked only where a rank has neither a pod nor a reason', async () => {
   const { here, asked } = told('isobar-l-1', quota)
   const queued = { kind: 'queued', detail: '' } as const
-  await withRefusals(
-    here,
+  await createRefusals(here)(
     [gang('l-1', rank({ state: 'running' }), rank({ node: 'n' }), rank({ cause: queued }))],
     signal,
   )
   assert.deepEqual(asked, [])
 })
 
+test('events are not asked for again at once: what was told holds for a while', async () => {
+  const { here, asked } = told('isobar-l-1', quota)
+  const slow = async (asking: Asking) => {
+    const began = performance.now()
+    while (performance.now() < began + 20) await immediate()
+    return here.client.ask(asking)
+  }
+  const refusals = createRefusals({ ...here, client: { ...here.client, ask: slow } })
+  for (let look = 0; look < 3; look++)
+    assert.deepEqual(causesOf(await refusals([gang('l-1', rank())], signal)), [['quota']])
+  assert.equal(asked.length, 1)
+})
+
 test('who may not read events is told what there is without them', async () => {
   const { here } = told('isobar-l-1', null)
-  assert.deepEqual(causesOf(await withRefusals(here, [gang('l-1', rank())], signal)), [[null]])
+  assert.deepEqual(causesOf(await createRefusals(here)([gang('l-1', rank())], signal)), [[null]])
 })
 
 test('a policy is told in its own words', () => {

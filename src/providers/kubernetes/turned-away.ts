@@ -17,34 +17,45 @@ const Events = z.object({
 const mostEvents = 500
 
 /**
+ * A cluster with thousands of pods has tens of thousands of events, all of which it reads for an answer. Nobody asks again for
+ * so many times as long as that took; what was told last holds meanwhile.
+ */
+const restTimes = 20
+
+/**
  * Why ranks are missing of which no pod was made. It is the Job's controller whom quotas, limits, policies and webhooks
  * refuse its pods, and it tells nobody but the events; so they are asked where a rank has neither a pod nor a reason.
  * Whoever may not read them is told no more than that it does not start.
  */
-export async function withRefusals(
-  { client, namespace }: { client: Client; namespace: string },
-  sightings: Sighting[],
-  signal: AbortSignal,
-): Promise<Sighting[]> {
-  if (!sightings.some(({ ranks }) => ranks.some(isMissing))) return sightings
+export function createRefusals({ client, namespace }: { client: Client; namespace: string }) {
   const selector = encodeURIComponent('involvedObject.kind=Job,reason=FailedCreate')
   const path = `/api/v1/namespaces/${namespace}/events?fieldSelector=${selector}&limit=${mostEvents}`
-  const answer = await client.ask({ path, signal })
-  const events = answer.ok ? Events.parse(answer.body).items : []
-  const causes = new Map(
+  let causes = new Map<string, Cause>()
+  let askAt = -Infinity
+  async function ask(signal: AbortSignal): Promise<void> {
+    const began = performance.now()
+    const answer = await client.ask({ path, signal })
+    const now = performance.now()
+    askAt = now + restTimes * (now - began)
+    causes = answer.ok ? causesIn(Events.parse(answer.body).items) : new Map()
+  }
+  return async (sightings: Sighting[], signal: AbortSignal): Promise<Sighting[]> => {
+    if (!sightings.some(({ ranks }) => ranks.some(isMissing))) return sightings
+    if (performance.now() >= askAt) await ask(signal)
+    return causes.size === 0 ? sightings : sightings.map((one) => withCause(one, causes.get(one.token)))
+  }
+}
+
+const causesIn = (events: z.infer<typeof Events>['items']): Map<string, Cause> =>
+  new Map(
     events.flatMap(({ involvedObject, message }) => {
       const token = tokenOf(involvedObject.name)
       return token === null ? [] : [[token, causeOfRefusal(message ?? '')] as const]
     }),
   )
-  if (causes.size === 0) return sightings
-  return sightings.map((sighting) => {
-    const cause = causes.get(sighting.token)
-    return cause
-      ? { ...sighting, ranks: sighting.ranks.map((rank) => (isMissing(rank) ? { ...rank, cause } : rank)) }
-      : sighting
-  })
-}
+
+const withCause = (sighting: Sighting, cause: Cause | undefined): Sighting =>
+  cause ? { ...sighting, ranks: sighting.ranks.map((rank) => (isMissing(rank) ? { ...rank, cause } : rank)) } : sighting
 
 /** It has no pod, or one that stands nowhere, and nobody says why. */
 const isMissing = ({ state, cause, node }: RankSighting): boolean =>

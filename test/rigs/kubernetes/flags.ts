@@ -65,6 +65,8 @@ const flags: Record<Component, (place: Place) => string[]> = {
     '--kube-api-qps=1000',
     '--kube-api-burst=2000',
     `--node-monitor-grace-period=${crowded ? '3600s' : '20s'}`,
+    // As Kubernetes itself tests clusters of that size: else each pod that comes has its whole Service written anew.
+    ...(crowded ? ['--endpoint-updates-batch-period=500ms', '--endpointslice-updates-batch-period=500ms'] : []),
     '--profiling=false',
   ],
   'kube-scheduler': ({ folder, ports, gangs }) => [
