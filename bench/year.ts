@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { createRandom } from '#kit/random.ts'
+import { growYoungHeap } from '#kit/young-heap.ts'
 import { policies } from '#simulator/policies/policies.ts'
 import { Replay } from '#simulator/replay/replay.ts'
 import { reportRun } from '#simulator/report/run-report.ts'
@@ -34,6 +35,7 @@ if (existsSync(path)) simulateYear()
 else console.log(`skipped: there is no ${path}; set ISOBAR_DATA to the folder that holds philly/`)
 
 function simulateYear(): void {
+  growYoungHeap()
   const regions = Array.from({ length: 10 }, (_, i) => ({
     provider: 'aws',
     name: `region-${i}`,

@@ -60,7 +60,13 @@ function aRank(folder: string) {
       const reader = { ...provider, logs: provider.logs } as Provider
       answers = most
       await collectLogs(
-        { ...where, provider: reader, archive, progress: { finished: new Set(), movedAt: 0 }, now: Date.now },
+        {
+          ...where,
+          provider: reader,
+          archive,
+          progress: { finished: new Set(), movedAt: 0, nodesUntil: 0 },
+          now: Date.now,
+        },
         new AbortController().signal,
       )
       answers = Number.POSITIVE_INFINITY

@@ -39,7 +39,7 @@ const from = (provider: Pick<Provider, 'logs'>, archive: LogArchive) => ({
   ranks: [0],
   lease: 'l-1',
   archive,
-  progress: { finished: new Set<number>(), movedAt: 0 },
+  progress: { finished: new Set<number>(), movedAt: 0, nodesUntil: 1 },
   now: () => 1,
 })
 
@@ -64,6 +64,16 @@ test('a log is collected whole, and on from where an earlier call was cut off', 
     assert.deepEqual(await keptOf(archive), [[0, 'hello,']])
     assert.equal(await collectLogs(source, signal), 'all')
     assert.deepEqual(await keptOf(archive), [[0, 'hello, world']])
+  }))
+
+test('a node that does not give its log is waited for only while it may be coming back with its site', () =>
+  withArchive(async (archive) => {
+    const source = from({ logs: async () => fail('conflict', 'later', 'its node does not answer') }, archive)
+    assert.equal(await collectLogs(source, signal), 'all')
+    assert.equal(
+      await collectLogs({ ...source, progress: { ...source.progress, nodesUntil: 2 } }, signal),
+      'unreachable',
+    )
   }))
 
 test('a gang that is too wide for one try gets on with each, and those whose logs have ended are not read again', () =>

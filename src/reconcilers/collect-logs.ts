@@ -1,3 +1,4 @@
+import type { Fault } from '#model/fault.ts'
 import type { Handle, Provider } from '#providers/provider.ts'
 import type { Archive } from './reconciler.ts'
 
@@ -7,8 +8,15 @@ const mostRead = 1024 * 1024
 /** So many ranks are read side by side: one whose node is slow delays only those after it. */
 const atOnce = 8
 
-/** How far the logs of a lease have been read: of which ranks to their end, and when there was something new last. */
-export type Progress = { finished: Set<number>; movedAt: number }
+/** How far the logs of a lease have been read. */
+export type Progress = {
+  /** Ranks whose logs were read to their end. */
+  finished: Set<number>
+  /** When there was something new last. */
+  movedAt: number
+  /** Until when a node is waited for that does not give its log while its site answers: it may be coming back with it. */
+  nodesUntil: number
+}
 
 export type Source = {
   provider: Provider
@@ -53,7 +61,7 @@ async function collectRank(source: Source, rank: number, signal: AbortSignal): P
     const chunk = await provider.logs(handle, { rank, from, most }, signal)
     if (!chunk.ok && signal.aborted) return 'more'
     // Any other fault means that there is no log to be had: a machine is not kept for that.
-    if (!chunk.ok) return chunk.fault.kind === 'unreachable' || chunk.fault.kind === 'throttled' ? 'unreachable' : 'all'
+    if (!chunk.ok) return isToCome(chunk.fault, progress, now()) ? 'unreachable' : 'all'
     const { from: start, bytes, end } = chunk.value
     await archive.add(lease, rank, { from: start, bytes })
     if (end) return finish()
@@ -64,6 +72,9 @@ async function collectRank(source: Source, rank: number, signal: AbortSignal): P
   }
   return finish()
 }
+
+const isToCome = ({ kind, retry }: Fault, { nodesUntil }: Progress, now: number): boolean =>
+  kind === 'unreachable' || kind === 'throttled' || (retry === 'later' && now < nodesUntil)
 
 /** Says at the end of what was kept that there was more, so that nobody takes it for all. */
 export async function tellOfTheRest({ ranks, lease, archive, progress }: Source, why: string): Promise<void> {

@@ -23,6 +23,8 @@ const later = { firstMs: 500, mostMs: 15_000 }
 const afterGraceMs = 3_000
 /** How long machines are kept for logs that nobody gives though their site answers. */
 const logPatienceMs = 600_000
+/** How long nodes are waited for to give logs once a site is back that was lost: they may take longer than it does. */
+const nodePatienceMs = 15_000
 
 const collecting = memory(() => new Map<string, Progress>())
 
@@ -119,7 +121,8 @@ async function act(operation: ClaimedOperation, { provider, view, house, call }:
     if (running) return again(operation, now, { ...soon, detail: 'its agents end it' })
   }
   const { lease } = operation
-  const progress = collecting(house).get(lease) ?? { finished: new Set(), movedAt: now }
+  const nodesUntil = leaseRow.state === 'lost' ? now + nodePatienceMs : now
+  const progress = collecting(house).get(lease) ?? { finished: new Set(), movedAt: now, nodesUntil }
   collecting(house).set(lease, progress)
   const source = { provider, handle, ranks, lease, archive: house.archive, progress, now: house.clock.now }
   const logs = await collectLogs(source, call)

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { type House, openHouse } from '#cli/demo/house.ts'
 import type { Telling } from '#cli/demo/telling.ts'
 import { count } from '#cli/output/words.ts'
-import { taggedProcesses } from '#kit/processes.ts'
+import { leaseTag } from '#model/agent-folder.ts'
+import { signal, type Tagged, taggedProcesses } from '#kit/processes.ts'
 import { addAccount, addNamespace, addVolume } from '#rigs/kubernetes/cluster.ts'
 import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
 import { images } from '#rigs/kubernetes/images.ts'
@@ -122,23 +123,32 @@ function podsOf(plane: ControlPlane, node: RealNode): RealSite {
 /** Nodes that hang: what runs on them stands still, and goes on once they are back, whoever took its place meanwhile. */
 function jobsOf(cluster: Cluster): RealSite {
   const servers = ['slurmctld', 'slurmd.n0', 'slurmd.n1'] as const
-  const there = () => taggedProcesses('SLURM_CONF', cluster.conf)
-  const ranks = async () => new Set((await there()).flatMap(({ environment }) => environment.get('ISOBAR_RANK') ?? []))
-  const listed = async (): Promise<string[]> =>
-    (await cluster.command('squeue', '-h', '-o', 'job %i')).split('\n').filter((line) => line !== '')
+  const stopped: Tagged[] = []
+  const tokens = new Set<string>()
+  const ofJobs = async () =>
+    (await taggedProcesses(leaseTag)).filter(({ environment }) => tokens.has(environment.get(leaseTag) ?? ''))
+  const ranks = async () => [
+    ...new Set((await ofJobs()).flatMap(({ environment }) => environment.get('ISOBAR_RANK') ?? [])),
+  ]
   return {
     at: 'slurm/jobs',
     name: 'the Slurm cluster',
     async lose() {
       for (const name of servers) await cluster.kill(name)
-      for (const { pid } of await there()) process.kill(pid, 'SIGSTOP')
+      stopped.push(...(await taggedProcesses('SLURM_CONF', cluster.conf)))
+      for (const token of stopped.flatMap(({ environment }) => environment.get(leaseTag) ?? [])) tokens.add(token)
+      stopped.push(...(await ofJobs()))
+      for (const { pid } of stopped) process.kill(pid, 'SIGSTOP')
       return 'slurmctld and every slurmd killed with SIGKILL, and what ran on their nodes stands still'
     },
-    runsOn: async () => count((await ranks()).size, 'rank'),
+    runsOn: async () => count((await ranks()).length, 'rank'),
     async bringBack() {
-      for (const { pid } of await there()) process.kill(pid, 'SIGCONT')
+      for (const { pid } of stopped.splice(0)) signal(pid, 'SIGCONT')
       for (const name of servers) await cluster.start(name)
     },
-    left: async () => [...(await listed()), ...[...(await ranks())].map((rank) => `rank ${rank}`)],
+    async left() {
+      const jobs = (await cluster.command('squeue', '-h', '-o', 'job %i')).split('\n').filter((line) => line !== '')
+      return [...jobs, ...(await ranks()).map((rank) => `rank ${rank}`)]
+    },
   }
 }

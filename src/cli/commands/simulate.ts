@@ -6,6 +6,7 @@ import { CliFault, exitCodes } from '#cli/fault.ts'
 import { colours, note, progress, type Io } from '#cli/io.ts'
 import { showOne } from '#cli/output/show.ts'
 import { renderTable, type TableStyle } from '#cli/output/table.ts'
+import { growYoungHeap } from '#kit/young-heap.ts'
 import type { Comparison, Report } from '#simulator/report/report.ts'
 import type { Sheet } from '#simulator/report/sheets.ts'
 import type { Progress, Simulation } from '#simulator/simulate.ts'
@@ -46,6 +47,7 @@ type Found = {
 }
 
 async function work(call: Call, fleet: string, traces: readonly string[]): Promise<Found> {
+  growYoungHeap()
   const { simulate: replay } = await import('#simulator/simulate.ts')
   const { compare } = await import('#simulator/report/report.ts')
   const { readReport } = await import('#simulator/report/read-report.ts')
