@@ -33,6 +33,11 @@ env: { COLOUR: blue }
 run: train
 `
 
+type Attempt = { number: number; state: string; reason: string; site: string }
+const none: Attempt = { number: 0, state: '', reason: '', site: '' }
+const attempt = ({ attemptList }: { attemptList: Attempt[] }, number: number): Attempt =>
+  attemptList.find((one) => one.number === number) ?? none
+
 test('a gang runs on the nodes that were chosen, ends as its pods do, and leaves nothing', async (t) => {
   const house = await aHouse(t, plane)
   const look = await house.submit(gang)
@@ -68,6 +73,31 @@ test('a gang whose pods the cluster does not let in says why, and what helps', a
   assert.match(reason, /; wait, ask for less, or for another site$/)
   await plane.ask('DELETE', `${path}/gpus`)
   await until('it runs after all', async () => (await look()).state === 'running')
+  await house.end('0,0')
+  await until('it has succeeded', async () => (await look()).state === 'succeeded')
+  await until('nothing is left', async () => (await house.left()).length === 0)
+})
+
+test('a gang whose node is said to go soon has its grace, and comes up again on others', async (t) => {
+  const house = await aHouse(t, plane)
+  const look = await house.submit(gang)
+  await until('it runs', async () => (await look()).state === 'running')
+  const [pod] = await house.pods()
+  const node = pod?.spec.nodeName
+  const path = `/api/v1/nodes/${node}`
+  const gpu = { key: 'gpu', value: 'yes', effect: 'NoSchedule' }
+  const key = 'cloud.google.com/impending-node-termination'
+  t.after(() => plane.ask('PATCH', path, { spec: { taints: [gpu] } }))
+  await plane.ask('PATCH', path, { spec: { taints: [gpu, { key, effect: 'NoSchedule' }] } })
+  await until('a second attempt runs', async () => {
+    const { state, attemptList } = await look()
+    return state === 'running' && attemptList.length === 2
+  })
+  const first = attempt(await look(), 1)
+  assert.equal(first.state, 'stopped', 'nothing was lost: it was told to end')
+  assert.ok(first.reason.endsWith(`it was preempted there (taint ${key}); kubectl describe node ${node}`), first.reason)
+  const anew = (await house.pods()).filter(({ metadata }) => metadata.labels['isobar.dev/attempt'] === '2')
+  assert.deepEqual([anew.length, anew.some(({ spec }) => spec.nodeName === node)], [2, false])
   await house.end('0,0')
   await until('it has succeeded', async () => (await look()).state === 'succeeded')
   await until('nothing is left', async () => (await house.left()).length === 0)
