@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, before, test, type TestContext } from 'node:test'
 
 import { addNodes } from '#rigs/kubernetes/cluster.ts'
 import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
@@ -101,6 +101,47 @@ test('a gang whose node is said to go soon has its grace, and comes up again on 
   await house.end('0,0')
   await until('it has succeeded', async () => (await look()).state === 'succeeded')
   await until('nothing is left', async () => (await house.left()).length === 0)
+})
+
+/** A pod of somebody else, until the test ends. */
+async function aStranger(t: TestContext, namespace: string, spec: object) {
+  const pods = `/api/v1/namespaces/${namespace}/pods`
+  t.after(() => plane.ask('DELETE', `${pods}/stranger`))
+  await plane.ask('POST', pods, {
+    metadata: { name: 'stranger' },
+    spec: {
+      terminationGracePeriodSeconds: 0,
+      tolerations: [{ operator: 'Exists' }],
+      containers: [{ name: 'c', image: 'rig' }],
+      ...spec,
+    },
+  })
+}
+
+test('a gang of which not every pod comes up in time is withdrawn whole, with what the scheduler counted', async (t) => {
+  const house = await aHouse(t, plane, { upWithin: '15s' })
+  // It wants to be alone on its node: no inventory tells that, only the scheduler.
+  const alone = { topologyKey: 'kubernetes.io/hostname', labelSelector: {} }
+  const affinity = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [alone] } }
+  await aStranger(t, house.namespace, { nodeName: 'n2', affinity })
+  const look = await house.submit(gang.replace('nodes: 2', 'nodes: 4'))
+  const ofGang = async () => (await house.pods()).filter(({ metadata }) => metadata.name !== 'stranger')
+  await until(
+    'the others run',
+    async () => (await ofGang()).filter(({ status }) => status.phase === 'Running').length === 3,
+  )
+  await until('it is withdrawn', async () => attempt(await look(), 1).state === 'refused')
+  const { reason } = attempt(await look(), 1)
+  assert.match(
+    reason,
+    /^not all nodes were up after 15 s on kubernetes\/east; rank \d: nothing there takes it \(0\/4 nodes are available: /,
+  )
+  assert.match(
+    reason,
+    /1 node\(s\) didn't satisfy existing pods anti-affinity rules.*\); ask for less, or for another site$/,
+  )
+  await until('nothing is left', async () => (await house.left()).join() === 'stranger')
+  assert.equal((await look()).state, 'queued')
 })
 
 test('a gang that lost a node comes up again on others, and the old one is gone', async (t) => {
