@@ -108,7 +108,7 @@ async function aStranger(t: TestContext, namespace: string, spec: object) {
   const pods = `/api/v1/namespaces/${namespace}/pods`
   t.after(() => plane.ask('DELETE', `${pods}/stranger`))
   await plane.ask('POST', pods, {
-    metadata: { name: 'stranger' },
+    metadata: { name: 'stranger', labels: { app: 'stranger' } },
     spec: {
       terminationGracePeriodSeconds: 0,
       tolerations: [{ operator: 'Exists' }],
@@ -142,6 +142,40 @@ test('a gang of which not every pod comes up in time is withdrawn whole, with wh
   )
   await until('nothing is left', async () => (await house.left()).join() === 'stranger')
   assert.equal((await look()).state, 'queued')
+})
+
+test('a gang that the scheduler preempts for a higher class has not failed: it comes up again elsewhere', async (t) => {
+  const house = await aHouse(t, plane)
+  const classes = '/apis/scheduling.k8s.io/v1/priorityclasses'
+  t.after(() => plane.ask('DELETE', `${classes}/urgent`))
+  await plane.ask('POST', classes, { metadata: { name: 'urgent' }, value: 1000 })
+  const look = await house.submit(gang)
+  await until('it runs', async () => (await look()).state === 'running')
+  const [pod] = await house.pods()
+  const node = pod?.spec.nodeName
+  // As long as a program takes to save what it has: so it is seen to go.
+  await plane.ask('PATCH', `/api/v1/namespaces/${house.namespace}/pods/${pod?.metadata.name}`, {
+    metadata: { annotations: { 'rig.isobar.test/stops-after': '2s' } },
+  })
+  const resources = { limits: { 'nvidia.com/gpu': '8' } }
+  await aStranger(t, house.namespace, {
+    priorityClassName: 'urgent',
+    nodeSelector: { 'kubernetes.io/hostname': node },
+    containers: [{ name: 'c', image: 'rig', resources }],
+  })
+  await until('a second attempt runs', async () => {
+    const { state, attemptList } = await look()
+    return state === 'running' && attemptList.length === 2
+  })
+  const first = attempt(await look(), 1)
+  // Told to end for its notice, if that is seen before it has ended.
+  assert.match(first.state, /^(lost|stopped)$/)
+  assert.match(first.reason, /: it was preempted there \(.*preempting to accommodate a higher priority pod\)$/)
+  const anew = (await house.pods()).filter(({ metadata }) => metadata.labels['isobar.dev/attempt'] === '2')
+  assert.deepEqual([anew.length, anew.some(({ spec }) => spec.nodeName === node)], [2, false])
+  await house.end('0,0')
+  await until('it has succeeded', async () => (await look()).state === 'succeeded')
+  await until('nothing is left', async () => (await house.left()).join() === 'stranger')
 })
 
 test('a gang that lost a node comes up again on others, and the old one is gone', async (t) => {
