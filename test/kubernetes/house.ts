@@ -4,6 +4,7 @@ import { after, before, test, type TestContext } from 'node:test'
 import { addNodes } from '#rigs/kubernetes/cluster.ts'
 import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
 import { aHouse, until } from '#rigs/kubernetes/house.ts'
+import { ask } from '#rigs/server.ts'
 
 // A whole house, whose only site is a real Kubernetes; what the pods do, KWOK plays.
 
@@ -177,6 +178,70 @@ test('a gang that the scheduler preempts for a higher class has not failed: it c
   await until('it has succeeded', async () => (await look()).state === 'succeeded')
   await until('nothing is left', async () => (await house.left()).join() === 'stranger')
 })
+
+const onCpu = (name: string, more = '') => `kind: job
+name: ${name}
+resources: { cpus: 1, memory: 64MB }
+checkpoint: { grace: 1s }
+placement: { tolerations: ['gpu=yes:NoSchedule']${more} }
+run: 'true'
+`
+const far = { provider: 'local', name: 'far', price: '$999/h', shape: { cpus: 1, memory: '256MB' } }
+
+type House = Awaited<ReturnType<typeof aHouse>>
+const bindings = ({ namespace }: House) => `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`
+const denials: [what: string, refused: RegExp, take: (house: House) => unknown, giveBack: (house: House) => unknown][] =
+  [
+    [
+      'token does not hold any more',
+      /401 Unauthorized/,
+      (house) => house.identify('nobody'),
+      (house) => house.identify(house.token),
+    ],
+    [
+      'rights were taken',
+      /403 Forbidden: .*cannot list resource/,
+      (house) => plane.ask('DELETE', `${bindings(house)}/isobar`),
+      ({ namespace, ...house }) =>
+        plane.ask('POST', bindings({ namespace, ...house }), {
+          metadata: { name: 'isobar' },
+          subjects: [{ kind: 'ServiceAccount', name: 'isobar', namespace }],
+          roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'isobar' },
+        }),
+    ],
+  ]
+for (const [what, refused, take, giveBack] of denials)
+  test(`a site where our ${what} gets no new work, which goes elsewhere, and says so; what runs there goes on`, async (t) => {
+    const house = await aHouse(t, plane, { others: [far] })
+    const first = await house.submit(onCpu('first'))
+    await until('it runs', async () => (await first()).state === 'running')
+    await take(house)
+    const site = async () => (await ask(house.server, 'GET /v1/sites/kubernetes/east')).json
+    await until('it is denied', async () => (await site()).reach === 'denied')
+    assert.match((await site()).detail, refused)
+    await until('what runs there says so', async () =>
+      /^kubernetes\/east refuses our credential since .*; what runs there is left alone$/.test((await first()).reason),
+    )
+    const [other, pinned] = [
+      await house.submit(onCpu('other')),
+      await house.submit(onCpu('pinned', ', sites: [kubernetes/east]')),
+    ]
+    await until('it went elsewhere', async () => (await other()).state === 'succeeded')
+    assert.equal(attempt(await other(), 1).site, 'local/far')
+    await until('it waits, and says for what', async () =>
+      /refuses our credential: 40[13] /.test((await pinned()).reason),
+    )
+    assert.deepEqual([(await pinned()).state, (await first()).attemptList.length], ['queued', 1])
+    await giveBack(house)
+    await until('both run there', async () =>
+      [await first(), await pinned()].every(({ state, reason }) => state === 'running' && reason === ''),
+    )
+    await house.end('0')
+    await until('both have succeeded', async () =>
+      [await first(), await pinned()].every(({ state }) => state === 'succeeded'),
+    )
+    await until('nothing is left', async () => (await house.left()).length === 0)
+  })
 
 test('a gang that lost a node comes up again on others, and the old one is gone', async (t) => {
   const house = await aHouse(t, plane)
