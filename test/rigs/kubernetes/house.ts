@@ -70,6 +70,13 @@ export async function aHouse(t: TestContext, plane: ControlPlane, { rights = {},
       const { id } = json.workloads?.[0] ?? assert.fail(JSON.stringify(json))
       return async () => (await ask(server, `GET /v1/workloads/${id}`)).json
     },
+    /** Gives the server a text. */
+    put: (path: string, text: string) =>
+      fetch(server.url + path, {
+        method: 'PUT',
+        headers: { authorization: `Bearer ${server.token}`, 'content-type': 'application/octet-stream' },
+        body: text,
+      }),
     pods: () => objects('pods'),
     /** Says of all pods how they end. */
     async end(exits: string) {
