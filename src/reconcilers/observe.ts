@@ -232,8 +232,8 @@ async function lookWith(look: Look): Promise<void> {
   const facts = { leases, sightings: listed.value, since: listeningSince(house), now }
   const seen = compare(facts, watched.doubts)
   if (seen.length > 0) await store.sites.saw(seen, now)
-  // Who is placed anew is not to come to a node that is gone.
-  if (seen.some(({ state }) => state === 'lost')) await askOffers(look)
+  // Who is placed anew is not to come to a node that is gone, or goes.
+  if (seen.some(({ state, leavesAt }) => state === 'lost' || leavesAt !== undefined)) await askOffers(look)
   if (seen.length > 0 || watched.doubts.size > 0) stir(watched)
   else if (leases.length === 0 && watched.word.tells && isCalm(watched) && watched.listAt === listAt)
     watched.listAt = began + netMs // nothing was told meanwhile

@@ -146,6 +146,18 @@ test('who may not watch is told so, and lists as before', async (t) => {
   assert.ok((await site.provider.launch(order, signal)).ok)
   await until('it has ended', async () => stateOf(await site.listed(), order) === 'exited')
   assert.equal((await site.inventory()).length, 2)
+
+  const stays = site.order()
+  site.script(stays, [{ until: 'told' }])
+  assert.ok((await site.provider.launch(stays, signal)).ok)
+  await until('it runs', async () => stateOf(await site.listed(), stays) === 'running')
+  const taints = (all: object[]) =>
+    Promise.all(['n0', 'n1'].map((name) => plane.ask('PATCH', `/api/v1/nodes/${name}`, { spec: { taints: all } })))
+  t.after(() => taints([]))
+  await taints([{ key: 'aws-node-termination-handler/spot-itn', effect: 'NoSchedule' }])
+  const noticed = async () => (await site.listed()).find(({ token }) => token === stays.token)?.ranks[0]?.leavesAt
+  assert.ok((await site.inventory()).every(({ usable }) => !usable))
+  assert.notEqual(await noticed(), undefined, 'it was seen with the inventory')
 })
 
 const unwatched = (rights: readonly Right[]): Right[] =>

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +8,7 @@ import { after, before, test } from 'node:test'
 import { addNodes } from '#rigs/kubernetes/cluster.ts'
 import { runContainer } from '#rigs/kubernetes/container.ts'
 import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
-import { aHouse, until } from '#rigs/kubernetes/house.ts'
+import { aHouse, type Pod, until } from '#rigs/kubernetes/house.ts'
 import { ask } from '#rigs/server.ts'
 
 // Work that is more than a gang of equal ranks, through a whole house on a real control plane.
@@ -93,6 +94,73 @@ test('a service is reached where its pods are ready, loses one and has another, 
   assert.deepEqual(await endpoints(), [])
   await until('nothing is left', async () => (await house.left()).length === 0)
 })
+
+test('a replica on several nodes serves once all of them are ready, at its first rank, and stops whole', async (t) => {
+  const house = await aHouse(t, plane)
+  const pair = service.replace('replicas: 2', 'nodes: 2').replace('1GB }', '1GB, accelerators: H100:8 }')
+  const look = await house.submit(pair)
+  const endpoints = async (): Promise<string[]> =>
+    (await ask(house.server, 'GET /v1/endpoints')).json.items[0]?.endpoints ?? []
+  await until('it serves', async () => (await endpoints()).length === 1)
+  const pods = (await house.pods()).toSorted((a, b) => rankOf(a) - rankOf(b))
+  assert.deepEqual(pods.map(rankOf), [0, 1])
+  assert.equal(new Set(pods.map(({ spec }) => spec.nodeName)).size, 2)
+  assert.deepEqual(await endpoints(), [`${pods[0]?.status.podIP}:8080`])
+
+  const last = `/api/v1/namespaces/${house.namespace}/pods/${pods[1]?.metadata.name}/status`
+  const ready = (status: string) => plane.ask('PATCH', last, { status: { conditions: [{ type: 'Ready', status }] } })
+  await ready('False')
+  await until('without one of them it does not serve', async () => (await endpoints()).length === 0)
+  await ready('True')
+  await until('it serves again', async () => (await endpoints()).length === 1)
+  assert.equal((await look()).attemptList.length, 1)
+  await ask(house.server, `POST /v1/workloads/${(await look()).id}/stop`)
+  await until('it has stopped', async () => (await look()).state === 'stopped')
+  assert.deepEqual(await endpoints(), [])
+  await until('nothing is left', async () => (await house.left()).length === 0)
+})
+
+const rankOf = ({ metadata }: Pod): number => Number(metadata.annotations['batch.kubernetes.io/job-completion-index'])
+
+test('a secret reaches the rank in its pod, and stands in nothing but a Secret that goes with its Job', async (t) => {
+  const house = await aHouse(t, plane)
+  const value = `it's <${randomBytes(12).toString('hex')}> $HOME`
+  assert.ok((await house.put('/v1/secrets/HF_TOKEN', value)).ok)
+  const look = await house.submit(`kind: job
+name: with-secret
+resources: { cpus: 1, memory: 1GB }
+checkpoint: { grace: 1s }
+secrets: [HF_TOKEN]
+run: printf %s "$HF_TOKEN" | sha256sum
+`)
+  await until('it runs', async () => (await look()).state === 'running')
+  const all = async (group: string, kind: string) =>
+    ((await plane.ask('GET', `${group}/namespaces/${house.namespace}/${kind}`)) as { items: Owned[] }).items
+  const [job] = await all('/apis/batch/v1', 'jobs')
+  const secrets = await all('/api/v1', 'secrets')
+  assert.deepEqual(
+    secrets.map(({ metadata }) => metadata.ownerReferences?.map(({ kind, uid }) => [kind, uid])),
+    [[['Job', job?.metadata.uid]]],
+  )
+  const random = value.slice(6, 30)
+  const others = [job, await all('/api/v1', 'pods'), await all('/api/v1', 'services'), await all('/api/v1', 'events')]
+  assert.doesNotMatch(JSON.stringify(others), new RegExp(random))
+  const files = Object.values(secrets[0]?.data ?? {}).map((file) => Buffer.from(file, 'base64').toString())
+  assert.equal(files.filter((file) => file.includes(random)).length, 1)
+
+  const [pod] = await house.pods()
+  const container = await runContainer(t, plane, { namespace: house.namespace, name: pod?.metadata.name ?? '' })
+  assert.deepEqual(await container.over, [0, null])
+  assert.match(container.said(), new RegExp(createHash('sha256').update(value).digest('hex')))
+  await house.end('0')
+  await until('it has succeeded', async () => (await look()).state === 'succeeded')
+  await until('nothing is left', async () => (await house.left()).length === 0)
+})
+
+type Owned = {
+  metadata: { uid: string; ownerReferences?: { kind: string; uid: string }[] }
+  data?: Record<string, string>
+}
 
 test('the tasks of an array are leased in bulk by agents in pods, and each is done', async (t) => {
   const house = await aHouse(t, plane)

@@ -63,6 +63,15 @@ export const clusterFields = {
       description: 'Resources of nodes by which pods have RDMA, beside those of NVIDIA and Amazon.',
       examples: [['example.com/hca']],
     }),
+  notices: z
+    .array(z.string().min(1).max(317))
+    .min(1)
+    .max(16)
+    .optional()
+    .meta({
+      description: 'Keys of taints by which a node is said to go soon, beside those of clouds and autoscalers.',
+      examples: [['example.com/draining']],
+    }),
   prices: z
     .record(z.string().max(200), hourlyMicros('Price of one node for one hour.'))
     .default({})

@@ -5,6 +5,7 @@ import { follow } from './follow.ts'
 import { type Inventory, inventoryOf, inventoryPaths } from './inventory.ts'
 import { keptIn } from './kept.ts'
 import { labels } from './names.ts'
+import type { Notices } from './notices.ts'
 import { createRoom } from './room.ts'
 import { KubernetesNode, PodUse } from './wire.ts'
 
@@ -14,18 +15,30 @@ export type FollowedInventory = {
   stop(): void
 }
 
+type Options = {
+  client: Client
+  house: string
+  notices: Notices
+  /** Nodes say something else of their end than before. */
+  noticed(): void
+}
+
 /** The nodes of a cluster and what others use of them, as it tells of them to whoever watches. */
-export function followInventory({ client, house }: { client: Client; house: string }): FollowedInventory {
+export function followInventory({ client, house, notices, noticed }: Options): FollowedInventory {
   const nodes = new Map<string, KubernetesNode>()
   const room = createRoom(house)
   const devices = createDevices()
   let known: Inventory | null = null
   const changed = (): void => void (known = null)
+  const nodesChanged = (): void => {
+    changed()
+    if (notices.take(nodes.values())) noticed()
+  }
   const others = encodeURIComponent(`${labels.house}!=${house}`)
   const pods = `${inventoryPaths.pods}&labelSelector=${others}`
   const mayLack = { client, changed, isOptional: true }
   const followed = [
-    follow({ client, path: inventoryPaths.nodes, item: KubernetesNode, ...keptIn(nodes, bare), changed }),
+    follow({ client, path: inventoryPaths.nodes, item: KubernetesNode, ...keptIn(nodes, bare), changed: nodesChanged }),
     follow({ client, path: pods, item: PodUse, ...room, changed }),
     follow({ ...mayLack, path: devicePaths.slices, item: ResourceSlice, ...devices.slices }),
     follow({ ...mayLack, path: devicePaths.claims(house), item: ResourceClaim, ...devices.claims }),

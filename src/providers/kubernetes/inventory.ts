@@ -7,6 +7,7 @@ import type { KubernetesSite } from './config.ts'
 import { createDevices, devicePaths, type Devices, ResourceClaim, ResourceSlice } from './devices.ts'
 import type { Kind } from './extras.ts'
 import { isNone } from './faults.ts'
+import type { Notices } from './notices.ts'
 import { acceleratorResourceOf, claimedAt, fabricAt, nodesOf } from './nodes.ts'
 import { eachPage, pagesOf } from './pages.ts'
 import { createRoom, type Room } from './room.ts'
@@ -23,11 +24,12 @@ export const inventoryPaths = {
 
 /** Asks for all nodes and for all pods that take room on them. */
 export async function takeInventory(
-  { client, declared, house }: { client: Client; declared: KubernetesSite; house: string },
+  { client, declared, house, notices }: { client: Client; declared: KubernetesSite; house: string; notices?: Notices },
   signal: AbortSignal,
 ): Promise<Outcome<Inventory>> {
   const nodes = await pagesOf({ client, path: inventoryPaths.nodes, item: KubernetesNode }, signal)
   if (!nodes.ok) return nodes
+  notices?.take(nodes.value)
   const room = createRoom(house)
   const take = (pods: readonly PodUse[]): void => pods.forEach(room.put)
   const pods = await eachPage({ client, path: inventoryPaths.pods, item: PodUse }, { begin: room.clear, take }, signal)
@@ -69,8 +71,8 @@ export function inventoryOf(
   nodes: readonly KubernetesNode[],
   { room, devices }: { room: Room; devices: Devices },
 ): Inventory {
-  const { topology: own, rdma } = declared
-  const found = nodesOf({ site: declared.name, nodes, room, own, rdma, devices })
+  const { topology: own, rdma, notices } = declared
+  const found = nodesOf({ site: declared.name, nodes, room, own, rdma, notices, devices })
   const resources = new Map(
     found.map(({ shape }, index) => [shape.name, acceleratorResourceOf(nodes[index]?.status.allocatable ?? {})]),
   )

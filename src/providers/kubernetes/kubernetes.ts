@@ -15,6 +15,7 @@ import type { LogFiles } from './log-file.ts'
 import { readLog } from './logs.ts'
 import { isToken, ours, paths } from './names.ts'
 import { acceleratorResourceOf } from './nodes.ts'
+import { createNotices, type Notices } from './notices.ts'
 import { pagesOf } from './pages.ts'
 import { createPicture, type Picture } from './picture.ts'
 import { retireGang } from './retire.ts'
@@ -38,7 +39,10 @@ export type Kubernetes = Provider & {
   close(): Promise<void>
 }
 
-/** A site as a call finds it. `known` is its inventory as it was asked for last: whoever has none asks. */
+/**
+ * A site as a call finds it. `known` is its inventory as it was asked for last: whoever has none asks. `notices`: what its
+ * nodes were seen to say of their end, by whoever looked at them last.
+ */
 type Here = {
   provider: ProviderName
   declared: KubernetesSite
@@ -46,6 +50,7 @@ type Here = {
   house: string
   namespace: string
   known: { inventory?: Inventory }
+  notices: Notices
 } & Learned
 
 /** What goes on from call to call at a site. */
@@ -115,7 +120,8 @@ export function createKubernetes(options: KubernetesOptions): Kubernetes {
 
 const openedBy = (clientOf: NonNullable<KubernetesOptions['clientOf']>, declared: KubernetesSite) => {
   const known: Here['known'] = {}
-  return { declared, client: clientOf(() => connect(declared), declared.name), known }
+  const notices = createNotices(declared.notices)
+  return { declared, client: clientOf(() => connect(declared), declared.name), known, notices }
 }
 
 export const connect = ({ inCluster: isInside, kubeconfig, context }: KubernetesSite): Promise<Connection> =>
@@ -185,8 +191,8 @@ async function getOne(here: Here, token: string, signal: AbortSignal): Promise<O
 }
 
 async function shown(here: Here, seen: Sighting[], signal: AbortSignal): Promise<Sighting[]> {
-  const { provider, declared, withRefusals } = here
-  const told = await withRefusals(seen, signal)
+  const { provider, declared, notices, withRefusals } = here
+  const told = notices.tell(await withRefusals(seen, signal))
   return declared.endpoints === 'forwarded'
     ? told.map((one) => withForwarded({ provider, site: declared.name }, one))
     : told

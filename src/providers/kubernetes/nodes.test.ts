@@ -30,10 +30,10 @@ const pod = (requests: Record<string, string>, more: { labels?: object; phase?: 
     status: { phase: more.phase ?? 'Running' },
   })
 
-const one = (given: Given, others: PodUse[] = []) => {
+const one = (given: Given, others: PodUse[] = [], notices?: string[]) => {
   const room = createRoom('h1')
   others.forEach(room.put)
-  const [found] = nodesOf({ site: 'east', nodes: [node(given)], room })
+  const [found] = nodesOf({ site: 'east', nodes: [node(given)], room, notices })
   return NodeSchema.parse(found)
 }
 
@@ -65,6 +65,14 @@ test('a node that is cordoned or does not answer is not usable', () => {
   assert.equal(one({ spec: { unschedulable: true } }).usable, false)
   assert.equal(one({ conditions: [{ type: 'Ready', status: 'Unknown' }] }).usable, false)
   assert.equal(one({ conditions: [] }).usable, false)
+})
+
+const tainted = (key: string) => ({ spec: { taints: [{ key, effect: 'PreferNoSchedule' }] } })
+
+test('a node that is said to go soon is not usable, not even for those who tolerate that', () => {
+  assert.equal(one(tainted('karpenter.sh/disrupted')).usable, false)
+  assert.equal(one(tainted('example.com/draining')).usable, true)
+  assert.equal(one(tainted('example.com/draining'), [], ['example.com/draining']).usable, false)
 })
 
 test('taints keep off, but for those that only ask to', () => {

@@ -2,6 +2,7 @@ import type { Shape } from '#model/resources.ts'
 import type { Node } from '#model/site.ts'
 import type { Devices, NodeAccelerators } from './devices.ts'
 import { type Fabric, networksOf, rdmaOf } from './fabric.ts'
+import { noticeIn } from './notices.ts'
 import { quantity } from './quantity.ts'
 import type { Room } from './room.ts'
 import { labelsOf, pathOf } from './topology.ts'
@@ -38,12 +39,14 @@ export type Cluster = {
   own?: readonly string[] | undefined
   /** Resources by which pods have RDMA, beside those that are known. */
   rdma?: readonly string[] | undefined
+  /** Keys of taints by which a node goes soon, beside those that are known. */
+  notices?: readonly string[] | undefined
   /** What drivers tell of by themselves. */
   devices?: Pick<Devices, 'acceleratorsOf' | 'hasChannels'> | undefined
 }
 
 /** The nodes of a cluster as they are to be had: what is allocatable, and what the pods of others use of it. */
-export function nodesOf({ site, nodes, room, own, rdma, devices }: Cluster): Node[] {
+export function nodesOf({ site, nodes, room, own, rdma, notices, devices }: Cluster): Node[] {
   return nodes.map(({ metadata, spec, status }) => {
     const { name, labels } = metadata
     const resource = acceleratorResourceOf(status.allocatable)
@@ -59,7 +62,8 @@ export function nodesOf({ site, nodes, room, own, rdma, devices }: Cluster): Nod
         ...(networks.length > 0 && { network: networks }),
       },
       path: pathOf({ name, labels, site, own }),
-      usable: spec.unschedulable !== true && isReady(status.conditions),
+      // Whoever tolerates its taint would have to leave at once.
+      usable: spec.unschedulable !== true && isReady(status.conditions) && !noticeIn(spec.taints, notices),
       labels,
       ...(taints.length > 0 && { taints }),
       ...(Object.values(foreign).some((amount) => amount > 0) && { foreign }),

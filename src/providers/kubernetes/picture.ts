@@ -10,6 +10,7 @@ import type { Inventory } from './inventory.ts'
 import { keptIn } from './kept.ts'
 import { Workload, wordsOf, workloadsPath } from './kueue.ts'
 import { ours, paths } from './names.ts'
+import type { Notices } from './notices.ts'
 import { sightingsOf } from './sight.ts'
 import { Job, Pod } from './wire.ts'
 
@@ -27,7 +28,7 @@ export type Picture = {
   stop(): void
 }
 
-type Options = { client: Client; declared: KubernetesSite; house: string; namespace: string }
+type Options = { client: Client; declared: KubernetesSite; house: string; namespace: string; notices: Notices }
 
 /** The way there is tried so often while nothing is told, so that silence is known from quiet. */
 const pingMs = 5_000
@@ -85,7 +86,7 @@ export function createPicture(options: Options): Picture {
 type Ping = (signal: AbortSignal) => ReturnType<Client['ask']>
 type Followed = ReturnType<typeof followCluster>
 
-function followCluster({ client, declared, house, namespace }: Options) {
+function followCluster({ client, declared, house, namespace, notices }: Options) {
   const instance = randomUUID().slice(0, 8)
   const [jobs, pods] = [new Map<string, Job>(), new Map<string, Pod>()]
   let changes = 0
@@ -105,7 +106,7 @@ function followCluster({ client, declared, house, namespace }: Options) {
     own.push(
       follow({ ...kept, path: workloadsPath(namespace), item: Workload, ...keptIn(workloads, (one: Workload) => one) }),
     )
-  const { inventory, stop } = followInventory({ client, house })
+  const { inventory, stop } = followInventory({ client, house, notices, noticed: changed })
 
   return {
     inventory,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { sayCause } from '#model/cause.ts'
 import { indexLabel, labels, ranksAnnotation } from './names.ts'
 import { numbersOf, sightingsOf } from './sight.ts'
 import { Job, Pod } from './wire.ts'
@@ -206,3 +207,48 @@ test('a pod that was told to end or to leave takes no more requests', () => {
   const { conditions } = disrupted('EvictionByEvictionAPI')
   assert.equal(serving({ podIP: '10.0.0.7', conditions: [...isReady.conditions, ...conditions] })?.ready, false)
 })
+
+const counted = '0/4 nodes are available: 1 Insufficient nvidia.com/gpu, 3 node(s) had untolerated taint(s).'
+const preempting = 'default-scheduler: preempting to accommodate a higher priority pod'
+const absent = 'Back-off pulling image "nowhere/none": not found'
+const said: [string, object, string, string][] = [
+  [
+    'no node takes it',
+    { phase: 'Pending', conditions: [{ ...unscheduled, message: counted }] },
+    'expected',
+    `nothing there takes it (${counted}); ask for less, or for another site`,
+  ],
+  [
+    'its time there is over',
+    { phase: 'Failed', reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the deadline' },
+    'lost',
+    'its time there was over (Pod was active on the node longer than the deadline); give it a longer duration.maximum',
+  ],
+  [
+    'its image is absent',
+    { phase: 'Pending', ...container({ waiting: { reason: 'ImagePullBackOff', message: absent } }) },
+    'expected',
+    `its image cannot be pulled (${absent}); check the name of its image, and that the site may pull it`,
+  ],
+  [
+    'its image cannot be named so',
+    { phase: 'Pending', ...container({ waiting: { reason: 'InvalidImageName' } }) },
+    'expected',
+    'its image cannot be pulled; check the name of its image, and that the site may pull it',
+  ],
+  [
+    'a higher class takes its place',
+    {
+      phase: 'Failed',
+      ...ended(143),
+      conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler', message: preempting }],
+    },
+    'lost',
+    `it was preempted there (${preempting})`,
+  ],
+]
+for (const [why, status, state, text] of said)
+  test(`where ${why}, that is told with what the cluster says and what helps`, () => {
+    const [rank] = sightingsOf([job()], [pod(status)])[0]?.ranks ?? []
+    assert.deepEqual([rank?.state, rank?.cause && sayCause(rank.cause)], [state, text])
+  })

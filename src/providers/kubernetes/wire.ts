@@ -86,7 +86,7 @@ export const listOf = <T extends z.ZodType>(item: T) =>
       .transform((items) => items ?? []),
   })
 
-const Taint = z.object({ key: z.string(), value: text, effect: z.string() })
+const Taint = z.object({ key: z.string(), value: text, effect: z.string(), timeAdded: text })
 
 export const KubernetesNode = z.object({
   metadata: Metadata,

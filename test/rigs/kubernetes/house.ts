@@ -24,10 +24,11 @@ export type Pod = {
 
 let houses = 0
 
-type More = { rights?: Extra; queue?: string; [field: string]: unknown }
+/** `others`: sites beside that. */
+type More = { rights?: Extra; queue?: string; others?: object[]; [field: string]: unknown }
 
-/** A whole house, whose only site is a namespace of its own on the rig's control plane, with what a test adds to it. */
-export async function aHouse(t: TestContext, plane: ControlPlane, { rights = {}, ...more }: More = {}) {
+/** A whole house, whose site is a namespace of its own on the rig's control plane, with what a test adds to it. */
+export async function aHouse(t: TestContext, plane: ControlPlane, { rights = {}, others = [], ...more }: More = {}) {
   const namespace = `house-${houses++}`
   await addNamespace(plane, namespace)
   const token = await addAccount(plane, {
@@ -37,8 +38,11 @@ export async function aHouse(t: TestContext, plane: ControlPlane, { rights = {},
     groups: plane.gangs,
     ...rights,
   })
-  const kubeconfig = plane.kubeconfigFor(namespace, { token })
   const home = aHome(t)
+  const tokenFile = join(home, 'account')
+  const identify = (text: string): void => writeFileSync(tokenFile, text)
+  identify(token)
+  const kubeconfig = plane.kubeconfigFor(namespace, { tokenFile })
   const site = {
     provider: 'kubernetes',
     name: 'east',
@@ -49,7 +53,7 @@ export async function aHouse(t: TestContext, plane: ControlPlane, { rights = {},
     patience: '10s',
     ...more,
   }
-  writeFileSync(join(home, 'sites.yaml'), JSON.stringify({ sites: [site] }))
+  writeFileSync(join(home, 'sites.yaml'), JSON.stringify({ sites: [site, ...others] }))
   const server = await aServer(t, { home, url: await aDatabase(), port: 0 })
   const objects = async (kind: string): Promise<Pod[]> => {
     const group = kind === 'jobs' ? '/apis/batch/v1' : '/api/v1'
@@ -58,11 +62,21 @@ export async function aHouse(t: TestContext, plane: ControlPlane, { rights = {},
   return {
     server,
     namespace,
+    token,
+    /** From now on its site is asked with such a token. */
+    identify,
     async submit(text: string) {
       const { json } = await ask(server, 'POST /v1/workloads', { text })
       const { id } = json.workloads?.[0] ?? assert.fail(JSON.stringify(json))
       return async () => (await ask(server, `GET /v1/workloads/${id}`)).json
     },
+    /** Gives the server a text. */
+    put: (path: string, text: string) =>
+      fetch(server.url + path, {
+        method: 'PUT',
+        headers: { authorization: `Bearer ${server.token}`, 'content-type': 'application/octet-stream' },
+        body: text,
+      }),
     pods: () => objects('pods'),
     /** Says of all pods how they end. */
     async end(exits: string) {
