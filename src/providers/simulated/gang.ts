@@ -22,6 +22,8 @@ export type Gang = {
   attempt: number
   pool: number
   ranks: number
+  /** Which node each rank stands on, where nodes have names. */
+  nodes: readonly string[] | null
   /** Price of the whole gang for an hour, in micro-dollars. */
   priceMicros: number
   acceptedAt: number

@@ -82,7 +82,18 @@ function* fewerSites(story: Story): Iterable<Story> {
 }
 
 /** What a spec can do without. */
-const spare = ['budget', 'duration', 'expiry', 'placement', 'priority', 'retry', 'checkpoint', 'secrets']
+const spare = [
+  'budget',
+  'duration',
+  'expiry',
+  'placement',
+  'priority',
+  'retry',
+  'checkpoint',
+  'secrets',
+  'data',
+  'topology',
+]
 
 function* plainerSteps(step: Step | undefined): Iterable<Step> {
   if (!step) return
