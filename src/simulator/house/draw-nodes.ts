@@ -23,7 +23,7 @@ export function withNodes(draw: Draw, story: Story, { named, unrest }: Measure):
     projects: story.projects.map(({ name, fields }) => ({ name, fields: inAccelerators(draw, fields) })),
     steps: [
       ...story.steps.map((step) => (step.do === 'submit' ? { ...step, spec: onNodes(draw, step.spec) } : step)),
-      ...sites.flatMap((site) => Array.from({ length: draw.between(0, 4) }, () => nodeStep(draw, site, calmAt))),
+      ...sites.flatMap((site) => Array.from({ length: draw.between(0, 8) }, () => nodeStep(draw, site, calmAt))),
       ...(draw.chance(0.2 * unrest) ? [metBy(draw, story)] : []),
     ].sort((one, other) => one.at - other.at),
   }
@@ -36,7 +36,7 @@ const namedSite = (draw: Draw, { pools: [pool], ...site }: Site): Site => ({
       tier: pool?.tier ?? 'on-demand',
       shape: namedShape,
       priceMicros: pool?.priceMicros ?? 0,
-      nodes: draw.between(2, 16),
+      nodes: draw.between(2, 12),
     },
   ],
   racks: { nodes: draw.of([2, 2, 4, 8]), inBlock: draw.of([1, 2, 2]) },
@@ -86,8 +86,8 @@ const inAccelerators = (draw: Draw, fields: Record<string, unknown>): Record<str
   const quota = draw.of([
     null,
     null,
-    { accelerators: draw.between(0, 32) },
-    { domains: { nvlink: draw.between(0, 4) } },
+    { accelerators: draw.between(4, 48) },
+    { domains: { nvlink: draw.between(1, 6) } },
   ])
   return quota === null ? fields : { ...fields, quota: { ...(fields['quota'] as object | undefined), ...quota } }
 }
@@ -95,7 +95,7 @@ const inAccelerators = (draw: Draw, fields: Record<string, unknown>): Record<str
 /** The same work, but mostly on accelerators, and gangs in domains. */
 function onNodes(draw: Draw, spec: WrittenSpec): WrittenSpec {
   const on = draw.chance(0.7) ? withAccelerators(draw, spec) : spec
-  if (on.kind !== 'job' || !draw.chance(0.6) || (on.nodes ?? 1) > 100) return on
+  if (on.kind !== 'job' || !draw.chance(0.8) || (on.nodes ?? 1) > 100) return on
   const nodes = draw.of([1, 2, 2, 3, 4, 4, 6, 8])
   const gang = draw.chance(0.25) ? { ...on, nodes: undefined, roles: rolesOf(nodes) } : { ...on, nodes }
   const close = { ...gang, topology: topologyOf(draw) }

@@ -6,6 +6,7 @@ import { doingOf } from './draw-people.ts'
 import { projectsOf } from './draw-projects.ts'
 import { lifeOf, secretName } from './draw-work.ts'
 import { withNodes } from './draw-nodes.ts'
+import { withPlaces } from './draw-places.ts'
 import { withWatches } from './draw-watches.ts'
 import { type Measure, measures } from './measure.ts'
 import type { Step, Story } from './story.ts'
@@ -44,7 +45,8 @@ export function storyOf(seed: number, measure: Measure = measures.story): Story 
     calmAt,
   })
   const watched = withWatches(createDraw(createRandom(`watches ${seed}`)), drawn, measure)
-  return withNodes(createDraw(createRandom(`nodes ${seed}`)), watched, measure)
+  const named = withNodes(createDraw(createRandom(`nodes ${seed}`)), watched, measure)
+  return withPlaces(createDraw(createRandom(`places ${seed}`)), named, measure)
 }
 
 /** Nobody stands still in the midst of a request for as long as its idempotency key, and what it made, is remembered. */
