@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { aCloud, aPlace, forever, shape, statesOf } from '#rigs/simulated-cloud.ts'
+import { aCloud, anOrderOf, aPlace, forever, shape, statesOf } from '#rigs/simulated-cloud.ts'
 import type { GivenFaults } from './faults.ts'
 
 /** A site of four nodes with names, two in a rack and a rack in a block; an order names those that it is for. */
@@ -32,7 +32,7 @@ test('nodes with names are told with their racks and blocks, and are each given 
   ])
   assert.equal(await launch('a', ['n0-1', 'n0-2']), 'ok')
   assert.equal(await launch('b', ['n0-0', 'n0-2']), 'no-capacity')
-  assert.equal(await launch('b', ['n0-0', 'n0-0']), 'invalid')
+  assert.equal(await launch('b', ['n0-0', 'n0-0']), 'no-capacity')
   assert.equal(await launch('b', ['n0-4']), 'no-capacity')
   assert.equal(await launch('b', ['']), 'no-capacity')
   assert.equal(await retire('a'), 'gone')
@@ -81,4 +81,24 @@ test('a provider tells the nodes of all its sites by name, or of none', () => {
   const sites = [{ ...aPlace('west', 4), racks: { nodes: 2, inBlock: 1 } }, aPlace('east', 4)]
   assert.throws(() => aCloud({}, { sites }), /give racks to all of them, or to none/)
   assert.equal(aCloud().provider.abilities.inventory, undefined)
+})
+
+test('nodes that can be divided are filled by parts, each of which pays its largest share', async () => {
+  const place = aPlace('west', 2)
+  const pools = place.pools.map((pool) => ({ ...pool, priceMicros: 8_000_001, divisible: true as const }))
+  const { cloud, provider, signal } = aCloud({}, { sites: [{ ...place, pools, racks: { nodes: 2, inBlock: 1 } }] })
+  const launch = async (token: string, accelerators: number, shareMilli = 0) => {
+    const slice = { ...shape, accelerators, cpuMilli: 1_000, memoryMiB: 1_024, diskMiB: 0 }
+    const part = shareMilli > 0 ? { device: 0, shareMilli } : undefined
+    cloud.script(`w-${token}`, [forever])
+    const rank = { rank: 0, node: 'n0-0', shape: slice, ...(part && { part }) }
+    return (await provider.launch(anOrderOf(token, { ranks: [rank] }), signal)).ok
+  }
+  const whether = [await launch('a', 6), await launch('b', 1), await launch('c', 0, 500), await launch('d', 0, 300)]
+  assert.deepEqual(whether, [true, true, true, true])
+  assert.deepEqual([await launch('e', 1), await launch('f', 0, 201), await launch('g', 0, 200)], [false, false, true])
+  assert.deepEqual(
+    cloud.meter().map(({ priceMicros }) => priceMicros),
+    [6_000_001, 1_000_001, 500_001, 300_001, 200_001],
+  )
 })

@@ -1,5 +1,6 @@
 import { fail } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
+import type { Shape } from '#model/resources.ts'
 import type { Node } from '#model/site.ts'
 import type { Racks, SimulatedSite } from './options.ts'
 import type { Supply } from './supply.ts'
@@ -11,11 +12,15 @@ export type Standing = 'up' | 'cordoned' | 'down' | 'away'
 export type Machines = {
   /** As they were told at an instant; `isTrue` is false where they are told as if nothing had happened to any. */
   inventory(of: { asOf: number; isTrue: boolean }): Node[]
-  /** Why these ranks cannot begin on the nodes that they name, where some are taken; null where they can. */
-  refusal(ranks: CredentialedOrder['ranks'], taken: ReadonlySet<string>, now: number): ReturnType<typeof fail> | null
+  /** Why these ranks cannot begin on the nodes that they name, of which others hold some; null where they can. */
+  refusal(ranks: readonly Seat[], at: { pool: number; taken: readonly Seat[]; now: number }): Refusal | null
   change(node: string, standing: Standing, at: number): void
 }
 
+/** What a rank holds of a node. */
+export type Seat = Pick<CredentialedOrder['ranks'][number], 'node' | 'shape' | 'part'>
+
+type Refusal = ReturnType<typeof fail>
 type Options = { site: Pick<SimulatedSite, 'name' | 'pools'>; racks: Racks; supply: Supply }
 
 export function createMachines({ site, racks, supply }: Options): Machines {
@@ -41,14 +46,15 @@ export function createMachines({ site, racks, supply }: Options): Machines {
           return how === 'away' ? [] : [{ name, shape, path: pathOf(pool, index), usable: how === 'up' }]
         }).flat(),
       ),
-    refusal(ranks, taken, now) {
-      const asked = ranks.map(({ node = '' }) => node)
-      const twice = asked.find((node, rank) => asked.indexOf(node) < rank)
-      if (twice !== undefined) return fail('invalid', 'never', `two ranks are to have the node "${twice}"`)
-      const lacking = asked.find((node) => taken.has(node) || !isUp(node, now))
-      return lacking === undefined
-        ? null
-        : fail('no-capacity', 'elsewhere', `the node "${lacking}" of ${site.name} is not free`)
+    refusal(ranks, { pool, taken, now }) {
+      const { shape, divisible } = site.pools[pool] ?? {}
+      for (const { node = '' } of ranks) {
+        const here = [...taken, ...ranks].filter((seat) => seat.node === node)
+        const hasRoom = divisible && shape ? fits(here, shape) : here.length === 1
+        if (!isUp(node, now) || !hasRoom)
+          return fail('no-capacity', 'elsewhere', `the node "${node}" of ${site.name} is not free`)
+      }
+      return null
     },
     change: (node, next, at) => void changes.push({ at, node, standing: next }),
   }
@@ -56,3 +62,30 @@ export function createMachines({ site, racks, supply }: Options): Machines {
 
 /** What the node of a pool is called at its site. */
 export const nodeName = (pool: number, index: number): string => `n${pool}-${index}`
+
+const amounts = ['cpuMilli', 'memoryMiB', 'diskMiB', 'accelerators'] as const
+
+/** Whether a node has as much as is held of it together. */
+function fits(seats: readonly Seat[], node: Shape): boolean {
+  const shared = Map.groupBy(
+    seats.flatMap(({ part }) => part ?? []),
+    ({ device }) => device,
+  )
+  return (
+    amounts.every((name) => {
+      const held = seats.reduce((sum, { shape }) => sum + shape[name], 0)
+      return held + (name === 'accelerators' ? shared.size : 0) <= node[name]
+    }) && shared.values().every((parts) => parts.reduce((sum, { shareMilli }) => sum + shareMilli, 0) <= 1000)
+  )
+}
+
+/** What a part of a node costs in an hour: the largest of its shares of anything, rounded up. */
+export const sharePrice = (priceMicros: number, node: Shape, { shape, part }: Omit<Seat, 'node'>): number =>
+  Math.max(
+    ...amounts.map((name) => {
+      const milli = 1000 * shape[name] + (name === 'accelerators' ? (part?.shareMilli ?? 0) : 0)
+      return node[name] === 0
+        ? 0
+        : Number((BigInt(priceMicros) * BigInt(milli) + BigInt(1000 * node[name] - 1)) / BigInt(1000 * node[name]))
+    }),
+  )

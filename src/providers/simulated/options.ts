@@ -14,6 +14,10 @@ const Pool = z.strictObject({
   shape: Shape,
   priceMicros: z.int().min(0).meta({ description: 'Price of one node for one hour, in millionths of a US dollar.' }),
   nodes: z.int().min(0).meta({ description: 'Nodes that there are.' }),
+  divisible: z.literal(true).optional().meta({
+    description:
+      'Nodes with names are shared: each rank holds its part of one, and pays its dominant share of the price.',
+  }),
   terms: OfferTerms.optional().meta({ description: 'What its offer binds to beside its price.' }),
 })
 

@@ -181,14 +181,14 @@ const openAdapter = ({ sites, at, scripts }: Shared): Provider => ({
 function offersOf({ site, supply, machines, view }: Place, now: number): Offer[] {
   const { asOf, isTrue } = view.offers(now)
   const usable = machines?.inventory({ asOf, isTrue }).filter((node) => node.usable)
-  return site.pools.map(({ tier, shape, nodes, terms }, number) => {
+  return site.pools.map(({ tier, shape, nodes, divisible, terms }, number) => {
     const there = supply.pool(number, asOf)
     return {
       provider: 'simulated',
       site: site.name,
       tier,
       shape,
-      divisible: false,
+      divisible: divisible ?? false,
       priceMicros: there.priceMicros,
       available: usable ? usable.filter((node) => node.shape.name === shape.name).length : isTrue ? there.nodes : nodes,
       images: true,

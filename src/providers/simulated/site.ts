@@ -7,7 +7,7 @@ import { type BillLine, type Books, createBooks } from './books.ts'
 import { lateFates, meet } from './fate.ts'
 import type { Faults } from './faults.ts'
 import { endOfGang, type Gang, isGone, leavesListAt, type Part } from './gang.ts'
-import type { Machines, Standing } from './machines.ts'
+import { type Machines, type Seat, sharePrice, type Standing } from './machines.ts'
 import type { SimulatedSite } from './options.ts'
 import { drawMs } from './range.ts'
 import type { Supply } from './supply.ts'
@@ -143,7 +143,7 @@ function changeNode(books: Books, change: NodeChange, { seed, site, faults, mach
   if (change.how === 'up' || change.how === 'cordoned') return
   const how = change.how === 'hung' ? 'hung' : 'dropped'
   for (const gang of books.gangs.values()) {
-    const ranks = (gang.nodes ?? []).flatMap((name, rank) => (name === node ? [rank] : []))
+    const ranks = (gang.seats ?? []).flatMap((seat, rank) => (seat.node === node ? [rank] : []))
     if (ranks.length === 0 || gang.closed || gang.odd) continue
     gang.odd = { how, ranks, at: now, told: drawOf(seed, gang.token, how, 'told') < faults.told }
     books.changed(gang)
@@ -164,19 +164,19 @@ function poolFor(order: CredentialedOrder, { options: { site, supply, machines }
   const quota = supply.quota(now)
   if (held + asked > quota)
     return fail('quota', 'elsewhere', `the quota at ${site.name} is ${quota} nodes, and ${held} are held`)
-  if (machines) return machines.refusal(order.ranks, nodesHeld(books), now) ?? pool
+  if (machines) return machines.refusal(order.ranks, { pool, taken: seatsTaken(books), now }) ?? pool
   const free = Math.max(0, supply.pool(pool, now).nodes - (books.used[pool] ?? 0))
   return asked > free ? fail('no-capacity', 'elsewhere', `${asked} of ${shape} asked for, ${free} free`) : pool
 }
 
-/** Nodes that ranks stand on, or whose gangs are not over. */
-const nodesHeld = ({ gangs }: Books): Set<string> =>
-  new Set([...gangs.values()].flatMap(({ closed, nodes }) => (closed ? [] : (nodes ?? []))))
+/** What is held of nodes by gangs that are not over. */
+const seatsTaken = ({ gangs }: Books): Seat[] =>
+  [...gangs.values()].flatMap(({ closed, seats }) => (closed ? [] : (seats ?? [])))
 
 type Accepted = { order: CredentialedOrder; parts: readonly Part[] | undefined; pool: number; now: number }
 
 function newGang(options: SiteOptions, { order, parts, pool, now }: Accepted): Gang {
-  const { seed, faults, supply } = options
+  const { seed, faults } = options
   const { token, workload, attempt } = order
   const runMs = drawMs(faults.runMs, seed, token, 'run')
   const startAt = now + drawMs(faults.bootMs, seed, token, 'boot')
@@ -186,8 +186,8 @@ function newGang(options: SiteOptions, { order, parts, pool, now }: Accepted): G
     attempt,
     pool,
     ranks: order.ranks.length,
-    nodes: options.machines ? order.ranks.map(({ node = '' }) => node) : null,
-    priceMicros: supply.pool(pool, now).priceMicros * order.ranks.length,
+    seats: options.machines ? order.ranks.map(({ node, shape, part }) => ({ node, shape, part })) : null,
+    priceMicros: priceOf(options, { ranks: order.ranks, pool, now }),
     acceptedAt: now,
     shownFrom: now,
     startAt,
@@ -205,6 +205,16 @@ function newGang(options: SiteOptions, { order, parts, pool, now }: Accepted): G
   }
   for (const fate of earlyFates) if (befalls(fate, gang, options)) meet(gang, fate, { seed, faults, at: now })
   return gang
+}
+
+type Priced = { ranks: CredentialedOrder['ranks']; pool: number; now: number }
+
+/** Price of a gang for an hour: a node for each rank, or what it holds of one. */
+function priceOf({ site, supply }: SiteOptions, { ranks, pool, now }: Priced): number {
+  const { priceMicros } = supply.pool(pool, now)
+  const { divisible, shape } = site.pools[pool] ?? {}
+  if (!divisible || !shape) return priceMicros * ranks.length
+  return ranks.reduce((sum, rank) => sum + sharePrice(priceMicros, shape, rank), 0)
 }
 
 const earlyFates = fates.filter((fate) => !isOneOf(lateFates, fate))

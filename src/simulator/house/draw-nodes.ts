@@ -37,6 +37,7 @@ const namedSite = (draw: Draw, { pools: [pool], ...site }: Site): Site => ({
       shape: namedShape,
       priceMicros: pool?.priceMicros ?? 0,
       nodes: draw.between(2, 12),
+      ...(draw.chance(0.4) && { divisible: true as const }),
     },
   ],
   racks: { nodes: draw.of([2, 2, 4, 8]), inBlock: draw.of([1, 2, 2]) },
@@ -105,7 +106,10 @@ function onNodes(draw: Draw, spec: WrittenSpec): WrittenSpec {
 
 const withAccelerators = (draw: Draw, spec: WrittenSpec): WrittenSpec => ({
   ...spec,
-  resources: { ...spec.resources, accelerators: draw.of(['H100:4', 'H100:4', 'H100:1', '80GB+:2']) },
+  resources: {
+    ...spec.resources,
+    accelerators: draw.of(['H100:4', 'H100:4', 'H100:1', '80GB+:2', 'H100:0.5', 'H100:0.3']),
+  },
 })
 
 const rolesOf = (nodes: number) => [

@@ -26,8 +26,9 @@ async function isSeenIn(seeds: number[], fault: string): Promise<boolean> {
 }
 
 test('drawn stories see it when a node is given twice, and when a gang stands elsewhere than it asked', async () => {
+  const seeds = Array.from({ length: 20 }, (_, i) => i + 1)
   for (const fault of ['every rank is given the first node', 'the last rank of a gang is given a node of another rack'])
-    assert.ok(await isSeenIn([1, 2, 3, 4, 5, 6], fault), fault)
+    assert.ok(await isSeenIn(seeds, fault), fault)
 })
 
 test('a gang that loses one node keeps the others, and takes its spare in the same rack', async () => {
@@ -45,7 +46,7 @@ test('a gang that loses one node keeps the others, and takes its spare in the sa
     house.cloud
       .gangs('west')
       .filter(({ closed }) => !closed)
-      .map(({ nodes }) => [...(nodes ?? [])].sort())
+      .map(({ seats }) => (seats ?? []).map(({ node = '' }) => node).sort())
   await house.runUntil('it runs', () => house.workload(id).state === 'running')
   const [before = []] = standing()
   const [gone = ''] = before
