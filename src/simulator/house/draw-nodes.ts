@@ -34,7 +34,7 @@ const namedSite = (draw: Draw, { pools: [pool], ...site }: Site): Site => ({
   pools: [
     {
       tier: pool?.tier ?? 'on-demand',
-      shape: namedShape,
+      shape: draw.chance(0.3) ? { ...namedShape, mig: true } : namedShape,
       priceMicros: pool?.priceMicros ?? 0,
       nodes: draw.between(2, 12),
       ...(draw.chance(0.4) && { divisible: true as const }),
@@ -108,7 +108,16 @@ const withAccelerators = (draw: Draw, spec: WrittenSpec): WrittenSpec => ({
   ...spec,
   resources: {
     ...spec.resources,
-    accelerators: draw.of(['H100:4', 'H100:4', 'H100:1', '80GB+:2', 'H100:0.5', 'H100:0.3']),
+    accelerators: draw.of([
+      'H100:4',
+      'H100:4',
+      'H100:1',
+      '80GB+:2',
+      'H100:0.5',
+      'H100:0.3',
+      'H100/1g.10gb',
+      'H100/3g.40gb',
+    ]),
   },
 })
 
