@@ -1,4 +1,3 @@
-import { fork } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -12,6 +11,7 @@ import type { Story } from '#simulator/house/story.ts'
 import { endingText, storyText } from '#simulator/house/tell.ts'
 import type { MakeBacking } from '#simulator/house/world.ts'
 import { readOptions } from './options.ts'
+import { shareSeeds } from './workers.ts'
 
 /**
  * `npm run fuzz:house`: draws stories from seeds and runs each in the simulated house, until so many are told or the time
@@ -26,6 +26,8 @@ type Sum = {
   calls: number
   cpuMs: number
   failed: number[]
+  /** Which seeds nobody told, and why: a line each. */
+  untold: string[]
   coverage: CoverageCounts
 }
 
@@ -35,6 +37,7 @@ const nothing = (): Sum => ({
   calls: 0,
   cpuMs: 0,
   failed: [],
+  untold: [],
   coverage: { met: {}, ran: {} },
 })
 
@@ -50,7 +53,11 @@ else {
   console.log(`\n${options.states ? statesText(sum.coverage) : coverageText(sum.coverage)}\n`)
   console.log(`${holesText(sum.coverage)}\n\n${progress(sum)}`)
   if (sum.failed.length > 0) console.log(`failed: ${sum.failed.sort((one, other) => one - other).join(' ')}`)
-  process.exit(sum.failed.length > 0 ? 1 : 0)
+  for (const line of sum.untold) console.log(line)
+  const isShort = options.isCounted && sum.stories < options.seeds
+  if (isShort)
+    console.log(`only ${sum.stories} of ${options.seeds} seeds were told${isOver() ? ': the time was over' : ''}`)
+  process.exit(isShort || sum.failed.length > 0 || sum.untold.length > 0 ? 1 : 0)
 }
 
 async function runOne(story: Story, backing: MakeBacking): Promise<Ending> {
@@ -76,39 +83,39 @@ async function tellOne(): Promise<number> {
 
 /** Each of some processes has its share of the seeds. */
 async function inProcesses(): Promise<Sum> {
-  const { jobs, from, seeds } = options
   const coverage = createCoverage()
   const all = nothing()
-  const one = async (job: number): Promise<void> => {
-    const share = ['--jobs', '1', '--from', from + job, '--step', jobs, '--seeds', Math.ceil((seeds - job) / jobs)]
-    const child = fork(import.meta.filename, [...process.argv.slice(2), ...share.map(String)])
-    const ended = Promise.withResolvers<void>()
-    child.on('message', (message) => {
+  const untold = await shareSeeds(options, {
+    program: import.meta.filename,
+    args: process.argv.slice(2),
+    take(message) {
       const its = message as Sum // the same program sent it
       for (const key of ['stories', 'simulatedMs', 'calls', 'cpuMs'] as const) all[key] += its[key]
       all.failed.push(...its.failed)
       coverage.add(its.coverage)
-    })
-    child.on('exit', () => ended.resolve())
-    await ended.promise
-  }
-  await Promise.all(Array.from({ length: jobs }, (_, job) => one(job)))
-  return { ...all, coverage: coverage.counts() }
+    },
+  })
+  return { ...all, untold, coverage: coverage.counts() }
+}
+
+function isOver(): boolean {
+  return performance.now() >= began + options.minutes * 60_000
 }
 
 async function inThisProcess(): Promise<Sum> {
-  const { from, seeds, step, minutes, measure, keepGoing } = options
+  const { from, seeds, step, measure, keepGoing } = options
   const backing = await backingOf(options.store)
   const coverage = createCoverage()
   const all = nothing()
   const cpuBegan = process.cpuUsage()
   let saidAt = began
-  for (let i = 0; i < seeds && performance.now() < began + minutes * 60_000; i++) {
+  for (let i = 0; i < seeds && !isOver(); i++) {
     const seed = from + i * step
     const story = storyOf(seed, measure)
     const ending = await runOne(story, backing)
     coverage.add(ending.coverage)
     all.stories++
+    process.send?.(seed)
     all.simulatedMs += ending.simulatedMs
     all.calls += ending.calls
     const { user, system } = process.cpuUsage(cpuBegan)

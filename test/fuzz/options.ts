@@ -9,11 +9,13 @@ export function readOptions(args: string[]) {
   const { values } = parseArgs({
     args,
     options: {
-      seeds: { type: 'string', default: '1000000000' },
+      /** So many are to be told: fewer, because the time was over, is a failure. Without it as many as the time allows. */
+      seeds: { type: 'string' },
       from: { type: 'string', default: '1' },
       /** Every so many seeds one: where several processes share them. */
       step: { type: 'string', default: '1' },
-      minutes: { type: 'string', default: '1' },
+      /** No story begins later; without it one minute, or, where `--seeds` says how many, as long as they take. */
+      minutes: { type: 'string' },
       jobs: { type: 'string', default: '1' },
       store: { type: 'string', default: 'memory' },
       /** How much there is in a story: `story`, or `fleet`. */
@@ -33,10 +35,11 @@ export function readOptions(args: string[]) {
   })
   return {
     ...values,
-    seeds: Number(values.seeds),
+    seeds: Number(values.seeds ?? 1_000_000_000),
+    isCounted: values.seeds !== undefined,
     from: Number(values.from),
     step: Number(values.step),
-    minutes: Number(values.minutes),
+    minutes: Number(values.minutes ?? (values.seeds === undefined ? 1 : Infinity)),
     jobs: Number(values.jobs),
     lines: Number(values.lines),
     shrinkMs: Number(values.shrink) * 1000,

@@ -1,4 +1,5 @@
 import { causeOf } from '#model/cause.ts'
+import type { Seat } from './machines.ts'
 import type { RankSighting, Sighting } from '#providers/provider.ts'
 
 /** What a scripted rank does: runs for `runMs` (Infinity: until it is told to end) and exits with `exitCode`. */
@@ -22,6 +23,8 @@ export type Gang = {
   attempt: number
   pool: number
   ranks: number
+  /** What each rank holds of which node, where nodes have names. */
+  seats: readonly Seat[] | null
   /** Price of the whole gang for an hour, in micro-dollars. */
   priceMicros: number
   acceptedAt: number

@@ -14,6 +14,10 @@ const Pool = z.strictObject({
   shape: Shape,
   priceMicros: z.int().min(0).meta({ description: 'Price of one node for one hour, in millionths of a US dollar.' }),
   nodes: z.int().min(0).meta({ description: 'Nodes that there are.' }),
+  divisible: z.literal(true).optional().meta({
+    description:
+      'Nodes with names are shared: each rank holds its part of one, and pays its dominant share of the price.',
+  }),
   terms: OfferTerms.optional().meta({ description: 'What its offer binds to beside its price.' }),
 })
 
@@ -21,9 +25,16 @@ const Pool = z.strictObject({
 const GivenFaults = z.custom<GivenFaults>((given) => typeof given === 'object' && given !== null)
 
 const Pace = z.strictObject({ bootMs: Range.optional(), runMs: Range.optional() })
+/** How nodes with names stand: so many in a domain of accelerators, and so many of these in a block. */
+const Racks = z.strictObject({ nodes: z.int().min(1), inBlock: z.int().min(1) })
+export type Racks = z.output<typeof Racks>
+
 export const SimulatedSite = Site.omit({ provider: true }).extend({
   pools: z.array(Pool).min(1),
   quota: z.int().min(0).optional().meta({ description: 'Nodes that we may hold there at once; all when absent.' }),
+  racks: Racks.optional().meta({
+    description: 'Its nodes have names, an order names those that it is for, and an inventory tells of them.',
+  }),
   profile: ProfileName.optional().meta({ description: 'Behaves as this provider is known to.' }),
   tells: z.literal(true).optional().meta({ description: 'It tells of changes (`watch`).' }),
   faults: GivenFaults.optional().meta({ description: 'Its own, where they differ from all that is said elsewhere.' }),
@@ -31,11 +42,17 @@ export const SimulatedSite = Site.omit({ provider: true }).extend({
 })
 export type SimulatedSite = z.output<typeof SimulatedSite>
 
-export const SimulatedOptions = z.strictObject({
-  seed: z.union([z.int(), z.string().max(200)]),
-  sites: z.array(SimulatedSite).min(1),
-  faults: GivenFaults.default({}).meta({ description: 'Of all sites; their profiles and own faults go before them.' }),
-})
+export const SimulatedOptions = z
+  .strictObject({
+    seed: z.union([z.int(), z.string().max(200)]),
+    sites: z.array(SimulatedSite).min(1),
+    faults: GivenFaults.default({}).meta({
+      description: 'Of all sites; their profiles and own faults go before them.',
+    }),
+  })
+  .refine(({ sites }) => sites.every(({ racks }) => !racks === !sites[0]?.racks), {
+    error: 'a provider tells the nodes of all its sites by name, or of none; give racks to all of them, or to none',
+  })
 export type SimulatedOptions = z.input<typeof SimulatedOptions>
 
 /** Nodes of a site that behaves as a provider get twice as long to come up as they take there. */

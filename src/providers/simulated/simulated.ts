@@ -7,6 +7,7 @@ import type { BillLine } from './books.ts'
 import { lateFates } from './fate.ts'
 import type { Supply as Change } from './faults.ts'
 import { type Gang, outputOf, type Part } from './gang.ts'
+import { createMachines, type Machines, type Standing } from './machines.ts'
 import { faultsOf, SimulatedOptions, type SimulatedSite, upWithinMsOf } from './options.ts'
 import type { Down } from './outages.ts'
 import { createSite, type SiteState } from './site.ts'
@@ -36,6 +37,8 @@ export type SimulatedCloud = {
   calm(site: string, trouble?: Trouble): void
   /** From now on there are so many nodes at a site, at such a price, of which we may hold so many. */
   change(site: string, change: Change): void
+  /** A node that has a name is otherwise from now on, or what stands there hangs. */
+  changeNode(site: string, node: string, how: Standing | 'hung'): void
   /** Makes a site unreachable, refusing or never answering; what runs there goes on. */
   cut(site: string, how?: Exclude<Down, 'lost'>): void
   restore(site: string): void
@@ -61,6 +64,7 @@ type Place = {
   upWithinMs: number | undefined
   state: SiteState
   supply: Supply
+  machines: Machines | null
   weather: Weather
   view: View
   wire: Wire
@@ -77,13 +81,15 @@ export function createSimulated(given: SimulatedOptions & { clock: Clock }): Sim
       const faults = faultsOf(site, all)
       const weather = createWeather({ seed, site: site.name, faults, diary })
       const supply = createSupply({ seed, site, faults })
-      const state = createSite({ seed, site, faults, weather, supply, diary, from: clock.now() })
+      const { racks } = site
+      const machines = racks ? createMachines({ site, racks, supply }) : null
+      const state = createSite({ seed, site, faults, weather, supply, machines, diary, from: clock.now() })
       const view = createView({ seed, site: site.name, faults, weather })
       const wire = createWire({ seed, site: site.name, faults, clock, weather, state, diary })
       const watch = createSiteWatch({ site: site.name, faults, clock, state, wire })
       return [
         site.name,
-        { site, upWithinMs: upWithinMsOf(site, faults), state, supply, weather, view, wire, watch },
+        { site, upWithinMs: upWithinMsOf(site, faults), state, supply, machines, weather, view, wire, watch },
       ] as const
     }),
   )
@@ -103,6 +109,7 @@ export function createSimulated(given: SimulatedOptions & { clock: Clock }): Sim
     },
     calm: (site, trouble) => at(site).weather.calm(trouble),
     change: (site, change) => at(site).supply.change({ ...change, at: clock.now() }),
+    changeNode: (site, node, how) => at(site).state.change(node, how, clock.now()),
     cut: (site, how = 'unreachable') => at(site).state.sever(how, clock.now()),
     stir: (site) => at(site).watch.stir(),
     down: (site) => at(site).state.down(clock.now()),
@@ -153,29 +160,37 @@ const openAdapter = ({ sites, at, scripts }: Shared): Provider => ({
       const output = gang ? outputOf(gang, part.rank, now) : { text: '', end: true }
       return succeed(chunkOf(Buffer.from(output.text), output.end, part))
     }),
-  abilities: sites.some(({ tells }) => tells)
-    ? {
-        watch: async (site, since, signal) => {
-          const { site: declared, watch } = at(site)
-          return declared.tells ? watch.watch(since, signal) : fail('invalid', 'never', `${site} tells of no changes`)
-        },
-      }
-    : {},
+  abilities: {
+    ...(sites.some(({ tells }) => tells) && {
+      watch: async (site, since, signal) => {
+        const { site: declared, watch } = at(site)
+        return declared.tells ? watch.watch(since, signal) : fail('invalid', 'never', `${site} tells of no changes`)
+      },
+    }),
+    ...(sites.every(({ racks }) => racks) && {
+      inventory: (site, signal) =>
+        at(site).wire({ name: 'inventory', token: '' }, signal, (_, now) => {
+          const { machines, view } = at(site)
+          return succeed(machines?.inventory(view.offers(now, 'inventory')) ?? [])
+        }),
+    }),
+  },
 })
 
 /** Nodes that are there although there should be fewer now are offered as well: they count what we hold. */
-function offersOf({ site, supply, view }: Place, now: number): Offer[] {
+function offersOf({ site, supply, machines, view }: Place, now: number): Offer[] {
   const { asOf, isTrue } = view.offers(now)
-  return site.pools.map(({ tier, shape, nodes, terms }, number) => {
+  const usable = machines?.inventory({ asOf, isTrue }).filter((node) => node.usable)
+  return site.pools.map(({ tier, shape, nodes, divisible, terms }, number) => {
     const there = supply.pool(number, asOf)
     return {
       provider: 'simulated',
       site: site.name,
       tier,
       shape,
-      divisible: false,
+      divisible: divisible ?? false,
       priceMicros: there.priceMicros,
-      available: isTrue ? there.nodes : nodes,
+      available: usable ? usable.filter((node) => node.shape.name === shape.name).length : isTrue ? there.nodes : nodes,
       images: true,
       source: 'simulated',
       ...terms,

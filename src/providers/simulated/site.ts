@@ -7,6 +7,7 @@ import { type BillLine, type Books, createBooks } from './books.ts'
 import { lateFates, meet } from './fate.ts'
 import type { Faults } from './faults.ts'
 import { endOfGang, type Gang, isGone, leavesListAt, type Part } from './gang.ts'
+import { type Machines, type Seat, sharePrice, type Standing } from './machines.ts'
 import type { SimulatedSite } from './options.ts'
 import { drawMs } from './range.ts'
 import type { Supply } from './supply.ts'
@@ -26,6 +27,8 @@ export type SiteState = Pick<Timeline, 'later' | 'nextAt' | 'sever' | 'down'> & 
   lately(now: number): ReadonlyMap<string, Gang>
   /** Gangs that are there, or those with this token, meet a fate now; how many did. */
   strike(which: Which): number
+  /** A node that has a name is otherwise from now on; what stood there goes with it, or hangs. */
+  change(node: string, how: Standing | 'hung', now: number): void
   /** Tells whenever somebody has done something to the site. */
   onChange(listen: () => void): void
   /** Nodes in use, in the order of the pools. */
@@ -39,6 +42,8 @@ export type SiteOptions = {
   faults: Faults
   weather: Weather
   supply: Supply
+  /** Its nodes, where they have names. */
+  machines: Machines | null
   diary: Diary
   /** When time begins. */
   from: number
@@ -51,16 +56,11 @@ export function createSite(options: SiteOptions): SiteState {
   const { at } = timeline
   const listeners: (() => void)[] = []
   const changed = (): void => listeners.forEach((listen) => listen())
-  const knows: SiteState['knows'] = (token, now) => {
-    const gang = at(now).gangs.get(token)
-    if (gang && now < leavesListAt(gang)) return true
-    const ended = books.closed.get(token)
-    return ended !== undefined && now < ended + (faults.rememberedMs ?? Infinity)
-  }
+  const knows: SiteState['knows'] = (token, now) => isKnown(at(now), { token, now, faults })
   return {
     launch(order, parts, now) {
       if (knows(order.token, now)) return succeed({ site: site.name, token: order.token })
-      const pool = poolFor(order, { options, used: books.used, now })
+      const pool = poolFor(order, { options, books, now })
       if (typeof pool !== 'number') return pool
       const gang = newGang(options, { order, parts, pool, now })
       books.add(gang)
@@ -93,6 +93,10 @@ export function createSite(options: SiteOptions): SiteState {
       changed()
       return struck
     },
+    change(node, how, now) {
+      changeNode(at(now), { node, how, now }, options)
+      changed()
+    },
     nextAt: timeline.nextAt,
     onChange: (listen) => void listeners.push(listen),
     sever(how, now, forGood) {
@@ -103,6 +107,15 @@ export function createSite(options: SiteOptions): SiteState {
     used: (now) => at(now).used,
     bill: (now) => at(now).bill(now),
   }
+}
+
+type Known = { token: string; now: number; faults: Faults }
+
+function isKnown({ gangs, closed }: Books, { token, now, faults }: Known): boolean {
+  const gang = gangs.get(token)
+  if (gang && now < leavesListAt(gang)) return true
+  const ended = closed.get(token)
+  return ended !== undefined && now < ended + (faults.rememberedMs ?? Infinity)
 }
 
 type LateFate = (typeof lateFates)[number]
@@ -121,26 +134,49 @@ function strike(books: Books, { fate, token, times, now }: Which, options: SiteO
   return struck.length
 }
 
-type Asked = { options: SiteOptions; used: readonly number[]; now: number }
+type NodeChange = { node: string; how: Standing | 'hung'; now: number }
+
+/** A node is otherwise, and what stands on it is gone or hangs: `told` is the share of those that are shown so. */
+function changeNode(books: Books, change: NodeChange, { seed, site, faults, machines, diary }: SiteOptions): void {
+  const { node, now } = change
+  if (change.how !== 'hung') machines?.change(node, change.how, now)
+  if (change.how === 'up' || change.how === 'cordoned') return
+  const how = change.how === 'hung' ? 'hung' : 'dropped'
+  for (const gang of books.gangs.values()) {
+    const ranks = (gang.seats ?? []).flatMap((seat, rank) => (seat.node === node ? [rank] : []))
+    if (ranks.length === 0 || gang.closed || gang.odd) continue
+    gang.odd = { how, ranks, at: now, told: drawOf(seed, gang.token, how, 'told') < faults.told }
+    books.changed(gang)
+    diary.write({ at: now, site: site.name, call: null, token: gang.token, fault: how })
+  }
+  books.settle(now)
+}
+
+type Asked = { options: SiteOptions; books: Books; now: number }
 
 /** The pool that takes an order, or why none does. */
-function poolFor(order: CredentialedOrder, { options: { site, supply }, used, now }: Asked) {
+function poolFor(order: CredentialedOrder, { options: { site, supply, machines }, books, now }: Asked) {
   const shape = order.ranks[0]?.shape.name
   const pool = site.pools.findIndex((one) => one.tier === order.tier && one.shape.name === shape)
   if (pool < 0) return fail('invalid', 'never', `site ${site.name} has no ${shape} in the tier ${order.tier}`)
   const asked = order.ranks.length
-  const held = used.reduce((sum, nodes) => sum + nodes, 0)
+  const held = books.used.reduce((sum, nodes) => sum + nodes, 0)
   const quota = supply.quota(now)
   if (held + asked > quota)
     return fail('quota', 'elsewhere', `the quota at ${site.name} is ${quota} nodes, and ${held} are held`)
-  const free = Math.max(0, supply.pool(pool, now).nodes - (used[pool] ?? 0))
+  if (machines) return machines.refusal(order.ranks, { pool, taken: seatsTaken(books), now }) ?? pool
+  const free = Math.max(0, supply.pool(pool, now).nodes - (books.used[pool] ?? 0))
   return asked > free ? fail('no-capacity', 'elsewhere', `${asked} of ${shape} asked for, ${free} free`) : pool
 }
+
+/** What is held of nodes by gangs that are not over. */
+const seatsTaken = ({ gangs }: Books): Seat[] =>
+  [...gangs.values()].flatMap(({ closed, seats }) => (closed ? [] : (seats ?? [])))
 
 type Accepted = { order: CredentialedOrder; parts: readonly Part[] | undefined; pool: number; now: number }
 
 function newGang(options: SiteOptions, { order, parts, pool, now }: Accepted): Gang {
-  const { seed, faults, supply } = options
+  const { seed, faults } = options
   const { token, workload, attempt } = order
   const runMs = drawMs(faults.runMs, seed, token, 'run')
   const startAt = now + drawMs(faults.bootMs, seed, token, 'boot')
@@ -150,7 +186,8 @@ function newGang(options: SiteOptions, { order, parts, pool, now }: Accepted): G
     attempt,
     pool,
     ranks: order.ranks.length,
-    priceMicros: supply.pool(pool, now).priceMicros * order.ranks.length,
+    seats: options.machines ? order.ranks.map(({ node, shape, part }) => ({ node, shape, part })) : null,
+    priceMicros: priceOf(options, { ranks: order.ranks, pool, now }),
     acceptedAt: now,
     shownFrom: now,
     startAt,
@@ -168,6 +205,16 @@ function newGang(options: SiteOptions, { order, parts, pool, now }: Accepted): G
   }
   for (const fate of earlyFates) if (befalls(fate, gang, options)) meet(gang, fate, { seed, faults, at: now })
   return gang
+}
+
+type Priced = { ranks: CredentialedOrder['ranks']; pool: number; now: number }
+
+/** Price of a gang for an hour: a node for each rank, or what it holds of one. */
+function priceOf({ site, supply }: SiteOptions, { ranks, pool, now }: Priced): number {
+  const { priceMicros } = supply.pool(pool, now)
+  const { divisible, shape } = site.pools[pool] ?? {}
+  if (!divisible || !shape) return priceMicros * ranks.length
+  return ranks.reduce((sum, rank) => sum + sharePrice(priceMicros, shape, rank), 0)
 }
 
 const earlyFates = fates.filter((fate) => !isOneOf(lateFates, fate))

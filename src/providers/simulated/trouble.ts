@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** The calls of a provider, as troubles name them. */
-export const CallName = z.enum(['offers', 'launch', 'get', 'list', 'retire', 'logs', 'watch'])
+export const CallName = z.enum(['offers', 'launch', 'get', 'list', 'retire', 'logs', 'watch', 'inventory'])
 export type CallName = z.infer<typeof CallName>
 
 /** Befalls a call before it has any effect, and is its answer. The first of these that strikes a call is the one. */
@@ -52,8 +52,8 @@ export const meanings: Readonly<Record<Trouble, string>> = {
   'page-lost': 'A list leaves one gang out.',
   'wrong-status': 'A rank is shown as what it is not, or without its exit code.',
   skewed: 'Times are `skewMs` off.',
-  'old-offers': 'Offers are those of `lagMs` ago.',
-  'false-offers': 'Offers tell of all nodes, whatever there really is.',
+  'old-offers': 'Offers, and nodes with names, are those of `lagMs` ago.',
+  'false-offers': 'Offers, and nodes with names, are told as if nothing had happened to any.',
   hidden: 'A new gang is not shown for `hiddenMs`.',
   ghost: 'A gang is still shown for `ghostMs` once it is gone.',
   missing: 'Some nodes of a gang never come and are not shown.',
@@ -77,8 +77,8 @@ const ofOne: Partial<Record<Trouble, readonly CallName[]>> = {
   'page-lost': ['list'],
   'wrong-status': ['get', 'list'],
   skewed: ['get', 'list'],
-  'old-offers': ['offers'],
-  'false-offers': ['offers'],
+  'old-offers': ['offers', 'inventory'],
+  'false-offers': ['offers', 'inventory'],
 }
 
 /** The calls that a trouble may befall; none for what befalls a site. */

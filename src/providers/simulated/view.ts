@@ -12,7 +12,7 @@ export type View = {
   list(state: SiteState, now: number): Sighting[]
   get(state: SiteState, token: string, now: number): Sighting | null
   /** As of when the offers are that are shown, and whether they tell of nodes that are not there. */
-  offers(now: number): { asOf: number; isTrue: boolean }
+  offers(now: number, call?: 'offers' | 'inventory'): { asOf: number; isTrue: boolean }
 }
 
 type Options = { seed: string | number; site: string; faults: Faults; weather: Weather }
@@ -54,8 +54,8 @@ export function createView({ seed, site, faults, weather }: Options): View {
       const seen = sightingOf(gang, asOf)
       return seen && told(seen, 'get', now)
     },
-    offers(now) {
-      const call = { name: 'offers', token: '', at: now } as const
+    offers(now, name = 'offers') {
+      const call = { name, token: '', at: now }
       return {
         asOf: weather.strikes('old-offers', call) ? now - lag(now) : now,
         isTrue: !weather.strikes('false-offers', call),

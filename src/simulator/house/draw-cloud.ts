@@ -81,7 +81,8 @@ type Span = Pick<Measure, 'troubleMs'> & { calmAt: number }
 
 export function troubleOf(draw: Draw, sites: string[], { calmAt, troubleMs }: Span): Story['troubles'][number] {
   const trouble = draw.of(troubles)
-  const calls = callsOf(trouble).filter((call) => call !== 'watch') // drawn apart (`draw-watches.ts`)
+  // These two are drawn apart (`draw-watches.ts`, `draw-nodes.ts`).
+  const calls = callsOf(trouble).filter((call) => call !== 'watch' && call !== 'inventory')
   const fromMs = draw.between(0, calmAt / 2)
   return {
     trouble,

@@ -5,6 +5,8 @@ import { faultOf } from './draw-faults.ts'
 import { doingOf } from './draw-people.ts'
 import { projectsOf } from './draw-projects.ts'
 import { lifeOf, secretName } from './draw-work.ts'
+import { withNodes } from './draw-nodes.ts'
+import { withPlaces } from './draw-places.ts'
 import { withWatches } from './draw-watches.ts'
 import { type Measure, measures } from './measure.ts'
 import type { Step, Story } from './story.ts'
@@ -42,7 +44,9 @@ export function storyOf(seed: number, measure: Measure = measures.story): Story 
     steps: steps.sort((one, other) => one.at - other.at),
     calmAt,
   })
-  return withWatches(createDraw(createRandom(`watches ${seed}`)), drawn, measure)
+  const watched = withWatches(createDraw(createRandom(`watches ${seed}`)), drawn, measure)
+  const named = withNodes(createDraw(createRandom(`nodes ${seed}`)), watched, measure)
+  return withPlaces(createDraw(createRandom(`places ${seed}`)), named, measure)
 }
 
 /** Nobody stands still in the midst of a request for as long as its idempotency key, and what it made, is remembered. */

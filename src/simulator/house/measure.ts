@@ -21,6 +21,10 @@ export type Measure = {
   runMs: readonly [number, ...number[]]
   /** What share of the sites tells of changes. */
   tells: number
+  /** In what share of the stories the nodes of all sites have names, accelerators and racks. */
+  named: number
+  /** In what share of the stories sites are in several jurisdictions, and it is said where work may be. */
+  places: number
   /** At which share of the sites our agents run the ranks. */
   agents: number
 }
@@ -43,6 +47,8 @@ export const measures = {
     unrest: 1,
     runMs: [500, 5_000, 30_000, 2 * minuteMs, 8 * minuteMs],
     tells: 0.5,
+    named: 0.4,
+    places: 0.3,
     agents: 0.5,
   },
   /** A hundred workloads that run for hours, as a fleet of some hundred nodes has them, and a day of its life. */
@@ -60,6 +66,8 @@ export const measures = {
     unrest: 0,
     runMs: [12 * hourMs, 24 * hourMs],
     tells: 1,
+    named: 0,
+    places: 0,
     agents: 0,
   },
 } as const satisfies Record<string, Measure>

@@ -73,16 +73,30 @@ function* plainer(story: Story): Iterable<Story> {
 function* fewerSites(story: Story): Iterable<Story> {
   const { cloud, steps } = story
   const withSites = (sites: Story['cloud']['sites']): Story => ({ ...story, cloud: { ...cloud, sites } })
-  for (const [i, { name, jurisdictions, patienceMs, pools, ...more }] of cloud.sites.entries()) {
+  for (const [i, { name, jurisdictions, patienceMs, pools, racks, ...more }] of cloud.sites.entries()) {
     const others = steps.filter((step) => !('site' in step) || step.site !== name)
     if (cloud.sites.length > 1) yield { ...withSites(cloud.sites.toSpliced(i, 1)), steps: others }
     if (Object.keys(more).length > 0 || pools.length > 1)
-      yield withSites(cloud.sites.with(i, { name, jurisdictions, patienceMs, pools: pools.slice(0, 1) }))
+      yield withSites(
+        // Nodes have names at all sites or at none.
+        cloud.sites.with(i, { name, jurisdictions, patienceMs, pools: pools.slice(0, 1), ...(racks && { racks }) }),
+      )
   }
 }
 
 /** What a spec can do without. */
-const spare = ['budget', 'duration', 'expiry', 'placement', 'priority', 'retry', 'checkpoint', 'secrets']
+const spare = [
+  'budget',
+  'duration',
+  'expiry',
+  'placement',
+  'priority',
+  'retry',
+  'checkpoint',
+  'secrets',
+  'data',
+  'topology',
+]
 
 function* plainerSteps(step: Step | undefined): Iterable<Step> {
   if (!step) return

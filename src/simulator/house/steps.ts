@@ -40,6 +40,9 @@ export function carryOut(step: Step, world: World): void {
       if (step.how === 'lost') cloud.lose(step.site, step.forGood)
       else cloud.cut(step.site, step.how)
       return later(step.forMs, () => cloud.restore(step.site))
+    case 'node':
+      cloud.changeNode(step.site, step.node, step.how)
+      return step.how === 'hung' ? undefined : later(step.forMs, () => cloud.changeNode(step.site, step.node, 'up'))
     case 'befall':
       return cloud.befall(step.site, step.trouble, { until: clock.now() + step.forMs })
     case 'sever':

@@ -43,6 +43,8 @@ export type Step = { at: number } &
     | { do: 'cut'; site: string; how: 'unreachable' | 'hanging' | 'lost'; forMs: number; forGood?: true }
     /** From now on there is so much at a site, at such a price. */
     | { do: 'supply'; site: string; nodes?: number; priceMicros?: number; quota?: number | null }
+    /** One of its nodes that have names is no more, or takes nothing new, or what stands there hangs; for a while. */
+    | { do: 'node'; site: string; node: string; how: 'down' | 'away' | 'cordoned' | 'hung'; forMs: number }
     /** Every call to a site, or every gang that it launches, is befallen by this for a while. */
     | { do: 'befall'; site: string; trouble: Trouble; forMs: number }
     /** What a site's agents send is lost. */
@@ -89,6 +91,8 @@ export function stepText(step: Step): string {
     case 'cut':
       if (step.forGood) return `the site ${step.site} is lost for good`
       return `the site ${step.site} is ${step.how} for ${step.forMs} ms`
+    case 'node':
+      return `the node ${step.node} of ${step.site} is ${step.how} for ${step.forMs} ms`
     case 'befall':
       return `at ${step.site} all is befallen by ${step.trouble} for ${step.forMs} ms`
     case 'sever':

@@ -1,4 +1,5 @@
 import { nothingGrowsWithoutBound, whoAsksIsLeftAlone } from './bounded.ts'
+import { gangsStandAsAsked } from './domains.ts'
 import { aTokenIsOneOrder, nothingIsDoneUnintended } from './intent.ts'
 import type { Invariant } from './invariant.ts'
 import { endsAreSeenTo, nobodyIsMute, nothingIsForgotten, rowsAgree } from './kept.ts'
@@ -35,6 +36,7 @@ export const createInvariants = (): Invariant[] => [
   offersAreNotOversubscribed(),
   claimsGoUp(),
   gangsAreWhole(),
+  gangsStandAsAsked(),
   preemptedWhole(),
   nothingRunsTwice(),
   attemptsAreNumbered(),

@@ -23,7 +23,7 @@ export const nothingIsForgotten = (): Invariant => ({
         : [],
     ),
     ...changes.leases.flatMap(({ key, before, after }) =>
-      after === null && before !== null && !isOverAndBilled(before) && !wasToEnd(before, gangOf(key))
+      after === null && before !== null && !isOverAndBilled(before, changes) && !wasToEnd(before, gangOf(key))
         ? [`lease ${key} is no more, and was ${before.state}, billed until ${before.meteredUntil}`]
         : [],
     ),
@@ -38,8 +38,12 @@ export const nothingIsForgotten = (): Invariant => ({
 const wasToEnd = ({ state }: LeaseRow, there: There | null): boolean =>
   (state === 'stopping' || state === 'lost') && there?.gang.closed !== false
 
-const isOverAndBilled = ({ state, meteredUntil, endedAt }: LeaseRow): boolean =>
-  (state === 'gone' || state === 'refused') && (meteredUntil === null || meteredUntil === endedAt)
+/** The rest of its bill may have been written since the last look. */
+const isOverAndBilled = ({ id, state, meteredUntil, endedAt }: LeaseRow, { entries }: Seen['changes']): boolean =>
+  (state === 'gone' || state === 'refused') &&
+  (meteredUntil === null ||
+    meteredUntil === endedAt ||
+    entries.some(({ after }) => after?.lease === id && after.to === endedAt))
 
 function replicasMissing({ id, spec }: WorkloadRow, replicas: ReadonlyMap<string, unknown>): string[] {
   const count = wantedReplicas(spec)

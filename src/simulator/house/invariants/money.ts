@@ -1,5 +1,7 @@
 import { costMicros, formatMoney } from '#kit/money.ts'
 import type { Entry } from '#model/entry.ts'
+import type { Shape } from '#model/resources.ts'
+import { sharePrice } from '#providers/simulated/machines.ts'
 import type { RowChange } from './changes.ts'
 import type { Invariant, Seen } from './invariant.ts'
 import { spentKey, type LeaseRow } from './tables.ts'
@@ -145,6 +147,14 @@ export function theLedgerAgreesWithTheBill(): Invariant {
   }
 }
 
+/** What the nodes of a lease cost in an hour, or its parts of them where they can be divided. */
+const asPriced = ({ ranks }: LeaseRow, node: Shape | undefined, priceMicros: number): number =>
+  ranks.reduce(
+    (sum, { part, ...amounts }) =>
+      sum + (node ? sharePrice(priceMicros, node, { shape: { ...node, ...amounts }, part }) : priceMicros),
+    0,
+  )
+
 type Learnt = {
   /** Tokens that were told to belong to nobody. */
   found: ReadonlySet<string>
@@ -164,7 +174,8 @@ function compareBills({ bill, tables, bounds, offered }: Seen, { found, away }: 
     const billedMs = startedAt === null || meteredUntil === null ? 0 : meteredUntil - startedAt
     // Where the price changed, ours is the one that was offered when it was decided.
     const known = offered.get(`${lease.provider}/${lease.site} ${lease.tier} ${lease.shape}`) ?? []
-    const mayDiffer = known.some(({ priceMicros }) => priceMicros === lease.priceMicros / line.nodes)
+    const node = tables.sites.get(`${lease.provider}/${lease.site}`)?.offers.find(({ divisible }) => divisible)?.shape
+    const mayDiffer = known.some(({ priceMicros }) => asPriced(lease, node, priceMicros) === lease.priceMicros)
     const price = mayDiffer ? lease.priceMicros : line.priceMicros
     const owed = costMicros(BigInt(price), billedMs)
     const startsMs = Math.abs((startedAt ?? line.from) - line.from)

@@ -1,4 +1,6 @@
-import type { Node } from '#model/site.ts'
+import type { LeasedRank } from '#model/lease.ts'
+import { nodeName } from '#providers/simulated/machines.ts'
+import type { Store } from '#store/store.ts'
 import { applying } from './planted-work.ts'
 import { aPlantedSite, type Planted } from './planted-world.ts'
 import type { RowOf, TableName, Tables } from './tables.ts'
@@ -34,13 +36,22 @@ const later = (looks: number, make: () => (tables: Tables) => Tables) => () => {
   }
 }
 
-const nodes: Node[] = ['n-1', 'n-2', 'n-3', 'n-4'].map((name) => ({
-  name,
-  shape: aPlantedSite('west').pools[0]?.shape ?? nothingOfANode,
-  path: [],
-  usable: true,
-}))
-const nothingOfANode = { name: '', accelerators: 0, acceleratorMemoryMiB: 0, cpuMilli: 0, memoryMiB: 0, diskMiB: 0 }
+/** The same store, in which ranks are placed on other nodes than was decided. */
+const placing =
+  (change: (ranks: LeasedRank[]) => void) =>
+  (store: Store): Store => ({
+    ...store,
+    placement: {
+      ...store.placement,
+      commit: (...[claim, placed, refused, now]) => {
+        for (const { decision } of placed) change(decision.placement?.ranks ?? [])
+        return store.placement.commit(claim, placed, refused, now)
+      },
+    },
+  })
+
+/** A site whose nodes have names, two in a rack. */
+const aNamedSite: ReturnType<typeof aPlantedSite> = { ...aPlantedSite('west', 8), racks: { nodes: 2, inBlock: 2 } }
 
 export const plantedInRows: readonly Planted[] = [
   {
@@ -87,20 +98,22 @@ export const plantedInRows: readonly Planted[] = [
   {
     fault: 'every rank is given the first node',
     breaks: 'no node is given twice',
-    provider: (provider) => ({
-      ...provider,
-      abilities: { inventory: () => Promise.resolve({ ok: true, value: nodes }) },
+    store: placing((ranks) => {
+      for (const rank of ranks) rank.node = nodeName(0, 0)
     }),
-    store: (store) => ({
-      ...store,
-      placement: {
-        ...store.placement,
-        commit: (...[claim, placed, refused, now]) => {
-          for (const { decision } of placed) for (const rank of decision.placement?.ranks ?? []) rank.node = 'n-1'
-          return store.placement.commit(claim, placed, refused, now)
-        },
-      },
+    story: { sites: [aNamedSite] },
+  },
+  {
+    fault: 'the last rank of a gang is given a node of another rack',
+    breaks: 'gangs stand in the domains that they ask for',
+    store: placing((ranks) => {
+      const last = ranks.length > 1 && ranks.at(-1)
+      if (last) last.node = nodeName(0, ranks[0]?.node === nodeName(0, 7) ? 0 : 7)
     }),
+    story: {
+      sites: [aNamedSite],
+      workloads: [{ kind: 'job', name: 'close', run: 'train', nodes: 2, topology: { within: 'nvlink' } }],
+    },
   },
   {
     fault: 'work is placed as if nothing else were there',

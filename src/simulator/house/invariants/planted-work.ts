@@ -207,6 +207,27 @@ export const plantedInWork: readonly Planted[] = [
     },
   },
   {
+    fault: 'it is forgotten what a node may cost',
+    breaks: 'work is only where it may be',
+    store: (store) => ({
+      ...store,
+      placement: {
+        ...store.placement,
+        snapshot: async (options) => {
+          const snapshot = await store.placement.snapshot(options)
+          const waiting = snapshot.waiting.map(({ workload, ...one }) => {
+            const placement = { ...workload.spec.placement, maxPriceMicros: undefined }
+            return { ...one, workload: { ...workload, spec: { ...workload.spec, placement } } }
+          })
+          return { ...snapshot, waiting }
+        },
+      },
+    }),
+    story: {
+      workloads: [{ kind: 'job', name: 'thrifty', run: 'train', nodes: 2, placement: { maxPrice: '$1.23/h' } }],
+    },
+  },
+  {
     fault: 'it is forgotten where work may be',
     breaks: 'work is only where it may be',
     store: (store) => ({

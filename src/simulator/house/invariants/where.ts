@@ -1,35 +1,55 @@
+import type { Policy } from '#model/policy.ts'
 import type { Invariant, Seen } from './invariant.ts'
-import type { WorkloadRow } from './tables.ts'
+import type { LeaseRow, Tables, WorkloadRow } from './tables.ts'
 
-/** Work is only where its spec, its data and the policy of its project let it be. */
-export const workIsWhereItMayBe = (): Invariant => ({
-  name: 'work is only where it may be',
-  rule: 9,
-  when: 'always',
-  check: (seen) =>
-    seen.changes.leases.flatMap(({ before, after }) => {
-      const workload = after && before === null ? seen.tables.workloads.get(after.workload) : undefined
-      if (!after || !workload) return []
-      const site = `${after.provider}/${after.site}`
-      return barring(workload, site, seen)
-        .filter(({ allowed, is }) => allowed !== undefined && !is.some((one) => allowed.includes(one)))
-        .map(({ whose, allowed }) => `lease ${after.id} is at ${site}, and ${whose} allows only ${allowed?.join(', ')}`)
-    }),
-})
+/** Work is only where its spec, its data and the policy of its project let it be, and costs no more than they let it. */
+export function workIsWhereItMayBe(): Invariant {
+  let before: Tables['projects'] | undefined
+  return {
+    name: 'work is only where it may be',
+    rule: 9,
+    when: 'always',
+    check({ changes, tables }) {
+      const earlier = before ?? tables.projects
+      if (changes.projects.length > 0 || before === undefined) before = new Map(tables.projects)
+      return changes.leases.flatMap(({ before: was, after }) => {
+        const workload = after && was === null ? tables.workloads.get(after.workload) : undefined
+        if (!after || !workload) return []
+        // It may have been decided on the policy at the look before.
+        const versions = [tables.projects, earlier].map((projects) => projects.get(workload.project)?.policy)
+        const barred = versions.map((policy) => barredBy({ lease: after, workload, policy }, tables))
+        return barred.some((some) => some.length === 0) ? [] : (barred[0] ?? [])
+      })
+    },
+  }
+}
 
-type Bar = { whose: string; allowed: readonly string[] | undefined; is: readonly string[] }
+type Placing = { lease: LeaseRow; workload: WorkloadRow; policy: Policy | undefined }
 
-function barring({ spec, project }: WorkloadRow, site: string, { tables }: Seen): Bar[] {
-  const is = tables.sites.get(site)?.info.jurisdictions ?? []
-  const provider = [site.slice(0, site.indexOf('/'))]
+function barredBy({ lease, workload, policy }: Placing, tables: Seen['tables']): string[] {
+  const { id, provider, site, priceMicros, ranks } = lease
+  const { spec, project } = workload
+  const key = `${provider}/${site}`
+  // Of a site of which nobody knows where it is nothing is allowed.
+  const is = tables.sites.get(key)?.info.jurisdictions ?? []
   const { placement, data } = spec
-  const policy = tables.projects.get(project)?.policy
-  return [
-    { whose: 'its spec', allowed: placement.sites, is: [site] },
-    { whose: 'its spec', allowed: placement.providers, is: provider },
+  const bars: { whose: string; allowed: readonly string[] | undefined; is: readonly string[] }[] = [
+    { whose: 'its spec', allowed: placement.sites, is: [key] },
+    { whose: 'its spec', allowed: placement.providers, is: [provider] },
     { whose: 'its spec', allowed: placement.jurisdictions, is },
-    { whose: `project ${project}`, allowed: policy?.providers, is: provider },
+    { whose: `project ${project}`, allowed: policy?.providers, is: [provider] },
     { whose: `project ${project}`, allowed: policy?.jurisdictions, is },
     ...data.map(({ name, jurisdictions }) => ({ whose: `data set ${name}`, allowed: jurisdictions, is })),
+  ]
+  const most = Math.min(placement.maxPriceMicros ?? Infinity, policy?.maxPriceMicros ?? Infinity)
+  return [
+    ...bars.flatMap(({ whose, allowed, is: its }) =>
+      allowed === undefined || its.some((one) => allowed.includes(one))
+        ? []
+        : [`lease ${id} is at ${key}, and ${whose} allows only ${allowed.join(', ')}`],
+    ),
+    ...(priceMicros > most * ranks.length
+      ? [`lease ${id} costs ${priceMicros} micro-dollars an hour for ${ranks.length} nodes, and each may cost ${most}`]
+      : []),
   ]
 }
