@@ -47,10 +47,10 @@ export function touchedBy(input: PlaceInput, decisions: readonly Decision[]): Pl
       leases: snapshot.leases.filter(
         (lease) => counted.has(lease.project) || left.has(lease.id) || isKept.has(lease) || isHeld(lease),
       ),
-      sites: snapshot.sites.flatMap((site) => {
+      sites: snapshot.sites.map((site) => {
+        if (!site.nodes || whole.has(site.site)) return site
         const names = touched.get(site.site)
-        if (whole.has(site.site) || (names && !site.nodes)) return [site]
-        return names ? [{ ...site, nodes: site.nodes?.filter(({ name }) => names.has(name)) ?? null }] : []
+        return { ...site, nodes: names ? site.nodes.filter(({ name }) => names.has(name)) : [] }
       }),
     },
   }

@@ -11,12 +11,15 @@ import { acceleratorsOf, amountOf, partsHold, suits } from './check-parts.ts'
 import { preemptsHold } from './check-preempting.ts'
 import { quotasHold } from './check-quota.ts'
 import { leasesAfter, repairsHold } from './check-repair.ts'
+import { chosen, costs } from './check-run.ts'
 import { apart, byName, type Nodes, standing, withSpares } from './check-topology.ts'
+import { usageHolds } from './check-usage.ts'
 import type { Asked, SiteFacts } from './facts.ts'
 import type { PlaceInput } from './place.ts'
 
 /** A decision that placed something, with all that it speaks of. */
 type Placed = {
+  decision: Decision
   asked: Asked
   placement: Placement
   project: Project
@@ -56,6 +59,7 @@ export function check(given: PlaceInput, decisions: Decision[]): string[] {
       ...block(input, each),
       ...what(each),
       ...bounds(each),
+      ...run(input, each),
     ].map((text) => `${name(each)}: ${text}`),
   )
   return [
@@ -66,10 +70,20 @@ export function check(given: PlaceInput, decisions: Decision[]): string[] {
     ...projectsHold(input, placed),
     ...preemptsHold(input, decisions),
     ...repairsHold(given, decisions),
+    ...usageHolds(given, decisions),
   ]
 }
 
 const block = ({ now }: PlaceInput, { asked, offer }: Placed) => insideBlock(asked.workload.spec, offer, now)
+
+function* run({ snapshot, plan }: PlaceInput, { asked, placement, site, offer, decision }: Placed): Iterable<string> {
+  const { spec } = asked.workload
+  yield* costs(snapshot, { spec, placement, site: site.info, offer })
+  const isWish =
+    spec.topology?.required === false || [spec, ...(rolesOf(spec) ?? [])].some(({ resources }) => resources.ordered)
+  // Wishes, copies that are kept apart and a plan over all sites come before the price.
+  if (!isWish && !plan && spec.placement.spread === 'none') yield* chosen(spec, decision)
+}
 
 const name = ({ asked }: Placed): string => `${asked.workload.id}/${asked.replica.replica}`
 
@@ -79,7 +93,8 @@ function resolverOf({ snapshot }: PlaceInput): (decision: Decision) => Placed | 
   const sites = new Map(
     snapshot.sites.map((each) => [each.site, { site: each, nodes: each.nodes && byName(each.nodes) }]),
   )
-  return ({ workload, replica, placement, refusal, repair }) => {
+  return (decision) => {
+    const { workload, replica, placement, refusal, repair } = decision
     const asked = waiting.get(`${workload}/${replica}`)
     if (!asked) return `${workload}/${replica} does not wait`
     if ((placement === null) === (refusal === null))
@@ -89,7 +104,7 @@ function resolverOf({ snapshot }: PlaceInput): (decision: Decision) => Placed | 
     const at = sites.get(`${placement.provider}/${placement.site}`)
     const offer = at?.site.offers.find((each) => each.tier === placement.tier && each.shape.name === placement.shape)
     if (!project || !at || !offer) return `${workload}/${replica} goes where nothing is offered, or has no project`
-    return { asked, placement, project, ...at, offer, isBack: repair !== undefined }
+    return { decision, asked, placement, project, ...at, offer, isBack: repair !== undefined }
   }
 }
 
@@ -252,7 +267,10 @@ function* offersHold({ snapshot }: PlaceInput, placed: Placed[]): Iterable<strin
   }
 }
 
-/** Quotas hold at the end, and each gang found its provider below its share when it came. */
+const countOf = (holds: readonly { ranks: LeasedRank[] }[]): number =>
+  holds.reduce((sum, { ranks }) => sum + ranks.length, 0)
+
+/** Quotas hold at the end, and so do shares of providers, which the last gang at each found below when it came. */
 function* projectsHold({ snapshot, defaults }: PlaceInput, placed: Placed[]): Iterable<string> {
   const siteOf = new Map(snapshot.sites.map((each) => [each.site, each]))
   const holdings = [
@@ -273,17 +291,16 @@ function* projectsHold({ snapshot, defaults }: PlaceInput, placed: Placed[]): It
   yield* quotasHold(snapshot.projects, holdings)
   for (const [project, mine] of Map.groupBy(placed, (each) => each.project)) {
     const share = project.policy.maxProviderShare ?? defaults?.maxProviderShare ?? 1
-    const has = new Map<string, number>()
-    let all = 0
-    const holds = ({ provider, ranks }: Pick<Placement, 'provider' | 'ranks'>): void => {
-      has.set(provider, (has.get(provider) ?? 0) + ranks.length)
-      all += ranks.length
-    }
-    for (const lease of snapshot.leases) if (lease.project === project.name) holds(lease)
-    for (const { placement, isBack } of mine) {
-      const there = has.get(placement.provider) ?? 0
-      if (!isBack && there >= share * (all + placement.ranks.length)) yield `${placement.provider} is above its share`
-      holds(placement)
+    if (share >= 1) continue
+    const old = snapshot.leases.filter((lease) => lease.project === project.name)
+    const has = [...old, ...mine.map(({ placement }) => placement)]
+    const all = countOf(has)
+    const news = mine.flatMap(({ placement, isBack }) => (isBack ? [] : [placement]))
+    for (const [provider, there] of Map.groupBy(news, (each) => each.provider)) {
+      // Nobody tells which of them came last. Of all that may have, the largest leaves the most room to those before it.
+      const last = Math.max(...there.map(({ ranks }) => ranks.length))
+      if (countOf(has.filter((each) => each.provider === provider)) - last >= share * all)
+        yield `${provider} is above its share`
     }
   }
 }
