@@ -1,4 +1,4 @@
-import { egressPrices } from '#engine/market/egress.ts'
+import { egressPrices } from '#engine/market/egress-prices.ts'
 import type { EgressSteps } from '#model/egress.ts'
 import type { Offer } from '#model/offer.ts'
 import type { Decision, Placement, RunPrice } from '#model/plan.ts'
@@ -34,7 +34,9 @@ export function* costs({ sites, sent }: Snapshot, { spec, placement, site, offer
     const bytes = (BigInt(sizeMiB) * 1_048_576n) / BigInt(spec.kind === 'array' ? Math.max(1, wantedReplicas(spec)) : 1)
     const before = left.get(key) ?? 0n
     left.set(key, before + bytes)
-    egress += leaves(stepsOf(from, site) ?? [], Number(before) / 1e9, Number(before + bytes) / 1e9)
+    const steps = stepsOf(from, site)
+    if (!steps && !run.unpriced?.includes(key)) yield `nobody is told that it is not known what leaves ${key} for`
+    egress += leaves(steps ?? [], Number(before) / 1e9, Number(before + bytes) / 1e9)
   }
   if (Math.abs(run.egressMicros - egress) > roundedMicros * (1 + spec.data.length))
     yield `its data costs ${run.egressMicros} to leave, and not ${egress}`
@@ -60,9 +62,13 @@ function stepsOf(from: Site, to: Site): EgressSteps | undefined {
   const rules = [siteKey(to), to.provider, ...to.jurisdictions, '*']
   if (from.egress) return rules.map((rule) => from.egress?.find((one) => one.to === rule)).find((one) => one)?.steps
   const list = egressPrices[from.provider]
-  if (to.provider !== from.provider) return list?.outside
-  return from.jurisdictions.some((one) => to.jurisdictions.includes(one)) ? list?.near : list?.far
+  const all = to.provider === from.provider ? list?.between : list?.outside
+  for (const one of all ?? []) if (fits(one.from, from) && fits(one.to, to)) return one.steps
+  return undefined
 }
+
+const fits = (where: readonly string[] | undefined, { jurisdictions }: Site): boolean =>
+  where === undefined || where.some((one) => jurisdictions.includes(one))
 
 /** Whether something that would have done as well is better at what is wanted: at the cost of the run, its end, or both. */
 export function* chosen({ objective }: Spec, { placement, alternatives }: Decision): Iterable<string> {
