@@ -68,6 +68,19 @@ test('what frees accelerators is who ends first of those that hold them, not who
   assert.equal(onOther.refusal?.frees, 'soon, expected to end at 2026-01-01T03:00:00Z.')
 })
 
+test('who lacks nothing but its turn waits for those for whom the ones before it wait', () => {
+  const onlyAccelerators = on('n0', 8, 0).map((rank) => ({ ...rank, memoryMiB: 0 }))
+  const leases = [ends('runs', 2, { ranks: onlyAccelerators, shape: '8xh100' })]
+  const waiting = [
+    aJob({ name: 'gang', nodes: 2, resources: { accelerators: 'H100:8' } }, { createdAt: aNow - 10 }),
+    aJob({ name: 'next', resources: { cpus: 4 } }, { createdAt: aNow - 5 }),
+  ]
+  const sites = [aSite({ nodes: someNodes(2, { gpus: 8 }) })]
+  const [, refused] = place({ snapshot: aSnapshot({ waiting, sites, leases }), now: aNow })
+  assert.match(refused?.refusal?.text ?? '', /gang came first and waits for it/)
+  assert.equal(refused?.refusal?.frees, 'runs, expected to end at 2026-01-01T02:00:00Z.')
+})
+
 test('what frees a domain is who ends in one that is large enough', () => {
   const racks = someNodes(5, { gpus: 8 }).map((node, i) => ({ ...node, path: [i < 2 ? 'small' : 'large'] }))
   const leases = [

@@ -16,7 +16,7 @@ export type Holders = {
 const nobody: Some = { first: null, youngest: [] }
 
 /** So many are asked what they hold; whoever ends after all of them is not what anybody waits for first. */
-const mostAsked = 1_000
+const mostAsked = 256
 
 /** So many of the youngest are kept: nobody is told to stop himself, or what would not help. */
 const mostYoungest = 8

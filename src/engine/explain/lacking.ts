@@ -7,6 +7,9 @@ import { askAt } from '#engine/placement/room.ts'
 import type { LeasedRank } from '#model/lease.ts'
 import type { LiveLease } from '#model/live-lease.ts'
 
+/** Of a large gang so many ranks tell what it holds. */
+const mostRanks = 64
+
 /**
  * Whether a lease holds some of what a need lacks at a candidate: at least one of its nodes could take a rank of the need, in a
  * domain that is large enough for all of them, and takes fewer than it could for the want of something that the lease has.
@@ -18,7 +21,7 @@ export function holdsLacking(need: Need, look: Look): (lease: LiveLease) => bool
   const ask = askAt(need, look)
   const isLarge = largeEnough(ask)
   return ({ ranks }) =>
-    ranks.some((rank) => {
+    ranks.slice(0, mostRanks).some((rank) => {
       const node = ground.numberOf.get(rank.node ?? '')
       return node !== undefined && ask.roles.some(({ size }) => lacksOf(ask, { node, size, rank })) && isLarge(node)
     })

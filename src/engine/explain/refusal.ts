@@ -106,7 +106,12 @@ function whatFrees(need: Need, { look, objection }: Refused, { holders, now }: K
     case 'quota':
       return firstEnd(holders.of(need.project.name).first, now)
     case 'capacity':
-      return firstEnd(holders.firstOf(site, offer.shape.name, holdsLacking(need, look)), now)
+      // Where it lacks nothing but its turn, those before it wait for whoever ends there.
+      return firstEnd(
+        holders.firstOf(site, offer.shape.name, holdsLacking(need, look)) ??
+          holders.firstOf(site, offer.shape.name, () => true),
+        now,
+      )
     case 'capacity-block':
       return offer.from === undefined
         ? 'Not known.'
