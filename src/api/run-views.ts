@@ -19,6 +19,10 @@ export const RunView = z
     lastsMs: z.int(),
     isHour: z.boolean().meta({ description: 'The spec does not say how long it runs: one hour stands for it.' }),
     usesCommitment: z.boolean().meta({ description: 'Some of its nodes are paid for anyway.' }),
+    unpriced: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'Sites that data leaves for a price that nobody has told; no part of the cost.' }),
   })
   .meta({ id: 'Run' })
 export type RunView = z.infer<typeof RunView>

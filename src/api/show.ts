@@ -42,6 +42,7 @@ const runView = (run: RunPrice): RunView => ({
   lastsMs: run.lastsMs,
   isHour: run.isHour,
   usesCommitment: run.usesCommitment,
+  ...(run.unpriced && { unpriced: run.unpriced }),
 })
 
 /** What a decision says, with its money as the API shows it. */

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { Writable } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 
 import { policies } from '#simulator/policies/policies.ts'
@@ -163,6 +164,26 @@ test('a policy that breaks a rule ends the simulation with the facts, and with 1
   all.delete('greedy')
   assert.deepEqual([code, stdout], [1, ''])
   assert.match(stderr, /^error: a rule is broken, and the simulation ends here: greedy, 0ms on: it wants to look again/)
+})
+
+test('who looks on at a terminal is told how far it is, and nobody else', async () => {
+  write('long.csv', `arrival,duration,gpus\n${'0,1h,1\n'.repeat(60_000)}`)
+  // All together take much longer than it is silent for, on a fast machine too.
+  const all = 'srtf,fifo,sjf,srsf,las'
+  const argv = ['simulate', 'fleet.yaml', 'long.csv', '--policy', all, '-o', 'json']
+  let [told, line] = ['', '']
+  const stderr = new Writable({
+    write(part: Buffer, _, done) {
+      told += part.toString('utf8')
+      line = /\w+: \d+ %, \d+ of 60000 jobs, day \d+/.exec(told)?.[0] ?? ''
+      // Once it has told how far it is, that is all there is to see.
+      if (line !== '') process.emit('SIGINT')
+      done()
+    },
+  })
+  const { stdout } = await callMain(argv, { cwd: folder, stderr, tty: { stdin: false, stdout: false, stderr: true } })
+  assert.notEqual(line, '', told)
+  assert.equal(reportOf(stdout).traces[0]?.jobs, 60_000)
 })
 
 test('Ctrl-C reports what came until then, says so, and exits with 130', async () => {

@@ -48,6 +48,8 @@ export type RunPrice = {
   usesCommitment: boolean
   /** What others who wait would give for the nodes; no part of the cost. */
   scarcityMicros: number
+  /** Sites that data leaves for a price that nobody has told; no part of the cost. */
+  unpriced?: string[]
 }
 
 /** What a hard rule costs a run: the cheapest candidate that it alone refuses, and how much less the run would cost there. */

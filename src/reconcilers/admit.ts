@@ -111,7 +111,8 @@ async function goOn(house: House, claim: Claim, { sitting, news, again }: Told):
   const now = house.clock.now()
   const decisions = sitting.goOn(news, now)
   const facts = sitting.facts
-  doubt(house, { snapshot: facts, now }, decisions)
+  const plan = house.steering?.plan()
+  doubt(house, { snapshot: facts, now, ...(plan && { plan }) }, decisions)
   const { placed, isWhole, tellAt } = await carryOut(house, claim, { sitting, decisions, asked: facts.waiting, now })
   const refused = new Set(decisions.flatMap((one) => (one.placement ? [] : [one.workload])))
   const ranOut = sitting.ranOut.map(({ need }) => need)

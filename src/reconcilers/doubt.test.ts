@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { place } from '#engine/placement/place.ts'
-import { aJob, aNow, aSite, aSnapshot, someNodes } from '#test/builders.ts'
+import { aJob, aLease, aNow, aSite, aSnapshot, someNodes } from '#test/builders.ts'
 import { doubt } from './doubt.ts'
 import type { House } from './reconciler.ts'
 
@@ -43,6 +43,29 @@ test('one round in 32 is looked at', () => {
   const house = aHouse()
   for (let round = 0; round < 32; round++) doubt(house, input, right)
   assert.throws(() => doubt(house, input, wrong))
+})
+
+test('a house may have each round looked at', () => {
+  const house = { checksEvery: 1 } as unknown as House
+  doubt(house, input, right)
+  assert.throws(() => doubt(house, input, wrong))
+})
+
+test('of a large fleet the part is looked at that the round has touched', () => {
+  const nodes = someNodes(2_000, { cpus: 4 })
+  const rank = { rank: 0, cpuMilli: 4_000, memoryMiB: 1024, diskMiB: 0, accelerators: 0 }
+  const leases = nodes.slice(1).map(({ name }, i) => aLease({ id: `l-${i}`, ranks: [{ ...rank, node: name }] }))
+  const large = { ...input, snapshot: aSnapshot({ waiting: [aJob()], sites: [aSite({ nodes })], leases }) }
+  const decisions = place(large)
+  doubt(aHouse(), large, decisions)
+  const onTaken = decisions.map((decision) => ({
+    ...decision,
+    placement: decision.placement && {
+      ...decision.placement,
+      ranks: decision.placement.ranks.map((one) => ({ ...one, node: 'n1999' })),
+    },
+  }))
+  assert.throws(() => doubt(aHouse(), large, onTaken), /n1999 is overcommitted/)
 })
 
 test('each round that is looked at is counted, and all that is wrong in it', () => {

@@ -1,12 +1,12 @@
+import { touchedBy } from '#engine/placement/check-touched.ts'
 import { check } from '#engine/placement/check.ts'
 import type { PlaceInput } from '#engine/placement/place.ts'
 import type { Decision } from '#model/plan.ts'
 import { memory } from './memory.ts'
 import type { House } from './reconciler.ts'
 
-/** One round in so many is looked at, where it is not too large: the checker is simple, and slow. */
+/** One round in so many is looked at, however large the fleet: of the facts only the part that the round has touched. */
 const everyRounds = 32
-const mostFacts = 1_000
 
 /** So many rounds in a row are refused, whatever is told of them: what it tells may be another thing each time. */
 const mostRefused = 3
@@ -21,13 +21,10 @@ const doubts = memory(() => ({ rounds: 0, told: '', refused: 0 }))
 export function doubt(house: House, input: PlaceInput, decisions: Decision[]): void {
   const state = doubts(house)
   const before = state.told
-  if (state.rounds++ % everyRounds !== 0 && before === '') return
+  if (state.rounds++ % (house.checksEvery ?? everyRounds) !== 0 && before === '') return
   const refused = before === '' ? 0 : state.refused
   state.told = ''
-  const { leases, waiting, sites } = input.snapshot
-  const facts = [leases, waiting, ...sites.map(({ nodes }) => nodes ?? [])].reduce((sum, { length }) => sum + length, 0)
-  if (facts > mostFacts) return
-  const wrong = check(input, decisions)
+  const wrong = check(touchedBy(input, decisions), decisions)
   house.checked?.(wrong.length)
   const [first] = wrong
   if (first === undefined || first === before || refused >= mostRefused) return

@@ -46,6 +46,8 @@ export type House = {
   archive: Archive
   /** Is told of each round of placement that was held against its checker, and how much that found wrong. */
   checked?(violations: number): void
+  /** Of so many rounds of placement one is held against its checker; of 32 when absent. */
+  checksEvery?: number
   /** The plan over aggregates, where there is one, and who is told what was placed since. */
   steering?: Steering
   /** So many may be moved in an hour so that a domain is whole again for somebody; nobody when absent. */

@@ -42,6 +42,78 @@ test('a refusal names the closest candidate, what it lacks, what frees it and th
   })
 })
 
+const hour = 3_600_000
+const on = (node: string, accelerators: number, cpuMilli = 1000) => [
+  { rank: 0, node, cpuMilli, memoryMiB: 1024, diskMiB: 0, accelerators },
+]
+const unnamed = (accelerators: number) => on('', accelerators).map((rank) => ({ ...rank, node: undefined }))
+const ends = (name: string, hours: number, fields: Parameters<typeof aLease>[0] = {}) =>
+  aLease({ id: `l-${name}`, workload: `w-${name}`, name, endsAt: aNow + hours * hour, ...fields })
+
+test('what frees accelerators is who ends first of those that hold them, not who ends first at the site', () => {
+  const nodes = [...someNodes(2, { gpus: 8 }), ...someNodes(1, { cpus: 16 }).map((node) => ({ ...node, name: 'c0' }))]
+  const gang = aJob({ nodes: 2, resources: { accelerators: 'H100:8', cpus: 8, memory: '8GB', disk: '8GB' } })
+  const leases = [
+    ends('cpus', 1, { ranks: on('c0', 0, 16_000), shape: '16cpu' }),
+    ends('beside', 2, { ranks: on('n0', 0), shape: '8xh100' }),
+    ends('soon', 3, { ranks: on('n1', 6), shape: '8xh100' }),
+    ends('later', 4, { ranks: on('n0', 8), shape: '8xh100' }),
+  ]
+  const { refusal } = decide({ waiting: [gang], sites: [aSite({ nodes })], leases })
+  assert.equal(refusal?.frees, 'soon, expected to end at 2026-01-01T03:00:00Z.')
+  assert.deepEqual(refusal.next.at(-1), 'isobar stop soon', 'and of those that help the youngest is the next to stop')
+  const [, beside, soon] = leases
+  assert.ok(beside && soon)
+  const onOther = decide({ waiting: [gang], sites: [aSite({ nodes })], leases: [beside, soon] })
+  assert.equal(onOther.refusal?.frees, 'soon, expected to end at 2026-01-01T03:00:00Z.')
+})
+
+test('who lacks nothing but its turn waits for those for whom the ones before it wait', () => {
+  const onlyAccelerators = on('n0', 8, 0).map((rank) => ({ ...rank, memoryMiB: 0 }))
+  const leases = [ends('runs', 2, { ranks: onlyAccelerators, shape: '8xh100' })]
+  const waiting = [
+    aJob({ name: 'gang', nodes: 2, resources: { accelerators: 'H100:8' } }, { createdAt: aNow - 10 }),
+    aJob({ name: 'next', resources: { cpus: 4 } }, { createdAt: aNow - 5 }),
+  ]
+  const sites = [aSite({ nodes: someNodes(2, { gpus: 8 }) })]
+  const [, refused] = place({ snapshot: aSnapshot({ waiting, sites, leases }), now: aNow })
+  assert.match(refused?.refusal?.text ?? '', /gang came first and waits for it/)
+  assert.equal(refused?.refusal?.frees, 'runs, expected to end at 2026-01-01T02:00:00Z.')
+})
+
+test('what frees a domain is who ends in one that is large enough', () => {
+  const racks = someNodes(5, { gpus: 8 }).map((node, i) => ({ ...node, path: [i < 2 ? 'small' : 'large'] }))
+  const leases = [
+    ends('small', 1, { ranks: on('n0', 8), shape: '8xh100' }),
+    ends('large', 2, { ranks: on('n3', 8), shape: '8xh100' }),
+  ]
+  const gang = aJob({ nodes: 3, topology: { within: 'nvlink' }, resources: { accelerators: 'H100:8' } })
+  const { refusal } = decide({ waiting: [gang], sites: [aSite({ nodes: racks })], leases })
+  assert.equal(refusal?.frees, 'large, expected to end at 2026-01-01T02:00:00Z.')
+})
+
+test('what frees an offer whose nodes the provider chooses is who ends of that offer', () => {
+  const offers = [
+    { gpus: 8, available: 1 },
+    { cpus: 16, available: 1 },
+  ]
+  const leases = [
+    ends('cpus', 1, { ranks: unnamed(0), shape: '16cpu' }),
+    ends('other', 2, { ranks: unnamed(8), shape: '8xh100', tier: 'spot' }),
+    ends('gpus', 3, { ranks: unnamed(8), shape: '8xh100' }),
+  ]
+  const { refusal } = decide({ waiting: [h100('H100:8')], sites: [aSite({ offers })], leases })
+  assert.equal(refusal?.frees, 'gpus, expected to end at 2026-01-01T03:00:00Z.')
+})
+
+test('a capacity block that has not begun frees it when it begins', () => {
+  const offers = [{ gpus: 8, from: aNow + hour, until: aNow + 9 * hour }]
+  const short = aJob({ resources: { accelerators: 'H100:8' }, duration: { expected: '2h' } })
+  const { refusal } = decide({ waiting: [short], sites: [aSite({ offers })] })
+  assert.equal(refusal?.cause, 'capacity-block')
+  assert.equal(refusal.frees, 'Its capacity block, which begins at 2026-01-01T01:00:00Z.')
+})
+
 test('when nobody said when it ends, the refusal says so', () => {
   const ranks = [{ rank: 0, node: 'n0', cpuMilli: 1, memoryMiB: 1, diskMiB: 0, accelerators: 1 }]
   const sites = [aSite({ nodes: someNodes(1, { gpus: 8 }) })]

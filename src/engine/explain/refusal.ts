@@ -10,6 +10,7 @@ import type { Refusal, Rejection } from '#model/plan.ts'
 import { isPart } from '#model/resources.ts'
 
 import type { Holders } from './holders.ts'
+import { holdsLacking } from './lacking.ts'
 import { rejectionOf, sayCounts, type Refused } from './rejections.ts'
 
 /** What is known in a round: who holds what, and the sites that have offered nothing yet. */
@@ -18,23 +19,24 @@ export type Known = { holders: Holders; unheard: readonly string[]; now: number 
 /** Why a replica is placed nowhere although its project and money would allow it; `refused` closest first. */
 export function refuse(need: Need, refused: Refused[], known: Known): Refusal {
   const [best, ...others] = refused.map(rejectionOf)
-  if (!best) return noOffers(need)
+  const [closest] = refused
+  if (!best || !closest) return noOffers(need)
   const hopeless = refused.every(({ objection }) => !objection.passing)
   const impossible = hopeless && known.unheard.length === 0
   const opening = impossible ? impossibly(need, best, refused) : `No room now for ${nodes(need)}.`
-  const closest = `Closest is ${best.site} (${best.tier}, ${best.shape}): ${best.detail}.`
+  const nearest = `Closest is ${best.site} (${best.tier}, ${best.shape}): ${best.detail}.`
   const rest = others.length > 0 ? ` Ruled out besides: ${sayCounts(others)}.` : ''
   return {
     cause: best.rule,
     impossible,
-    text: `${opening} ${closest}${rest}`,
+    text: `${opening} ${nearest}${rest}`,
     best,
     ...(impossible
       ? {}
       : {
-          frees: hopeless ? `${known.unheard[0]} telling what it offers.` : whatFrees(best, need.project.name, known),
+          frees: hopeless ? `${known.unheard[0]} telling what it offers.` : whatFrees(need, closest, known),
         }),
-    next: nextCommands(need, best, known.holders),
+    next: nextCommands(need, closest, known.holders),
   }
 }
 
@@ -98,18 +100,28 @@ function impossibly(need: Need, best: Rejection, refused: Refused[]): string {
 const mostKinds = 8
 
 /** What would have to happen first, as far as that is known. */
-function whatFrees(best: Rejection, project: string, { holders, now }: Known): string {
-  switch (best.rule) {
+function whatFrees(need: Need, { look, objection }: Refused, { holders, now }: Known): string {
+  const { siteKey: site, offer } = look.candidate
+  switch (objection.rule) {
     case 'quota':
-      return firstEnd(holders.of(project).first, now)
+      return firstEnd(holders.of(need.project.name).first, now)
     case 'capacity':
-      return firstEnd(holders.at(best.site).first, now)
+      // Where it lacks nothing but its turn, those before it wait for whoever ends there.
+      return firstEnd(
+        holders.firstOf(site, offer.shape.name, holdsLacking(need, look)) ??
+          holders.firstOf(site, offer.shape.name, () => true),
+        now,
+      )
+    case 'capacity-block':
+      return offer.from === undefined
+        ? 'Not known.'
+        : `Its capacity block, which begins at ${formatInstant(offer.from)}.`
     case 'provider-share':
       return 'More of the project running at other providers.'
     case 'site-unreachable':
-      return `${best.site} answering again.`
+      return `${site} answering again.`
     case 'recently-refused':
-      return `${best.site} being asked again.`
+      return `${site} being asked again.`
     default:
       return 'Not known.'
   }
@@ -123,16 +135,17 @@ function firstEnd(first: { name: string; at: number } | null, now: number): stri
 }
 
 /** Commands that help, the most likely one last. */
-function nextCommands(need: Need, best: Rejection, holders: Holders): string[] {
+function nextCommands(need: Need, { look, objection }: Refused, holders: Holders): string[] {
   const { name } = need.project
   const wanted = need.roles.flatMap(({ resources }) => resources.accelerators)[0]
   const offers = wanted?.model === undefined ? 'isobar offers' : `isobar offers --gpu ${wanted.model}`
   // Stopping the youngest loses the least work.
   const stop = (site?: string): string[] => {
-    const other = holders.of(name, site).youngest.find(({ workload }) => workload !== need.workload.id)
+    const helps = site === undefined ? () => true : holdsLacking(need, look)
+    const other = holders.of(name, site).youngest.find((one) => one.workload !== need.workload.id && helps(one))
     return other ? [`isobar stop ${other.name}`] : []
   }
-  switch (best.rule) {
+  switch (objection.rule) {
     case 'site-unreachable':
       return ['isobar doctor', 'isobar sites']
     case 'network':
@@ -142,7 +155,7 @@ function nextCommands(need: Need, best: Rejection, holders: Holders): string[] {
     case 'quota':
       return ['isobar projects', `isobar ps --project ${name}`, ...stop()]
     case 'capacity':
-      return [offers, ...stop(best.site)]
+      return [offers, ...stop(look.candidate.siteKey)]
     default:
       return [offers]
   }

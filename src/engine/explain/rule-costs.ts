@@ -19,9 +19,13 @@ export function sayRuleCost({ rule, detail, site, tier, shape, savedMicros }: Ru
   return `The rule ${rule} costs ${money(savedMicros)}: ${site} (${tier}, ${shape}) would do it for so much less${why}.`
 }
 
-/** `The whole run of 3h is expected to cost $96.00, of which $3.20 for egress`; empty where nothing is known but the hour. */
-export function sayRun(run: RunPrice | undefined): string {
-  if (!run) return ''
+/**
+ * `The whole run of 3h is expected to cost $96.00, of which $3.20 for egress.`, and what is not known of it; empty where
+ * nothing is known but the hour.
+ */
+export const sayRun = (run: RunPrice | undefined): string => (run ? sayKnown(run) + sayUnpriced(run.unpriced) : '')
+
+function sayKnown(run: RunPrice): string {
   const { costMicros, lastsMs, isHour, egressMicros, lossMicros, usesCommitment } = run
   const parts = [
     ...(egressMicros > 0 ? [`${money(egressMicros)} for egress`] : []),
@@ -34,6 +38,11 @@ export function sayRun(run: RunPrice | undefined): string {
   const paid = usesCommitment ? '; nodes that are paid for anyway are used first' : ''
   const of = parts.length > 0 ? `, of which ${parts.join(' and ')}` : ''
   return ` ${what} is expected to cost ${money(costMicros)}${of}${paid}.`
+}
+
+function sayUnpriced(sites: readonly string[] = []): string {
+  if (sites.length === 0) return ''
+  return ` What data costs that leaves ${sites.join(' and ')} is not known, and not counted; tell it in egress of the site.`
 }
 
 /**

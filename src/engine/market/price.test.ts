@@ -3,7 +3,8 @@ import { test } from 'node:test'
 
 import * as fc from 'fast-check'
 
-import { egressMicros, egressPrices } from './egress.ts'
+import { egressMicros } from './egress.ts'
+import { egressPrices } from './egress-prices.ts'
 import { comparePrices, priceOf, type Price, type Run, type Terms } from './price.ts'
 
 const hour = 3_600_000
@@ -48,7 +49,7 @@ test('what is taken away faster than it gets on has no price', () => {
 })
 
 test('data that leaves pays the price of each step that it falls into', () => {
-  const { outside } = egressPrices['gcp'] ?? assert.fail()
+  const outside = egressPrices['gcp']?.outside[0]?.steps ?? assert.fail()
   assert.equal(egressMicros(outside, 0n, 1_024_000_000_000n), 122_880_000n)
   assert.equal(egressMicros(outside, 0n, 20n * terabyte), 122_880_000n + 9_216n * 110_000n + 9_760n * 80_000n)
   assert.equal(egressMicros(outside, 20n * terabyte, terabyte), 80_000_000n, 'what left before does not count again')
@@ -57,7 +58,9 @@ test('data that leaves pays the price of each step that it falls into', () => {
 })
 
 test('transfers add up to the bill, however they are cut', () => {
-  const steps = fc.constantFrom(...Object.values(egressPrices).map(({ outside }) => outside))
+  const steps = fc.constantFrom(
+    ...Object.values(egressPrices).flatMap(({ outside }) => outside.map((one) => one.steps)),
+  )
   const bytes = fc.bigInt({ min: 0n, max: 300n * terabyte })
   fc.assert(
     fc.property(steps, bytes, bytes, (prices, one, other) => {

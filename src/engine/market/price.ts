@@ -40,6 +40,8 @@ export type Terms = {
     /** What has left that place in this month. */
     sentBytes: bigint
   }[]
+  /** Sites that data leaves for a price that is not known: no part of what it costs. */
+  unpriced?: readonly string[]
 }
 
 /** What a candidate costs for the whole run. The parts add up to `costMicros`. */
@@ -50,6 +52,8 @@ export type Price = {
   parts: { nodes: Micros; restarts: Micros; commitment: Micros; egress: Micros }
   /** Whether some of it is paid for anyway. */
   usesCommitment: boolean
+  /** Sites that data leaves for a price that is not known, which is no part of the cost. */
+  unpriced?: readonly string[]
 }
 
 const ppmHours = 1_000_000n * 3_600_000n
@@ -72,6 +76,7 @@ export function priceOf(run: Run, terms: Terms): Price | undefined {
     finishMs: Number(ms),
     parts: { nodes: quiet.price, restarts, commitment: quiet.worth, egress },
     usesCommitment: quiet.covered > 0n,
+    ...(terms.unpriced && { unpriced: terms.unpriced }),
   }
 }
 
@@ -114,15 +119,16 @@ export type Objective = 'cost' | 'finish' | 'balance'
 
 /**
  * Which of two comes first. `balance` compares cost × time: a tenth more money for a tenth less time is even, whatever
- * the units. What is even goes by the other of the two.
+ * the units. What is even goes by the other of the two, and then to the one of which all is known.
  */
 export function comparePrices(objective: Objective, one: Price, other: Price): number {
   const cost = compare(one.costMicros, other.costMicros)
   const finish = one.finishMs - other.finishMs
-  if (objective === 'cost') return cost || finish
-  if (objective === 'finish') return finish || cost
+  const unknown = Number(Boolean(one.unpriced)) - Number(Boolean(other.unpriced))
+  if (objective === 'cost') return cost || finish || unknown
+  if (objective === 'finish') return finish || cost || unknown
   const product = compare(one.costMicros * BigInt(one.finishMs), other.costMicros * BigInt(other.finishMs))
-  return product || finish || cost
+  return product || finish || cost || unknown
 }
 
 const compare = (one: bigint, other: bigint): number => (one < other ? -1 : Number(one > other))

@@ -7,6 +7,7 @@ import type { Site } from '#model/site.ts'
 import { aJob, aNow, anOffer } from '#test/builders.ts'
 
 import { objectionToBlock } from './block.ts'
+import { egressMicros, egressSteps } from './egress.ts'
 import { priceRun, runOf, type RunCandidate } from './run-price.ts'
 import { takenPpm, withSeenRates } from './taken.ts'
 
@@ -65,8 +66,9 @@ test('data pays to leave its site by the tariff that names the other most closel
   const from = site({ name: 'home', egress: [flat('*', 90_000), flat('EU', 20_000), flat('simulated/west', 0)] })
   const data = [{ name: 'corpus', location: 's3://corpus', site: 'simulated/home', size: `${terabyteMiB}MB` }]
   const spec = aJob({ duration: { expected: '10h' }, data }).spec
-  const egress = (to: Site, home = from) =>
-    priceRun(spec, candidate({}, { site: to }), { now: aNow, sites: new Map([['simulated/home', home]]) })?.parts.egress
+  const run = (to: Site, home: Site) =>
+    priceRun(spec, candidate({}, { site: to }), { now: aNow, sites: new Map([['simulated/home', home]]) })
+  const egress = (to: Site, home = from) => run(to, home)?.parts.egress
   assert.equal(egress(from), 0n)
   assert.equal(egress(site()), 0n)
   assert.equal(egress(site({ name: 'north', jurisdictions: ['DE', 'EU'] })), 20_971_520n)
@@ -74,7 +76,34 @@ test('data pays to leave its site by the tariff that names the other most closel
   const aws = { ...site({ provider: 'aws' }) }
   assert.equal(egress(site(), aws), (1_048_576n - 100_000n) * 90n, 'the first 100 GB of a month are free')
   assert.equal(egress(site({ provider: 'aws', name: 'north' }), aws), 20_971_520n)
-  assert.equal(egress(site({ provider: 'local' }), site({ provider: 'slurm' })), 0n, 'not known')
+  const unknown = run(site({ provider: 'local' }), site({ provider: 'slurm' }))
+  assert.deepEqual([unknown?.parts.egress, unknown?.unpriced], [0n, ['simulated/home']], 'not known')
+  assert.equal(run(from, from)?.unpriced, undefined)
+})
+
+const at = (provider: Site['provider'], ...jurisdictions: string[]) => site({ provider, name: 'there', jurisdictions })
+const steps = (from: Site, to: Site) => egressSteps(from, { ...to, name: 'other' })
+const terabytes = (count: bigint) => 1_024_000_000_000n * count
+
+test('list prices are those of where the sites are, and where no list tells one it is not known', () => {
+  const first = (from: Site, to: Site) => steps(from, to)?.find(({ microsPerGB }) => microsPerGB > 0)?.microsPerGB
+  assert.equal(first(at('aws', 'JP'), at('aws', 'US')), 90_000)
+  assert.equal(first(at('aws', 'US'), at('aws', 'JP')), 20_000)
+  assert.equal(first(at('azure', 'US'), at('azure', 'DE', 'EU')), 50_000)
+  assert.equal(first(at('azure', 'US'), at('azure', 'CA')), 20_000)
+  assert.equal(first(at('gcp', 'JP'), at('gcp', 'AU')), 150_000)
+  assert.equal(first(at('gcp', 'JP'), at('gcp', 'KR')), 50_000)
+  assert.equal(first(at('oci', 'DE', 'EU'), at('aws', 'US')), 8_500)
+  assert.equal(first(at('oci', 'JP'), at('aws', 'US')), 25_000)
+  assert.equal(first(at('oci', 'ZA'), at('aws', 'US')), 50_000)
+  assert.equal(steps(at('oci', 'US'), at('oci', 'US')), undefined)
+  assert.equal(steps(at('aws', 'CN'), at('oci', 'US')), undefined)
+  assert.deepEqual(steps(at('coreweave', 'US'), at('aws', 'US')), [{ microsPerGB: 0 }])
+  const oci = steps(at('oci', 'US'), at('aws', 'US')) ?? assert.fail()
+  assert.equal(egressMicros(oci, 0n, terabytes(11n)), 1_024n * 8_500n, 'ten terabytes of a month are free')
+  const azure = steps(at('azure', 'US'), at('aws', 'US')) ?? assert.fail()
+  assert.equal(egressMicros(azure, terabytes(200n), terabytes(1n)), 1_024n * 50_000n)
+  assert.equal(egressMicros(azure, terabytes(20n), terabytes(1n)), 1_024n * 83_000n)
 })
 
 test('a capacity block refuses what it cannot hold to its end, unless that writes checkpoints', () => {

@@ -49,7 +49,7 @@ export const priceRun = (spec: Spec, candidate: RunCandidate, facts: RunFacts): 
 
 function termsOf(spec: Spec, { site, offer, ranks, priceMicros, held }: RunCandidate, facts: RunFacts): Terms {
   const { commitment, shape, takenPpm = 0 } = offer
-  const data = dataFor(spec, site, facts)
+  const { data, unpriced } = dataFor(spec, site, facts)
   return {
     nodes: ranks,
     speedPermille: speedPermille(spec, shape.accelerator),
@@ -57,6 +57,7 @@ function termsOf(spec: Spec, { site, offer, ranks, priceMicros, held }: RunCandi
     takenPpm,
     ...(commitment ? { commitment: leftOf(commitment, held, facts.now) } : {}),
     ...(data.length > 0 ? { data } : {}),
+    ...(unpriced.length > 0 ? { unpriced } : {}),
   }
 }
 
@@ -73,18 +74,29 @@ const leftOf = (
 
 const mebibyte = 1_048_576n
 
-/** Data sets that lie at another site, and what they pay to leave it; each counts on from the one before. */
-function dataFor(spec: Spec, to: Site, { sites, sentBytes }: RunFacts): NonNullable<Terms['data']> {
+/**
+ * Data sets that lie at another site, and what they pay to leave it; each counts on from the one before. `unpriced`: the sites
+ * that they leave for a price that nobody has told.
+ */
+function dataFor(
+  spec: Spec,
+  to: Site,
+  { sites, sentBytes }: RunFacts,
+): { data: NonNullable<Terms['data']>; unpriced: string[] } {
   const sent = new Map<string, bigint>()
   // Each worker of an array reads its part; each replica of a service all of it.
   const parts = spec.kind === 'array' ? BigInt(Math.max(1, wantedReplicas(spec))) : 1n
-  return spec.data.flatMap(({ site: key, sizeMiB }) => {
-    const from = key === undefined ? undefined : sites.get(key)
+  const unpriced = new Set<string>()
+  const data = spec.data.flatMap(({ site: key, sizeMiB }) => {
+    if (key === undefined || key === siteKey(to)) return []
+    const from = sites.get(key)
     const prices = from && egressSteps(from, to)
+    if (!from || !prices) unpriced.add(key)
     if (!prices || sizeMiB === undefined) return []
     const bytes = (BigInt(sizeMiB) * mebibyte) / parts
     const before = sent.get(siteKey(from)) ?? sentBytes?.get(siteKey(from)) ?? 0n
     sent.set(siteKey(from), before + bytes)
     return [{ bytes, prices, sentBytes: before }]
   })
+  return { data, unpriced: [...unpriced] }
 }

@@ -26,9 +26,10 @@ const decisionFor = ({ workload, keptFor }: LiveLease, decisions: readonly Decis
  * be used; and not before all that ran there has ended. Who does not come back leaves its nodes to others.
  */
 export function* repairsHold({ snapshot }: PlaceInput, decisions: readonly Decision[]): Iterable<string> {
+  const kept = snapshot.leases.filter(({ keptFor }) => keptFor)
   for (const { workload, replica, repair, placement, lets } of decisions) {
     const name = `${workload}/${replica}`
-    const lease = snapshot.leases.find((one) => one.workload === workload && one.keptFor?.replica === replica)
+    const lease = kept.find((one) => one.workload === workload && one.keptFor?.replica === replica)
     if (lease && !repair && (placement || lets !== snapshotKept(snapshot, workload, replica)))
       yield `${name} neither comes back to its nodes nor leaves them`
     if (!repair) continue

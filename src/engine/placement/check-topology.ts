@@ -3,14 +3,17 @@ import type { Beside, Placement } from '#model/plan.ts'
 import type { Node } from '#model/site.ts'
 import type { Spec } from '#model/spec/spec.ts'
 
-import type { SiteFacts } from './facts.ts'
-
 type Level = 'node' | 'nvlink' | 'block' | 'site'
 
+/** The nodes of a site by name. */
+export type Nodes = ReadonlyMap<string, Node>
+
+export const byName = (nodes: readonly Node[]): Nodes => new Map(nodes.map((node) => [node.name, node]))
+
 /** The domain of a node at a level, by name; who does not tell one counts with the loosest that it tells, or alone. */
-function domainOf(nodes: readonly Node[], name: string | undefined, level: Level): string {
+export function domainOf(nodes: Nodes, name: string | undefined, level: Level): string {
   if (level === 'site') return ''
-  const path = nodes.find((node) => node.name === name)?.path ?? []
+  const path = nodes.get(name ?? '')?.path ?? []
   if (level === 'node' || path.length === 0) return `alone ${name}`
   return path.slice(Math.min(level === 'nvlink' ? 0 : 1, path.length - 1)).join('/')
 }
@@ -22,7 +25,7 @@ const countBy = (names: readonly string[]): number[] =>
 export function* standing(
   { topology, nodes: size }: Spec,
   placement: Placement,
-  { nodes, isBack }: { nodes: Node[] | null; isBack: boolean },
+  { nodes, isBack }: { nodes: Nodes | null; isBack: boolean },
 ): Iterable<string> {
   if (!topology) return
   const { within, required, slices, spread, exclusive, spares } = topology
@@ -66,16 +69,16 @@ export const withSpares = ({ ranks, beside }: { ranks: LeasedRank[]; beside?: Be
 type Holder = { name: string; ranks: LeasedRank[]; beside?: Beside | null; isNew: boolean }
 
 /** Whoever has domains to itself shares them with nobody; what was there before it came is for the one who came to see. */
-export function* apart({ nodes }: SiteFacts, holders: readonly Holder[]): Iterable<string> {
-  for (const { name, ranks, beside, isNew } of nodes ? holders : []) {
+export function* apart(nodes: Nodes, holders: readonly Holder[]): Iterable<string> {
+  for (const { name, ranks, beside, isNew } of holders) {
     const level = beside?.exclusive
-    if (!level || !nodes) continue
+    if (!level) continue
     const own = new Set(ranks.map(({ node }) => domainOf(nodes, node, level)))
     const isIn = (node: string | undefined) => own.has(domainOf(nodes, node, level))
     for (const other of holders)
       if (other.name !== name && (isNew || other.isNew) && withSpares(other).some(({ node }) => isIn(node)))
         yield `${other.name} is in a ${level} that ${name} has to itself`
-    if (isNew && nodes.some((node) => node.foreign && node.foreign.cpuMilli > 0 && isIn(node.name)))
+    if (isNew && [...nodes.values()].some((node) => node.foreign && node.foreign.cpuMilli > 0 && isIn(node.name)))
       yield `${name} has a ${level} to itself that others use`
   }
 }

@@ -11,16 +11,21 @@ import { acceleratorsOf, amountOf, partsHold, suits } from './check-parts.ts'
 import { preemptsHold } from './check-preempting.ts'
 import { quotasHold } from './check-quota.ts'
 import { leasesAfter, repairsHold } from './check-repair.ts'
-import { apart, standing, withSpares } from './check-topology.ts'
+import { chosen, costs } from './check-run.ts'
+import { apart, byName, type Nodes, standing, withSpares } from './check-topology.ts'
+import { usageHolds } from './check-usage.ts'
 import type { Asked, SiteFacts } from './facts.ts'
 import type { PlaceInput } from './place.ts'
 
 /** A decision that placed something, with all that it speaks of. */
 type Placed = {
+  decision: Decision
   asked: Asked
   placement: Placement
   project: Project
   site: SiteFacts
+  /** Those of the site by name, where it tells them. */
+  nodes: Nodes | null
   offer: Offer
   /** It comes back to what was its own. */
   isBack: boolean
@@ -30,7 +35,7 @@ const amounts = ['cpuMilli', 'memoryMiB', 'diskMiB', 'accelerators'] as const
 
 /**
  * What is wrong with a list of decisions, in words; an empty list when it keeps every promise of the engine. It shares
- * no code with the engine and takes its time, so that it can judge any engine.
+ * no code with the engine, so that it can judge any. It looks at each fact a few times, and at none for each of the others.
  */
 export function check(given: PlaceInput, decisions: Decision[]): string[] {
   const there = leasesAfter(given.snapshot.leases, decisions)
@@ -38,8 +43,9 @@ export function check(given: PlaceInput, decisions: Decision[]): string[] {
   const input = { ...given, snapshot: { ...given.snapshot, leases } }
   const placed: Placed[] = []
   const wrong: string[] = []
+  const resolve = resolverOf(input)
   for (const decision of decisions) {
-    const found = resolve(input, decision)
+    const found = resolve(decision)
     if (typeof found === 'string') wrong.push(found)
     else if (found) placed.push(found)
   }
@@ -53,6 +59,7 @@ export function check(given: PlaceInput, decisions: Decision[]): string[] {
       ...block(input, each),
       ...what(each),
       ...bounds(each),
+      ...run(input, each),
     ].map((text) => `${name(each)}: ${text}`),
   )
   return [
@@ -63,25 +70,42 @@ export function check(given: PlaceInput, decisions: Decision[]): string[] {
     ...projectsHold(input, placed),
     ...preemptsHold(input, decisions),
     ...repairsHold(given, decisions),
+    ...usageHolds(given, decisions),
   ]
 }
 
 const block = ({ now }: PlaceInput, { asked, offer }: Placed) => insideBlock(asked.workload.spec, offer, now)
 
+function* run({ snapshot, plan }: PlaceInput, { asked, placement, site, offer, decision }: Placed): Iterable<string> {
+  const { spec } = asked.workload
+  yield* costs(snapshot, { spec, placement, site: site.info, offer })
+  const isWish =
+    spec.topology?.required === false || [spec, ...(rolesOf(spec) ?? [])].some(({ resources }) => resources.ordered)
+  // Wishes, copies that are kept apart and a plan over all sites come before the price.
+  if (!isWish && !plan && spec.placement.spread === 'none') yield* chosen(spec, decision)
+}
+
 const name = ({ asked }: Placed): string => `${asked.workload.id}/${asked.replica.replica}`
 
-function resolve({ snapshot }: PlaceInput, decision: Decision): Placed | string | null {
-  const { workload, replica, placement, refusal } = decision
-  const asked = snapshot.waiting.find((each) => each.workload.id === workload && each.replica.replica === replica)
-  if (!asked) return `${workload}/${replica} does not wait`
-  if ((placement === null) === (refusal === null))
-    return `${workload}/${replica} is neither placed nor refused, or both`
-  if (!placement) return null
-  const project = snapshot.projects.find((each) => each.name === asked.workload.project)
-  const site = snapshot.sites.find((each) => each.site === `${placement.provider}/${placement.site}`)
-  const offer = site?.offers.find((each) => each.tier === placement.tier && each.shape.name === placement.shape)
-  if (!project || !site || !offer) return `${workload}/${replica} goes where nothing is offered, or has no project`
-  return { asked, placement, project, site, offer, isBack: decision.repair !== undefined }
+function resolverOf({ snapshot }: PlaceInput): (decision: Decision) => Placed | string | null {
+  const waiting = new Map(snapshot.waiting.map((each) => [`${each.workload.id}/${each.replica.replica}`, each]))
+  const projects = new Map(snapshot.projects.map((each) => [each.name, each]))
+  const sites = new Map(
+    snapshot.sites.map((each) => [each.site, { site: each, nodes: each.nodes && byName(each.nodes) }]),
+  )
+  return (decision) => {
+    const { workload, replica, placement, refusal, repair } = decision
+    const asked = waiting.get(`${workload}/${replica}`)
+    if (!asked) return `${workload}/${replica} does not wait`
+    if ((placement === null) === (refusal === null))
+      return `${workload}/${replica} is neither placed nor refused, or both`
+    if (!placement) return null
+    const project = projects.get(asked.workload.project)
+    const at = sites.get(`${placement.provider}/${placement.site}`)
+    const offer = at?.site.offers.find((each) => each.tier === placement.tier && each.shape.name === placement.shape)
+    if (!project || !at || !offer) return `${workload}/${replica} goes where nothing is offered, or has no project`
+    return { decision, asked, placement, project, ...at, offer, isBack: repair !== undefined }
+  }
 }
 
 function* whole({ asked, placement }: Placed): Iterable<string> {
@@ -118,7 +142,7 @@ const bars = (allowed: readonly string[] | undefined, has: readonly string[]): b
   allowed !== undefined && !has.some((each) => allowed.includes(each))
 
 function* where({ now, defaults }: PlaceInput, placed: Placed): Iterable<string> {
-  const { asked, placement, project, site, offer, isBack } = placed
+  const { asked, placement, project, site, nodes, offer, isBack } = placed
   const { spec } = asked.workload
   const policy = { ...defaults, ...project.policy }
   if (site.reach !== 'reachable') yield 'the site is not reachable'
@@ -134,14 +158,14 @@ function* where({ now, defaults }: PlaceInput, placed: Placed): Iterable<string>
   if (placement.priceMicros > most * placement.ranks.length) yield 'a node costs too much'
   const { nodeLabels = {}, tolerations = [] } = spec.placement
   for (const rank of placement.ranks) {
-    const node = site.nodes?.find((each) => each.name === rank.node)
+    const node = nodes?.get(rank.node ?? '')
     if (Object.entries(nodeLabels).some(([key, value]) => node?.labels?.[key] !== value)) yield 'a node lacks a label'
     if (node?.taints?.some((taint) => !tolerations.includes(taint))) yield 'a node has a taint that is not tolerated'
     const { network = {} } = rolesOf(spec)?.[rank.rank]?.resources ?? spec.resources
     for (const kind of ['rdma', 'imex'] as const)
       if (network[kind] === 'required' && !(node ?? offer).shape.network?.includes(kind)) yield `a node has no ${kind}`
   }
-  yield* standing(spec, placement, { nodes: site.nodes, isBack })
+  yield* standing(spec, placement, { nodes, isBack })
 }
 
 /** What each rank does, in the order of ranks, where they do different things. */
@@ -181,36 +205,41 @@ function isKind({ model, memoryMiB }: AcceleratorRequest, shape: Shape): boolean
 function* nodesHold({ snapshot }: PlaceInput, placed: Placed[]): Iterable<string> {
   for (const site of snapshot.sites) {
     const here = placed.filter((each) => each.site === site)
-    for (const { placement } of site.nodes ? here : [])
+    const nodes = here[0]?.nodes
+    if (!nodes) continue
+    for (const { placement } of here)
       for (const rank of placement.ranks) {
-        const node = site.nodes?.find((each) => each.name === rank.node)
+        const node = nodes.get(rank.node ?? '')
         if (!node?.usable || node.shape.name !== placement.shape) yield `${rank.node} is no usable node of that shape`
       }
-    const leases = snapshot.leases.filter((lease) => `${lease.provider}/${lease.site}` === site.site)
-    yield* apart(site, [
+    const leases = snapshot.leases.filter(
+      (lease) => lease.provider === site.info.provider && lease.site === site.info.name,
+    )
+    yield* apart(nodes, [
       ...here.map((each) => ({ ...each.placement, name: name(each), isNew: true })),
-      ...leases.map(({ id, ...lease }, i) => ({ ...lease, name: `${id} ${i}`, isNew: false })),
+      ...leases.map((lease) => ({ ...lease, name: lease.id, isNew: false })),
     ])
-    for (const node of site.nodes ?? []) {
-      const on = (ranks: LeasedRank[]) => ranks.filter((rank) => rank.node === node.name)
-      const news = here.flatMap(({ placement }) => on(withSpares(placement)))
-      const olds: Omit<LeasedRank, 'rank'>[] = [
-        ...leases.flatMap((lease) => on(withSpares(lease))),
-        ...(node.foreign ? [node.foreign] : []),
-      ]
-      const all = [...news, ...olds]
+    const newOn = onNodes(here.flatMap(({ placement }) => withSpares(placement)))
+    const oldOn = onNodes(leases.flatMap(withSpares))
+    const wholeOn = onNodes(here.flatMap(({ offer, placement }) => (offer.divisible ? [] : placement.ranks)))
+    for (const [at, news] of newOn) {
+      const node = nodes.get(at)
+      if (!node) continue
+      const foreign: Omit<LeasedRank, 'rank'>[] = node.foreign ? [node.foreign] : []
+      const all = [...news, ...(oldOn.get(at) ?? []), ...foreign]
       const used = (key: (typeof amounts)[number]) =>
         key === 'accelerators' ? acceleratorsOf(all) : all.reduce((sum, each) => sum + each[key], 0)
       const over = amounts.filter((key) => used(key) > node.shape[key])
       if (over.some((key) => news.some((each) => held(each, key) > 0)))
         yield `${node.name} is overcommitted: ${over.join(', ')}`
       if (news.some(({ part }) => part)) yield* partsHold(node, all)
-      const alone = here.some(({ offer, placement }) => !offer.divisible && on(placement.ranks).length > 0)
       const users = all.filter((each) => amounts.some((key) => each[key] > 0)).length
-      if (alone && users > 1) yield `${node.name} is given whole and to others too`
+      if (wholeOn.has(at) && users > 1) yield `${node.name} is given whole and to others too`
     }
   }
 }
+
+const onNodes = (ranks: readonly LeasedRank[]) => Map.groupBy(ranks, ({ node }) => node ?? '')
 
 /** What the site itself allows one order. */
 function* bounds({ offer, placement: { ranks }, isBack }: Placed): Iterable<string> {
@@ -224,6 +253,7 @@ function* offersHold({ snapshot }: PlaceInput, placed: Placed[]): Iterable<strin
   for (const { offers, nodes, info } of snapshot.sites) {
     for (const offer of nodes ? [] : offers) {
       const news = placed.filter((each) => each.offer === offer).flatMap(({ placement }) => placement.ranks)
+      if (news.length === 0) continue
       const olds = snapshot.leases.filter(
         (lease) =>
           lease.provider === info.provider &&
@@ -232,18 +262,25 @@ function* offersHold({ snapshot }: PlaceInput, placed: Placed[]): Iterable<strin
           (lease.shape ?? offer.shape.name) === offer.shape.name,
       )
       const count = news.length + olds.reduce((sum, { ranks }) => sum + ranks.length, 0)
-      if (news.length > 0 && count > (offer.available ?? Infinity)) yield `${offer.shape.name} is given too often`
+      if (count > (offer.available ?? Infinity)) yield `${offer.shape.name} is given too often`
     }
   }
 }
 
-const siteAt = ({ sites }: PlaceInput['snapshot'], { provider, site }: { provider: string; site: string }) =>
-  sites.find((each) => each.site === `${provider}/${site}`)
+const countOf = (holds: readonly { ranks: LeasedRank[] }[]): number =>
+  holds.reduce((sum, { ranks }) => sum + ranks.length, 0)
 
-/** Quotas hold at the end, and each gang found its provider below its share when it came. */
+/** Quotas hold at the end, and so do shares of providers, which the last gang at each found below when it came. */
 function* projectsHold({ snapshot, defaults }: PlaceInput, placed: Placed[]): Iterable<string> {
+  const siteOf = new Map(snapshot.sites.map((each) => [each.site, each]))
   const holdings = [
-    ...snapshot.leases.map((lease) => ({ ...lease, isNew: false, site: siteAt(snapshot, lease) })),
+    ...snapshot.leases.map(({ project, provider, site, ranks, beside = null }) => ({
+      project,
+      ranks,
+      beside,
+      isNew: false,
+      site: siteOf.get(`${provider}/${site}`),
+    })),
     ...placed.map(({ project, site, placement, isBack }) => ({
       ...placement,
       project: project.name,
@@ -252,17 +289,18 @@ function* projectsHold({ snapshot, defaults }: PlaceInput, placed: Placed[]): It
     })),
   ]
   yield* quotasHold(snapshot.projects, holdings)
-  for (const project of snapshot.projects) {
+  for (const [project, mine] of Map.groupBy(placed, (each) => each.project)) {
     const share = project.policy.maxProviderShare ?? defaults?.maxProviderShare ?? 1
-    const mineAndOld = snapshot.leases
-      .filter((lease) => lease.project === project.name)
-      .flatMap(({ provider, ranks }) => ranks.map((rank) => ({ ...rank, provider })))
-    const mine = placed.filter((each) => each.project === project)
-    for (const { placement, isBack } of mine) {
-      const there = mineAndOld.filter(({ provider }) => provider === placement.provider).length
-      if (!isBack && there >= share * (mineAndOld.length + placement.ranks.length))
-        yield `${placement.provider} is above its share`
-      mineAndOld.push(...placement.ranks.map((rank) => ({ ...rank, provider: placement.provider })))
+    if (share >= 1) continue
+    const old = snapshot.leases.filter((lease) => lease.project === project.name)
+    const has = [...old, ...mine.map(({ placement }) => placement)]
+    const all = countOf(has)
+    const news = mine.flatMap(({ placement, isBack }) => (isBack ? [] : [placement]))
+    for (const [provider, there] of Map.groupBy(news, (each) => each.provider)) {
+      // Nobody tells which of them came last. Of all that may have, the largest leaves the most room to those before it.
+      const last = Math.max(...there.map(({ ranks }) => ranks.length))
+      if (countOf(has.filter((each) => each.provider === provider)) - last >= share * all)
+        yield `${provider} is above its share`
     }
   }
 }

@@ -77,6 +77,21 @@ test('who reads much data stays where it is, until the nodes elsewhere are cheap
   })
 })
 
+test('what leaves a site that tells no price costs nobody knows how much: it is told, and wins no tie', () => {
+  const sites = [site('away', 30), site('home', 30)]
+  const waiting = [job('reads', reads('10TB'))]
+  assert.deepEqual(sitesOf({ sites, waiting }), { reads: 'home' }, 'where nothing is unknown')
+  const cheap = [site('away', 20), site('home', 30)]
+  const [decision] = decide({ sites: cheap, waiting })
+  assert.deepEqual(decision?.placement?.run?.unpriced, ['local/home'])
+  assert.match(
+    decision ? whyPlaced(decision) : '',
+    /What data costs that leaves local\/home is not known, and not counted/,
+  )
+  const told = [site('away', 20), site('home', 30, { egress: [{ to: '*', steps: [{ microsPerGB: 0 }] }] })]
+  assert.equal(decide({ sites: told, waiting })[0]?.placement?.run?.unpriced, undefined)
+})
+
 test('what has left a site in the month counts: the next data pays the step after it', () => {
   const egress = [{ to: '*', steps: [{ untilGB: 2_000, microsPerGB: 0 }, { microsPerGB: 90_000 }] }]
   const sites = [site('home', 30, { egress }), site('away', 25)]

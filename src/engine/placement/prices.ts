@@ -99,5 +99,6 @@ export function runOf(need: Need, look: Look, prices: Prices): RunPrice | undefi
     lossMicros: Number(price.parts.restarts),
     usesCommitment: price.usesCommitment,
     scarcityMicros,
+    ...(price.unpriced && { unpriced: [...price.unpriced] }),
   }
 }

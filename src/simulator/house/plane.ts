@@ -88,9 +88,7 @@ export async function startPlane(life: Life, ground: Ground): Promise<Plane> {
   const own = {
     controlPlanes: () => peers.list().map((one) => one.url),
     credential: (token: string) => credentialOf(keys.credentials, token),
-    checked(violations: number) {
-      if (violations > 0) ground.wrong(name, `the checker of placement refused ${violations} decisions`, null)
-    },
+    ...checkedIn(name, ground),
   }
   const house = { ...shared, ...own, providers: decorated(), holder: id, ...steering }
   const loops = startLoops(reconcilers, house, log)
@@ -124,6 +122,14 @@ const keepingOf = ({ keeps: { everyMs, keepMs } }: Ground) => ({
 /** As in a server: with time-outs, and sites that do not answer left alone for a while. */
 const decoratedOf = (providers: Provider[], clock: Clock, random: () => number): Map<string, Provider> =>
   new Map(providers.map((one) => [one.name, decorate(one, { clock, random, record: () => {} })]))
+
+/** Every round of placement is held against its checker. */
+const checkedIn = (name: string, { wrong }: Ground) => ({
+  checksEvery: 1,
+  checked(violations: number) {
+    if (violations > 0) wrong(name, `the checker of placement refused ${violations} decisions`, null)
+  },
+})
 
 const logOf = ({ name }: Life, { wrong }: Ground) => ({
   info: () => {},

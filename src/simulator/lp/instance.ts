@@ -1,4 +1,4 @@
-import { egressPrices } from '#engine/market/egress.ts'
+import { egressPrices } from '#engine/market/egress-prices.ts'
 import type { Choice, DemandClass, Market, Pool } from '#engine/market/aggregate.ts'
 import { priceOf, type Run } from '#engine/market/price.ts'
 import { createRandom, type Random } from '#kit/random.ts'
@@ -112,8 +112,8 @@ type Wants = {
 
 function choiceOf(wants: Wants, place: Place, pool: number): Choice[] {
   const nodes = (wants.nodes * 8) / place.shape.accelerators
-  const away =
-    wants.dataAt && wants.dataAt.provider !== place.provider ? egressPrices[wants.dataAt.provider] : undefined
+  const isAway = wants.dataAt && wants.dataAt.provider !== place.provider
+  const away = isAway ? egressPrices[wants.dataAt?.provider ?? '']?.outside[0]?.steps : undefined
   const perNode = (place.shape.speed * 8) / place.shape.accelerators / 1000
   const price = priceOf(wants.run, {
     nodes,
@@ -121,9 +121,7 @@ function choiceOf(wants: Wants, place: Place, pool: number): Choice[] {
     priceMicros: BigInt(place.price * nodes),
     takenPpm: place.takenPpm,
     ...(place.tier === 'committed' ? { commitment: { leftNodeMs: BigInt(nodes * 1000 * hour), worthMicros: 0n } } : {}),
-    ...(away
-      ? { data: [{ bytes: BigInt(wants.terabytes) * 1_000_000_000_000n, prices: away.outside, sentBytes: 0n }] }
-      : {}),
+    ...(away ? { data: [{ bytes: BigInt(wants.terabytes) * 1_000_000_000_000n, prices: away, sentBytes: 0n }] } : {}),
   })
   if (!price || (place.tier === 'spot' && !wants.spot)) return []
   const barredBy =
