@@ -24,7 +24,7 @@ const afterGraceMs = 3_000
 /** How long machines are kept for logs that nobody gives though their site answers. */
 const logPatienceMs = 600_000
 /** How long nodes are waited for to give logs once a site is back that was lost: they may take longer than it does. */
-const nodePatienceMs = 15_000
+const nodePatienceMs = 30_000
 
 const collecting = memory(() => new Map<string, Progress>())
 
