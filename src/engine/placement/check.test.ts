@@ -71,13 +71,18 @@ test('the checker finds a replica that is decided twice, or by halves', () => {
 })
 
 test('the checker knows which sites a project must not use', () => {
-  const projects = [aProject({ policy: { jurisdictions: ['EU'] } })]
   const sites = [
     aSite({ name: 'east', jurisdictions: ['EU'], nodes: someNodes(2, { gpus: 8 }, [1, 2]) }),
     aSite({ name: 'west', nodes: someNodes(2, { gpus: 8 }, [1, 2]) }),
   ]
-  assert.match(
-    spoilt(() => ({ site: 'west' }), { projects, sites, waiting: [job('a')] }),
-    /jurisdiction is not allowed/,
-  )
+  for (const [policy, wrong] of [
+    [{ jurisdictions: ['EU'] }, /jurisdiction is not allowed/],
+    [{ sites: ['local/east'] }, /site is not allowed/],
+  ] as const) {
+    const projects = [aProject({ policy: { ...policy } })]
+    assert.match(
+      spoilt(() => ({ site: 'west' }), { projects, sites, waiting: [job('a')] }),
+      wrong,
+    )
+  }
 })

@@ -29,6 +29,7 @@ function barring({ spec, project }: WorkloadRow, site: string, { tables }: Seen)
     { whose: 'its spec', allowed: placement.providers, is: provider },
     { whose: 'its spec', allowed: placement.jurisdictions, is },
     { whose: `project ${project}`, allowed: policy?.providers, is: provider },
+    { whose: `project ${project}`, allowed: policy?.sites, is: [site] },
     { whose: `project ${project}`, allowed: policy?.jurisdictions, is },
     ...data.map(({ name, jurisdictions }) => ({ whose: `data set ${name}`, allowed: jurisdictions, is })),
   ]
