@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import type { Decision, Placement } from '#model/plan.ts'
+import type { Policy } from '#model/policy.ts'
 import { aJob, aNow, aProject, aSite, aSnapshot, someNodes } from '#test/builders.ts'
 import { check } from './check.ts'
 import { place } from './place.ts'
@@ -75,11 +76,12 @@ test('the checker knows which sites a project must not use', () => {
     aSite({ name: 'east', jurisdictions: ['EU'], nodes: someNodes(2, { gpus: 8 }, [1, 2]) }),
     aSite({ name: 'west', nodes: someNodes(2, { gpus: 8 }, [1, 2]) }),
   ]
-  for (const [policy, wrong] of [
+  const barred: [Policy, RegExp][] = [
     [{ jurisdictions: ['EU'] }, /jurisdiction is not allowed/],
     [{ sites: ['local/east'] }, /site is not allowed/],
-  ] as const) {
-    const projects = [aProject({ policy: { ...policy } })]
+  ]
+  for (const [policy, wrong] of barred) {
+    const projects = [aProject({ policy })]
     assert.match(
       spoilt(() => ({ site: 'west' }), { projects, sites, waiting: [job('a')] }),
       wrong,
