@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { fail } from '#model/fault.ts'
+import { fail, succeed } from '#model/fault.ts'
 import { createFakeClock } from '#simulator/fake-clock.ts'
 import { createMemoryStore } from '#simulator/house/memory/store.ts'
 import { shape } from '#simulator/house/shape.ts'
@@ -15,6 +15,7 @@ import { observe } from './observe.ts'
 import { retire } from './retire.ts'
 
 const { signal } = new AbortController()
+const hold = (by: string) => ({ what: `secret s waits for ${by}`, fix: 'kubectl get secret s' })
 
 /** A house whose only job was told to stop, and all that its site is asked to retire it, each time from the first. */
 async function aStopped({ questions, eachMs }: { questions: number; eachMs: number }) {
@@ -63,7 +64,8 @@ async function aStopped({ questions, eachMs }: { questions: number; eachMs: numb
     }
     return isGone()
   }
-  return { gone, tries, mostUnderWay: () => mostUnderWay }
+  const reason = async () => (await store.workloads.get(id))?.reason ?? ''
+  return { gone, tries, mostUnderWay: () => mostUnderWay, store, house: world.house, reason }
 }
 
 test('a retirement whose site is too slow for its time has more with each try, is never in two hands, and comes to its end', async () => {
@@ -72,6 +74,31 @@ test('a retirement whose site is too slow for its time has more with each try, i
   assert.ok((tries[0]?.answered ?? 6) < 6, 'the first try is given up')
   assert.ok(tries.length <= 5, `${tries.length} tries`)
   assert.equal(mostUnderWay(), 1)
+})
+
+test('what others hold up the end of is told once for each of them, and the lease is not gone before they let go', async () => {
+  const { gone, store, house, reason } = await aStopped({ questions: 0, eachMs: 0 })
+  const provider = house.providers.get('simulated') ?? assert.fail()
+  const held: string[] = ['a', 'a', 'b', 'b']
+  let asked = 0
+  house.providers.set('simulated', {
+    ...provider,
+    async retire(handle, graceMs, call) {
+      const by = held[asked++]
+      return by === undefined ? provider.retire(handle, graceMs, call) : succeed({ held: [hold(by)] })
+    },
+  })
+  assert.equal(await gone(3_000), false)
+  assert.match(
+    await reason(),
+    /^others hold up the end of what is left: secret s waits for [ab]; next: kubectl get secret s$/,
+  )
+  assert.ok(await gone(60_000))
+  const told = (await store.events.latest({ most: 100 })).filter(({ type }) => type === 'lease.stuck')
+  assert.deepEqual(
+    told.map(({ message }) => /waits for (.)/.exec(message)?.[1]),
+    ['a', 'b'],
+  )
 })
 
 test('no try of a retirement has longer than half a minute', async () => {

@@ -2,6 +2,7 @@ import { backoffMs } from '#kit/backoff.ts'
 import { formatDuration } from '#kit/duration.ts'
 import type { Change } from '#model/change.ts'
 import { type Fault, retryAfterOf } from '#model/fault.ts'
+import type { Remain } from '#model/joined-site.ts'
 import { siteKey } from '#model/site.ts'
 import type { Handle, Provider, Sighting } from '#providers/provider.ts'
 import type { AgentView, ClaimedOperation, OperationResult } from '#store/store.ts'
@@ -90,9 +91,11 @@ async function retireOne(
   const slow = slowness(here.house)
   slow.set(operation.site, { slowMs: slowest(slow.get(operation.site) ?? quick, clock.now() - began) })
   const over = result.state === 'done'
+  const isNews = isHeldUp(result.detail) && result.detail !== operation.detail
   if (over) collecting(here.house).delete(operation.lease)
   await store.operations.settle({ ...operation, holder }, result, [
     ...seen,
+    ...(isNews ? told(operation, result.detail) : []),
     ...(over ? [{ change: 'lease', id: operation.lease, to: 'gone' } as const] : []),
     ...(over ? [{ change: 'look-again', id: operation.workload.id, at: 0 } as const] : []),
   ])
@@ -153,6 +156,8 @@ async function act(operation: ClaimedOperation, { provider, view, house, call }:
   const answer = await provider.retire(handle, leaseRow.graceMs, call)
   if (!answer.ok) return afterFault(operation, house.clock.now(), answer.fault)
   if (answer.value === 'gone') return { state: 'done', detail: '' }
+  if (typeof answer.value !== 'string')
+    return again(operation, house.clock.now(), { ...later, detail: heldUp(answer.value.held) })
   return again(operation, house.clock.now(), { ...soon, detail: 'nodes are ending' })
 }
 
@@ -190,6 +195,22 @@ function again({ tries }: ClaimedOperation, now: number, { detail, ...pause }: P
 function afterFault(operation: ClaimedOperation, now: number, fault: Fault): OperationResult {
   const firstMs = Math.max(later.firstMs, retryAfterOf(fault))
   return again(operation, now, { firstMs, mostMs: Math.max(later.mostMs, firstMs), detail: fault.detail })
+}
+
+const heldAt = 'others hold up the end of what is left: '
+const heldUp = (held: readonly Remain[]): string =>
+  heldAt + held.map(({ what, fix }) => (fix === null ? what : `${what}; next: ${fix}`)).join('; ')
+const isHeldUp = (detail: string): boolean => detail.startsWith(heldAt)
+
+/** Nobody here can end it: it is billed and its nodes may be free, until others let go. Told once for each who holds it. */
+function told({ lease, attempt, workload, leaseRow, site }: ClaimedOperation, detail: string): Change[] {
+  const message = `attempt ${attempt.number} of ${workload.spec.name} at ${site}: ${detail}`
+  const data = { lease, site, attempt: attempt.id, ranks: leaseRow.ranks.length }
+  const event = { type: 'lease.stuck', workload: workload.id, project: workload.project, message, data }
+  return [
+    { change: 'event', event },
+    ...(workload.state === 'stopping' ? [{ change: 'reason', id: workload.id, reason: detail } as const] : []),
+  ]
 }
 
 const unanswered = { ...later, detail: 'the site does not answer' }
