@@ -19,6 +19,12 @@ export const ProviderName = z
   .meta({ description: 'The kind of provider.' })
 export type ProviderName = z.infer<typeof ProviderName>
 
+/** A site by its provider and its name. */
+export const SiteKey = z
+  .string()
+  .max(100)
+  .regex(/^[a-z]+\/[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'must be provider/site, such as local/west')
+
 /** How capacity is bought, cheapest use first: what is paid for anyway, then what is fixed, then what may vanish. */
 export const Tier = z
   .enum(['committed', 'reserved', 'spot', 'on-demand'])

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 
-import { Jurisdiction, ProviderName } from './names.ts'
+import { Jurisdiction, ProviderName, SiteKey } from './names.ts'
 
 /** Hard rules of a project. A rule that is absent allows everything; one that cannot be checked refuses. */
 export const Policy = z.object({
   jurisdictions: z.array(Jurisdiction).optional(),
   providers: z.array(ProviderName).optional(),
+  sites: z.array(SiteKey).optional(),
   maxProviderShare: z
     .number()
     .min(0)

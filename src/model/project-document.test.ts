@@ -17,7 +17,7 @@ parent: labs
 weight: 2
 borrowing: { accelerators: 32 }
 budget: $5000
-policy: { jurisdictions: [EU], maxPrice: $4/h }
+policy: { jurisdictions: [EU], sites: [kubernetes/research], maxPrice: $4/h }
 preemption: { reclaim: any, perHour: 10 }
 `
   assert.deepEqual(readProjects(text, 'projects.yaml'), {
@@ -29,7 +29,7 @@ preemption: { reclaim: any, perHour: 10 }
         weight: 2,
         borrowing: { accelerators: 32 },
         budgetMicros: 5_000_000_000,
-        policy: { jurisdictions: ['EU'], maxPriceMicros: 4_000_000 },
+        policy: { jurisdictions: ['EU'], sites: ['kubernetes/research'], maxPriceMicros: 4_000_000 },
         preemption: { within: 'never', reclaim: 'any', perHour: 10 },
       }),
     ],
@@ -86,6 +86,7 @@ const project = fc.record(
       {
         jurisdictions: fc.array(fc.constantFrom('EU', 'DE')),
         providers: fc.array(fc.constantFrom('aws' as const, 'local' as const)),
+        sites: fc.array(fc.constantFrom('aws/east', 'local/west')),
         maxProviderShare: fc.double({ min: 0, max: 1, noNaN: true }),
         maxPriceMicros: amount,
       },

@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 import { formatMoney } from '#kit/money.ts'
 
-import { Jurisdiction, Name, ProviderName } from './names.ts'
+import { Jurisdiction, Name, ProviderName, SiteKey } from './names.ts'
 import { Preemption, Project, type Quota } from './project.ts'
 import { mostBytes } from './spec/documents.ts'
 import { explainFields } from './spec/explain.ts'
@@ -57,6 +57,11 @@ export const ProjectDocument = z
       .strictObject({
         jurisdictions: z.array(Jurisdiction).max(50).optional().meta({ description: 'Only sites in one of these.' }),
         providers: z.array(ProviderName).max(20).optional().meta({ description: 'Only these providers.' }),
+        sites: z
+          .array(SiteKey)
+          .max(100)
+          .optional()
+          .meta({ description: 'Only these sites.', examples: [['kubernetes/research']] }),
         maxProviderShare: z.number().min(0).max(1).optional().meta({
           description: 'Most of its live nodes at one provider.',
         }),

@@ -40,7 +40,7 @@ export type Provider = {
    * Asks for the end of all that carries the token, and says whether anything is left. `graceMs` is the time between
    * SIGTERM and SIGKILL. Call it again until it says `gone`; retiring what never was is `gone`.
    */
-  retire(handle: Handle, graceMs: number, signal: AbortSignal): Promise<Outcome<'retiring' | 'gone'>>
+  retire(handle: Handle, graceMs: number, signal: AbortSignal): Promise<Outcome<Retired>>
 
   /** Output of a rank from byte `from` on. `end` is true once no more will come. */
   logs(handle: Handle, part: LogPart, signal: AbortSignal): Promise<Outcome<LogChunk>>
@@ -49,6 +49,9 @@ export type Provider = {
   /** Ends connections that are kept; nothing is called after it. */
   close?(): Promise<void>
 }
+
+/** `held`: nothing runs any more, and others hold up the end of what is left: what, for whom, and how one asks them. */
+export type Retired = 'retiring' | 'gone' | { held: Remain[] }
 
 export type Abilities = {
   /** Nodes with their topology, for sites where the engine chooses nodes. */

@@ -74,10 +74,13 @@ async function lookOver(
   if (!listed.ok) return listed
   // What is about to be launched is no orphan: its lease is not live yet.
   const orphans = await house.store.sites.orphans(listed.value.map(({ token }) => token))
+  const held: Remain[] = []
   for (const { token } of orphans) {
     const retired = await provider.retire({ site, token }, 0, signal)
     if (!retired.ok) return retired
+    if (typeof retired.value !== 'string') held.push(...retired.value.held)
   }
+  if (held.length > 0) return succeed(held)
   const left = await remains?.(site, signal)
   if (left && (!left.ok || left.value.length > 0)) return left
   if (listed.value.length > 0 || live > 0)

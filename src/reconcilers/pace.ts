@@ -35,9 +35,12 @@ export const freshPace = (): Pace => ({
 /** How many orders may begin now. */
 export const roomLeft = (pace: Pace): number => Math.max(0, Math.floor(pace.room) - pace.underWay)
 
-/** How long an order that begins now may take. */
-export const orderMs = ({ slowMs }: Pace): number =>
+/** How long an order, or anything else that is asked there, may take that begins now. */
+export const orderMs = ({ slowMs }: Pick<Pace, 'slowMs'>): number =>
   Math.min(patience.mostMs, Math.max(patience.leastMs, patience.times * slowMs))
+
+/** What is the slowest lately once something took so long, in ms: slower ones are forgotten by and by. */
+export const slowest = ({ slowMs }: Pick<Pace, 'slowMs'>, tookMs: number): number => Math.max(tookMs, slowMs * 0.9)
 
 /** Begins so many orders at once. */
 export function begin(pace: Pace, count: number, at: Instant): Begun {
@@ -57,7 +60,7 @@ export function heard(
   { now, answered }: { now: Instant; answered: boolean },
 ): void {
   const tookMs = now - at
-  pace.slowMs = Math.max(tookMs, pace.slowMs * 0.9)
+  pace.slowMs = slowest(pace, tookMs)
   // Of a site that has become slower for good, one that was alone there tells it: in a room for one that is each of them.
   if (answered) pace.quickMs = alone ? tookMs : Math.min(tookMs, pace.quickMs)
   if (at < pace.cutAt) return

@@ -2,6 +2,7 @@ import { backoffMs } from '#kit/backoff.ts'
 import { formatDuration } from '#kit/duration.ts'
 import type { Change } from '#model/change.ts'
 import { type Fault, retryAfterOf } from '#model/fault.ts'
+import type { Remain } from '#model/joined-site.ts'
 import { siteKey } from '#model/site.ts'
 import type { Handle, Provider, Sighting } from '#providers/provider.ts'
 import type { AgentView, ClaimedOperation, OperationResult } from '#store/store.ts'
@@ -10,13 +11,13 @@ import { silenceMs } from '#engine/lifecycle/patience.ts'
 import { collectLogs, type Progress, type Source, tellOfTheRest } from './collect-logs.ts'
 import { idleMs, lookAgain } from './looking.ts'
 import { memory } from './memory.ts'
+import { orderMs, slowest } from './pace.ts'
 import type { House, Reconciler } from './reconciler.ts'
 import { sideBySide, soonest, within } from './side-by-side.ts'
 
 const batch = 64
-const claimSeconds = 7
-/** For all calls of one try: shorter than the claim, so that nobody else is at it meanwhile. */
-const callMs = 6_000
+/** All calls of one try end before the claim does, so that nobody else is at it meanwhile. */
+const afterCallMs = 1_000
 const soon = { firstMs: 100, mostMs: 2_000 }
 const later = { firstMs: 500, mostMs: 15_000 }
 /** Agents get the grace of their ranks to end by themselves, and so long on top. */
@@ -25,6 +26,9 @@ const afterGraceMs = 3_000
 const logPatienceMs = 600_000
 /** How long nodes are waited for to give logs once a site is back that was lost: they may take longer than it does. */
 const nodePatienceMs = 30_000
+
+/** How long the slowest tries took lately at each site: one that came to no end in its time gets more the next time. */
+const slowness = memory(() => new Map<string, { slowMs: number }>())
 
 const collecting = memory(() => new Map<string, Progress>())
 
@@ -38,19 +42,33 @@ export const retire: Reconciler = {
   everyMs: idleMs,
   async turn(house, signal) {
     const { store, clock, holder } = house
-    const claim = { kind: 'retire', holder, now: clock.now(), most: batch, seconds: claimSeconds } as const
+    const times = timesOf(house)
+    const sites = [...times].map(([site, ms]) => ({ site, most: batch, seconds: secondsFor(ms) }))
+    const seconds = secondsFor(orderMs(quick))
+    const claim = { kind: 'retire', holder, now: clock.now(), most: batch, seconds, sites } as const
     const operations = await store.operations.claim(claim)
     if (operations.length === 0)
       return { status: 'nothing to retire', ...(await lookAgain(house, { kind: 'retire', found: 0 })) }
     const views = await store.agents.views(operations.map(({ lease }) => lease))
-    const calls = operations.map((operation) => retireOne(operation, views.get(operation.lease), { house, signal }))
+    const calls = operations.map((operation) => {
+      const here = { house, signal, mostMs: times.get(operation.site) ?? orderMs(quick) }
+      return retireOne(operation, views.get(operation.lease), here)
+    })
     const results = await sideBySide(calls, clock)
     const next = await lookAgain(house, { kind: 'retire', found: operations.length, ...soonest(results) })
     return { status: `retired ${operations.length}`, more: operations.length === batch, ...next }
   },
 }
 
-type Here = { house: House; signal: AbortSignal }
+const quick = { slowMs: 0 }
+
+/** How long all calls of one try may take at each site, in ms: as long as an order. */
+const timesOf = (house: House): Map<string, number> =>
+  new Map([...slowness(house)].map(([site, slow]) => [site, orderMs(slow)]))
+
+const secondsFor = (callMs: number): number => (callMs + afterCallMs) / 1000
+
+type Here = { house: House; signal: AbortSignal; mostMs: number }
 
 async function retireOne(
   operation: ClaimedOperation,
@@ -59,8 +77,9 @@ async function retireOne(
 ): Promise<OperationResult> {
   const { store, providers, clock, holder } = here.house
   const provider = providers.get(operation.leaseRow.provider)
+  const began = clock.now()
   const { seen, result } = provider
-    ? await within(callMs, { clock, signal: here.signal }, async (call) => {
+    ? await within(here.mostMs, { clock, signal: here.signal }, async (call) => {
         const changes = await seenAfterAll(operation, provider, call)
         if (changes === null) return { seen: [], result: again(operation, clock.now(), unanswered) }
         return { seen: changes, result: await act(operation, { provider, view, call, house: here.house }) }
@@ -69,10 +88,14 @@ async function retireOne(
         seen: [],
         result: again(operation, clock.now(), { ...later, detail: `${siteOf(operation)} is not configured here` }),
       }
+  const slow = slowness(here.house)
+  slow.set(operation.site, { slowMs: slowest(slow.get(operation.site) ?? quick, clock.now() - began) })
   const over = result.state === 'done'
+  const isNews = isHeldUp(result.detail) && result.detail !== operation.detail
   if (over) collecting(here.house).delete(operation.lease)
   await store.operations.settle({ ...operation, holder }, result, [
     ...seen,
+    ...(isNews ? told(operation, result.detail) : []),
     ...(over ? [{ change: 'lease', id: operation.lease, to: 'gone' } as const] : []),
     ...(over ? [{ change: 'look-again', id: operation.workload.id, at: 0 } as const] : []),
   ])
@@ -133,6 +156,8 @@ async function act(operation: ClaimedOperation, { provider, view, house, call }:
   const answer = await provider.retire(handle, leaseRow.graceMs, call)
   if (!answer.ok) return afterFault(operation, house.clock.now(), answer.fault)
   if (answer.value === 'gone') return { state: 'done', detail: '' }
+  if (typeof answer.value !== 'string')
+    return again(operation, house.clock.now(), { ...later, detail: heldUp(answer.value.held) })
   return again(operation, house.clock.now(), { ...soon, detail: 'nodes are ending' })
 }
 
@@ -170,6 +195,22 @@ function again({ tries }: ClaimedOperation, now: number, { detail, ...pause }: P
 function afterFault(operation: ClaimedOperation, now: number, fault: Fault): OperationResult {
   const firstMs = Math.max(later.firstMs, retryAfterOf(fault))
   return again(operation, now, { firstMs, mostMs: Math.max(later.mostMs, firstMs), detail: fault.detail })
+}
+
+const heldAt = 'others hold up the end of what is left: '
+const heldUp = (held: readonly Remain[]): string =>
+  heldAt + held.map(({ what, fix }) => (fix === null ? what : `${what}; next: ${fix}`)).join('; ')
+const isHeldUp = (detail: string): boolean => detail.startsWith(heldAt)
+
+/** Nobody here can end it: it is billed and its nodes may be free, until others let go. Told once for each who holds it. */
+function told({ lease, attempt, workload, leaseRow, site }: ClaimedOperation, detail: string): Change[] {
+  const message = `attempt ${attempt.number} of ${workload.spec.name} at ${site}: ${detail}`
+  const data = { lease, site, attempt: attempt.id, ranks: leaseRow.ranks.length }
+  const event = { type: 'lease.stuck', workload: workload.id, project: workload.project, message, data }
+  return [
+    { change: 'event', event },
+    ...(workload.state === 'stopping' ? [{ change: 'reason', id: workload.id, reason: detail } as const] : []),
+  ]
 }
 
 const unanswered = { ...later, detail: 'the site does not answer' }

@@ -88,6 +88,29 @@ test('what others have claimed is not offered, and what is told anew replaces wh
   }
 })
 
+test('what a site of ours in another namespace has claimed is not offered either', async () => {
+  const [rig, other] = [await openSite(plane, withClaims), await openSite(plane, withClaims)]
+  try {
+    const takenAt = async ({ provider, site }: typeof rig) => {
+      const found = await provider.abilities.inventory?.(site, asLongAsItTakes)
+      return found?.ok ? found.value.reduce((sum, { foreign }) => sum + (foreign?.accelerators ?? 0), 0) : null
+    }
+    const order = rig.order()
+    for (const rank of order.ranks) {
+      rank.node = 'n2'
+      rank.shape = { ...rank.shape, accelerators: 4 }
+    }
+    rig.script(order, [{ until: 'told' }])
+    assert.deepEqual([await takenAt(rig), await takenAt(other)], [0, 0])
+    assert.ok((await rig.provider.launch(order, asLongAsItTakes)).ok)
+    await until('it has claimed them', async () => (await claimedIn(plane, rig.namespace)).flat().length === 4)
+    assert.deepEqual([await takenAt(rig), await takenAt(other)], [0, 4])
+  } finally {
+    await rig.close()
+    await other.close()
+  }
+})
+
 test('an account that may not see such devices sees nodes without them, and works', async () => {
   const rig = await openSite(plane)
   try {

@@ -9,6 +9,7 @@ import { objectName } from '#providers/kubernetes/names.ts'
 import type { Provider } from '#providers/provider.ts'
 import { addNodes } from '#rigs/kubernetes/cluster.ts'
 import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
+import { until } from '#rigs/kubernetes/house.ts'
 import { openSite } from '#rigs/kubernetes/site.ts'
 
 // What happens between us and a real API server: replies that are lost, a server that dies, strangers, credentials that end.
@@ -55,6 +56,36 @@ async function aSite(t: TestContext) {
     },
   }
 }
+
+test('a pod and a Job that others hold up are told as such, and nothing is told before Kubernetes is done with them', async (t) => {
+  const site = await aSite(t)
+  const order = site.running(1)
+  const { provider } = site
+  const look = async () => valueOf(await provider.get(handleOf(order), asLongAsItTakes))
+  assert.ok((await provider.launch(order, asLongAsItTakes)).ok)
+  await until('it runs', async () => (await look())?.ranks[0]?.state === 'running')
+  const hold = { metadata: { finalizers: ['stranger.example/hold'] } }
+  const pod = (await site.objects()).find(({ kind }) => kind === 'pods')
+  const podPath = `/api/v1/namespaces/${site.namespace}/pods/${pod?.name}`
+  const { metadata } = (await plane.ask('GET', podPath)) as { metadata: { finalizers: string[] } }
+  await plane.ask('PATCH', podPath, { metadata: { finalizers: [...metadata.finalizers, ...hold.metadata.finalizers] } })
+  const jobPath = `/apis/batch/v1/namespaces/${site.namespace}/jobs/${objectName(order.token)}`
+  await plane.ask('PATCH', jobPath, hold)
+  const retired = async () => valueOf(await provider.retire(handleOf(order), 1000, asLongAsItTakes))
+  const heldBy = (kind: string) => async () => {
+    const told = await retired()
+    assert.notEqual(told, 'gone')
+    return typeof told !== 'string' && told.held.every(({ what }) => what.startsWith(`${kind} isobar-`))
+  }
+  assert.equal(await retired(), 'retiring')
+  await until('its pod is told', heldBy('pod'))
+  await plane.ask('PATCH', podPath, { metadata: { finalizers: null } })
+  await until('its Job is told', heldBy('job'))
+  assert.deepEqual(countsOf(await site.objects()), [1, 0, 0, 0])
+  await plane.ask('PATCH', jobPath, { metadata: { finalizers: null } })
+  await until('it is gone', async () => (await retired()) === 'gone')
+  assert.deepEqual(countsOf(await site.objects()), [0, 0, 0, 0])
+})
 
 const countsOf = (objects: readonly Stored[]): number[] =>
   kinds.map((kind) => objects.filter((one) => one.kind === kind).length)

@@ -243,6 +243,27 @@ for (const [what, refused, take, giveBack] of denials)
     await until('nothing is left', async () => (await house.left()).length === 0)
   })
 
+test('a gang whose end others hold up says for whom it waits, and is gone once they let go', async (t) => {
+  const house = await aHouse(t, plane)
+  const look = await house.submit(gang)
+  await until('it runs', async () => (await look()).state === 'running')
+  const name = (await house.left()).find((one) => /^isobar-l-[a-z0-9]+$/.test(one))
+  const secret = `/api/v1/namespaces/${house.namespace}/secrets/${name}`
+  await plane.ask('PATCH', secret, { metadata: { finalizers: ['stranger.example/hold'] } })
+  await house.end('0,0')
+  const told = async () => {
+    const { json } = await ask(house.server, 'GET /v1/events')
+    return (json.items as { type: string; message: string }[]).find(({ type }) => type === 'lease.stuck')?.message
+  }
+  await until('it is told', async () => (await told()) !== undefined)
+  const held =
+    /: secret isobar-\S+ is deleted, and waits for stranger\.example\/hold, which others set; next: kubectl -n /
+  assert.match((await told()) ?? '', held)
+  assert.deepEqual(await house.left(), [name, name], 'its Secret, and the Job that waits for that')
+  await plane.ask('PATCH', secret, { metadata: { finalizers: null } })
+  await until('nothing is left', async () => (await house.left()).length === 0)
+})
+
 test('a gang that lost a node comes up again on others, and the old one is gone', async (t) => {
   const house = await aHouse(t, plane)
   const look = await house.submit(gang)

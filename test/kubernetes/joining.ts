@@ -19,7 +19,7 @@ import { aHome, aServer, ask } from '#rigs/server.ts'
 let plane: ControlPlane
 
 before(async () => {
-  plane = await startControlPlane(console.error)
+  plane = await startControlPlane(console.error, { strict: true })
   await addNodes(
     plane,
     [0, 1, 2, 3].map((at) => ({
@@ -193,7 +193,9 @@ test('a drain lets a gang end, and an object that others hold is told and left t
   const waiting = await house.submit(gang.replace('name: gang', 'name: later'))
   const [job] = await house.objects('jobs')
   const path = `/apis/batch/v1/namespaces/${house.namespace}/jobs/${job?.metadata.name}`
-  await plane.ask('PATCH', path, { metadata: { finalizers: ['stranger.example/hold'] } })
+  const secret = `/api/v1/namespaces/${house.namespace}/secrets/${job?.metadata.name}`
+  const hold = { metadata: { finalizers: ['stranger.example/hold'] } }
+  await Promise.all([path, secret].map((one) => plane.ask('PATCH', one, hold)))
   for (const { metadata } of await house.objects('pods'))
     await plane.ask('PATCH', `/api/v1/namespaces/${house.namespace}/pods/${metadata.name}`, {
       metadata: { annotations: { 'rig.isobar.test/exits': '0,0' } },
@@ -204,7 +206,14 @@ test('a drain lets a gang end, and an object that others hold is told and left t
   assert.match(held.stderr, /job isobar-\S+ is deleted, and waits for stranger\.example\/hold, which others set/)
   assert.match(held.stderr, /next: kubectl -n \S+ get job/)
   assert.equal((await waiting()).state, 'queued')
-  await plane.ask('PATCH', path, { metadata: { finalizers: null } })
+  await plane.ask('PATCH', path, { metadata: { finalizers: ['foregroundDeletion'] } })
+  const waits = async () => (await ask(house.server, 'GET /v1/sites/kubernetes/east')).text
+  await until('its Secret is told', async () =>
+    /secret isobar-\S+ is deleted, and waits for stranger\.example\/hold, which others set/.test(await waits()),
+  )
+  assert.equal((await house.isobar('site', 'leave', 'kubernetes/east', '--drain')).code, 8, 'it waits for them')
+  assert.equal((await house.objects('jobs')).length, 1, 'its Job stands as long')
+  await plane.ask('PATCH', secret, { metadata: { finalizers: null } })
   await until('it is left', async () => [0, 3].includes((await house.isobar('site', 'leave', 'kubernetes/east')).code))
   assert.deepEqual(await house.objects('jobs'), [])
 })

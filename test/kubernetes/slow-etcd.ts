@@ -8,6 +8,7 @@ import { addNodes } from '#rigs/kubernetes/cluster.ts'
 import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
 import { aHouse, until } from '#rigs/kubernetes/house.ts'
 import { openSite } from '#rigs/kubernetes/site.ts'
+import { orderMs } from '#reconcilers/pace.ts'
 
 // A real API server whose etcd answers late, or not at all for a while: it answers late itself, gives up some requests
 // that are carried out all the same, and shows what it remembers. A gang is there once, and is never taken for gone.
@@ -163,4 +164,16 @@ test('a house whose cluster has an etcd that is late, and stands still for a whi
   assert.deepEqual([ended.exitCode, ended.attempts, pods.length], [7, 1, 2])
   way.calm() // how long the cluster takes to clear up is no business of ours
   await until('nothing is left', async () => (await house.left()).length === 0)
+})
+
+test('an etcd half a second away, each way: a retirement that has the time of the slowest orders comes through', async (t) => {
+  const site = await aSite(t)
+  await site.launched()
+  await until('it runs', site.runs)
+  way.trouble([{ kind: 'far', ms: 500 }])
+  // A house gives the first tries less, and each more than the one before (`reconcilers/retire.test.ts`).
+  await until('it is told', async () => (await site.retire(AbortSignal.timeout(orderMs({ slowMs: Infinity })))).ok)
+  way.calm() // how long the cluster takes to clear up is no business of ours
+  await site.retired()
+  assert.deepEqual(await site.objects(), [])
 })

@@ -131,6 +131,22 @@ test('what the pods of others take is followed, and comes back when they go', as
   await until('it is gone', async () => (await takenOf()) === 0)
 })
 
+test('what our house takes in one namespace its site in another does not offer, listed and followed, until it is over', async (t) => {
+  const [site, other] = [await aFollowed(t), await aFollowed(t)]
+  const takenBy = async (from: typeof site) =>
+    (await from.inventory()).reduce((sum, { foreign }) => sum + (foreign?.cpuMilli ?? 0), 0)
+  const order = await site.running() // `site` is followed from now on, and `other` lists
+  assert.equal(await takenBy(other), 1000)
+  await other.mark(null)
+  await until('both are followed', async () => (await takenBy(other)) === 1000)
+  assert.equal(await takenBy(site), 0, 'what is leased there is not taken twice')
+  const second = await other.running()
+  await until('each sees the other', async () => (await takenBy(site)) === 1000 && (await takenBy(other)) === 1000)
+  await site.end(order, 1)
+  await other.end(second, 1)
+  await until('nothing is taken', async () => (await takenBy(site)) + (await takenBy(other)) === 0)
+})
+
 test('who may not watch is told so, and lists as before', async (t) => {
   const site = await aFollowed(t)
   const group = '/apis/rbac.authorization.k8s.io/v1'

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import type { Decision, Placement } from '#model/plan.ts'
+import type { Policy } from '#model/policy.ts'
 import { aJob, aNow, aProject, aSite, aSnapshot, someNodes } from '#test/builders.ts'
 import { check } from './check.ts'
 import { place } from './place.ts'
@@ -71,13 +72,19 @@ test('the checker finds a replica that is decided twice, or by halves', () => {
 })
 
 test('the checker knows which sites a project must not use', () => {
-  const projects = [aProject({ policy: { jurisdictions: ['EU'] } })]
   const sites = [
     aSite({ name: 'east', jurisdictions: ['EU'], nodes: someNodes(2, { gpus: 8 }, [1, 2]) }),
     aSite({ name: 'west', nodes: someNodes(2, { gpus: 8 }, [1, 2]) }),
   ]
-  assert.match(
-    spoilt(() => ({ site: 'west' }), { projects, sites, waiting: [job('a')] }),
-    /jurisdiction is not allowed/,
-  )
+  const barred: [Policy, RegExp][] = [
+    [{ jurisdictions: ['EU'] }, /jurisdiction is not allowed/],
+    [{ sites: ['local/east'] }, /site is not allowed/],
+  ]
+  for (const [policy, wrong] of barred) {
+    const projects = [aProject({ policy })]
+    assert.match(
+      spoilt(() => ({ site: 'west' }), { projects, sites, waiting: [job('a')] }),
+      wrong,
+    )
+  }
 })

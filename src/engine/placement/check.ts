@@ -149,7 +149,8 @@ function* where({ now, defaults }: PlaceInput, placed: Placed): Iterable<string>
   if ((asked.replica.avoid[site.site] ?? 0) > now) yield 'the site refused it lately'
   for (const allowed of [spec.placement.providers, policy.providers])
     if (bars(allowed, [placement.provider])) yield 'the provider is not allowed'
-  if (bars(spec.placement.sites, [site.site])) yield 'the site is not allowed'
+  for (const allowed of [spec.placement.sites, policy.sites])
+    if (bars(allowed, [site.site])) yield 'the site is not allowed'
   if (bars(spec.placement.tiers, [placement.tier])) yield 'the tier is not allowed'
   const regions = [spec.placement.jurisdictions, policy.jurisdictions, ...spec.data.map((set) => set.jurisdictions)]
   for (const allowed of regions) if (bars(allowed, site.info.jurisdictions)) yield 'the jurisdiction is not allowed'

@@ -57,6 +57,11 @@ const examples: Record<Rule, Example[]> = {
       says: 'it is local/west; the spec allows only local/east',
       impossible: true,
     },
+    {
+      more: policy({ policy: { sites: ['local/east'] } }),
+      says: 'it is local/west; project default allows only local/east',
+      impossible: true,
+    },
   ],
   'tier-not-allowed': [
     { job: { placement: { tiers: ['spot'] } }, says: 'it is on-demand; the spec allows only spot', impossible: true },

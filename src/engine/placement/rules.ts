@@ -44,7 +44,9 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
     notAmong([offer.provider], spec.placement.providers, 'the spec') ??
     notAmong([offer.provider], policy.providers, `project ${project.name}`),
 
-  'site-not-allowed': ({ spec }, { candidate }) => notAmong([candidate.siteKey], spec.placement.sites, 'the spec'),
+  'site-not-allowed': ({ spec, policy, project }, { candidate: { siteKey } }) =>
+    notAmong([siteKey], spec.placement.sites, 'the spec') ??
+    notAmong([siteKey], policy.sites, `project ${project.name}`),
 
   'tier-not-allowed': ({ spec }, { candidate: { offer } }) => notAmong([offer.tier], spec.placement.tiers, 'the spec'),
 

@@ -1,13 +1,9 @@
 import { z } from 'zod'
 
-import { EnvironmentName, Jurisdiction, Name, ProviderName, Tier } from '#model/names.ts'
+import { EnvironmentName, Jurisdiction, Name, ProviderName, SiteKey, Tier } from '#model/names.ts'
 import { acceleratorModel } from './resources-text.ts'
 import { durationMs, hourlyMicros, instant, moneyMicros, sizeMiB } from './text.ts'
 
-const SiteKey = z
-  .string()
-  .max(100)
-  .regex(/^[a-z]+\/[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'must be provider/site, such as local/west')
 const path = z.string().min(1).max(1000)
 
 export const PlacementField = z

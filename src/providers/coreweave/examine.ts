@@ -45,7 +45,7 @@ async function lookAtPools(found: Examination, { site, house }: Looking, signal:
   try {
     const pools = await readPools({ client, house, site }, signal)
     // Nothing of ours is there yet, so that every pod is somebody else's.
-    const taken = await takeInventory({ client, declared, house: '' }, signal)
+    const taken = await takeInventory({ client, declared, ours: null }, signal)
     const failed = [pools, taken].find((one) => !one.ok)
     if (failed && !failed.ok) found.obstacles.push(obstacleOf(failed.fault, 'kubectl get nodepools'))
     if (!pools.ok || !taken.ok) return found

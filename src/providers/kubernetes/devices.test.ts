@@ -32,7 +32,8 @@ test('whole accelerators of a node are counted, and those that are claimed, unti
   const part = gpu('gpu-0-mig-1', { type: { string: 'mig' } })
   devices.slices.put(slice({ devices: [gpu('gpu-0'), gpu('gpu-1'), part] }))
   const taken = claim('c', 'gpu-1', 'gpu-0-mig-1')
-  devices.claims.put(taken)
+  const claims = devices.claims()
+  claims.put(taken)
   assert.deepEqual(devices.acceleratorsOf('n1'), {
     deviceClass: 'gpu.nvidia.com',
     product: 'NVIDIA H100 80GB HBM3',
@@ -40,7 +41,7 @@ test('whole accelerators of a node are counted, and those that are claimed, unti
     count: 2,
     taken: 1,
   })
-  devices.claims.remove(taken)
+  claims.remove(taken)
   assert.equal(devices.acceleratorsOf('n1')?.taken, 0)
   assert.equal(devices.acceleratorsOf('n2'), null)
 })

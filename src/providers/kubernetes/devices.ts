@@ -1,17 +1,14 @@
 import { z } from 'zod'
 
-import { labels } from './names.ts'
 import { keptIn } from './kept.ts'
 import { quantity } from './quantity.ts'
 
 // Devices that drivers tell of by themselves (dynamic resource allocation, `resource.k8s.io/v1`), and who has claimed them.
 
-export const devicePaths = {
+export const deviceLists = {
   slices: '/apis/resource.k8s.io/v1/resourceslices?',
-  /** Of others: ours are counted by what was leased. Whoever is no house yet has none. */
-  claims: (house: string): string =>
-    `/apis/resource.k8s.io/v1/resourceclaims?${house === '' ? '' : `labelSelector=${encodeURIComponent(`${labels.house}!=${house}`)}`}`,
-}
+  claims: { group: '/apis/resource.k8s.io/v1', kind: 'resourceclaims' },
+} as const
 
 const Metadata = z.object({ uid: z.string() })
 const Attribute = z.object({ string: z.string().nullish() })
@@ -69,7 +66,8 @@ export type NodeAccelerators = {
 /** The devices of a cluster by node. */
 export type Devices = {
   slices: Kept<ResourceSlice>
-  claims: Kept<ResourceClaim>
+  /** For those of one list, each of which is in no other: claims of others, for ours are counted by what was leased. */
+  claims(): Kept<ResourceClaim>
   isEmpty(): boolean
   acceleratorsOf(node: string): NodeAccelerators | null
   hasChannels(node: string): boolean
@@ -79,9 +77,9 @@ type Kept<T> = { clear(): void; put(object: T): void; remove(object: T): void }
 
 export function createDevices(): Devices {
   const slices = new Map<string, ResourceSlice['spec']>()
-  const claims = new Map<string, string[]>()
+  const claims: Map<string, string[]>[] = []
   let known: Known | null = null
-  const now = (): Known => (known ??= knownOf([...slices.values()], [...claims.values()].flat()))
+  const now = (): Known => (known ??= knownOf([...slices.values()], takenIn(claims)))
   const forgetting = <T>({ clear, put, remove }: Kept<T>): Kept<T> => ({
     clear() {
       known = null
@@ -98,12 +96,19 @@ export function createDevices(): Devices {
   })
   return {
     slices: forgetting(keptIn(slices, ({ spec }: ResourceSlice) => slim(spec))),
-    claims: forgetting(keptIn(claims, takenBy)),
+    claims() {
+      const part = new Map<string, string[]>()
+      claims.push(part)
+      return forgetting(keptIn(part, takenBy))
+    },
     isEmpty: () => slices.size === 0,
     acceleratorsOf: (node) => now().accelerators.get(node) ?? null,
     hasChannels: (node) => now().channels.has(node),
   }
 }
+
+const takenIn = (claims: readonly Map<string, string[]>[]): string[] =>
+  claims.flatMap((part) => [...part.values()].flat())
 
 const takenBy = ({ status }: ResourceClaim): string[] =>
   (status?.allocation?.devices.results ?? []).map(({ driver, pool, device }) => keyOf(driver, pool, device))

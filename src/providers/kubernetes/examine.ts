@@ -238,7 +238,7 @@ async function isAbsent(
 
 async function lookAtNodes(found: Examination, { draft, site, client }: Looking, signal: AbortSignal): Promise<void> {
   // Nothing of ours is there yet, so that every pod is somebody else's.
-  const taken = await takeInventory({ client, declared: site, house: '' }, signal)
+  const taken = await takeInventory({ client, declared: site, ours: null }, signal)
   if (!taken.ok) {
     if (taken.fault.kind !== 'denied') found.obstacles.push(obstacleOf(taken.fault, 'kubectl get nodes'))
     return

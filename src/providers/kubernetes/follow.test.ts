@@ -5,7 +5,6 @@ import { test, type TestContext } from 'node:test'
 
 import { createClient } from './client.ts'
 import { follow } from './follow.ts'
-import { labels } from './names.ts'
 import { createRoom } from './room.ts'
 import { PodUse } from './wire.ts'
 
@@ -53,12 +52,12 @@ async function aFollower(t: TestContext, { refuse }: { refuse?: number } = {}) {
     namespace: 'team',
     credential: async () => ({ token: 't', cert: null, key: null, until: null }),
   }))
-  const room = createRoom('ours')
+  const room = createRoom()
   const changed = (): void => {
     changes++
     wake()
   }
-  const follower = follow({ client, path: '/pods?', item: PodUse, ...room, changed })
+  const follower = follow({ client, path: '/pods?', item: PodUse, ...room.part(), changed })
   t.after(async () => {
     follower.stop()
     await client.close()
@@ -125,10 +124,22 @@ test('a watch that says what is not understood is a trouble that is told', async
   assert.deepEqual([fault.kind, follower.isLive()], ['invalid', false])
 })
 
-test('pods of ours, of no node and that have ended take nothing', () => {
-  const room = createRoom('ours')
-  room.put(parsed({ metadata: { uid: 'a', labels: { [labels.house]: 'ours' } } }))
-  room.put(parsed({ metadata: { uid: 'b' }, spec: { nodeName: '' } }))
-  room.put(parsed({ metadata: { uid: 'c' }, status: { phase: 'Succeeded' } }))
+test('pods of no node and that have ended take nothing', () => {
+  const room = createRoom()
+  const { put } = room.part()
+  put(parsed({ metadata: { uid: 'b' }, spec: { nodeName: '' } }))
+  put(parsed({ metadata: { uid: 'c' }, status: { phase: 'Succeeded' } }))
   assert.equal(room.takenOf('n1', 'nvidia.com/gpu').cpuMilli, 0)
+})
+
+test('pods of several lists take together, and one that is listed anew leaves those of the others', () => {
+  const room = createRoom()
+  const [one, other] = [room.part(), room.part()]
+  one.put(parsed({}))
+  other.put(parsed({ metadata: { uid: 'b' } }))
+  assert.equal(room.takenOf('n1', 'nvidia.com/gpu').cpuMilli, 2000)
+  one.clear()
+  assert.equal(room.takenOf('n1', 'nvidia.com/gpu').cpuMilli, 1000)
+  one.put(parsed({}))
+  assert.equal(room.takenOf('n1', 'nvidia.com/gpu').cpuMilli, 2000)
 })

@@ -1,10 +1,10 @@
 import type { Client } from './client.ts'
 import type { KubernetesSite } from './config.ts'
-import { createDevices, devicePaths, ResourceClaim, ResourceSlice } from './devices.ts'
+import { createDevices, deviceLists, ResourceClaim, ResourceSlice } from './devices.ts'
 import { follow } from './follow.ts'
-import { type Inventory, inventoryOf, inventoryPaths } from './inventory.ts'
+import { type Inventory, inventoryLists, inventoryOf } from './inventory.ts'
 import { keptIn } from './kept.ts'
-import { labels } from './names.ts'
+import { listsOfOthers, type Ours } from './names.ts'
 import type { Notices } from './notices.ts'
 import { createRoom } from './room.ts'
 import { KubernetesNode, PodUse } from './wire.ts'
@@ -17,16 +17,16 @@ export type FollowedInventory = {
 
 type Options = {
   client: Client
-  house: string
+  ours: Ours
   notices: Notices
   /** Nodes say something else of their end than before. */
   noticed(): void
 }
 
 /** The nodes of a cluster and what others use of them, as it tells of them to whoever watches. */
-export function followInventory({ client, house, notices, noticed }: Options): FollowedInventory {
+export function followInventory({ client, ours, notices, noticed }: Options): FollowedInventory {
   const nodes = new Map<string, KubernetesNode>()
-  const room = createRoom(house)
+  const room = createRoom()
   const devices = createDevices()
   let known: Inventory | null = null
   const changed = (): void => void (known = null)
@@ -34,14 +34,16 @@ export function followInventory({ client, house, notices, noticed }: Options): F
     changed()
     if (notices.take(nodes.values())) noticed()
   }
-  const others = encodeURIComponent(`${labels.house}!=${house}`)
-  const pods = `${inventoryPaths.pods}&labelSelector=${others}`
   const mayLack = { client, changed, isOptional: true }
   const followed = [
-    follow({ client, path: inventoryPaths.nodes, item: KubernetesNode, ...keptIn(nodes, bare), changed: nodesChanged }),
-    follow({ client, path: pods, item: PodUse, ...room, changed }),
-    follow({ ...mayLack, path: devicePaths.slices, item: ResourceSlice, ...devices.slices }),
-    follow({ ...mayLack, path: devicePaths.claims(house), item: ResourceClaim, ...devices.claims }),
+    follow({ client, path: inventoryLists.nodes, item: KubernetesNode, ...keptIn(nodes, bare), changed: nodesChanged }),
+    ...listsOfOthers(inventoryLists.pods, ours).map((path) =>
+      follow({ client, path, item: PodUse, ...room.part(), changed }),
+    ),
+    follow({ ...mayLack, path: deviceLists.slices, item: ResourceSlice, ...devices.slices }),
+    ...listsOfOthers(deviceLists.claims, ours).map((path) =>
+      follow({ ...mayLack, path, item: ResourceClaim, ...devices.claims() }),
+    ),
   ]
   return {
     inventory(declared) {

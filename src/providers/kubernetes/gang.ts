@@ -130,7 +130,7 @@ export function secretOf(
   return {
     apiVersion: 'v1',
     kind: 'Secret',
-    metadata: ownedBy(owner, site, order),
+    metadata: holding(ownedBy(owner, site, order)),
     type: 'Opaque',
     immutable: true,
     stringData: filesOf(order, { keeps: site.checkpoints !== undefined, agent }),
@@ -145,7 +145,7 @@ export function keeperSecretOf(
 ) {
   const stringData = keeperFilesOf(order, agent)
   if (!stringData) return null
-  const metadata = { ...ownedBy(owner, site, order), name: keeperSecretName(order.token) }
+  const metadata = { ...holding(ownedBy(owner, site, order)), name: keeperSecretName(order.token) }
   return { apiVersion: 'v1', kind: 'Secret', metadata, type: 'Opaque', immutable: true, stringData }
 }
 
@@ -177,6 +177,15 @@ export const ownedBy = ({ name, uid }: Owner, { house }: GangSite, order: Creden
   name: objectName(order.token),
   labels: marksOf(house, order),
   ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name, uid }],
+})
+
+/**
+ * The Job stands until this is gone, which is deleted as soon as the Job is: not for what pods need while they end, as
+ * their names.
+ */
+export const holding = <T extends { ownerReferences: object[] }>(metadata: T): T => ({
+  ...metadata,
+  ownerReferences: metadata.ownerReferences.map((owner) => ({ ...owner, blockOwnerDeletion: true })),
 })
 
 /** All of it guaranteed: what a rank asks for is what it may use. */

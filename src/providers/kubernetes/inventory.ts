@@ -4,9 +4,10 @@ import type { Shape } from '#model/resources.ts'
 import type { Node } from '#model/site.ts'
 import type { Client } from './client.ts'
 import type { KubernetesSite } from './config.ts'
-import { createDevices, devicePaths, type Devices, ResourceClaim, ResourceSlice } from './devices.ts'
+import { createDevices, deviceLists, type Devices, ResourceClaim, ResourceSlice } from './devices.ts'
 import type { Kind } from './extras.ts'
 import { isNone } from './faults.ts'
+import { listsOfOthers, type Ours } from './names.ts'
 import type { Notices } from './notices.ts'
 import { acceleratorResourceOf, claimedAt, fabricAt, nodesOf } from './nodes.ts'
 import { eachPage, pagesOf } from './pages.ts'
@@ -17,52 +18,61 @@ import { KubernetesNode, PodUse } from './wire.ts'
 export type Inventory = { nodes: Node[]; resources: Map<string, string>; kinds: Map<string, Kind> }
 
 /** Where all nodes are listed, and all pods that take room on them. */
-export const inventoryPaths = {
+export const inventoryLists = {
   nodes: '/api/v1/nodes?',
-  pods: `/api/v1/pods?fieldSelector=${encodeURIComponent('spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed')}`,
-}
+  pods: {
+    group: '/api/v1',
+    kind: 'pods',
+    fields: ['spec.nodeName!=', 'status.phase!=Succeeded', 'status.phase!=Failed'],
+  },
+} as const
 
-/** Asks for all nodes and for all pods that take room on them. */
+/** Asks for all nodes and for all pods of others that take room on them. `ours` is null where nothing of ours can be. */
 export async function takeInventory(
-  { client, declared, house, notices }: { client: Client; declared: KubernetesSite; house: string; notices?: Notices },
+  {
+    client,
+    declared,
+    ours,
+    notices,
+  }: { client: Client; declared: KubernetesSite; ours: Ours | null; notices?: Notices },
   signal: AbortSignal,
 ): Promise<Outcome<Inventory>> {
-  const nodes = await pagesOf({ client, path: inventoryPaths.nodes, item: KubernetesNode }, signal)
+  const nodes = await pagesOf({ client, path: inventoryLists.nodes, item: KubernetesNode }, signal)
   if (!nodes.ok) return nodes
   notices?.take(nodes.value)
-  const room = createRoom(house)
-  const take = (pods: readonly PodUse[]): void => pods.forEach(room.put)
-  const pods = await eachPage({ client, path: inventoryPaths.pods, item: PodUse }, { begin: room.clear, take }, signal)
-  if (!pods.ok) return pods
-  const devices = await takeDevices({ client, house }, signal)
+  const room = createRoom()
+  for (const path of listsOfOthers(inventoryLists.pods, ours)) {
+    const { clear: begin, put } = room.part()
+    const take = (pods: readonly PodUse[]): void => pods.forEach(put)
+    const pods = await eachPage({ client, path, item: PodUse }, { begin, take }, signal)
+    if (!pods.ok) return pods
+  }
+  const devices = await takeDevices({ client, ours }, signal)
   return devices.ok ? succeed(inventoryOf(declared, nodes.value, { room, devices: devices.value })) : devices
 }
 
 /** What drivers tell of by themselves: nothing where a cluster knows no such devices, or does not let us see them. */
 async function takeDevices(
-  { client, house }: { client: Client; house: string },
+  { client, ours }: { client: Client; ours: Ours | null },
   signal: AbortSignal,
 ): Promise<Outcome<Devices>> {
   const devices = createDevices()
-  const { slices, claims } = devices
-  const [take, takeClaims] = [
-    (some: readonly ResourceSlice[]): void => some.forEach(slices.put),
-    (some: readonly ResourceClaim[]): void => some.forEach(claims.put),
-  ]
+  const { slices } = devices
+  const take = (some: readonly ResourceSlice[]): void => some.forEach(slices.put)
   const found = await eachPage(
-    { client, path: devicePaths.slices, item: ResourceSlice },
+    { client, path: deviceLists.slices, item: ResourceSlice },
     { begin: slices.clear, take },
     signal,
   )
   if (!found.ok) return isNone(found.fault) ? succeed(devices) : found
   if (devices.isEmpty()) return succeed(devices)
-  const path = devicePaths.claims(house)
-  const claimed = await eachPage(
-    { client, path, item: ResourceClaim },
-    { begin: claims.clear, take: takeClaims },
-    signal,
-  )
-  return claimed.ok ? succeed(devices) : claimed
+  for (const path of listsOfOthers(deviceLists.claims, ours)) {
+    const { clear: begin, put } = devices.claims()
+    const takeClaims = (some: readonly ResourceClaim[]): void => some.forEach(put)
+    const claimed = await eachPage({ client, path, item: ResourceClaim }, { begin, take: takeClaims }, signal)
+    if (!claimed.ok) return claimed
+  }
+  return succeed(devices)
 }
 
 /** What there is to be had, as it is offered and placed on. */

@@ -138,7 +138,7 @@ const declaredSite = (provider: ProviderName, site: KubernetesSite): Site =>
   })
 
 async function look(here: Here, signal: AbortSignal): Promise<Outcome<Inventory>> {
-  const found = (await here.picture.inventory(signal)) ?? (await takeInventory(here, signal))
+  const found = (await here.picture.inventory(signal)) ?? (await takeInventory({ ...here, ours: here }, signal))
   if (found.ok) here.known.inventory = found.value
   return found
 }

@@ -5,7 +5,17 @@ import { agentFiles } from '#providers/agent-files.ts'
 import { agentEntry } from './agent-in-pod.ts'
 import type { Answer, Asking, Client } from './client.ts'
 import { computeDomainOf, domainsPath, templateOf, templatesPath } from './claims.ts'
-import { extrasIn, type GangSite, jobsOf, keeperSecretOf, ownedBy, secretOf, serviceOf, takesTasks } from './gang.ts'
+import {
+  extrasIn,
+  type GangSite,
+  holding,
+  jobsOf,
+  keeperSecretOf,
+  ownedBy,
+  secretOf,
+  serviceOf,
+  takesTasks,
+} from './gang.ts'
 import { groupsOf, type Programmed } from './groups.ts'
 import { isKept, keeperEntry } from './keeper-in-pod.ts'
 import { findQueue, queueLabel } from './kueue.ts'
@@ -57,11 +67,11 @@ export async function launchGang(
     ...(keeper ? [[paths.secrets(namespace), keeper] as const] : []),
     [paths.services(namespace), serviceOf(site, order, first.metadata)],
     ...(isGrouped
-      ? [[podGroupsPath(namespace), podGroupOf(order, ownedBy(first.metadata, site, order))] as const]
+      ? [[podGroupsPath(namespace), podGroupOf(order, holding(ownedBy(first.metadata, site, order)))] as const]
       : []),
     ...claimedBy(programmed, site, ownedBy(first.metadata, site, order)),
   ] as const) {
-    const answer = await ask({ method: 'POST', path, body })
+    const answer = await make(ask, path, body)
     if (!answer.ok && answer.refusal?.reason !== 'AlreadyExists') return { ok: false, fault: answer.fault }
   }
   for (const some of [jobs.slice(1), [first]]) {
@@ -88,7 +98,7 @@ async function together<T, V>(
 function claimedBy(order: Programmed, site: GangSite, owned: ReturnType<typeof ownedBy>) {
   const groups = order.groups.map((group) => ({ group, ...extrasIn(site, order, group) }))
   const templates = groups.flatMap(({ group, claimed }) =>
-    claimed === undefined ? [] : [[templatesPath(site.namespace), templateOf(group, claimed, owned)] as const],
+    claimed === undefined ? [] : [[templatesPath(site.namespace), templateOf(group, claimed, holding(owned))] as const],
   )
   return groups.some(({ imex }) => imex)
     ? [...templates, [domainsPath(site.namespace), computeDomainOf(order, owned)] as const]
@@ -96,6 +106,21 @@ function claimedBy(order: Programmed, site: GangSite, owned: ReturnType<typeof o
 }
 
 type Ask = (asking: Omit<Asking, 'signal'>) => Promise<Answer>
+
+type Owned = { metadata: { ownerReferences: { blockOwnerDeletion?: boolean }[] } }
+
+/**
+ * Some clusters let only those hold up the end of a Job who may change its finalizers (OwnerReferencesPermissionEnforcement);
+ * elsewhere and for others what belongs to a Job goes after it.
+ */
+async function make(ask: Ask, path: string, body: object): Promise<Answer> {
+  const answer = await ask({ method: 'POST', path, body })
+  if (answer.ok || answer.refusal?.status !== 403 || !answer.refusal.message.includes('blockOwnerDeletion'))
+    return answer
+  const { metadata } = body as Owned // all that is made here has an owner
+  const ownerReferences = metadata.ownerReferences.map((owner) => ({ ...owner, blockOwnerDeletion: false }))
+  return ask({ method: 'POST', path, body: { ...body, metadata: { ...metadata, ownerReferences } } })
+}
 
 /** Kueue may suspend it again, which is no business of a launch. */
 const isReleased = ({ metadata, spec }: Job): boolean => spec.suspend !== true || queueLabel in metadata.labels

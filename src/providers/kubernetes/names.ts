@@ -40,6 +40,32 @@ export const isToken = (token: string): boolean => /^[a-z0-9]([-a-z0-9]{0,44}[a-
 export const ours = (house: string, token?: string): string =>
   `labelSelector=${encodeURIComponent(token === undefined ? `${labels.house}=${house},${labels.token}` : `${labels.house}=${house},${labels.token}=${token}`)}`
 
+/** Whose objects are ours: our house's, in the namespace of our site. What it has in others belongs to other sites. */
+export type Ours = { house: string; namespace: string }
+
+/** What is listed or watched across namespaces; `fields`: what has to be so of it. */
+export type Everywhere = { group: string; kind: string; fields?: readonly string[] }
+
+/**
+ * The lists that together hold what others have of a kind: all that is in other namespaces, and what is not our house's in
+ * ours. Whoever has no site there yet asks for all.
+ */
+export function listsOfOthers({ group, kind, fields = [] }: Everywhere, site: Ours | null): string[] {
+  if (!site) return [`${group}/${kind}?${selecting({ fieldSelector: fields })}`]
+  const { house, namespace } = site
+  const beside = { fieldSelector: fields, labelSelector: [`${labels.house}!=${house}`] }
+  return [
+    `${group}/${kind}?${selecting({ fieldSelector: [`metadata.namespace!=${namespace}`, ...fields] })}`,
+    `${group}/namespaces/${namespace}/${kind}?${selecting(beside)}`,
+  ]
+}
+
+const selecting = (selectors: Record<string, readonly string[]>): string =>
+  Object.entries(selectors)
+    .filter(([, all]) => all.length > 0)
+    .map(([name, all]) => `${name}=${encodeURIComponent(all.join(','))}`)
+    .join('&')
+
 export const paths = {
   jobs: (namespace: string, name = ''): string => `/apis/batch/v1/namespaces/${namespace}/jobs${slash(name)}`,
   pods: (namespace: string, name = ''): string => `/api/v1/namespaces/${namespace}/pods${slash(name)}`,

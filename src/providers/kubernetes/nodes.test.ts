@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { Node as NodeSchema } from '#model/site.ts'
-import { labels as ourLabels } from './names.ts'
 import { modelOf, nodesOf } from './nodes.ts'
 import { quantity } from './quantity.ts'
 import { createRoom } from './room.ts'
@@ -23,16 +22,16 @@ const node = ({ labels = {}, spec = {}, allocatable = amounts, conditions = read
   KubernetesNode.parse({ metadata: { name: 'n1', uid: 'u', labels }, spec, status: { allocatable, conditions } })
 
 let uids = 0
-const pod = (requests: Record<string, string>, more: { labels?: object; phase?: string; first?: object[] } = {}) =>
+const pod = (requests: Record<string, string>, more: { phase?: string; first?: object[] } = {}) =>
   PodUse.parse({
-    metadata: { uid: `p${uids++}`, labels: more.labels },
+    metadata: { uid: `p${uids++}` },
     spec: { nodeName: 'n1', containers: [{ resources: { requests } }], initContainers: more.first },
     status: { phase: more.phase ?? 'Running' },
   })
 
 const one = (given: Given, others: PodUse[] = [], notices?: string[]) => {
-  const room = createRoom('h1')
-  others.forEach(room.put)
+  const room = createRoom()
+  others.forEach(room.part().put)
   const [found] = nodesOf({ site: 'east', nodes: [node(given)], room, notices })
   return NodeSchema.parse(found)
 }
@@ -84,12 +83,11 @@ test('taints keep off, but for those that only ask to', () => {
   assert.deepEqual(one({ spec: { taints } }).taints, ['gpu=yes:NoSchedule', 'drain:NoExecute'])
 })
 
-test('what the pods of others use is told, and not what ours do nor what has ended', () => {
+test('what the pods of others use is told, and not what has ended', () => {
   const pods = [
     pod({ cpu: '500m', memory: '1Gi', 'nvidia.com/gpu': '2' }),
     pod({ cpu: '1' }, { first: [{ resources: { requests: { cpu: '3', memory: '512Mi' } } }] }),
-    pod({ cpu: '64' }, { labels: { [ourLabels.house]: 'h1' } }),
-    pod({ cpu: '2' }, { labels: { [ourLabels.house]: 'h2' } }),
+    pod({ cpu: '2' }),
     pod({ cpu: '64' }, { phase: 'Succeeded' }),
   ]
   assert.deepEqual(one({}, pods).foreign, { cpuMilli: 5500, memoryMiB: 1536, diskMiB: 0, accelerators: 2 })

@@ -106,7 +106,7 @@ function followCluster({ client, declared, house, namespace, notices }: Options)
     own.push(
       follow({ ...kept, path: workloadsPath(namespace), item: Workload, ...keptIn(workloads, (one: Workload) => one) }),
     )
-  const { inventory, stop } = followInventory({ client, house, notices, noticed: changed })
+  const { inventory, stop } = followInventory({ client, ours: { house, namespace }, notices, noticed: changed })
 
   return {
     inventory,

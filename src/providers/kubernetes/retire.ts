@@ -1,6 +1,8 @@
 import { type Outcome, succeed } from '#model/fault.ts'
-import type { Answer, Client } from './client.ts'
+import type { Retired } from '#providers/provider.ts'
+import type { Client } from './client.ts'
 import { graceSeconds } from './gang.ts'
+import { holdOn, isAbsent, isLeftToOthers, removeParts } from './held.ts'
 import { objectName, ours, paths } from './names.ts'
 import { listOf, Named } from './wire.ts'
 
@@ -8,12 +10,13 @@ type Retiring = { client: Client; house: string; namespace: string; token: strin
 
 /**
  * Asks for the end of all that carries the token. The pods go first, with the grace that they are given; no Job makes them
- * anew. Then the Job, which stays until the last of its pods has gone. What is left once nothing runs is removed by name.
+ * anew. Then the Job, which stays until the last of its pods has gone, and of its Secrets. What is left once nothing runs is
+ * removed by name. What others hold up is told, and left to them.
  */
 export async function retireGang(
   { client, house, namespace, token, graceMs }: Retiring,
   signal: AbortSignal,
-): Promise<Outcome<'retiring' | 'gone'>> {
+): Promise<Outcome<Retired>> {
   const query = ours(house, token)
   // A thousand pods are 11 MB, and are looked at again and again until they are gone.
   const jobs = await client.ask({ path: `${paths.jobs(namespace)}?${query}`, namesOnly: true, signal })
@@ -28,35 +31,32 @@ export async function retireGang(
     if (!told.ok && !isAbsent(told)) return { ok: false, fault: told.fault }
   }
   const { items } = listOf(Named).parse(jobs.body)
-  for (const job of items) {
-    if (job.metadata.deletionTimestamp != null) continue
+  const standing = items.filter(({ metadata }) => metadata.deletionTimestamp == null)
+  for (const job of standing) {
     const body = { propagationPolicy: 'Foreground', preconditions: { uid: job.metadata.uid } }
     const told = await client.ask({ method: 'DELETE', path: paths.jobs(namespace, job.metadata.name), body, signal })
     if (!told.ok && !isAbsent(told)) return { ok: false, fault: told.fault }
   }
-  if (items.length > 0 || left.length > 0) return succeed('retiring')
-  return removeRest(client, { namespace, token, signal })
+  // Once Kubernetes is done with all pods, or with all Jobs of no pods.
+  const [kind, last] = left.length > 0 ? (['pod', left] as const) : (['job', items] as const)
+  if (last.length > 0 && last.every(({ metadata }) => isLeftToOthers(metadata)))
+    return succeed({ held: last.flatMap(({ metadata }) => holdOn(kind, namespace, metadata) ?? []) })
+  if (left.length > 0 || standing.length > 0) return succeed('retiring')
+  return removeRest(client, { namespace, token, isOurs: items.length > 0, signal })
 }
 
 /**
- * They go with their Job by themselves, a moment later or, where the collector of garbage is away, much later. Where a Job
- * of that name is there and is none of ours, what is named like it is not ours either.
+ * It goes with its Job by itself, a moment later or, where the collector of garbage is away, much later. Where a Job of that
+ * name is there and is none of ours, what is named like it is not ours either.
  */
-async function removeRest(
-  client: Client,
-  { namespace, token, signal }: { namespace: string; token: string; signal: AbortSignal },
-): Promise<Outcome<'retiring' | 'gone'>> {
-  const found = await client.ask({ path: paths.jobs(namespace, objectName(token)), signal })
-  if (found.ok) return succeed('gone')
-  if (!isAbsent(found)) return { ok: false, fault: found.fault }
-  for (const kind of [paths.secrets, paths.services]) {
-    const removed = await client.ask({ method: 'DELETE', path: kind(namespace, objectName(token)), signal })
-    // Somebody else is at it, too.
-    if (!removed.ok && removed.refusal?.status === 409) return succeed('retiring')
-    if (!removed.ok && !isAbsent(removed)) return { ok: false, fault: removed.fault }
+async function removeRest(client: Client, { namespace, token, isOurs, signal }: Rest): Promise<Outcome<Retired>> {
+  if (!isOurs) {
+    const found = await client.ask({ path: paths.jobs(namespace, objectName(token)), signal })
+    if (found.ok) return succeed('gone')
+    if (!isAbsent(found)) return { ok: false, fault: found.fault }
   }
-  return succeed('gone')
+  const rest = await removeParts({ client, namespace, token }, signal)
+  return rest.ok && rest.value === 'gone' && isOurs ? succeed('retiring') : rest
 }
 
-const isAbsent = (answer: Answer): boolean =>
-  !answer.ok && (answer.refusal?.status === 404 || answer.refusal?.status === 409)
+type Rest = { namespace: string; token: string; isOurs: boolean; signal: AbortSignal }

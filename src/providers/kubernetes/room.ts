@@ -1,15 +1,19 @@
-import { labels } from './names.ts'
 import { quantity } from './quantity.ts'
 import type { PodUse } from './wire.ts'
 
 /** What the pods of others take of nodes, as numbers: whole clusters of them are kept. */
 export type Room = {
-  /** A pod is there, or asks for something else. One that is ours, ended, or on no node takes nothing. */
+  /** For the pods of one list, each of which is in no other. */
+  part(): Pods
+  /** What they take of a node, with the accelerators that are called so as a resource there. */
+  takenOf(node: string, resource: string): Amounts
+}
+
+export type Pods = {
+  /** A pod is there, or asks for something else. One that has ended, or is on no node, takes nothing. */
   put(pod: PodUse): void
   remove(pod: PodUse): void
   clear(): void
-  /** What they take of a node, with the accelerators that are called so as a resource there. */
-  takenOf(node: string, resource: string): Amounts
 }
 
 export type Amounts = { cpuMilli: number; memoryMiB: number; diskMiB: number; accelerators: number }
@@ -20,10 +24,25 @@ type Use = { cpuMicro: number; memoryBytes: number; diskBytes: number; devices: 
 const mebibyte = 2 ** 20
 const nothing = (): Use => ({ cpuMicro: 0, memoryBytes: 0, diskBytes: 0, devices: null })
 
-export function createRoom(house: string): Room {
-  const pods = new Map<string, { on: Use; use: Use }>()
+export function createRoom(): Room {
   const nodes = new Map<string, Use>()
-  const remove: Room['remove'] = ({ metadata: { uid } }) => {
+  return {
+    part: () => partOf(nodes),
+    takenOf(node, resource) {
+      const { cpuMicro, memoryBytes, diskBytes, devices } = nodes.get(node) ?? nothing()
+      return {
+        cpuMilli: Math.ceil(cpuMicro / 1_000),
+        memoryMiB: Math.ceil(memoryBytes / mebibyte),
+        diskMiB: Math.ceil(diskBytes / mebibyte),
+        accelerators: Math.ceil(devices?.[resource] ?? 0),
+      }
+    },
+  }
+}
+
+function partOf(nodes: Map<string, Use>): Pods {
+  const pods = new Map<string, { on: Use; use: Use }>()
+  const remove: Pods['remove'] = ({ metadata: { uid } }) => {
     const before = pods.get(uid)
     if (before) add(before.on, before.use, -1)
     pods.delete(uid)
@@ -34,7 +53,7 @@ export function createRoom(house: string): Room {
       remove(pod)
       const { metadata, spec, status } = pod
       const isOver = status.phase === 'Succeeded' || status.phase === 'Failed'
-      if (spec.nodeName == null || spec.nodeName === '' || isOver || metadata.labels[labels.house] === house) return
+      if (spec.nodeName == null || spec.nodeName === '' || isOver) return
       const on = nodes.get(spec.nodeName) ?? nothing()
       nodes.set(spec.nodeName, on)
       const use = useOf(spec)
@@ -42,17 +61,8 @@ export function createRoom(house: string): Room {
       pods.set(metadata.uid, { on, use })
     },
     clear() {
+      for (const { on, use } of pods.values()) add(on, use, -1)
       pods.clear()
-      nodes.clear()
-    },
-    takenOf(node, resource) {
-      const { cpuMicro, memoryBytes, diskBytes, devices } = nodes.get(node) ?? nothing()
-      return {
-        cpuMilli: Math.ceil(cpuMicro / 1_000),
-        memoryMiB: Math.ceil(memoryBytes / mebibyte),
-        diskMiB: Math.ceil(diskBytes / mebibyte),
-        accelerators: Math.ceil(devices?.[resource] ?? 0),
-      }
     },
   }
 }

@@ -112,7 +112,7 @@ const containers = z
 
 /** A pod as far as it takes room on a node. */
 export const PodUse = z.object({
-  metadata: z.object({ uid: z.string(), labels: pairs }),
+  metadata: z.object({ uid: z.string() }),
   spec: z.object({ nodeName: text, containers, initContainers: containers }),
   status: z.object({ phase: text }),
 })

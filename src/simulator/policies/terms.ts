@@ -25,9 +25,13 @@ export const shareNodes = (terms: readonly Project[]): ShareNode[] =>
   terms.map(({ name, parent, weight }) => ({ name, parent, weight }))
 
 /** Whether the policy of a project lets it stand there. */
-export function mayStandIn({ policy }: Project, { provider, jurisdictions }: NodeGroup): boolean {
+export function mayStandIn({ policy }: Project, { provider, site, jurisdictions }: NodeGroup): boolean {
   const isThere = policy.jurisdictions === undefined || jurisdictions.some((one) => policy.jurisdictions?.includes(one))
-  return isThere && (policy.providers === undefined || policy.providers.includes(provider))
+  return (
+    isThere &&
+    (policy.providers === undefined || policy.providers.includes(provider)) &&
+    (policy.sites === undefined || policy.sites.includes(site))
+  )
 }
 
 /** Whether anybody may have to leave for work of a project. */

@@ -46,7 +46,7 @@ type Ways = {
  */
 export async function startControlPlane(
   tell?: (line: string) => void,
-  { gangs = false, crowded = false, wayToEtcd = async (port) => port }: Partial<Kind> & Ways = {},
+  { gangs = false, crowded = false, strict = false, wayToEtcd = async (port) => port }: Partial<Kind> & Ways = {},
 ): Promise<ControlPlane> {
   const binary = await planeBinary(tell)
   const folder = mkdtempSync(join(tmpdir(), 'isobar-kubernetes-'))
@@ -55,7 +55,7 @@ export async function startControlPlane(
   const plane = new Plane(binary, folder, {
     ports,
     etcdAt: await wayToEtcd(ports.etcd),
-    kind: { gangs, crowded },
+    kind: { gangs, crowded, strict },
   })
   try {
     for (const name of components) await plane.start(name)

@@ -12,6 +12,8 @@ export type Kind = {
   gangs: boolean
   /** Thousands of nodes, which say that they live every few minutes only, and are given up after an hour. */
   crowded: boolean
+  /** Who lets an object hold up the end of another needs a right to that one's finalizers. */
+  strict: boolean
 }
 
 type Place = Kind & { folder: string; ports: Ports }
@@ -36,7 +38,8 @@ const flags: Record<Component, (place: Place) => string[]> = {
       '--log-level=warn',
     ]
   },
-  'kube-apiserver': ({ folder, ports, gangs }) => [
+  'kube-apiserver': ({ folder, ports, gangs, strict }) => [
+    ...(strict ? ['--enable-admission-plugins=OwnerReferencesPermissionEnforcement'] : []),
     ...(gangs ? [gates, '--runtime-config=scheduling.k8s.io/v1alpha2=true'] : []),
     `--etcd-servers=http://127.0.0.1:${ports.etcd}`,
     ...listening(ports['kube-apiserver'], join(folder, 'pki')),

@@ -38,6 +38,7 @@ function barredBy({ lease, workload, policy }: Placing, tables: Seen['tables']):
     { whose: 'its spec', allowed: placement.providers, is: [provider] },
     { whose: 'its spec', allowed: placement.jurisdictions, is },
     { whose: `project ${project}`, allowed: policy?.providers, is: [provider] },
+    { whose: `project ${project}`, allowed: policy?.sites, is: [key] },
     { whose: `project ${project}`, allowed: policy?.jurisdictions, is },
     ...data.map(({ name, jurisdictions }) => ({ whose: `data set ${name}`, allowed: jurisdictions, is })),
   ]
