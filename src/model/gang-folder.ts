@@ -8,6 +8,8 @@ import type { Shape } from './resources.ts'
 export const gangFiles = {
   /** `GangOrder`, before anything is submitted. Mode 0600: it holds the credential. */
   order: 'order.json',
+  /** Beside the order from the first, and removed before anything is submitted: while it is there, no job carries the order. */
+  unsent: 'unsent',
   /** `GangJob`: what was submitted last. */
   job: 'job.json',
   /**
