@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test, type TestContext } from 'node:test'
+import { after, test } from 'node:test'
 
-import { aDatabase } from '#rigs/postgres.ts'
-import { aHome, aServer, ask } from '#rigs/server.ts'
 import { startCluster } from '#rigs/slurm/cluster.ts'
+import { aHouse } from '#rigs/slurm/house.ts'
 import { poll } from '#rigs/slurm/site.ts'
 
 // Few large tasks: each is a job of Slurm of its own, on nodes of its own.
@@ -13,27 +12,6 @@ import { poll } from '#rigs/slurm/site.ts'
 const cluster = await startCluster({ nodes: 4 })
 after(cluster.stop)
 const shared = join(cluster.folder, 'shared')
-
-async function aHouse(t: TestContext) {
-  const home = aHome(t)
-  const site = {
-    provider: 'slurm',
-    name: 'rig',
-    partition: 'main',
-    directory: shared,
-    conf: cluster.conf,
-    exclusive: true,
-  }
-  writeFileSync(join(home, 'sites.yaml'), JSON.stringify({ sites: [site] }))
-  const server = await aServer(t, { home, url: await aDatabase(), port: 0 })
-  return {
-    submit: async (text: string): Promise<string[]> => {
-      const { json } = await ask(server, 'POST /v1/workloads', { text })
-      return json.workloads.map(({ id }: { id: string }) => id)
-    },
-    look: async (id: string) => (await ask(server, `GET /v1/workloads/${id}`)).json,
-  }
-}
 
 /** Lines that ranks wrote: when they began and ended, on which node, with which accelerators. */
 const linesIn = (file: string): string[][] =>
@@ -47,7 +25,7 @@ const linesIn = (file: string): string[][] =>
 const node = "$(tr '\\0' '\\n' < /proc/$PPID/environ | sed -n 's/^SLURMD_NODENAME=//p')"
 
 test('an array of tasks that take a whole node runs each as a job of its own, side by side', async (t) => {
-  const house = await aHouse(t)
+  const house = await aHouse(t, cluster, { exclusive: true })
   const file = join(shared, 'array.lines')
   const gate = join(shared, 'array.gate')
   const run = `echo "$ISOBAR_TASK_INDEX ${node} $CUDA_VISIBLE_DEVICES" >> ${file}; until [ -e ${gate} ]; do sleep 0.1; done`
@@ -80,7 +58,7 @@ test('an array of tasks that take a whole node runs each as a job of its own, si
 })
 
 test('tasks of two nodes each are jobs, and never share a node', async (t) => {
-  const house = await aHouse(t)
+  const house = await aHouse(t, cluster, { exclusive: true })
   const file = join(shared, 'pairs.lines')
   const run = `from=$(date +%s%N); on=${node}; sleep 0.5; echo "$ISOBAR_WORKLOAD $on $from $(date +%s%N)" >> ${file}`
   const pairs = [0, 1, 2].map((index) =>
