@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 
@@ -7,7 +7,7 @@ import { startCluster } from '#rigs/slurm/cluster.ts'
 import { aHouse } from '#rigs/slurm/house.ts'
 import { poll } from '#rigs/slurm/site.ts'
 
-// Few large tasks: each is a job of Slurm of its own, on nodes of its own.
+// Arrays. A large task is a job of Slurm of its own, on nodes of its own; many small ones share the jobs of a few workers.
 
 const cluster = await startCluster({ nodes: 4 })
 after(cluster.stop)
@@ -88,3 +88,44 @@ test('tasks of two nodes each are jobs, and never share a node', async (t) => {
       )
     }
 })
+
+test('an array of many small tasks is a few jobs, whose agents lease tasks in bulk: each is done once, though a worker is cancelled', async (t) => {
+  const house = await aHouse(t, cluster)
+  const results = join(shared, 'results')
+  mkdirSync(results)
+  const before = await jobsOfOurs('all')
+  const spec = {
+    kind: 'array',
+    name: 'small',
+    tasks: 200,
+    parallelism: 16,
+    resources: { cpus: 0.5, memory: '64MB' },
+    checkpoint: { grace: '1s' },
+    run: `sleep 0.2; echo $ISOBAR_ATTEMPT > ${results}/.$ISOBAR_TASK_INDEX.$ISOBAR_ATTEMPT; mv ${results}/.$ISOBAR_TASK_INDEX.$ISOBAR_ATTEMPT ${results}/$ISOBAR_TASK_INDEX`,
+  }
+  const [id = ''] = await house.submit(JSON.stringify(spec))
+  const done = () => readdirSync(results).filter((name) => !name.startsWith('.'))
+  await poll('both workers work', async () => {
+    const by = new Set(done().map((index) => readFileSync(join(results, index), 'utf8')))
+    return by.size === 2 && done().length >= 32
+  })
+  const [one = assert.fail('it has a job')] = (await jobsOfOurs('R')).toSorted()
+  await cluster.command('scancel', one)
+  await poll('all are done', async () => (await house.look(id)).state === 'succeeded')
+  const { tasks, attemptList } = await house.look(id)
+  assert.equal(attemptList.filter(({ state }: { state: string }) => state === 'lost').length, 1)
+  assert.deepEqual([tasks.total, tasks.succeeded, tasks.failed], [200, 200, 0], JSON.stringify(tasks))
+  assert.deepEqual(
+    done()
+      .map(Number)
+      .sort((a, b) => a - b),
+    Array.from({ length: 200 }, (_, index) => index),
+  )
+  const jobs = (await jobsOfOurs('all')).length - before.length
+  assert.ok(jobs === 2 || jobs === 3, `${jobs} jobs for 200 tasks`)
+})
+
+async function jobsOfOurs(states: string): Promise<string[]> {
+  const lines = await cluster.command('squeue', '-h', '-t', states, '-o', '%A %j')
+  return [...lines.matchAll(/^(\d+) isobar-/gm)].map(([, id = '']) => id)
+}
