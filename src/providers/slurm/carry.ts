@@ -63,9 +63,9 @@ const notePath = (folder: SiteFolder, token: string): string => join(folder.orde
 export const readNote = (folder: SiteFolder, token: string): Promise<GangJob | undefined> =>
   readJson<GangJob>(notePath(folder, token))
 
-/** For how long an order has been carried by the same job, as far as we have watched; for ever where no job is noted. */
-export const carriedMs = async ({ folder, watch }: Carrier, token: string): Promise<number> =>
-  (await watch(notePath(folder, token))) ?? Infinity
+/** For how long an order has been carried by the same job, in ms, as far as we have watched; nothing where no job is noted. */
+export const carriedFor = ({ folder, watch }: Carrier, token: string): Promise<number | undefined> =>
+  watch(notePath(folder, token))
 
 /** Notes which job carries an order now. */
 async function writeNote(carrier: Carrier, token: string, job: GangJob): Promise<void> {
@@ -73,7 +73,7 @@ async function writeNote(carrier: Carrier, token: string, job: GangJob): Promise
   const partial = `${path}.${randomUUID()}`
   await writeFile(partial, JSON.stringify(job), { mode: 0o600 })
   await rename(partial, path)
-  await carriedMs(carrier, token)
+  await carriedFor(carrier, token)
 }
 
 /**
@@ -90,7 +90,7 @@ export async function carry(carrier: Carrier, order: GangOrder, signal: AbortSig
     const before = await findNamed(controller, token, signal)
     if (!before.ok) return before
     if (before.value) {
-      await writeNote(carrier, token, { id: before.value.id, submittedAt: Date.now() })
+      await writeNote(carrier, token, { id: before.value.id })
       return succeed(null)
     }
   }
@@ -101,10 +101,9 @@ export async function carry(carrier: Carrier, order: GangOrder, signal: AbortSig
     if (await wasRetired(folder, token)) return fail('conflict', 'later', `order ${token} was retired meanwhile`)
     if (!taken) return carry(carrier, order, signal) // another control plane was faster
   }
-  const submittedAt = Date.now()
   const submitted = await controller.submit(job.value, signal)
   if (!submitted.ok) return submitted
-  await writeNote(carrier, token, { id: submitted.value, submittedAt })
+  await writeNote(carrier, token, { id: submitted.value })
   return succeed(null)
 }
 

@@ -8,7 +8,7 @@ import { type Outcome, succeed } from '#model/fault.ts'
 import { gangFiles, leaderDeadMs } from '#model/gang-folder.ts'
 import { forgetOld, isThere, readJson, rememberRetired } from '#providers/kept-folder.ts'
 
-import { carriedMs, type Carrier, findNamed, lookUp, readNote, withdraw } from './carry.ts'
+import { carriedFor, type Carrier, findNamed, lookUp, readNote, withdraw } from './carry.ts'
 import type { SlurmJob } from './controller.ts'
 import type { SiteFolder } from './site-folder.ts'
 import { takeUnsent } from './unsent.ts'
@@ -65,7 +65,7 @@ async function cancel(
   { token, job }: { token: string; job: SlurmJob },
   signal: AbortSignal,
 ): Promise<Outcome<'retiring'>> {
-  if ((await carriedMs(carrier, token)) < safeNumberMs) return succeed('retiring')
+  if (((await carriedFor(carrier, token)) ?? Infinity) < safeNumberMs) return succeed('retiring')
   const cancelled = await carrier.controller.cancel(job.id, signal)
   return cancelled.ok ? succeed('retiring') : cancelled
 }
