@@ -8,6 +8,8 @@ import type { Shape } from './resources.ts'
 export const gangFiles = {
   /** `GangOrder`, before anything is submitted. Mode 0600: it holds the credential. */
   order: 'order.json',
+  /** Beside the order from the first, and removed before anything is submitted: while it is there, no job carries the order. */
+  unsent: 'unsent',
   /** `GangJob`: what was submitted last. */
   job: 'job.json',
   /**
@@ -42,7 +44,7 @@ export type GangOrder = {
 }
 
 /** A job as the batch system named it when it took it; it may forget it, and give the number to somebody else. */
-export type GangJob = { id: number; submittedAt: number }
+export type GangJob = { id: number }
 
 /** The job that runs the gang; none when it is never to run. `by`: who asked for it through us, in words of its own. */
 export type GangClaim = { job: string | null; by?: string }

@@ -68,14 +68,11 @@ for (const [off, milliseconds] of aMinuteOff)
     await rig.launched(order)
     await rig.until(order, 'it runs', isRunning)
     const nodes = ['slurmd.n0', 'slurmd.n1'] as const
-    for (const name of ['slurmctld', ...nodes] as const) await cluster.kill(name)
+    for (const name of nodes) await cluster.kill(name)
     t.after(async () => {
       for (const name of nodes) await cluster.start(name)
     })
-    rmSync(join(cluster.folder, 'state'), { recursive: true })
-    mkdirSync(join(cluster.folder, 'state'))
-    await cluster.start('slurmctld')
-    assert.equal((await cluster.command('squeue', '-h', '-t', 'all')).trim(), '', 'Slurm knows no job')
+    await forgetAll()
     setOff(t, milliseconds)
     const fresh = await rig.open() // it has watched nobody yet
     for (const end = performance.now() + 8_000; performance.now() < end; await pause(500))
@@ -86,3 +83,39 @@ for (const [off, milliseconds] of aMinuteOff)
     assert.deepEqual(startsIn(cluster, order), ['0', '1'])
     await rig.gone(order.token, 1_000)
   })
+
+for (const [off, milliseconds] of aMinuteOff)
+  test(`${off} when it is submitted: an order whose job Slurm forgets is neither given up nor run twice by who looks next`, async (t) => {
+    const rig = await openSite(cluster, { conf: cluster.conf })
+    t.after(rig.close)
+    await cluster.command('scontrol', 'update', 'PartitionName=main', 'State=DOWN')
+    const order = rig.order({ ranks: 2 })
+    tellStarts(cluster, rig, order)
+    setOff(t, milliseconds)
+    await rig.launched(order)
+    t.mock.restoreAll()
+    await forgetAll()
+    await cluster.command('scontrol', 'update', 'PartitionName=main', 'State=UP')
+    const planes = [rig.provider, await rig.open()]
+    await poll('it runs', async () => {
+      const seen = await Promise.all(
+        planes.map((one) => one.get({ site: rig.name, token: order.token }, AbortSignal.timeout(5_000))),
+      )
+      const shown = seen.flatMap((one) => (one.ok && one.value ? [one.value] : []))
+      assert.ok(
+        shown.every(({ ranks }) => ranks.every(({ state }) => state !== 'lost')),
+        JSON.stringify(shown),
+      )
+      return shown.length === 2 && shown.every(isRunning)
+    })
+    assert.deepEqual(startsIn(cluster, order), ['0', '1'])
+  })
+
+/** slurmctld is killed, and knows nothing of any job when it is back. */
+async function forgetAll(): Promise<void> {
+  await cluster.kill('slurmctld')
+  rmSync(join(cluster.folder, 'state'), { recursive: true })
+  mkdirSync(join(cluster.folder, 'state'))
+  await cluster.start('slurmctld')
+  assert.equal((await cluster.command('squeue', '-h', '-t', 'all')).trim(), '', 'Slurm knows no job')
+}

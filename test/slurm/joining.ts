@@ -5,6 +5,9 @@ import { after, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { callMain } from '#cli/captured.ts'
+import { SlurmConfig, slurmSites } from '#providers/slurm/config.ts'
+import type { BatchJob } from '#providers/slurm/controller.ts'
+import { controllerOf } from '#providers/slurm/slurm.ts'
 import { aDatabase } from '#rigs/postgres.ts'
 import { aHome, aServer, ask } from '#rigs/server.ts'
 import { startCluster } from '#rigs/slurm/cluster.ts'
@@ -123,6 +126,70 @@ test('what is wrong is told with its fix: partition, account, token, folder, add
   await expect(nowhere, 2, [/there is no folder \S+nowhere on this machine/, /next: mkdir -p/])
   assert.ok(!existsSync(join(shared, 'nowhere')))
   assert.doesNotMatch((await house.isobar('sites')).stdout, /slurm/)
+})
+
+const update = (state: string) => cluster.command('scontrol', 'update', 'PartitionName=main', `State=${state}`)
+
+test('partition closed after joining: what is sent there says so, with what opens it last', async (t) => {
+  const house = await aHouse(t)
+  const joined = await house.add(...byCommands, ...known, '--partition', 'main')
+  assert.equal(joined.code, 0, joined.stderr)
+  t.after(() => update('UP'))
+  // It takes jobs and starts none, or takes none.
+  const said = { DOWN: 'Slurm says PartitionDown\\)', INACTIVE: 'partition not available \\(inactive or drain\\)' }
+  for (const [state, why] of Object.entries(said)) {
+    await update(state)
+    const text = `kind: job\nname: w-${state.toLowerCase()}\nresources: { cpus: 1, memory: 64MB }\nrun: sleep 1000\n`
+    const { json } = await ask(house.server, 'POST /v1/workloads', { text })
+    const fix = 'ask who runs the cluster to open its partition: scontrol update PartitionName=… State=UP'
+    const told = new RegExp(`${why}; ${fix}`)
+    await until(`it is told why: ${state}`, async () =>
+      told.test((await house.isobar('why', json.workloads[0].id)).stdout),
+    )
+  }
+})
+
+test('GRES unknown: what no node has is refused before it is sent, and by Slurm, with where to look last', async (t) => {
+  const house = await aHouse(t)
+  const joined = await house.add(...byCommands, ...known, '--partition', 'main')
+  assert.equal(joined.code, 0, joined.stderr)
+  const text = 'kind: job\nname: b300\nresources: { accelerators: "B300:8" }\nrun: sleep 1\n'
+  const { json } = await ask(house.server, 'POST /v1/workloads', { text })
+  let why = ''
+  await until('it is told why', async () => {
+    const { stdout, stderr } = await house.isobar('why', json.workloads[0].id)
+    why = stdout + stderr
+    return why.includes('there are H200')
+  })
+  assert.match(why, /No site has a node with 8 B300; there are H200\.[^]*\nnext: isobar offers --gpu B300\n$/)
+  // What the nodes lost since they were looked at.
+  const tokenFile = house.token()
+  const ways = [{ conf: cluster.conf }, { rest: cluster.rest, tokenFile }]
+  const declared = ways.map((way, at) => ({ name: `s${at}`, partition: 'main', directory: shared, ...way }))
+  for (const site of slurmSites(SlurmConfig.parse({ sites: declared }), shared)) {
+    const refused = await controllerOf(site).submit(aJob({ type: 'b300', count: 8 }), AbortSignal.timeout(20_000))
+    assert.ok(!refused.ok)
+    assert.match(
+      refused.fault.detail,
+      /node configuration is not available; see what nodes have: sinfo -N -o "%N %c %m %G"$/,
+    )
+  }
+})
+
+const aJob = (gpus: BatchJob['gpus']): BatchJob => ({
+  name: 'unknown',
+  comment: 'unknown',
+  nodes: 1,
+  nodelist: null,
+  cpusPerNode: 1,
+  memoryMiB: 64,
+  gpus,
+  minutes: null,
+  graceSeconds: 1,
+  script: '#!/bin/sh\n',
+  environment: { PATH: '/usr/bin:/bin' },
+  folder: '/',
+  output: '/dev/null',
 })
 
 async function until(what: string, condition: () => Promise<boolean>): Promise<void> {

@@ -1,39 +1,17 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test, type TestContext } from 'node:test'
+import { after, test } from 'node:test'
 
-import { aDatabase } from '#rigs/postgres.ts'
-import { aHome, aServer, ask } from '#rigs/server.ts'
 import { startCluster } from '#rigs/slurm/cluster.ts'
+import { aHouse } from '#rigs/slurm/house.ts'
 import { poll } from '#rigs/slurm/site.ts'
 
-// Few large tasks: each is a job of Slurm of its own, on nodes of its own.
+// Arrays. A large task is a job of Slurm of its own, on nodes of its own; many small ones share the jobs of a few workers.
 
 const cluster = await startCluster({ nodes: 4 })
 after(cluster.stop)
 const shared = join(cluster.folder, 'shared')
-
-async function aHouse(t: TestContext) {
-  const home = aHome(t)
-  const site = {
-    provider: 'slurm',
-    name: 'rig',
-    partition: 'main',
-    directory: shared,
-    conf: cluster.conf,
-    exclusive: true,
-  }
-  writeFileSync(join(home, 'sites.yaml'), JSON.stringify({ sites: [site] }))
-  const server = await aServer(t, { home, url: await aDatabase(), port: 0 })
-  return {
-    submit: async (text: string): Promise<string[]> => {
-      const { json } = await ask(server, 'POST /v1/workloads', { text })
-      return json.workloads.map(({ id }: { id: string }) => id)
-    },
-    look: async (id: string) => (await ask(server, `GET /v1/workloads/${id}`)).json,
-  }
-}
 
 /** Lines that ranks wrote: when they began and ended, on which node, with which accelerators. */
 const linesIn = (file: string): string[][] =>
@@ -47,7 +25,7 @@ const linesIn = (file: string): string[][] =>
 const node = "$(tr '\\0' '\\n' < /proc/$PPID/environ | sed -n 's/^SLURMD_NODENAME=//p')"
 
 test('an array of tasks that take a whole node runs each as a job of its own, side by side', async (t) => {
-  const house = await aHouse(t)
+  const house = await aHouse(t, cluster, { exclusive: true })
   const file = join(shared, 'array.lines')
   const gate = join(shared, 'array.gate')
   const run = `echo "$ISOBAR_TASK_INDEX ${node} $CUDA_VISIBLE_DEVICES" >> ${file}; until [ -e ${gate} ]; do sleep 0.1; done`
@@ -80,7 +58,7 @@ test('an array of tasks that take a whole node runs each as a job of its own, si
 })
 
 test('tasks of two nodes each are jobs, and never share a node', async (t) => {
-  const house = await aHouse(t)
+  const house = await aHouse(t, cluster, { exclusive: true })
   const file = join(shared, 'pairs.lines')
   const run = `from=$(date +%s%N); on=${node}; sleep 0.5; echo "$ISOBAR_WORKLOAD $on $from $(date +%s%N)" >> ${file}`
   const pairs = [0, 1, 2].map((index) =>
@@ -110,3 +88,44 @@ test('tasks of two nodes each are jobs, and never share a node', async (t) => {
       )
     }
 })
+
+test('an array of many small tasks is a few jobs, whose agents lease tasks in bulk: each is done once, though a worker is cancelled', async (t) => {
+  const house = await aHouse(t, cluster)
+  const results = join(shared, 'results')
+  mkdirSync(results)
+  const before = await jobsOfOurs('all')
+  const spec = {
+    kind: 'array',
+    name: 'small',
+    tasks: 200,
+    parallelism: 16,
+    resources: { cpus: 0.5, memory: '64MB' },
+    checkpoint: { grace: '1s' },
+    run: `sleep 0.2; echo $ISOBAR_ATTEMPT > ${results}/.$ISOBAR_TASK_INDEX.$ISOBAR_ATTEMPT; mv ${results}/.$ISOBAR_TASK_INDEX.$ISOBAR_ATTEMPT ${results}/$ISOBAR_TASK_INDEX`,
+  }
+  const [id = ''] = await house.submit(JSON.stringify(spec))
+  const done = () => readdirSync(results).filter((name) => !name.startsWith('.'))
+  await poll('both workers work', async () => {
+    const by = new Set(done().map((index) => readFileSync(join(results, index), 'utf8')))
+    return by.size === 2 && done().length >= 32
+  })
+  const [one = assert.fail('it has a job')] = (await jobsOfOurs('R')).toSorted()
+  await cluster.command('scancel', one)
+  await poll('all are done', async () => (await house.look(id)).state === 'succeeded')
+  const { tasks, attemptList } = await house.look(id)
+  assert.equal(attemptList.filter(({ state }: { state: string }) => state === 'lost').length, 1)
+  assert.deepEqual([tasks.total, tasks.succeeded, tasks.failed], [200, 200, 0], JSON.stringify(tasks))
+  assert.deepEqual(
+    done()
+      .map(Number)
+      .sort((a, b) => a - b),
+    Array.from({ length: 200 }, (_, index) => index),
+  )
+  const jobs = (await jobsOfOurs('all')).length - before.length
+  assert.ok(jobs === 2 || jobs === 3, `${jobs} jobs for 200 tasks`)
+})
+
+async function jobsOfOurs(states: string): Promise<string[]> {
+  const lines = await cluster.command('squeue', '-h', '-t', states, '-o', '%A %j')
+  return [...lines.matchAll(/^(\d+) isobar-/gm)].map(([, id = '']) => id)
+}

@@ -3,9 +3,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 
+import { identify, lives } from '#kit/processes.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import { startCluster } from '#rigs/slurm/cluster.ts'
-import { openSite, type SiteRig, type Way } from '#rigs/slurm/site.ts'
+import { openSite, poll, type SiteRig, type Way } from '#rigs/slurm/site.ts'
 
 const cluster = await startCluster({ nodes: 4 })
 after(cluster.stop)
@@ -89,26 +90,60 @@ for (const [way, site] of ways) {
   })
 }
 
-test('a gang of which a node is lost is lost whole; its rank there is told to end, and the order never runs again', async (t) => {
+test('gangs of which a node lost its daemon are lost whole: a rank there ends when it is fenced or the daemon is back, and never runs again', async (t) => {
   const rig = await openSite(cluster, { conf: cluster.conf })
   t.after(rig.close)
-  const order = rig.order({ ranks: 2 })
-  const placed = { ...order, ranks: order.ranks.map((rank, index) => ({ ...rank, node: `n${index + 1}` })) }
-  const starts = join(cluster.folder, 'shared', `${order.token}.starts`)
-  rig.script(placed, (rank) => `echo ${rank} >> ${starts}\nexec sleep 1000`)
-  await rig.launched(placed)
-  await rig.until(placed, 'it runs', (seen) => seen?.ranks.every(({ state }) => state === 'running') ?? false)
+  const gangs = [placedOn(rig, ['n1', 'n2']), placedOn(rig, ['n3', 'n2'])]
+  for (const { order } of gangs) await rig.launched(order)
+  for (const { order } of gangs)
+    await rig.until(order, 'it runs', (seen) => seen?.ranks.every(({ state }) => state === 'running') ?? false)
+  const there = gangs.map(({ started }) => started()[1]?.process ?? assert.fail('it has begun'))
+  const alive = () => there.map(lives)
   await cluster.kill('slurmd.n2')
-  const seen = await rig.until(placed, 'it is lost', (now) => now?.ranks[1]?.cause !== undefined)
-  assert.deepEqual(
-    seen?.ranks.map(({ state, cause }) => [state, cause?.kind]),
-    [
-      ['lost', 'node-lost'],
-      ['lost', 'node-lost'],
-    ],
-  )
+  t.after(() => cluster.start('slurmd.n2'))
+  for (const { order } of gangs) {
+    const seen = await rig.until(order, 'it is lost', (now) => now?.ranks[1]?.cause !== undefined)
+    assert.deepEqual(
+      seen?.ranks.map(({ state, cause }) => [state, cause?.kind]),
+      [
+        ['lost', 'node-lost'],
+        ['lost', 'node-lost'],
+      ],
+    )
+  }
+  assert.deepEqual(alive(), [true, true], 'nobody told them on their node')
+  const [fenced, other] = gangs.map(({ order }) => order)
+  // As the house does when a later attempt exists: their agent dials it, and needs no Slurm for that.
+  const gang = rig.controlPlane.gangs.get(fenced?.credential ?? '')
+  if (gang) gang.fenced = true
+  rig.controlPlane.changed()
+  await poll('who is fenced has ended', async () => alive()[0] === false)
+  assert.deepEqual(alive(), [false, true])
+  await rig.gone(fenced?.token ?? '')
   await cluster.start('slurmd.n2')
-  await rig.gone(placed.token)
-  assert.deepEqual(readFileSync(starts, 'utf8').trim().split('\n').sort(), ['0', '1'])
-  assert.equal(existsSync(join(rig.folder, 'orders', placed.token)), false)
+  await poll('the other has ended too', async () => alive()[1] === false)
+  await rig.gone(other?.token ?? '')
+  for (const { order, started } of gangs) {
+    assert.deepEqual(
+      started().map(({ rank }) => rank),
+      [0, 1],
+    )
+    assert.equal(existsSync(join(rig.folder, 'orders', order.token)), false)
+  }
 })
+
+/** A gang on these nodes whose ranks write down their processes when they start. */
+function placedOn(rig: SiteRig, nodes: readonly string[]) {
+  const any = rig.order({ ranks: nodes.length })
+  const order = { ...any, ranks: any.ranks.map((rank, index) => ({ ...rank, node: nodes[index] ?? assert.fail() })) }
+  const starts = join(cluster.folder, 'shared', `${order.token}.starts`)
+  rig.script(order, (rank) => `echo ${rank} $$ >> ${starts}\nexec sleep 1000`)
+  const started = () => {
+    const lines = readFileSync(starts, 'utf8').trim().split('\n').sort()
+    return lines.map((line) => {
+      const [rank, pid] = line.split(' ').map(Number)
+      return { rank, process: identify(pid ?? 0) }
+    })
+  }
+  return { order, started }
+}

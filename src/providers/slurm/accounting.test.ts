@@ -179,6 +179,6 @@ test('what a job waits for is told with what helps, and only what never comes is
   assert.deepEqual(told('QOSMaxGRESPerJob'), ['unschedulable', 'ask for less,'])
   assert.deepEqual(told('AssocMaxWallDurationPerJobLimit'), ['unschedulable', 'ask for less,'])
   assert.deepEqual(told('InvalidQOS'), ['unschedulable', 'correct qos of'])
-  assert.deepEqual(told('PartitionDown'), ['unschedulable', undefined])
+  assert.deepEqual(told('PartitionDown'), ['unschedulable', 'ask who runs'])
   assert.deepEqual(told('Priority'), [undefined, undefined])
 })

@@ -3,16 +3,17 @@ import { link, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
-import { type Outcome, succeed } from '#model/fault.ts'
+import { fail, type Outcome, succeed } from '#model/fault.ts'
 import { type GangClaim, gangFiles, type GangJob, type GangOrder } from '#model/gang-folder.ts'
 import type { Shape } from '#model/resources.ts'
-import { readJson } from '#providers/kept-folder.ts'
+import { readJson, wasRetired } from '#providers/kept-folder.ts'
 
 import { agentEntry, installAgent } from './agent-program.ts'
 import type { BatchJob, Controller, Partition, SlurmJob } from './controller.ts'
 import { type AskLimits, patience, withinLimits } from './limits.ts'
 import type { SiteFolder } from './site-folder.ts'
 import { scriptAfar } from './start-afar.ts'
+import { isUnsent, takeUnsent } from './unsent.ts'
 import type { Watch } from './watch.ts'
 
 /** What carries an order at a site. */
@@ -62,9 +63,9 @@ const notePath = (folder: SiteFolder, token: string): string => join(folder.orde
 export const readNote = (folder: SiteFolder, token: string): Promise<GangJob | undefined> =>
   readJson<GangJob>(notePath(folder, token))
 
-/** For how long an order has been carried by the same job, as far as we have watched; for ever where no job is noted. */
-export const carriedMs = async ({ folder, watch }: Carrier, token: string): Promise<number> =>
-  (await watch(notePath(folder, token))) ?? Infinity
+/** For how long an order has been carried by the same job, in ms, as far as we have watched; nothing where no job is noted. */
+export const carriedFor = ({ folder, watch }: Carrier, token: string): Promise<number | undefined> =>
+  watch(notePath(folder, token))
 
 /** Notes which job carries an order now. */
 async function writeNote(carrier: Carrier, token: string, job: GangJob): Promise<void> {
@@ -72,23 +73,55 @@ async function writeNote(carrier: Carrier, token: string, job: GangJob): Promise
   const partial = `${path}.${randomUUID()}`
   await writeFile(partial, JSON.stringify(job), { mode: 0o600 })
   await rename(partial, path)
-  await carriedMs(carrier, token)
+  await carriedFor(carrier, token)
 }
 
 /**
- * Has Slurm carry an order that no job carries, as far as its number tells. One whose submission was not answered is
- * looked for by its name. Should that come too late and two jobs carry the order, then only the one that has the claim
- * runs it, and the other waits for it by its name and then ends without having done anything.
+ * Has Slurm carry an order that no job carries, as far as its number tells. Who is the first to submit it looks for
+ * nothing. After that, one whose submission was not answered is looked for by its name. Should that come too late and two
+ * jobs carry the order, then only the one that has the claim runs it, and the other waits for it by its name and then ends
+ * without having done anything.
  */
 export async function carry(carrier: Carrier, order: GangOrder, signal: AbortSignal): Promise<Outcome<null>> {
   const { folder, controller } = carrier
-  const named = await controller.named(jobName(order.token), signal)
-  if (!named.ok) return named
-  const [before] = named.value.filter((job) => isOurs(job, order.token)).sort((a, b) => b.id - a.id)
-  if (before) {
-    await writeNote(carrier, order.token, { id: before.id, submittedAt: Date.now() })
-    return succeed(null)
+  const { token } = order
+  const isFirst = await isUnsent(folder, token)
+  if (!isFirst) {
+    const before = await findNamed(controller, token, signal)
+    if (!before.ok) return before
+    if (before.value) {
+      await writeNote(carrier, token, { id: before.value.id })
+      return succeed(null)
+    }
   }
+  const job = await jobFor(carrier, order, signal)
+  if (!job.ok) return job
+  if (isFirst) {
+    const taken = await takeUnsent(folder, token)
+    if (await wasRetired(folder, token)) return fail('conflict', 'later', `order ${token} was retired meanwhile`)
+    if (!taken) return carry(carrier, order, signal) // another control plane was faster
+  }
+  const submitted = await controller.submit(job.value, signal)
+  if (!submitted.ok) return submitted
+  await writeNote(carrier, token, { id: submitted.value })
+  return succeed(null)
+}
+
+/** The youngest job that carries an order by its name: a costly question. */
+export async function findNamed(
+  controller: Controller,
+  token: string,
+  signal: AbortSignal,
+): Promise<Outcome<SlurmJob | null>> {
+  const named = await controller.named(jobName(token), signal)
+  if (!named.ok) return named
+  const [youngest] = named.value.filter((job) => isOurs(job, token)).sort((a, b) => b.id - a.id)
+  return succeed(youngest ?? null)
+}
+
+/** The job that is to carry an order, within what its partition and our account allow. */
+async function jobFor(carrier: Carrier, order: GangOrder, signal: AbortSignal): Promise<Outcome<BatchJob>> {
+  const { folder, controller } = carrier
   const partition = await controller.partition(signal, chosenIn(order))
   if (!partition.ok) return partition
   const standing = await carrier.limits(signal)
@@ -96,12 +129,7 @@ export async function carry(carrier: Carrier, order: GangOrder, signal: AbortSig
   const start = folder.afar ? startAfar(order) : await startBeside(folder, order)
   const job = batchJob(order, { ...partition.value, mostMinutes }, start)
   const within = withinLimits(job, standing)
-  if (!within.ok) return within
-  const submittedAt = Date.now()
-  const submitted = await controller.submit(job, signal)
-  if (!submitted.ok) return submitted
-  await writeNote(carrier, order.token, { id: submitted.value, submittedAt })
-  return succeed(null)
+  return within.ok ? succeed(job) : within
 }
 
 const least = (a: number | null, b: number | null): number | null => (a === null ? b : b === null ? a : Math.min(a, b))

@@ -1,6 +1,7 @@
 import { type Cause, causeOf, type CauseKind } from '#model/cause.ts'
 
 import type { SlurmJob } from './controller.ts'
+import { openPartition } from './faults.ts'
 
 const ends: Record<string, CauseKind> = {
   TIMEOUT: 'deadline',
@@ -20,6 +21,7 @@ const hopeless =
 
 /** What helps where Slurm names a reason; the first that fits. */
 const fixes: [RegExp, string][] = [
+  [/^Partition(Down|Inactive)/, openPartition],
   [/^Licenses$/, 'all of a licence that it asks for are in use: wait, or see who has them: squeue -t R -o "%A %u %W"'],
   [
     shared,

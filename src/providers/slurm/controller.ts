@@ -64,7 +64,7 @@ export type Controller = {
   submit(job: BatchJob, signal: AbortSignal): Promise<Outcome<number>>
   /** Jobs by their numbers, without asking for all that there are; asked for none, it still asks whether Slurm is there. */
   jobs(ids: readonly number[], signal: AbortSignal): Promise<Outcome<SlurmJob[]>>
-  /** Jobs of one name, live and ended. It may be costly: only for a job whose number is not known. */
+  /** Jobs of one name, live and ended. It may be costly: only for a job that may be there and whose number is not known. */
   named(name: string, signal: AbortSignal): Promise<Outcome<SlurmJob[]>>
   /** Ends a job; one that Slurm does not know has ended. */
   cancel(id: number, signal: AbortSignal): Promise<Outcome<null>>

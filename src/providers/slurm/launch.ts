@@ -114,6 +114,7 @@ async function makeFolder(folder: SiteFolder, order: CredentialedOrder): Promise
   try {
     await mkdir(partial, { mode: 0o700 })
     await writeFile(join(partial, gangFiles.order), JSON.stringify(gangOrder(order)), { mode: 0o600 })
+    await writeFile(join(partial, gangFiles.unsent), '', { mode: 0o600 })
     await rename(partial, folder.order(order.token))
   } catch (error) {
     await rm(partial, { recursive: true, force: true }).catch(() => undefined)

@@ -8,9 +8,10 @@ import { type Outcome, succeed } from '#model/fault.ts'
 import { gangFiles, leaderDeadMs } from '#model/gang-folder.ts'
 import { forgetOld, isThere, readJson, rememberRetired } from '#providers/kept-folder.ts'
 
-import { carriedMs, type Carrier, isOurs, jobName, lookUp, readNote, withdraw } from './carry.ts'
+import { carriedFor, type Carrier, findNamed, lookUp, readNote, withdraw } from './carry.ts'
 import type { SlurmJob } from './controller.ts'
 import type { SiteFolder } from './site-folder.ts'
+import { takeUnsent } from './unsent.ts'
 
 /**
  * A controller writes its state every 5 s: until then it may forget a job and give its number to somebody else's. So
@@ -47,14 +48,16 @@ export async function retireOrder(
   return succeed('gone')
 }
 
-/** The job that carries an order; by its name where its number was never told to us. */
+/**
+ * The job that carries an order; by its name where its number was never told to us. One that nobody has submitted yet has
+ * none, and nobody will be the first any more.
+ */
 async function jobOf(carrier: Carrier, token: string, signal: AbortSignal): Promise<Outcome<SlurmJob | null>> {
   const looked = await lookUp(carrier, [token], signal)
   if (!looked.ok) return looked
   const job = looked.value.get(token) ?? null
   if (job !== null || (await readNote(carrier.folder, token))) return succeed(job)
-  const named = await carrier.controller.named(jobName(token), signal)
-  return named.ok ? succeed(named.value.find((one) => isOurs(one, token)) ?? null) : named
+  return (await takeUnsent(carrier.folder, token)) ? succeed(null) : findNamed(carrier.controller, token, signal)
 }
 
 async function cancel(
@@ -62,7 +65,7 @@ async function cancel(
   { token, job }: { token: string; job: SlurmJob },
   signal: AbortSignal,
 ): Promise<Outcome<'retiring'>> {
-  if ((await carriedMs(carrier, token)) < safeNumberMs) return succeed('retiring')
+  if (((await carriedFor(carrier, token)) ?? Infinity) < safeNumberMs) return succeed('retiring')
   const cancelled = await carrier.controller.cancel(job.id, signal)
   return cancelled.ok ? succeed('retiring') : cancelled
 }

@@ -9,14 +9,15 @@ import { gangFiles, type GangOrder, leaderDeadMs } from '#model/gang-folder.ts'
 import type { RankSighting, Sighting } from '#providers/provider.ts'
 import { isThere, readJson } from '#providers/kept-folder.ts'
 
-import { type Carrier, carry, lookUp, readNote } from './carry.ts'
+import { carriedFor, type Carrier, carry, lookUp } from './carry.ts'
 import { causeOfJob, causeOfSilence } from './cause.ts'
 import type { SlurmJob } from './controller.ts'
 import type { SiteFolder } from './site-folder.ts'
 
 /**
  * Slurm remembers an ended job for longer than this (`MinJobAge`, 300 s as delivered): a job that it does not know
- * before then was not ended by anybody, it was forgotten.
+ * before then was not ended by anybody, it was forgotten. Whose note was written by another control plane is as young as
+ * our watch of it: then one that has ended may be submitted again, and none is given up that was forgotten.
  */
 const youngMs = 60_000
 
@@ -103,8 +104,8 @@ async function judged(
   { order, job, ranks }: Read & { job: SlurmJob | null },
   signal: AbortSignal,
 ): Promise<Outcome<RankSighting[]>> {
-  const note = await readNote(carrier.folder, order.token)
-  const waitedMs = note === undefined ? 0 : Date.now() - note.submittedAt
+  const carriedMs = await carriedFor(carrier, order.token)
+  const waitedMs = carriedMs ?? 0
   const silentMs = await carrier.watch(join(carrier.folder.order(order.token), gangFiles.claim))
   const isUnheard = carrier.folder.afar && silentMs === undefined
   const cause = job === null ? undefined : (causeOfJob(job, waitedMs) ?? (isUnheard ? causeOfSilence(job) : undefined))
@@ -114,8 +115,8 @@ async function judged(
   const path = carrier.folder.order(order.token)
   if (job === null && silentMs === undefined) {
     // Not even submitted: the launch that wrote the order is under way, or will be repeated.
-    if (!note) return succeed(ranks)
-    if (waitedMs < youngMs) {
+    if (carriedMs === undefined) return succeed(ranks)
+    if (carriedMs < youngMs) {
       const carried = await carry(carrier, order, signal)
       return carried.ok ? succeed(ranks) : carried
     }

@@ -167,6 +167,8 @@ test('what Slurm says becomes the fault that it is, and what nobody knows is no 
     'Unable to contact slurm controller (connect failure)': 'unreachable',
     'Requested node configuration is not available': 'no-capacity',
     'Invalid partition name specified': 'invalid',
+    'Required partition not available (inactive or drain)': 'invalid',
+    'Invalid generic resource (gres) specification': 'invalid',
     'Invalid account or account/partition combination specified': 'invalid',
     'Job violates accounting/QOS policy (job submit limit, user’s size and/or time limits)': 'quota',
     'Access/permission denied': 'denied',

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+
+import { openGateway } from '#gateway/gateway.ts'
+import { taggedProcesses } from '#kit/processes.ts'
+import { leaseTag } from '#model/agent-folder.ts'
+import { ask } from '#rigs/server.ts'
+import { startCluster } from '#rigs/slurm/cluster.ts'
+import { aHouse } from '#rigs/slurm/house.ts'
+import { poll } from '#rigs/slurm/site.ts'
+
+// A service is a job of Slurm for each replica; it is reached at the address of the node, at a port that is free there.
+
+const cluster = await startCluster({ nodes: 4, gpus: 0 })
+after(cluster.stop)
+
+/** Answers with its process, once it is healthy. */
+const program = `
+  const answer = (asked, reply) => reply.end(asked.url === '/healthz' ? 'well' : String(process.pid))
+  require('node:http').createServer(answer).listen(process.env.PORT)`
+
+const spec = {
+  kind: 'service',
+  name: 'greeter',
+  replicas: 2,
+  ports: [8080],
+  readiness: { path: '/healthz', period: '1s' },
+  resources: { cpus: '1+', memory: '64MB+' },
+  checkpoint: { grace: '1s' },
+  env: { NODE: process.execPath, PROGRAM: program },
+  run: 'exec "$NODE" -e "$PROGRAM"',
+}
+
+const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`)
+const answerOf = async (address: string): Promise<number> => Number(await (await fetch(`http://${address}/`)).text())
+
+type Job = { id: string; node: `n${number}`; token: string }
+
+/** Jobs of ours that run, with their nodes. */
+async function jobs(): Promise<Job[]> {
+  const lines = await cluster.command('squeue', '-h', '-t', 'R', '-o', '%A %N %j')
+  return [...lines.matchAll(/^(\d+) n(\d+) isobar-(\S+)$/gm)].map(([, id = '', node, token = '']) => ({
+    id,
+    node: `n${Number(node)}`,
+    token,
+  }))
+}
+
+test('a service is reached at its replicas, also through the gateway, has others for lost ones, and leaves nothing', async (t) => {
+  const house = await aHouse(t, cluster, { exclusive: true })
+  const { url, token } = house.server
+  const gateway = await openGateway({ server: url, token, host: '127.0.0.1', port: 0, everyMs: 50 })
+  t.after(() => gateway.close())
+  const [id = ''] = await house.submit(JSON.stringify(spec))
+  const pids = new Set<number>()
+  const endpoints = async (): Promise<string[]> =>
+    (await ask(house.server, 'GET /v1/endpoints')).json.items[0]?.endpoints ?? []
+  /** Two answer by themselves, of which one is new since the last time. */
+  const twoAnswer = async (attempts: number): Promise<void> => {
+    await poll('two are ready', async () => {
+      const { attemptList } = await house.look(id)
+      return (await endpoints()).length === 2 && attemptList.length === attempts
+    })
+    for (const address of await endpoints()) pids.add(await answerOf(address))
+    assert.equal(pids.size, attempts, 'each replica answers for itself')
+  }
+  await twoAnswer(2)
+  const through = new Set<number>()
+  await poll('both answer through the gateway', async () => {
+    const reply = await fetch(`${gateway.url}/default/greeter/`)
+    if (reply.ok) through.add(Number(await reply.text()))
+    return through.size === 2
+  })
+  assert.deepEqual([...through].sort(), [...pids].sort())
+
+  const [first = assert.fail('it has a job')] = await jobs()
+  await cluster.command('scancel', first.id)
+  await twoAnswer(3)
+  await poll('who was cancelled has ended', async () => [...pids].filter(isAlive).length === 2)
+
+  // As when its machine is gone: what runs there, and the daemon.
+  const lost = (await jobs()).at(-1) ?? assert.fail('it has a job')
+  await cluster.kill(`slurmd.${lost.node}`)
+  for (const { pid } of await taggedProcesses(leaseTag, lost.token)) process.kill(pid, 'SIGKILL')
+  await cluster.command('scontrol', 'update', `NodeName=${lost.node}`, 'State=DOWN', 'Reason=lost')
+  await twoAnswer(4)
+
+  await ask(house.server, `POST /v1/workloads/${id}/stop`)
+  await poll('it has stopped', async () => (await house.look(id)).state === 'stopped')
+  assert.deepEqual(await endpoints(), [])
+  const orders = () => readdirSync(join(cluster.folder, 'shared')).flatMap((name) => ordersOf(name))
+  await poll('nothing is left', async () => (await jobs()).length === 0 && orders().length === 0)
+  assert.deepEqual([...pids].filter(isAlive), [])
+})
+
+/** Folders of orders of a house, by the name of its folder on the shared disk. */
+function ordersOf(house: string): string[] {
+  const folder = join(cluster.folder, 'shared', house, 'rig/orders')
+  return existsSync(folder) ? readdirSync(folder) : []
+}
