@@ -199,6 +199,7 @@ const project = (name: string, parent: string | null) =>
         maxPriceMicros: oneOf<number | undefined>(undefined, undefined, 20_000_000),
         jurisdictions: oneOf<string[] | undefined>(undefined, undefined, ['EU']),
         providers: oneOf<'local'[] | undefined>(undefined, undefined, undefined, ['local']),
+        sites: oneOf<string[] | undefined>(undefined, undefined, undefined, ['local/a', 'local/b']),
       }),
       budgetMicros: oneOf<number | null>(null, null, 10_000_000),
     })
