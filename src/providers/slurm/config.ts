@@ -7,7 +7,7 @@ import type { EgressTariff } from '#model/egress.ts'
 import type { Tier } from '#model/names.ts'
 import type { OfferTerms } from '#model/offer.ts'
 import type { Network } from '#model/resources.ts'
-import { sizeMiB } from '#model/spec/text.ts'
+import { durationMs, sizeMiB } from '#model/spec/text.ts'
 import { distinctNames, siteFields, untoldFields } from '#providers/declared-site.ts'
 import {
   keyedStore,
@@ -46,6 +46,8 @@ export type SlurmSite = StoreDeclaration & {
   /** Where slurmrestd answers; without it the commands on this machine are used. */
   rest?: string | undefined
   tokenFile: string
+  /** For how long a token is made that we renew ourselves. */
+  tokenLifespanMs?: number
   conf?: string | undefined
   ssh?: string | undefined
   sshConfig?: string | undefined
@@ -116,6 +118,11 @@ const SlurmSiteField = z
     tokenFile: path.optional().meta({
       description: 'The file with a token for slurmrestd (`scontrol token`); by default one in the state directory.',
     }),
+    tokenLifespan: durationMs(
+      'With `rest`: the token is renewed by `scontrol token`, here or where `ssh` leads, for so long each time, once less than half of that is left; by default it is only read.',
+    )
+      .refine((ms) => ms >= 60_000, 'must be a minute or more')
+      .optional(),
     conf: path
       .optional()
       .meta({ description: "The cluster's slurm.conf for the commands; by default the machine's own." }),
@@ -139,13 +146,25 @@ export type SlurmConfig = z.output<typeof SlurmConfig>
 /** The sites that a file declares; `home` is the state directory. */
 export const slurmSites = (config: SlurmConfig, home: string): SlurmSite[] =>
   config.sites.map(
-    ({ patience, upWithin, price, user, tokenFile, acceleratorMemory, disk, sharedMemory, ...rest }) => ({
+    ({
+      patience,
+      upWithin,
+      price,
+      user,
+      tokenFile,
+      tokenLifespan,
+      acceleratorMemory,
+      disk,
+      sharedMemory,
+      ...rest
+    }) => ({
       ...rest,
       patienceMs: patience,
       ...(upWithin === undefined ? {} : { upWithinMs: upWithin }),
       priceMicros: price,
       user: user ?? userInfo().username,
       tokenFile: tokenFile ?? join(home, 'slurm', `${rest.name}.jwt`),
+      ...(tokenLifespan !== undefined && { tokenLifespanMs: tokenLifespan }),
       acceleratorMemoryMiB: acceleratorMemory,
       diskMiB: disk,
       ...(sharedMemory !== undefined && { sharedMemoryMiB: sharedMemory }),

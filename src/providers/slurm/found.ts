@@ -7,7 +7,7 @@ import { faultOf } from './faults.ts'
 import { mapped, read, Words } from './replies.ts'
 import { dialects } from './rest.ts'
 import { type Command, runCommand } from './run-command.ts'
-import { createTokenFile } from './token.ts'
+import { tokenOf } from './token.ts'
 
 /** A partition, as far as it says who may use it. */
 export type FoundPartition = { name: string; isUp: boolean; allowed: string[]; denied: string[] }
@@ -20,10 +20,10 @@ const spoken = dialects.map(({ version }) => version)
 
 /** Asks slurmrestd which of its versions it speaks, and for the partitions. */
 export async function askRest(
-  site: Pick<SlurmSite, 'tokenFile' | 'user'> & { rest: string },
+  site: Parameters<typeof tokenOf>[0] & { rest: string },
   signal: AbortSignal,
 ): Promise<Outcome<FoundCluster>> {
-  const token = await createTokenFile(site.tokenFile)()
+  const token = await tokenOf(site)()
   if (!token.ok) return token
   const headers = { 'x-slurm-user-name': site.user, 'x-slurm-user-token': token.value }
   const get = async (path: string): Promise<Outcome<unknown>> => {

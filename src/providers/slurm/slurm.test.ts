@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setImmediate as immediate } from 'node:timers/promises'
 
-import type { Outcome } from '#model/fault.ts'
+import { fail, type Outcome, succeed } from '#model/fault.ts'
 
 import { installAgent } from './agent-program.ts'
 import { causeOfJob, causeOfSilence } from './cause.ts'
@@ -255,6 +256,32 @@ test('a token is read again when its file changes, and one that ends is told bef
   assert.equal(kindOf(await read()), 'denied')
   put('no token', 3)
   assert.equal(kindOf(await read()), 'denied')
+})
+
+test('a token is renewed with less than half of its life left, by one call for all, and used to its end if that fails', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'isobar-token-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'slurm', 'jwt')
+  const [early, late] = [tokenUntil(Date.now() + 4 * 60_000), tokenUntil(Date.now() + 10 * 60_000)]
+  const none = fail('denied', 'later', 'scontrol token: no key')
+  const answers = [succeed(early), none, succeed(late), none]
+  const make = async () => answers.shift() ?? assert.fail('nobody is to ask again so soon')
+  const anew = () => createTokenFile(file, { lifespanMs: 600_000, make })
+  const first = anew()
+  assert.deepEqual(await Promise.all([first(), first()]), [succeed(early), succeed(early)])
+  const second = anew()
+  assert.deepEqual([await second(), await second()], [succeed(early), succeed(early)], 'it lasts, though none was made')
+  const third = anew()
+  assert.deepEqual(await third(), succeed(early), 'nobody waits for the next while the last will do')
+  while (readFileSync(file, 'utf8').trim() !== late) await immediate()
+  assert.deepEqual([await third(), statSync(file).mode & 0o777], [succeed(late), 0o600])
+  writeFileSync(file, tokenUntil(Date.now() - 1000))
+  const ended = await anew()()
+  assert.match(
+    ended.ok ? '' : ended.fault.detail,
+    /ended at .*was not to be had \(scontrol token: no key\); try: scontrol token/,
+  )
+  assert.equal(answers.length, 0)
 })
 
 test('names and paths that a shell could misread are refused', () => {

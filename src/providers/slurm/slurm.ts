@@ -25,7 +25,7 @@ import { createRest } from './rest.ts'
 import { retireOrder } from './retire.ts'
 import { readRank, sightAll, sightOrder } from './sight.ts'
 import { prepareSite, type SiteFolder, siteFolder } from './site-folder.ts'
-import { createTokenFile } from './token.ts'
+import { tokenOf } from './token.ts'
 import { createWatch } from './watch.ts'
 
 export type SlurmOptions = {
@@ -170,7 +170,7 @@ export function controllerOf(site: SlurmSite): Controller {
   const asking = { partition, account, qos, reservation, licences, exclusive, user, topologyFile }
   return site.rest === undefined
     ? createCommandLine({ ...asking, conf: site.conf, ssh: site.ssh, sshConfig: site.sshConfig })
-    : createRest({ ...asking, address: site.rest, token: createTokenFile(site.tokenFile) })
+    : createRest({ ...asking, address: site.rest, token: tokenOf(site) })
 }
 
 /** Calls with one token one after the other: the second finds what the first did. Another process may still be beside. */
