@@ -144,6 +144,22 @@ test('a token that has ended, or is nobody’s, is never read as nothing there',
   await rig.until(order, 'it is seen', (seen) => seen !== null)
 })
 
+test('a token that is to be renewed by itself is made where there is none, and anew before it ends', async (t) => {
+  const rig = await openSite(cluster, { rest: cluster.rest, conf: cluster.conf, tokenLifespan: '1m' })
+  t.after(rig.close)
+  rmSync(rig.tokenFile)
+  const seen = await rig.provider.list(rig.name, forever)
+  assert.deepEqual(seen, { ok: true, value: [] })
+  assert.match(readFileSync(rig.tokenFile, 'utf8'), /^\S+\.\S+\.\S+\n$/)
+  const ending = cluster.token(20)
+  writeFileSync(rig.tokenFile, ending)
+  const anew = await rig.open()
+  await poll('a new one is there', async () => {
+    assert.deepEqual(await anew.list(rig.name, forever), seen)
+    return readFileSync(rig.tokenFile, 'utf8') !== ending
+  })
+})
+
 test('a gang of which an agent dies is lost whole', async (t) => {
   const rig = await openSite(cluster, { conf: cluster.conf })
   t.after(rig.close)

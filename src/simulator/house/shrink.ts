@@ -14,7 +14,7 @@ export async function shrink(story: Story, fails: Fails, { mostMs, now }: Limits
   const until = now() + mostMs
   let best = story
   const better = async (candidate: Story): Promise<boolean> => {
-    if (now() > until || !(await fails(candidate))) return false
+    if (candidate === best || now() > until || !(await fails(candidate))) return false
     best = candidate
     return true
   }
@@ -23,9 +23,13 @@ export async function shrink(story: Story, fails: Fails, { mostMs, now }: Limits
     before = size(best)
     await fewer(best.steps, async (steps) => better(withSteps(steps)))
     await fewer(best.troubles, async (troubles) => better({ ...best, troubles }))
-    for (const candidate of plainer(best)) await better(candidate)
+    for (const change of plainer(best)) await better(change(best))
     for (let i = 0; i < best.steps.length; i++)
-      for (const step of plainerSteps(best.steps[i])) await better(withSteps(best.steps.with(i, step)))
+      for (const change of plainerSteps) {
+        const step = best.steps[i]
+        const plain = step && change(step)
+        if (plain && plain !== step) await better(withSteps(best.steps.with(i, plain)))
+      }
   }
   return best
 }
@@ -51,38 +55,88 @@ async function fewer<T>(all: T[], isGood: (some: T[]) => Promise<boolean>): Prom
   }
 }
 
-/** The same with less around its steps. */
-function* plainer(story: Story): Iterable<Story> {
-  const { planes, cloud, agents, projects, steps, calmAt } = story
-  const last = Math.max(0, ...steps.map(({ at }) => at))
-  for (const after of [1_000, 60_000]) if (last + after < calmAt) yield { ...story, calmAt: last + after }
-  for (let i = 0; i < planes.length && planes.length > 1; i++) yield { ...story, planes: planes.toSpliced(i, 1) }
-  for (let i = 0; i < planes.length; i++)
-    if (planes[i]?.skewMs) yield { ...story, planes: planes.map((one) => ({ ...one, skewMs: 0 })) }
-  if (agents.sites.length > 0) yield { ...story, agents: { sites: [], skewMs: 0 } }
-  if (agents.skewMs > 0) yield { ...story, agents: { ...agents, skewMs: 0 } }
-  yield* fewerSites(story)
-  if (story.plansSites || story.keeps) yield { ...story, plansSites: undefined, keeps: undefined }
-  for (const name of Object.keys(cloud.faults ?? {}))
-    yield { ...story, cloud: { ...cloud, faults: { ...cloud.faults, [name]: undefined } } }
-  for (let i = 0; i < projects.length; i++)
-    if (Object.keys(projects[i]?.fields ?? {}).length > 0)
-      yield { ...story, projects: projects.with(i, { name: projects[i]?.name ?? '', fields: {} }) }
+/** Makes a story plainer than it is by then, or leaves it: each change goes on from what those before have made of it. */
+type Change<T> = (from: T) => T
+
+/** What can be left out around the steps of a story. */
+function plainer({ planes, cloud, projects }: Story): Change<Story>[] {
+  return [
+    ...[1_000, 60_000].map((afterMs): Change<Story> => (story) => {
+      const calmAt = Math.max(0, ...story.steps.map(({ at }) => at)) + afterMs
+      return calmAt < story.calmAt ? { ...story, calmAt } : story
+    }),
+    ...planes.map(({ name }): Change<Story> => (story) => {
+      const others = story.planes.filter((one) => one.name !== name)
+      return others.length > 0 && others.length < story.planes.length ? { ...story, planes: others } : story
+    }),
+    ...planes.map(
+      ({ name }): Change<Story> =>
+        (story) =>
+          changed(story, 'planes', (one) => (one.name === name && one.skewMs ? { ...one, skewMs: 0 } : one)),
+    ),
+    (story) => (story.agents.sites.length > 0 ? { ...story, agents: { sites: [], skewMs: 0 } } : story),
+    (story) => (story.agents.skewMs > 0 ? { ...story, agents: { ...story.agents, skewMs: 0 } } : story),
+    ...cloud.sites.flatMap(({ name }) => [withoutSite(name), withPlainSite(name)]),
+    (story) => (story.plansSites || story.keeps ? { ...story, plansSites: undefined, keeps: undefined } : story),
+    ...Object.keys(cloud.faults ?? {}).map((name): Change<Story> => (story) => {
+      const { faults } = story.cloud
+      return faults && name in faults ? { ...story, cloud: { ...story.cloud, faults: without(faults, name) } } : story
+    }),
+    ...projects.map(
+      ({ name }): Change<Story> =>
+        (story) =>
+          changed(story, 'projects', (one) =>
+            one.name === name && Object.keys(one.fields).length > 0 ? { ...one, fields: {} } : one,
+          ),
+    ),
+  ]
 }
 
-function* fewerSites(story: Story): Iterable<Story> {
-  const { cloud, steps } = story
-  const withSites = (sites: Story['cloud']['sites']): Story => ({ ...story, cloud: { ...cloud, sites } })
-  for (const [i, { name, jurisdictions, patienceMs, pools, racks, ...more }] of cloud.sites.entries()) {
-    const others = steps.filter((step) => !('site' in step) || step.site !== name)
-    if (cloud.sites.length > 1) yield { ...withSites(cloud.sites.toSpliced(i, 1)), steps: others }
-    if (Object.keys(more).length > 0 || pools.length > 1)
-      yield withSites(
-        // Nodes have names at all sites or at none.
-        cloud.sites.with(i, { name, jurisdictions, patienceMs, pools: pools.slice(0, 1), ...(racks && { racks }) }),
-      )
-  }
+/** The story itself where none of the list is another than before. */
+function changed<K extends 'planes' | 'projects'>(story: Story, list: K, change: Change<Story[K][number]>): Story {
+  const before: Story[K][number][] = story[list]
+  const all = before.map(change)
+  return all.some((one, at) => one !== before[at]) ? { ...story, [list]: all } : story
 }
+
+function without<T extends object>(from: T, name: string): T {
+  const { [name as keyof T]: _, ...rest } = from
+  return rest as T // only what may be missing is left out
+}
+
+const withoutSite =
+  (name: string): Change<Story> =>
+  (story) => {
+    const { cloud, steps } = story
+    const sites = cloud.sites.filter((one) => one.name !== name)
+    if (sites.length === 0 || sites.length === cloud.sites.length) return story
+    const others = steps.filter((step) => !('site' in step) || step.site !== name)
+    return { ...story, cloud: { ...cloud, sites }, steps: others }
+  }
+
+/** A site without what is particular there, but for names of nodes: these are at all sites or at none. */
+const withPlainSite =
+  (site: string): Change<Story> =>
+  (story) => {
+    const { cloud } = story
+    const at = cloud.sites.findIndex(({ name }) => name === site)
+    const found = cloud.sites[at]
+    if (!found) return story
+    const { name, jurisdictions, patienceMs, pools, racks, ...more } = found
+    if (Object.keys(more).length === 0 && pools.length <= 1) return story
+    const plain = { name, jurisdictions, patienceMs, pools: pools.slice(0, 1), ...(racks && { racks }) }
+    return { ...story, cloud: { ...cloud, sites: cloud.sites.with(at, plain) } }
+  }
+
+type Submit = Extract<Step, { do: 'submit' }>
+
+const submitting =
+  (change: Change<Submit['spec']>): Change<Step> =>
+  (step) => {
+    if (step.do !== 'submit') return step
+    const spec = change(step.spec)
+    return spec === step.spec ? step : { ...step, spec }
+  }
 
 /** What a spec can do without. */
 const spare = [
@@ -98,16 +152,12 @@ const spare = [
   'topology',
 ]
 
-function* plainerSteps(step: Step | undefined): Iterable<Step> {
-  if (!step) return
-  const rounded = Math.floor(step.at / 1000) * 1000
-  if (rounded !== step.at) yield { ...step, at: rounded }
-  if ('nth' in step && step.nth > 1) yield { ...step, nth: 1 }
-  if ('times' in step && step.times > 1) yield { ...step, times: 1 }
-  if (step.do !== 'submit') return
-  const { spec } = step
-  for (const field of spare) if (field in spec) yield { ...step, spec: { ...spec, [field]: undefined } }
-  if (spec.kind === 'job' && (spec.nodes ?? 1) > 1) yield { ...step, spec: { ...spec, nodes: 1 } }
-  if (spec.kind === 'service') yield { ...step, spec: { ...spec, replicas: 1 } }
-  if (spec.kind === 'array') yield { ...step, spec: { ...spec, tasks: 1, parallelism: 1 } }
-}
+const plainerSteps: readonly Change<Step>[] = [
+  (step) => (step.at % 1000 > 0 ? { ...step, at: step.at - (step.at % 1000) } : step),
+  (step) => ('nth' in step && step.nth > 1 ? { ...step, nth: 1 } : step),
+  (step) => ('times' in step && step.times > 1 ? { ...step, times: 1 } : step),
+  ...spare.map((field) => submitting((spec) => (field in spec ? without(spec, field) : spec))),
+  submitting((spec) => (spec.kind === 'job' && (spec.nodes ?? 1) > 1 ? { ...spec, nodes: 1 } : spec)),
+  submitting((spec) => (spec.kind === 'service' && spec.replicas !== 1 ? { ...spec, replicas: 1 } : spec)),
+  submitting((spec) => (spec.kind === 'array' && spec.tasks !== 1 ? { ...spec, tasks: 1, parallelism: 1 } : spec)),
+]

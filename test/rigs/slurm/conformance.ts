@@ -34,7 +34,7 @@ export async function openRig(cluster: Cluster, way: Way): Promise<Rig> {
 }
 
 export const lacks: Lacks = {
-  notice: 'Slurm tells of a preemption only when it is under way, and the rig preempts nothing yet',
+  notice: 'Slurm tells of a preemption only when it is under way',
   retryAfter: 'Slurm refuses no calls for a time',
   watch: 'Slurm tells of nothing',
 }

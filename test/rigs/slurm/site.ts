@@ -25,6 +25,7 @@ export type Way = ({ conf: string } | { rest: string }) & {
   qos?: string
   licences?: string[]
   partition?: string
+  tokenLifespan?: string
   /** Its nodes share no disk with us. */
   afar?: true
 }
