@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 
-import { type DaemonName, startCluster } from '#rigs/slurm/cluster.ts'
+import { cpuMs, memoryMiB, row } from '#bench/slurm/daemons.ts'
+import { startCluster } from '#rigs/slurm/cluster.ts'
 import { forever, openSite, type SiteRig, type Way } from '#rigs/slurm/site.ts'
 
 /**
@@ -94,7 +94,7 @@ async function submitForeign(count: number): Promise<void> {
 }
 
 async function measured({ gangs: ours, nodes }: Watch): Promise<string[]> {
-  const before = [cpuMs('slurmctld'), cpuMs('slurmrestd')]
+  const before = [cpuMs(cluster, 'slurmctld'), cpuMs(cluster, 'slurmrestd')]
   const list = await times(aMinute.list, async () => {
     const listed = await ours.provider.list(ours.name, forever)
     if (!listed.ok || listed.value.length !== gangs / 2) throw new Error(`a list failed: ${JSON.stringify(listed)}`)
@@ -105,9 +105,11 @@ async function measured({ gangs: ours, nodes }: Watch): Promise<string[]> {
     if (!found?.ok || found.value.length !== imagined)
       throw new Error(`an inventory failed: ${JSON.stringify(found)}`.slice(0, 500))
   })
-  const after = [cpuMs('slurmctld'), cpuMs('slurmrestd')]
+  const after = [cpuMs(cluster, 'slurmctld'), cpuMs(cluster, 'slurmrestd')]
   const spent = after.map((ms, index) => ms - (before[index] ?? 0))
-  return [list, inventory, ...spent, memoryMiB('slurmctld'), memoryMiB('slurmrestd')].map((one) => one.toFixed(0))
+  return [list, inventory, ...spent, memoryMiB(cluster, 'slurmctld'), memoryMiB(cluster, 'slurmrestd')].map((one) =>
+    one.toFixed(0),
+  )
 }
 
 /** The middle of how long it takes, in ms. */
@@ -119,24 +121,4 @@ async function times(count: number, act: () => Promise<void>): Promise<number> {
     took.push(performance.now() - began)
   }
   return took.sort((a, b) => a - b)[Math.floor(count / 2)] ?? 0
-}
-
-/** Clock ticks of a process are hundredths of a second on Linux. */
-function cpuMs(name: DaemonName): number {
-  const stat = readFileSync(`/proc/${cluster.pid(name)}/stat`, 'utf8')
-  const [user = 0, system = 0] = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .slice(11, 13)
-    .map(Number)
-  return (user + system) * 10
-}
-
-function memoryMiB(name: DaemonName): number {
-  const status = readFileSync(`/proc/${cluster.pid(name)}/status`, 'utf8')
-  return Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1]) / 1024
-}
-
-function row(...cells: string[]): void {
-  console.log(`| ${cells.join(' | ')} |`)
 }

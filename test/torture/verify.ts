@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -102,6 +102,12 @@ async function outcomes(client: Client, expected: Expected[]): Promise<string[]>
   })
 }
 
+/** What the work left: nothing, where none of it ever ran. */
+function marks(scratch: string): string[] {
+  const path = marksOf(scratch)
+  return existsSync(path) ? readFileSync(path, 'utf8').trimEnd().split('\n') : []
+}
+
 /**
  * None run twice: in one attempt each rank left one mark at its start and one at its end, and none of them more than
  * that. A task may start again after a loss, in another attempt.
@@ -112,7 +118,7 @@ async function runs(client: Client, { scratch, expected, losses }: Facts): Promi
   )
   const ended = Map.groupBy(rows, ({ name }) => name)
   const counts = new Map<string, number>()
-  for (const line of readFileSync(marksOf(scratch), 'utf8').trimEnd().split('\n'))
+  for (const line of marks(scratch))
     counts.set(line, (counts.get(line) ?? 0) + 1)
   const known = new Set(expected.map(({ name }) => name))
   const wrong = [...counts].flatMap(([mark, times]) => {
