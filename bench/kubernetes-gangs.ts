@@ -165,11 +165,14 @@ async function launchFrom(kubeconfig: string): Promise<Launched> {
   let most = rss
   setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 20).unref()
   const news = watching(provider)
+  let up = 0
+  // A server that is busy refuses a list now and then, and is asked anew, as the house does.
   const look = async (): Promise<number> => {
     await news.next()
     const listed = await provider.list('east', signal)
-    if (!listed.ok) throw new Error(listed.fault.detail)
-    return listed.value.flatMap((one) => one.ranks.filter(({ state }) => state === 'running')).length
+    if (listed.ok) up = listed.value.flatMap((one) => one.ranks.filter(({ state }) => state === 'running')).length
+    else console.error(listed.fault.detail)
+    return up
   }
   const began = performance.now()
   await launch(provider, 0)
@@ -190,8 +193,12 @@ async function launchFrom(kubeconfig: string): Promise<Launched> {
 }
 
 async function launch(provider: Provider, at: number): Promise<void> {
-  const launched = await provider.launch(gangAt(at), signal)
-  if (!launched.ok) throw new Error(launched.fault.detail)
+  for (const until = performance.now() + 60_000; ; await sleep(1_000)) {
+    const launched = await provider.launch(gangAt(at), signal)
+    if (launched.ok) return
+    if (performance.now() > until) throw new Error(launched.fault.detail)
+    console.error(launched.fault.detail)
+  }
 }
 
 function watching({ abilities }: Provider) {

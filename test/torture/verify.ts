@@ -118,8 +118,7 @@ async function runs(client: Client, { scratch, expected, losses }: Facts): Promi
   )
   const ended = Map.groupBy(rows, ({ name }) => name)
   const counts = new Map<string, number>()
-  for (const line of marks(scratch))
-    counts.set(line, (counts.get(line) ?? 0) + 1)
+  for (const line of marks(scratch)) counts.set(line, (counts.get(line) ?? 0) + 1)
   const known = new Set(expected.map(({ name }) => name))
   const wrong = [...counts].flatMap(([mark, times]) => {
     if (!known.has(mark.split(' ')[0] ?? '')) return [`"${mark}" was left by nobody we know`]
