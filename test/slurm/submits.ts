@@ -5,12 +5,12 @@ import { after, test, type TestContext } from 'node:test'
 
 import type { CredentialedOrder } from '#model/order.ts'
 import { startCluster } from '#rigs/slurm/cluster.ts'
-import { forever, openSite, type SiteRig, startsIn, tellStarts } from '#rigs/slurm/site.ts'
+import { forever, openSite, orderOn, type SiteRig, startsIn, tellStarts } from '#rigs/slurm/site.ts'
 import { watchRest } from '#rigs/slurm/watched-rest.ts'
 
 // What a submit asks of slurmrestd, where a list of all jobs is what costs most.
 
-const cluster = await startCluster({ nodes: 4 })
+const cluster = await startCluster({ nodes: 4, imagined: 2 })
 after(cluster.stop)
 
 async function aWatchedSite(t: TestContext) {
@@ -58,6 +58,15 @@ test('one that no job can carry yet lists none either, however often it is tried
   await rig.gone(order.token)
   assert.equal(rest.lists(), 0)
   assert.equal(await jobsNamed(order), 0)
+})
+
+test('an order for a chosen node is taken, though the first node of the cluster is of another partition', async (t) => {
+  const { rig } = await aWatchedSite(t)
+  const order = orderOn(rig, ['n3'], 0)
+  tellStarts(cluster, rig, order)
+  const taken = await rig.provider.launch(order, forever)
+  assert.ok(taken.ok, JSON.stringify(taken))
+  await runs(rig, order)
 })
 
 for (const lost of ['question', 'reply'] as const)

@@ -109,10 +109,13 @@ const Pings = z.object({
 const Partitions = z.object({
   partitions: z.array(
     z.union([
-      z.object({ maximums: z.object({ time: Count }) }).transform(({ maximums }) => maximums.time),
       z
-        .object({ max_time_limit: z.int().nullable() })
-        .transform(({ max_time_limit: most }) => ((most ?? -1) < 0 ? null : most)),
+        .object({ maximums: z.object({ time: Count }), nodes: z.object({ configured: Text }) })
+        .transform(({ maximums, nodes }) => ({ mostMinutes: maximums.time, hosts: hostsOf(nodes.configured) })),
+      z.object({ max_time_limit: z.int().nullable(), nodes: Text }).transform(({ max_time_limit: most, nodes }) => ({
+        mostMinutes: (most ?? -1) < 0 ? null : most,
+        hosts: hostsOf(nodes),
+      })),
     ]),
   ),
 })
@@ -208,8 +211,8 @@ export function ping(reply: Reply): Outcome<null> {
 /** All nodes of the cluster. */
 export const nodes = (reply: Reply): Outcome<SlurmNode[]> => mapped(read(reply, Nodes), (all) => all.nodes)
 
-/** The longest that a job may run in a partition; null where it sets no limit. */
-export function mostMinutes(reply: Reply): Outcome<number | null> {
+/** The longest that a job may run in a partition (null where it sets no limit), and the names of its nodes. */
+export function partition(reply: Reply): Outcome<{ mostMinutes: number | null; hosts: string[] }> {
   const found = read(reply, Partitions)
   const [first] = found.ok ? found.value.partitions : []
   if (first !== undefined) return succeed(first)

@@ -4,7 +4,7 @@ import { z } from 'zod'
 
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 
-import { type Controller, nodesFor } from './controller.ts'
+import { type Controller, nodesFor, type SlurmNode } from './controller.ts'
 import type { Asking, Dialect } from './dialect.ts'
 import { accountingOver, type GetIfOffered } from './rest-accounting.ts'
 import * as replies from './replies.ts'
@@ -56,21 +56,28 @@ export function createRest(options: RestOptions): Controller {
       ask({ of: () => ({ method: 'DELETE', path: `slurm/job/${id}` }), signal }, replies.cancelled),
     async partition(signal, only) {
       const path = `partition/${encodeURIComponent(options.partition)}`
-      const limit = await get(path, signal, replies.mostMinutes)
-      if (!limit.ok) return limit
+      const found = await get(path, signal, replies.partition)
+      if (!found.ok) return found
+      const { mostMinutes, hosts } = found.value
       const kept = await get('reservations', signal, (reply) => replies.reservations(reply, Date.now()))
       if (!kept.ok) return kept
       const asked = (one: string) => get(one, signal, replies.nodes)
       const few = only !== undefined && only.length <= mostSingly
       const nodes = few
-        ? await inTurns(only, (name) => asked(`node/${encodeURIComponent(name)}`))
+        ? // Of a node that is asked for by its name, 22.05 tells the partitions of the first node of the cluster.
+          mapped(await inTurns(only, (name) => asked(`node/${encodeURIComponent(name)}`)), (all) =>
+            all.map((one) => one.map((node) => withPartition(node, options.partition, hosts))),
+          )
         : mapped(await asked('nodes'), (all) => [all])
-      return mapped(nodes, (all) => ({ nodes: nodesFor(options, all.flat(), kept.value), mostMinutes: limit.value }))
+      return mapped(nodes, (all) => ({ nodes: nodesFor(options, all.flat(), kept.value), mostMinutes }))
     },
     topology: () => topologyIn(options.topologyFile),
     ...accountingOver(options, getIfOffered),
   }
 }
+
+const withPartition = (node: SlurmNode, partition: string, hosts: readonly string[]): SlurmNode =>
+  hosts.includes(node.name) ? { ...node, partitions: [...node.partitions, partition] } : node
 
 /** What slurmrestd speaks, and what it offers in it: `slurm/job`, `slurmdb/qos`. */
 type Spoken = { dialect: Dialect; offered: ReadonlySet<string> }

@@ -127,8 +127,8 @@ test('v0.0.40 to v0.0.45: what fails behind a status of 200, or lies with anothe
   assert.equal(kindOf(replies.ping(found(200, { pings: [{ pinged: 'DOWN' }] }))), 'unreachable')
   assert.equal(kindOf(replies.ping(found(200, { pings: [{ pinged: 'UP' }] }))), 'null')
   // No such partition: 26.05 has only a warning.
-  assert.equal(kindOf(replies.mostMinutes(found(200, {}))), 'invalid')
-  assert.equal(kindOf(replies.mostMinutes(refused(511, 'Protocol authentication error', 1007))), 'denied')
+  assert.equal(kindOf(replies.partition(found(200, {}))), 'invalid')
+  assert.equal(kindOf(replies.partition(refused(511, 'Protocol authentication error', 1007))), 'denied')
   assert.equal(kindOf(replies.job(found(200, { jobs: [] }))), 'unreachable')
   assert.equal(kindOf(replies.job(refused(404, 'Invalid job id specified', 2017))), 'null')
   assert.equal(kindOf(replies.allJobs(refused(511, 'Protocol authentication error', 1007))), 'denied')

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { dirname } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { identify, lives, type ProcessIdentity, signal } from '#kit/processes.ts'
@@ -25,6 +26,7 @@ export type Daemon = {
 export async function startDaemon({ argv, log, env, user }: DaemonSetup): Promise<Daemon> {
   const guard = spawn('sh', ['-c', script, log, ...argv], {
     env,
+    cwd: dirname(log), // for what one leaves that ends badly
     stdio: ['pipe', 'pipe', 'inherit'],
     detached: true,
     ...user,
