@@ -3,13 +3,13 @@ import { parseArgs } from 'node:util'
 
 import { cpuMs, memoryMiB, row } from '#bench/slurm/daemons.ts'
 import type { CredentialedOrder } from '#model/order.ts'
-import { startCluster } from '#rigs/slurm/cluster.ts'
+import { type Cluster, startCluster } from '#rigs/slurm/cluster.ts'
 import { forever, openSite, orderOn, type SiteRig, type Way } from '#rigs/slurm/site.ts'
 
 /**
- * What many jobs of ours cost a real Slurm and us: submitted, looked at while nothing changes, and cancelled. Nodes but
- * four are only in its configuration; a job is for one of the four, as
- * the house chose it, and nearly all of them wait.
+ * What many jobs of ours cost a real Slurm and us: submitted, looked at while nothing changes, and cancelled. Its nodes are
+ * only in its configuration; each job is for one of them, as the house chose it, and waits for it for ever, so that what
+ * is measured is Slurm's work and ours and not that of jobs.
  *
  *     node bench/slurm-jobs.ts --nodes 10000 --jobs 10000 --way commands
  */
@@ -31,44 +31,39 @@ const looks = 5
 /** A job whose end was asked for is asked about again after so long. */
 const againMs = 2_000
 
-const cluster = await startCluster({ nodes: 4, imagined })
-try {
-  console.log(`Slurm ${cluster.version}: ${imagined + 4} nodes, ${jobs} jobs of ours; memory in MiB\n`)
-  row(
-    'way',
-    'what',
-    's',
-    'ms a job',
-    'CPU of slurmctld s',
-    'of slurmrestd s',
-    'ours s',
-    'slurmctld',
-    'slurmrestd',
-    'ours',
-  )
-  row(...Array.from({ length: 10 }, () => '---'))
-  const ways: Record<string, Way> = { commands: { conf: cluster.conf }, HTTP: { rest: cluster.rest } }
-  for (const name of values.way.split(',')) {
-    const way = ways[name]
-    if (!way) throw new Error(`--way takes ${Object.keys(ways).join(' or ')}`)
-    await play(name, await openSite(cluster, way))
+const ways: Record<string, (cluster: Cluster) => Way> = {
+  commands: ({ conf }) => ({ conf, partition: 'imagined' }),
+  HTTP: ({ rest }) => ({ rest, partition: 'imagined' }),
+}
+/** What is tabled of each, beside how long it took and what memory was used at the most. */
+const columns = ['way', 'what', 's', 'ms a job', 'CPU of slurmctld s', 'of slurmrestd s', 'ours s']
+
+console.log(`${imagined} nodes, ${jobs} jobs of ours; memory in MiB\n`)
+row(...columns, 'slurmctld', 'slurmrestd', 'ours')
+row(...columns.map(() => '---'), '---', '---', '---')
+for (const name of values.way.split(',')) {
+  const way = ways[name]
+  if (!way) throw new Error(`--way takes ${Object.keys(ways).join(' or ')}`)
+  const cluster = await startCluster({ nodes: 2, imagined })
+  try {
+    await play(name, cluster, await openSite(cluster, way(cluster)))
+  } finally {
+    await cluster.stop()
   }
-} finally {
-  await cluster.stop()
 }
 
-async function play(way: string, rig: SiteRig): Promise<void> {
-  const orders = Array.from({ length: jobs }, (_, at) => orderOn(rig, [`n${at % 4}`], 0))
-  for (const order of orders) rig.script(order, () => 'exec sleep 100000')
-  await measured([way, 'submitted'], jobs, () => sideBySide(orders, (order) => launched(rig, order)))
-  await measured([way, `looked at ${looks} times`], jobs * looks, async () => {
+async function play(way: string, cluster: Cluster, rig: SiteRig): Promise<void> {
+  const measured = measuring(way, cluster)
+  const orders = Array.from({ length: jobs }, (_, at) => orderOn(rig, [`c${at % imagined}`], 0))
+  await measured('submitted', jobs, () => sideBySide(orders, (order) => launched(rig, order)))
+  await measured(`looked at ${looks} times`, jobs * looks, async () => {
     for (let look = 0; look < looks; look++) {
       const seen = await rig.provider.list(rig.name, forever)
       if (!seen.ok || seen.value.length !== jobs)
         throw new Error(`a look failed: ${JSON.stringify(seen).slice(0, 500)}`)
     }
   })
-  await measured([way, 'cancelled'], jobs, () => cancelled(rig, orders))
+  await measured('cancelled', jobs, () => cancelled(rig, orders))
   await rig.close()
 }
 
@@ -105,19 +100,21 @@ async function sideBySide<T>(all: readonly T[], act: (one: T) => Promise<void>):
   await Promise.all(Array.from({ length: lanes }, lane))
 }
 
-/** Tells what it cost, in all and for each of so many jobs. */
-async function measured(what: [way: string, what: string], count: number, act: () => Promise<void>): Promise<void> {
+/** Tells what something cost, in all and for each of so many jobs. */
+function measuring(way: string, cluster: Cluster) {
   const cpuOf = () => [cpuMs(cluster, 'slurmctld'), cpuMs(cluster, 'slurmrestd'), ownCpuMs()]
-  const [before, began] = [cpuOf(), performance.now()]
-  await act()
-  const tookMs = performance.now() - began
-  const cpu = cpuOf().map((ms, at) => ((ms - (before[at] ?? 0)) / 1000).toFixed(1))
-  const memory = [
-    memoryMiB(cluster, 'slurmctld', 'VmHWM'),
-    memoryMiB(cluster, 'slurmrestd', 'VmHWM'),
-    process.memoryUsage.rss() / 2 ** 20,
-  ]
-  row(...what, (tookMs / 1000).toFixed(1), (tookMs / count).toFixed(1), ...cpu, ...memory.map(Math.round))
+  return async (what: string, count: number, act: () => Promise<void>): Promise<void> => {
+    const [before, began] = [cpuOf(), performance.now()]
+    await act()
+    const tookMs = performance.now() - began
+    const cpu = cpuOf().map((ms, at) => ((ms - (before[at] ?? 0)) / 1000).toFixed(1))
+    const memory = [
+      memoryMiB(cluster, 'slurmctld', 'VmHWM'),
+      memoryMiB(cluster, 'slurmrestd', 'VmHWM'),
+      process.memoryUsage.rss() / 2 ** 20,
+    ].map((mib) => mib.toFixed(0))
+    row(way, what, (tookMs / 1000).toFixed(1), (tookMs / count).toFixed(1), ...cpu, ...memory)
+  }
 }
 
 function ownCpuMs(): number {
