@@ -102,7 +102,7 @@ async function lookAnew(house: House, claim: Claim): Promise<Admitted> {
     ? sitting.ranOut.length > 0
     : isEnded || isCut || (snapshot.moreUntold && kept.untold.at() === null)
   const next = soonest(at, kept.untold.at())
-  if (!goesOn && !more && placed === 0) kept.rest({ ...round, at: next })
+  if (!more && placed === 0 && !(goesOn && snapshot.moreUntold)) kept.rest({ ...round, at: next })
   return { waiting: snapshot.waiting.length, placed, more, at: next }
 }
 
