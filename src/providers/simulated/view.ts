@@ -1,7 +1,6 @@
 import { drawOf } from '#kit/random.ts'
 import type { RankSighting, Sighting } from '#providers/provider.ts'
 import type { Faults } from './faults.ts'
-import { sightingOf } from './gang.ts'
 import { drawMs } from './range.ts'
 import type { SiteState } from './site.ts'
 import type { CallName } from './trouble.ts'
@@ -42,7 +41,7 @@ export function createView({ seed, site, faults, weather }: Options): View {
     list(state, now) {
       const call = { name: 'list', token: '', at: now } as const
       const asOf = weather.strikes('old-view', call) ? now - lag(now) : now
-      const seen = [...state.lately(now).values()].flatMap((gang) => sightingOf(gang, asOf) ?? [])
+      const seen = [...state.lately(now).values()].flatMap((gang) => state.shown(gang, asOf) ?? [])
       if (seen.length > 0 && weather.strikes('page-lost', call))
         seen.splice(Math.floor(drawOf(seed, site, 'page', now) * seen.length), 1)
       return seen.map((one) => told(one, 'list', now))
@@ -51,7 +50,7 @@ export function createView({ seed, site, faults, weather }: Options): View {
       const gang = state.lately(now).get(token)
       if (!gang) return null
       const asOf = weather.strikes('old-view', { name: 'get', token, at: now }) ? now - lag(now) : now
-      const seen = sightingOf(gang, asOf)
+      const seen = state.shown(gang, asOf)
       return seen && told(seen, 'get', now)
     },
     offers(now, name = 'offers') {
