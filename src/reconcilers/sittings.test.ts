@@ -119,6 +119,31 @@ test('a queue in which nothing has changed is not looked at again, though its ro
   )
 })
 
+test('who may ask a site again that refused it is asked when it may, though its queue rests until then', async (t) => {
+  const queue = await aQueue(t)
+  const { store, clock, house } = queue
+  const [workload = ''] = await submitted(store, [gpus(8)])
+  const avoid = { 'local/west': clock.now() + 100_000 }
+  await settled(queue)
+  const attempt = (await store.workloads.attempts(workload))[0]
+  await hearing(store, () =>
+    store.apply([
+      { change: 'lease', id: attempt?.lease?.id ?? '', to: 'refused' },
+      { change: 'attempt', id: attempt?.id ?? '', to: 'lost', reason: 'it was refused' },
+      { change: 'replica-waits', workload, replica: 0, losses: 0, failures: 0, notBefore: 0, avoid },
+    ]),
+  )
+  const starts = async (until: number): Promise<number> => {
+    while (clock.now() < until) {
+      await clock.advance(5_000)
+      await admit.turn(house, signal)
+    }
+    return (await everything(queue)).leases.length
+  }
+  assert.equal(await starts(avoid['local/west'] - 6_000), 0)
+  assert.equal(await starts(avoid['local/west'] + 10_000), 1)
+})
+
 test('room that comes free after a look that was of no use is given away at once, however long that took', async (t) => {
   const queue = await aQueue(t)
   await submitted(queue.store, [gpus(8, { nodes: 2, name: 'first' })])
