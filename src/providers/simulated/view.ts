@@ -24,8 +24,9 @@ export function createView({ seed, site, faults, weather }: Options): View {
   /** What is told of one gang in this answer. */
   const told = (seen: Sighting, name: CallName, now: number): Sighting => {
     const call = { name, token: seen.token, at: now }
-    const wrong = weather.threatens('wrong-status') ? wrongly(seen, [seed, seen.token, 'status', now]) : null
-    const ranks = wrong && weather.strikes('wrong-status', call) ? wrong : seen.ranks
+    const isWrong =
+      weather.threatens('wrong-status') && seen.ranks.some(mayBeWrong) && weather.strikes('wrong-status', call)
+    const ranks = isWrong ? wrongly(seen, [seed, seen.token, 'status', now]) : seen.ranks
     const timed = weather.threatens('skewed') && ranks.some(({ startedAt }) => startedAt !== null)
     const shown = timed && weather.strikes('skewed', call) ? ranks.map(skewed) : ranks
     return shown === seen.ranks ? seen : { ...seen, ranks: shown }
@@ -65,14 +66,16 @@ export function createView({ seed, site, faults, weather }: Options): View {
 
 type Draw = (string | number)[]
 
+const mayBeWrong = ({ state, exitCode }: RankSighting): boolean =>
+  state === 'running' || (state === 'exited' && exitCode !== null)
+
 /**
  * The ranks with one of them shown as what it is not: one that runs as expected, lost or exited, or one that exited
- * without its code. Null where there is none of these.
+ * without its code.
  */
-function wrongly({ ranks }: Sighting, of: Draw): RankSighting[] | null {
-  const able = ranks.filter(({ state, exitCode }) => state === 'running' || (state === 'exited' && exitCode !== null))
+function wrongly({ ranks }: Sighting, of: Draw): RankSighting[] {
+  const able = ranks.filter(mayBeWrong)
   const chosen = able[Math.floor(drawOf(...of, 'rank') * able.length)]
-  if (!chosen) return null
   return ranks.map((one) => (one === chosen ? { ...one, ...untrue(one, of) } : one))
 }
 
