@@ -95,14 +95,15 @@ async function lookAnew(house: House, claim: Claim): Promise<Admitted> {
   // The engine decides no further than it knows who comes next.
   const isEnded = snapshot.more || decisions.length < snapshot.waiting.length
   const isCut = noteRound(house, { snapshot, decisions, more: isEnded, now })
-  const at = soonest(tellAt, nextAt)
+  const againAt = sitting.looksAgainAt(now)
+  const at = soonest(tellAt, againAt < Infinity ? soonest(againAt, nextAt) : nextAt)
   const goesOn = isWhole && !snapshot.more && movesPerHour === 0
   if (goesOn) kept.keep(sitting, { ...round, at, moreUntold: snapshot.moreUntold })
   const more = goesOn
     ? sitting.ranOut.length > 0
     : isEnded || isCut || (snapshot.moreUntold && kept.untold.at() === null)
   const next = soonest(at, kept.untold.at())
-  if (!goesOn && !more && placed === 0) kept.rest({ ...round, at: next })
+  if (!more && placed === 0 && !(goesOn && snapshot.moreUntold)) kept.rest({ ...round, at: next })
   return { waiting: snapshot.waiting.length, placed, more, at: next }
 }
 

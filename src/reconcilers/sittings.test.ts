@@ -94,6 +94,56 @@ test('room that comes free, and who comes, need no look at everything', async (t
   assert.equal(queue.looks.count, before)
 })
 
+test('a queue in which nothing has changed is not looked at again, though its round is open', async (t) => {
+  const queue = await aQueue(t)
+  await submitted(queue.store, [gpus(8, { nodes: 2, name: 'first' })])
+  await submitted(queue.store, [gpus(8, { name: 'second' })], aNow + 1)
+  const { leases } = await settled(queue)
+  const wait = async (minutes: number): Promise<void> => {
+    for (const until = queue.clock.now() + minutes * 60_000; queue.clock.now() < until;) {
+      await queue.clock.advance(5_000)
+      await admit.turn(queue.house, signal)
+    }
+  }
+  await wait(1)
+  const before = queue.looks.count
+  await wait(3)
+  assert.equal(queue.looks.count, before)
+  await wait(5)
+  assert.equal(queue.looks.count, before + 1, 'the net below the nudges')
+  for (const lease of leases) await end(queue, lease)
+  const after = await settled(queue)
+  assert.deepEqual(
+    after.leases.map(({ name }) => name),
+    ['second'],
+  )
+})
+
+test('who may ask a site again that refused it is asked when it may, though its queue rests until then', async (t) => {
+  const queue = await aQueue(t)
+  const { store, clock, house } = queue
+  const [workload = ''] = await submitted(store, [gpus(8)])
+  const avoid = { 'local/west': clock.now() + 100_000 }
+  await settled(queue)
+  const attempt = (await store.workloads.attempts(workload))[0]
+  await hearing(store, () =>
+    store.apply([
+      { change: 'lease', id: attempt?.lease?.id ?? '', to: 'refused' },
+      { change: 'attempt', id: attempt?.id ?? '', to: 'lost', reason: 'it was refused' },
+      { change: 'replica-waits', workload, replica: 0, losses: 0, failures: 0, notBefore: 0, avoid },
+    ]),
+  )
+  const starts = async (until: number): Promise<number> => {
+    while (clock.now() < until) {
+      await clock.advance(5_000)
+      await admit.turn(house, signal)
+    }
+    return (await everything(queue)).leases.length
+  }
+  assert.equal(await starts(avoid['local/west'] - 6_000), 0)
+  assert.equal(await starts(avoid['local/west'] + 10_000), 1)
+})
+
 test('room that comes free after a look that was of no use is given away at once, however long that took', async (t) => {
   const queue = await aQueue(t)
   await submitted(queue.store, [gpus(8, { nodes: 2, name: 'first' })])

@@ -87,7 +87,7 @@ export const sittingOf = memory(({ store, clock, steering }) => {
       if (clock.now() >= open.lookAt || open.planAsOf !== steering?.plan()?.asOf) return null
       const [kept, workloads, leases] = [open, come, gone]
       // Until it is known what comes of it.
-      ;[gone, come, open] = [[], [], null]
+      ;[gone, come, open, done] = [[], [], null, null]
       const asked = workloads.length > 0 ? await store.placement.come(workloads, clock.now()) : []
       const more = await readMore(store, kept.sitting, clock.now())
       if (!asked || !more || isStale) return null

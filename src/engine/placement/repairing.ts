@@ -132,8 +132,11 @@ export function repair(line: Line, { row, lease, ground, ranks }: Comeback): Rep
 const mostLateMs = 60_000
 
 /** Whether who waits for the rest of its last attempt has waited too long: then it starts anew, and its nodes are let go. */
-export const isLate = ({ asked: { start }, lease }: Comeback, now: number): boolean =>
-  !lease.keptFor.isGone && start?.repairs === true && now > start.at + mostLateMs
+export const isLate = ({ asked, lease }: Comeback, now: number): boolean =>
+  !lease.keptFor.isGone && now >= lateAt(asked)
+
+/** When that is; Infinity for who waits for nothing of its own. */
+export const lateAt = ({ start }: Asked): number => (start?.repairs === true ? start.at + mostLateMs + 1 : Infinity)
 
 /** What somebody is told who comes back when what is left there has ended. */
 export function comingBack({ asked, lease }: Comeback, { repair: found }: Repaired, now: number): Refusal {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { aJob, aLease, aNow, aReplica, aService, aSite, aSnapshot, someNodes } from '#test/builders.ts'
+import { aJob, aLease, aNow, aProject, aReplica, aService, aSite, aSnapshot, someNodes } from '#test/builders.ts'
 import { sit } from './place.ts'
 
 const siteAt = (name: string, gpus: number) =>
@@ -98,4 +98,18 @@ const runOut = (left: number): string[] => {
 test('when one need has run out, others of which few are left are to be read with it', () => {
   assert.deepEqual(runOut(7), ['urgent', 'other'])
   assert.deepEqual(runOut(8), ['urgent'])
+})
+
+test('it is looked at again when a promised start comes, and when somebody has waited long enough to have others leave', () => {
+  const resources = { accelerators: 'H100:8' }
+  const rank = { rank: 0, node: 'n0', cpuMilli: 1000, memoryMiB: 1024, diskMiB: 0, accelerators: 8 }
+  const lease = aLease({ workload: 'w-low', ranks: [rank], priority: 0, kind: 'job', endsAt: aNow + 30_000 })
+  const preemption = { within: 'lower-priority', reclaim: 'never', perHour: null } as const
+  const facts = { leases: [lease], projects: [aProject({ preemption })], sites: [siteAt('west', 8)] }
+  const high = aJob({ resources }, { priority: 5, createdAt: aNow - 10_000 })
+  const sitting = sit({ snapshot: aSnapshot({ waiting: [high], ...facts }), now: aNow })
+  assert.equal(sitting.decisions[0]?.refusal?.start?.at, aNow + 30_000)
+  assert.equal(sitting.looksAgainAt(aNow), aNow + 30_000)
+  assert.equal(sitting.looksAgainAt(aNow + 30_000), aNow + 50_000)
+  assert.equal(sitting.looksAgainAt(aNow + 50_000), Infinity)
 })

@@ -6,6 +6,7 @@ import type { Decision } from '#model/plan.ts'
 import type { Answers } from './answers.ts'
 import type { Entry } from './entry.ts'
 import type { Asked, More, Snapshot } from './facts.ts'
+import { looksAgainAt } from './looks-again.ts'
 import { isOverfull } from './market.ts'
 import { gaveBack } from './prices.ts'
 import { comesBefore, idOf, inQueueOrder, isUnread, needOfUnread } from './queue.ts'
@@ -77,6 +78,11 @@ export class Sitting {
   /** The facts as they are for it now. */
   get facts(): Snapshot {
     return { ...this.#snapshot, leases: [...this.#leases.values()], waiting: [...this.#waiting.values()] }
+  }
+
+  /** When it is to be looked at again though nothing is heard of until then (`looks-again.ts`). */
+  looksAgainAt(now: number): number {
+    return looksAgainAt(this.#snapshot, { waiting: this.#waiting.values(), line: this.#parts.line, now })
   }
 
   /** Under which lease somebody stands from now on whom it has placed. */

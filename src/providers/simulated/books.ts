@@ -1,6 +1,7 @@
 import { createHeap } from '#kit/heap.ts'
 import { costMicros } from '#kit/money.ts'
-import { endOfBill, type Gang, leavesListAt } from './gang.ts'
+import type { Sighting } from '#providers/provider.ts'
+import { endOfBill, type Gang, leavesListAt, nextChangeOf, sightingOf } from './gang.ts'
 
 /** A line of the provider's own bill: what a gang cost from its order to its end (to now, while it is open). */
 export type BillLine = {
@@ -27,12 +28,17 @@ export type Books = {
   add(gang: Gang): void
   /** To be told when the times of a gang have changed. */
   changed(gang: Gang): void
+  /** What get and list show of a gang, which most of them show again and again. */
+  shown(gang: Gang, now: number): Sighting | null
   /** Ends all that ends by now; it costs the time of one look for each of these, however many others there are. */
   settle(now: number): void
   /** All that is there ends now. */
   lose(now: number): void
   bill(now: number): BillLine[]
 }
+
+/** A sighting, and the instants for which it holds. */
+type Shown = { from: number; until: number; sighting: Sighting | null }
 
 type Options = {
   site: string
@@ -45,6 +51,7 @@ export function createBooks({ site, pools, keptMs }: Options): Books {
   const closed = new Map<string, number>()
   const bills: BillLine[] = []
   const used = Array.from({ length: pools }, () => 0)
+  const shownOf = new WeakMap<Gang, Shown>()
   const due = createHeap<{ at: number; token: string }>((a, b) => a.at < b.at)
 
   const look = (gang: Gang, now: number): void => {
@@ -58,6 +65,7 @@ export function createBooks({ site, pools, keptMs }: Options): Books {
     if (gang.closed && leavesListAt(gang) + keptMs <= now) gangs.delete(gang.token)
   }
   const changed = (gang: Gang): void => {
+    shownOf.delete(gang)
     for (const at of new Set([endOfBill(gang), leavesListAt(gang) + keptMs]))
       if (at < Infinity) due.push({ at, token: gang.token })
   }
@@ -71,6 +79,13 @@ export function createBooks({ site, pools, keptMs }: Options): Books {
       gangs.set(gang.token, gang)
       used[gang.pool] = (used[gang.pool] ?? 0) + gang.ranks
       changed(gang)
+    },
+    shown(gang, now) {
+      const known = shownOf.get(gang)
+      if (known && known.from <= now && now < known.until) return known.sighting
+      const sighting = sightingOf(gang, now)
+      shownOf.set(gang, { from: now, until: nextChangeOf(gang, now), sighting })
+      return sighting
     },
     settle(now) {
       for (let first = due.peek(); first && first.at <= now; first = due.peek()) {

@@ -1,7 +1,7 @@
 import { drawOf } from '#kit/random.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
-import type { Handle } from '#providers/provider.ts'
+import type { Handle, Sighting } from '#providers/provider.ts'
 import type { Diary } from './befell.ts'
 import { type BillLine, type Books, createBooks } from './books.ts'
 import { lateFates, meet } from './fate.ts'
@@ -25,6 +25,8 @@ export type SiteState = Pick<Timeline, 'later' | 'nextAt' | 'sever' | 'down'> & 
   gangs(now: number): Gang[]
   /** Also those that left the listings lately. */
   lately(now: number): ReadonlyMap<string, Gang>
+  /** What get and list show of one of these at an instant that may be over. */
+  shown(gang: Gang, asOf: number): Sighting | null
   /** Gangs that are there, or those with this token, meet a fate now; how many did. */
   strike(which: Which): number
   /** A node that has a name is otherwise from now on; what stood there goes with it, or hangs. */
@@ -87,6 +89,7 @@ export function createSite(options: SiteOptions): SiteState {
     },
     gangs: (now) => [...at(now).gangs.values()].filter((gang) => now < leavesListAt(gang)),
     lately: (now) => at(now).gangs,
+    shown: books.shown,
     later: timeline.later,
     strike(which) {
       const struck = strike(at(which.now), which, options)

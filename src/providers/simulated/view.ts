@@ -1,7 +1,6 @@
 import { drawOf } from '#kit/random.ts'
 import type { RankSighting, Sighting } from '#providers/provider.ts'
 import type { Faults } from './faults.ts'
-import { sightingOf } from './gang.ts'
 import { drawMs } from './range.ts'
 import type { SiteState } from './site.ts'
 import type { CallName } from './trouble.ts'
@@ -25,8 +24,9 @@ export function createView({ seed, site, faults, weather }: Options): View {
   /** What is told of one gang in this answer. */
   const told = (seen: Sighting, name: CallName, now: number): Sighting => {
     const call = { name, token: seen.token, at: now }
-    const wrong = weather.threatens('wrong-status') ? wrongly(seen, [seed, seen.token, 'status', now]) : null
-    const ranks = wrong && weather.strikes('wrong-status', call) ? wrong : seen.ranks
+    const isWrong =
+      weather.threatens('wrong-status') && seen.ranks.some(mayBeWrong) && weather.strikes('wrong-status', call)
+    const ranks = isWrong ? wrongly(seen, [seed, seen.token, 'status', now]) : seen.ranks
     const timed = weather.threatens('skewed') && ranks.some(({ startedAt }) => startedAt !== null)
     const shown = timed && weather.strikes('skewed', call) ? ranks.map(skewed) : ranks
     return shown === seen.ranks ? seen : { ...seen, ranks: shown }
@@ -42,7 +42,7 @@ export function createView({ seed, site, faults, weather }: Options): View {
     list(state, now) {
       const call = { name: 'list', token: '', at: now } as const
       const asOf = weather.strikes('old-view', call) ? now - lag(now) : now
-      const seen = [...state.lately(now).values()].flatMap((gang) => sightingOf(gang, asOf) ?? [])
+      const seen = [...state.lately(now).values()].flatMap((gang) => state.shown(gang, asOf) ?? [])
       if (seen.length > 0 && weather.strikes('page-lost', call))
         seen.splice(Math.floor(drawOf(seed, site, 'page', now) * seen.length), 1)
       return seen.map((one) => told(one, 'list', now))
@@ -51,7 +51,7 @@ export function createView({ seed, site, faults, weather }: Options): View {
       const gang = state.lately(now).get(token)
       if (!gang) return null
       const asOf = weather.strikes('old-view', { name: 'get', token, at: now }) ? now - lag(now) : now
-      const seen = sightingOf(gang, asOf)
+      const seen = state.shown(gang, asOf)
       return seen && told(seen, 'get', now)
     },
     offers(now, name = 'offers') {
@@ -66,14 +66,16 @@ export function createView({ seed, site, faults, weather }: Options): View {
 
 type Draw = (string | number)[]
 
+const mayBeWrong = ({ state, exitCode }: RankSighting): boolean =>
+  state === 'running' || (state === 'exited' && exitCode !== null)
+
 /**
  * The ranks with one of them shown as what it is not: one that runs as expected, lost or exited, or one that exited
- * without its code. Null where there is none of these.
+ * without its code.
  */
-function wrongly({ ranks }: Sighting, of: Draw): RankSighting[] | null {
-  const able = ranks.filter(({ state, exitCode }) => state === 'running' || (state === 'exited' && exitCode !== null))
+function wrongly({ ranks }: Sighting, of: Draw): RankSighting[] {
+  const able = ranks.filter(mayBeWrong)
   const chosen = able[Math.floor(drawOf(...of, 'rank') * able.length)]
-  if (!chosen) return null
   return ranks.map((one) => (one === chosen ? { ...one, ...untrue(one, of) } : one))
 }
 

@@ -3,7 +3,7 @@ import type { Clock } from '#kit/clock.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import { mostQuietMs, type Provider } from '#providers/provider.ts'
 import type { Faults } from './faults.ts'
-import { nextChangeOf, sightingOf } from './gang.ts'
+import { nextChangeOf } from './gang.ts'
 import type { SiteState } from './site.ts'
 import type { Wire } from './wire.ts'
 
@@ -84,7 +84,7 @@ function createMarks(state: SiteState, isAwayByItself: boolean) {
     count: () => void mark++,
     at(now: number): string {
       if (now < sameUntil) return String(mark)
-      const next = JSON.stringify(state.gangs(now).map((gang) => sightingOf(gang, now)))
+      const next = JSON.stringify(state.gangs(now).map((gang) => state.shown(gang, now)))
       if (next !== shown) mark++
       shown = next
       sameUntil = isAwayByItself ? now : nextChangeAt(state, now)

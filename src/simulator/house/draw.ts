@@ -46,7 +46,8 @@ export function storyOf(seed: number, measure: Measure = measures.story): Story 
   })
   const watched = withWatches(createDraw(createRandom(`watches ${seed}`)), drawn, measure)
   const named = withNodes(createDraw(createRandom(`nodes ${seed}`)), watched, measure)
-  return withPlaces(createDraw(createRandom(`places ${seed}`)), named, measure)
+  const placed = withPlaces(createDraw(createRandom(`places ${seed}`)), named, measure)
+  return createDraw(createRandom(`moves ${seed}`)).chance(measure.moves) ? placed : { ...placed, movesNobody: true }
 }
 
 /** Nobody stands still in the midst of a request for as long as its idempotency key, and what it made, is remembered. */

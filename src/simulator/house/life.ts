@@ -67,11 +67,13 @@ export function createLife({ name, clock, skewMs, fallen }: Options): Life {
       for (let wait = gate.wait(); wait; wait = gate.wait()) await wait
       meets(call, 'before', args)
       for (let wait = gate.wait(); wait; wait = gate.wait()) await wait
-      const made = await settled(make)
-      if (gate.state() !== 'dead') meets(call, 'after', args)
-      for (let wait = gate.wait(); wait; wait = gate.wait()) await wait
-      if (made.ok) return made.value
-      throw made.error
+      try {
+        return await make()
+      } finally {
+        // Whoever dies here waits for ever, and hears of no answer.
+        if (gate.state() !== 'dead') meets(call, 'after', args)
+        for (let wait = gate.wait(); wait; wait = gate.wait()) await wait
+      }
     },
     told(tell) {
       const wait = gate.wait()
@@ -122,13 +124,5 @@ function createGate(clock: Clock) {
       isDead = true
       held = []
     },
-  }
-}
-
-async function settled<T>(make: () => Promise<T>): Promise<{ ok: true; value: T } | { ok: false; error: unknown }> {
-  try {
-    return { ok: true, value: await make() }
-  } catch (error) {
-    return { ok: false, error }
   }
 }

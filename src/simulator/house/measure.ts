@@ -21,6 +21,8 @@ export type Measure = {
   runMs: readonly [number, ...number[]]
   /** What share of the sites tells of changes. */
   tells: number
+  /** In what share of the stories work may be moved to free a domain. */
+  moves: number
   /** In what share of the stories the nodes of all sites have names, accelerators and racks. */
   named: number
   /** In what share of the stories sites are in several jurisdictions, and it is said where work may be. */
@@ -47,6 +49,7 @@ export const measures = {
     unrest: 1,
     runMs: [500, 5_000, 30_000, 2 * minuteMs, 8 * minuteMs],
     tells: 0.5,
+    moves: 0.5,
     named: 0.4,
     places: 0.3,
     agents: 0.5,
@@ -66,6 +69,7 @@ export const measures = {
     unrest: 0,
     runMs: [12 * hourMs, 24 * hourMs],
     tells: 1,
+    moves: 0,
     named: 0,
     places: 0,
     agents: 0,

@@ -23,6 +23,8 @@ export type Ground = {
   seed: string
   /** How often a process tidies up, and how long what has ended is kept. */
   keeps: { everyMs: number; keepMs: number }
+  /** So many may be moved in an hour. */
+  movesPerHour: number
   /** Of the plan over sites; null where none is made. */
   solver: Solver | null
   keys: ApiKeys
@@ -47,13 +49,12 @@ export type Plane = {
   stop(): Promise<void>
 }
 
-const movesPerHour = 4
 const dayMs = 24 * 3_600_000
 
 /** Starts a control plane over the store. Nothing is left of an earlier process but its rows. */
 export async function startPlane(life: Life, ground: Ground): Promise<Plane> {
   const { clock, name } = life
-  const { keys, blobs, solver } = ground
+  const { keys, blobs, solver, movesPerHour } = ground
   // Each process of a control plane is where the one before it was: agents know that address and no other.
   const url = `http://${planeOf(life)}.house`
   const random = createRandom(`${ground.seed} ${name}`)

@@ -19,6 +19,8 @@ export type Story = {
   projects: { name: string; fields: Record<string, unknown> }[]
   /** Control planes plan over sites, as a server does. */
   plansSites?: true
+  /** Nobody is moved to free a domain for others, as at a server that is not told otherwise. */
+  movesNobody?: true
   /** How often each control plane tidies up, and how long what has ended is kept; as a server does where it is absent. */
   keeps?: { everyMs: number; keepMs: number }
   /** In the order of their time. */

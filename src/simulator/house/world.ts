@@ -152,6 +152,7 @@ function groundOf(story: Story, around: Surroundings, listeners: Map<Life, (() =
   return {
     seed: String(story.seed),
     keeps: story.keeps ?? asServersDo,
+    movesPerHour: story.movesNobody ? 0 : 4,
     keys: keysOf(),
     blobs: memoryBlobs(),
     storeOf(life) {

@@ -111,6 +111,11 @@ function comparePlace<Row>(order: Order<Row>, row: Row, place: readonly (number 
   return 0
 }
 
+function dependsOn<Row>({ columns }: Beside<Row>, changed: Partial<Row>): boolean {
+  for (const column of columns) if (column in changed) return true
+  return false
+}
+
 /** Rows by key. Each change goes through here, so that indexes follow it and the journal can take it back. */
 export class Table<Row extends object> {
   readonly #rows = new Map<string, Row>()
@@ -190,10 +195,9 @@ export class Table<Row extends object> {
   }
 
   #write(row: Row, columns: Partial<Row>, changed: Partial<Row>): void {
-    const touched = this.#besides.filter((beside) => beside.columns.some((column) => column in changed))
-    for (const beside of touched) beside.remove(row)
+    for (const beside of this.#besides) if (dependsOn(beside, changed)) beside.remove(row)
     Object.assign(row, columns)
-    for (const beside of touched) beside.add(row)
+    for (const beside of this.#besides) if (dependsOn(beside, changed)) beside.add(row)
     for (const listen of this.#listeners) listen(row)
   }
 }
