@@ -1,5 +1,5 @@
 import type { GangRequest } from '#engine/cell/ask.ts'
-import { createCell, type Cell, type CellPlan } from '#engine/cell/cell.ts'
+import { createCell, type Cell } from '#engine/cell/cell.ts'
 import { setUsable } from '#engine/cell/nodes.ts'
 import type { RankSize } from '#engine/cell/sizes.ts'
 import { overdueMs, patienceMs } from '#engine/placement/place.ts'
@@ -10,10 +10,13 @@ import type { Project } from '#model/project.ts'
 import type { Demand, Floor, Spots } from '#simulator/replay/floor.ts'
 import { remainingMs, type JobRecord } from '#simulator/replay/job-record.ts'
 import type { Act, MakeScheduler, Scheduler } from '#simulator/replay/scheduler.ts'
+import { cellPlanOf } from '#simulator/rules/candidate.ts'
+import { HouseRules } from '#simulator/rules/house-rules.ts'
+import { partsOf } from '#simulator/rules/need.ts'
 import type { NodeGroup } from '#simulator/scenario/fleet.ts'
 
 import { LineHistory } from './line-history.ts'
-import { mayStandIn, mayStop, quotaNodes, shareNodes } from './terms.ts'
+import { mayStop, quotaNodes, shareNodes } from './terms.ts'
 
 const day = 86_400_000
 
@@ -27,10 +30,11 @@ export const isobarScheduler: MakeScheduler = (floor, projects, terms) =>
 
 class IsobarScheduler implements Scheduler {
   readonly name = 'isobar'
-  readonly keepsQuotas = true
+  readonly keepsTerms = true
   readonly #floor: Floor
   readonly #projects: number
   readonly #terms: ReadonlyMap<string, Project>
+  readonly #rules: HouseRules
   readonly #cells: Cell[]
   readonly #line: Line
   /** Of all who wait or run. */
@@ -50,8 +54,9 @@ class IsobarScheduler implements Scheduler {
     this.#floor = floor
     this.#projects = projects
     this.#terms = new Map(terms.map((project) => [project.name, project]))
+    this.#rules = new HouseRules(floor.fleet, terms)
     this.#refused = groups.map(() => false)
-    const [plans, quotas] = [groups.map(planOf), quotaNodes(terms)]
+    const [plans, quotas] = [groups.map(cellPlanOf), quotaNodes(terms)]
     const preemption = new Map(terms.map((project) => [project.name, project.preemption]))
     this.#cells = plans.map(createCell)
     this.#history = new LineHistory({ plans, quotas, overdueMs, terms: preemption })
@@ -185,7 +190,7 @@ class IsobarScheduler implements Scheduler {
     const terms = this.#terms.get(job.project)
     const options = this.#floor
       .groupsFor(unit)
-      .filter((group) => !terms || mayStandIn(terms, group))
+      .filter((group) => !terms || !this.#rules.bars(this.#rules.wayOf(demand, group, terms)))
       .map((group) => {
         const gang = gangOf(group, demand)
         const nodes = gang.roles.reduce((sum, role) => sum + role.ranks, 0)
@@ -200,29 +205,9 @@ class IsobarScheduler implements Scheduler {
 
 const idOf = ({ index }: JobRecord): string => String(index)
 
-function planOf({ shape, unit, size, count, domains }: NodeGroup): CellPlan {
-  const amounts = { accelerators: unit === 'gpu' ? size : 0, cpuMilli: unit === 'cpu' ? size : 0 }
-  return {
-    classes: [{ shape, ...amounts, memoryMiB: 0, diskMiB: 0 }],
-    classOf: new Uint16Array(count),
-    domains: domains.map((nodes) => Int32Array.from({ length: count }, (_, node) => Math.floor(node / nodes))),
-  }
-}
-
-/** How much each rank takes of a node: equal parts, or whole nodes and what is left. */
-function partsOf({ size }: NodeGroup, amount: number, ranks: number): { each: number; ranks: number }[] {
-  if (ranks > 0) return [{ each: amount / ranks, ranks }]
-  const rest = amount % size
-  const whole = { each: size, ranks: (amount - rest) / size }
-  return [whole, { each: rest, ranks: 1 }].filter((part) => part.each > 0 && part.ranks > 0)
-}
-
-const gangOf = (group: NodeGroup, { amount, ranks, within }: Demand): GangRequest => ({
-  ...(within > 0 && { within: { level: Math.min(within, group.domains.length) } }),
-  roles: partsOf(group, amount, ranks).map((part) => ({
-    size: sizeOf(group, part.each),
-    ranks: part.ranks,
-  })),
+const gangOf = (group: NodeGroup, demand: Demand): GangRequest => ({
+  ...(demand.within > 0 && { within: { level: Math.min(demand.within, group.domains.length) } }),
+  roles: partsOf(group, demand).map(({ each, ranks }) => ({ size: sizeOf(group, each), ranks })),
 })
 
 /** Whole nodes are found faster when they are asked for as such. */
@@ -234,7 +219,7 @@ function spotsOf(nodes: readonly number[], { demand }: JobRecord, group: NodeGro
   const spots: number[] = []
   spots.length = 2 * nodes.length // so that it need not grow
   let [at, end] = [0, 0]
-  for (const { each, ranks } of partsOf(group, demand.amount, demand.ranks))
+  for (const { each, ranks } of partsOf(group, demand))
     for (const last = at + ranks; at < last; at++) {
       const node = group.first + (nodes[at] ?? 0)
       if (at > 0 && spots[end - 2] === node) spots[end - 1] = (spots[end - 1] ?? 0) + each

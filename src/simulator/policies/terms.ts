@@ -1,7 +1,6 @@
 import type { Amounts, QuotaNode } from '#engine/queue/quota.ts'
 import type { ShareNode } from '#engine/queue/share.ts'
 import type { Project, Quota } from '#model/project.ts'
-import type { NodeGroup } from '#simulator/scenario/fleet.ts'
 
 /** Quotas by the resources of a simulation: its units, and nodes. */
 const amountsOf = ({ accelerators, cpuMilli, nodes }: Quota): Amounts => ({
@@ -23,16 +22,6 @@ export const quotaNodes = (terms: readonly Project[]): QuotaNode[] =>
 /** The tree of shares that projects make. */
 export const shareNodes = (terms: readonly Project[]): ShareNode[] =>
   terms.map(({ name, parent, weight }) => ({ name, parent, weight }))
-
-/** Whether the policy of a project lets it stand there. */
-export function mayStandIn({ policy }: Project, { provider, site, jurisdictions }: NodeGroup): boolean {
-  const isThere = policy.jurisdictions === undefined || jurisdictions.some((one) => policy.jurisdictions?.includes(one))
-  return (
-    isThere &&
-    (policy.providers === undefined || policy.providers.includes(provider)) &&
-    (policy.sites === undefined || policy.sites.includes(site))
-  )
-}
 
 /** Whether anybody may have to leave for work of a project. */
 export const mayStop = ({ preemption }: Project): boolean =>

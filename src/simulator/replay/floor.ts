@@ -67,8 +67,8 @@ export type Floor = {
   fit(demand: Demand): Spots | undefined
   /** Tells by counts alone; when it says no, nothing fits. */
   mayFit(demand: Demand): boolean
-  /** Whether it would fit if nothing else were there and all worked. */
-  couldEverFit(demand: Demand): boolean
+  /** Whether it would fit in a group if nothing else were there and all worked. */
+  couldEverFit(group: NodeGroup, demand: Demand): boolean
 }
 
 /** The floor in the hands of the replay, which alone changes it. */
@@ -182,13 +182,11 @@ export class FloorKeeper implements Floor {
     return (this.#room[number] ?? 0) >= amount && (this.#empty[number] ?? 0) >= whole
   }
 
-  couldEverFit(demand: Demand): boolean {
-    return this.groupsFor(demand.unit).some((group) => {
-      const { size } = group
-      const count = Math.min(group.count, domainSize(group, demand.within))
-      const first = (least: number, from: number) => (least <= size && from < count ? from : -1)
-      return fitIn({ size, first: group.first, count }, demand, { first, free: () => size }) !== undefined
-    })
+  couldEverFit(group: NodeGroup, demand: Demand): boolean {
+    const { size } = group
+    const count = Math.min(group.count, domainSize(group, demand.within))
+    const first = (least: number, from: number) => (least <= size && from < count ? from : -1)
+    return fitIn({ size, first: group.first, count }, demand, { first, free: () => size }) !== undefined
   }
 
   take(spots: Spots): void {

@@ -1,8 +1,9 @@
+import type { Refusal } from '#model/plan.ts'
 import type { Job } from '#simulator/traces/job.ts'
 
 import type { Demand, Spots } from './floor.ts'
 
-/** `coming`: it has not arrived. `refused`: the fleet could not hold it even when empty. */
+/** `coming`: it has not arrived. `refused`: it can never start, whatever ends. */
 export type JobState = 'coming' | 'waiting' | 'running' | 'ended' | 'refused'
 
 /** What has become of a job in a simulation. All times are whole milliseconds since the trace began. */
@@ -14,6 +15,8 @@ export type JobRecord = {
   readonly checkpointMs: number
   readonly restartMs: number
   state: JobState
+  /** When it was told that it can never start, and why. */
+  refused: { atMs: number; refusal: Refusal } | null
   /** Work that no loss takes away any more. */
   doneMs: number
   /** Work that was done and lost. */

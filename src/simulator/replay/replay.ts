@@ -1,7 +1,9 @@
 import { createHeap } from '#kit/heap.ts'
+import type { Refusal } from '#model/plan.ts'
 import type { Project } from '#model/project.ts'
 import type { Fleet } from '#simulator/scenario/fleet.ts'
-import { termsOf } from '#simulator/scenario/projects.ts'
+import { createNever, type Never } from '#simulator/rules/never.ts'
+import { plainProject, termsOf } from '#simulator/scenario/projects.ts'
 import type { Scenario } from '#simulator/scenario/scenario.ts'
 import type { Job, Unit } from '#simulator/traces/job.ts'
 
@@ -66,7 +68,9 @@ export class Replay {
     (a, b) => a.atMs < b.atMs || (a.atMs === b.atMs && (a.rank < b.rank || (a.rank === b.rank && a.order < b.order))),
   )
   readonly #tenants: Tenants
-  readonly #possible = new Map<Demand, boolean>()
+  readonly #never: Never
+  /** What holds for each project of the trace. */
+  readonly #terms: readonly Project[]
   readonly #digest = createDigest()
   readonly #meter
   readonly #fairness
@@ -99,9 +103,13 @@ export class Replay {
       start: (record, spots) => this.#start(record, spots),
       preempt: (record) => this.#stop(record, 'preempted'),
     }
+    const kept = this.#scheduler.keepsTerms ? terms : termsOf(this.#projects, [])
+    const termOf = new Map(kept.map((project) => [project.name, project]))
+    this.#terms = this.#projects.map((name) => termOf.get(name) ?? plainProject(name))
+    this.#never = createNever(this.#floor, kept)
     this.#watch = createWatch(fleet, {
       every: options.watched ? 1 : Math.ceil(jobs.length / jobsALook),
-      terms: this.#scheduler.keepsQuotas ? terms : [],
+      terms: kept,
     })
     this.#world = this.#worldOf()
     for (const disturbance of disturbances(scenario, seed)) this.#expect(disturbance)
@@ -168,17 +176,25 @@ export class Replay {
   }
 
   #arrive(record: JobRecord): void {
-    const possible = this.#possible.get(record.demand) ?? this.#floor.couldEverFit(record.demand)
-    this.#possible.set(record.demand, possible)
-    if (!possible) {
-      record.state = 'refused'
-      this.over++
-      this.#digest.note('refuse', record, this.now)
+    const refusal = this.#never(record.demand, this.#termsOf(record))
+    if (refusal) {
+      this.#refuse(record, refusal)
       return
     }
     record.state = 'waiting'
     this.#wait(record, 1)
     this.#scheduler.waits(record, this.now)
+  }
+
+  #refuse(record: JobRecord, refusal: Refusal): void {
+    record.state = 'refused'
+    record.refused = { atMs: this.now, refusal }
+    this.over++
+    this.#digest.note('refuse', record, this.now)
+  }
+
+  #termsOf({ project, job }: JobRecord): Project {
+    return this.#terms[project] ?? plainProject(job.project)
   }
 
   #wait({ project, demand }: JobRecord, change: 1 | -1): void {
@@ -298,6 +314,7 @@ function recordsOf(jobs: readonly Job[], projects: readonly string[], scenario: 
     checkpointMs: job.checkpointMs ?? scenario.checkpointMs,
     restartMs: job.restartMs ?? scenario.restartMs,
     state: 'coming',
+    refused: null,
     doneMs: 0,
     lostMs: 0,
     startupMs: 0,

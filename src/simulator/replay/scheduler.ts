@@ -17,8 +17,8 @@ export type Act = {
  */
 export type Scheduler = {
   readonly name: string
-  /** It keeps to the quotas of projects. */
-  readonly keepsQuotas?: true
+  /** It keeps to what holds for projects: quotas, and where they may stand. */
+  readonly keepsTerms?: true
   /** A job begins to wait: it arrived, or lost its nodes. Who is preempted by the scheduler itself is not told. */
   waits(record: JobRecord, now: number): void
   /** A running job left its nodes: it ended, or lost them. */

@@ -17,6 +17,8 @@ export type RunReport = {
   /** Moments at which anything happened. */
   moments: number
   figures: Record<FigureName, Value>
+  /** Who can never start, of each project by each cause: how many, the first of them, when that was told, and why. */
+  never: { project: string; cause: string; jobs: number; first: string; atMs: number; text: string }[]
   kinds: {
     kind: string
     jobs: number
@@ -44,6 +46,7 @@ export function reportRun(fleet: Fleet, outcome: Outcome): RunReport {
     endMs,
     moments: outcome.moments,
     figures: figuresOf(fleet, outcome, projects),
+    never: neverOf(outcome.records),
     kinds: byKey(outcome.records, ({ job }) => job.kind).map(([kind, records]) => ({
       kind,
       jobs: records.length,
@@ -100,6 +103,28 @@ function figuresOf(fleet: Fleet, outcome: Outcome, all: RunReport['projects']): 
     jain: projects.length > 1 ? round(jainIndex(projects.map((one) => one.hours / one.fairHours)), 4) : null,
     shareError: round(fairness.shareError, 6),
   }
+}
+
+/** In the order in which they were told. */
+function neverOf(records: readonly JobRecord[]): RunReport['never'] {
+  const rows = new Map<string, RunReport['never'][number]>()
+  for (const { job, refused } of records) {
+    if (!refused) continue
+    const { atMs, refusal } = refused
+    const key = `${refusal.cause} ${job.project}`
+    const row = rows.get(key)
+    if (row && row.atMs <= atMs) row.jobs++
+    else
+      rows.set(key, {
+        project: job.project,
+        cause: refusal.cause,
+        jobs: (row?.jobs ?? 0) + 1,
+        first: job.id,
+        atMs,
+        text: refusal.text,
+      })
+  }
+  return [...rows.values()].sort((a, b) => a.atMs - b.atMs)
 }
 
 function projectsOf({ records, projects, fairness, endMs, unit }: Outcome): RunReport['projects'] {
