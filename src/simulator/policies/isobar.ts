@@ -4,18 +4,20 @@ import { setUsable } from '#engine/cell/nodes.ts'
 import type { RankSize } from '#engine/cell/sizes.ts'
 import { overdueMs, patienceMs } from '#engine/placement/place.ts'
 import { Line } from '#engine/queue/line.ts'
-import type { Decision, Request, Want } from '#engine/queue/request.ts'
+import type { Decision, Option, Request, Want } from '#engine/queue/request.ts'
 import { createShares } from '#engine/queue/share.ts'
 import type { Project } from '#model/project.ts'
 import type { Demand, Floor, Spots } from '#simulator/replay/floor.ts'
 import { remainingMs, type JobRecord } from '#simulator/replay/job-record.ts'
 import type { Act, MakeScheduler, Scheduler } from '#simulator/replay/scheduler.ts'
 import { cellPlanOf } from '#simulator/rules/candidate.ts'
-import { HouseRules } from '#simulator/rules/house-rules.ts'
+import { HouseRules, type Way } from '#simulator/rules/house-rules.ts'
 import { partsOf } from '#simulator/rules/need.ts'
 import type { NodeGroup } from '#simulator/scenario/fleet.ts'
+import { plainProject } from '#simulator/scenario/projects.ts'
 
 import { LineHistory } from './line-history.ts'
+import { ProviderShares } from './provider-shares.ts'
 import { mayStop, quotaNodes, shareNodes } from './terms.ts'
 
 const day = 86_400_000
@@ -35,6 +37,7 @@ class IsobarScheduler implements Scheduler {
   readonly #projects: number
   readonly #terms: ReadonlyMap<string, Project>
   readonly #rules: HouseRules
+  readonly #providerShares: ProviderShares
   readonly #cells: Cell[]
   readonly #line: Line
   /** Of all who wait or run. */
@@ -43,6 +46,8 @@ class IsobarScheduler implements Scheduler {
   readonly #cameAt = new Map<string, number>()
   /** By demand, then by what else makes a row. */
   readonly #wants = new Map<Demand, Map<number, Want>>()
+  /** By demand, then by project. */
+  readonly #choices = new Map<Demand, Map<number, Choice>>()
   readonly #refused: boolean[]
   readonly #history: LineHistory
   #toggled = 0
@@ -55,6 +60,7 @@ class IsobarScheduler implements Scheduler {
     this.#projects = projects
     this.#terms = new Map(terms.map((project) => [project.name, project]))
     this.#rules = new HouseRules(floor.fleet, terms)
+    this.#providerShares = new ProviderShares(this.#rules, terms)
     this.#refused = groups.map(() => false)
     const [plans, quotas] = [groups.map(cellPlanOf), quotaNodes(terms)]
     const preemption = new Map(terms.map((project) => [project.name, project.preemption]))
@@ -71,11 +77,14 @@ class IsobarScheduler implements Scheduler {
       overdueMs,
       patienceMs,
       saysRoom: false,
+      ...(this.#providerShares.areKept && this.#providerShares.ofLine()),
       // Nobody is looked for where nobody may be stopped.
       preemption: terms.some(mayStop) ? preemption : undefined,
       // Who is stopped is told before, and saves its work.
       losesOf: ({ id }) => ({ mostMs: 0, restartMs: this.#records.get(id)?.restartMs ?? 0 }),
     })
+    // Where a share keeps somebody from what it was promised, nobody can promise anything.
+    if (this.#providerShares.areKept) this.#history.close()
   }
 
   waits(record: JobRecord, now: number): void {
@@ -89,7 +98,8 @@ class IsobarScheduler implements Scheduler {
   #requestOf(record: JobRecord, now: number): Request {
     const lastsMs = remainingMs(record, now) + (record.starts > 0 ? record.restartMs : 0)
     const id = idOf(record)
-    const since = record.job.arrivalMs
+    const { project, arrivalMs: since } = record.job
+    this.#providerShares.waits(id, { project, ways: this.#choiceOf(record).ways })
     return { id, want: this.#wantOf(record, lastsMs), since, waitsSince: this.#cameAt.get(id), lastsMs }
   }
 
@@ -97,6 +107,7 @@ class IsobarScheduler implements Scheduler {
     const id = idOf(record)
     this.#history.note({ at: now, ended: id })
     this.#line.ended(id, now)
+    this.#providerShares.left(id)
     this.#records.delete(id)
     this.#cameAt.delete(id)
   }
@@ -109,23 +120,33 @@ class IsobarScheduler implements Scheduler {
     this.#follow()
     if (this.#repriced !== this.#floor.repriced) this.#reorder(now)
     for (let goesOn = true; goesOn;) {
+      this.#reconsider()
       const decisions = this.#line.turn(now)
       for (const decision of decisions) this.#carryOut(decision, now, act)
       if (this.#history.isOpen)
         for (const { request, at, victims } of this.#line.reservations())
           if (!victims) this.#history.note({ at: now, promised: request.id, by: at })
       // Who was stopped has left at once: the one for whom it did starts in a turn of this moment.
-      goesOn = decisions.some((decision) => 'refused' in decision && decision.refused.cause === 'preempts')
+      const someLeft = decisions.some((decision) => 'refused' in decision && decision.refused.cause === 'preempts')
+      goesOn = this.#reconsider() || someLeft
     }
     const again = this.#line.looksAgainAt()
     return again < Infinity ? again : undefined
   }
 
-  /** Other groups are the cheapest now: all who wait ask anew. */
+  /** Whoever may go other ways than before is asked again; whether there is anybody. */
+  #reconsider(): boolean {
+    const ids = this.#providerShares.reopened()
+    for (const id of ids) this.#line.reconsider(id)
+    return ids.length > 0
+  }
+
+  /** Other groups are the cheapest now, or too dear: all who wait ask anew. */
   #reorder(now: number): void {
     this.#repriced = this.#floor.repriced
     this.#history.close()
     this.#wants.clear()
+    this.#choices.clear()
     const waiting = [...this.#records.values()].filter(({ state }) => state === 'waiting')
     for (const record of waiting) this.#line.withdraw(idOf(record))
     for (const record of waiting) this.#line.submit(this.#requestOf(record, now))
@@ -179,7 +200,8 @@ class IsobarScheduler implements Scheduler {
   }
 
   /** Jobs that last about as long stand in one row, so that a long one does not keep short ones from passing. */
-  #wantOf({ demand, job, project }: JobRecord, lastsMs: number): Want {
+  #wantOf(record: JobRecord, lastsMs: number): Want {
+    const { demand, job, project } = record
     const lasts = 32 - Math.clz32(lastsMs / 1000)
     const number = (job.priority * this.#projects + project) * 64 + lasts
     const same = this.#wants.get(demand)
@@ -187,21 +209,37 @@ class IsobarScheduler implements Scheduler {
     if (known) return known
     const { unit, amount, ranks, within } = demand
     const key = [unit, amount, ranks, within, job.priority, lasts, job.project].join(' ')
-    const terms = this.#terms.get(job.project)
-    const options = this.#floor
-      .groupsFor(unit)
-      .filter((group) => !terms || !this.#rules.bars(this.#rules.wayOf(demand, group, terms)))
-      .map((group) => {
-        const gang = gangOf(group, demand)
-        const nodes = gang.roles.reduce((sum, role) => sum + role.ranks, 0)
-        return { cell: group.number, gang, amounts: { [unit]: amount, nodes } }
-      })
+    const { options } = this.#choiceOf(record)
     const want = { key, project: job.project, priority: job.priority, options }
     if (same) same.set(number, want)
     else this.#wants.set(demand, new Map([[number, want]]))
     return want
   }
+
+  /** The groups in which it may stand, the cheapest first. */
+  #choiceOf({ demand, job, project }: JobRecord): Choice {
+    const same = this.#choices.get(demand) ?? new Map<number, Choice>()
+    this.#choices.set(demand, same)
+    const known = same.get(project)
+    if (known) return known
+    const terms = this.#terms.get(job.project) ?? plainProject(job.project)
+    const ways = this.#floor
+      .groupsFor(demand.unit)
+      .map((group) => this.#rules.wayOf(demand, terms, { group, priceMicros: this.#floor.priceMicros(group.number) }))
+      .filter((way) => !this.#rules.bars(way))
+    const options = ways.map(({ group, need }) => ({
+      cell: group.number,
+      gang: gangOf(group, demand),
+      amounts: { [demand.unit]: demand.amount, nodes: need.ranks },
+    }))
+    const choice = { ways, options }
+    same.set(project, choice)
+    return choice
+  }
 }
+
+/** Where somebody may stand, as the rules see it and as the line is asked for it. */
+type Choice = { ways: readonly Way[]; options: readonly Option[] }
 
 const idOf = ({ index }: JobRecord): string => String(index)
 

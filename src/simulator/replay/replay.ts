@@ -106,7 +106,7 @@ export class Replay {
     const kept = this.#scheduler.keepsTerms ? terms : termsOf(this.#projects, [])
     const termOf = new Map(kept.map((project) => [project.name, project]))
     this.#terms = this.#projects.map((name) => termOf.get(name) ?? plainProject(name))
-    this.#never = createNever(this.#floor, kept)
+    this.#never = createNever({ floor: this.#floor, terms: kept, prices: scenario.prices })
     this.#watch = createWatch(fleet, {
       every: options.watched ? 1 : Math.ceil(jobs.length / jobsALook),
       terms: kept,
@@ -176,7 +176,7 @@ export class Replay {
   }
 
   #arrive(record: JobRecord): void {
-    const refusal = this.#never(record.demand, this.#termsOf(record))
+    const refusal = this.#never(record.demand, this.#termsOf(record), this.now)
     if (refusal) {
       this.#refuse(record, refusal)
       return
@@ -276,6 +276,7 @@ export class Replay {
       setPrice: (group, priceMicros) => {
         this.#meter.reprice(group, priceMicros)
         this.#floor.setPrice(group, priceMicros)
+        this.#watch.repriced(group, priceMicros)
       },
     }
   }

@@ -9,6 +9,7 @@ import type { JobRecord } from './job-record.ts'
 export type Watch = {
   closed(node: number, change: 1 | -1): void
   refused(group: number, change: 1 | -1): void
+  repriced(group: number, priceMicros: number): void
   /** A job started just now. */
   started(record: JobRecord): void
   /** A moment is over, and so many jobs have arrived. */
@@ -17,7 +18,7 @@ export type Watch = {
 
 type Options = {
   every: number
-  /** Whose quotas are kept to. */
+  /** Whose quotas, allow-lists and highest prices are kept to. */
   terms: readonly Project[]
 }
 
@@ -33,6 +34,8 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
   const groupAt = (node: number) => groups[homes[node] ?? -1] ?? broken(`there is no node ${node}`)
   const site = { groupAt, closed }
   const limits = limitsOf(terms)
+  const policies = new Map(terms.map(({ name, policy }) => [name, policy]))
+  const prices = groups.map(({ priceMicros }) => priceMicros)
   let moments = 0
   /** So many had arrived at the last look, and of these were open then: who is over is looked at once after its end. */
   let seen = 0
@@ -41,10 +44,13 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
   return {
     closed: (node, change) => (closed[node] = (closed[node] ?? 0) + change),
     refused: (group, change) => (refusing[group] = (refusing[group] ?? 0) + change),
+    repriced: (group, priceMicros) => (prices[group] = priceMicros),
     started(record) {
       const group = groupAt(record.spots[0] ?? -1)
       if (refusing[group.number]) broken(`${record.job.id} starts in ${nameOf(group)}, which takes nothing new`)
       stands(record, site)
+      const policy = policies.get(record.job.project)
+      if (policy) isAllowed(record, { group, policy, priceMicros: prices[group.number] ?? 0 })
     },
     look(records, { now, arrived }) {
       if (moments++ % every !== 0) return
@@ -90,6 +96,25 @@ function stands(record: JobRecord, { groupAt, closed }: Site): void {
   if (group.unit !== unit) broken(`${id} asks for ${unit} and is on ${nameOf(group)}, which has ${group.unit}`)
   if (sum !== amount) broken(`${id} asks for ${amount} and has ${sum}: a gang is whole or not there`)
   if (odd > 0) broken(`${id} asks for ${ranks} equal ranks, and has ${spots.join(' ')} (node, part, …)`)
+}
+
+type Allowing = { group: Fleet['groups'][number]; policy: Project['policy']; priceMicros: number }
+
+/** Where its project allows it, and for no more than it may cost: of a node it pays for the part that a rank has. */
+function isAllowed({ job }: JobRecord, { group, policy, priceMicros }: Allowing): void {
+  const { jurisdictions, providers, sites, maxPriceMicros = Number.POSITIVE_INFINITY } = policy
+  const lists = [
+    [jurisdictions, group.jurisdictions],
+    [providers, [group.provider]],
+    [sites, [group.site]],
+  ] as const
+  for (const [allowed, has] of lists)
+    if (allowed && !has.some((one) => (allowed as readonly string[]).includes(one)))
+      broken(`${job.id} starts in ${nameOf(group)}, and ${job.project} allows only ${allowed.join(', ')}`)
+  const each = job.ranks > 0 ? job.amount / job.ranks : Math.min(group.size, job.amount)
+  const costs = Math.ceil((priceMicros * each) / group.size)
+  if (costs > maxPriceMicros)
+    broken(`${job.id} costs ${costs} µ$ a node in ${nameOf(group)}, and ${job.project} pays ${maxPriceMicros}`)
 }
 
 const domainOf = ({ domains, count }: Fleet['groups'][number], within: number): number =>

@@ -4,7 +4,7 @@ import { byCloseness, type Refused } from '#engine/explain/rejections.ts'
 import { lookAt, type Look } from '#engine/placement/look.ts'
 import type { Candidate } from '#engine/placement/market.ts'
 import type { Need } from '#engine/placement/need.ts'
-import { openRound, type Round } from '#engine/placement/round.ts'
+import { isWithinShare, openRound, useOf, type Round } from '#engine/placement/round.ts'
 import { fixedObjection, objectionBy, objectionTo, type Objection } from '#engine/placement/rules.ts'
 import type { Refusal, Rule } from '#model/plan.ts'
 import type { Project } from '#model/project.ts'
@@ -15,12 +15,21 @@ import { candidateOf } from './candidate.ts'
 import { needOf } from './need.ts'
 
 /** The hard rules that people make for projects. What nodes can hold, a floor counts faster than they do. */
-const made: readonly Rule[] = ['provider-not-allowed', 'site-not-allowed', 'jurisdiction', 'quota']
+const made: readonly Rule[] = [
+  'provider-not-allowed',
+  'site-not-allowed',
+  'jurisdiction',
+  'price',
+  'quota',
+  'provider-share',
+]
 
 /** A way in which a project may have what it asks for: in a group, for its price. */
 export type Way = { group: NodeGroup; need: Need; look: Look }
 
-/** The hard rules of the engine over a fleet on which nobody stands, and what they say. */
+type Priced = { group: NodeGroup; priceMicros: number }
+
+/** The hard rules of the engine over a fleet on which nobody stands, and what they say. Of who stands it counts only what shares of providers need. */
 export class HouseRules {
   readonly #round: Round
   readonly #groups: readonly NodeGroup[]
@@ -31,9 +40,12 @@ export class HouseRules {
     this.#round = openRound({ waiting: [], leases: [], projects: [...terms], spent: new Map(), sites: [] }, 0)
   }
 
-  wayOf(demand: Demand, group: NodeGroup, project: Project): Way {
+  /** What a project would have in a group, where one node costs so much for an hour. */
+  wayOf(demand: Demand, project: Project, { group, priceMicros }: Priced): Way {
     const need = needOf(demand, group, project)
-    const candidate = this.#candidates.get(group) ?? candidateOf(group)
+    const known = this.#candidates.get(group) ?? candidateOf(group)
+    const isAtPrice = known.offer.priceMicros === priceMicros
+    const candidate = isAtPrice ? known : { ...known, offer: { ...known.offer, priceMicros } }
     this.#candidates.set(group, candidate)
     return { group, need, look: lookAt(need, candidate) }
   }
@@ -44,9 +56,22 @@ export class HouseRules {
     return found?.passing === false ? found : null
   }
 
-  /** Why none of the groups will ever do, as the engine tells it. */
-  refuse(demand: Demand, project: Project): Refusal {
-    const ways = this.#groups.map((group) => this.wayOf(demand, group, project))
+  /** Whether its provider may have more of the project's nodes, of those that are held. */
+  isWithinShare({ need, look }: Way): boolean {
+    return isWithinShare(need, look, this.#round)
+  }
+
+  /** The nodes of a way are held from now on (1), or not any more (-1). */
+  hold({ need, look }: Way, sign: 1 | -1): void {
+    const use = useOf(this.#round, need.project.name)
+    const { provider } = look.candidate.offer
+    use.nodes += sign * need.ranks
+    use.nodesAt.set(provider, (use.nodesAt.get(provider) ?? 0) + sign * need.ranks)
+  }
+
+  /** Why none of the groups will ever do at the prices that they can have, as the engine tells it. */
+  refuse(demand: Demand, project: Project, priceOf: (group: NodeGroup) => number): Refusal {
+    const ways = this.#groups.map((group) => this.wayOf(demand, project, { group, priceMicros: priceOf(group) }))
     const refused = byCloseness(ways.map((way): Refused => ({ look: way.look, objection: this.#objectionTo(way) })))
     const closest = ways.find(({ look }) => look === refused[0]?.look)
     if (!closest) throw new RangeError('a fleet without nodes')

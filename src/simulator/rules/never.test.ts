@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 
 import { Preemption, type Project } from '#model/project.ts'
-import { aFleet, aReplay, someJobs } from '#simulator/builders.ts'
+import { aFleet, aReplay, ran, someJobs } from '#simulator/builders.ts'
 import type { JobRecord } from '#simulator/replay/job-record.ts'
 import { reportRun } from '#simulator/report/run-report.ts'
 import { plainProject } from '#simulator/scenario/projects.ts'
@@ -64,6 +64,33 @@ test('a domain that is too small for a gang is told as the topology that it lack
   const { records } = runs([[0, 24, 10, { within: 1, ranks: 3 }]], [])
   assert.deepEqual(records.map(toldOf), [['j0', 0, 'topology']])
   assert.match(records[0]?.refused?.refusal.text ?? '', /needs 3 nodes with 8 accelerators in one nvlink; the largest holds 2/)
+})
+
+test('what costs more than a project pays waits for a price that comes, and is told at once where none does', () => {
+  const dear = aFleet({ count: 1, priceMicros: 55_000_000 })
+  const projects = [plainProject('a', { policy: { maxPriceMicros: 40_000_000 } })]
+  const of = (...prices: [atMs: number, micros: number][]) => {
+    const steps = prices.map(([atMs, priceMicros]) => ({ groups: [...dear.groups], atMs, priceMicros }))
+    const jobs = someJobs([0, 8, 10, { project: 'a' }], [0, 4, 10, { project: 'a' }], [200, 8, 10, { project: 'a' }])
+    const given = { fleet: dear, policy: 'isobar', projects, jobs, scenario: { prices: steps } }
+    return ran(given).records
+  }
+  // Half a node costs half of it.
+  assert.deepEqual(of().map(toldOf), [
+    ['j0', 0, 'price'],
+    ['j1', null, null],
+    ['j2', 200, 'price'],
+  ])
+  const later = of([100, 30_000_000], [150, 55_000_000])
+  assert.deepEqual(
+    later.map(({ firstStartMs }) => firstStartMs),
+    [100, 0, -1],
+  )
+  assert.deepEqual(later.map(toldOf).at(-1), ['j2', 200, 'price'])
+  assert.match(
+    later[2]?.refused?.refusal.text ?? '',
+    /costs \$55\.00\/h a node, above the \$40\.00\/h of project a/,
+  )
 })
 
 test('policies that know no rules of projects refuse for want of nodes alone', () => {

@@ -1,27 +1,53 @@
 import type { Refusal } from '#model/plan.ts'
 import type { Project } from '#model/project.ts'
 import type { Demand, Floor } from '#simulator/replay/floor.ts'
+import type { NodeGroup } from '#simulator/scenario/fleet.ts'
+import type { Scenario } from '#simulator/scenario/scenario.ts'
 
 import { HouseRules } from './house-rules.ts'
 
-/** Why what a project asks for can never start, whatever ends and comes back; null where it can. */
-export type Never = (demand: Demand, project: Project) => Refusal | null
+/** Why what a project asks for can never start from `now` on, whatever ends and comes back; null where it can. */
+export type Never = (demand: Demand, project: Project, now: number) => Refusal | null
 
-/** Asks no group again for what it knows: of one kind there are many, and the answer is for good. */
-export function createNever(floor: Floor, terms: readonly Project[]): Never {
+type Given = { floor: Floor; terms: readonly Project[]; prices: Scenario['prices'] }
+
+/** Asks no group again for what it knows: of one kind there are many, and the answer holds until prices change. */
+export function createNever({ floor, terms, prices }: Given): Never {
   const rules = new HouseRules(floor.fleet, terms)
+  const isPriced = terms.some(({ policy }) => policy.maxPriceMicros !== undefined)
   const known = new Map<Demand, Map<string, Refusal | null>>()
+  let [repriced, least] = [-1, new Map<NodeGroup, number>()]
+  const priceOf = (group: NodeGroup): number => least.get(group) ?? floor.priceMicros(group.number)
   const mayStand = (demand: Demand, project: Project): boolean =>
     floor
       .groupsFor(demand.unit)
-      .some((group) => floor.couldEverFit(group, demand) && !rules.bars(rules.wayOf(demand, group, project)))
-  return (demand, project) => {
+      .some(
+        (group) =>
+          floor.couldEverFit(group, demand) &&
+          !rules.bars(rules.wayOf(demand, project, { group, priceMicros: priceOf(group) })),
+      )
+  return (demand, project, now) => {
+    if (isPriced && repriced !== floor.repriced) {
+      repriced = floor.repriced
+      known.clear()
+      least = leastFrom(now, floor, prices)
+    }
     const same = known.get(demand) ?? new Map<string, Refusal | null>()
     known.set(demand, same)
     const before = same.get(project.name)
     if (before !== undefined) return before
-    const refusal = mayStand(demand, project) ? null : rules.refuse(demand, project)
+    const refusal = mayStand(demand, project) ? null : rules.refuse(demand, project, priceOf)
     same.set(project.name, refusal)
     return refusal
   }
+}
+
+/** The least that a node of each group costs at any time from `now` on, where prices are known to change. */
+function leastFrom(now: number, floor: Floor, prices: Given['prices']): Map<NodeGroup, number> {
+  const least = new Map<NodeGroup, number>()
+  for (const { groups, atMs, priceMicros } of prices)
+    if (atMs > now)
+      for (const group of groups)
+        least.set(group, Math.min(priceMicros, least.get(group) ?? floor.priceMicros(group.number)))
+  return least
 }

@@ -7,8 +7,6 @@ import { type Input, InputFault } from '#simulator/traces/input.ts'
 const wishes: Record<string, (project: Project) => boolean> = {
   budget: ({ budgetMicros }) => budgetMicros !== null,
   domains: ({ quota, borrowing, lending }) => [quota, borrowing, lending].some(({ domains }) => domains !== undefined),
-  maxPrice: ({ policy }) => policy.maxPriceMicros !== undefined,
-  maxProviderShare: ({ policy }) => policy.maxProviderShare !== undefined,
 }
 
 /** Reads the projects of a file, as `isobar projects set` does: weights, trees, quotas, and where they may run. */
