@@ -112,6 +112,15 @@ class IsobarScheduler implements Scheduler {
     this.#cameAt.delete(id)
   }
 
+  refused(record: JobRecord): void {
+    const id = idOf(record)
+    this.#history.close() // what was promised to it nobody needs to keep
+    this.#line.withdraw(id)
+    this.#providerShares.left(id)
+    this.#records.delete(id)
+    this.#cameAt.delete(id)
+  }
+
   ends(): void {
     this.#history.close()
   }
@@ -166,7 +175,7 @@ class IsobarScheduler implements Scheduler {
       for (const victim of victims.flatMap((id) => this.#records.get(id) ?? [])) {
         act.preempt(victim)
         this.left(victim, now)
-        this.waits(victim, now)
+        if (victim.state === 'waiting') this.waits(victim, now)
       }
     }
   }

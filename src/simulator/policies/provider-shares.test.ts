@@ -38,7 +38,9 @@ test('at each start its provider had less than its share, and who would have had
   })
   fc.assert(
     fc.property(amounts, fc.constantFrom(0.3, 0.5, 0.7), (list, share) => {
-      const jobs = someJobs(...list.map(([at, nodes, lasts]) => [at, nodes * 8, lasts, a] as [number, number, number, object]))
+      const jobs = someJobs(
+        ...list.map(([at, nodes, lasts]) => [at, nodes * 8, lasts, a] as [number, number, number, object]),
+      )
       const held = new Map<number, { provider: string; nodes: number }>()
       const of = (provider?: string) =>
         [...held.values()].reduce((sum, one) => (provider && one.provider !== provider ? sum : sum + one.nodes), 0)
@@ -66,7 +68,10 @@ test('at each start its provider had less than its share, and who would have had
         if (waiting.length === 1)
           for (const { job } of waiting)
             for (const [group, { provider }] of fleet.groups.entries())
-              assert.ok(!(room(group, job.amount / 8) && may(provider, job.amount / 8)), `${job.id} could go to ${provider}`)
+              assert.ok(
+                !(room(group, job.amount / 8) && may(provider, job.amount / 8)),
+                `${job.id} could go to ${provider}`,
+              )
       }
       assert.ok(replay.records.every(({ state }) => state === 'ended'))
     }),

@@ -23,6 +23,21 @@ export const quotaNodes = (terms: readonly Project[]): QuotaNode[] =>
 export const shareNodes = (terms: readonly Project[]): ShareNode[] =>
   terms.map(({ name, parent, weight }) => ({ name, parent, weight }))
 
+/**
+ * What each project weighs beside all others, where nobody knows trees: of what its parent weighs its part among all of it,
+ * whether or not they ask for anything.
+ */
+export function weightsOf(names: readonly string[], terms: readonly Project[]): number[] {
+  const termOf = new Map(terms.map((one) => [one.name, one]))
+  const below = new Map<string, number>()
+  for (const { parent, weight } of terms) if (parent !== null) below.set(parent, (below.get(parent) ?? 0) + weight)
+  const weightOf = (name: string): number => {
+    const { parent = null, weight = 1 } = termOf.get(name) ?? {}
+    return parent === null ? weight : (weightOf(parent) * weight) / (below.get(parent) ?? weight)
+  }
+  return names.map(weightOf)
+}
+
 /** Whether anybody may have to leave for work of a project. */
 export const mayStop = ({ preemption }: Project): boolean =>
   preemption.within !== 'never' || preemption.reclaim !== 'never'

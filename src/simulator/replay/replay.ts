@@ -2,6 +2,8 @@ import { createHeap } from '#kit/heap.ts'
 import type { Refusal } from '#model/plan.ts'
 import type { Project } from '#model/project.ts'
 import type { Fleet } from '#simulator/scenario/fleet.ts'
+import { Budgets } from '#simulator/rules/budgets.ts'
+import { HouseRules } from '#simulator/rules/house-rules.ts'
 import { createNever, type Never } from '#simulator/rules/never.ts'
 import { plainProject, termsOf } from '#simulator/scenario/projects.ts'
 import type { Scenario } from '#simulator/scenario/scenario.ts'
@@ -37,6 +39,10 @@ export type Outcome = {
   unit: Unit
   records: readonly JobRecord[]
   projects: readonly string[]
+  /** What each of them has spent, in micro-dollars; null for those without a budget that is kept. */
+  spentMicros: readonly (bigint | null)[]
+  /** What was said of each of them. */
+  terms: readonly Project[]
   measured: Measured
   fairness: Fairness
   /** When the last thing happened. */
@@ -69,8 +75,10 @@ export class Replay {
   )
   readonly #tenants: Tenants
   readonly #never: Never
-  /** What holds for each project of the trace. */
+  readonly #budgets: Budgets
+  /** What holds for each project of the trace, and what was said of it: some policies know nothing of that. */
   readonly #terms: readonly Project[]
+  readonly #said: readonly Project[]
   readonly #digest = createDigest()
   readonly #meter
   readonly #fairness
@@ -97,16 +105,18 @@ export class Replay {
     this.#projects = [...new Set(jobs.map(({ project }) => project))].sort()
     const terms = termsOf(this.#projects, options.projects ?? [])
     this.#scheduler = options.scheduler(this.#floor, this.#projects, terms)
-    this.#fairness = createFairnessWatch(this.#projects.length)
+    this.#fairness = createFairnessWatch(this.#projects, terms)
     this.records = recordsOf(jobs, this.#projects, scenario)
     this.#act = {
       start: (record, spots) => this.#start(record, spots),
       preempt: (record) => this.#stop(record, 'preempted'),
     }
     const kept = this.#scheduler.keepsTerms ? terms : termsOf(this.#projects, [])
-    const termOf = new Map(kept.map((project) => [project.name, project]))
-    this.#terms = this.#projects.map((name) => termOf.get(name) ?? plainProject(name))
-    this.#never = createNever({ floor: this.#floor, terms: kept, prices: scenario.prices })
+    this.#terms = ofProjects(this.#projects, kept)
+    this.#said = ofProjects(this.#projects, terms)
+    const ruled = { floor: this.#floor, rules: new HouseRules(fleet, kept) }
+    this.#budgets = new Budgets(this.#terms, ruled)
+    this.#never = createNever({ ...ruled, terms: kept, prices: scenario.prices })
     this.#watch = createWatch(fleet, {
       every: options.watched ? 1 : Math.ceil(jobs.length / jobsALook),
       terms: kept,
@@ -143,6 +153,7 @@ export class Replay {
       record = this.records[++this.#arrived]
     )
       this.#arrive(record)
+    this.#spend()
     this.#lookAgainMs = this.#scheduler.decide(at, this.#act) ?? Number.POSITIVE_INFINITY
     if (this.#lookAgainMs <= at) broken('it wants to look again at a time gone by')
     this.#fairness.look(at, this.#floor.tallies[this.#unit].usable)
@@ -157,6 +168,8 @@ export class Replay {
       unit: this.#unit,
       records: this.records,
       projects: this.#projects,
+      spentMicros: this.#projects.map((_, project) => this.#budgets.spentMicros(project, this.now)),
+      terms: this.#said,
       measured: this.#meter.result(),
       fairness: this.#fairness.result(),
       endMs: this.now,
@@ -176,11 +189,12 @@ export class Replay {
   }
 
   #arrive(record: JobRecord): void {
-    const refusal = this.#never(record.demand, this.#termsOf(record), this.now)
-    if (refusal) {
-      this.#refuse(record, refusal)
+    const never = this.#never(record.demand, this.#termsOf(record), this.now)
+    if (never) {
+      this.#refuse(record, never)
       return
     }
+    if (this.#isBarred(record)) return
     record.state = 'waiting'
     this.#wait(record, 1)
     this.#scheduler.waits(record, this.now)
@@ -191,6 +205,24 @@ export class Replay {
     record.refused = { atMs: this.now, refusal }
     this.over++
     this.#digest.note('refuse', record, this.now)
+  }
+
+  /** Refuses who has no budget left to start with. */
+  #isBarred(record: JobRecord): boolean {
+    const refusal = this.#budgets.bar(record, this.now)
+    if (refusal) this.#refuse(record, refusal)
+    return refusal !== null
+  }
+
+  /** Those who wait are told as soon as their budgets are used up. */
+  #spend(): void {
+    for (const project of this.#budgets.usedUp(this.now))
+      for (let i = 0; i < this.#arrived; i++) {
+        const record = this.records[i]
+        if (record?.project !== project || record.state !== 'waiting' || !this.#isBarred(record)) continue
+        this.#wait(record, -1)
+        this.#scheduler.refused?.(record, this.now)
+      }
   }
 
   #termsOf({ project, job }: JobRecord): Project {
@@ -218,6 +250,7 @@ export class Replay {
     record.runStartupMs = record.starts > 0 ? record.restartMs : 0
     record.endsAtMs = this.now + record.runStartupMs + record.job.durationMs - record.doneMs
     if (record.starts++ === 0) record.firstStartMs = this.now
+    this.#budgets.started(record, this.now)
     this.#wait(record, -1)
     this.#use(record, 1)
     for (let i = 0; i < spots.length; i += 2) this.#tenants.add(spots[i] ?? 0, record.index)
@@ -239,8 +272,8 @@ export class Replay {
     if (record.state !== 'running') broken(`${record.job.id} is ${record.state} and cannot be stopped`)
     this.#leave(record)
     endRun(record, this.now, why)
-    this.#wait(record, 1)
     this.#digest.note(why === 'lost' ? 'lose' : 'preempt', record, this.now)
+    if (!this.#isBarred(record)) this.#wait(record, 1)
   }
 
   /** Gives back what a running job holds. */
@@ -250,6 +283,7 @@ export class Replay {
       if (!this.#tenants.remove(spots[i] ?? 0, record.index))
         broken(`${record.job.id} leaves node ${spots[i]}, on which it is not`)
     this.#floor.give(spots)
+    this.#budgets.left(record, this.now)
     this.#use(record, -1)
   }
 
@@ -260,7 +294,7 @@ export class Replay {
         for (let record = last(); record; record = last()) {
           this.#stop(record, 'lost')
           this.#scheduler.left(record, this.now)
-          this.#scheduler.waits(record, this.now)
+          if (record.state === 'waiting') this.#scheduler.waits(record, this.now)
         }
         this.#floor.close(node)
         this.#watch.closed(node, 1)
@@ -280,6 +314,11 @@ export class Replay {
       },
     }
   }
+}
+
+function ofProjects(names: readonly string[], terms: readonly Project[]): Project[] {
+  const termOf = new Map(terms.map((project) => [project.name, project]))
+  return names.map((name) => termOf.get(name) ?? plainProject(name))
 }
 
 /** A look takes as long as there are jobs that are not over; with a backlog of all of them, so few still cost little. */

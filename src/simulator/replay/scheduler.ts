@@ -7,7 +7,7 @@ import type { JobRecord } from './job-record.ts'
 export type Act = {
   /** Starts a waiting job. Throws when there is no room: that is a bug of the scheduler. */
   start(record: JobRecord, spots: Spots): void
-  /** Stops a running job; it is told before, saves its work, and waits again. */
+  /** Stops a running job; it is told before, saves its work, and waits again, unless it can never start any more. */
   preempt(record: JobRecord): void
 }
 
@@ -17,10 +17,12 @@ export type Act = {
  */
 export type Scheduler = {
   readonly name: string
-  /** It keeps to what holds for projects: quotas, and where they may stand. */
+  /** It keeps to what holds for projects: quotas, budgets, and where they may stand for how much. */
   readonly keepsTerms?: true
   /** A job begins to wait: it arrived, or lost its nodes. Who is preempted by the scheduler itself is not told. */
   waits(record: JobRecord, now: number): void
+  /** A job that waits can never start any more. */
+  refused?(record: JobRecord, now: number): void
   /** A running job left its nodes: it ended, or lost them. */
   left(record: JobRecord, now: number): void
   /** Decides, and may say when to ask again even if nothing happens until then. */

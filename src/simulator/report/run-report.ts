@@ -27,7 +27,17 @@ export type RunReport = {
     waitP99Ms: number
     completionMeanMs: number
   }[]
-  projects: { project: string; jobs: number; waitMeanMs: number; hours: number; fairHours: number }[]
+  projects: {
+    project: string
+    jobs: number
+    waitMeanMs: number
+    hours: number
+    fairHours: number
+    weight: number
+    /** Null for those without a budget that is kept. */
+    spentMicros: string | null
+    budgetMicros: number | null
+  }[]
   capacity: { site: string; shape: string; tier: string; nodes: number; costMicros: string }[]
   /** Waits and completion times at 0, 1, 2, … 100 %: of that part of the jobs they are no longer. */
   quantiles: { waitMs: number[]; completionMs: number[] }
@@ -127,18 +137,25 @@ function neverOf(records: readonly JobRecord[]): RunReport['never'] {
   return [...rows.values()].sort((a, b) => a.atMs - b.atMs)
 }
 
-function projectsOf({ records, projects, fairness, endMs, unit }: Outcome): RunReport['projects'] {
+function projectsOf({ records, projects, fairness, endMs, unit, ...outcome }: Outcome): RunReport['projects'] {
   const scale = unit === 'cpu' ? 1000 : 1
-  return byKey(records, ({ job }) => job.project).map(([project, own]) => ({
-    project,
-    jobs: own.length,
-    waitMeanMs: mean(waitsOf(own)),
-    hours: hours(
-      own.filter(({ job }) => job.unit === unit),
-      (record) => heldMs(record, endMs),
-    ),
-    fairHours: round((fairness.entitledMs[projects.indexOf(project)] ?? 0) / scale / hourMs, 3),
-  }))
+  return byKey(records, ({ job }) => job.project).map(([project, own]) => {
+    const number = projects.indexOf(project)
+    const spent = outcome.spentMicros[number] ?? null
+    return {
+      project,
+      jobs: own.length,
+      waitMeanMs: mean(waitsOf(own)),
+      hours: hours(
+        own.filter(({ job }) => job.unit === unit),
+        (record) => heldMs(record, endMs),
+      ),
+      fairHours: round((fairness.entitledMs[number] ?? 0) / scale / hourMs, 3),
+      weight: outcome.terms[number]?.weight ?? 1,
+      spentMicros: spent === null ? null : String(spent),
+      budgetMicros: spent === null ? null : (outcome.terms[number]?.budgetMicros ?? null),
+    }
+  })
 }
 
 /** Time on nodes up to now, of the run that is not over too. */

@@ -86,18 +86,29 @@ function kindSheet({ policy, kinds }: RunReport): Sheet {
 }
 
 function projectSheet({ policy, projects }: RunReport): Sheet {
+  const areWeighed = projects.some(({ weight }) => weight !== projects[0]?.weight)
+  const hasBudgets = projects.some(({ budgetMicros }) => budgetMicros !== null)
+  const shown = hasBudgets ? projects.slice(0, mostRows) : several(projects)
   return {
     title: `${policy}: projects`,
-    head: ['PROJECT', 'JOBS', 'WAIT, MEAN', 'HAD', 'FAIR SHARE'],
-    rows: several(projects).map((one) => [
+    head: [
+      ...['PROJECT', 'JOBS', 'WAIT, MEAN', 'HAD', 'FAIR SHARE'],
+      ...(areWeighed ? ['WEIGHT'] : []),
+      ...(hasBudgets ? ['SPENT', 'BUDGET'] : []),
+    ],
+    rows: shown.map((one) => [
       plain(one.project),
       plain(valueText('jobs', one.jobs)),
       plain(timeText(one.waitMeanMs)),
       plain(valueText('lostHours', one.hours)),
       plain(valueText('lostHours', one.fairHours)),
+      ...(areWeighed ? [plain(valueText('jobs', one.weight))] : []),
+      ...(hasBudgets ? [one.spentMicros, one.budgetMicros].map((micros) => plain(moneyCell(micros))) : []),
     ]),
   }
 }
+
+const moneyCell = (micros: string | number | null): string => (micros === null ? '' : valueText('costMicros', micros))
 
 function capacitySheet({ policy, capacity }: RunReport): Sheet {
   const paid = capacity.filter(({ costMicros }) => costMicros !== '0')

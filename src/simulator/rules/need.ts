@@ -1,3 +1,4 @@
+import type { Asked } from '#engine/placement/facts.ts'
 import type { Need } from '#engine/placement/need.ts'
 import type { Project } from '#model/project.ts'
 import type { Resources } from '#model/resources.ts'
@@ -35,6 +36,9 @@ export function needOf(demand: Demand, group: NodeGroup, project: Project): Need
     roles,
   }
 }
+
+/** A plain job of a project, that waits. */
+export const askedBy = ({ name }: Project): Asked => ({ workload: { ...workload, project: name }, replica })
 
 const resourcesOf = (unit: Unit, each: number): Resources => ({
   ...plain.resources,

@@ -63,7 +63,10 @@ test('what can never start is told as it arrives, in the words of the engine, an
 test('a domain that is too small for a gang is told as the topology that it lacks', () => {
   const { records } = runs([[0, 24, 10, { within: 1, ranks: 3 }]], [])
   assert.deepEqual(records.map(toldOf), [['j0', 0, 'topology']])
-  assert.match(records[0]?.refused?.refusal.text ?? '', /needs 3 nodes with 8 accelerators in one nvlink; the largest holds 2/)
+  assert.match(
+    records[0]?.refused?.refusal.text ?? '',
+    /needs 3 nodes with 8 accelerators in one nvlink; the largest holds 2/,
+  )
 })
 
 test('what costs more than a project pays waits for a price that comes, and is told at once where none does', () => {
@@ -87,15 +90,19 @@ test('what costs more than a project pays waits for a price that comes, and is t
     [100, 0, -1],
   )
   assert.deepEqual(later.map(toldOf).at(-1), ['j2', 200, 'price'])
-  assert.match(
-    later[2]?.refused?.refusal.text ?? '',
-    /costs \$55\.00\/h a node, above the \$40\.00\/h of project a/,
-  )
+  assert.match(later[2]?.refused?.refusal.text ?? '', /costs \$55\.00\/h a node, above the \$40\.00\/h of project a/)
 })
 
 test('policies that know no rules of projects refuse for want of nodes alone', () => {
   const tree = [plainProject('a', { quota: { accelerators: 4 } })]
-  const { records } = runs([[0, 8, 10, { project: 'a' }], [0, 33, 10]], tree, 'fifo')
+  const { records } = runs(
+    [
+      [0, 8, 10, { project: 'a' }],
+      [0, 33, 10],
+    ],
+    tree,
+    'fifo',
+  )
   assert.deepEqual(records.map(toldOf), [
     ['j0', null, null],
     ['j1', 0, 'capacity'],
@@ -106,7 +113,9 @@ test('who is not refused as it arrives starts at once where nobody else is', () 
   const amount = fc.option(fc.nat(20), { nil: undefined })
   const quota = fc.record({ accelerators: amount, nodes: fc.option(fc.nat(4), { nil: undefined }) })
   const project = (name: string, parent: string | null) =>
-    fc.record({ quota, borrowing: quota, lending: quota }).map((limits) => plainProject(name, { parent, ...given(limits) }))
+    fc
+      .record({ quota, borrowing: quota, lending: quota })
+      .map((limits) => plainProject(name, { parent, ...given(limits) }))
   const job = fc.record({ amount: fc.integer({ min: 1, max: 40 }), within: fc.nat(2), even: fc.boolean() })
   let refusals = 0
   fc.assert(

@@ -4,16 +4,15 @@ import type { Demand, Floor } from '#simulator/replay/floor.ts'
 import type { NodeGroup } from '#simulator/scenario/fleet.ts'
 import type { Scenario } from '#simulator/scenario/scenario.ts'
 
-import { HouseRules } from './house-rules.ts'
+import type { HouseRules } from './house-rules.ts'
 
 /** Why what a project asks for can never start from `now` on, whatever ends and comes back; null where it can. */
 export type Never = (demand: Demand, project: Project, now: number) => Refusal | null
 
-type Given = { floor: Floor; terms: readonly Project[]; prices: Scenario['prices'] }
+type Given = { floor: Floor; rules: HouseRules; terms: readonly Project[]; prices: Scenario['prices'] }
 
 /** Asks no group again for what it knows: of one kind there are many, and the answer holds until prices change. */
-export function createNever({ floor, terms, prices }: Given): Never {
-  const rules = new HouseRules(floor.fleet, terms)
+export function createNever({ floor, rules, terms, prices }: Given): Never {
   const isPriced = terms.some(({ policy }) => policy.maxPriceMicros !== undefined)
   const known = new Map<Demand, Map<string, Refusal | null>>()
   let [repriced, least] = [-1, new Map<NodeGroup, number>()]

@@ -28,8 +28,8 @@ test('what is wrong with projects, or is not simulated, is told with its place',
     /projects\.yaml:2:1: a is part of b is part of a/,
   )
   assert.throws(
-    () => read('name: a', 'budget: $5'),
-    /projects\.yaml:2:1: a: budget is not simulated[^]*fix: leave it out/,
+    () => read('name: a', 'quota: { domains: { nvlink: 1 } }'),
+    /projects\.yaml:2:10: a: domains is not simulated[^]*fix: leave it out/,
   )
 })
 

@@ -5,7 +5,6 @@ import { type Input, InputFault } from '#simulator/traces/input.ts'
 
 /** What a project may say and a simulation does not know. Refused, so that nobody believes it was tried. */
 const wishes: Record<string, (project: Project) => boolean> = {
-  budget: ({ budgetMicros }) => budgetMicros !== null,
   domains: ({ quota, borrowing, lending }) => [quota, borrowing, lending].some(({ domains }) => domains !== undefined),
 }
 
