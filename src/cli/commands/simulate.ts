@@ -143,7 +143,7 @@ const sheetText = ({ head, rows, notes = [] }: Sheet, style: TableStyle): string
       ...(i > 0 && { right: true as const }),
     })),
     style,
-  )}${notes.map((note) => `${plain(note)}\n`).join('')}`
+  )}${notes.map((text) => `${plain(text)}\n`).join('')}`
 
 const tones = { good: 'green', bad: 'red' } as const
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 
 import { aFleet, aReplay, ran, someJobs } from '#simulator/builders.ts'
 import { isobarScheduler } from '#simulator/policies/isobar.ts'

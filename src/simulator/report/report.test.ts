@@ -103,18 +103,19 @@ test('by weight whoever asks for more gets more, and projects of a tree divide w
   assert.deepEqual(divided([one, three], [100, 100]), [5, 15])
   assert.deepEqual(divided([one, three], [100, 7]), [13, 7])
   assert.deepEqual(divided([one, three], [2, 100]), [2, 18])
-  const part = (name: string, weight: number) => plainProject(name, { parent: 'three', weight })
+  const parts = [plainProject('a', { parent: 'three' }), plainProject('b', { parent: 'three', weight: 2 })]
   // What the group asks for itself goes first.
-  assert.deepEqual(divided([one, three, part('a', 1), part('b', 2)], [100, 3, 100, 100]), [5, 3, 4, 8])
-  assert.deepEqual(divided([one, three, part('a', 1), part('b', 2)], [100, 0, 3, 100]), [5, 0, 3, 12])
+  assert.deepEqual(divided([one, three, ...parts], [100, 3, 100, 100]), [5, 3, 4, 8])
+  assert.deepEqual(divided([one, three, ...parts], [100, 0, 3, 100]), [5, 0, 3, 12])
 })
 
 test('who has what its weight gives it is treated fairly, and is told so', () => {
   const projects = [plainProject('a'), plainProject('b', { weight: 3 })]
   const four = aFleet({ count: 4 })
-  const many = (project: string) =>
-    Array.from({ length: 40 }, () => [0, 8, hour, { project }] as [number, number, number, object])
-  const { replay } = aReplay({ fleet: four, policy: 'fair', projects, jobs: someJobs(...many('a'), ...many('b')) })
+  const many = ['a', 'b'].flatMap((project) =>
+    Array.from({ length: 40 }, () => [0, 8, hour, { project }] as [number, number, number, object]),
+  )
+  const { replay } = aReplay({ fleet: four, policy: 'fair', projects, jobs: someJobs(...many) })
   for (let i = 0; i < 10; i++) replay.step()
   const { figures, projects: told } = reportRun(four, replay.outcome())
   assert.deepEqual([figures.jain, figures.shareError], [1, 0])
@@ -128,13 +129,9 @@ test('who has what its weight gives it is treated fairly, and is told so', () =>
 })
 
 test('shares are max-min fair: nobody has more than it asks for, and the rest is divided', () => {
-  const shares = (...asked: number[]) =>
-    divided(
-      asked.map((_, i) => plainProject(`p${i}`)),
-      asked,
-    )
-  assert.deepEqual(shares(1, 100, 4, 100), [1, 7.5, 4, 7.5])
-  assert.deepEqual(shares(3, 4), [3, 4])
+  const four = ['a', 'b', 'c', 'd'].map((name) => plainProject(name))
+  assert.deepEqual(divided(four, [1, 100, 4, 100]), [1, 7.5, 4, 7.5])
+  assert.deepEqual(divided(four.slice(0, 2), [3, 4]), [3, 4])
   assert.equal(jainIndex([5, 5, 5]), 1)
   assert.equal(jainIndex([1, 0, 0, 0]), 0.25)
 })

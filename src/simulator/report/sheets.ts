@@ -92,7 +92,11 @@ function projectSheet({ policy, projects }: RunReport): Sheet {
   return {
     title: `${policy}: projects`,
     head: [
-      ...['PROJECT', 'JOBS', 'WAIT, MEAN', 'HAD', 'FAIR SHARE'],
+      'PROJECT',
+      'JOBS',
+      'WAIT, MEAN',
+      'HAD',
+      'FAIR SHARE',
       ...(areWeighed ? ['WEIGHT'] : []),
       ...(hasBudgets ? ['SPENT', 'BUDGET'] : []),
     ],

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 
-import { Preemption, type Project } from '#model/project.ts'
+import type { Project } from '#model/project.ts'
 import { aFleet, aReplay, ran, someJobs } from '#simulator/builders.ts'
 import type { JobRecord } from '#simulator/replay/job-record.ts'
 import { reportRun } from '#simulator/report/run-report.ts'
@@ -110,12 +110,9 @@ test('policies that know no rules of projects refuse for want of nodes alone', (
 })
 
 test('who is not refused as it arrives starts at once where nobody else is', () => {
-  const amount = fc.option(fc.nat(20), { nil: undefined })
-  const quota = fc.record({ accelerators: amount, nodes: fc.option(fc.nat(4), { nil: undefined }) })
+  const quota = fc.record({ accelerators: fc.nat(20), nodes: fc.nat(4) }, { requiredKeys: [] })
   const project = (name: string, parent: string | null) =>
-    fc
-      .record({ quota, borrowing: quota, lending: quota })
-      .map((limits) => plainProject(name, { parent, ...given(limits) }))
+    fc.record({ quota, borrowing: quota, lending: quota }).map((limits) => plainProject(name, { parent, ...limits }))
   const job = fc.record({ amount: fc.integer({ min: 1, max: 40 }), within: fc.nat(2), even: fc.boolean() })
   let refusals = 0
   fc.assert(
@@ -130,15 +127,4 @@ test('who is not refused as it arrives starts at once where nobody else is', () 
     { seed: 4, numRuns: 300 },
   )
   assert.ok(refusals > 50 && refusals < 250, String(refusals))
-})
-
-/** Without the amounts that are not there. */
-const given = (limits: Record<'quota' | 'borrowing' | 'lending', object>): Partial<Project> => ({
-  ...Object.fromEntries(
-    Object.entries(limits).map(([name, amounts]) => [
-      name,
-      Object.fromEntries(Object.entries(amounts).filter(([, value]) => value !== undefined)),
-    ]),
-  ),
-  preemption: Preemption.parse({}),
 })
