@@ -236,10 +236,10 @@ class IsobarScheduler implements Scheduler {
       .groupsFor(demand.unit)
       .map((group) => this.#rules.wayOf(demand, terms, { group, priceMicros: this.#floor.priceMicros(group.number) }))
       .filter((way) => !this.#rules.bars(way))
-    const options = ways.map(({ group, need }) => ({
-      cell: group.number,
-      gang: gangOf(group, demand),
-      amounts: { [demand.unit]: demand.amount, nodes: need.ranks },
+    const options = ways.map((way) => ({
+      cell: way.group.number,
+      gang: gangOf(way.group, demand),
+      amounts: { [demand.unit]: demand.amount, nodes: way.need.ranks, ...this.#rules.domainsOf(way) },
     }))
     const choice = { ways, options }
     same.set(project, choice)

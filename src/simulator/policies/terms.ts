@@ -1,12 +1,15 @@
+import { domainResource, oneDomain } from '#engine/placement/domains.ts'
 import type { Amounts, QuotaNode } from '#engine/queue/quota.ts'
 import type { ShareNode } from '#engine/queue/share.ts'
 import type { Project, Quota } from '#model/project.ts'
 
-/** Quotas by the resources of a simulation: its units, and nodes. */
-const amountsOf = ({ accelerators, cpuMilli, nodes }: Quota): Amounts => ({
+/** Quotas by the resources of a simulation: its units, nodes, and domains as the engine counts them. */
+const amountsOf = ({ accelerators, cpuMilli, nodes, domains = {} }: Quota): Amounts => ({
   ...(accelerators !== undefined && { gpu: accelerators }),
   ...(cpuMilli !== undefined && { cpu: cpuMilli }),
   ...(nodes !== undefined && { nodes }),
+  ...(domains.nvlink !== undefined && { [domainResource('nvlink')]: domains.nvlink * oneDomain }),
+  ...(domains.block !== undefined && { [domainResource('block')]: domains.block * oneDomain }),
 })
 
 /** The tree of quotas that projects make. */

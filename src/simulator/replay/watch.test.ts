@@ -61,28 +61,49 @@ test('nothing starts where nothing new is taken', () => {
   assert.throws(breaks(jobs, onSpots([0, 4]), { outages }), /^BrokenRule: j1 starts in .* which takes nothing new$/)
 })
 
-const greedy: MakeScheduler = (...given) => ({ ...onSpots([0, 6], [1, 4])(...given), keepsQuotas: true })
+const greedy: MakeScheduler = (...given) => ({ ...onSpots([0, 6], [1, 4])(...given), keepsTerms: true })
 const accelerators = (count: number) => ({ quota: { accelerators: count } })
 
-const breaksUnder = (projects: Project[]) => {
-  const jobs = someJobs([0, 6, 10, { project: 'a' }], [0, 4, 10, { project: 'b' }])
+const breaksUnder = (projects: Project[], ...[one = 'a', other = one]: string[]) => {
+  const jobs = someJobs([0, 6, 10, { project: one }], [0, 4, 10, { project: other }])
   const replay = new Replay({ fleet, jobs, scheduler: greedy, scenario: quiet, projects, seed: 1, watched: 'always' })
   return () => replay.step()
 }
 
 test('who keeps quotas keeps those of a project, of its tree, and what it may borrow', () => {
-  assert.doesNotThrow(breaksUnder([plainProject('a', accelerators(6))]))
-  assert.throws(breaksUnder([plainProject('a', accelerators(5))]), /^BrokenRule: a holds 6 gpu, and may hold 5$/)
+  assert.doesNotThrow(breaksUnder([plainProject('a', accelerators(10))]))
+  assert.throws(
+    breaksUnder([plainProject('a', accelerators(9))]),
+    /^BrokenRule: a holds 10 accelerators, and may hold 9$/,
+  )
   const tree = [
     plainProject('top', accelerators(9)),
     ...['a', 'b'].map((name) => plainProject(name, { parent: 'top' })),
   ]
-  assert.throws(breaksUnder(tree), /^BrokenRule: top holds 10 gpu, and may hold 9$/)
+  assert.throws(breaksUnder(tree, 'a', 'b'), /^BrokenRule: top holds 10 accelerators, and may hold 9$/)
   const bound = [
     plainProject('top', accelerators(10)),
-    plainProject('b', { parent: 'top', borrowing: { accelerators: 3 } }),
+    plainProject('b', { parent: 'top', borrowing: { accelerators: 9 } }),
   ]
-  assert.throws(breaksUnder(bound), /^BrokenRule: b holds 4 gpu, and may hold 3$/)
+  assert.throws(breaksUnder(bound, 'b'), /^BrokenRule: b holds 10 accelerators, and may hold 9$/)
+})
+
+const breaksFor = (policy: Project['policy']) => {
+  const projects = [plainProject('a', { policy })]
+  const jobs = someJobs([0, 6, 10, { project: 'a' }])
+  const replay = new Replay({ fleet: twoSites, jobs, scheduler: abroad, scenario: quiet, projects, seed: 1 })
+  return () => replay.step()
+}
+const twoSites = aFleet({ priceMicros: 1 }, { site: 'aws/us', provider: 'aws', jurisdictions: ['US'], priceMicros: 80 })
+const abroad: MakeScheduler = (...given) => ({ ...onSpots([1, 6])(...given), keepsTerms: true })
+
+test('who keeps to policies starts nobody where its project may not be, or for more than it pays', () => {
+  assert.doesNotThrow(breaksFor({ maxPriceMicros: 60, jurisdictions: ['US'], sites: ['aws/us'] }))
+  const at = 'BrokenRule: j0 starts in aws/us x8, and a allows only'
+  assert.throws(breaksFor({ providers: ['local'] }), new RegExp(`^${at} local$`))
+  assert.throws(breaksFor({ sites: ['local/here'] }), new RegExp(`^${at} local/here$`))
+  // Six of eight accelerators for 80 a node.
+  assert.throws(breaksFor({ maxPriceMicros: 59 }), /^BrokenRule: j0 costs 60 .* in aws\/us x8, and a pays 59$/)
 })
 
 test('nobody is stopped who does not run, nor started twice', () => {

@@ -1,6 +1,6 @@
-import type { Project } from '#model/project.ts'
+import type { Project, Quota } from '#model/project.ts'
 import type { Fleet } from '#simulator/scenario/fleet.ts'
-import type { Unit } from '#simulator/traces/job.ts'
+import type { Job, Unit } from '#simulator/traces/job.ts'
 
 import { broken } from './broken-rule.ts'
 import type { JobRecord } from './job-record.ts'
@@ -66,7 +66,7 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
           if ((used[node] ?? 0) > groupAt(node).size) broken(twice(there, node, groupAt(node)))
         }
       }
-      if (limits.length > 0) quotasHold(there, limits)
+      if (limits.length > 0) quotasHold(there, limits, groupAt)
       seen = arrived
       open = there.filter(({ state }) => state !== 'ended' && state !== 'refused')
     },
@@ -139,13 +139,38 @@ function twice(records: readonly JobRecord[], node: number, group: Fleet['groups
   return `node ${node} of ${nameOf(group)} has ${group.size}, and given is ${there.join(' and ')}`
 }
 
-const amounts = [
-  ['accelerators', 'gpu'],
-  ['cpuMilli', 'cpu'],
+/** What quotas speak of: what somebody may hold of it, and what a job holds that runs in a group. Domains in millionths. */
+const resources = [
+  { what: 'accelerators', of: (quota: Quota) => quota.accelerators, held: unitsOf('gpu') },
+  { what: 'cpuMilli', of: (quota: Quota) => quota.cpuMilli, held: unitsOf('cpu') },
+  {
+    what: 'nodes',
+    of: (quota: Quota) => quota.nodes,
+    held: ({ amount, ranks }: Job, { size }: Group) => (ranks > 0 ? ranks : Math.ceil(amount / size)),
+  },
+  { what: 'nvlink', of: (quota: Quota) => millionths(quota.domains?.nvlink), held: domainsOf(0) },
+  { what: 'block', of: (quota: Quota) => millionths(quota.domains?.block), held: domainsOf(1) },
 ] as const
 
-/** The most of a unit that a project and those below it may hold together. */
-type Limit = { name: string; unit: Unit; most: number; among: ReadonlySet<string> }
+type Held = (job: Job, group: Group) => number
+type Group = Fleet['groups'][number]
+
+function unitsOf(unit: Unit): Held {
+  return (job) => (job.unit === unit ? job.amount : 0)
+}
+
+/** In parts of the largest domain of the level, or of the widest level below it; a node where there is none. */
+function domainsOf(level: number): Held {
+  return ({ amount }, { size, count, domains }) => {
+    const nodes = Math.min(count, domains[Math.min(level, domains.length - 1)] ?? 1)
+    return Math.floor((amount / size / nodes) * 1e6)
+  }
+}
+
+const millionths = (domains: number | undefined): number | undefined => domains && domains * 1e6
+
+/** The most of a resource that a project and those below it may hold together. */
+type Limit = { name: string; what: string; most: number; among: ReadonlySet<string> }
 
 /** What a tree of projects has together, nobody in it exceeds; nor anyone what is its own and what it may borrow. */
 function limitsOf(terms: readonly Project[]): Limit[] {
@@ -159,25 +184,29 @@ function limitsOf(terms: readonly Project[]): Limit[] {
     const own = [project, ...below(project.name)]
     const among = new Set(own.map(({ name }) => name))
     const tree = [rootOf(project), ...below(rootOf(project).name)]
-    return amounts.flatMap(([resource, unit]) => {
-      if (tree.every(({ quota }) => quota[resource] === undefined)) return []
-      const has = own.reduce((sum, { quota }) => sum + (quota[resource] ?? 0), 0)
-      const more = project.parent === null ? 0 : (project.borrowing[resource] ?? Number.POSITIVE_INFINITY)
-      return [{ name: project.name, unit, most: has + more, among }]
+    return resources.flatMap(({ what, of }) => {
+      if (tree.every(({ quota }) => of(quota) === undefined)) return []
+      const has = own.reduce((sum, { quota }) => sum + (of(quota) ?? 0), 0)
+      const more = project.parent === null ? 0 : (of(project.borrowing) ?? Number.POSITIVE_INFINITY)
+      return [{ name: project.name, what, most: has + more, among }]
     })
   })
 }
 
-function quotasHold(records: readonly JobRecord[], limits: readonly Limit[]): void {
+function quotasHold(records: readonly JobRecord[], limits: readonly Limit[], groupAt: Site['groupAt']): void {
   const held = new Map<string, number>()
-  for (const { state, job } of records) {
-    const key = `${job.unit} ${job.project}`
-    if (state === 'running') held.set(key, (held.get(key) ?? 0) + job.amount)
+  for (const { state, job, spots } of records) {
+    if (state !== 'running') continue
+    const group = groupAt(spots[0] ?? -1)
+    for (const { what, held: heldBy } of resources) {
+      const key = `${what} ${job.project}`
+      held.set(key, (held.get(key) ?? 0) + heldBy(job, group))
+    }
   }
-  for (const { name, unit, most, among } of limits) {
+  for (const { name, what, most, among } of limits) {
     let used = 0
-    for (const one of among) used += held.get(`${unit} ${one}`) ?? 0
-    if (used > most) broken(`${name} holds ${used} ${unit}, and may hold ${most}`)
+    for (const one of among) used += held.get(`${what} ${one}`) ?? 0
+    if (used > most) broken(`${name} holds ${used} ${what}, and may hold ${most}`)
   }
 }
 

@@ -1,11 +1,14 @@
 import { holdersOf } from '#engine/explain/holders.ts'
 import { refuse } from '#engine/explain/refusal.ts'
 import { byCloseness, type Refused } from '#engine/explain/rejections.ts'
+import { domainResource } from '#engine/placement/domains.ts'
 import { lookAt, type Look } from '#engine/placement/look.ts'
 import type { Candidate } from '#engine/placement/market.ts'
 import type { Need } from '#engine/placement/need.ts'
+import { amountsAt } from '#engine/placement/quotas.ts'
 import { isWithinShare, openRound, useOf, type Round } from '#engine/placement/round.ts'
 import { fixedObjection, objectionBy, objectionTo, type Objection } from '#engine/placement/rules.ts'
+import type { Amounts } from '#engine/queue/quota.ts'
 import type { Refusal, Rule } from '#model/plan.ts'
 import type { Project } from '#model/project.ts'
 import type { Demand } from '#simulator/replay/floor.ts'
@@ -23,6 +26,8 @@ const made: readonly Rule[] = [
   'quota',
   'provider-share',
 ]
+
+const ofDomains: ReadonlySet<string> = new Set([domainResource('nvlink'), domainResource('block')])
 
 /** A way in which a project may have what it asks for: in a group, for its price. */
 export type Way = { group: NodeGroup; need: Need; look: Look }
@@ -54,6 +59,13 @@ export class HouseRules {
   bars({ need, look }: Way): Objection | null {
     const found = objectionBy(made, need, look, this.#round)
     return found?.passing === false ? found : null
+  }
+
+  /** What it counts against quotas of domains; nothing where nobody has one. */
+  domainsOf({ need, look }: Way): Amounts {
+    if (!this.#round.domains) return {}
+    const amounts = Object.entries(amountsAt(need, look, this.#round))
+    return Object.fromEntries(amounts.filter(([resource]) => ofDomains.has(resource)))
   }
 
   /** Whether its provider may have more of the project's nodes, of those that are held. */
