@@ -88,8 +88,8 @@ test('who keeps quotas keeps those of a project, of its tree, and what it may bo
   assert.throws(breaksUnder(bound, 'b'), /^BrokenRule: b holds 10 accelerators, and may hold 9$/)
 })
 
-const breaksFor = (policy: Project['policy']) => {
-  const projects = [plainProject('a', { policy })]
+const breaksFor = (rules: Project['policy']) => {
+  const projects = [plainProject('a', { policy: rules })]
   const jobs = someJobs([0, 6, 10, { project: 'a' }])
   const replay = new Replay({ fleet: twoSites, jobs, scheduler: abroad, scenario: quiet, projects, seed: 1 })
   return () => replay.step()
