@@ -94,6 +94,7 @@ export class Replay {
   /** Of what is to come, the things that will surely come to an end. */
   #lasting = 0
   #order = 0
+  #repriced = 0
   #lookAgainMs = Number.POSITIVE_INFINITY
 
   constructor(options: ReplayOptions) {
@@ -153,7 +154,7 @@ export class Replay {
       record = this.records[++this.#arrived]
     )
       this.#arrive(record)
-    this.#spend()
+    this.#tellHopeless()
     this.#lookAgainMs = this.#scheduler.decide(at, this.#act) ?? Number.POSITIVE_INFINITY
     if (this.#lookAgainMs <= at) broken('it wants to look again at a time gone by')
     this.#fairness.look(at, this.#floor.tallies[this.#unit].usable)
@@ -189,12 +190,7 @@ export class Replay {
   }
 
   #arrive(record: JobRecord): void {
-    const never = this.#never(record.demand, this.#termsOf(record), this.now)
-    if (never) {
-      this.#refuse(record, never)
-      return
-    }
-    if (this.#isBarred(record)) return
+    if (this.#isHopeless(record)) return
     record.state = 'waiting'
     this.#wait(record, 1)
     this.#scheduler.waits(record, this.now)
@@ -207,22 +203,27 @@ export class Replay {
     this.#digest.note('refuse', record, this.now)
   }
 
-  /** Refuses who has no budget left to start with. */
-  #isBarred(record: JobRecord): boolean {
-    const refusal = this.#budgets.bar(record, this.now)
+  /** Refuses who can never start from now on. */
+  #isHopeless(record: JobRecord): boolean {
+    const refusal =
+      this.#never.why(record.demand, this.#termsOf(record), this.now) ?? this.#budgets.bar(record, this.now)
     if (refusal) this.#refuse(record, refusal)
     return refusal !== null
   }
 
-  /** Those who wait are told as soon as their budgets are used up. */
-  #spend(): void {
-    for (const project of this.#budgets.usedUp(this.now))
-      for (let i = 0; i < this.#arrived; i++) {
-        const record = this.records[i]
-        if (record?.project !== project || record.state !== 'waiting' || !this.#isBarred(record)) continue
-        this.#wait(record, -1)
-        this.#scheduler.refused?.(record, this.now)
-      }
+  /** Those who wait are told as soon as their budgets are used up, or what they would pay has gone for good. */
+  #tellHopeless(): void {
+    const usedUp = this.#budgets.usedUp(this.now)
+    const isRepriced = this.#never.isPriced && this.#repriced !== this.#floor.repriced
+    this.#repriced = this.#floor.repriced
+    if (usedUp.length === 0 && !isRepriced) return
+    for (let i = 0; i < this.#arrived; i++) {
+      const record = this.records[i]
+      if (record?.state !== 'waiting' || !(isRepriced || usedUp.includes(record.project))) continue
+      if (!this.#isHopeless(record)) continue
+      this.#wait(record, -1)
+      this.#scheduler.refused?.(record, this.now)
+    }
   }
 
   #termsOf({ project, job }: JobRecord): Project {
@@ -273,7 +274,7 @@ export class Replay {
     this.#leave(record)
     endRun(record, this.now, why)
     this.#digest.note(why === 'lost' ? 'lose' : 'preempt', record, this.now)
-    if (!this.#isBarred(record)) this.#wait(record, 1)
+    if (!this.#isHopeless(record)) this.#wait(record, 1)
   }
 
   /** Gives back what a running job holds. */

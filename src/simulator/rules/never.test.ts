@@ -93,6 +93,21 @@ test('what costs more than a project pays waits for a price that comes, and is t
   assert.match(later[2]?.refused?.refusal.text ?? '', /costs \$55\.00\/h a node, above the \$40\.00\/h of project a/)
 })
 
+test('who waits for a price and then for nodes is told when the price has gone for good', () => {
+  const dear = aFleet({ count: 1, priceMicros: 55 })
+  const projects = [plainProject('a', { policy: { maxPriceMicros: 40 } })]
+  const prices = [
+    { groups: [...dear.groups], atMs: 100, priceMicros: 30 },
+    { groups: [...dear.groups], atMs: 150, priceMicros: 55 },
+  ]
+  const jobs = someJobs([0, 8, 200], [10, 8, 10, { project: 'a' }])
+  const { records } = ran({ fleet: dear, policy: 'isobar', projects, jobs, scenario: { prices } })
+  assert.deepEqual(records.map(toldOf), [
+    ['j0', null, null],
+    ['j1', 150, 'price'],
+  ])
+})
+
 test('policies that know no rules of projects refuse for want of nodes alone', () => {
   const tree = [plainProject('a', { quota: { accelerators: 4 } })]
   const { records } = runs(

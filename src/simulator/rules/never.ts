@@ -6,8 +6,12 @@ import type { Scenario } from '#simulator/scenario/scenario.ts'
 
 import type { HouseRules } from './house-rules.ts'
 
-/** Why what a project asks for can never start from `now` on, whatever ends and comes back; null where it can. */
-export type Never = (demand: Demand, project: Project, now: number) => Refusal | null
+export type Never = {
+  /** Why what a project asks for can never start from `now` on, whatever ends and comes back; null where it can. */
+  why(demand: Demand, project: Project, now: number): Refusal | null
+  /** Whether an answer may be another once prices change. */
+  isPriced: boolean
+}
 
 type Given = { floor: Floor; rules: HouseRules; terms: readonly Project[]; prices: Scenario['prices'] }
 
@@ -25,7 +29,7 @@ export function createNever({ floor, rules, terms, prices }: Given): Never {
           floor.couldEverFit(group, demand) &&
           !rules.bars(rules.wayOf(demand, project, { group, priceMicros: priceOf(group) })),
       )
-  return (demand, project, now) => {
+  const why: Never['why'] = (demand, project, now) => {
     if (isPriced && repriced !== floor.repriced) {
       repriced = floor.repriced
       known.clear()
@@ -39,6 +43,7 @@ export function createNever({ floor, rules, terms, prices }: Given): Never {
     same.set(project.name, refusal)
     return refusal
   }
+  return { why, isPriced }
 }
 
 /** The least that a node of each group costs at any time from `now` on, where prices are known to change. */
