@@ -195,10 +195,11 @@ function limitsOf(terms: readonly Project[]): Limit[] {
 
 function quotasHold(records: readonly JobRecord[], limits: readonly Limit[], groupAt: Site['groupAt']): void {
   const held = new Map<string, number>()
+  const limited = resources.filter(({ what }) => limits.some((one) => one.what === what))
   for (const { state, job, spots } of records) {
     if (state !== 'running') continue
     const group = groupAt(spots[0] ?? -1)
-    for (const { what, held: heldBy } of resources) {
+    for (const { what, held: heldBy } of limited) {
       const key = `${what} ${job.project}`
       held.set(key, (held.get(key) ?? 0) + heldBy(job, group))
     }
