@@ -15,6 +15,7 @@ import { HouseRules, type Way } from '#simulator/rules/house-rules.ts'
 import { partsOf } from '#simulator/rules/need.ts'
 import type { NodeGroup } from '#simulator/scenario/fleet.ts'
 import { plainProject } from '#simulator/scenario/projects.ts'
+import type { Part } from '#simulator/traces/job.ts'
 
 import { LineHistory } from './line-history.ts'
 import { ProviderShares } from './provider-shares.ts'
@@ -33,6 +34,7 @@ export const isobarScheduler: MakeScheduler = (floor, projects, terms) =>
 class IsobarScheduler implements Scheduler {
   readonly name = 'isobar'
   readonly keepsTerms = true
+  readonly givesParts = true
   readonly #floor: Floor
   readonly #projects: number
   readonly #terms: ReadonlyMap<string, Project>
@@ -71,7 +73,7 @@ class IsobarScheduler implements Scheduler {
       quotas,
       shares: createShares({
         nodes: shareNodes(terms),
-        capacity: { gpu: total('gpu'), cpu: total('cpu') },
+        capacity: { gpu: 1000 * total('gpu'), cpu: total('cpu') },
         halfLifeMs: day,
       }),
       overdueMs,
@@ -165,10 +167,10 @@ class IsobarScheduler implements Scheduler {
     const record = this.#records.get(decision.id)
     if (!record) return
     if (!('refused' in decision)) {
-      const { id, option, ranks } = decision
+      const { id, option, ranks, devices } = decision
       this.#history.note({ at: now, started: id, option, ranks })
       const group = this.#floor.fleet.groups[decision.cell]
-      if (group) act.start(record, spotsOf(ranks, record, group))
+      if (group) act.start(record, spotsOf(ranks, record, group), record.demand.part && devices?.[0])
     } else if (decision.refused.cause === 'preempts') {
       const { victims, option } = decision.refused
       this.#history.note({ at: now, preempts: decision.id, option, victims })
@@ -216,8 +218,10 @@ class IsobarScheduler implements Scheduler {
     const same = this.#wants.get(demand)
     const known = same?.get(number)
     if (known) return known
-    const { unit, amount, ranks, within } = demand
-    const key = [unit, amount, ranks, within, job.priority, lasts, job.project].join(' ')
+    const { unit, amount, ranks, within, part } = demand
+    const key = [unit, amount, ranks, within, part?.shareMilli, part?.profile, job.priority, lasts, job.project].join(
+      ' ',
+    )
     const { options } = this.#choiceOf(record)
     const want = { key, project: job.project, priority: job.priority, options }
     if (same) same.set(number, want)
@@ -239,7 +243,7 @@ class IsobarScheduler implements Scheduler {
     const options = ways.map((way) => ({
       cell: way.group.number,
       gang: gangOf(way.group, demand),
-      amounts: { [demand.unit]: demand.amount, nodes: way.need.ranks, ...this.#rules.domainsOf(way) },
+      amounts: { [demand.unit]: quotaAmount(demand), nodes: way.need.ranks, ...this.#rules.domainsOf(way) },
     }))
     const choice = { ways, options }
     same.set(project, choice)
@@ -254,12 +258,21 @@ const idOf = ({ index }: JobRecord): string => String(index)
 
 const gangOf = (group: NodeGroup, demand: Demand): GangRequest => ({
   ...(demand.within > 0 && { within: { level: Math.min(demand.within, group.domains.length) } }),
-  roles: partsOf(group, demand).map(({ each, ranks }) => ({ size: sizeOf(group, each), ranks })),
+  roles: partsOf(group, demand).map(({ each, ranks }) => ({
+    size: demand.part ? sizeOfPart(demand.part) : sizeOf(group, each),
+    ranks,
+  })),
 })
 
 /** Whole nodes are found faster when they are asked for as such. */
 const sizeOf = ({ unit, size }: NodeGroup, each: number): RankSize =>
   each === size ? { whole: true } : unit === 'gpu' ? { accelerators: each } : { cpuMilli: each }
+
+const sizeOfPart = ({ shareMilli, profile }: Part): RankSize =>
+  shareMilli === undefined ? { profile } : { share: shareMilli }
+
+/** Accelerators and cores both in thousandths. */
+const quotaAmount = ({ unit, amount, milli }: Demand): number => (unit === 'gpu' ? amount * milli : amount)
 
 /** Ranks on one node follow each other. */
 function spotsOf(nodes: readonly number[], { demand }: JobRecord, group: NodeGroup): Spots {

@@ -3,9 +3,9 @@ import type { Amounts, QuotaNode } from '#engine/queue/quota.ts'
 import type { ShareNode } from '#engine/queue/share.ts'
 import type { Project, Quota } from '#model/project.ts'
 
-/** Quotas by the resources of a simulation: its units, nodes, and domains as the engine counts them. */
+/** Quotas by the resources of a simulation: its units in thousandths, nodes, and domains as the engine counts them. */
 const amountsOf = ({ accelerators, cpuMilli, nodes, domains = {} }: Quota): Amounts => ({
-  ...(accelerators !== undefined && { gpu: accelerators }),
+  ...(accelerators !== undefined && { gpu: 1000 * accelerators }),
   ...(cpuMilli !== undefined && { cpu: cpuMilli }),
   ...(nodes !== undefined && { nodes }),
   ...(domains.nvlink !== undefined && { [domainResource('nvlink')]: domains.nvlink * oneDomain }),

@@ -10,13 +10,14 @@ import type { Scenario } from '#simulator/scenario/scenario.ts'
 import type { Job, Unit } from '#simulator/traces/job.ts'
 
 import { broken } from './broken-rule.ts'
+import { createDemands } from './demands.ts'
 import { createDigest } from './digest.ts'
 import { disturbances, type Disturbance, type World } from './disturb.ts'
 import { createFairnessWatch, type Fairness } from './fairness.ts'
-import { type Demand, FloorKeeper, type Spots } from './floor.ts'
+import { type Demand, FloorKeeper, type Place, type Spots } from './floor.ts'
 import { createMeter, mainUnit, type Measured } from './meter.ts'
 import type { Act, MakeScheduler, Scheduler } from './scheduler.ts'
-import { endRun, noSpots, type JobRecord } from './job-record.ts'
+import { endRun, noSpots, unitsOf, type JobRecord } from './job-record.ts'
 import { Tenants } from './tenants.ts'
 import { createWatch, type Watch } from './watch.ts'
 
@@ -107,9 +108,12 @@ export class Replay {
     const terms = termsOf(this.#projects, options.projects ?? [])
     this.#scheduler = options.scheduler(this.#floor, this.#projects, terms)
     this.#fairness = createFairnessWatch(this.#projects, terms)
-    this.records = recordsOf(jobs, this.#projects, scenario)
+    this.records = recordsOf(jobs, this.#projects, {
+      scenario,
+      demandOf: createDemands(this.#scheduler.givesParts ? fleet : null),
+    })
     this.#act = {
-      start: (record, spots) => this.#start(record, spots),
+      start: (record, spots, place = null) => this.#start(record, spots, place),
       preempt: (record) => this.#stop(record, 'preempted'),
     }
     const kept = this.#scheduler.keepsTerms ? terms : termsOf(this.#projects, [])
@@ -230,23 +234,31 @@ export class Replay {
     return this.#terms[project] ?? plainProject(job.project)
   }
 
-  #wait({ project, demand }: JobRecord, change: 1 | -1): void {
+  #wait(record: JobRecord, change: 1 | -1): void {
+    const { project, demand } = record
     this.#waiting += change
-    if (demand.unit === this.#unit) this.#fairness.waiting(project, change * demand.amount)
+    if (demand.unit === this.#unit) this.#fairness.waiting(project, change * unitsOf(record))
   }
 
-  #use({ project, demand }: JobRecord, change: 1 | -1): void {
+  #use(record: JobRecord, change: 1 | -1): void {
+    const { project, demand } = record
     this.#running += change
-    if (demand.unit === this.#unit) this.#fairness.used(project, change * demand.amount)
+    if (demand.unit === this.#unit) this.#fairness.used(project, change * unitsOf(record))
   }
 
-  #start(record: JobRecord, spots: Spots): void {
+  #start(record: JobRecord, spots: Spots, place: Place | null): void {
     if (record.state !== 'waiting') broken(`${record.job.id} is ${record.state} and cannot start`)
     if (amountOf(spots) !== record.demand.amount)
       broken(`${record.job.id} asks for ${record.demand.amount} and is given ${amountOf(spots)}`)
-    this.#floor.take(spots)
+    if ((record.demand.part !== null) !== (place !== null))
+      broken(
+        `${record.job.id} asks for ${place ? 'all' : 'a part'} of an accelerator, and is given ${place ? 'a part' : 'all'}`,
+      )
+    if (place) this.#floor.takeShare(spots, place, record.demand.milli)
+    else this.#floor.take(spots)
     record.state = 'running'
     record.spots = spots
+    record.place = place
     record.startedAtMs = this.now
     record.runStartupMs = record.starts > 0 ? record.restartMs : 0
     record.endsAtMs = this.now + record.runStartupMs + record.job.durationMs - record.doneMs
@@ -279,11 +291,12 @@ export class Replay {
 
   /** Gives back what a running job holds. */
   #leave(record: JobRecord): void {
-    const { spots } = record
+    const { spots, place } = record
     for (let i = 0; i < spots.length; i += 2)
       if (!this.#tenants.remove(spots[i] ?? 0, record.index))
         broken(`${record.job.id} leaves node ${spots[i]}, on which it is not`)
-    this.#floor.give(spots)
+    if (place) this.#floor.giveShare(spots, place, record.demand.milli)
+    else this.#floor.give(spots)
     this.#budgets.left(record, this.now)
     this.#use(record, -1)
   }
@@ -331,22 +344,10 @@ function amountOf(spots: Spots): number {
   return sum
 }
 
-/** Gives equal demands as one object; among those of one amount there are few. */
-function createDemands(): (job: Job) => Demand {
-  const demands = new Map<number, Demand[]>()
-  return ({ unit, amount, ranks, within }) => {
-    const same = demands.get(amount) ?? []
-    const known = same.find((one) => one.unit === unit && one.ranks === ranks && one.within === within)
-    if (known) return known
-    const demand = { unit, amount, ranks, within }
-    demands.set(amount, [...same, demand])
-    return demand
-  }
-}
+type Making = { scenario: Scenario; demandOf: (job: Job) => Demand }
 
-function recordsOf(jobs: readonly Job[], projects: readonly string[], scenario: Scenario): JobRecord[] {
+function recordsOf(jobs: readonly Job[], projects: readonly string[], { scenario, demandOf }: Making): JobRecord[] {
   const numbers = new Map(projects.map((name, number) => [name, number]))
-  const demandOf = createDemands()
   return jobs.map((job, index): JobRecord => ({
     index,
     job,
@@ -368,5 +369,6 @@ function recordsOf(jobs: readonly Job[], projects: readonly string[], scenario: 
     runStartupMs: 0,
     endsAtMs: 0,
     spots: noSpots,
+    place: null,
   }))
 }

@@ -1,6 +1,7 @@
+import { migProfiles } from '#engine/sharing/mig-cuts.ts'
 import type { Project, Quota } from '#model/project.ts'
 import type { Fleet } from '#simulator/scenario/fleet.ts'
-import type { Job, Unit } from '#simulator/traces/job.ts'
+import type { Unit } from '#simulator/traces/job.ts'
 
 import { broken } from './broken-rule.ts'
 import type { JobRecord } from './job-record.ts'
@@ -55,11 +56,14 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
     look(records, { now, arrived }) {
       if (moments++ % every !== 0) return
       const used = new Float64Array(nodes)
+      const shared = new Map<string, Shared>()
       const there = [...open, ...records.slice(seen, arrived)]
       for (const record of there) {
         adds(record, now)
         if (record.state !== 'running') continue
         stands(record, site)
+        // Whoever shares an accelerator has it with the first of them.
+        if (record.place && sharesWithOthers(record, shared, groupAt)) continue
         for (let i = 0; i < record.spots.length; i += 2) {
           const node = record.spots[i] ?? 0
           used[node] = (used[node] ?? 0) + (record.spots[i + 1] ?? 0)
@@ -101,7 +105,7 @@ function stands(record: JobRecord, { groupAt, closed }: Site): void {
 type Allowing = { group: Fleet['groups'][number]; policy: Project['policy']; priceMicros: number }
 
 /** Where its project allows it, and for no more than it may cost: of a node it pays for the part that a rank has. */
-function isAllowed({ job }: JobRecord, { group, policy, priceMicros }: Allowing): void {
+function isAllowed({ job, demand }: JobRecord, { group, policy, priceMicros }: Allowing): void {
   const { jurisdictions, providers, sites, maxPriceMicros = Number.POSITIVE_INFINITY } = policy
   const lists = [
     [jurisdictions, group.jurisdictions],
@@ -112,7 +116,7 @@ function isAllowed({ job }: JobRecord, { group, policy, priceMicros }: Allowing)
     if (allowed && !has.some((one) => (allowed as readonly string[]).includes(one)))
       broken(`${job.id} starts in ${nameOf(group)}, and ${job.project} allows only ${allowed.join(', ')}`)
   const each = job.ranks > 0 ? job.amount / job.ranks : Math.min(group.size, job.amount)
-  const costs = Math.ceil((priceMicros * each) / group.size)
+  const costs = Math.ceil((priceMicros * each * demand.milli) / group.size / 1000)
   if (costs > maxPriceMicros)
     broken(`${job.id} costs ${costs} µ$ a node in ${nameOf(group)}, and ${job.project} pays ${maxPriceMicros}`)
 }
@@ -128,6 +132,40 @@ function isInOneDomain(spots: JobRecord['spots'], group: Fleet['groups'][number]
     if (node < start || node >= start + size) return false
   }
   return true
+}
+
+/** What stands on one shared accelerator: thousandths, or slices of memory that are taken. */
+type Shared = { milli: number; slices: Set<number>; isCut: boolean }
+
+/** Adds a share to its accelerator, which has room for it; whether others were on it before. */
+function sharesWithOthers(
+  { job, demand, spots, place }: JobRecord,
+  all: Map<string, Shared>,
+  groupAt: Site['groupAt'],
+): boolean {
+  const node = spots[0] ?? -1
+  const key = `${node} ${place?.device}`
+  const known = all.get(key)
+  const profile = demand.part?.profile
+  const one = known ?? { milli: 0, slices: new Set(), isCut: profile !== undefined }
+  all.set(key, one)
+  const { accelerator: model = '', acceleratorMemoryMiB: memoryMiB = 0 } = groupAt(node)
+  const cut = profile === undefined ? undefined : migProfiles({ model, memoryMiB }).get(profile)
+  if (one.isCut !== (cut !== undefined))
+    broken(
+      `${job.id} has a ${cut ? 'slice' : 'fraction'} of an accelerator of node ${node} that is ${cut ? 'shared in fractions' : 'cut'}`,
+    )
+  if (!cut) one.milli += demand.milli
+  for (let slice = 0; slice < (cut?.memory ?? 0); slice++) {
+    const at = (place?.start ?? 0) + slice
+    if (one.slices.has(at)) broken(`${job.id} has slice ${at} of an accelerator of node ${node}, and so has another`)
+    one.slices.add(at)
+  }
+  if (one.milli > 1000)
+    broken(
+      `of one accelerator of node ${node} ${one.milli} thousandths are given, ${demand.milli} of them to ${job.id}`,
+    )
+  return known !== undefined
 }
 
 const nameOf = ({ site, shape }: Fleet['groups'][number]): string => `${site} ${shape}`
@@ -146,24 +184,24 @@ const resources = [
   {
     what: 'nodes',
     of: (quota: Quota) => quota.nodes,
-    held: ({ amount, ranks }: Job, { size }: Group) => (ranks > 0 ? ranks : Math.ceil(amount / size)),
+    held: ({ demand: { amount, ranks } }: JobRecord, { size }: Group) => (ranks > 0 ? ranks : Math.ceil(amount / size)),
   },
   { what: 'nvlink', of: (quota: Quota) => millionths(quota.domains?.nvlink), held: domainsOf(0) },
   { what: 'block', of: (quota: Quota) => millionths(quota.domains?.block), held: domainsOf(1) },
 ] as const
 
-type Held = (job: Job, group: Group) => number
+type Held = (record: JobRecord, group: Group) => number
 type Group = Fleet['groups'][number]
 
 function unitsOf(unit: Unit): Held {
-  return (job) => (job.unit === unit ? job.amount : 0)
+  return ({ demand }) => (demand.unit === unit ? (demand.amount * demand.milli) / 1000 : 0)
 }
 
 /** In parts of the largest domain of the level, or of the widest level below it; a node where there is none. */
 function domainsOf(level: number): Held {
-  return ({ amount }, { size, count, domains }) => {
+  return ({ demand: { amount, milli } }, { size, count, domains }) => {
     const nodes = Math.min(count, domains[Math.min(level, domains.length - 1)] ?? 1)
-    return Math.floor((amount / size / nodes) * 1e6)
+    return Math.floor(((amount * milli) / 1000 / size / nodes) * 1e6)
   }
 }
 
@@ -196,12 +234,13 @@ function limitsOf(terms: readonly Project[]): Limit[] {
 function quotasHold(records: readonly JobRecord[], limits: readonly Limit[], groupAt: Site['groupAt']): void {
   const held = new Map<string, number>()
   const limited = resources.filter(({ what }) => limits.some((one) => one.what === what))
-  for (const { state, job, spots } of records) {
+  for (const record of records) {
+    const { state, job, spots } = record
     if (state !== 'running') continue
     const group = groupAt(spots[0] ?? -1)
     for (const { what, held: heldBy } of limited) {
       const key = `${what} ${job.project}`
-      held.set(key, (held.get(key) ?? 0) + heldBy(job, group))
+      held.set(key, (held.get(key) ?? 0) + heldBy(record, group))
     }
   }
   for (const { name, what, most, among } of limits) {

@@ -1,6 +1,6 @@
 import { jainIndex } from '#simulator/replay/fairness.ts'
 import type { Outcome } from '#simulator/replay/replay.ts'
-import type { JobRecord } from '#simulator/replay/job-record.ts'
+import { unitsOf, type JobRecord } from '#simulator/replay/job-record.ts'
 import type { Fleet } from '#simulator/scenario/fleet.ts'
 import type { Unit } from '#simulator/traces/job.ts'
 
@@ -85,7 +85,7 @@ function figuresOf(fleet: Fleet, outcome: Outcome, all: RunReport['projects']): 
   const count = (state: JobRecord['state']) => records.filter((record) => record.state === state).length
   const usage = measured.usage[unit]
   const possible = records.filter(({ state }) => state !== 'refused')
-  const jobs = possible.map(({ job }) => job)
+  const jobs = possible.map((record) => (record.job.part ? { ...record.job, amount: unitsOf(record) } : record.job))
   const cost = measured.costMicros.reduce((sum, one) => sum + one, 0n)
   const bound = costBoundMicros({ fleet, measured, endMs, work: workOf(records) })
   const projects = all.filter(({ fairHours }) => fairHours > 0)
@@ -167,14 +167,14 @@ const missed = ({ job, state, endsAtMs }: JobRecord, endMs: number): boolean =>
 
 function workOf(records: readonly JobRecord[]): Record<Unit, number> {
   const work = { gpu: 0, cpu: 0 }
-  for (const { demand, doneMs } of records) work[demand.unit] += demand.amount * doneMs
+  for (const record of records) work[record.demand.unit] += unitsOf(record) * record.doneMs
   return work
 }
 
 /** Hours of an accelerator or a core. */
 function hours(records: readonly JobRecord[], of: (record: JobRecord) => number): number {
   let sum = 0
-  for (const record of records) sum += (of(record) * record.demand.amount) / (record.demand.unit === 'cpu' ? 1000 : 1)
+  for (const record of records) sum += (of(record) * unitsOf(record)) / (record.demand.unit === 'cpu' ? 1000 : 1)
   return round(sum / hourMs, 3)
 }
 

@@ -17,11 +17,12 @@ import type { Fleet, NodeGroup } from '#simulator/scenario/fleet.ts'
 import { candidateOf } from './candidate.ts'
 import { needOf } from './need.ts'
 
-/** The hard rules that people make for projects. What nodes can hold, a floor counts faster than they do. */
+/** What projects ask of nodes, and the hard rules that people make for them. How many they can hold, a floor counts faster. */
 const made: readonly Rule[] = [
   'provider-not-allowed',
   'site-not-allowed',
   'jurisdiction',
+  'accelerator',
   'price',
   'quota',
   'provider-share',

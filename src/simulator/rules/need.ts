@@ -6,7 +6,6 @@ import { JobSpec } from '#model/spec/spec.ts'
 import { TopologyField } from '#model/spec/topology.ts'
 import type { Demand } from '#simulator/replay/floor.ts'
 import type { NodeGroup } from '#simulator/scenario/fleet.ts'
-import type { Unit } from '#simulator/traces/job.ts'
 
 /** How much each rank takes of a node: equal parts, or whole nodes and what is left. */
 export function partsOf({ size }: NodeGroup, { amount, ranks }: Demand): { each: number; ranks: number }[] {
@@ -19,7 +18,7 @@ export function partsOf({ size }: NodeGroup, { amount, ranks }: Demand): { each:
 /** What is asked for on nodes of a group, as the rules of the engine read it. */
 export function needOf(demand: Demand, group: NodeGroup, project: Project): Need {
   const parts = demand.unit === group.unit ? partsOf(group, demand) : [{ each: demand.amount, ranks: 1 }]
-  const roles = parts.map(({ each, ranks }) => ({ ranks, resources: resourcesOf(demand.unit, each) }))
+  const roles = parts.map(({ each, ranks }) => ({ ranks, resources: resourcesOf(demand, each) }))
   const ranks = roles.reduce((sum, role) => sum + role.ranks, 0)
   const within = (['nvlink', 'block'] as const)[demand.within - 1]
   const spec = { ...plain, nodes: ranks, ...(within && { topology: TopologyField.parse({ within }) }) }
@@ -40,9 +39,9 @@ export function needOf(demand: Demand, group: NodeGroup, project: Project): Need
 /** A plain job of a project, that waits. */
 export const askedBy = ({ name }: Project): Asked => ({ workload: { ...workload, project: name }, replica })
 
-const resourcesOf = (unit: Unit, each: number): Resources => ({
+const resourcesOf = ({ unit, part }: Demand, each: number): Resources => ({
   ...plain.resources,
-  ...(unit === 'gpu' ? { accelerators: [{ count: each }] } : { cpuMilli: { count: each, atLeast: false } }),
+  ...(unit === 'gpu' ? { accelerators: [{ count: each, ...part }] } : { cpuMilli: { count: each, atLeast: false } }),
 })
 
 /** A job that asks for nothing else. */
