@@ -17,7 +17,7 @@ import type { Fleet, NodeGroup } from '#simulator/scenario/fleet.ts'
 import { candidateOf } from './candidate.ts'
 import { needOf } from './need.ts'
 
-/** What projects ask of nodes, and the hard rules that people make for them. How many they can hold, a floor counts faster. */
+/** What nodes must have, and the hard rules that people make for projects. How many they can hold, a floor counts faster. */
 const made: readonly Rule[] = [
   'provider-not-allowed',
   'site-not-allowed',
@@ -35,7 +35,10 @@ export type Way = { group: NodeGroup; need: Need; look: Look }
 
 type Priced = { group: NodeGroup; priceMicros: number }
 
-/** The hard rules of the engine over a fleet on which nobody stands, and what they say. Of who stands it counts only what shares of providers need. */
+/**
+ * The hard rules of the engine over a fleet on which nobody stands, and what they say. Of who stands it counts only what
+ * shares of providers need.
+ */
 export class HouseRules {
   readonly #round: Round
   readonly #groups: readonly NodeGroup[]
