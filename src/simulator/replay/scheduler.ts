@@ -5,7 +5,10 @@ import type { JobRecord } from './job-record.ts'
 
 /** What a scheduler may do while it decides. What it does is checked, counted, and part of the digest. */
 export type Act = {
-  /** Starts a waiting job, at a place of an accelerator where it takes a part of one. Throws when there is no room: that is a bug of the scheduler. */
+  /**
+   * Starts a waiting job, at a place of an accelerator where it takes a part of one. Throws when there is no room: that is
+   * a bug of the scheduler.
+   */
   start(record: JobRecord, spots: Spots, place?: Place | null): void
   /** Stops a running job; it is told before, saves its work, and waits again, unless it can never start any more. */
   preempt(record: JobRecord): void

@@ -24,8 +24,9 @@ export const jobColumns: readonly string[] = [...columns.required, ...columns.op
 
 /**
  * Reads a CSV of jobs. `arrival` is a time since the trace began; it and all other times are durations such as `90s` or
- * `2h`, or bare seconds. `gpus` or `cpus` is what the job asks for in all (of `gpus` also a part of one), `nodes` into how many equal ranks that is
- * divided, `within` the level of the topology in one domain of which they all stand; `deadline` counts from the arrival.
+ * `2h`, or bare seconds. `gpus` or `cpus` is what the job asks for in all (of `gpus` also a part of one), `nodes` into how
+ * many equal ranks that is divided, `within` the level of the topology in one domain of which they all stand; `deadline`
+ * counts from the arrival.
  */
 export function readJobs(input: Input): Trace {
   const jobs = [...readTable(input, columns)].map((row, index) => jobOfRow(row, index))
