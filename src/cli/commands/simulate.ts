@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 
 import type { Call } from '#cli/call.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
-import { colours, note, progress, type Io } from '#cli/io.ts'
+import { colours, note, plain, progress, type Io } from '#cli/io.ts'
 import { showOne } from '#cli/output/show.ts'
 import { renderTable, type TableStyle } from '#cli/output/table.ts'
 import { growYoungHeap } from '#kit/young-heap.ts'
@@ -133,8 +133,8 @@ function textOf(io: Io, report: Report, sheets: readonly Sheet[]): string {
   ].join('\n')
 }
 
-const sheetText = ({ head, rows }: Sheet, style: TableStyle): string =>
-  renderTable(
+const sheetText = ({ head, rows, notes = [] }: Sheet, style: TableStyle): string =>
+  `${renderTable(
     rows,
     head.map((title, i) => ({
       title,
@@ -143,7 +143,7 @@ const sheetText = ({ head, rows }: Sheet, style: TableStyle): string =>
       ...(i > 0 && { right: true as const }),
     })),
     style,
-  )
+  )}${notes.map((text) => `${plain(text)}\n`).join('')}`
 
 const tones = { good: 'green', bad: 'red' } as const
 

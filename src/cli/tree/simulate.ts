@@ -18,7 +18,7 @@ export const simulate: readonly CommandSpec[] = [
       { flags: '--scenario <file>', description: 'what happens meanwhile: faults, outages, spot markets, prices' },
       {
         flags: '--projects <file>',
-        description: 'quotas, weights and trees of projects, as for isobar projects set; isobar keeps to them',
+        description: 'quotas, weights, budgets and policies, as for isobar projects set; isobar keeps to them',
       },
       { flags: '--seed <n>', description: 'of all that is drawn at random', default: '1' },
       { flags: '--against <file>', description: 'compare with what an earlier simulation wrote with -o json' },

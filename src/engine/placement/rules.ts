@@ -247,6 +247,12 @@ export const lacksNodesOnly = (need: Need, look: Look, round: Round): boolean =>
 /** Whether it has room now. */
 export const hasRoom = (need: Need, look: Look, round: Round): boolean => tests.capacity(need, look, round) === null
 
+/** What some of the rules say: the first that only a change could satisfy, else the first that time may cure, or null. */
+export const objectionBy = (
+  asked: readonly Rule[],
+  ...given: [need: Need, look: Look, round: Round]
+): Objection | null => against(asked, given)
+
 function against(asked: readonly Rule[], given: [need: Need, look: Look, round: Round]): Objection | null {
   let curable: Objection | null = null
   for (const rule of asked) {

@@ -13,13 +13,13 @@ import type { Need } from './need.ts'
 
 export const hourly = (micros: number): string => `${formatMoney(BigInt(micros))}/h`
 
-/** `8 H200`, `8 accelerators of 80GB or more`, `0.5 of one H100`. */
-function accelerators({ model, memoryMiB, count, shareMilli, profile }: AcceleratorRequest): string {
-  const one = memoryMiB === undefined ? `${model}` : `accelerator of ${size(memoryMiB)}`
+/** `8 H200`, `8 accelerators of 80GB or more`, `0.5 of one H100`; `8 accelerators` where any will do. */
+function accelerators({ model, memoryMiB, count: n, shareMilli, profile }: AcceleratorRequest): string {
+  const one = memoryMiB === undefined ? (model ?? 'accelerator') : `accelerator of ${size(memoryMiB)}`
   if (shareMilli !== undefined) return `${shareMilli / 1000} of one ${one}`
   if (profile !== undefined) return `a slice ${profile} of one ${one}`
-  if (memoryMiB === undefined) return `${count} ${model}`
-  return `${count} ${count === 1 ? 'accelerator' : 'accelerators'} of ${size(memoryMiB)}`
+  if (memoryMiB === undefined) return model === undefined ? count(n, one) : `${n} ${model}`
+  return `${count(n, 'accelerator')} of ${size(memoryMiB)}`
 }
 
 /** `8 H200 or 8 H100`; empty when none are asked for. */

@@ -1,19 +1,25 @@
 import type { GangRequest } from '#engine/cell/ask.ts'
-import { createCell, type Cell, type CellPlan } from '#engine/cell/cell.ts'
+import { createCell, type Cell } from '#engine/cell/cell.ts'
 import { setUsable } from '#engine/cell/nodes.ts'
 import type { RankSize } from '#engine/cell/sizes.ts'
 import { overdueMs, patienceMs } from '#engine/placement/place.ts'
 import { Line } from '#engine/queue/line.ts'
-import type { Decision, Request, Want } from '#engine/queue/request.ts'
+import type { Decision, Option, Request, Want } from '#engine/queue/request.ts'
 import { createShares } from '#engine/queue/share.ts'
 import type { Project } from '#model/project.ts'
 import type { Demand, Floor, Spots } from '#simulator/replay/floor.ts'
 import { remainingMs, type JobRecord } from '#simulator/replay/job-record.ts'
 import type { Act, MakeScheduler, Scheduler } from '#simulator/replay/scheduler.ts'
+import { cellPlanOf } from '#simulator/rules/candidate.ts'
+import { HouseRules, type Way } from '#simulator/rules/house-rules.ts'
+import { partsOf } from '#simulator/rules/need.ts'
 import type { NodeGroup } from '#simulator/scenario/fleet.ts'
+import { plainProject } from '#simulator/scenario/projects.ts'
+import type { Part } from '#simulator/traces/job.ts'
 
 import { LineHistory } from './line-history.ts'
-import { mayStandIn, mayStop, quotaNodes, shareNodes } from './terms.ts'
+import { ProviderShares } from './provider-shares.ts'
+import { mayStop, quotaNodes, shareNodes } from './terms.ts'
 
 const day = 86_400_000
 
@@ -27,10 +33,13 @@ export const isobarScheduler: MakeScheduler = (floor, projects, terms) =>
 
 class IsobarScheduler implements Scheduler {
   readonly name = 'isobar'
-  readonly keepsQuotas = true
+  readonly keepsTerms = true
+  readonly givesParts = true
   readonly #floor: Floor
   readonly #projects: number
   readonly #terms: ReadonlyMap<string, Project>
+  readonly #rules: HouseRules
+  readonly #providerShares: ProviderShares
   readonly #cells: Cell[]
   readonly #line: Line
   /** Of all who wait or run. */
@@ -39,6 +48,8 @@ class IsobarScheduler implements Scheduler {
   readonly #cameAt = new Map<string, number>()
   /** By demand, then by what else makes a row. */
   readonly #wants = new Map<Demand, Map<number, Want>>()
+  /** By demand, then by project. */
+  readonly #choices = new Map<Demand, Map<number, Choice>>()
   readonly #refused: boolean[]
   readonly #history: LineHistory
   #toggled = 0
@@ -50,8 +61,10 @@ class IsobarScheduler implements Scheduler {
     this.#floor = floor
     this.#projects = projects
     this.#terms = new Map(terms.map((project) => [project.name, project]))
+    this.#rules = new HouseRules(floor.fleet, terms)
+    this.#providerShares = new ProviderShares(this.#rules, terms)
     this.#refused = groups.map(() => false)
-    const [plans, quotas] = [groups.map(planOf), quotaNodes(terms)]
+    const [plans, quotas] = [groups.map(cellPlanOf), quotaNodes(terms)]
     const preemption = new Map(terms.map((project) => [project.name, project.preemption]))
     this.#cells = plans.map(createCell)
     this.#history = new LineHistory({ plans, quotas, overdueMs, terms: preemption })
@@ -60,17 +73,20 @@ class IsobarScheduler implements Scheduler {
       quotas,
       shares: createShares({
         nodes: shareNodes(terms),
-        capacity: { gpu: total('gpu'), cpu: total('cpu') },
+        capacity: { gpu: 1000 * total('gpu'), cpu: total('cpu') },
         halfLifeMs: day,
       }),
       overdueMs,
       patienceMs,
       saysRoom: false,
+      ...(this.#providerShares.areKept && this.#providerShares.ofLine()),
       // Nobody is looked for where nobody may be stopped.
       preemption: terms.some(mayStop) ? preemption : undefined,
       // Who is stopped is told before, and saves its work.
       losesOf: ({ id }) => ({ mostMs: 0, restartMs: this.#records.get(id)?.restartMs ?? 0 }),
     })
+    // Where a share keeps somebody from what it was promised, nobody can promise anything.
+    if (this.#providerShares.areKept) this.#history.close()
   }
 
   waits(record: JobRecord, now: number): void {
@@ -84,7 +100,8 @@ class IsobarScheduler implements Scheduler {
   #requestOf(record: JobRecord, now: number): Request {
     const lastsMs = remainingMs(record, now) + (record.starts > 0 ? record.restartMs : 0)
     const id = idOf(record)
-    const since = record.job.arrivalMs
+    const { project, arrivalMs: since } = record.job
+    this.#providerShares.waits(id, { project, ways: this.#choiceOf(record).ways })
     return { id, want: this.#wantOf(record, lastsMs), since, waitsSince: this.#cameAt.get(id), lastsMs }
   }
 
@@ -92,6 +109,16 @@ class IsobarScheduler implements Scheduler {
     const id = idOf(record)
     this.#history.note({ at: now, ended: id })
     this.#line.ended(id, now)
+    this.#providerShares.left(id)
+    this.#records.delete(id)
+    this.#cameAt.delete(id)
+  }
+
+  refused(record: JobRecord): void {
+    const id = idOf(record)
+    this.#history.close() // what was promised to it nobody needs to keep
+    this.#line.withdraw(id)
+    this.#providerShares.left(id)
     this.#records.delete(id)
     this.#cameAt.delete(id)
   }
@@ -104,23 +131,33 @@ class IsobarScheduler implements Scheduler {
     this.#follow()
     if (this.#repriced !== this.#floor.repriced) this.#reorder(now)
     for (let goesOn = true; goesOn;) {
+      this.#reconsider()
       const decisions = this.#line.turn(now)
       for (const decision of decisions) this.#carryOut(decision, now, act)
       if (this.#history.isOpen)
         for (const { request, at, victims } of this.#line.reservations())
           if (!victims) this.#history.note({ at: now, promised: request.id, by: at })
       // Who was stopped has left at once: the one for whom it did starts in a turn of this moment.
-      goesOn = decisions.some((decision) => 'refused' in decision && decision.refused.cause === 'preempts')
+      const someLeft = decisions.some((decision) => 'refused' in decision && decision.refused.cause === 'preempts')
+      goesOn = this.#reconsider() || someLeft
     }
     const again = this.#line.looksAgainAt()
     return again < Infinity ? again : undefined
   }
 
-  /** Other groups are the cheapest now: all who wait ask anew. */
+  /** Whoever may go other ways than before is asked again; whether there is anybody. */
+  #reconsider(): boolean {
+    const ids = this.#providerShares.reopened()
+    for (const id of ids) this.#line.reconsider(id)
+    return ids.length > 0
+  }
+
+  /** Other groups are the cheapest now, or too dear: all who wait ask anew. */
   #reorder(now: number): void {
     this.#repriced = this.#floor.repriced
     this.#history.close()
     this.#wants.clear()
+    this.#choices.clear()
     const waiting = [...this.#records.values()].filter(({ state }) => state === 'waiting')
     for (const record of waiting) this.#line.withdraw(idOf(record))
     for (const record of waiting) this.#line.submit(this.#requestOf(record, now))
@@ -130,17 +167,17 @@ class IsobarScheduler implements Scheduler {
     const record = this.#records.get(decision.id)
     if (!record) return
     if (!('refused' in decision)) {
-      const { id, option, ranks } = decision
+      const { id, option, ranks, devices } = decision
       this.#history.note({ at: now, started: id, option, ranks })
       const group = this.#floor.fleet.groups[decision.cell]
-      if (group) act.start(record, spotsOf(ranks, record, group))
+      if (group) act.start(record, spotsOf(ranks, record, group), record.demand.part && devices?.[0])
     } else if (decision.refused.cause === 'preempts') {
       const { victims, option } = decision.refused
       this.#history.note({ at: now, preempts: decision.id, option, victims })
       for (const victim of victims.flatMap((id) => this.#records.get(id) ?? [])) {
         act.preempt(victim)
         this.left(victim, now)
-        this.waits(victim, now)
+        if (victim.state === 'waiting') this.waits(victim, now)
       }
     }
   }
@@ -174,54 +211,56 @@ class IsobarScheduler implements Scheduler {
   }
 
   /** Jobs that last about as long stand in one row, so that a long one does not keep short ones from passing. */
-  #wantOf({ demand, job, project }: JobRecord, lastsMs: number): Want {
+  #wantOf(record: JobRecord, lastsMs: number): Want {
+    const { demand, job, project } = record
     const lasts = 32 - Math.clz32(lastsMs / 1000)
     const number = (job.priority * this.#projects + project) * 64 + lasts
     const same = this.#wants.get(demand)
     const known = same?.get(number)
     if (known) return known
-    const { unit, amount, ranks, within } = demand
-    const key = [unit, amount, ranks, within, job.priority, lasts, job.project].join(' ')
-    const terms = this.#terms.get(job.project)
-    const options = this.#floor
-      .groupsFor(unit)
-      .filter((group) => !terms || mayStandIn(terms, group))
-      .map((group) => {
-        const gang = gangOf(group, demand)
-        const nodes = gang.roles.reduce((sum, role) => sum + role.ranks, 0)
-        return { cell: group.number, gang, amounts: { [unit]: amount, nodes } }
-      })
+    const { unit, amount, ranks, within, part } = demand
+    const key = [unit, amount, ranks, within, part?.shareMilli, part?.profile, job.priority, lasts, job.project].join(
+      ' ',
+    )
+    const { options } = this.#choiceOf(record)
     const want = { key, project: job.project, priority: job.priority, options }
     if (same) same.set(number, want)
     else this.#wants.set(demand, new Map([[number, want]]))
     return want
   }
-}
 
-const idOf = ({ index }: JobRecord): string => String(index)
-
-function planOf({ shape, unit, size, count, domains }: NodeGroup): CellPlan {
-  const amounts = { accelerators: unit === 'gpu' ? size : 0, cpuMilli: unit === 'cpu' ? size : 0 }
-  return {
-    classes: [{ shape, ...amounts, memoryMiB: 0, diskMiB: 0 }],
-    classOf: new Uint16Array(count),
-    domains: domains.map((nodes) => Int32Array.from({ length: count }, (_, node) => Math.floor(node / nodes))),
+  /** The groups in which it may stand, the cheapest first. */
+  #choiceOf({ demand, job, project }: JobRecord): Choice {
+    const same = this.#choices.get(demand) ?? new Map<number, Choice>()
+    this.#choices.set(demand, same)
+    const known = same.get(project)
+    if (known) return known
+    const terms = this.#terms.get(job.project) ?? plainProject(job.project)
+    const ways = this.#floor
+      .groupsFor(demand.unit)
+      .map((group) => this.#rules.wayOf(demand, terms, { group, priceMicros: this.#floor.priceMicros(group.number) }))
+      .filter((way) => !this.#rules.bars(way))
+    const options = ways.map((way) => ({
+      cell: way.group.number,
+      gang: gangOf(way.group, demand),
+      amounts: { [demand.unit]: quotaAmount(demand), nodes: way.need.ranks, ...this.#rules.domainsOf(way) },
+    }))
+    const choice = { ways, options }
+    same.set(project, choice)
+    return choice
   }
 }
 
-/** How much each rank takes of a node: equal parts, or whole nodes and what is left. */
-function partsOf({ size }: NodeGroup, amount: number, ranks: number): { each: number; ranks: number }[] {
-  if (ranks > 0) return [{ each: amount / ranks, ranks }]
-  const rest = amount % size
-  const whole = { each: size, ranks: (amount - rest) / size }
-  return [whole, { each: rest, ranks: 1 }].filter((part) => part.each > 0 && part.ranks > 0)
-}
+/** Where somebody may stand, as the rules see it and as the line is asked for it. */
+type Choice = { ways: readonly Way[]; options: readonly Option[] }
 
-const gangOf = (group: NodeGroup, { amount, ranks, within }: Demand): GangRequest => ({
-  ...(within > 0 && { within: { level: Math.min(within, group.domains.length) } }),
-  roles: partsOf(group, amount, ranks).map((part) => ({
-    size: sizeOf(group, part.each),
-    ranks: part.ranks,
+const idOf = ({ index }: JobRecord): string => String(index)
+
+const gangOf = (group: NodeGroup, demand: Demand): GangRequest => ({
+  ...(demand.within > 0 && { within: { level: Math.min(demand.within, group.domains.length) } }),
+  roles: partsOf(group, demand).map(({ each, ranks }) => ({
+    size: demand.part ? sizeOfPart(demand.part) : sizeOf(group, each),
+    ranks,
   })),
 })
 
@@ -229,12 +268,18 @@ const gangOf = (group: NodeGroup, { amount, ranks, within }: Demand): GangReques
 const sizeOf = ({ unit, size }: NodeGroup, each: number): RankSize =>
   each === size ? { whole: true } : unit === 'gpu' ? { accelerators: each } : { cpuMilli: each }
 
+const sizeOfPart = ({ shareMilli, profile }: Part): RankSize =>
+  shareMilli === undefined ? { profile } : { share: shareMilli }
+
+/** Accelerators and cores both in thousandths. */
+const quotaAmount = ({ unit, amount, milli }: Demand): number => (unit === 'gpu' ? amount * milli : amount)
+
 /** Ranks on one node follow each other. */
 function spotsOf(nodes: readonly number[], { demand }: JobRecord, group: NodeGroup): Spots {
   const spots: number[] = []
   spots.length = 2 * nodes.length // so that it need not grow
   let [at, end] = [0, 0]
-  for (const { each, ranks } of partsOf(group, demand.amount, demand.ranks))
+  for (const { each, ranks } of partsOf(group, demand))
     for (const last = at + ranks; at < last; at++) {
       const node = group.first + (nodes[at] ?? 0)
       if (at > 0 && spots[end - 2] === node) spots[end - 1] = (spots[end - 1] ?? 0) + each

@@ -10,7 +10,7 @@ export type QueuePolicy = {
   preempts?: true
   /** Nobody passes the first of the queue. */
   strict?: true
-  /** The project goes first that has the least of what it may have. */
+  /** The project goes first that has the least in use for its weight. */
   byProject?: true
   /** When the key of a running job changes by a step, so that who waits may go before it. */
   nextStepMs?(record: JobRecord, now: number): number
@@ -55,7 +55,7 @@ export const queuePolicies: readonly QueuePolicy[] = [
   },
   {
     name: 'fair',
-    summary: 'the project with the least in use first; within it first come, first served',
+    summary: 'the project with the least in use for its weight first; within it first come, first served',
     byProject: true,
     key: () => 0,
   },

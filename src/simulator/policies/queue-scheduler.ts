@@ -5,6 +5,7 @@ import type { JobRecord } from '#simulator/replay/job-record.ts'
 import type { Unit } from '#simulator/traces/job.ts'
 
 import type { QueuePolicy } from './queue-policy.ts'
+import { weightsOf } from './terms.ts'
 import { createVictims, type Keyed } from './victims.ts'
 
 /** All that wait for the same: when the first of them finds no room, none does. */
@@ -27,8 +28,8 @@ export const before = (a: Keyed, b: Keyed): boolean =>
 /** Makes a scheduler of an order: whoever is first and fits starts, on the first nodes that fit, cheapest group first. */
 export const queueScheduler =
   (policy: QueuePolicy): MakeScheduler =>
-  (floor) =>
-    new QueueScheduler(policy, floor)
+  (floor, projects, terms) =>
+    new QueueScheduler(policy, { floor, weights: weightsOf(projects, terms) })
 
 class QueueScheduler implements Scheduler {
   readonly name: string
@@ -38,7 +39,9 @@ class QueueScheduler implements Scheduler {
   readonly #running = new Set<JobRecord>()
   /** Of each project, by unit, and what there is of each. */
   readonly #used: Record<Unit, number[]> = { gpu: [], cpu: [] }
-  /** Dominant shares of projects (Ghodsi et al., "Dominant Resource Fairness", NSDI 2011). */
+  /** Of projects, by their numbers. */
+  readonly #weights: readonly number[]
+  /** Dominant shares of projects for their weight (Ghodsi et al., "Dominant Resource Fairness", NSDI 2011). */
   readonly #shares: number[] = []
   readonly #total: Record<Unit, number> = { gpu: 0, cpu: 0 }
   #gains = -1
@@ -46,10 +49,11 @@ class QueueScheduler implements Scheduler {
   #last: Keyed | undefined
   #waiting = 0
 
-  constructor(policy: QueuePolicy, floor: Floor) {
+  constructor(policy: QueuePolicy, { floor, weights }: { floor: Floor; weights: readonly number[] }) {
     this.name = policy.name
     this.#policy = policy
     this.#floor = floor
+    this.#weights = weights
     for (const { unit, size, count } of floor.fleet.groups) this.#total[unit] += size * count
   }
 
@@ -150,7 +154,7 @@ class QueueScheduler implements Scheduler {
     const used = this.#used[demand.unit]
     used[project] = (used[project] ?? 0) + change * demand.amount
     const part = (unit: Unit) => (this.#total[unit] > 0 ? (this.#used[unit][project] ?? 0) / this.#total[unit] : 0)
-    this.#shares[project] = Math.max(part('gpu'), part('cpu'))
+    this.#shares[project] = Math.max(part('gpu'), part('cpu')) / (this.#weights[project] ?? 1)
   }
 
   #start(record: JobRecord, spots: readonly number[], act: Act): void {

@@ -24,12 +24,15 @@ export function createDigest(): Digest {
     filled = 0
   }
   return {
-    note(what, { index, spots }, now) {
+    note(what, { index, spots, place }, now) {
       push(deed[what])
       push(now)
       push(index)
       push(spots.length)
       for (const one of spots) push(one)
+      if (!place) return
+      push(place.device)
+      push(place.start)
     },
     text: () => hash.copy().update(block.subarray(0, filled)).digest('hex').slice(0, 32),
   }

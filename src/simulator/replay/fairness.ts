@@ -1,46 +1,8 @@
-/**
- * The max-min fair division of what there is: nobody gets more than it asks for, and what is left over is divided among
- * those who ask for more (progressive filling; Bertsekas and Gallager, "Data Networks", 1992).
- */
-export function fairShares(asked: Float64Array, capacity: number): Float64Array<ArrayBuffer> {
-  const shares = new Float64Array(asked.length)
-  divide({ asked, ascending: asked.toSorted(), shares }, capacity)
-  return shares
-}
+import type { Project } from '#model/project.ts'
 
-type Division = { asked: Float64Array; ascending: Float64Array; shares: Float64Array }
+import { divisionOf } from './division.ts'
 
-function divide({ asked, ascending, shares }: Division, capacity: number): void {
-  let left = capacity
-  let most = Number.POSITIVE_INFINITY
-  for (let passed = 0; passed < ascending.length; passed++) {
-    const one = ascending[passed] ?? 0
-    most = left / (ascending.length - passed)
-    if (one > most) break // this one and all that ask for more get as much
-    left -= one
-    most = one
-  }
-  for (let project = 0; project < asked.length; project++) shares[project] = Math.min(asked[project] ?? 0, most)
-}
-
-/** So few are sorted faster by insertion. */
-const few = 32
-
-function sort(values: Float64Array): void {
-  if (values.length > few) values.sort()
-  else insert(values)
-}
-
-function insert(values: Float64Array): void {
-  for (let i = 1; i < values.length; i++) {
-    const value = values[i] ?? 0
-    let at = i
-    for (; at > 0 && (values[at - 1] ?? 0) > value; at--) values[at] = values[at - 1] ?? 0
-    values[at] = value
-  }
-}
-
-/** How projects fared against max-min fair shares. */
+/** How projects fared against max-min fair shares, by their weights in their trees. */
 export type Fairness = {
   /** Of each project: what its fair share over time came to, in units × milliseconds. */
   entitledMs: Float64Array
@@ -57,12 +19,14 @@ export type FairnessWatch = {
   result(): Fairness
 }
 
-export function createFairnessWatch(projects: number): FairnessWatch {
+/** Watches the projects of these names; `terms` say of each, and of those above it, what it weighs. */
+export function createFairnessWatch(names: readonly string[], terms: readonly Project[]): FairnessWatch {
+  const projects = names.length
+  const divide = divisionOf(names, terms)
   const waits = new Float64Array(projects)
   const uses = new Float64Array(projects)
   const entitledMs = new Float64Array(projects)
   const asked = new Float64Array(projects)
-  const ascending = new Float64Array(projects)
   /** Many projects are looked at less often: the figures are sums over time of what was seen last. */
   const stride = Math.max(1, Math.floor(projects / 4))
   const shares = new Float64Array(projects)
@@ -87,9 +51,7 @@ export function createFairnessWatch(projects: number): FairnessWatch {
         entitledMs[i] = (entitledMs[i] ?? 0) + (shares[i] ?? 0) * ms
         asked[i] = (waits[i] ?? 0) + (uses[i] ?? 0)
       }
-      ascending.set(asked)
-      sort(ascending)
-      divide({ asked, ascending, shares }, capacity)
+      divide(asked, capacity, shares)
       for (let i = 0; i < projects; i++) wrong += Math.max(0, (shares[i] ?? 0) - (uses[i] ?? 0))
       error = capacity > 0 ? wrong / capacity : 0
     },

@@ -1,5 +1,5 @@
 import type { Fleet, NodeGroup } from '#simulator/scenario/fleet.ts'
-import type { Unit } from '#simulator/traces/job.ts'
+import type { Part, Unit } from '#simulator/traces/job.ts'
 
 import { broken } from './broken-rule.ts'
 import { createMaxTree, type MaxTree } from './max-tree.ts'
@@ -12,7 +12,13 @@ export type Demand = {
   readonly ranks: number
   /** It stands in one domain of this level of a group's topology, 1 the tightest; anywhere in a group where it is 0. */
   readonly within: number
+  /** What it takes of its one accelerator, where that is shared; how much of one each of its accelerators counts as. */
+  readonly part: Part | null
+  readonly milli: number
 }
+
+/** Where a share stands: on which of the shared accelerators of its node, and where a slice of it begins. */
+export type Place = { device: number; start: number }
 
 /** Nodes that stand in a row, `end` not among them. */
 export type Range = { first: number; end: number }
@@ -38,8 +44,8 @@ export function domainsOf(group: NodeGroup, within: number): Range[] {
 /** Where a gang stands: a node, what it has of it, the next node, what it has of that, … */
 export type Spots = readonly number[]
 
-/** Sums over all nodes of a unit. */
-export type Tally = { used: number; usable: number; splintered: number }
+/** Sums over all nodes of a unit; `idleMilli`: what is left of accelerators that are shared, which count as used. */
+export type Tally = { used: number; usable: number; splintered: number; idleMilli: number }
 
 /**
  * The nodes of a fleet, and what of them is taken. A gang is given nodes of one group: the cheapest with room, there the
@@ -67,8 +73,8 @@ export type Floor = {
   fit(demand: Demand): Spots | undefined
   /** Tells by counts alone; when it says no, nothing fits. */
   mayFit(demand: Demand): boolean
-  /** Whether it would fit if nothing else were there and all worked. */
-  couldEverFit(demand: Demand): boolean
+  /** Whether it would fit in a group if nothing else were there and all worked. */
+  couldEverFit(group: NodeGroup, demand: Demand): boolean
 }
 
 /** The floor in the hands of the replay, which alone changes it. */
@@ -87,6 +93,8 @@ export class FloorKeeper implements Floor {
   readonly #empty: Int32Array
   readonly #room: Float64Array
   readonly #prices: number[]
+  /** How many share an accelerator, by node and device. */
+  readonly #shares = new Map<string, number>()
   /** Made when somebody looks for room here for the first time, and kept up from then on. */
   readonly #trees: (MaxTree | undefined)[]
   #order = new Map<Unit, NodeGroup[]>()
@@ -182,13 +190,11 @@ export class FloorKeeper implements Floor {
     return (this.#room[number] ?? 0) >= amount && (this.#empty[number] ?? 0) >= whole
   }
 
-  couldEverFit(demand: Demand): boolean {
-    return this.groupsFor(demand.unit).some((group) => {
-      const { size } = group
-      const count = Math.min(group.count, domainSize(group, demand.within))
-      const first = (least: number, from: number) => (least <= size && from < count ? from : -1)
-      return fitIn({ size, first: group.first, count }, demand, { first, free: () => size }) !== undefined
-    })
+  couldEverFit(group: NodeGroup, demand: Demand): boolean {
+    const { size } = group
+    const count = Math.min(group.count, domainSize(group, demand.within))
+    const first = (least: number, from: number) => (least <= size && from < count ? from : -1)
+    return fitIn({ size, first: group.first, count }, demand, { first, free: () => size }) !== undefined
   }
 
   take(spots: Spots): void {
@@ -198,6 +204,25 @@ export class FloorKeeper implements Floor {
   give(spots: Spots): void {
     this.#change(spots, 1)
     if (spots.length > 0) this.gains++
+  }
+
+  /** An accelerator is taken as a whole one when its first share comes, and given back when its last one goes. */
+  takeShare(spots: Spots, { device }: Place, milli: number): void {
+    const key = `${spots[0]} ${device}`
+    const shares = this.#shares.get(key) ?? 0
+    if (shares === 0) this.take(spots)
+    this.#shares.set(key, shares + 1)
+    this.tallies.gpu.idleMilli += (shares === 0 ? 1000 : 0) - milli
+  }
+
+  giveShare(spots: Spots, { device }: Place, milli: number): void {
+    const key = `${spots[0]} ${device}`
+    const shares = (this.#shares.get(key) ?? 0) - 1
+    if (shares > 0) this.#shares.set(key, shares)
+    else this.#shares.delete(key)
+    if (shares <= 0) this.give(spots)
+    this.tallies.gpu.idleMilli += milli - (shares <= 0 ? 1000 : 0)
+    this.gains++
   }
 
   /** Takes a node out of use; what stood on it must be gone. It is back when it was opened as often as closed. */
@@ -281,7 +306,7 @@ export class FloorKeeper implements Floor {
   }
 }
 
-const tally = (): Tally => ({ used: 0, usable: 0, splintered: 0 })
+const tally = (): Tally => ({ used: 0, usable: 0, splintered: 0, idleMilli: 0 })
 
 /** What is free on a node that is partly taken: no gang of whole nodes can have it. */
 const splinters = (free: number, size: number): number => (free < size ? free : 0)

@@ -1,8 +1,9 @@
+import type { Refusal } from '#model/plan.ts'
 import type { Job } from '#simulator/traces/job.ts'
 
-import type { Demand, Spots } from './floor.ts'
+import type { Demand, Place, Spots } from './floor.ts'
 
-/** `coming`: it has not arrived. `refused`: the fleet could not hold it even when empty. */
+/** `coming`: it has not arrived. `refused`: it can never start, whatever ends. */
 export type JobState = 'coming' | 'waiting' | 'running' | 'ended' | 'refused'
 
 /** What has become of a job in a simulation. All times are whole milliseconds since the trace began. */
@@ -14,6 +15,8 @@ export type JobRecord = {
   readonly checkpointMs: number
   readonly restartMs: number
   state: JobState
+  /** When it was told that it can never start, and why. */
+  refused: { atMs: number; refusal: Refusal } | null
   /** Work that no loss takes away any more. */
   doneMs: number
   /** Work that was done and lost. */
@@ -31,9 +34,14 @@ export type JobRecord = {
   runStartupMs: number
   endsAtMs: number
   spots: Spots
+  /** Of the accelerator that it shares; null while it shares none. */
+  place: Place | null
 }
 
 export const noSpots: Spots = []
+
+/** What it takes, in accelerators or thousandths of a core. */
+export const unitsOf = ({ demand }: JobRecord): number => (demand.amount * demand.milli) / 1000
 
 /** Work left, by what it has done up to now; what it has not saved yet counts as done. */
 export const remainingMs = (record: JobRecord, now: number): number =>
@@ -49,6 +57,7 @@ export function endRun(record: JobRecord, now: number, end: 'ended' | 'preempted
   record.heldMs += held
   record.startupMs += startup
   record.spots = noSpots
+  record.place = null
   const saved = end === 'lost' ? savedOf(record, done) : done
   record.lostMs += done - saved
   record.doneMs = saved

@@ -54,11 +54,12 @@ export function createMeter(floor: Floor, main: Unit): Meter {
       const ms = now - at
       if (ms <= 0) return
       for (const unit of ['gpu', 'cpu'] as const) {
-        const { used, usable, splintered } = floor.tallies[unit]
+        const { used, usable, splintered, idleMilli } = floor.tallies[unit]
+        const idle = idleMilli / 1000
         const sums = usage[unit]
-        sums.usedMs += used * ms
+        sums.usedMs += (used - idle) * ms
         sums.usableMs += usable * ms
-        sums.splinteredMs += splintered * ms
+        sums.splinteredMs += (splintered + idle) * ms
         sums.totalMs += totals[unit] * ms
       }
       for (const group of groups) {
@@ -67,7 +68,8 @@ export function createMeter(floor: Floor, main: Unit): Meter {
         if ((nodeMs[number] ?? 0) > settleAt) settle(number)
       }
       const all = Math.max(1, totals[main])
-      series.add(at, now, [floor.tallies[main].used / all, floor.tallies[main].usable / all, waiting])
+      const used = floor.tallies[main].used - floor.tallies[main].idleMilli / 1000
+      series.add(at, now, [used / all, floor.tallies[main].usable / all, waiting])
       at = now
     },
     reprice(group, priceMicros) {

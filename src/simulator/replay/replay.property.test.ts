@@ -45,7 +45,7 @@ const jobs = fc
 
 const fleet = aFleet(
   { count: 5, domains: [2, 4], priceMicros: 3_600_000_000 },
-  { count: 2, domains: [2], size: 4, site: 'local/there', tier: 'spot', priceMicros: 7_200_000_000 },
+  { count: 2, domains: [2], size: 4, site: 'aws/there', provider: 'aws', tier: 'spot', priceMicros: 7_200_000_000 },
 )
 const [here, there] = [fleet.groups.slice(0, 1), fleet.groups.slice(1)]
 
@@ -73,15 +73,29 @@ const scenario: fc.Arbitrary<Partial<Scenario>> = fc.record({
 
 const preemption = { within: 'lower-priority', reclaim: 'any', perHour: null } as const
 const accelerators = (count: number) => ({ accelerators: count })
-/** Only isobar knows of them; it stops others for whose own they hold. */
+/** It stops others for whose own they hold. */
+const lab = [
+  plainProject('lab', { quota: accelerators(8) }),
+  plainProject('a', { parent: 'lab', quota: accelerators(16), preemption }),
+  plainProject('b', { parent: 'lab', quota: accelerators(8), borrowing: accelerators(12), preemption }),
+  plainProject('c', { weight: 3, preemption: { ...preemption, perHour: 1 } }),
+]
+/** Only isobar knows of them. */
 const trees: fc.Arbitrary<Project[]> = fc.constantFrom(
   [],
   ['a', 'b'].map((name) => plainProject(name, { preemption })),
+  lab,
+  lab,
   [
-    plainProject('lab', { quota: accelerators(8) }),
-    plainProject('a', { parent: 'lab', quota: accelerators(16), preemption }),
-    plainProject('b', { parent: 'lab', quota: accelerators(8), borrowing: accelerators(12), preemption }),
-    plainProject('c', { weight: 3, preemption: { ...preemption, perHour: 1 } }),
+    plainProject('lab', { quota: { domains: { nvlink: 2 } } }),
+    plainProject('a', { parent: 'lab', budgetMicros: 150_000, preemption }),
+    plainProject('b', { parent: 'lab', policy: { maxProviderShare: 0.5 }, preemption }),
+    plainProject('c', { weight: 3, budgetMicros: 100_000, policy: { maxPriceMicros: 3_600_000_000 } }),
+  ],
+  [
+    plainProject('a', { quota: { domains: { block: 1 } }, policy: { maxProviderShare: 0.3 } }),
+    plainProject('b', { policy: { providers: ['aws'], maxPriceMicros: 3_000_000_000 } }),
+    plainProject('c', { budgetMicros: 0 }),
   ],
 )
 
@@ -162,6 +176,23 @@ test('every job ends, waits at the end, or was too large; what ended did all its
     }),
     { numRuns: 300 },
   )
+})
+
+test('under isobar nobody waits to the end but for what was taken away for ever: who never starts is told so', () => {
+  const passing = scenario.filter(({ outages = [] }) => outages.every(({ forMs }) => forMs !== null))
+  let told = 0
+  fc.assert(
+    fc.property(fc.record({ ...world, scenario: passing, policy: fc.constant('isobar') }), (given) => {
+      const { replay } = aReplay({ fleet, ...given })
+      while (replay.step());
+      for (const { state, refused, job } of replay.records) {
+        assert.equal(state, refused ? 'refused' : 'ended', job.id)
+        told += Number(refused !== null && refused.refusal.cause !== 'capacity')
+      }
+    }),
+    { seed: 4, numRuns: 300 },
+  )
+  assert.ok(told > 100, String(told))
 })
 
 const hoursOf = (records: readonly JobRecord[], key: 'lostMs' | 'startupMs'): number =>

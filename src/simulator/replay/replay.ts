@@ -1,18 +1,23 @@
 import { createHeap } from '#kit/heap.ts'
+import type { Refusal } from '#model/plan.ts'
 import type { Project } from '#model/project.ts'
 import type { Fleet } from '#simulator/scenario/fleet.ts'
-import { termsOf } from '#simulator/scenario/projects.ts'
+import { Budgets } from '#simulator/rules/budgets.ts'
+import { HouseRules } from '#simulator/rules/house-rules.ts'
+import { createNever, type Never } from '#simulator/rules/never.ts'
+import { plainProject, termsOf } from '#simulator/scenario/projects.ts'
 import type { Scenario } from '#simulator/scenario/scenario.ts'
 import type { Job, Unit } from '#simulator/traces/job.ts'
 
 import { broken } from './broken-rule.ts'
+import { createDemands } from './demands.ts'
 import { createDigest } from './digest.ts'
 import { disturbances, type Disturbance, type World } from './disturb.ts'
 import { createFairnessWatch, type Fairness } from './fairness.ts'
-import { type Demand, FloorKeeper, type Spots } from './floor.ts'
+import { type Demand, FloorKeeper, type Place, type Spots } from './floor.ts'
 import { createMeter, mainUnit, type Measured } from './meter.ts'
 import type { Act, MakeScheduler, Scheduler } from './scheduler.ts'
-import { endRun, noSpots, type JobRecord } from './job-record.ts'
+import { endRun, noSpots, unitsOf, type JobRecord } from './job-record.ts'
 import { Tenants } from './tenants.ts'
 import { createWatch, type Watch } from './watch.ts'
 
@@ -35,6 +40,10 @@ export type Outcome = {
   unit: Unit
   records: readonly JobRecord[]
   projects: readonly string[]
+  /** What each of them has spent, in micro-dollars; null for those without a budget that is kept. */
+  spentMicros: readonly (bigint | null)[]
+  /** What was said of each of them. */
+  terms: readonly Project[]
   measured: Measured
   fairness: Fairness
   /** When the last thing happened. */
@@ -66,7 +75,11 @@ export class Replay {
     (a, b) => a.atMs < b.atMs || (a.atMs === b.atMs && (a.rank < b.rank || (a.rank === b.rank && a.order < b.order))),
   )
   readonly #tenants: Tenants
-  readonly #possible = new Map<Demand, boolean>()
+  readonly #never: Never
+  readonly #budgets: Budgets
+  /** What holds for each project of the trace, and what was said of it: some policies know nothing of that. */
+  readonly #terms: readonly Project[]
+  readonly #said: readonly Project[]
   readonly #digest = createDigest()
   readonly #meter
   readonly #fairness
@@ -82,6 +95,7 @@ export class Replay {
   /** Of what is to come, the things that will surely come to an end. */
   #lasting = 0
   #order = 0
+  #repriced = 0
   #lookAgainMs = Number.POSITIVE_INFINITY
 
   constructor(options: ReplayOptions) {
@@ -93,15 +107,24 @@ export class Replay {
     this.#projects = [...new Set(jobs.map(({ project }) => project))].sort()
     const terms = termsOf(this.#projects, options.projects ?? [])
     this.#scheduler = options.scheduler(this.#floor, this.#projects, terms)
-    this.#fairness = createFairnessWatch(this.#projects.length)
-    this.records = recordsOf(jobs, this.#projects, scenario)
+    this.#fairness = createFairnessWatch(this.#projects, terms)
+    this.records = recordsOf(jobs, this.#projects, {
+      scenario,
+      demandOf: createDemands(this.#scheduler.givesParts ? fleet : null),
+    })
     this.#act = {
-      start: (record, spots) => this.#start(record, spots),
+      start: (record, spots, place = null) => this.#start(record, spots, place),
       preempt: (record) => this.#stop(record, 'preempted'),
     }
+    const kept = this.#scheduler.keepsTerms ? terms : termsOf(this.#projects, [])
+    this.#terms = ofProjects(this.#projects, kept)
+    this.#said = ofProjects(this.#projects, terms)
+    const ruled = { floor: this.#floor, rules: new HouseRules(fleet, kept) }
+    this.#budgets = new Budgets(this.#terms, ruled)
+    this.#never = createNever({ ...ruled, terms: kept, prices: scenario.prices })
     this.#watch = createWatch(fleet, {
       every: options.watched ? 1 : Math.ceil(jobs.length / jobsALook),
-      terms: this.#scheduler.keepsQuotas ? terms : [],
+      terms: kept,
     })
     this.#world = this.#worldOf()
     for (const disturbance of disturbances(scenario, seed)) this.#expect(disturbance)
@@ -135,6 +158,7 @@ export class Replay {
       record = this.records[++this.#arrived]
     )
       this.#arrive(record)
+    this.#tellHopeless()
     this.#lookAgainMs = this.#scheduler.decide(at, this.#act) ?? Number.POSITIVE_INFINITY
     if (this.#lookAgainMs <= at) broken('it wants to look again at a time gone by')
     this.#fairness.look(at, this.#floor.tallies[this.#unit].usable)
@@ -149,6 +173,8 @@ export class Replay {
       unit: this.#unit,
       records: this.records,
       projects: this.#projects,
+      spentMicros: this.#projects.map((_, project) => this.#budgets.spentMicros(project, this.now)),
+      terms: this.#said,
       measured: this.#meter.result(),
       fairness: this.#fairness.result(),
       endMs: this.now,
@@ -168,40 +194,76 @@ export class Replay {
   }
 
   #arrive(record: JobRecord): void {
-    const possible = this.#possible.get(record.demand) ?? this.#floor.couldEverFit(record.demand)
-    this.#possible.set(record.demand, possible)
-    if (!possible) {
-      record.state = 'refused'
-      this.over++
-      this.#digest.note('refuse', record, this.now)
-      return
-    }
+    if (this.#isHopeless(record)) return
     record.state = 'waiting'
     this.#wait(record, 1)
     this.#scheduler.waits(record, this.now)
   }
 
-  #wait({ project, demand }: JobRecord, change: 1 | -1): void {
+  #refuse(record: JobRecord, refusal: Refusal): void {
+    record.state = 'refused'
+    record.refused = { atMs: this.now, refusal }
+    this.over++
+    this.#digest.note('refuse', record, this.now)
+  }
+
+  /** Refuses who can never start from now on. */
+  #isHopeless(record: JobRecord): boolean {
+    const refusal =
+      this.#never.why(record.demand, this.#termsOf(record), this.now) ?? this.#budgets.bar(record, this.now)
+    if (refusal) this.#refuse(record, refusal)
+    return refusal !== null
+  }
+
+  /** Those who wait are told as soon as their budgets are used up, or what they would pay has gone for good. */
+  #tellHopeless(): void {
+    const usedUp = this.#budgets.usedUp(this.now)
+    const isRepriced = this.#never.isPriced && this.#repriced !== this.#floor.repriced
+    this.#repriced = this.#floor.repriced
+    if (usedUp.length === 0 && !isRepriced) return
+    for (let i = 0; i < this.#arrived; i++) {
+      const record = this.records[i]
+      if (record?.state !== 'waiting' || !(isRepriced || usedUp.includes(record.project))) continue
+      if (!this.#isHopeless(record)) continue
+      this.#wait(record, -1)
+      this.#scheduler.refused?.(record, this.now)
+    }
+  }
+
+  #termsOf({ project, job }: JobRecord): Project {
+    return this.#terms[project] ?? plainProject(job.project)
+  }
+
+  #wait(record: JobRecord, change: 1 | -1): void {
+    const { project, demand } = record
     this.#waiting += change
-    if (demand.unit === this.#unit) this.#fairness.waiting(project, change * demand.amount)
+    if (demand.unit === this.#unit) this.#fairness.waiting(project, change * unitsOf(record))
   }
 
-  #use({ project, demand }: JobRecord, change: 1 | -1): void {
+  #use(record: JobRecord, change: 1 | -1): void {
+    const { project, demand } = record
     this.#running += change
-    if (demand.unit === this.#unit) this.#fairness.used(project, change * demand.amount)
+    if (demand.unit === this.#unit) this.#fairness.used(project, change * unitsOf(record))
   }
 
-  #start(record: JobRecord, spots: Spots): void {
+  #start(record: JobRecord, spots: Spots, place: Place | null): void {
     if (record.state !== 'waiting') broken(`${record.job.id} is ${record.state} and cannot start`)
     if (amountOf(spots) !== record.demand.amount)
       broken(`${record.job.id} asks for ${record.demand.amount} and is given ${amountOf(spots)}`)
-    this.#floor.take(spots)
+    if ((record.demand.part !== null) !== (place !== null))
+      broken(
+        `${record.job.id} asks for ${place ? 'all' : 'a part'} of an accelerator, and is given ${place ? 'a part' : 'all'}`,
+      )
+    if (place) this.#floor.takeShare(spots, place, record.demand.milli)
+    else this.#floor.take(spots)
     record.state = 'running'
     record.spots = spots
+    record.place = place
     record.startedAtMs = this.now
     record.runStartupMs = record.starts > 0 ? record.restartMs : 0
     record.endsAtMs = this.now + record.runStartupMs + record.job.durationMs - record.doneMs
     if (record.starts++ === 0) record.firstStartMs = this.now
+    this.#budgets.started(record, this.now)
     this.#wait(record, -1)
     this.#use(record, 1)
     for (let i = 0; i < spots.length; i += 2) this.#tenants.add(spots[i] ?? 0, record.index)
@@ -223,17 +285,19 @@ export class Replay {
     if (record.state !== 'running') broken(`${record.job.id} is ${record.state} and cannot be stopped`)
     this.#leave(record)
     endRun(record, this.now, why)
-    this.#wait(record, 1)
     this.#digest.note(why === 'lost' ? 'lose' : 'preempt', record, this.now)
+    if (!this.#isHopeless(record)) this.#wait(record, 1)
   }
 
   /** Gives back what a running job holds. */
   #leave(record: JobRecord): void {
-    const { spots } = record
+    const { spots, place } = record
     for (let i = 0; i < spots.length; i += 2)
       if (!this.#tenants.remove(spots[i] ?? 0, record.index))
         broken(`${record.job.id} leaves node ${spots[i]}, on which it is not`)
-    this.#floor.give(spots)
+    if (place) this.#floor.giveShare(spots, place, record.demand.milli)
+    else this.#floor.give(spots)
+    this.#budgets.left(record, this.now)
     this.#use(record, -1)
   }
 
@@ -244,7 +308,7 @@ export class Replay {
         for (let record = last(); record; record = last()) {
           this.#stop(record, 'lost')
           this.#scheduler.left(record, this.now)
-          this.#scheduler.waits(record, this.now)
+          if (record.state === 'waiting') this.#scheduler.waits(record, this.now)
         }
         this.#floor.close(node)
         this.#watch.closed(node, 1)
@@ -260,9 +324,15 @@ export class Replay {
       setPrice: (group, priceMicros) => {
         this.#meter.reprice(group, priceMicros)
         this.#floor.setPrice(group, priceMicros)
+        this.#watch.repriced(group, priceMicros)
       },
     }
   }
+}
+
+function ofProjects(names: readonly string[], terms: readonly Project[]): Project[] {
+  const termOf = new Map(terms.map((project) => [project.name, project]))
+  return names.map((name) => termOf.get(name) ?? plainProject(name))
 }
 
 /** A look takes as long as there are jobs that are not over; with a backlog of all of them, so few still cost little. */
@@ -274,22 +344,10 @@ function amountOf(spots: Spots): number {
   return sum
 }
 
-/** Gives equal demands as one object; among those of one amount there are few. */
-function createDemands(): (job: Job) => Demand {
-  const demands = new Map<number, Demand[]>()
-  return ({ unit, amount, ranks, within }) => {
-    const same = demands.get(amount) ?? []
-    const known = same.find((one) => one.unit === unit && one.ranks === ranks && one.within === within)
-    if (known) return known
-    const demand = { unit, amount, ranks, within }
-    demands.set(amount, [...same, demand])
-    return demand
-  }
-}
+type Making = { scenario: Scenario; demandOf: (job: Job) => Demand }
 
-function recordsOf(jobs: readonly Job[], projects: readonly string[], scenario: Scenario): JobRecord[] {
+function recordsOf(jobs: readonly Job[], projects: readonly string[], { scenario, demandOf }: Making): JobRecord[] {
   const numbers = new Map(projects.map((name, number) => [name, number]))
-  const demandOf = createDemands()
   return jobs.map((job, index): JobRecord => ({
     index,
     job,
@@ -298,6 +356,7 @@ function recordsOf(jobs: readonly Job[], projects: readonly string[], scenario: 
     checkpointMs: job.checkpointMs ?? scenario.checkpointMs,
     restartMs: job.restartMs ?? scenario.restartMs,
     state: 'coming',
+    refused: null,
     doneMs: 0,
     lostMs: 0,
     startupMs: 0,
@@ -310,5 +369,6 @@ function recordsOf(jobs: readonly Job[], projects: readonly string[], scenario: 
     runStartupMs: 0,
     endsAtMs: 0,
     spots: noSpots,
+    place: null,
   }))
 }

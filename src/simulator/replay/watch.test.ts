@@ -7,6 +7,7 @@ import { plainProject } from '#simulator/scenario/projects.ts'
 import { quiet, type Scenario } from '#simulator/scenario/scenario.ts'
 import type { Job } from '#simulator/traces/job.ts'
 
+import type { Place } from './floor.ts'
 import { Replay } from './replay.ts'
 import type { Act, MakeScheduler } from './scheduler.ts'
 import type { JobRecord } from './job-record.ts'
@@ -61,28 +62,81 @@ test('nothing starts where nothing new is taken', () => {
   assert.throws(breaks(jobs, onSpots([0, 4]), { outages }), /^BrokenRule: j1 starts in .* which takes nothing new$/)
 })
 
-const greedy: MakeScheduler = (...given) => ({ ...onSpots([0, 6], [1, 4])(...given), keepsQuotas: true })
+const greedy: MakeScheduler = (...given) => ({ ...onSpots([0, 6], [1, 4])(...given), keepsTerms: true })
 const accelerators = (count: number) => ({ quota: { accelerators: count } })
 
-const breaksUnder = (projects: Project[]) => {
-  const jobs = someJobs([0, 6, 10, { project: 'a' }], [0, 4, 10, { project: 'b' }])
+const breaksUnder = (projects: Project[], ...[one = 'a', other = one]: string[]) => {
+  const jobs = someJobs([0, 6, 10, { project: one }], [0, 4, 10, { project: other }])
   const replay = new Replay({ fleet, jobs, scheduler: greedy, scenario: quiet, projects, seed: 1, watched: 'always' })
   return () => replay.step()
 }
 
 test('who keeps quotas keeps those of a project, of its tree, and what it may borrow', () => {
-  assert.doesNotThrow(breaksUnder([plainProject('a', accelerators(6))]))
-  assert.throws(breaksUnder([plainProject('a', accelerators(5))]), /^BrokenRule: a holds 6 gpu, and may hold 5$/)
+  assert.doesNotThrow(breaksUnder([plainProject('a', accelerators(10))]))
+  assert.throws(
+    breaksUnder([plainProject('a', accelerators(9))]),
+    /^BrokenRule: a holds 10 accelerators, and may hold 9$/,
+  )
   const tree = [
     plainProject('top', accelerators(9)),
     ...['a', 'b'].map((name) => plainProject(name, { parent: 'top' })),
   ]
-  assert.throws(breaksUnder(tree), /^BrokenRule: top holds 10 gpu, and may hold 9$/)
+  assert.throws(breaksUnder(tree, 'a', 'b'), /^BrokenRule: top holds 10 accelerators, and may hold 9$/)
   const bound = [
     plainProject('top', accelerators(10)),
-    plainProject('b', { parent: 'top', borrowing: { accelerators: 3 } }),
+    plainProject('b', { parent: 'top', borrowing: { accelerators: 9 } }),
   ]
-  assert.throws(breaksUnder(bound), /^BrokenRule: b holds 4 gpu, and may hold 3$/)
+  assert.throws(breaksUnder(bound, 'b'), /^BrokenRule: b holds 10 accelerators, and may hold 9$/)
+})
+
+const breaksFor = (rules: Project['policy']) => {
+  const projects = [plainProject('a', { policy: rules })]
+  const jobs = someJobs([0, 6, 10, { project: 'a' }])
+  const replay = new Replay({ fleet: twoSites, jobs, scheduler: abroad, scenario: quiet, projects, seed: 1 })
+  return () => replay.step()
+}
+const twoSites = aFleet({ priceMicros: 1 }, { site: 'aws/us', provider: 'aws', jurisdictions: ['US'], priceMicros: 80 })
+const abroad: MakeScheduler = (...given) => ({ ...onSpots([1, 6])(...given), keepsTerms: true })
+
+test('who keeps to policies starts nobody where its project may not be, or for more than it pays', () => {
+  assert.doesNotThrow(breaksFor({ maxPriceMicros: 60, jurisdictions: ['US'], sites: ['aws/us'] }))
+  const at = 'BrokenRule: j0 starts in aws/us x8, and a allows only'
+  assert.throws(breaksFor({ providers: ['local'] }), new RegExp(`^${at} local$`))
+  assert.throws(breaksFor({ sites: ['local/here'] }), new RegExp(`^${at} local/here$`))
+  // Six of eight accelerators for 80 a node.
+  assert.throws(breaksFor({ maxPriceMicros: 59 }), /^BrokenRule: j0 costs 60 .* in aws\/us x8, and a pays 59$/)
+})
+
+const sharing = (...places: Place[]): MakeScheduler => {
+  const scheduler = policy((waiting, act) => waiting.forEach((record, i) => act.start(record, [0, 1], places[i])))
+  return (...given) => ({ ...scheduler(...given), givesParts: true })
+}
+const parts = (...some: Job['part'][]) =>
+  someJobs(...some.map((part): [number, number, number, object] => [0, 1, 9, { part }]))
+const shares = (jobs: Job[], ...places: Place[]) => {
+  const h100 = aFleet({ size: 2, accelerator: 'H100', acceleratorMemoryMiB: 80 * 1024, mig: true })
+  const scheduler = sharing(...places)
+  const replay = new Replay({ fleet: h100, jobs, scheduler, scenario: quiet, seed: 1, watched: 'always' })
+  return () => replay.step()
+}
+
+test('an accelerator that is shared has no more than itself to give, in fractions or in slices', () => {
+  const [first, second] = [0, 1].map((device) => ({ device, start: 0 })) as [Place, Place] // of two
+  const most = parts({ shareMilli: 600 }, { shareMilli: 500 })
+  assert.throws(shares(most, first, first), /^BrokenRule: of one accelerator of node 0 1100 thousandths are given, 500/)
+  assert.doesNotThrow(shares(most, first, second))
+  const slices = parts({ profile: '1g.10gb' }, { profile: '1g.20gb' })
+  assert.throws(
+    shares(slices, { device: 0, start: 1 }, first),
+    /^BrokenRule: j1 has slice 1 of an accelerator of node 0/,
+  )
+  assert.doesNotThrow(shares(slices, first, { device: 0, start: 2 }))
+  const mixed = parts({ profile: '1g.10gb' }, { shareMilli: 100 })
+  assert.throws(shares(mixed, first, first), /^BrokenRule: j1 has a fraction of an accelerator of node 0 that is cut/)
+  assert.throws(
+    shares(parts({ shareMilli: 100 })),
+    /^BrokenRule: j0 asks for a part of an accelerator, and is given all/,
+  )
 })
 
 test('nobody is stopped who does not run, nor started twice', () => {

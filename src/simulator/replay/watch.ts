@@ -1,4 +1,5 @@
-import type { Project } from '#model/project.ts'
+import { migProfiles } from '#engine/sharing/mig-cuts.ts'
+import type { Project, Quota } from '#model/project.ts'
 import type { Fleet } from '#simulator/scenario/fleet.ts'
 import type { Unit } from '#simulator/traces/job.ts'
 
@@ -9,6 +10,7 @@ import type { JobRecord } from './job-record.ts'
 export type Watch = {
   closed(node: number, change: 1 | -1): void
   refused(group: number, change: 1 | -1): void
+  repriced(group: number, priceMicros: number): void
   /** A job started just now. */
   started(record: JobRecord): void
   /** A moment is over, and so many jobs have arrived. */
@@ -17,7 +19,7 @@ export type Watch = {
 
 type Options = {
   every: number
-  /** Whose quotas are kept to. */
+  /** Whose quotas, allow-lists and highest prices are kept to. */
   terms: readonly Project[]
 }
 
@@ -33,6 +35,8 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
   const groupAt = (node: number) => groups[homes[node] ?? -1] ?? broken(`there is no node ${node}`)
   const site = { groupAt, closed }
   const limits = limitsOf(terms)
+  const policies = new Map(terms.map(({ name, policy }) => [name, policy]))
+  const prices = groups.map(({ priceMicros }) => priceMicros)
   let moments = 0
   /** So many had arrived at the last look, and of these were open then: who is over is looked at once after its end. */
   let seen = 0
@@ -41,26 +45,32 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
   return {
     closed: (node, change) => (closed[node] = (closed[node] ?? 0) + change),
     refused: (group, change) => (refusing[group] = (refusing[group] ?? 0) + change),
+    repriced: (group, priceMicros) => (prices[group] = priceMicros),
     started(record) {
       const group = groupAt(record.spots[0] ?? -1)
       if (refusing[group.number]) broken(`${record.job.id} starts in ${nameOf(group)}, which takes nothing new`)
       stands(record, site)
+      const policy = policies.get(record.job.project)
+      if (policy) isAllowed(record, { group, policy, priceMicros: prices[group.number] ?? 0 })
     },
     look(records, { now, arrived }) {
       if (moments++ % every !== 0) return
       const used = new Float64Array(nodes)
+      const shared = new Map<string, Shared>()
       const there = [...open, ...records.slice(seen, arrived)]
       for (const record of there) {
         adds(record, now)
         if (record.state !== 'running') continue
         stands(record, site)
+        // Whoever shares an accelerator has it with the first of them.
+        if (record.place && sharesWithOthers(record, shared, groupAt)) continue
         for (let i = 0; i < record.spots.length; i += 2) {
           const node = record.spots[i] ?? 0
           used[node] = (used[node] ?? 0) + (record.spots[i + 1] ?? 0)
           if ((used[node] ?? 0) > groupAt(node).size) broken(twice(there, node, groupAt(node)))
         }
       }
-      if (limits.length > 0) quotasHold(there, limits)
+      if (limits.length > 0) quotasHold(there, limits, groupAt)
       seen = arrived
       open = there.filter(({ state }) => state !== 'ended' && state !== 'refused')
     },
@@ -92,6 +102,25 @@ function stands(record: JobRecord, { groupAt, closed }: Site): void {
   if (odd > 0) broken(`${id} asks for ${ranks} equal ranks, and has ${spots.join(' ')} (node, part, …)`)
 }
 
+type Allowing = { group: Fleet['groups'][number]; policy: Project['policy']; priceMicros: number }
+
+/** Where its project allows it, and for no more than it may cost: of a node it pays for the part that a rank has. */
+function isAllowed({ job, demand }: JobRecord, { group, policy, priceMicros }: Allowing): void {
+  const { jurisdictions, providers, sites, maxPriceMicros = Number.POSITIVE_INFINITY } = policy
+  const lists = [
+    [jurisdictions, group.jurisdictions],
+    [providers, [group.provider]],
+    [sites, [group.site]],
+  ] as const
+  for (const [allowed, has] of lists)
+    if (allowed && !has.some((one) => (allowed as readonly string[]).includes(one)))
+      broken(`${job.id} starts in ${nameOf(group)}, and ${job.project} allows only ${allowed.join(', ')}`)
+  const each = job.ranks > 0 ? job.amount / job.ranks : Math.min(group.size, job.amount)
+  const costs = Math.ceil((priceMicros * each * demand.milli) / group.size / 1000)
+  if (costs > maxPriceMicros)
+    broken(`${job.id} costs ${costs} µ$ a node in ${nameOf(group)}, and ${job.project} pays ${maxPriceMicros}`)
+}
+
 const domainOf = ({ domains, count }: Fleet['groups'][number], within: number): number =>
   within === 0 ? count : (domains[within - 1] ?? domains.at(-1) ?? 1)
 
@@ -105,6 +134,40 @@ function isInOneDomain(spots: JobRecord['spots'], group: Fleet['groups'][number]
   return true
 }
 
+/** What stands on one shared accelerator: thousandths, or slices of memory that are taken. */
+type Shared = { milli: number; slices: Set<number>; isCut: boolean }
+
+/** Adds a share to its accelerator, which has room for it; whether others were on it before. */
+function sharesWithOthers(
+  { job, demand, spots, place }: JobRecord,
+  all: Map<string, Shared>,
+  groupAt: Site['groupAt'],
+): boolean {
+  const node = spots[0] ?? -1
+  const key = `${node} ${place?.device}`
+  const known = all.get(key)
+  const profile = demand.part?.profile
+  const one = known ?? { milli: 0, slices: new Set(), isCut: profile !== undefined }
+  all.set(key, one)
+  const { accelerator: model = '', acceleratorMemoryMiB: memoryMiB = 0 } = groupAt(node)
+  const cut = profile === undefined ? undefined : migProfiles({ model, memoryMiB }).get(profile)
+  if (one.isCut !== (cut !== undefined))
+    broken(
+      `${job.id} has a ${cut ? 'slice' : 'fraction'} of an accelerator of node ${node} that is ${cut ? 'shared in fractions' : 'cut'}`,
+    )
+  if (!cut) one.milli += demand.milli
+  for (let slice = 0; slice < (cut?.memory ?? 0); slice++) {
+    const at = (place?.start ?? 0) + slice
+    if (one.slices.has(at)) broken(`${job.id} has slice ${at} of an accelerator of node ${node}, and so has another`)
+    one.slices.add(at)
+  }
+  if (one.milli > 1000)
+    broken(
+      `of one accelerator of node ${node} ${one.milli} thousandths are given, ${demand.milli} of them to ${job.id}`,
+    )
+  return known !== undefined
+}
+
 const nameOf = ({ site, shape }: Fleet['groups'][number]): string => `${site} ${shape}`
 
 function twice(records: readonly JobRecord[], node: number, group: Fleet['groups'][number]): string {
@@ -114,13 +177,38 @@ function twice(records: readonly JobRecord[], node: number, group: Fleet['groups
   return `node ${node} of ${nameOf(group)} has ${group.size}, and given is ${there.join(' and ')}`
 }
 
-const amounts = [
-  ['accelerators', 'gpu'],
-  ['cpuMilli', 'cpu'],
+/** What quotas speak of: what somebody may hold of it, and what a job holds that runs in a group. Domains in millionths. */
+const resources = [
+  { what: 'accelerators', of: (quota: Quota) => quota.accelerators, held: unitsOf('gpu') },
+  { what: 'cpuMilli', of: (quota: Quota) => quota.cpuMilli, held: unitsOf('cpu') },
+  {
+    what: 'nodes',
+    of: (quota: Quota) => quota.nodes,
+    held: ({ demand: { amount, ranks } }: JobRecord, { size }: Group) => (ranks > 0 ? ranks : Math.ceil(amount / size)),
+  },
+  { what: 'nvlink', of: (quota: Quota) => millionths(quota.domains?.nvlink), held: domainsOf(0) },
+  { what: 'block', of: (quota: Quota) => millionths(quota.domains?.block), held: domainsOf(1) },
 ] as const
 
-/** The most of a unit that a project and those below it may hold together. */
-type Limit = { name: string; unit: Unit; most: number; among: ReadonlySet<string> }
+type Held = (record: JobRecord, group: Group) => number
+type Group = Fleet['groups'][number]
+
+function unitsOf(unit: Unit): Held {
+  return ({ demand }) => (demand.unit === unit ? (demand.amount * demand.milli) / 1000 : 0)
+}
+
+/** In parts of the largest domain of the level, or of the widest level below it; a node where there is none. */
+function domainsOf(level: number): Held {
+  return ({ demand: { amount, milli } }, { size, count, domains }) => {
+    const nodes = Math.min(count, domains[Math.min(level, domains.length - 1)] ?? 1)
+    return Math.floor(((amount * milli) / 1000 / size / nodes) * 1e6)
+  }
+}
+
+const millionths = (domains: number | undefined): number | undefined => domains && domains * 1e6
+
+/** The most of a resource that a project and those below it may hold together. */
+type Limit = { name: string; what: string; most: number; among: ReadonlySet<string> }
 
 /** What a tree of projects has together, nobody in it exceeds; nor anyone what is its own and what it may borrow. */
 function limitsOf(terms: readonly Project[]): Limit[] {
@@ -134,25 +222,31 @@ function limitsOf(terms: readonly Project[]): Limit[] {
     const own = [project, ...below(project.name)]
     const among = new Set(own.map(({ name }) => name))
     const tree = [rootOf(project), ...below(rootOf(project).name)]
-    return amounts.flatMap(([resource, unit]) => {
-      if (tree.every(({ quota }) => quota[resource] === undefined)) return []
-      const has = own.reduce((sum, { quota }) => sum + (quota[resource] ?? 0), 0)
-      const more = project.parent === null ? 0 : (project.borrowing[resource] ?? Number.POSITIVE_INFINITY)
-      return [{ name: project.name, unit, most: has + more, among }]
+    return resources.flatMap(({ what, of }) => {
+      if (tree.every(({ quota }) => of(quota) === undefined)) return []
+      const has = own.reduce((sum, { quota }) => sum + (of(quota) ?? 0), 0)
+      const more = project.parent === null ? 0 : (of(project.borrowing) ?? Number.POSITIVE_INFINITY)
+      return [{ name: project.name, what, most: has + more, among }]
     })
   })
 }
 
-function quotasHold(records: readonly JobRecord[], limits: readonly Limit[]): void {
+function quotasHold(records: readonly JobRecord[], limits: readonly Limit[], groupAt: Site['groupAt']): void {
   const held = new Map<string, number>()
-  for (const { state, job } of records) {
-    const key = `${job.unit} ${job.project}`
-    if (state === 'running') held.set(key, (held.get(key) ?? 0) + job.amount)
+  const limited = resources.filter(({ what }) => limits.some((one) => one.what === what))
+  for (const record of records) {
+    const { state, job, spots } = record
+    if (state !== 'running') continue
+    const group = groupAt(spots[0] ?? -1)
+    for (const { what, held: heldBy } of limited) {
+      const key = `${what} ${job.project}`
+      held.set(key, (held.get(key) ?? 0) + heldBy(record, group))
+    }
   }
-  for (const { name, unit, most, among } of limits) {
+  for (const { name, what, most, among } of limits) {
     let used = 0
-    for (const one of among) used += held.get(`${unit} ${one}`) ?? 0
-    if (used > most) broken(`${name} holds ${used} ${unit}, and may hold ${most}`)
+    for (const one of among) used += held.get(`${what} ${one}`) ?? 0
+    if (used > most) broken(`${name} holds ${used} ${what}, and may hold ${most}`)
   }
 }
 

@@ -18,7 +18,7 @@ export const figures = {
   waiting: figure('Work', 'waiting at the end', ['count', 'less']),
   running: figure('Work', 'running at the end', ['count', null]),
   coming: figure('Work', 'not arrived yet', ['count', null]),
-  refused: figure('Work', 'too large for the fleet', ['count', 'less']),
+  refused: figure('Work', 'can never start', ['count', 'less']),
   deadlinesMissed: figure('Work', 'deadlines missed', ['count', 'less']),
   waitMeanMs: figure('Waits', 'wait, mean', ['ms', 'less']),
   waitP50Ms: figure('Waits', 'wait, p50', ['ms', 'less']),

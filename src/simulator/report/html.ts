@@ -104,13 +104,13 @@ function distribution(runs: readonly RunReport[], title: string, of: (run: RunRe
 /** With a column for each of many policies it takes the whole page. */
 const wholeWidth = 'Figures'
 
-function sheetHtml({ title, head, rows }: Sheet): string {
+function sheetHtml({ title, head, rows, notes = [] }: Sheet): string {
   const cells = rows.map(
     (row) =>
       `<tr>${row.map((cell) => `<td${cell.tone ? ` class="${cell.tone}"` : ''}>${escaped(cell.text)}</td>`).join('')}</tr>`,
   )
   const names = head.map((name) => `<th>${escaped(name.toLowerCase())}</th>`).join('')
-  return `<article class="sheet${head.length > 4 && title === wholeWidth ? ' wide' : ''}"><h3>${escaped(title)}</h3><table><thead><tr>${names}</tr></thead><tbody>${cells.join('')}</tbody></table></article>`
+  return `<article class="sheet${head.length > 4 && title === wholeWidth ? ' wide' : ''}"><h3>${escaped(title)}</h3><table><thead><tr>${names}</tr></thead><tbody>${cells.join('')}</tbody></table>${notes.map((note) => `<p>${escaped(note)}</p>`).join('')}</article>`
 }
 
 function footHtml({ seed, runs }: Report): string {

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import type { Project } from '#model/project.ts'
 import { aFleet, aReplay, someJobs } from '#simulator/builders.ts'
-import { jainIndex, fairShares } from '#simulator/replay/fairness.ts'
+import { divisionOf } from '#simulator/replay/division.ts'
+import { jainIndex } from '#simulator/replay/fairness.ts'
 import type { Fleet } from '#simulator/scenario/fleet.ts'
+import { plainProject } from '#simulator/scenario/projects.ts'
 import { inputOf } from '#simulator/traces/input.ts'
 import type { Job } from '#simulator/traces/job.ts'
 
@@ -86,9 +89,49 @@ test('the figures of a run are those that one finds by hand', () => {
   )
 })
 
+const divided = (terms: readonly Project[], asked: readonly number[]): number[] => {
+  const shares = new Float64Array(terms.length)
+  divisionOf(
+    terms.map(({ name }) => name),
+    terms,
+  )(Float64Array.from(asked), 20, shares)
+  return [...shares]
+}
+
+test('by weight whoever asks for more gets more, and projects of a tree divide what it gets', () => {
+  const [one, three] = [plainProject('one'), plainProject('three', { weight: 3 })]
+  assert.deepEqual(divided([one, three], [100, 100]), [5, 15])
+  assert.deepEqual(divided([one, three], [100, 7]), [13, 7])
+  assert.deepEqual(divided([one, three], [2, 100]), [2, 18])
+  const parts = [plainProject('a', { parent: 'three' }), plainProject('b', { parent: 'three', weight: 2 })]
+  // What the group asks for itself goes first.
+  assert.deepEqual(divided([one, three, ...parts], [100, 3, 100, 100]), [5, 3, 4, 8])
+  assert.deepEqual(divided([one, three, ...parts], [100, 0, 3, 100]), [5, 0, 3, 12])
+})
+
+test('who has what its weight gives it is treated fairly, and is told so', () => {
+  const projects = [plainProject('a'), plainProject('b', { weight: 3 })]
+  const four = aFleet({ count: 4 })
+  const many = ['a', 'b'].flatMap((project) =>
+    Array.from({ length: 40 }, () => [0, 8, hour, { project }] as [number, number, number, object]),
+  )
+  const { replay } = aReplay({ fleet: four, policy: 'fair', projects, jobs: someJobs(...many) })
+  for (let i = 0; i < 10; i++) replay.step()
+  const { figures, projects: told } = reportRun(four, replay.outcome())
+  assert.deepEqual([figures.jain, figures.shareError], [1, 0])
+  assert.deepEqual(
+    told.map(({ project, weight, hours, fairHours }) => [project, weight, hours, fairHours]),
+    [
+      ['a', 1, 72, 72],
+      ['b', 3, 216, 216],
+    ],
+  )
+})
+
 test('shares are max-min fair: nobody has more than it asks for, and the rest is divided', () => {
-  assert.deepEqual([...fairShares(Float64Array.of(1, 100, 4, 100), 20)], [1, 7.5, 4, 7.5])
-  assert.deepEqual([...fairShares(Float64Array.of(3, 4), 20)], [3, 4])
+  const four = ['a', 'b', 'c', 'd'].map((name) => plainProject(name))
+  assert.deepEqual(divided(four, [1, 100, 4, 100]), [1, 7.5, 4, 7.5])
+  assert.deepEqual(divided(four.slice(0, 2), [3, 4]), [3, 4])
   assert.equal(jainIndex([5, 5, 5]), 1)
   assert.equal(jainIndex([1, 0, 0, 0]), 0.25)
 })

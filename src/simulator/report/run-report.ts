@@ -1,6 +1,6 @@
 import { jainIndex } from '#simulator/replay/fairness.ts'
 import type { Outcome } from '#simulator/replay/replay.ts'
-import type { JobRecord } from '#simulator/replay/job-record.ts'
+import { unitsOf, type JobRecord } from '#simulator/replay/job-record.ts'
 import type { Fleet } from '#simulator/scenario/fleet.ts'
 import type { Unit } from '#simulator/traces/job.ts'
 
@@ -17,6 +17,8 @@ export type RunReport = {
   /** Moments at which anything happened. */
   moments: number
   figures: Record<FigureName, Value>
+  /** Who can never start, of each project by each cause: how many, the first of them, when that was told, and why. */
+  never: { project: string; cause: string; jobs: number; first: string; atMs: number; text: string }[]
   kinds: {
     kind: string
     jobs: number
@@ -25,7 +27,17 @@ export type RunReport = {
     waitP99Ms: number
     completionMeanMs: number
   }[]
-  projects: { project: string; jobs: number; waitMeanMs: number; hours: number; fairHours: number }[]
+  projects: {
+    project: string
+    jobs: number
+    waitMeanMs: number
+    hours: number
+    fairHours: number
+    weight: number
+    /** Null for those without a budget that is kept. */
+    spentMicros: string | null
+    budgetMicros: number | null
+  }[]
   capacity: { site: string; shape: string; tier: string; nodes: number; costMicros: string }[]
   /** Waits and completion times at 0, 1, 2, … 100 %: of that part of the jobs they are no longer. */
   quantiles: { waitMs: number[]; completionMs: number[] }
@@ -44,6 +56,7 @@ export function reportRun(fleet: Fleet, outcome: Outcome): RunReport {
     endMs,
     moments: outcome.moments,
     figures: figuresOf(fleet, outcome, projects),
+    never: neverOf(outcome.records),
     kinds: byKey(outcome.records, ({ job }) => job.kind).map(([kind, records]) => ({
       kind,
       jobs: records.length,
@@ -72,7 +85,7 @@ function figuresOf(fleet: Fleet, outcome: Outcome, all: RunReport['projects']): 
   const count = (state: JobRecord['state']) => records.filter((record) => record.state === state).length
   const usage = measured.usage[unit]
   const possible = records.filter(({ state }) => state !== 'refused')
-  const jobs = possible.map(({ job }) => job)
+  const jobs = possible.map((record) => (record.job.part ? { ...record.job, amount: unitsOf(record) } : record.job))
   const cost = measured.costMicros.reduce((sum, one) => sum + one, 0n)
   const bound = costBoundMicros({ fleet, measured, endMs, work: workOf(records) })
   const projects = all.filter(({ fairHours }) => fairHours > 0)
@@ -102,18 +115,47 @@ function figuresOf(fleet: Fleet, outcome: Outcome, all: RunReport['projects']): 
   }
 }
 
-function projectsOf({ records, projects, fairness, endMs, unit }: Outcome): RunReport['projects'] {
+/** In the order in which they were told. */
+function neverOf(records: readonly JobRecord[]): RunReport['never'] {
+  const rows = new Map<string, RunReport['never'][number]>()
+  for (const { job, refused } of records) {
+    if (!refused) continue
+    const { atMs, refusal } = refused
+    const key = `${refusal.cause} ${job.project}`
+    const row = rows.get(key)
+    if (row && row.atMs <= atMs) row.jobs++
+    else
+      rows.set(key, {
+        project: job.project,
+        cause: refusal.cause,
+        jobs: (row?.jobs ?? 0) + 1,
+        first: job.id,
+        atMs,
+        text: refusal.text,
+      })
+  }
+  return [...rows.values()].sort((a, b) => a.atMs - b.atMs)
+}
+
+function projectsOf({ records, projects, fairness, endMs, unit, ...outcome }: Outcome): RunReport['projects'] {
   const scale = unit === 'cpu' ? 1000 : 1
-  return byKey(records, ({ job }) => job.project).map(([project, own]) => ({
-    project,
-    jobs: own.length,
-    waitMeanMs: mean(waitsOf(own)),
-    hours: hours(
-      own.filter(({ job }) => job.unit === unit),
-      (record) => heldMs(record, endMs),
-    ),
-    fairHours: round((fairness.entitledMs[projects.indexOf(project)] ?? 0) / scale / hourMs, 3),
-  }))
+  return byKey(records, ({ job }) => job.project).map(([project, own]) => {
+    const number = projects.indexOf(project)
+    const spent = outcome.spentMicros[number] ?? null
+    return {
+      project,
+      jobs: own.length,
+      waitMeanMs: mean(waitsOf(own)),
+      hours: hours(
+        own.filter(({ job }) => job.unit === unit),
+        (record) => heldMs(record, endMs),
+      ),
+      fairHours: round((fairness.entitledMs[number] ?? 0) / scale / hourMs, 3),
+      weight: outcome.terms[number]?.weight ?? 1,
+      spentMicros: spent === null ? null : String(spent),
+      budgetMicros: spent === null ? null : (outcome.terms[number]?.budgetMicros ?? null),
+    }
+  })
 }
 
 /** Time on nodes up to now, of the run that is not over too. */
@@ -125,14 +167,14 @@ const missed = ({ job, state, endsAtMs }: JobRecord, endMs: number): boolean =>
 
 function workOf(records: readonly JobRecord[]): Record<Unit, number> {
   const work = { gpu: 0, cpu: 0 }
-  for (const { demand, doneMs } of records) work[demand.unit] += demand.amount * doneMs
+  for (const record of records) work[record.demand.unit] += unitsOf(record) * record.doneMs
   return work
 }
 
 /** Hours of an accelerator or a core. */
 function hours(records: readonly JobRecord[], of: (record: JobRecord) => number): number {
   let sum = 0
-  for (const record of records) sum += (of(record) * record.demand.amount) / (record.demand.unit === 'cpu' ? 1000 : 1)
+  for (const record of records) sum += (of(record) * unitsOf(record)) / (record.demand.unit === 'cpu' ? 1000 : 1)
   return round(sum / hourMs, 3)
 }
 

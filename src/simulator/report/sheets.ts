@@ -3,8 +3,8 @@ import type { Comparison, Report } from './report.ts'
 import type { RunReport } from './run-report.ts'
 import { differenceText, isBetter, timeText, valueText } from './value-text.ts'
 
-/** A table for people: the first column is text, the others are numbers. */
-export type Sheet = { title: string; head: string[]; rows: Cell[][] }
+/** A table for people: the first column is text, the others are numbers; below it what is to be said in sentences. */
+export type Sheet = { title: string; head: string[]; rows: Cell[][]; notes?: string[] }
 export type Cell = { text: string; tone?: 'good' | 'bad' }
 
 /** More kinds, projects or groups than these are in the JSON, and not in a table. */
@@ -17,6 +17,7 @@ export function sheetsOf(report: Report, comparisons: readonly Comparison[], isD
   const { runs } = report
   return [
     figureSheet(runs),
+    ...runs.map(neverSheet),
     ...comparisons.map(differenceSheet),
     ...(isDetailed ? runs : []).flatMap((run) => [kindSheet(run), projectSheet(run), capacitySheet(run)]),
   ].filter(({ rows }) => rows.length > 0)
@@ -36,6 +37,18 @@ function figureSheet(runs: readonly RunReport[]): Sheet {
       plain(figures[name].title),
       ...runs.map((run) => plain(valueText(name, run.figures[name]))),
     ]),
+  }
+}
+
+function neverSheet({ policy, never }: RunReport): Sheet {
+  const told = never.slice(0, mostRows)
+  return {
+    title: `${policy}: can never start`,
+    head: ['PROJECT', 'RULE', 'JOBS', 'FIRST', 'TOLD AT'],
+    rows: told.map(({ project, cause, jobs, first, atMs }) =>
+      [project, cause, valueText('jobs', jobs), first, timeText(atMs)].map(plain),
+    ),
+    notes: told.map(({ first, text }) => `${first}: ${text}`),
   }
 }
 
@@ -73,18 +86,33 @@ function kindSheet({ policy, kinds }: RunReport): Sheet {
 }
 
 function projectSheet({ policy, projects }: RunReport): Sheet {
+  const areWeighed = projects.some(({ weight }) => weight !== projects[0]?.weight)
+  const hasBudgets = projects.some(({ budgetMicros }) => budgetMicros !== null)
+  const shown = hasBudgets ? projects.slice(0, mostRows) : several(projects)
   return {
     title: `${policy}: projects`,
-    head: ['PROJECT', 'JOBS', 'WAIT, MEAN', 'HAD', 'FAIR SHARE'],
-    rows: several(projects).map((one) => [
+    head: [
+      'PROJECT',
+      'JOBS',
+      'WAIT, MEAN',
+      'HAD',
+      'FAIR SHARE',
+      ...(areWeighed ? ['WEIGHT'] : []),
+      ...(hasBudgets ? ['SPENT', 'BUDGET'] : []),
+    ],
+    rows: shown.map((one) => [
       plain(one.project),
       plain(valueText('jobs', one.jobs)),
       plain(timeText(one.waitMeanMs)),
       plain(valueText('lostHours', one.hours)),
       plain(valueText('lostHours', one.fairHours)),
+      ...(areWeighed ? [plain(valueText('jobs', one.weight))] : []),
+      ...(hasBudgets ? [one.spentMicros, one.budgetMicros].map((micros) => plain(moneyCell(micros))) : []),
     ]),
   }
 }
+
+const moneyCell = (micros: string | number | null): string => (micros === null ? '' : valueText('costMicros', micros))
 
 function capacitySheet({ policy, capacity }: RunReport): Sheet {
   const paid = capacity.filter(({ costMicros }) => costMicros !== '0')

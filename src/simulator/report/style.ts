@@ -50,6 +50,7 @@ svg { display: block; width: 100%; height: auto; margin-top: 8px; }
 .faint { --own: var(--soft); }
 .sheet { overflow-x: auto; break-inside: avoid; margin-bottom: 16px; }
 .sheet.wide { column-span: all; }
+.sheet p { margin: 8px 0 0; color: var(--soft); font-size: 13px; }
 .sheet h3 { margin: 0 0 8px; font-size: 15px; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 0 4px 16px; text-align: right; white-space: nowrap; }

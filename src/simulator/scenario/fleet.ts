@@ -1,7 +1,9 @@
 import { z } from 'zod'
 
+import { migProfiles } from '#engine/sharing/mig-cuts.ts'
+import { formatSizeMiB } from '#kit/size.ts'
 import { Jurisdiction, ProviderName, Tier } from '#model/names.ts'
-import { hourlyMicros } from '#model/spec/text.ts'
+import { hourlyMicros, sizeMiB } from '#model/spec/text.ts'
 import type { Input } from '#simulator/traces/input.ts'
 import type { Unit } from '#simulator/traces/job.ts'
 
@@ -23,6 +25,10 @@ export type NodeGroup = {
   count: number
   /** Nodes in a topology domain, the tightest level first. */
   domains: number[]
+  /** The model of its accelerators and the memory of one, where they are told; whether they can be had in slices (MIG). */
+  accelerator?: string | undefined
+  acceleratorMemoryMiB?: number | undefined
+  mig?: true | undefined
   tier: Tier
   /** For one node and one hour. */
   priceMicros: number
@@ -48,6 +54,14 @@ const GroupField = z
       .max(1024)
       .optional()
       .meta({ description: 'Accelerators in one.', examples: [8] }),
+    accelerator: z
+      .string()
+      .min(1)
+      .max(100)
+      .optional()
+      .meta({ description: 'Model of its accelerators.', examples: ['H100'] }),
+    acceleratorMemory: sizeMiB('Memory of one accelerator.').optional(),
+    mig: z.boolean().default(false).meta({ description: 'Whether its accelerators can be had in slices (MIG).' }),
     cpus: z
       .int()
       .min(1)
@@ -104,6 +118,16 @@ export function readFleet(input: Input): Fleet {
           `a domain of ${inner} nodes does not consist of whole ones of the level before`,
           'make each a multiple of the one before it, such as [4, 16]',
         )
+      const { accelerator, acceleratorMemory: memoryMiB } = group
+      const told = (['accelerator', 'acceleratorMemory', 'mig'] as const).find((field) => group[field])
+      if (told && group.accelerators === undefined)
+        throw wrong(['sites', s, 'nodes', n, told], 'these nodes have no accelerators', 'leave it out, or say how many')
+      if (group.mig && migProfiles({ model: accelerator ?? '', memoryMiB: memoryMiB ?? 0 }).size === 0)
+        throw wrong(
+          ['sites', s, 'nodes', n, 'mig'],
+          `nobody knows how MIG cuts ${accelerator ?? 'accelerators'} of ${formatSizeMiB(memoryMiB ?? 0)}`,
+          'name a model and its memory, such as accelerator: H100 and acceleratorMemory: 80GB',
+        )
       groups.push({
         number: groups.length,
         site: key,
@@ -115,6 +139,9 @@ export function readFleet(input: Input): Fleet {
         first: nodes,
         count: group.count,
         domains: group.topology,
+        ...(accelerator !== undefined && { accelerator }),
+        ...(memoryMiB !== undefined && { acceleratorMemoryMiB: memoryMiB }),
+        ...(group.mig && { mig: true as const }),
         tier: group.tier,
         priceMicros: group.price,
       })

@@ -20,16 +20,12 @@ test('projects are read as they are made, in trees, and others are without limit
   )
 })
 
-test('what is wrong with projects, or is not simulated, is told with its place', () => {
+test('what is wrong with projects is told with its place', () => {
   assert.throws(() => read('name: a', 'wieght: 3'), /projects\.yaml:2:1: wieght: .*[^]*fix: did you mean weight\?/)
   assert.throws(() => read('name: a', 'parent: b'), /projects\.yaml:2:9: a: there is no project b[^]*fix: add it/)
   assert.throws(
     () => read('name: a', 'parent: b', '---', 'name: b', 'parent: a'),
     /projects\.yaml:2:1: a is part of b is part of a/,
-  )
-  assert.throws(
-    () => read('name: a', 'budget: $5'),
-    /projects\.yaml:2:1: a: budget is not simulated[^]*fix: leave it out/,
   )
 })
 
@@ -92,4 +88,26 @@ test('isobar has others leave as soon as an hour allows it again, though nothing
     replay.records.map(({ firstStartMs }) => firstStartMs),
     [0, 0, 1000, hour + 1000],
   )
+})
+
+test('a quota of racks holds, in parts of the racks of each site, and what it can never hold is told', () => {
+  const racks = aFleet(
+    { count: 8, domains: [4] },
+    { count: 4, site: 'aws/us', provider: 'aws', domains: [2], priceMicros: 1 },
+  )
+  const projects = read('name: a', 'quota: { domains: { nvlink: 2 } }')
+  const jobs = someJobs([0, 48, 10, a], [1, 16, 10, a], [2, 8, 10, a], [3, 32, 10, b], [4, 72, 10, a], [5, 48, 10, a])
+  const { replay } = aReplay({ fleet: racks, jobs, policy: 'isobar', projects })
+  while (replay.step());
+  const told = replay.records.map(({ firstStartMs, refused }) => [firstStartMs, refused?.refusal.cause ?? null])
+  assert.deepEqual(told, [
+    [0, null], // six nodes are one rack and a half
+    [1, null], // and two the other half
+    [10, null],
+    [3, null], // of others
+    [-1, 'quota'],
+    [11, null], // six more, beside the one of j2, when both halves are free
+  ])
+  const text = replay.records[4]?.refused?.refusal.text ?? ''
+  assert.match(text, /needs 2\.25 NVLink domains; project a may hold 2 and holds 0/)
 })

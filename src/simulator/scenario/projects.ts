@@ -3,23 +3,12 @@ import { readProjects } from '#model/project-document.ts'
 import { treeProblem } from '#model/project-tree.ts'
 import { type Input, InputFault } from '#simulator/traces/input.ts'
 
-/** What a project may say and a simulation does not know. Refused, so that nobody believes it was tried. */
-const wishes: Record<string, (project: Project) => boolean> = {
-  budget: ({ budgetMicros }) => budgetMicros !== null,
-  domains: ({ quota, borrowing, lending }) => [quota, borrowing, lending].some(({ domains }) => domains !== undefined),
-  maxPrice: ({ policy }) => policy.maxPriceMicros !== undefined,
-  maxProviderShare: ({ policy }) => policy.maxProviderShare !== undefined,
-}
-
-/** Reads the projects of a file, as `isobar projects set` does: weights, trees, quotas, and where they may run. */
+/** Reads the projects of a file, as `isobar projects set` does: weights, trees, quotas, budgets and policies. */
 export function readTerms(input: Input): Project[] {
   const read = readProjects(input.text, input.file)
   if ('problems' in read) throw new InputFault(read.problems)
   const { projects } = read
   const at = (text: string) => Math.max(0, input.text.indexOf(text))
-  for (const project of projects)
-    for (const [wish, has] of Object.entries(wishes))
-      if (has(project)) throw input.wrong(at(wish), `${project.name}: ${wish} is not simulated`, 'leave it out')
   const problem = treeProblem(projects)
   if (!problem) return projects
   if (problem.problem === 'no-parent')

@@ -70,6 +70,12 @@ test('what is wrong with a fleet is told with its place and its fix', () => {
   assert.deepEqual(wrong('[2, 4]', '[2, 3]'), [
     '6:63 sites[0].nodes[0].topology: a domain of 3 nodes does not consist of whole ones of the level before | make each a multiple of the one before it, such as [4, 16]',
   ])
+  assert.deepEqual(wrong('accelerators: 8, topology', 'accelerators: 8, mig: true, accelerator: T4, topology'), [
+    '6:58 sites[0].nodes[0].mig: nobody knows how MIG cuts T4 of 0MB | name a model and its memory, such as accelerator: H100 and acceleratorMemory: 80GB',
+  ])
+  assert.deepEqual(wrong('cpus: 96', 'cpus: 96, accelerator: T4'), [
+    '7:56 sites[0].nodes[1].accelerator: these nodes have no accelerators | leave it out, or say how many',
+  ])
   assert.deepEqual(wrong('provider: coreweave', 'provider: corewave'), [
     '2:15 sites[0].provider: "corewave" is not allowed here | did you mean coreweave? (use one of aws, azure, gcp, oci, coreweave, kubernetes, slurm, local, simulated)',
   ])

@@ -6,6 +6,9 @@ export type Unit = 'gpu' | 'cpu'
 /** Levels of a topology by the words of a spec, and how many there are below it in a fleet: 0 is anywhere in a site. */
 export const levels = { site: 0, nvlink: 1, block: 2 } as const
 
+/** What is taken of one accelerator, beside others: thousandths of it, or a slice by the name that MIG has for it. */
+export type Part = { shareMilli: number; profile?: undefined } | { profile: string; shareMilli?: undefined }
+
 /** A piece of work in a trace. */
 export type Job = {
   id: string
@@ -18,6 +21,8 @@ export type Job = {
   ranks: number
   /** All its nodes stand in one domain of this level (see `levels`): 1 is the tightest that a fleet has, 0 is none. */
   within: number
+  /** Of the one accelerator that it asks for it takes this; `null` where it takes all of what it asks for. */
+  part: Part | null
   /** How long it runs when nothing stops it. */
   durationMs: number
   /** The greater goes first. */
@@ -47,6 +52,7 @@ export const jobOf = (job: Pick<Job, 'id' | 'arrivalMs' | 'amount' | 'durationMs
   unit: 'gpu',
   ranks: 0,
   within: 0,
+  part: null,
   priority: 0,
   project: 'default',
   kind: 'job',

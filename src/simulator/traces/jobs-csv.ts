@@ -1,5 +1,5 @@
 import type { Input } from './input.ts'
-import { byArrival, type Job, jobOf, levels, type Trace } from './job.ts'
+import { byArrival, type Job, jobOf, levels, type Part, type Trace } from './job.ts'
 import { durationCell, readTable, type Row, wholeNumber } from './table.ts'
 
 const columns = {
@@ -24,8 +24,9 @@ export const jobColumns: readonly string[] = [...columns.required, ...columns.op
 
 /**
  * Reads a CSV of jobs. `arrival` is a time since the trace began; it and all other times are durations such as `90s` or
- * `2h`, or bare seconds. `gpus` or `cpus` is what the job asks for in all, `nodes` into how many equal ranks that is
- * divided, `within` the level of the topology in one domain of which they all stand; `deadline` counts from the arrival.
+ * `2h`, or bare seconds. `gpus` or `cpus` is what the job asks for in all (of `gpus` also a part of one), `nodes` into how
+ * many equal ranks that is divided, `within` the level of the topology in one domain of which they all stand; `deadline`
+ * counts from the arrival.
  */
 export function readJobs(input: Input): Trace {
   const jobs = [...readTable(input, columns)].map((row, index) => jobOfRow(row, index))
@@ -64,10 +65,14 @@ function levelOf(row: Row): number {
   throw row.wrong('within', `"${text}" is no level of a topology`, 'write nvlink, block or site')
 }
 
-function asked(row: Row, ranks: number): Pick<Job, 'unit' | 'amount'> {
+function asked(row: Row, ranks: number): Pick<Job, 'unit' | 'amount' | 'part'> {
   const [gpus, cpus] = [row.text('gpus'), row.text('cpus')]
   if ((gpus === '') === (cpus === ''))
     throw row.wrong(gpus === '' ? 'gpus' : 'cpus', 'a job asks for either gpus or cpus', 'fill one of the two')
+  const part = partOf(gpus)
+  if (part && ranks > 1)
+    throw row.wrong('gpus', `${gpus} is a part of one, which ${ranks} nodes cannot have`, 'leave nodes out')
+  if (part) return { unit: 'gpu', amount: 1, part }
   const column = gpus === '' ? 'cpus' : 'gpus'
   const amount = gpus === '' ? coresMilli(row) : wholeNumber(row, 'gpus', { least: 1, most: 10_000_000 })
   if (ranks > 0 && amount % ranks !== 0)
@@ -76,7 +81,13 @@ function asked(row: Row, ranks: number): Pick<Job, 'unit' | 'amount'> {
       `${row.text(column)} cannot be divided by ${ranks} nodes`,
       'ask for a multiple of the nodes',
     )
-  return { unit: gpus === '' ? 'cpu' : 'gpu', amount }
+  return { unit: gpus === '' ? 'cpu' : 'gpu', amount, part: null }
+}
+
+/** Hundredths of one accelerator, or a slice that MIG cuts off one. */
+function partOf(text: string): Part | null {
+  if (/^0?\.\d{1,2}$/.test(text) && Number(text) > 0) return { shareMilli: Math.round(Number(text) * 1000) }
+  return /^\d+g\.\d+gb(\+me)?$/.test(text) ? { profile: text } : null
 }
 
 function coresMilli(row: Row): number {

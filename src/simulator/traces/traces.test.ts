@@ -141,7 +141,27 @@ test('a job may ask for one domain of the topology, by the words of a spec', () 
   ])
 })
 
-test('openb pods come when they were created, run as long as they ran, and take whole GPUs', () => {
+test('a job may ask for a part of one accelerator, as in a spec', () => {
+  const { jobs } = read('arrival,duration,gpus', '0,1h,0.25', '0,1h,.5', '0,1h,1g.10gb', '0,1h,1g.10gb+me', '0,1h,2')
+  assert.deepEqual(
+    jobs.map(({ amount, part }) => [amount, part]),
+    [
+      [1, { shareMilli: 250 }],
+      [1, { shareMilli: 500 }],
+      [1, { profile: '1g.10gb' }],
+      [1, { profile: '1g.10gb+me' }],
+      [2, null],
+    ],
+  )
+  assert.deepEqual(faultOf('arrival,duration,gpus,nodes', '0,1h,0.25,2'), [
+    '2:6: gpus: 0.25 is a part of one, which 2 nodes cannot have',
+    'leave nodes out',
+  ])
+  for (const odd of ['1.5', '0.125', '0.00', '1g'])
+    assert.match(faultOf('arrival,duration,gpus', `0,1h,${odd}`)[0], /^2:6: gpus: ".*" is not a whole number/)
+})
+
+test('openb pods come when they were created, run as long as they ran, and take what they took of a GPU', () => {
   const { format, jobs } = read(
     'name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,scheduled_time',
     'a,12000,16384,1,460,,LS,Running,100,1000,400',
@@ -150,11 +170,19 @@ test('openb pods come when they were created, run as long as they ran, and take 
   )
   assert.equal(format, 'openb')
   assert.deepEqual(
-    jobs.map(({ id, arrivalMs, durationMs, unit, amount, kind }) => [id, arrivalMs, durationMs, unit, amount, kind]),
+    jobs.map(({ id, arrivalMs, durationMs, unit, amount, part, kind }) => [
+      id,
+      arrivalMs,
+      durationMs,
+      unit,
+      amount,
+      part?.shareMilli,
+      kind,
+    ]),
     [
-      ['c', 0, 4000, 'gpu', 2, 'BE'],
-      ['a', 10_000, 600_000, 'gpu', 1, 'LS, shared'],
-      ['b', 60_000, 200_000, 'cpu', 4000, 'BE'],
+      ['c', 0, 4000, 'gpu', 2, undefined, 'BE'],
+      ['a', 10_000, 600_000, 'gpu', 1, 460, 'LS, shared'],
+      ['b', 60_000, 200_000, 'cpu', 4000, undefined, 'BE'],
     ],
   )
 })
