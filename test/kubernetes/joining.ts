@@ -242,6 +242,39 @@ test('a cluster that will never answer again is left by whoever says so, and its
   assert.doesNotMatch((await house.isobar('sites')).stdout, /kubernetes/)
 })
 
+test('a namespace is joined once, whichever way it is reached: a second site of it is refused, and so is a start with two', async (t) => {
+  const house = await aHouse(t)
+  await addNamespace(plane, house.namespace)
+  const proxy = await openFaultProxy({ target: { host: '127.0.0.1', port: plane.port }, draw: Math.random })
+  t.after(() => proxy.close())
+  const other = plane.kubeconfigFor(`${house.namespace}-other`, { server: `https://127.0.0.1:${proxy.port}` })
+  const joined = await house.add('--kubeconfig', plane.kubeconfig, '--price', '$20/h')
+  assert.equal(joined.code, 0, joined.stderr)
+  const place = ['site', 'add', 'kubernetes', '--kubeconfig', other, '--price', '$20/h']
+  const twice = await house.isobar(...place, '--namespace', house.namespace, '--name', 'west')
+  assert.equal(twice.code, 5, twice.stderr)
+  assert.match(
+    twice.stderr,
+    /it is the same place as kubernetes\/east, and neither of the two would count what the other /,
+  )
+  assert.match(twice.stderr, /next: use kubernetes\/east, .*: isobar site leave kubernetes\/east\n$/)
+  await addNamespace(plane, `${house.namespace}-beside`)
+  const beside = await house.isobar(...place, '--namespace', `${house.namespace}-beside`, '--name', 'west')
+  assert.equal(beside.code, 0, beside.stderr)
+
+  const home = aHome(t)
+  const site = { provider: 'kubernetes', namespace: house.namespace, price: '$20/h' }
+  const sites = [
+    { ...site, name: 'a', kubeconfig: plane.kubeconfig },
+    { ...site, name: 'b', kubeconfig: other },
+  ]
+  writeFileSync(join(home, 'sites.yaml'), `sites:\n${sites.map((one) => `  - ${JSON.stringify(one)}\n`).join('')}`)
+  await assert.rejects(
+    aServer(t, { home, url: await aDatabase(), port: 0 }),
+    /sites\.yaml:3:5: sites\[1\]: it is the same place as kubernetes\/a, .*\n.*\n.*\nremove kubernetes\/b here, or have it /,
+  )
+})
+
 test('a real plug-in says who we are, and what it cannot say is told', async (t) => {
   const house = await aHouse(t)
   await addNamespace(plane, house.namespace)

@@ -11,6 +11,7 @@ import { type Client, createClient } from './client.ts'
 import { KubernetesConfig, type KubernetesSite } from './config.ts'
 import { IdentityProblem } from './exec-credential.ts'
 import { extensionsOf, kindsOf, levelsOf, regionsOf, unknownLabels } from './found.ts'
+import { identityOf } from './identity.ts'
 import { takeInventory } from './inventory.ts'
 import type { Connection } from './kubeconfig.ts'
 import { findQueue } from './kueue.ts'
@@ -24,6 +25,7 @@ import {
   domainRights,
   forwardRights,
   groupRights,
+  identityRights,
   namespaceRights,
   queueRights,
   reasonRights,
@@ -148,6 +150,8 @@ async function look(looking: Looking, signal: AbortSignal): Promise<Examination>
   if (account !== null)
     found.manifest = manifestOfMissing({ account, namespace, missing: missing.value, isNamespaceMissing })
   await lookAtNodes(found, looking, signal)
+  const identity = await identityOf({ client, namespace }, signal)
+  if (identity.ok) found.identity = identity.value
   return found
 }
 
@@ -159,6 +163,7 @@ function usedAt({ site: { queue, endpoints }, wishes }: Looking, { extensions }:
   const namespace = [
     ...namespaceRights,
     ...reasonRights,
+    ...identityRights,
     ...(endpoints === 'forwarded' ? forwardRights : []),
     ...(queue === undefined ? (has('PodGroups', groupsVersion) ? groupRights : []) : queueRights),
     ...(devices ? claimRights : []),
@@ -167,9 +172,12 @@ function usedAt({ site: { queue, endpoints }, wishes }: Looking, { extensions }:
   return { namespace, cluster: [...clusterRights, ...(devices ? deviceRights : []), ...wishes] }
 }
 
-/** Without these we list on a timer, do not know why pods are not made, the scheduler knows pods only, and nothing is claimed. */
+/**
+ * Without these we list on a timer, do not know why pods are not made, nor whether the namespace is a site already, the
+ * scheduler knows pods only, and nothing is claimed.
+ */
 const isWish = ({ apiGroups, resources, verbs }: Right): boolean =>
-  resources.some((one) => one === 'podgroups' || one === 'events') ||
+  resources.some((one) => ['podgroups', 'events', 'namespaces'].includes(one)) ||
   apiGroups.some((group) => group.startsWith('resource.')) ||
   verbs.every((verb) => verb === 'watch')
 
