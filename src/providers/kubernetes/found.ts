@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { didYouMean } from '#kit/did-you-mean.ts'
 import type { Examination, Obstacle } from '#model/examination.ts'
 import type { Node } from '#model/site.ts'
-import { labelsOf } from './topology.ts'
+import { labelsOf, namedLabels, type OwnLabels } from './topology.ts'
 
 // What one sees of a cluster, told in tables.
 
@@ -31,7 +31,7 @@ export function kindsOf(nodes: readonly Node[], priceOf: (shape: string) => numb
 }
 
 /** The levels that the labels of nodes tell, each with how many domains it has. */
-export function levelsOf(nodes: readonly Node[], own?: readonly string[]): Examination['topology'] {
+export function levelsOf(nodes: readonly Node[], own?: OwnLabels): Examination['topology'] {
   const levels: { labels: Set<string>; domains: Set<string>; nodes: number }[] = []
   for (const { labels = {} } of nodes)
     for (const [at, label] of labelsOf(labels, own).entries()) {
@@ -47,14 +47,16 @@ export function levelsOf(nodes: readonly Node[], own?: readonly string[]): Exami
 }
 
 /** Labels that somebody named and no node has. */
-export function unknownLabels(nodes: readonly Node[], own: readonly string[] = []): Obstacle[] {
+export function unknownLabels(nodes: readonly Node[], own?: OwnLabels): Obstacle[] {
   const known = new Set(nodes.flatMap(({ labels = {} }) => Object.keys(labels)))
   if (nodes.length === 0) return []
-  return own
-    .filter((label) => !known.has(label))
-    .map((label) => {
+  return namedLabels(own)
+    .filter(({ label }) => !known.has(label))
+    .map(({ label, level }) => {
       const near = didYouMean(label, known)
-      const fix = near ? `--topology ${near}` : 'kubectl get nodes --show-labels'
+      const fix = near
+        ? `--topology ${level === undefined ? '' : `${level}=`}${near}`
+        : 'kubectl get nodes --show-labels'
       return { kind: 'invalid', what: `no node has the label ${label}, which is to say where it stands`, fix }
     })
 }
