@@ -275,6 +275,34 @@ test('a namespace is joined once, whichever way it is reached: a second site of 
   )
 })
 
+test('a price that the list knows with region and date is taken from it, and told; what it does not know is asked for', async (t) => {
+  const house = await aHouse(t)
+  await addNamespace(plane, house.namespace)
+  t.after(() => plane.ask('DELETE', '/api/v1/nodes/listed'))
+  const labels = {
+    'nvidia.com/gpu.product': 'NVIDIA-H100-80GB-HBM3',
+    'node.kubernetes.io/instance-type': 'p5.48xlarge',
+    'topology.kubernetes.io/region': 'us-east-1',
+  }
+  await addNodes(plane, [{ name: 'listed', has: { 'nvidia.com/gpu': '8' }, labels }])
+  const trial = await house.add('--kubeconfig', plane.kubeconfig, '--dry-run', '-o', 'json')
+  assert.equal(trial.code, 0, trial.stderr)
+  const { nodes, declaration, unknown, notes } = JSON.parse(trial.stdout)
+  assert.deepEqual(
+    nodes.map(({ nodes: number, priceMicros }: Record<string, unknown>) => [number, priceMicros]),
+    [
+      [4, null],
+      [1, 55_040_000],
+    ],
+  )
+  assert.deepEqual(declaration.prices, { '8xH100-p5.48xlarge': '$55.04/h' })
+  const asked = unknown.map(({ field }: { field: string }) => field)
+  assert.deepEqual(asked, ['jurisdictions', `prices.${nodes[0].shape}`])
+  assert.match(notes.join('\n'), /^from Amazon's list of July 2026: 8xH100-p5\.48xlarge \$55\.04\/h; /m)
+  const own = await house.add('--kubeconfig', plane.kubeconfig, '--price', '$20/h', '--dry-run', '-o', 'json')
+  assert.deepEqual(JSON.parse(own.stdout).declaration.prices, undefined)
+})
+
 test('a real plug-in says who we are, and what it cannot say is told', async (t) => {
   const house = await aHouse(t)
   await addNamespace(plane, house.namespace)

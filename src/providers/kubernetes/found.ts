@@ -9,8 +9,11 @@ import { labelsOf, namedLabels, type OwnLabels } from './topology.ts'
 
 export const regionLabel = 'topology.kubernetes.io/region'
 
-/** Nodes by what they are called in offers. `priceOf` gives null where nobody said. */
-export function kindsOf(nodes: readonly Node[], priceOf: (shape: string) => number | null): Examination['nodes'] {
+/** Nodes by what they are called in offers. `priceOf` gives null where nobody said what such nodes cost. */
+export function kindsOf(
+  nodes: readonly Node[],
+  priceOf: (shape: string, alike: readonly Node[]) => number | null,
+): Examination['nodes'] {
   const kinds = [...Map.groupBy(nodes, ({ shape }) => shape.name)].sort(([a], [b]) => a.localeCompare(b))
   return kinds.flatMap(([name, alike]) => {
     const [first] = alike
@@ -24,7 +27,7 @@ export function kindsOf(nodes: readonly Node[], priceOf: (shape: string) => numb
         accelerators: accelerators > 0 ? `${accelerator ?? 'unknown'}:${accelerators}` : '',
         cpuMilli,
         memoryMiB,
-        priceMicros: priceOf(name),
+        priceMicros: priceOf(name, alike),
       },
     ]
   })
