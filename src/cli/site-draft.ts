@@ -57,7 +57,10 @@ export async function draftOf(call: Call, provider: string): Promise<Draft> {
   }
   if (call.flag('in-cluster')) draft['inCluster'] = true
   if (call.flag('exclusive')) draft['exclusive'] = true
-  for (const option of ['topology', 'licences']) if (call.texts(option).length > 0) draft[option] = call.texts(option)
+  const topology = call.texts('topology')
+  if (topology.length > 0)
+    draft['topology'] = topology.every((text) => text.includes('=')) ? byLevel(topology) : topology
+  if (call.texts('licences').length > 0) draft['licences'] = call.texts('licences')
   const jurisdictions = call.text('jurisdiction')
   if (jurisdictions !== undefined) draft['jurisdictions'] = codesIn(jurisdictions)
   const prices = call.text('prices')
@@ -67,6 +70,16 @@ export async function draftOf(call: Call, provider: string): Promise<Draft> {
     if (kubeconfig !== undefined) draft['kubeconfig'] = kubeconfig
   }
   return draft
+}
+
+/** `block=example.com/rack` as the labels of a level. */
+function byLevel(named: readonly string[]): Record<string, string[]> {
+  const labels: Record<string, string[]> = {}
+  for (const text of named) {
+    const [level = '', label = ''] = text.split(/=(.*)/s)
+    labels[level] = [...(labels[level] ?? []), label]
+  }
+  return labels
 }
 
 /** `de, EU` as codes. */

@@ -47,6 +47,11 @@ test('a field that the provider does not have is refused', async () => {
   assert.match(await refused(['add', 'kubernetes', '--partition', 'main'], 2), /Unrecognized key: "partition"/)
 })
 
+test('labels are named by the levels of the topology that there are', async () => {
+  assert.match(await refused(topology('blok=example.com/rack'), 2), /topology: Unrecognized key: "blok"/)
+  assert.match(await refused(topology('block=', 'zone=hall'), 2), /topology\.block\.0: Too small/)
+})
+
 test('only what a command joined is left by one', async () => {
   assert.match(await refused(['leave', 'here'], 2), /"here" is no site: its name is like kubernetes\/east/)
   assert.match(await refused(['leave', 'local/none'], 3), /There is no site local\/none/)
@@ -57,3 +62,8 @@ test('only what a command joined is left by one', async () => {
 })
 
 const prices = (file: string): string[] => ['add', 'kubernetes', '--prices', file]
+const topology = (...labels: string[]): string[] => [
+  'add',
+  'kubernetes',
+  ...labels.flatMap((label) => ['--topology', label]),
+]

@@ -4,13 +4,14 @@ import type { Exit } from './agent-protocol.ts'
 
 /**
  * What may be known of a rank beside its state and exit code: why it ended, why it does not start yet, or why it is to
- * go. `queued`: it stands in the line of its site. `quota`: what it may use there is used up. `turned-away`: rules of its
+ * go. `unstartable`: its image is there, and what it is to run cannot be begun in it. `queued`: it stands in the line of its site. `quota`: what it may use there is used up. `turned-away`: rules of its
  * site do not let it in. `unheard`: it should have begun there, and nothing of it was heard. `unschedulable`: nothing there fits it, or may take it. `signal`: a signal ended it that nobody of ours sent.
  */
 export const CauseKind = z.enum([
   'out-of-memory',
   'signal',
   'image',
+  'unstartable',
   'queued',
   'quota',
   'turned-away',
@@ -48,6 +49,7 @@ const said: Readonly<Record<CauseKind, string>> = {
   'out-of-memory': 'it was out of memory',
   signal: 'a signal ended it',
   image: 'its image cannot be pulled',
+  unstartable: 'its container cannot be started',
   queued: 'it stands in line there',
   quota: 'what it may use there is used up',
   'turned-away': 'it is not let in there',
@@ -65,6 +67,7 @@ const fixes: Readonly<Partial<Record<CauseKind, string>>> = {
   'out-of-memory': 'ask for more resources.memory',
   signal: 'its log may say why',
   image: 'check the name of its image, and that the site may pull it',
+  unstartable: 'check that its image has a /bin/sh, and is made for the processors of that node',
   queued: 'wait, or ask for another site',
   quota: 'wait, ask for less, or for another site',
   'turned-away': 'ask whoever owns the cluster about that rule, or for another site',

@@ -38,6 +38,9 @@ export const Examination = z.object({
   declaration: z
     .record(z.string(), z.unknown())
     .meta({ description: 'As it is declared then: what was left open and is known now is filled in.' }),
+  identity: z.string().nullable().meta({
+    description: 'What tells the place from all others, whichever way it is reached; null where that cannot be known.',
+  }),
   facts: z.array(z.object({ name: z.string(), value: z.string() })),
   nodes: z.array(FoundNodes),
   topology: z.array(FoundLevel),

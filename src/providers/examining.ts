@@ -10,6 +10,7 @@ export type Draft = Record<string, unknown>
 /** What an examination begins with. */
 export const nothingFound = (declaration: Draft): Examination => ({
   declaration,
+  identity: null,
   facts: [],
   nodes: [],
   topology: [],

@@ -89,6 +89,11 @@ export type Abilities = {
   ) => Promise<Outcome<RelayedGang>>
   /** What such an agent is, as the bytes of a tar archive. */
   program?: (site: string, signal: AbortSignal) => Promise<Outcome<AsyncIterable<Uint8Array>>>
+  /**
+   * What tells the place behind a site from all others, whichever way it is reached: two sites of one house with the same
+   * are one place that is counted twice. Null where that cannot be known.
+   */
+  identity?: (site: string, signal: AbortSignal) => Promise<Outcome<string | null>>
   /** Its own engine runs the ranks, from the `programs` of an order: no agent asks and none reports. */
   runsRanks?: true
 }

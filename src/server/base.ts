@@ -18,6 +18,7 @@ import { createMetrics, type Metrics } from './metrics.ts'
 import { openHouseStore } from './open-store.ts'
 import type { ServerOptions } from './options.ts'
 import { openProviders, type Providers } from './providers.ts'
+import { refuseTwins } from './twins.ts'
 
 /** What the parts of a control plane stand on. */
 export type Base = {
@@ -66,6 +67,7 @@ export async function openBase(
   const joined = keepJoinedSites({ store, providers, clock, log })
   stack.defer(() => joined.stop())
   await joined.loaded
+  await refuseTwins({ home, providers, log })
   return {
     home,
     shared,

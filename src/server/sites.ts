@@ -2,6 +2,8 @@ import { join } from 'node:path'
 
 import { z } from 'zod'
 
+import { ProviderName } from '#model/names.ts'
+import { siteKey } from '#model/site.ts'
 import { explainYaml, parseDocuments } from '#model/spec/documents.ts'
 import { explainFields, pathText, type Explained } from '#model/spec/explain.ts'
 import { locate, toPlain } from '#model/spec/plain.ts'
@@ -66,6 +68,27 @@ export async function parseSites(path: string, text: string): Promise<Declared> 
   }
   return declared
 }
+
+/** What is wrong with a site that the file declares, with its place there; null where it declares none of that key. */
+export function problemAt(home: string, key: string, said: { message: string; fix: string }): ServerProblem | null {
+  const path = join(home, 'sites.yaml')
+  const text = readState(path) ?? ''
+  const source = createSource(path, text)
+  const documents = parseDocuments(text, source)
+  const [document] = Array.isArray(documents) ? documents : []
+  if (!document) return null
+  const { sites = [] } = Outer.safeParse(toPlain(document).value).data ?? {}
+  const at = sites.findIndex((site) => siteKeyOf(site) === key)
+  if (at < 0) return null
+  return wrong(source.problem(locate(document, ['sites', at], 'value'), { path: `sites[${at}]`, ...said }))
+}
+
+const siteKeyOf = (site: unknown): string | null => {
+  const read = Keyed.safeParse(site).data
+  return read ? siteKey(read) : null
+}
+
+const Keyed = z.looseObject({ provider: ProviderName, name: z.string() })
 
 const Outer = z.looseObject({ sites: z.array(z.unknown()).min(1) })
 const noList = { message: 'it must hold a list named `sites`', fix: `write it like this: ${example}` }

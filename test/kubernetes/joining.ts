@@ -242,6 +242,67 @@ test('a cluster that will never answer again is left by whoever says so, and its
   assert.doesNotMatch((await house.isobar('sites')).stdout, /kubernetes/)
 })
 
+test('a namespace is joined once, whichever way it is reached: a second site of it is refused, and so is a start with two', async (t) => {
+  const house = await aHouse(t)
+  await addNamespace(plane, house.namespace)
+  const proxy = await openFaultProxy({ target: { host: '127.0.0.1', port: plane.port }, draw: Math.random })
+  t.after(() => proxy.close())
+  const other = plane.kubeconfigFor(`${house.namespace}-other`, { server: `https://127.0.0.1:${proxy.port}` })
+  const joined = await house.add('--kubeconfig', plane.kubeconfig, '--price', '$20/h')
+  assert.equal(joined.code, 0, joined.stderr)
+  const place = ['site', 'add', 'kubernetes', '--kubeconfig', other, '--price', '$20/h']
+  const twice = await house.isobar(...place, '--namespace', house.namespace, '--name', 'west')
+  assert.equal(twice.code, 5, twice.stderr)
+  assert.match(
+    twice.stderr,
+    /it is the same place as kubernetes\/east, and neither of the two would count what the other /,
+  )
+  assert.match(twice.stderr, /next: use kubernetes\/east, .*: isobar site leave kubernetes\/east\n$/)
+  await addNamespace(plane, `${house.namespace}-beside`)
+  const beside = await house.isobar(...place, '--namespace', `${house.namespace}-beside`, '--name', 'west')
+  assert.equal(beside.code, 0, beside.stderr)
+
+  const home = aHome(t)
+  const site = { provider: 'kubernetes', namespace: house.namespace, price: '$20/h' }
+  const sites = [
+    { ...site, name: 'a', kubeconfig: plane.kubeconfig },
+    { ...site, name: 'b', kubeconfig: other },
+  ]
+  writeFileSync(join(home, 'sites.yaml'), `sites:\n${sites.map((one) => `  - ${JSON.stringify(one)}\n`).join('')}`)
+  await assert.rejects(
+    aServer(t, { home, url: await aDatabase(), port: 0 }),
+    /sites\.yaml:3:5: sites\[1\]: it is the same place as kubernetes\/a, .*\n.*\n.*\nremove kubernetes\/b here, or have it /,
+  )
+})
+
+test('a price that the list knows with region and date is taken from it, and told; what it does not know is asked for', async (t) => {
+  const house = await aHouse(t)
+  await addNamespace(plane, house.namespace)
+  t.after(() => plane.ask('DELETE', '/api/v1/nodes/listed'))
+  const labels = {
+    'nvidia.com/gpu.product': 'NVIDIA-H100-80GB-HBM3',
+    'node.kubernetes.io/instance-type': 'p5.48xlarge',
+    'topology.kubernetes.io/region': 'us-east-1',
+  }
+  await addNodes(plane, [{ name: 'listed', has: { 'nvidia.com/gpu': '8' }, labels }])
+  const trial = await house.add('--kubeconfig', plane.kubeconfig, '--dry-run', '-o', 'json')
+  assert.equal(trial.code, 0, trial.stderr)
+  const { nodes, declaration, unknown, notes } = JSON.parse(trial.stdout)
+  assert.deepEqual(
+    nodes.map(({ nodes: number, priceMicros }: Record<string, unknown>) => [number, priceMicros]),
+    [
+      [4, null],
+      [1, 55_040_000],
+    ],
+  )
+  assert.deepEqual(declaration.prices, { '8xH100-p5.48xlarge': '$55.04/h' })
+  const asked = unknown.map(({ field }: { field: string }) => field)
+  assert.deepEqual(asked, ['jurisdictions', `prices.${nodes[0].shape}`])
+  assert.match(notes.join('\n'), /^from Amazon's list of July 2026: 8xH100-p5\.48xlarge \$55\.04\/h; /m)
+  const own = await house.add('--kubeconfig', plane.kubeconfig, '--price', '$20/h', '--dry-run', '-o', 'json')
+  assert.deepEqual(JSON.parse(own.stdout).declaration.prices, undefined)
+})
+
 test('a real plug-in says who we are, and what it cannot say is told', async (t) => {
   const house = await aHouse(t)
   await addNamespace(plane, house.namespace)

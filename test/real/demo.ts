@@ -1,34 +1,23 @@
-import { dirname } from 'node:path'
-
-import { checkLedger, lossesOf, type Check } from '#cli/demo/checks.ts'
-import { attemptsOf, detailOf, logOf, type Seen, whyOf } from '#cli/demo/look.ts'
-import { trainFolder } from '#cli/demo/specs.ts'
-import { billed, table } from '#cli/demo/table.ts'
+import { workloadPath } from '#cli/client.ts'
+import { checkLedger } from '#cli/demo/checks.ts'
+import { detailOf, logOf, whyOf } from '#cli/demo/look.ts'
+import { billed, type Row, table } from '#cli/demo/table.ts'
 import { tellStory, type Telling } from '#cli/demo/telling.ts'
 import { submit } from '#cli/commands/submit.ts'
 import { CliFault } from '#cli/fault.ts'
 import { note, write } from '#cli/io.ts'
 import { start, told } from '#cli/main.ts'
+import { count } from '#cli/output/words.ts'
 import { dnsBinary, goHere, howToGetGo, planeBinary } from '#rigs/kubernetes/binary.ts'
 import { noNodeHere } from '#rigs/kubernetes/node.ts'
 import { clusterHere, howToGetCluster } from '#rigs/slurm/cluster.ts'
-import { type Servers, startServers } from './servers.ts'
+import { checkEnd, checkFences, checkLosses, checkService, checkTasks } from './checks.ts'
+import { type RealSite, type Servers, startServers } from './servers.ts'
+import { openService } from './service.ts'
+import { arrayText, gangText, serviceText, steps, tasks } from './specs.ts'
 
-// What `isobar demo --real` runs: one spec on three sites, of which two are clusters of real servers. Each of these is lost
-// while it trains there, comes back, and must be left clean.
-
-const steps = 1000
-
-const specText = (name: string, more = ''): string => `
-kind: job
-name: ${name}
-nodes: 2
-resources: { cpus: 0.5, memory: 256MB }
-workdir: ${JSON.stringify(trainFolder)}
-run: PATH=${dirname(process.execPath)}:$PATH exec node train.ts
-env: { STEPS: ${steps}, SAVE_EVERY: 20 }
-checkpoint: { grace: 5s }
-${more}`
+// What `isobar demo --real` runs: a gang, a service and an array on three sites, of which two are clusters of real servers.
+// Each of these is lost while they run there, comes back, and must be left clean.
 
 await start((io) =>
   told(async () => {
@@ -63,98 +52,104 @@ function assertThere(): void {
   })
 }
 
-async function story(servers: Servers, { io, tell, goOn, until, judge }: Telling): Promise<number> {
+async function story(servers: Servers, telling: Telling): Promise<number> {
+  const { io, tell, goOn, until, judge } = telling
   const { api, kubernetes, slurm } = servers
   const send = (text: string) => submit({ io, api, text, filename: 'demo.yaml' })
-  const lastOf = async () => (await detailOf(api, 'train')).attemptList.toSorted((a, b) => a.number - b.number).at(-1)
-  let saved = 0
-  /** Waits until the newest attempt runs at that site and has saved more than the one before. */
-  const savesAt = async (site: string): Promise<void> => {
-    const before = saved
-    await until(`the gang to save a checkpoint at ${site}`, async () => {
-      const last = await lastOf()
-      if (last?.site !== site || last.state !== 'running') return false
-      saved = Number([...(await logOf(api, 'train')).matchAll(/saved step (\d+)/g)].at(-1)?.[1] ?? 0)
-      return saved > before
-    })
-    tell(`  train: ${await whyOf(api, 'train', (await lastOf())?.number ?? 0)}`)
-    tell(`  It has saved step ${saved} of ${steps} at ${site}.`)
-  }
-
-  await send(specText('train'))
-  tell('Submitted: a training gang of 2 nodes.')
-  await savesAt(kubernetes.at)
+  await send([gangText('train'), serviceText].join('---'))
+  tell('Submitted: a training gang of 2 nodes, and a service.')
+  await using watch = await openWatch(servers, telling)
+  await watch.worksAt(kubernetes.at)
   const orphans: string[] = []
-  for (const [site, next] of [
-    [kubernetes, slurm.at],
-    [slurm, 'local/here'],
-  ] as const) {
+  const lose = async (site: RealSite, next: string): Promise<void> => {
+    await watch.beforeLoss()
     tell(`Lost ${site.name}: ${await site.lose()}.`)
-    await savesAt(next)
+    await watch.worksAt(next)
     const orphaned = await site.runsOn()
     orphans.push(orphaned)
-    tell(`  ${orphaned} of the attempt before are there still, and nobody could end them.`)
+    tell(`  ${orphaned} of the attempts before are there still, and nobody could end them.`)
   }
+  await lose(kubernetes, slurm.at)
+  await send(arrayText)
+  const counted = await watch.tasksAt(slurm.at)
+  await lose(slurm, 'local/here')
   for (const site of [kubernetes, slurm]) {
     goOn()
     await site.bringBack()
   }
   tell('Both clusters are back. What is there of the old attempts is fenced, and being cleaned up.')
-  await until('the gang to end', async () => (await detailOf(api, 'train')).endedAt !== null)
+  for (const name of ['train', 'rollouts'])
+    await until(`${name} to end`, async () => (await detailOf(api, name)).endedAt !== null)
   // A controller manager that lost its API server takes a minute to clear up again.
   for (const site of [kubernetes, slurm])
     await until(`${site.at} to be left clean`, async () => (await site.left()).length === 0)
   tell('Both are clean. The same training on this machine alone, to compare:')
-  await send(specText('alone', 'placement: { sites: [local/here] }\n'))
-  await until('that to end', async () => (await detailOf(api, 'alone')).endedAt !== null)
-  await until('the last entry of the bill', () => billed(api, ['train', 'alone']))
+  const watched = await watch.seen()
+  await api.send('POST', workloadPath('web', '/stop'))
+  await send(gangText('alone', 'placement: { sites: [local/here] }\n'))
+  for (const name of ['alone', 'web'])
+    await until(`${name} to end`, async () => (await detailOf(api, name)).endedAt !== null)
+  const names = ['train', 'web', 'rollouts', 'alone']
+  await until('the last entry of the bill', () => billed(api, names))
   tell('All work has ended. Looking whether it was as it should be:')
   const losses = await checkLosses(servers)
   const code = judge([
     await checkEnd(servers),
     losses.check,
-    await checkFences(servers, orphans),
+    checkService(watched),
+    await checkTasks(servers, counted),
+    await checkFences(servers, { lost: { train: 2, web: 2, rollouts: 1 }, orphans }),
     await checkLedger(api),
   ])
-  const lostWork = ({ detail }: { detail: { name: string } }) =>
-    detail.name === 'train' ? `${losses.repeated} steps done again` : ''
-  await write(io, `${await table(io, api, { names: ['train', 'alone'], lostWork })}\n`)
+  const lostWork = ({ detail: { name }, lost }: Row) => {
+    if (name === 'train') return `${losses.repeated} steps done again`
+    if (name === 'rollouts') return `${count(lost, 'worker')}, no task`
+    return name === 'web' ? count(lost, 'replica') : ''
+  }
+  await write(io, `${await table(io, api, { names, lostWork })}\n`)
   return code
 }
 
-async function checkEnd({ api }: Servers): Promise<Check> {
-  const { state, attempts } = await detailOf(api, 'train')
+/** Sees each of the three at work where it should be. */
+async function openWatch(servers: Servers, { tell, until }: Telling) {
+  const { api } = servers
+  const service = await openService(servers, 'web')
+  const answered: number[] = []
+  let saved = 0
+  const lastOf = async (name: string) =>
+    (await detailOf(api, name)).attemptList.toSorted((a, b) => a.number - b.number).at(-1)
   return {
-    claim: 'the training run finished on the third site',
-    ok: state === 'succeeded' && attempts === 3,
-    detail: `${state} after ${attempts} attempts`,
-  }
-}
-
-/**
- * What three sites computed one after the other is what one computes alone. What containers did that ran on while nobody
- * saw them went with their logs.
- */
-async function checkLosses({ api }: Servers): Promise<{ check: Check; repeated: number }> {
-  const alone = await lossesOf(api, 'alone', 1)
-  const curves = await Promise.all([1, 2, 3].map((attempt) => lossesOf(api, 'train', attempt)))
-  const all = curves.flatMap((curve) => [...curve])
-  const different = all.filter(([step, loss]) => alone.get(step) !== loss)
-  const check = {
-    claim: 'what three sites computed, one after the other, is what one computes alone',
-    ok: alone.size === steps && curves.every((curve) => curve.size > 0) && different.length === 0,
-    detail: `losses of ${curves.map((curve) => curve.size).join(', ')} steps, ${different.length} of them different in any bit`,
-  }
-  return { check, repeated: all.length - new Set(all.map(([step]) => step)).size }
-}
-
-async function checkFences({ api, kubernetes, slurm }: Servers, orphans: readonly string[]): Promise<Check> {
-  const lost = (await attemptsOf(api)).filter(({ attempt }: Seen) => attempt.state === 'lost')
-  const gone = lost.filter(({ attempt }) => attempt.lease?.state === 'gone')
-  const left = [...(await kubernetes.left()), ...(await slurm.left())]
-  return {
-    claim: 'the old attempts are fenced, and nothing of them is left at either cluster',
-    ok: lost.length === 2 && gone.length === 2 && left.length === 0,
-    detail: `${gone.length} of ${lost.length} leases are gone, ${left.length} jobs, pods, secrets, containers and ranks left, where ${orphans.join(' and ')} had outlived their servers`,
+    /** Waits until the gang has saved more there than before, and the service answers from there. */
+    async worksAt(site: string): Promise<void> {
+      const before = saved
+      await until(`the gang to save a checkpoint at ${site}`, async () => {
+        const last = await lastOf('train')
+        if (last?.site !== site || last.state !== 'running') return false
+        saved = Number([...(await logOf(api, 'train')).matchAll(/saved step (\d+)/g)].at(-1)?.[1] ?? 0)
+        return saved > before
+      })
+      tell(`  train: ${await whyOf(api, 'train', (await lastOf('train'))?.number ?? 0)}`)
+      tell(`  It has saved step ${saved} of ${steps} at ${site}.`)
+      await until(`the service to answer from ${site}`, async () => {
+        const last = await lastOf('web')
+        return last?.site === site && (await service.answers()) === last.number
+      })
+      answered.push((await lastOf('web'))?.number ?? 0)
+      tell(`  web: its attempt ${answered.at(-1)} answers from ${site}.`)
+    },
+    /** Waits until some tasks of the array have succeeded there, and gives how many. */
+    async tasksAt(site: string): Promise<number> {
+      let counted = 0
+      await until(`tasks of the array to succeed at ${site}`, async () => {
+        counted = (await detailOf(api, 'rollouts')).tasks?.succeeded ?? 0
+        return counted > 0 && (await lastOf('rollouts'))?.site === site
+      })
+      tell(`  rollouts: ${counted} of ${tasks} tasks have succeeded at ${site}.`)
+      return counted
+    },
+    beforeLoss: service.remember,
+    /** What was seen, while the service still runs. */
+    seen: async () => ({ answered, older: await service.olderThatAnswer() }),
+    [Symbol.asyncDispose]: service.close,
   }
 }

@@ -30,6 +30,8 @@ export type RealSite = {
 
 /** A control plane of Isobar's own with two clusters of real servers and this machine as its sites. */
 export type Servers = House & {
+  /** By which its control plane knows us. */
+  token: string
   kubernetes: RealSite
   slurm: RealSite
   close(): Promise<void>
@@ -57,16 +59,13 @@ export async function startServers({ io, tell, goOn }: Telling): Promise<Servers
   mkdirSync(home, { mode: 0o700 })
   const sites = JSON.stringify({ sites: await declared({ plane, cluster, home }) }) // JSON is YAML
   // Where pods reach it, too: they fetch the folder with the program.
-  const environment = {
-    ISOBAR_LISTEN: `${node.address}:0`,
-    ISOBAR_ALLOW_REMOTE: 'true',
-    ISOBAR_TOKEN: randomBytes(32).toString('hex'),
-  }
+  const token = randomBytes(32).toString('hex')
+  const environment = { ISOBAR_LISTEN: `${node.address}:0`, ISOBAR_ALLOW_REMOTE: 'true', ISOBAR_TOKEN: token }
   const house = await openHouse(io, { home, sites, environment })
   started.defer(house.close)
   goOn()
   const all = started.move()
-  return { ...house, kubernetes: podsOf(plane, node), slurm: jobsOf(cluster), close: () => all.disposeAsync() }
+  return { ...house, token, kubernetes: podsOf(plane, node), slurm: jobsOf(cluster), close: () => all.disposeAsync() }
 }
 
 type Declaring = { plane: ControlPlane; cluster: Cluster; home: string }
@@ -128,7 +127,12 @@ function jobsOf(cluster: Cluster): RealSite {
   const ofJobs = async () =>
     (await taggedProcesses(leaseTag)).filter(({ environment }) => tokens.has(environment.get(leaseTag) ?? ''))
   const ranks = async () => [
-    ...new Set((await ofJobs()).flatMap(({ environment }) => environment.get('ISOBAR_RANK') ?? [])),
+    ...new Set(
+      (await ofJobs()).flatMap(({ environment }) => {
+        const rank = environment.get('ISOBAR_RANK')
+        return rank === undefined ? [] : `${rank} of ${environment.get(leaseTag)}`
+      }),
+    ),
   ]
   return {
     at: 'slurm/jobs',

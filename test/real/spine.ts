@@ -9,8 +9,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 import { taggedProcesses } from '#kit/processes.ts'
 
-// One spec, three real sites: the demo tells it, and judges itself; here it is held to what it must have told, and to have
-// left nothing.
+// A gang, a service and an array on three real sites: the demo tells it, and judges itself; here it is held to what it must
+// have told, and to have left nothing.
 
 /** Runs `isobar demo --real` with a folder of its own for all that it makes. */
 function aDemo(t: TestContext) {
@@ -60,11 +60,13 @@ function aDemo(t: TestContext) {
 const claims = [
   'the training run finished on the third site',
   'what three sites computed, one after the other, is what one computes alone',
+  'the service answered from another site each time that its cluster was lost, and from there alone in the end',
+  'every task of the array counted once, though its cluster was lost in the middle of it',
   'the old attempts are fenced, and nothing of them is left at either cluster',
   'the bill adds up to the micro-dollar, by workload and by site',
 ]
 
-test('one spec trains on through the loss of a Kubernetes and of a Slurm cluster, and both are left clean', async (t) => {
+test('a gang, a service and an array go on through the loss of a Kubernetes and of a Slurm cluster, and both are left clean', async (t) => {
   const demo = aDemo(t)
   const code = await demo.ended()
   const { out, err } = demo.said
@@ -85,14 +87,25 @@ test('one spec trains on through the loss of a Kubernetes and of a Slurm cluster
     saved,
     'each goes on where the one before was',
   )
+  const answers = [...err.matchAll(/ web: its attempt (\d) answers from (\S+)\.$/gm)]
+  assert.deepEqual(
+    answers.map(([, attempt, site]) => `${attempt} ${site}`),
+    ['1 kubernetes/pods', '2 slurm/jobs', '3 local/here'],
+  )
   const outlived = [
-    ...err.matchAll(/ {2}(\d+ \w+) of the attempt before are there still, and nobody could end them\.$/gm),
+    ...err.matchAll(/ {2}(\d+) (\w+) of the attempts before are there still, and nobody could end them\.$/gm),
   ]
   assert.deepEqual(
-    outlived.map(([, what]) => what),
-    ['2 containers', '2 ranks'],
+    outlived.map(([, , what]) => what),
+    ['containers', 'ranks'],
+  )
+  assert.ok(
+    outlived.every(([, number]) => Number(number) >= 3),
+    'those of the gang, and the replica',
   )
   assert.match(out, /^train +succeeded +3 +2 /m)
+  assert.match(out, /^rollouts +succeeded +2 +1 +1 worker, no task /m)
+  assert.match(out, /^web +stopped +3 +2 +2 replicas /m)
 })
 
 test('an interrupted demo takes down all that it started', async (t) => {

@@ -85,6 +85,9 @@ test('a partition is joined and left, and nothing of it is left on the disk', as
   const look = async () => (await ask(house.server, `GET /v1/workloads/${id}`)).json
   await until('it runs', async () => (await look()).state === 'running')
   assert.deepEqual(sitesOnDisk(), ['main'])
+  const twice = await house.add(...house.byRest(), ...known, '--partition', 'main', '--name', 'again')
+  assert.equal(twice.code, 5, twice.stderr)
+  assert.match(twice.stderr, /it is the same place as slurm\/main, and neither .*\nnext: use slurm\/main, name another/)
   const left = await house.isobar('site', 'leave', 'slurm/main', '--stop')
   assert.equal(left.code, 0, left.stderr)
   assert.equal((await look()).state, 'queued')

@@ -3,6 +3,7 @@ import { z } from 'zod'
 
 import type { Examination, Obstacle } from '#model/examination.ts'
 import { siteKey } from '#model/site.ts'
+import { identitiesOf, twiceOne } from '#providers/identities.ts'
 import { examineSite, joinable, siteOf } from '#providers/registry.ts'
 import { dryRunQuery } from '#api/dry-run.ts'
 import type { ApiHouse } from '#api/house.ts'
@@ -51,7 +52,7 @@ const leave = createRoute({
 })
 
 export function joiningRoutes(app: Api, house: ApiHouse): void {
-  const { store, clock, surroundings, closing } = house
+  const { store, clock, providers, surroundings, closing } = house
 
   app.openapi(join, async (c) => {
     const { provider, site: draft } = c.req.valid('json')
@@ -69,6 +70,11 @@ export function joiningRoutes(app: Api, house: ApiHouse): void {
     const key = typeof name === 'string' ? siteKey({ provider, name }) : null
     const isTaken = key !== null && (await store.sites.list()).some((row) => row.site === key)
     if (key !== null && isTaken) found.obstacles.push(taken(key))
+    else if (found.identity !== null) {
+      const known = await identitiesOf(providers.values(), signal)
+      const [twin] = [...known].find(([, identity]) => identity === found.identity) ?? []
+      if (twin !== undefined) found.obstacles.push(oneTwice(twin))
+    }
     const seen = { ...found, site: key }
     if (c.req.valid('query').dryRun === 'all') return c.json({ ...seen, joined: false }, 200)
     refuseUnready(found)
@@ -94,6 +100,12 @@ const taken = (key: string): Obstacle => ({
   kind: 'exists',
   what: `there is a site ${key} already`,
   fix: 'give another --name, or leave that one first: isobar site leave ' + key,
+})
+
+const oneTwice = (twin: string): Obstacle => ({
+  kind: 'exists',
+  what: twiceOne(twin),
+  fix: `use ${twin}, name another place, or leave that one first: isobar site leave ${twin}`,
 })
 
 /** What is not known is never guessed; what is in the way is told first. */

@@ -62,7 +62,8 @@ export const sites: readonly CommandSpec[] = [
       },
       {
         flags: '--topology <label>',
-        description: 'kubernetes: a label that says where a node stands, the tightest first',
+        description:
+          'kubernetes: a label that says where a node stands, beside the known ones, such as block=example.com/rack; without levels these alone count, the tightest first',
         repeat: true,
       },
       { flags: '--partition <name>', description: 'slurm: where jobs go' },

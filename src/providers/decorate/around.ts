@@ -16,6 +16,7 @@ export type Call = {
     | 'clear'
     | 'reserve'
     | 'dial'
+    | 'identity'
   site: string
 }
 
@@ -28,7 +29,7 @@ export type Around = <T>(
 
 /** The same provider with something around its calls. `sites` asks nobody and stays as it is. */
 export function withAround(inner: Provider, around: Around): Provider {
-  const { inventory, watch, remains, clear, reserve, dial } = inner.abilities
+  const { inventory, watch, remains, clear, reserve, dial, identity } = inner.abilities
   return {
     name: inner.name,
     sites: () => inner.sites(),
@@ -58,6 +59,9 @@ export function withAround(inner: Provider, around: Around): Provider {
       }),
       ...(dial && {
         dial: (site, place, signal) => around({ name: 'dial', site }, signal, (given) => dial(site, place, given)),
+      }),
+      ...(identity && {
+        identity: (site, signal) => around({ name: 'identity', site }, signal, (given) => identity(site, given)),
       }),
       ...(clear && { clear: (site, signal) => around({ name: 'clear', site }, signal, (given) => clear(site, given)) }),
     },

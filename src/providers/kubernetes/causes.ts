@@ -32,7 +32,7 @@ export function causeOfPod({ status }: Pod): Cause | null {
   const why = terminated?.reason ?? waiting?.reason ?? ''
   const detail = terminated?.message ?? waiting?.message ?? ''
   if (noImage.test(why)) return causeOf('image', detail)
-  if (noStart.test(why)) return causeOf('image', detail, 'check that its image has a /bin/sh')
+  if (noStart.test(why)) return causeOf('unstartable', detail)
   const place = condition('PodScheduled', 'False')
   return place?.reason === 'Unschedulable' ? causeOf('unschedulable', place.message ?? '') : null
 }

@@ -2,12 +2,16 @@ import { z } from 'zod'
 
 import { hourlyMicros } from '#model/spec/text.ts'
 import { distinctNames, siteFields } from '#providers/declared-site.ts'
+import { levelNames } from './topology.ts'
 import { placeOrStore, namedStore, placedStore, storeDetails } from '#providers/declared-store.ts'
 
 const { nodes: _, ...fields } = siteFields
 
 const objectNames = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
 export const objectName = z.string().regex(objectNames, 'this is no name of an object of Kubernetes')
+
+const label = z.string().min(1).max(317)
+const some = z.union([label.transform((one) => [one]), z.array(label).min(1).max(8)]).optional()
 
 /** What is said of a site behind a Kubernetes API, whoever runs it. */
 export const clusterFields = {
@@ -51,9 +55,16 @@ export const clusterFields = {
   queueTopology: z.string().min(1).max(317).optional().meta({
     description: 'Label of nodes by which Kueue keeps a gang together where it can.',
   }),
-  topology: z.array(z.string().min(1).max(317)).min(1).max(8).optional().meta({
-    description: 'Labels that say where a node stands, the tightest first, instead of those of the known clouds.',
-  }),
+  topology: z
+    .union([
+      z.array(label).min(1).max(8),
+      z.strictObject({ nvlink: some, block: some, tier2: some, tier3: some, tier4: some, zone: some }),
+    ])
+    .optional()
+    .meta({
+      description: `Labels that say where a node stands, beside those of the known clouds: by level (${levelNames.join(', ')}, the tightest first), one label or some. A list, the tightest first, stands instead of all that is known.`,
+      examples: [{ block: 'example.com/rack', zone: 'example.com/hall' }],
+    }),
   rdma: z
     .array(z.string().min(1).max(317))
     .min(1)

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 
 import { z } from 'zod'
 
+import { formatMoney } from '#kit/money.ts'
 import type { Examination, Obstacle } from '#model/examination.ts'
 import type { Fault } from '#model/fault.ts'
 import { type Draft, nameFrom, nothingFound, obstacle, obstacleOf, readDraft, unknownOf } from '#providers/examining.ts'
@@ -11,7 +12,9 @@ import { type Client, createClient } from './client.ts'
 import { KubernetesConfig, type KubernetesSite } from './config.ts'
 import { IdentityProblem } from './exec-credential.ts'
 import { extensionsOf, kindsOf, levelsOf, regionsOf, unknownLabels } from './found.ts'
+import { identityOf } from './identity.ts'
 import { takeInventory } from './inventory.ts'
+import { listMicrosOf, listSource } from './list-prices.ts'
 import type { Connection } from './kubeconfig.ts'
 import { findQueue } from './kueue.ts'
 import { connect } from './kubernetes.ts'
@@ -24,6 +27,7 @@ import {
   domainRights,
   forwardRights,
   groupRights,
+  identityRights,
   namespaceRights,
   queueRights,
   reasonRights,
@@ -148,6 +152,8 @@ async function look(looking: Looking, signal: AbortSignal): Promise<Examination>
   if (account !== null)
     found.manifest = manifestOfMissing({ account, namespace, missing: missing.value, isNamespaceMissing })
   await lookAtNodes(found, looking, signal)
+  const identity = await identityOf({ client, namespace }, signal)
+  if (identity.ok) found.identity = identity.value
   return found
 }
 
@@ -159,6 +165,7 @@ function usedAt({ site: { queue, endpoints }, wishes }: Looking, { extensions }:
   const namespace = [
     ...namespaceRights,
     ...reasonRights,
+    ...identityRights,
     ...(endpoints === 'forwarded' ? forwardRights : []),
     ...(queue === undefined ? (has('PodGroups', groupsVersion) ? groupRights : []) : queueRights),
     ...(devices ? claimRights : []),
@@ -167,9 +174,12 @@ function usedAt({ site: { queue, endpoints }, wishes }: Looking, { extensions }:
   return { namespace, cluster: [...clusterRights, ...(devices ? deviceRights : []), ...wishes] }
 }
 
-/** Without these we list on a timer, do not know why pods are not made, the scheduler knows pods only, and nothing is claimed. */
+/**
+ * Without these we list on a timer, do not know why pods are not made, nor whether the namespace is a site already, the
+ * scheduler knows pods only, and nothing is claimed.
+ */
 const isWish = ({ apiGroups, resources, verbs }: Right): boolean =>
-  resources.some((one) => one === 'podgroups' || one === 'events') ||
+  resources.some((one) => ['podgroups', 'events', 'namespaces'].includes(one)) ||
   apiGroups.some((group) => group.startsWith('resource.')) ||
   verbs.every((verb) => verb === 'watch')
 
@@ -244,8 +254,12 @@ async function lookAtNodes(found: Examination, { draft, site, client }: Looking,
     return
   }
   const { nodes } = taken.value
-  const { prices } = site
-  found.nodes = kindsOf(nodes, (shape) => prices[shape] ?? (draft['price'] === undefined ? null : site.price))
+  const told = (shape: string) => site.prices[shape] ?? (draft['price'] === undefined ? undefined : site.price)
+  found.nodes = kindsOf(nodes, (shape, alike) => told(shape) ?? listMicrosOf(alike) ?? null)
+  declareListed(
+    found,
+    found.nodes.filter(({ shape }) => told(shape) === undefined),
+  )
   found.topology = levelsOf(nodes, site.topology)
   found.obstacles.push(...unknownLabels(nodes, site.topology))
   const regions = regionsOf(nodes)
@@ -265,4 +279,17 @@ async function lookAtNodes(found: Examination, { draft, site, client }: Looking,
     found.notes.push(
       'checkpoints go with their pods: --checkpoints names an object store, or a PersistentVolumeClaim that all pods write',
     )
+}
+
+/** Prices that nobody told and the list knows are declared by shape, so that they stay what they are. */
+function declareListed(found: Examination, untold: Examination['nodes']): void {
+  const listed = untold.flatMap(({ shape, priceMicros }) =>
+    priceMicros === null ? [] : [[shape, `${formatMoney(BigInt(priceMicros))}/h`] as const],
+  )
+  if (listed.length === 0) return
+  const { prices } = found.declaration
+  const told = typeof prices === 'object' ? prices : {}
+  found.declaration = { ...found.declaration, prices: { ...told, ...Object.fromEntries(listed) } }
+  const text = listed.map(([shape, price]) => `${shape} ${price}`).join(', ')
+  found.notes.push(`from ${listSource}: ${text}; --prices says what you pay instead`)
 }

@@ -22,6 +22,8 @@ test('levels are told with their labels, however many makers they come from', ()
   assert.match(wrong?.what ?? '', /no node has the label nvidia\.com\/gpu\.cliqe/)
   assert.equal(wrong?.fix, '--topology nvidia.com/gpu.clique')
   assert.deepEqual(unknownLabels(nodes, ['nvidia.com/gpu.clique']), [])
+  const [named, ...more] = unknownLabels(nodes, { nvlink: ['nvidia.com/gpu.clique', 'nvidia.com/gpu.cliqe'] })
+  assert.deepEqual([named?.fix, more], ['--topology nvlink=nvidia.com/gpu.clique', []])
 })
 
 test('nodes are told by kind, and a kind that nobody priced as such', () => {

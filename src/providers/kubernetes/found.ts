@@ -3,14 +3,17 @@ import { z } from 'zod'
 import { didYouMean } from '#kit/did-you-mean.ts'
 import type { Examination, Obstacle } from '#model/examination.ts'
 import type { Node } from '#model/site.ts'
-import { labelsOf } from './topology.ts'
+import { labelsOf, namedLabels, type OwnLabels } from './topology.ts'
 
 // What one sees of a cluster, told in tables.
 
 export const regionLabel = 'topology.kubernetes.io/region'
 
-/** Nodes by what they are called in offers. `priceOf` gives null where nobody said. */
-export function kindsOf(nodes: readonly Node[], priceOf: (shape: string) => number | null): Examination['nodes'] {
+/** Nodes by what they are called in offers. `priceOf` gives null where nobody said what such nodes cost. */
+export function kindsOf(
+  nodes: readonly Node[],
+  priceOf: (shape: string, alike: readonly Node[]) => number | null,
+): Examination['nodes'] {
   const kinds = [...Map.groupBy(nodes, ({ shape }) => shape.name)].sort(([a], [b]) => a.localeCompare(b))
   return kinds.flatMap(([name, alike]) => {
     const [first] = alike
@@ -24,14 +27,14 @@ export function kindsOf(nodes: readonly Node[], priceOf: (shape: string) => numb
         accelerators: accelerators > 0 ? `${accelerator ?? 'unknown'}:${accelerators}` : '',
         cpuMilli,
         memoryMiB,
-        priceMicros: priceOf(name),
+        priceMicros: priceOf(name, alike),
       },
     ]
   })
 }
 
 /** The levels that the labels of nodes tell, each with how many domains it has. */
-export function levelsOf(nodes: readonly Node[], own?: readonly string[]): Examination['topology'] {
+export function levelsOf(nodes: readonly Node[], own?: OwnLabels): Examination['topology'] {
   const levels: { labels: Set<string>; domains: Set<string>; nodes: number }[] = []
   for (const { labels = {} } of nodes)
     for (const [at, label] of labelsOf(labels, own).entries()) {
@@ -47,14 +50,16 @@ export function levelsOf(nodes: readonly Node[], own?: readonly string[]): Exami
 }
 
 /** Labels that somebody named and no node has. */
-export function unknownLabels(nodes: readonly Node[], own: readonly string[] = []): Obstacle[] {
+export function unknownLabels(nodes: readonly Node[], own?: OwnLabels): Obstacle[] {
   const known = new Set(nodes.flatMap(({ labels = {} }) => Object.keys(labels)))
   if (nodes.length === 0) return []
-  return own
-    .filter((label) => !known.has(label))
-    .map((label) => {
+  return namedLabels(own)
+    .filter(({ label }) => !known.has(label))
+    .map(({ label, level }) => {
       const near = didYouMean(label, known)
-      const fix = near ? `--topology ${near}` : 'kubectl get nodes --show-labels'
+      const fix = near
+        ? `--topology ${level === undefined ? '' : `${level}=`}${near}`
+        : 'kubectl get nodes --show-labels'
       return { kind: 'invalid', what: `no node has the label ${label}, which is to say where it stands`, fix }
     })
 }

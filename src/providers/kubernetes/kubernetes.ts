@@ -7,6 +7,7 @@ import { isStore, siteOf } from '#providers/declared-store.ts'
 import { remainsOf } from './remains.ts'
 import { type Client, createClient } from './client.ts'
 import type { KubernetesSite } from './config.ts'
+import { identityOf } from './identity.ts'
 import { type Inventory, offersOf, takeInventory } from './inventory.ts'
 import { askQueue } from './kueue.ts'
 import { type Connection, inCluster, readKubeconfig } from './kubeconfig.ts'
@@ -109,6 +110,7 @@ export function createKubernetes(options: KubernetesOptions): Kubernetes {
       remains: (name, signal) => at(name, signal, (here) => remainsOf(here, signal)),
       dial: (name, place, signal) => at(name, signal, (here) => dialPod({ ...here, ...place }, signal)),
       watch: (name, since, signal) => at(name, signal, ({ picture }) => picture.watch(since, signal)),
+      identity: (name, signal) => at(name, signal, (here) => identityOf(here, signal)),
       inventory: (name, signal) => at(name, signal, (here) => looked(here, signal, ({ nodes }) => nodes)),
     },
     async close() {

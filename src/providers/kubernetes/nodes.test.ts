@@ -184,6 +184,19 @@ test('a site may name the labels itself', () => {
   assert.deepEqual(pathOf({ name: 'n1', labels, site: 'east', own: ['rack', 'row'] }), ['r1', 'w2', 'east'])
 })
 
+test('labels that a site names by level are looked at before the known ones, which hold for all others', () => {
+  const own = { block: ['rack', 'cabinet'], zone: ['hall'] }
+  const pathBy = (labels: Record<string, string>) => pathOf({ name: 'n1', labels, site: 'east', own })
+  const known = {
+    'nvidia.com/gpu.clique': 'c',
+    'topology.k8s.aws/network-node-layer-4': 'l4',
+    'topology.k8s.aws/network-node-layer-3': 'l3',
+  }
+  assert.deepEqual(pathBy({ ...known, cabinet: 'k', hall: 'h' }), ['c', 'k', 'l3', 'h', 'east'])
+  assert.deepEqual(pathBy({ ...known, cabinet: 'k', rack: 'r' }), ['c', 'r', 'l3', 'east'])
+  assert.deepEqual(pathBy({ ...known, 'topology.kubernetes.io/zone': 'a' }), ['c', 'l4', 'l3', 'a', 'east'])
+})
+
 test('amounts are read in all the ways in which Kubernetes writes them', () => {
   const written = ['2', '100m', '1.5', '128974848', '129e6', '129M', '123Mi', '1Ki', '', 'many', undefined]
   assert.deepEqual(written.map(quantity), [2, 0.1, 1.5, 128_974_848, 129e6, 129e6, 128_974_848, 1024, 0, 0, 0])

@@ -5,7 +5,7 @@ import { type Fabric, networksOf, rdmaOf } from './fabric.ts'
 import { noticeIn } from './notices.ts'
 import { quantity } from './quantity.ts'
 import type { Room } from './room.ts'
-import { labelsOf, pathOf } from './topology.ts'
+import { labelsOf, type OwnLabels, pathOf } from './topology.ts'
 import type { KubernetesNode } from './wire.ts'
 
 /** What the device plug-ins of makers call their accelerators. */
@@ -36,7 +36,7 @@ export type Cluster = {
   nodes: readonly KubernetesNode[]
   /** What the pods of others take of them. */
   room: Pick<Room, 'takenOf'>
-  own?: readonly string[] | undefined
+  own?: OwnLabels | undefined
   /** Resources by which pods have RDMA, beside those that are known. */
   rdma?: readonly string[] | undefined
   /** Keys of taints by which a node goes soon, beside those that are known. */

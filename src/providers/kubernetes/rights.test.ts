@@ -11,13 +11,14 @@ import {
   domainRights,
   forwardRights,
   groupRights,
+  identityRights,
   manifestOf,
   namespaceRights,
   queueRights,
 } from './rights.ts'
 
 test('no right is asked for that could read secrets or change what is not in the namespace', () => {
-  const more = [...queueRights, ...groupRights, ...deviceRights, ...claimRights, ...domainRights]
+  const more = [...identityRights, ...queueRights, ...groupRights, ...deviceRights, ...claimRights, ...domainRights]
   const all = [...namespaceRights, ...clusterRights, ...more].flatMap(({ resources, verbs }) =>
     resources.flatMap((resource) => verbs.map((verb) => `${verb} ${resource}`)),
   )

@@ -12,6 +12,9 @@ export const namespaceRights: readonly Right[] = [
 /** Why pods of ours are not made; without it only that they are not. */
 export const reasonRights: readonly Right[] = [{ apiGroups: [''], resources: ['events'], verbs: ['list'] }]
 
+/** By what its namespace is known again, so that nobody joins it twice; without it nobody knows. */
+export const identityRights: readonly Right[] = [{ apiGroups: [''], resources: ['namespaces'], verbs: ['get'] }]
+
 /** What is looked at beyond that: the nodes, and how much the pods of others use of them. */
 export const clusterRights: readonly Right[] = [
   { apiGroups: [''], resources: ['nodes', 'pods'], verbs: ['list', 'watch'] },
@@ -71,6 +74,7 @@ export function manifestOf({ name, namespace, ...has }: Account): object[] {
   const rules = [
     ...namespaceRights,
     ...reasonRights,
+    ...identityRights,
     ...(has.forwards ? forwardRights : []),
     ...(has.queue ? queueRights : []),
     ...(has.groups ? groupRights : []),

@@ -106,7 +106,7 @@ const unscheduled = {
 const causes: [string, object, string | undefined][] = [
   ['out of memory', { phase: 'Failed', ...ended(137, 'OOMKilled') }, 'out-of-memory'],
   ['an image that is absent', { ...container({ waiting: { reason: 'ImagePullBackOff' } }) }, 'image'],
-  ['an image without a shell', { phase: 'Failed', ...ended(128, 'StartError') }, 'image'],
+  ['an image without a shell', { phase: 'Failed', ...ended(128, 'StartError') }, 'unstartable'],
   ['no node for it', { phase: 'Pending', conditions: [unscheduled] }, 'unschedulable'],
   ['a node under pressure', { phase: 'Failed', reason: 'Evicted', message: 'low on memory' }, 'evicted'],
   ['somebody more important', { phase: 'Failed', ...ended(143), ...disrupted('PreemptionByScheduler') }, 'preempted'],

@@ -1,4 +1,14 @@
 type Labels = Record<string, string>
+type Levels = readonly (readonly string[])[]
+
+/** What a declaration calls the levels, the tightest first. */
+export const levelNames = ['nvlink', 'block', 'tier2', 'tier3', 'tier4', 'zone'] as const
+
+/**
+ * Labels that a site's declaration names: by level, where they are looked at before those known here, or as a list with the
+ * tightest first, which stands for all that is known.
+ */
+export type OwnLabels = readonly string[] | Readonly<Partial<Record<(typeof levelNames)[number], readonly string[]>>>
 
 /**
  * Labels that say where a node stands, the tightest level first, each as those who operate clusters name it. The first
@@ -8,7 +18,7 @@ type Labels = Record<string, string>
  * Amazon EKS, Google's GKE, Oracle's OKE, CoreWeave, NVIDIA's GPU operator and Topograph; Azure labels none of it, so there
  * Topograph's are found.
  */
-const levels: readonly (readonly string[])[] = [
+const levels: Levels = [
   [
     'nvidia.com/gpu.clique',
     'accelerator.topograph.run/domain',
@@ -48,7 +58,7 @@ const levels: readonly (readonly string[])[] = [
 
 /**
  * Where a node stands: its accelerator domain, or itself where it is in none, then the domains that its labels name, and
- * the site. `own` are labels that the site's declaration names, the tightest first; they replace those known here.
+ * the site.
  */
 export function pathOf({
   name,
@@ -59,7 +69,7 @@ export function pathOf({
   name: string
   labels: Labels
   site: string
-  own?: readonly string[] | undefined
+  own?: OwnLabels | undefined
 }): string[] {
   const [domain, ...tiers] = labelsOf(labels, own).map((label) => (label === undefined ? undefined : labels[label]))
   return [domain ?? name, ...tiers.filter((tier) => tier !== undefined), site]
@@ -72,7 +82,18 @@ export function levelOfLabel(label: string): 'node' | 'nvlink' | 'block' | undef
 }
 
 /** The label that says where a node stands, for each level, the tightest first; nothing where none of a level does. */
-export const labelsOf = (labels: Labels, own?: readonly string[]): (string | undefined)[] =>
-  own
-    ? own.map((label) => (labels[label] === undefined ? undefined : label))
-    : levels.map((known) => known.find((label) => labels[label] !== undefined && labels[label] !== ''))
+export const labelsOf = (labels: Labels, own?: OwnLabels): (string | undefined)[] =>
+  levelsWith(own).map((known) => known.find((label) => labels[label] !== undefined && labels[label] !== ''))
+
+/** All labels that a declaration names, each with the level that it says. */
+export const namedLabels = (own: OwnLabels = {}): { label: string; level?: string }[] =>
+  isList(own)
+    ? own.map((label) => ({ label }))
+    : levelNames.flatMap((level) => (own[level] ?? []).map((label) => ({ label, level })))
+
+function levelsWith(own: OwnLabels = {}): Levels {
+  if (isList(own)) return own.map((label) => [label])
+  return levels.map((known, at) => [...(own[levelNames[at] ?? 'zone'] ?? []), ...known])
+}
+
+const isList = (own: OwnLabels): own is readonly string[] => Array.isArray(own)

@@ -9,7 +9,7 @@ import { SlurmConfig, type SlurmSite, slurmSites } from './config.ts'
 import { lookAtAccounts } from './examine-accounts.ts'
 import { askCommands, askRest, type FoundCluster, type FoundPartition, rehearse } from './found.ts'
 import { offersOf, shapeOf } from './inventory.ts'
-import { controllerOf } from './slurm.ts'
+import { controllerOf, identityOf } from './slurm.ts'
 
 /** What stands for a field that a draft leaves open, so that the rest can be looked at. */
 const open = { partition: 'unknown' }
@@ -35,6 +35,7 @@ export async function examineSlurm(draft: Draft, home: string, signal: AbortSign
   const name = draft['partition'] ?? only?.name
   if (typeof name !== 'string') return { ...found, unknown: unknownAt(found, cluster.value) }
   found.declaration = { ...draft, partition: name, ...nameOr(draft, nameFrom(name)) }
+  found.identity = identityOf({ ...site, partition: name })
   const partition = partitions.find((one) => one.name === name)
   found.obstacles.push(...(partition ? closed(partition, site) : [absent(name, partitions)]))
   if (partition) await lookAtNodes(found, { ...site, partition: name }, signal)

@@ -98,6 +98,10 @@ export function createSlurm({ sites, home, shared, house }: SlurmOptions): Provi
     logs: ({ site, token }, part, signal) =>
       at(site, signal, async ({ folder }) => succeed(await readRankLog(folder, token, part))),
     abilities: {
+      identity: async (name) => {
+        const one = open.get(name)
+        return succeed(one ? identityOf(one.site) : null)
+      },
       inventory: (name, signal) => at(name, signal, (one) => nodesAt(one, signal)),
       clear: (name) => clearAt(name, open.get(name), cleared),
       relay: (name, asked, signal) => at(name, signal, (one) => answerAfar(one, asked)),
@@ -162,6 +166,15 @@ function openSite(site: SlurmSite, ours: { home: string; shared: string; house: 
     watch: createWatch(),
     launching: new Map(),
   }
+}
+
+/**
+ * Which jobs of which cluster a site's are. A cluster has no name that no other has, so that it is known again only where it
+ * is reached the same way.
+ */
+export function identityOf({ rest, ssh, conf, partition, account, qos, reservation }: SlurmSite): string {
+  const way = rest === undefined ? { ssh, conf } : { rest: new URL(rest).href }
+  return `slurm ${JSON.stringify({ ...way, partition, account, qos, reservation })}`
 }
 
 /** The way to a cluster that a site is declared with. */

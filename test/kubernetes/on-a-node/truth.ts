@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { sayCause } from '#model/cause.ts'
 import { asLongAsItTakes, handleOf, valueOf } from '#providers/conformance-looks.ts'
 import type { RankSighting } from '#providers/provider.ts'
+import { images } from '#rigs/kubernetes/images.ts'
 import { nodeName } from '#rigs/kubernetes/node.ts'
 import { evict } from '#rigs/kubernetes/troubles.ts'
 import { aSite, type Here } from './here.ts'
@@ -29,6 +30,18 @@ export function describeCauses(here: () => Here): void {
     const rank = await site.until(order, 'its cause is known', ({ cause }) => cause !== undefined)
     assert.equal(rank.state, 'expected')
     assert.match(told(rank), /^its image cannot be pulled \(.+\); check the name of its image, and that the site may /s)
+    await site.gone(order)
+  })
+
+  test('an image that has no shell is told as one that cannot be started, not as one that cannot be pulled', async (t) => {
+    const site = await aSite(t, here())
+    const order = await site.launched(['true'], { image: images.bare })
+    const rank = await site.until(order, 'it is over', isOver)
+    assert.deepEqual([rank.state, rank.exitCode], ['exited', 128])
+    assert.match(
+      told(rank),
+      /^its container cannot be started \(.*\/bin\/sh.*\); check that its image has a \/bin\/sh, and is made for the /s,
+    )
     await site.gone(order)
   })
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import { assertInvariants } from '#rigs/invariants.ts'
 import { aDatabase } from '#rigs/postgres.ts'
 import { aHome, aServer, ask } from '#rigs/server.ts'
 import { addAccount, addNamespace, type Extra } from './cluster.ts'
@@ -31,13 +32,8 @@ type More = { rights?: Extra; queue?: string; others?: object[]; [field: string]
 export async function aHouse(t: TestContext, plane: ControlPlane, { rights = {}, others = [], ...more }: More = {}) {
   const namespace = `house-${houses++}`
   await addNamespace(plane, namespace)
-  const token = await addAccount(plane, {
-    name: 'isobar',
-    namespace,
-    queue: 'queue' in more,
-    groups: plane.gangs,
-    ...rights,
-  })
+  const asked = { queue: 'queue' in more, groups: plane.gangs, ...rights }
+  const token = await addAccount(plane, { name: 'isobar', namespace, ...asked })
   const home = aHome(t)
   const tokenFile = join(home, 'account')
   const identify = (text: string): void => writeFileSync(tokenFile, text)
@@ -54,11 +50,15 @@ export async function aHouse(t: TestContext, plane: ControlPlane, { rights = {},
     ...more,
   }
   writeFileSync(join(home, 'sites.yaml'), JSON.stringify({ sites: [site, ...others] }))
-  const server = await aServer(t, { home, url: await aDatabase(), port: 0 })
+  const url = await aDatabase()
+  const server = await aServer(t, { home, url, port: 0 })
   const objects = async (kind: string): Promise<Pod[]> => {
     const group = kind === 'jobs' ? '/apis/batch/v1' : '/api/v1'
     return ((await plane.ask('GET', `${group}/namespaces/${namespace}/${kind}`)) as { items: Pod[] }).items
   }
+  const tokens = async () =>
+    (await objects('jobs')).flatMap(({ metadata }) => metadata.labels['isobar.dev/token'] ?? [])
+  t.after(() => assertInvariants(url, tokens))
   return {
     server,
     namespace,

@@ -12,6 +12,8 @@ export const images = {
   busybox: 'rig.isobar.test/busybox:1',
   /** The same, with the Node that runs this. */
   node: 'rig.isobar.test/node:1',
+  /** Folders, and nothing that could be run. */
+  bare: 'rig.isobar.test/bare:1',
   /** Holds the network of a pod, and does nothing. */
   pause: 'rig.isobar.test/pause:1',
 } as const
@@ -23,11 +25,13 @@ type Blob = { mediaType: string; digest: string; size: number }
  * the archive is what is left in it.
  */
 export async function writeImages(folder: string): Promise<string> {
+  const bare = await layerOf(folder, 'bare', addFolders)
   const [base, withNode] = [await layerOf(folder, 'busybox', addBusybox), await layerOf(folder, 'node', addNode)]
   const layout = join(folder, 'layout')
   const manifests = [
     { name: images.busybox, layers: [base], command: ['/bin/sh'] },
     { name: images.node, layers: [base, withNode], command: ['/usr/local/bin/node'] },
+    { name: images.bare, layers: [bare], command: ['/program'] },
     { name: images.pause, layers: [base], command: ['/bin/sleep', '2147483647'] },
   ].map(({ name, layers, command }) => ({
     ...manifestOf(layout, layers, command),
@@ -77,9 +81,13 @@ function jsonBlob(layout: string, mediaType: string, value: object): Blob {
   return { mediaType, digest: `sha256:${digest}`, size: Buffer.byteLength(text) }
 }
 
+function addFolders(root: string): void {
+  for (const name of ['bin', 'etc', 'proc', 'sys', 'dev']) mkdirSync(join(root, name))
+}
+
 function addBusybox(root: string): void {
   const bin = join(root, 'bin')
-  for (const name of ['bin', 'etc', 'proc', 'sys', 'dev']) mkdirSync(join(root, name))
+  addFolders(root)
   mkdirSync(join(root, 'tmp'), { mode: 0o777 })
   writeFileSync(join(root, 'etc', 'passwd'), 'root:x:0:0:root:/:/bin/sh\n')
   copyFileSync('/bin/busybox', join(bin, 'busybox'))

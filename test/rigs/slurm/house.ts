@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 
+import { assertInvariants } from '#rigs/invariants.ts'
 import { aDatabase } from '#rigs/postgres.ts'
 import { aHome, aServer, ask } from '#rigs/server.ts'
 
@@ -19,7 +20,10 @@ export async function aHouse(t: TestContext, cluster: Cluster, changes: object =
     ...changes,
   }
   writeFileSync(join(home, 'sites.yaml'), JSON.stringify({ sites: [site] }))
-  const server = await aServer(t, { home, url: await aDatabase(), port: 0 })
+  const url = await aDatabase()
+  const server = await aServer(t, { home, url, port: 0 })
+  const others = new Set(await tokensIn(cluster))
+  t.after(() => assertInvariants(url, async () => (await tokensIn(cluster)).filter((token) => !others.has(token))))
   return {
     home,
     server,
@@ -30,4 +34,10 @@ export async function aHouse(t: TestContext, cluster: Cluster, changes: object =
     },
     look: async (id: string) => (await ask(server, `GET /v1/workloads/${id}`)).json,
   }
+}
+
+/** Tokens of the jobs of ours that Slurm has not ended. */
+async function tokensIn(cluster: Cluster): Promise<string[]> {
+  const names = await cluster.command('squeue', '-h', '-t', 'R,PD', '-o', '%j')
+  return [...names.matchAll(/^isobar-(\S+)$/gm)].map(([, token = '']) => token)
 }

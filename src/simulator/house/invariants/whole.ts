@@ -21,7 +21,7 @@ export const gangsAreWhole = (): Invariant => ({
 })
 
 /** Nodes of one replica. */
-const nodesOf = (spec: Spec): number => (spec.kind === 'job' ? spec.nodes : 1)
+const nodesOf = (spec: Spec): number => (spec.kind === 'array' ? 1 : spec.nodes)
 
 function placedWhole({ id, workload, ranks }: LeaseRow, { tables }: Seen): string[] {
   const spec = tables.workloads.get(workload)?.spec
