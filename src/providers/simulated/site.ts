@@ -143,7 +143,7 @@ type NodeChange = { node: string; how: Standing | 'hung'; now: number }
 function changeNode(books: Books, change: NodeChange, { seed, site, faults, machines, diary }: SiteOptions): void {
   const { node, now } = change
   if (change.how !== 'hung') machines?.change(node, change.how, now)
-  if (change.how === 'up' || change.how === 'cordoned') return
+  if (change.how === 'up' || change.how === 'cordoned' || change.how === 'tainted') return
   const how = change.how === 'hung' ? 'hung' : 'dropped'
   for (const gang of books.gangs.values()) {
     const ranks = (gang.seats ?? []).flatMap((seat, rank) => (seat.node === node ? [rank] : []))

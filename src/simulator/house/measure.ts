@@ -25,6 +25,10 @@ export type Measure = {
   moves: number
   /** In what share of the stories the nodes of all sites have names, accelerators and racks. */
   named: number
+  /** In what share of those labels and taints are on nodes, and asked for. */
+  marked: number
+  /** In what share of the stories with several sites these are of two providers. */
+  providers: number
   /** In what share of the stories sites are in several jurisdictions, and it is said where work may be. */
   places: number
   /** At which share of the sites our agents run the ranks. */
@@ -51,6 +55,8 @@ export const measures = {
     tells: 0.5,
     moves: 0.5,
     named: 0.4,
+    marked: 0.5,
+    providers: 0.4,
     places: 0.3,
     agents: 0.5,
   },
@@ -71,6 +77,8 @@ export const measures = {
     tells: 1,
     moves: 0,
     named: 0,
+    marked: 0,
+    providers: 0,
     places: 0,
     agents: 0,
   },

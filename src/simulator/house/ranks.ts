@@ -4,14 +4,14 @@ import type { Outcome } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Provider, Sighting } from '#providers/provider.ts'
 import { type Gang, type Part, sightingOf } from '#providers/simulated/gang.ts'
-import type { SimulatedCloud } from '#providers/simulated/simulated.ts'
 import { type Agent, type AgentDoes, type Blow, startAgent } from './agent.ts'
+import type { Clouds } from './clouds.ts'
 import type { Network } from './network.ts'
 import { type Behaviour, behaviourOf } from './process.ts'
 
 type Options = {
   seed: string
-  cloud: SimulatedCloud
+  cloud: Clouds
   clock: Clock
   network: Network
   /** The sites where our agents run the ranks; at all others the provider does. */
@@ -24,8 +24,8 @@ type Options = {
 
 /** What runs on the nodes of a simulated cloud: scripted ranks, or our agents. */
 export type Ranks = {
-  /** An adapter of the cloud, whose orders bring their ranks with them. */
-  open(): Provider
+  /** An adapter of each cloud, whose orders bring their ranks with them. */
+  open(): Provider[]
   /** What our agents do for an order, whoever hears of it; null where none of them came up for it. */
   agentsOf(token: string): AgentDoes[] | null
   /** Some agents of a site are befallen alone; their nodes live on. */
@@ -36,7 +36,7 @@ export type Ranks = {
 export type Strike = { site: string; how: Blow; share?: number; forMs?: number; tokens?: string[] }
 
 export function createRanks(options: Options): Ranks {
-  const { cloud, agentSites } = options
+  const { cloud } = options
   const agents = new Map<string, Agent[]>()
   const past = new Map<string, Agent[]>()
   return {
@@ -46,35 +46,40 @@ export function createRanks(options: Options): Ranks {
         for (const agent of agents.get(token) ?? [])
           if (drawOf(options.seed, token, agent.rank, how, options.clock.now()) < share) agent.strike(how, forMs)
     },
-    open() {
-      const adapter = cloud.open()
-      return {
-        ...adapter,
-        async launch(order, signal) {
-          const byAgents = agentSites.has(order.site)
-          const behaviour = behaviourOf(await options.environmentOf(order.workload))
-          cloud.script(order.token, partsOf(behaviour, byAgents))
-          const answer = await adapter.launch(order, signal)
-          if (byAgents) bringUp(order, agents, options)
-          return answer
-        },
-        get: async (handle, signal) => {
-          const seen = await adapter.get(handle, signal)
-          return seen.ok && seen.value ? { ok: true, value: withAgents(seen.value, agents) } : seen
-        },
-        list: async (site, signal) => shownBy(await adapter.list(site, signal), agents),
-        async retire(handle, graceMs, signal) {
-          const answer = await adapter.retire(handle, graceMs, signal)
-          const gang = gangOf(cloud, handle.site, handle.token)
-          const here = agents.get(handle.token)
-          if (gang?.stop) for (const agent of here ?? []) agent.terminate(graceMs)
-          if (!gang && here) {
-            past.set(handle.token, here)
-            agents.delete(handle.token)
-          }
-          return answer
-        },
+    open: () => cloud.open().map((adapter) => withRanks(adapter, { ...options, agents, past })),
+  }
+}
+
+type Around = Options & { agents: Map<string, Agent[]>; past: Map<string, Agent[]> }
+
+/** The same adapter, on whose nodes ranks or our agents come up. */
+function withRanks(adapter: Provider, around: Around): Provider {
+  const { cloud, agentSites, agents, past } = around
+  return {
+    ...adapter,
+    async launch(order, signal) {
+      const byAgents = agentSites.has(order.site)
+      const behaviour = behaviourOf(await around.environmentOf(order.workload))
+      cloud.script(order.token, partsOf(behaviour, byAgents))
+      const answer = await adapter.launch(order, signal)
+      if (byAgents) bringUp(order, around)
+      return answer
+    },
+    get: async (handle, signal) => {
+      const seen = await adapter.get(handle, signal)
+      return seen.ok && seen.value ? { ok: true, value: withAgents(seen.value, agents) } : seen
+    },
+    list: async (site, signal) => shownBy(await adapter.list(site, signal), agents),
+    async retire(handle, graceMs, signal) {
+      const answer = await adapter.retire(handle, graceMs, signal)
+      const gang = gangOf(cloud, handle.site, handle.token)
+      const here = agents.get(handle.token)
+      if (gang?.stop) for (const agent of here ?? []) agent.terminate(graceMs)
+      if (!gang && here) {
+        past.set(handle.token, here)
+        agents.delete(handle.token)
       }
+      return answer
     },
   }
 }
@@ -85,7 +90,7 @@ const partsOf = (behaviour: Behaviour, byAgents: boolean): Part[] => [
 ]
 
 /** Whatever became of the answer: where the gang is, its agents come up. */
-function bringUp(order: CredentialedOrder, agents: Map<string, Agent[]>, options: Options): void {
+function bringUp(order: CredentialedOrder, { agents, ...options }: Around): void {
   const { token, site, ranks, credential, controlPlanes } = order
   const { cloud, clock, network, seed, skewMs } = options
   const gang = gangOf(cloud, site, token)
@@ -105,7 +110,7 @@ function bringUp(order: CredentialedOrder, agents: Map<string, Agent[]>, options
   })
 }
 
-const gangOf = (cloud: SimulatedCloud, site: string, token: string): Gang | undefined =>
+const gangOf = (cloud: Pick<Clouds, 'gangs'>, site: string, token: string): Gang | undefined =>
   cloud.gangs(site).find((gang) => gang.token === token)
 
 /** Whether the node of a rank is there in truth, whatever its provider shows. */

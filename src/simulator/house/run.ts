@@ -163,7 +163,7 @@ const hangingIn = ({ cloud }: World): Set<string> =>
   new Set(
     cloud
       .open()
-      .sites()
+      .flatMap((provider) => provider.sites())
       .flatMap(({ name }) => cloud.gangs(name))
       .filter(({ odd, closed }) => odd?.how === 'hung' && !closed)
       .map(({ workload }) => workload),
@@ -192,7 +192,7 @@ function rowsText({ id, state, reason }: Row, tables: Tables): string {
 async function emptied(world: World, look: Look, gone: ReadonlySet<string>): Promise<boolean> {
   const { clock, cloud } = world
   const end = clock.now() + restMs
-  const sites = cloud.open().sites()
+  const sites = cloud.open().flatMap((provider) => provider.sites())
   for (;;) {
     const left = sites.flatMap(({ name }) => cloud.gangs(name)).filter(({ closed }) => !closed)
     const { leases } = await world.backing.tables()
@@ -215,7 +215,7 @@ function checkersOf(world: World, { able }: Excuses): Checkers {
       tables: () => backing.tables(),
       events: backing.store.events,
       clock,
-      clouds: new Map([['simulated', cloud]]),
+      clouds: cloud.byProvider,
       calls: watch.taken,
       asked: watch.asked,
       decisions: decisions.taken,

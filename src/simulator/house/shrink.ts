@@ -114,7 +114,7 @@ const withoutSite =
     return { ...story, cloud: { ...cloud, sites }, steps: others }
   }
 
-/** A site without what is particular there, but for names of nodes: these are at all sites or at none. */
+/** A site without what is particular there, but for names of nodes: these are at all sites of a provider or at none. */
 const withPlainSite =
   (site: string): Change<Story> =>
   (story) => {
@@ -122,9 +122,10 @@ const withPlainSite =
     const at = cloud.sites.findIndex(({ name }) => name === site)
     const found = cloud.sites[at]
     if (!found) return story
-    const { name, jurisdictions, patienceMs, pools, racks, ...more } = found
+    const { provider, name, jurisdictions, patienceMs, pools, racks, ...more } = found
     if (Object.keys(more).length === 0 && pools.length <= 1) return story
-    const plain = { name, jurisdictions, patienceMs, pools: pools.slice(0, 1), ...(racks && { racks }) }
+    const its = { ...(provider && { provider }), name, jurisdictions, patienceMs }
+    const plain = { ...its, pools: pools.slice(0, 1), ...(racks && { racks }) }
     return { ...story, cloud: { ...cloud, sites: cloud.sites.with(at, plain) } }
   }
 

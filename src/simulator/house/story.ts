@@ -1,3 +1,4 @@
+import type { ProviderName } from '#model/names.ts'
 import type { WrittenSpec } from '#model/spec/spec.ts'
 import type { SimulatedOptions } from '#providers/simulated/options.ts'
 import type { CallName, Trouble } from '#providers/simulated/trouble.ts'
@@ -11,7 +12,7 @@ export type Story = {
   seed: number
   /** Control planes, each with how far its clock is off. */
   planes: { name: string; skewMs: number }[]
-  cloud: Omit<SimulatedOptions, 'seed'>
+  cloud: Omit<SimulatedOptions, 'seed' | 'sites'> & { sites: StorySite[] }
   /** What befalls a share of the calls to sites, or of the gangs that they launch. */
   troubles: { trouble: Trouble; site?: string; calls?: CallName[]; share: number; fromMs: number; toMs: number }[]
   /** Sites at which our agents run the ranks, and how far the clocks of their nodes may be off. */
@@ -28,6 +29,11 @@ export type Story = {
   /** When all faults cease; by then no step is left. */
   calmAt: number
 }
+
+/** A site, and which provider it is of: `simulated` where that is absent. Its name is unique among those of all. */
+export type StorySite = SimulatedOptions['sites'][number] & { provider?: ProviderName }
+
+export const providerOf = ({ provider = 'simulated' }: Pick<StorySite, 'provider'>): ProviderName => provider
 
 /** Times are milliseconds since the begin of the story. */
 export type Step = { at: number } &
@@ -46,7 +52,7 @@ export type Step = { at: number } &
     /** From now on there is so much at a site, at such a price. */
     | { do: 'supply'; site: string; nodes?: number; priceMicros?: number; quota?: number | null }
     /** One of its nodes that have names is no more, or takes nothing new, or what stands there hangs; for a while. */
-    | { do: 'node'; site: string; node: string; how: 'down' | 'away' | 'cordoned' | 'hung'; forMs: number }
+    | { do: 'node'; site: string; node: string; how: 'down' | 'away' | 'cordoned' | 'tainted' | 'hung'; forMs: number }
     /** Every call to a site, or every gang that it launches, is befallen by this for a while. */
     | { do: 'befall'; site: string; trouble: Trouble; forMs: number }
     /** What a site's agents send is lost. */

@@ -1,8 +1,8 @@
 import { createRandom } from '#kit/random.ts'
 import { deriveKey } from '#kit/seal.ts'
-import { createSimulated, type SimulatedCloud } from '#providers/simulated/simulated.ts'
 import { createFakeClock, type FakeClock } from '#simulator/fake-clock.ts'
 import type { Store } from '#store/store.ts'
+import { type Clouds, createClouds } from './clouds.ts'
 import { providerThrough, storeThrough } from './connection.ts'
 import { type Coverage, createCoverage } from './coverage.ts'
 import { createDirectSolver } from './direct-solver.ts'
@@ -48,7 +48,7 @@ type Surroundings = {
   /** When it began. */
   from: number
   backing: Backing
-  cloud: SimulatedCloud
+  cloud: Clouds
   database: Database
   network: Network
   trace: Trace
@@ -110,7 +110,7 @@ async function surroundings(story: Story, makeBacking: MakeBacking, lines: numbe
     clock,
     met: (fault, plane, call) => recorder.met(fault, { who: plane, call }),
   })
-  const cloud = createSimulated({ ...cloudOf(story, from), seed: story.seed, clock })
+  const cloud = createClouds(cloudOf(story, from), story.seed, clock)
   const watch = createWatch({ clock, tables })
   const decisions = createDecisions(tables)
   const ranks = createRanks({
@@ -165,7 +165,7 @@ function groundOf(story: Story, around: Surroundings, listeners: Map<Life, (() =
     },
     providersOf(life) {
       const call = recorder.caller(life, (_, make) => make())
-      return [providerThrough(watch.of(ranks.open(), life.name), call)]
+      return ranks.open().map((one) => providerThrough(watch.of(one, life.name), call))
     },
     wrong(plane, what, error) {
       trace.note({ at: clock.now(), who: plane, what, outcome: String(error).slice(0, 300) })

@@ -10,6 +10,7 @@ import { endedStaysEnded, statesMoveAsTheirTablesSay } from './moves.ts'
 import { noticeIsHeeded } from './notice.ts'
 import { claimsGoUp, noNodeIsGivenTwice, offersAreNotOversubscribed } from './owner.ts'
 import { quotasHold } from './quotas.ts'
+import { sharesHold } from './shares.ts'
 import { tasksCountOnce } from './tasks.ts'
 import { endsAreExplained, eventsAreInOrder, everythingEndsOrWaits, whoWaitsIsTold } from './told.ts'
 import { attemptsAreNumbered, nothingRunsTwice } from './twice.ts'
@@ -52,6 +53,7 @@ export const createInvariants = (): Invariant[] => [
   spentIsTheSum(),
   theLedgerAgreesWithTheBill(),
   workIsWhereItMayBe(),
+  sharesHold(),
   budgetsHold(),
   quotasHold(),
   nothingGrowsWithoutBound(),

@@ -1,5 +1,5 @@
 import type { Project } from '#model/project.ts'
-import { type Planted, aPlantedSite } from './planted-world.ts'
+import { type Planted, aPlantedSite, type Story } from './planted-world.ts'
 import type { Tables } from './tables.ts'
 
 const budgeted = { limit: '$0.002', whenUsed: 'stop' } as const
@@ -15,6 +15,11 @@ const oneNode: Project = {
   budgetMicros: null,
   policy: {},
   preemption: { within: 'never', reclaim: 'never', perHour: null },
+}
+
+const twoJobs: Story = {
+  workloads: ['one', 'two'].map((name) => ({ kind: 'job', name, run: 'train', nodes: 1 }) as const),
+  sites: [aPlantedSite('west')],
 }
 
 export const plantedInMoney: readonly Planted[] = [
@@ -114,10 +119,24 @@ export const plantedInMoney: readonly Planted[] = [
         },
       },
     }),
+    story: { ...twoJobs, first: (store) => store.projects.put(oneNode) },
+  },
+  {
+    fault: 'it is forgotten how much of a project may be at one provider',
+    breaks: 'no provider gets more of a project than its share',
+    store: (store) => ({
+      ...store,
+      placement: {
+        ...store.placement,
+        snapshot: async (options) => {
+          const snapshot = await store.placement.snapshot(options)
+          return { ...snapshot, projects: snapshot.projects.map((project) => ({ ...project, policy: {} })) }
+        },
+      },
+    }),
     story: {
-      workloads: ['one', 'two'].map((name) => ({ kind: 'job', name, run: 'train', nodes: 1 }) as const),
-      sites: [aPlantedSite('west')],
-      first: (store) => store.projects.put(oneNode),
+      ...twoJobs,
+      first: (store) => store.projects.put({ ...oneNode, quota: {}, policy: { maxProviderShare: 0.4 } }),
     },
   },
 ]
