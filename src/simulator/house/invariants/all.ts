@@ -1,4 +1,5 @@
 import { nothingGrowsWithoutBound, whoAsksIsLeftAlone } from './bounded.ts'
+import { gangsHaveWhatIsTheirs } from './apart.ts'
 import { gangsStandAsAsked } from './domains.ts'
 import { aTokenIsOneOrder, nothingIsDoneUnintended } from './intent.ts'
 import type { Invariant } from './invariant.ts'
@@ -38,6 +39,7 @@ export const createInvariants = (): Invariant[] => [
   claimsGoUp(),
   gangsAreWhole(),
   gangsStandAsAsked(),
+  gangsHaveWhatIsTheirs(),
   preemptedWhole(),
   nothingRunsTwice(),
   attemptsAreNumbered(),

@@ -1,4 +1,6 @@
 import type { Project } from '#model/project.ts'
+import { namedShape } from '#simulator/house/shape.ts'
+import type { Store } from '#store/store.ts'
 import { type Planted, aPlantedSite, type Story } from './planted-world.ts'
 import type { Tables } from './tables.ts'
 
@@ -21,6 +23,27 @@ const twoJobs: Story = {
   workloads: ['one', 'two'].map((name) => ({ kind: 'job', name, run: 'train', nodes: 1 }) as const),
   sites: [aPlantedSite('west')],
 }
+
+const sharedPool = {
+  tier: 'on-demand' as const,
+  shape: namedShape,
+  priceMicros: 1_234_567,
+  nodes: 4,
+  divisible: true as const,
+}
+const aShare = { kind: 'job', run: 'train', nodes: 1, resources: { accelerators: 'H100:0.5' } } as const
+
+/** The same store, in which nobody has a quota when it is decided. */
+const withoutQuotas = (store: Store): Store => ({
+  ...store,
+  placement: {
+    ...store.placement,
+    snapshot: async (options) => {
+      const snapshot = await store.placement.snapshot(options)
+      return { ...snapshot, projects: snapshot.projects.map((project) => ({ ...project, quota: {} })) }
+    },
+  },
+})
 
 export const plantedInMoney: readonly Planted[] = [
   {
@@ -109,17 +132,28 @@ export const plantedInMoney: readonly Planted[] = [
   {
     fault: 'quotas are not looked at',
     breaks: 'quotas are never exceeded by what is placed',
-    store: (store) => ({
-      ...store,
-      placement: {
-        ...store.placement,
-        snapshot: async (options) => {
-          const snapshot = await store.placement.snapshot(options)
-          return { ...snapshot, projects: snapshot.projects.map((project) => ({ ...project, quota: {} })) }
-        },
-      },
-    }),
+    store: withoutQuotas,
     story: { ...twoJobs, first: (store) => store.projects.put(oneNode) },
+  },
+  {
+    fault: 'quotas of domains are not looked at',
+    breaks: 'quotas are never exceeded by what is placed',
+    store: withoutQuotas,
+    story: {
+      workloads: ['one', 'two'].map((name) => ({ kind: 'job', name, run: 'train', nodes: 2 }) as const),
+      sites: [{ ...aPlantedSite('west', 8), racks: { nodes: 2, inBlock: 2 } }],
+      first: (store) => store.projects.put({ ...oneNode, quota: { domains: { nvlink: 1 } } }),
+    },
+  },
+  {
+    fault: 'quotas are not looked at for parts of accelerators',
+    breaks: 'quotas are never exceeded by what is placed',
+    store: withoutQuotas,
+    story: {
+      workloads: ['one', 'two', 'three'].map((name) => ({ ...aShare, name })),
+      sites: [{ ...aPlantedSite('west'), pools: [sharedPool], racks: { nodes: 2, inBlock: 2 } }],
+      first: (store) => store.projects.put({ ...oneNode, quota: { accelerators: 1 } }),
+    },
   },
   {
     fault: 'it is forgotten how much of a project may be at one provider',

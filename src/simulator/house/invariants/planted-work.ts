@@ -74,7 +74,7 @@ const atOnce = (store: Store): Store => ({
 })
 
 /** The same store, in which what waits is placed as if it asked for something else. */
-const asking =
+export const asking =
   (change: (workload: Workload) => Workload['spec']) =>
   (store: Store): Store => ({
     ...store,
