@@ -5,6 +5,7 @@ import { faultOf } from './draw-faults.ts'
 import { doingOf } from './draw-people.ts'
 import { projectsOf } from './draw-projects.ts'
 import { lifeOf, secretName } from './draw-work.ts'
+import { withLines } from './draw-lines.ts'
 import { withMarks } from './draw-marks.ts'
 import { withNodes } from './draw-nodes.ts'
 import { withPlaces } from './draw-places.ts'
@@ -52,7 +53,8 @@ export function storyOf(seed: number, measure: Measure = measures.story): Story 
   const named = withNodes(createDraw(createRandom(`nodes ${seed}`)), moving, measure)
   const marked = withMarks(createDraw(createRandom(`marks ${seed}`)), named, measure)
   const placed = withPlaces(createDraw(createRandom(`places ${seed}`)), marked, measure)
-  return withProviders(createDraw(createRandom(`providers ${seed}`)), placed, measure)
+  const provided = withProviders(createDraw(createRandom(`providers ${seed}`)), placed, measure)
+  return withLines(createDraw(createRandom(`lines ${seed}`)), provided, measure)
 }
 
 /** Nobody stands still in the midst of a request for as long as its idempotency key, and what it made, is remembered. */

@@ -29,6 +29,8 @@ export type Measure = {
   marked: number
   /** In what share of the stories with several sites these are of two providers. */
   providers: number
+  /** At which share of the sites orders stand in line, or ranks change places. */
+  lines: number
   /** In what share of the stories sites are in several jurisdictions, and it is said where work may be. */
   places: number
   /** At which share of the sites our agents run the ranks. */
@@ -57,6 +59,7 @@ export const measures = {
     named: 0.4,
     marked: 0.5,
     providers: 0.4,
+    lines: 0.15,
     places: 0.3,
     agents: 0.5,
   },
@@ -79,6 +82,7 @@ export const measures = {
     named: 0,
     marked: 0,
     providers: 0,
+    lines: 0,
     places: 0,
     agents: 0,
   },

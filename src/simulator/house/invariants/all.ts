@@ -11,6 +11,7 @@ import { endedStaysEnded, statesMoveAsTheirTablesSay } from './moves.ts'
 import { noticeIsHeeded } from './notice.ts'
 import { claimsGoUp, noNodeIsGivenTwice, offersAreNotOversubscribed } from './owner.ts'
 import { quotasHold } from './quotas.ts'
+import { ranksAreWhereItIsSaid } from './seats.ts'
 import { sharesHold } from './shares.ts'
 import { tasksCountOnce } from './tasks.ts'
 import { endsAreExplained, eventsAreInOrder, everythingEndsOrWaits, whoWaitsIsTold } from './told.ts'
@@ -35,6 +36,7 @@ export const createInvariants = (): Invariant[] => [
   endedStaysEnded(),
   rowsAgree(),
   noNodeIsGivenTwice(),
+  ranksAreWhereItIsSaid(),
   offersAreNotOversubscribed(),
   claimsGoUp(),
   gangsAreWhole(),

@@ -115,6 +115,18 @@ export const plantedInMoney: readonly Planted[] = [
     }),
   },
   {
+    fault: 'what stands in line is billed as if it were held',
+    breaks: 'the ledger agrees with the bill of the provider',
+    provider: (provider) => ({
+      ...provider,
+      launch: async (order, signal) => {
+        const taken = await provider.launch(order, signal)
+        return taken.ok ? { ok: true, value: { site: order.site, token: order.token } } : taken
+      },
+    }),
+    story: { faults: { lineMs: [60_000, 60_000], runMs: [15_000, 30_000] }, bounds: { endMs: 120_000 } },
+  },
+  {
     fault: 'a used budget stops nobody',
     breaks: 'budgets are kept, but for what ends of what was held',
     store: (store) => ({

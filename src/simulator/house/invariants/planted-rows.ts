@@ -104,6 +104,22 @@ export const plantedInRows: readonly Planted[] = [
     story: { sites: [aNamedSite] },
   },
   {
+    fault: 'nobody heeds on which nodes ranks really are',
+    breaks: 'each rank is on the node that is written down for it',
+    store: (store) => ({
+      ...store,
+      sites: {
+        ...store.sites,
+        saw: (ranks, now) =>
+          store.sites.saw(
+            ranks.map(({ node: _, ...rank }) => rank),
+            now,
+          ),
+      },
+    }),
+    story: { sites: [aNamedSite], faults: { runMs: [90_000, 90_000], shuffled: 1 } },
+  },
+  {
     fault: 'the last rank of a gang is given a node of another rack',
     breaks: 'gangs stand in the domains that they ask for',
     store: placing((ranks) => {
