@@ -10,6 +10,7 @@ import { withMarks } from './draw-marks.ts'
 import { withNodes } from './draw-nodes.ts'
 import { withPlaces } from './draw-places.ts'
 import { withProviders } from './draw-providers.ts'
+import { withReaders } from './draw-readers.ts'
 import { withWatches } from './draw-watches.ts'
 import { type Measure, measures } from './measure.ts'
 import type { Step, Story } from './story.ts'
@@ -54,7 +55,8 @@ export function storyOf(seed: number, measure: Measure = measures.story): Story 
   const marked = withMarks(createDraw(createRandom(`marks ${seed}`)), named, measure)
   const placed = withPlaces(createDraw(createRandom(`places ${seed}`)), marked, measure)
   const provided = withProviders(createDraw(createRandom(`providers ${seed}`)), placed, measure)
-  return withLines(createDraw(createRandom(`lines ${seed}`)), provided, measure)
+  const lined = withLines(createDraw(createRandom(`lines ${seed}`)), provided, measure)
+  return withReaders(createDraw(createRandom(`readers ${seed}`)), lined, measure)
 }
 
 /** Nobody stands still in the midst of a request for as long as its idempotency key, and what it made, is remembered. */

@@ -220,6 +220,7 @@ function checkersOf(world: World, { able }: Excuses): Checkers {
       asked: watch.asked,
       decisions: decisions.taken,
       agentsOf: world.ranks.agentsOf,
+      readers: world.readers,
       offered: watch.offered,
       tookBack: watch.tookBack,
       able,

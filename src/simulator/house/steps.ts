@@ -1,4 +1,5 @@
 import type { WrittenSpec } from '#model/spec/spec.ts'
+import { startReader } from './readers.ts'
 import type { Step } from './story.ts'
 import type { World } from './world.ts'
 
@@ -30,6 +31,8 @@ export function carryOut(step: Step, world: World): void {
     }
     case 'look':
       return void asking(world, `GET ${step.path}`)
+    case 'follow':
+      return void world.readers.push(startReader(step, world))
     case 'supply': {
       const { site, at: _, do: __, ...supply } = step
       return cloud.change(site, supply)

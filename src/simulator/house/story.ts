@@ -47,6 +47,8 @@ export type Step = { at: number } &
     | { do: 'secret'; project: string; name: string; value: string | null }
     /** Somebody only reads. */
     | { do: 'look'; path: string }
+    /** Somebody follows events from now on, all or those of a project: so often, so many at a time. */
+    | { do: 'follow'; who: string; everyMs: number; size: number; project?: string }
     /** A site does not answer (or never), or all that runs there is gone, too: and it never comes back, if `forGood`. */
     | { do: 'cut'; site: string; how: 'unreachable' | 'hanging' | 'lost'; forMs: number; forGood?: true }
     /** From now on there is so much at a site, at such a price. */
@@ -92,6 +94,8 @@ export function stepText(step: Step): string {
       return `somebody ${step.value === null ? 'removes' : 'writes'} the secret ${step.name} of ${step.project}`
     case 'look':
       return `somebody reads ${step.path}`
+    case 'follow':
+      return `${step.who} follows the events of ${step.project ?? 'all projects'} every ${step.everyMs} ms, ${step.size} at a time`
     case 'supply':
       return `at ${step.site} there is from now on ${JSON.stringify({ ...step, at: undefined, do: undefined, site: undefined })}`
     case 'upgrade':

@@ -17,6 +17,7 @@ import { type Ask, createAsk } from './people.ts'
 import type { Ground } from './plane.ts'
 import { createPlanes, type Planes } from './planes.ts'
 import { createRanks, type Ranks } from './ranks.ts'
+import type { Reader } from './readers.ts'
 import { createRecorder, type Recorder } from './record.ts'
 import type { Story } from './story.ts'
 import { createTrace, type Trace } from './trace.ts'
@@ -57,6 +58,8 @@ type Surroundings = {
   watch: Watch
   decisions: Decisions
   ranks: Ranks
+  /** Who follows events. */
+  readers: Reader[]
   /** What went wrong in a way that no fault explains. */
   bugs: string[]
 }
@@ -135,6 +138,7 @@ async function surroundings(story: Story, makeBacking: MakeBacking, lines: numbe
     watch,
     decisions,
     ranks,
+    readers: [],
     bugs: [],
   }
 }

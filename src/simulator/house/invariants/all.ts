@@ -11,6 +11,7 @@ import { endedStaysEnded, statesMoveAsTheirTablesSay } from './moves.ts'
 import { noticeIsHeeded } from './notice.ts'
 import { claimsGoUp, noNodeIsGivenTwice, offersAreNotOversubscribed } from './owner.ts'
 import { quotasHold } from './quotas.ts'
+import { readersMissNothing } from './readers.ts'
 import { ranksAreWhereItIsSaid } from './seats.ts'
 import { sharesHold } from './shares.ts'
 import { tasksCountOnce } from './tasks.ts'
@@ -52,6 +53,7 @@ export const createInvariants = (): Invariant[] => [
   endsAreExplained(),
   everythingEndsOrWaits(),
   eventsAreInOrder(),
+  readersMissNothing(),
   entriesNeverChange(),
   theLedgerIsExact(),
   spentIsTheSum(),

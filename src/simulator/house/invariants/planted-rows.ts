@@ -213,6 +213,15 @@ export const plantedInRows: readonly Planted[] = [
     }),
   },
   {
+    fault: 'an event is not shown to who follows them from the one before on',
+    breaks: 'who follows events misses none, and hears none twice',
+    follows: (events) => ({
+      ...events,
+      since: async (cursor, options) =>
+        (await events.since(cursor, options)).filter(({ type }) => type !== 'attempt.running'),
+    }),
+  },
+  {
     fault: 'a reader of events is given one of them again',
     breaks: 'events come in order, each once, and tell every end',
     events: (events) => ({

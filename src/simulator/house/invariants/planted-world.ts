@@ -30,6 +30,8 @@ export type Planted = {
   store?(store: Store): Store
   /** The store as its readers of events have it. */
   events?(events: Store['events']): Store['events']
+  /** The store as one who follows events with a cursor has it. */
+  follows?(events: Store['events']): Store['events']
   /** The adapter as control planes have it; the calls that it makes are watched. */
   provider?(provider: Provider): Provider
   /** What is in the tables, where no part of the house could do it and no constraint would let it. */
@@ -118,7 +120,9 @@ export async function liveThrough(
     away.add(`simulated/${site}`)
     world.cloud.cut(site, how)
   }
-  const told = { ...world, cloud: { ...world.cloud, cut } }
+  const cutting = { ...world, cloud: { ...world.cloud, cut } }
+  const told: string[] = []
+  const followed = planted.follows?.(store.events) ?? store.events
   const checkers = createCheckers(
     {
       tables: shown,
@@ -130,6 +134,7 @@ export async function liveThrough(
       asked: watch.asked,
       decisions: decisions.taken,
       able: (site) => site === undefined || !away.has(site),
+      readers: [{ who: 'somebody', project: null, told }],
       ...(story.agentsOf && { agentsOf: story.agentsOf }),
       bounds: { ...bounds, ...story.bounds },
     },
@@ -140,7 +145,8 @@ export async function liveThrough(
   const breaches: Breach[] = []
   for (let step = 1; step <= story.steps; step++) {
     await world.step()
-    await story.afterStep?.(told, step)
+    await story.afterStep?.(cutting, step)
+    told.push(...(await followed.since(told.at(-1) ?? null, { most: 100 })).map(({ cursor }) => cursor))
     breaches.push(...(await checkers.look()))
     if (breaches.some(({ invariant }) => invariant === given.breaks)) return breaches
   }

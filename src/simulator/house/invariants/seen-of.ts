@@ -35,6 +35,7 @@ export function seenOf(given: Partial<Seen>): Seen {
     agentsOf: () => null,
     bill: () => [],
     events: [],
+    readers: [],
     calls: [],
     offered: new Map(),
     tookBack: false,
