@@ -20,12 +20,14 @@ type Options = {
   environmentOf(workload: string): Promise<Record<string, string>>
   /** How far the clock of a node may be off. */
   skewMs: number
+  /** What share of our agents that come up before then never reach anybody. */
+  cutOff: { share: number; until: number }
 }
 
 /** What runs on the nodes of a simulated cloud: scripted ranks, or our agents. */
 export type Ranks = {
-  /** An adapter of each cloud, whose orders bring their ranks with them. */
-  open(): Provider[]
+  /** An adapter of each cloud, for a process whose clock this is; its orders bring their ranks with them. */
+  open(house: Pick<Clock, 'now'>): Provider[]
   /** What our agents do for an order, whoever hears of it; null where none of them came up for it. */
   agentsOf(token: string): AgentDoes[] | null
   /** Some agents of a site are befallen alone; their nodes live on. */
@@ -46,11 +48,11 @@ export function createRanks(options: Options): Ranks {
         for (const agent of agents.get(token) ?? [])
           if (drawOf(options.seed, token, agent.rank, how, options.clock.now()) < share) agent.strike(how, forMs)
     },
-    open: () => cloud.open().map((adapter) => withRanks(adapter, { ...options, agents, past })),
+    open: (house) => cloud.open().map((adapter) => withRanks(adapter, { ...options, agents, past, house })),
   }
 }
 
-type Around = Options & { agents: Map<string, Agent[]>; past: Map<string, Agent[]> }
+type Around = Options & { agents: Map<string, Agent[]>; past: Map<string, Agent[]>; house: Pick<Clock, 'now'> }
 
 /** The same adapter, on whose nodes ranks or our agents come up. */
 function withRanks(adapter: Provider, around: Around): Provider {
@@ -59,10 +61,11 @@ function withRanks(adapter: Provider, around: Around): Provider {
     ...adapter,
     async launch(order, signal) {
       const byAgents = agentSites.has(order.site)
+      const permitUntil = around.clock.now() + (order.permit?.until ?? 0) - around.house.now()
       const behaviour = behaviourOf(await around.environmentOf(order.workload))
       cloud.script(order.token, partsOf(behaviour, byAgents))
       const answer = await adapter.launch(order, signal)
-      if (byAgents) bringUp(order, around)
+      if (byAgents) bringUp(order, permitUntil, around)
       return answer
     },
     get: async (handle, signal) => {
@@ -89,22 +92,26 @@ const partsOf = (behaviour: Behaviour, byAgents: boolean): Part[] => [
   { prints: 'begun\n', runMs: byAgents ? Infinity : behaviour.runMs, exitCode: behaviour.exitCode, stubborn: false },
 ]
 
-/** Whatever became of the answer: where the gang is, its agents come up. */
-function bringUp(order: CredentialedOrder, { agents, ...options }: Around): void {
+/** Whatever became of the answer: where the gang is, its agents come up. A permit of the order holds until then. */
+function bringUp(order: CredentialedOrder, permitUntil: number, { agents, ...options }: Around): void {
   const { token, site, ranks, credential, controlPlanes } = order
-  const { cloud, clock, network, seed, skewMs } = options
+  const { cloud, clock, network, seed, skewMs, cutOff } = options
   const gang = gangOf(cloud, site, token)
   if (!gang || agents.has(token)) return
   const all: Agent[] = []
   agents.set(token, all)
   const changed = () => cloud.stir(site)
   void clock.sleep(gang.startAt - clock.now()).then(() => {
+    const permit = order.permit && clock.now() < permitUntil ? order.permit.go : null
     for (const { rank } of ranks) {
       const lives = () => isUp(gangOf(cloud, site, token), rank, clock.now())
       if (!lives()) continue
       const aheadMs = Math.round((drawOf(seed, token, rank, 'skew') * 2 - 1) * skewMs)
       const own: Clock = { now: () => clock.now() + aheadMs, sleep: clock.sleep }
-      all.push(startAgent({ rank, token, credential, controlPlanes, site, clock: own, network, lives, changed }))
+      const isCutOff = clock.now() < cutOff.until && drawOf(seed, token, rank, 'cut off') < cutOff.share
+      const place = { rank, token, site, lives, changed, isCutOff }
+      const go = permit && { ...permit, peers: [`${token}-${rank}`] }
+      all.push(startAgent({ ...place, credential, controlPlanes, clock: own, network, permit: go }))
     }
     changed()
   })

@@ -75,6 +75,7 @@ function plainer({ planes, cloud, projects }: Story): Change<Story>[] {
           changed(story, 'planes', (one) => (one.name === name && one.skewMs ? { ...one, skewMs: 0 } : one)),
     ),
     (story) => (story.agents.sites.length > 0 ? { ...story, agents: { sites: [], skewMs: 0 } } : story),
+    (story) => (story.agents.cutOff ? { ...story, agents: { ...story.agents, cutOff: 0 } } : story),
     (story) => (story.agents.skewMs > 0 ? { ...story, agents: { ...story.agents, skewMs: 0 } } : story),
     ...cloud.sites.flatMap(({ name }) => [withoutSite(name), withPlainSite(name)]),
     (story) => (story.plansSites || story.keeps ? { ...story, plansSites: undefined, keeps: undefined } : story),

@@ -15,8 +15,11 @@ export type Story = {
   cloud: Omit<SimulatedOptions, 'seed' | 'sites'> & { sites: StorySite[] }
   /** What befalls a share of the calls to sites, or of the gangs that they launch. */
   troubles: { trouble: Trouble; site?: string; calls?: CallName[]; share: number; fromMs: number; toMs: number }[]
-  /** Sites at which our agents run the ranks, and how far the clocks of their nodes may be off. */
-  agents: { sites: string[]; skewMs: number }
+  /**
+   * Sites at which our agents run the ranks, how far the clocks of their nodes may be off, and what share of those that
+   * come up before the faults cease never reach anybody.
+   */
+  agents: { sites: string[]; skewMs: number; cutOff?: number }
   projects: { name: string; fields: Record<string, unknown> }[]
   /** Control planes plan over sites, as a server does. */
   plansSites?: true

@@ -13,6 +13,7 @@ export function storyText({ seed, planes, cloud, troubles, agents, projects, ste
         : ''
       return `Site ${name}${provider ? ` of ${provider}` : ''} (${jurisdictions.join(', ')}): ${nodes}${named}, patience ${patienceMs} ms${agents.sites.includes(name) ? ', with our agents' : ''}.`
     }),
+    ...(agents.cutOff ? [`${agents.cutOff * 100} % of our agents never reach anybody.`] : []),
     ...projects.map(({ name, fields }) => `Project ${name}: ${JSON.stringify(fields)}.`),
     ...troubles.map(({ trouble, site = 'all sites', calls, share, fromMs, toMs }) => {
       const met = calls?.join(', ') ?? 'what it may befall'

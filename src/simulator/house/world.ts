@@ -123,6 +123,7 @@ async function surroundings(story: Story, makeBacking: MakeBacking, lines: numbe
     network,
     agentSites: new Set(story.agents.sites),
     skewMs: story.agents.skewMs,
+    cutOff: { share: story.agents.cutOff ?? 0, until: from + story.calmAt },
     environmentOf: async (workload) => (await backing.store.workloads.get(workload))?.spec.env ?? {},
   })
   return {
@@ -169,7 +170,7 @@ function groundOf(story: Story, around: Surroundings, listeners: Map<Life, (() =
     },
     providersOf(life) {
       const call = recorder.caller(life, (_, make) => make())
-      return ranks.open().map((one) => providerThrough(watch.of(one, life.name), call))
+      return ranks.open(life.clock).map((one) => providerThrough(watch.of(one, life.name), call))
     },
     wrong(plane, what, error) {
       trace.note({ at: clock.now(), who: plane, what, outcome: String(error).slice(0, 300) })
