@@ -221,6 +221,7 @@ function checkersOf(world: World, { able }: Excuses): Checkers {
       decisions: decisions.taken,
       agentsOf: world.ranks.agentsOf,
       readers: world.readers,
+      people: world.asks,
       offered: watch.offered,
       tookBack: watch.tookBack,
       able,

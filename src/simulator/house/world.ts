@@ -13,7 +13,7 @@ import { createWatch, type Watch } from './invariants/watch.ts'
 import { type Life, planeOf } from './life.ts'
 import { memoryBlobs } from './memory-blobs.ts'
 import { createNetwork, type Network } from './network.ts'
-import { type Ask, createAsk } from './people.ts'
+import { type Ask, type Asks, createAsk } from './people.ts'
 import type { Ground } from './plane.ts'
 import { createPlanes, type Planes } from './planes.ts'
 import { createRanks, type Ranks } from './ranks.ts'
@@ -60,6 +60,8 @@ type Surroundings = {
   ranks: Ranks
   /** Who follows events. */
   readers: Reader[]
+  /** What people asked for so far. */
+  asks: Asks
   /** What went wrong in a way that no fault explains. */
   bugs: string[]
 }
@@ -86,7 +88,7 @@ export async function openWorld(story: Story, makeBacking: MakeBacking, lines = 
   return {
     ...around,
     planes,
-    ask: createAsk({ clock, network, token: ground.keys.token }),
+    ask: createAsk({ clock, network, token: ground.keys.token, asks: around.asks }),
     async close() {
       planes.close()
       await backing.close()
@@ -140,6 +142,7 @@ async function surroundings(story: Story, makeBacking: MakeBacking, lines: numbe
     decisions,
     ranks,
     readers: [],
+    asks: { changes: 0, plans: 0 },
     bugs: [],
   }
 }

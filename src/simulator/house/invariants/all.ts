@@ -5,7 +5,7 @@ import { aTokenIsOneOrder, nothingIsDoneUnintended } from './intent.ts'
 import type { Invariant } from './invariant.ts'
 import { endsAreSeenTo, nobodyIsMute, nothingIsForgotten, rowsAgree } from './kept.ts'
 import { nothingIsLeaked, nothingIsLeft, tagsAreTrue } from './leaked.ts'
-import { budgetsHold } from './limits.ts'
+import { budgetsHold, budgetsStopInTime } from './limits.ts'
 import { entriesNeverChange, spentIsTheSum, theLedgerAgreesWithTheBill, theLedgerIsExact } from './money.ts'
 import { endedStaysEnded, statesMoveAsTheirTablesSay } from './moves.ts'
 import { noticeIsHeeded } from './notice.ts'
@@ -14,6 +14,7 @@ import { quotasHold } from './quotas.ts'
 import { readersMissNothing } from './readers.ts'
 import { ranksAreWhereItIsSaid } from './seats.ts'
 import { sharesHold } from './shares.ts'
+import { tablesAreAsLargeAsTheirWork } from './tables-bounded.ts'
 import { tasksCountOnce } from './tasks.ts'
 import { endsAreExplained, eventsAreInOrder, everythingEndsOrWaits, whoWaitsIsTold } from './told.ts'
 import { attemptsAreNumbered, nothingRunsTwice } from './twice.ts'
@@ -61,7 +62,9 @@ export const createInvariants = (): Invariant[] => [
   workIsWhereItMayBe(),
   sharesHold(),
   budgetsHold(),
+  budgetsStopInTime(),
   quotasHold(),
   nothingGrowsWithoutBound(),
+  tablesAreAsLargeAsTheirWork(),
   whoAsksIsLeftAlone(),
 ]

@@ -4,6 +4,7 @@ import type { CredentialedOrder } from '#model/order.ts'
 import type { BillLine } from '#providers/simulated/books.ts'
 import type { Gang } from '#providers/simulated/gang.ts'
 import type { AgentDoes } from '#simulator/house/agent.ts'
+import type { Asks } from '#simulator/house/people.ts'
 import type { Reader } from '#simulator/house/readers.ts'
 import type { Ask, Offered } from './asked.ts'
 import type { Changes } from './changes.ts'
@@ -46,6 +47,8 @@ export type Seen = {
   events: readonly Event[]
   /** Who follows events with a cursor, and what of them each was told so far. */
   readers: readonly Reader[]
+  /** What people asked for so far; null where nobody counts. */
+  people: Readonly<Asks> | null
   /** Calls that control planes made since the last look. */
   calls: readonly Call[]
   /** What was asked of a site lately, and what was heard. */
@@ -100,6 +103,8 @@ export type Bounds = {
   tellMs: number
   /** Until who follows events is told of the next. */
   followMs: number
+  /** Until what runs is told to end whose budget is used up. */
+  budgetMs: number
   /** Until what is to end is gone, grace not counted. */
   endMs: number
   /** How long before what is taken away must be told to end it has to be said. */
@@ -118,6 +123,7 @@ export const patientBounds: Bounds = {
   muteMs: 1_800_000,
   tellMs: 120_000,
   followMs: 600_000,
+  budgetMs: 60_000,
   endMs: 600_000,
   noticeMs: 60_000,
   skewMs: 10_000,

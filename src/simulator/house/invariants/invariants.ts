@@ -28,6 +28,8 @@ export type Sources = {
   able(site?: string): boolean
   /** As `Seen` has it; none of our agents runs anything where it is absent. */
   agentsOf?: Seen['agentsOf']
+  /** As `Seen` has it; nobody counts where it is absent. */
+  people?: Seen['people']
   /** As `Seen` has it; nobody follows events where it is absent. */
   readers?: Seen['readers']
   /** As `Seen` has it; without it what is offered never changes. */
@@ -49,8 +51,16 @@ export function createCheckers(sources: Sources, invariants: readonly Invariant[
   const compare = createComparison()
   const follow = createReader(sources.events)
   const known = createKnown()
-  const { able, asked, agentsOf = () => null, readers = [], offered = new Map(), tookBack = () => false } = sources
-  const given = { able, asked, agentsOf, readers, offered, bounds: { ...patientBounds, ...sources.bounds } }
+  const {
+    able,
+    asked,
+    agentsOf = () => null,
+    readers = [],
+    people = null,
+    offered = new Map(),
+    tookBack = () => false,
+  } = sources
+  const given = { able, asked, agentsOf, readers, people, offered, bounds: { ...patientBounds, ...sources.bounds } }
   const sites = [...sources.clouds].flatMap(([provider, cloud]) =>
     cloud
       .open()

@@ -1,3 +1,4 @@
+import type { Entry } from '#model/entry.ts'
 import type { Project } from '#model/project.ts'
 import { namedShape } from '#simulator/house/shape.ts'
 import type { Store } from '#store/store.ts'
@@ -32,6 +33,15 @@ const sharedPool = {
   divisible: true as const,
 }
 const aShare = { kind: 'job', run: 'train', nodes: 1, resources: { accelerators: 'H100:0.5' } } as const
+
+/** An entry as several, the last of which has what it costs. */
+function inPieces(entry: Entry, count: number): Entry[] {
+  const cuts = Array.from({ length: count }, (_, i) => entry.from + Math.floor(((entry.to - entry.from) * i) / count))
+  return [...cuts, entry.to].slice(1).map((to, i) => {
+    const amountMicros = to === entry.to ? entry.amountMicros : 0n
+    return { ...entry, from: cuts[i] ?? entry.from, to, amountMicros }
+  })
+}
 
 /** The same store, in which nobody has a quota when it is decided. */
 const withoutQuotas = (store: Store): Store => ({
@@ -140,6 +150,33 @@ export const plantedInMoney: readonly Planted[] = [
       workloads: [{ kind: 'job', name: 'dear', run: 'train', nodes: 4, budget: budgeted }],
       faults: { runMs: [600_000, 600_000] },
     },
+  },
+  {
+    fault: 'a used budget is heeded a minute late',
+    breaks: 'a budget that stops is exceeded by no more than its end costs',
+    store: (store) => ({
+      ...store,
+      follow: {
+        ...store.follow,
+        due: async (options) =>
+          (await store.follow.due(options)).map((facts) => ({ ...facts, spentMicros: facts.spentMicros - 82_000n })),
+      },
+    }),
+    story: {
+      workloads: [{ kind: 'job', name: 'dear', run: 'train', nodes: 4, budget: budgeted }],
+      faults: { runMs: [600_000, 600_000] },
+    },
+  },
+  {
+    fault: 'the ledger is written in a hundred pieces',
+    breaks: 'what is kept is kept for work that there is, or for what was asked',
+    store: (store) => ({
+      ...store,
+      ledger: {
+        ...store.ledger,
+        add: (entries) => store.ledger.add(entries.flatMap((one) => inPieces(one, 100))),
+      },
+    }),
   },
   {
     fault: 'quotas are not looked at',

@@ -78,6 +78,7 @@ const bounds: Partial<Bounds> = {
   lossMs: 40_000,
   tellMs: 10_000,
   endMs: 40_000,
+  budgetMs: 20_000,
   noticeMs: 30_000,
   billMs: 30_000,
   skewMs: 0,

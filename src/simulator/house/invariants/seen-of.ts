@@ -36,6 +36,7 @@ export function seenOf(given: Partial<Seen>): Seen {
     bill: () => [],
     events: [],
     readers: [],
+    people: null,
     calls: [],
     offered: new Map(),
     tookBack: false,
