@@ -15,7 +15,7 @@ export type Clouds = Omit<SimulatedCloud, 'open'> & {
 export function createClouds({ sites, ...cloud }: Story['cloud'], seed: number, clock: Clock): Clouds {
   const byProvider = new Map(
     [...Map.groupBy(sites, providerOf)].map(([name, its]) => {
-      const own = its.map(({ provider: _, ...site }) => site)
+      const own = its.map(({ provider: _provider, ...site }) => site)
       return [name, createSimulated({ ...cloud, name, sites: own, seed, clock })] as const
     }),
   )

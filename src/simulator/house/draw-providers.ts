@@ -43,9 +43,9 @@ export function withProviders(draw: Draw, story: Story, { providers }: Pick<Meas
 }
 
 /** Its provider chooses the nodes. */
-const withoutNames = ({ racks: _, pools, ...site }: StorySite): StorySite => ({
+const withoutNames = ({ racks: _racks, pools, ...site }: StorySite): StorySite => ({
   ...site,
-  pools: pools.map(({ divisible: __, ...pool }) => pool),
+  pools: pools.map(({ divisible: _divisible, ...pool }) => pool),
 })
 
 const shareOf = (draw: Draw) => ({ maxProviderShare: draw.of([0.3, 0.5, 0.5, 0.75, 0]) })

@@ -70,7 +70,6 @@ function spansOf({ cloud, troubles, steps, calmAt }: Story, from: number) {
   for (const step of steps)
     switch (step.do) {
       case 'restart-database':
-      case 'deafen': // who is told of no change looks at what seems unchanged some minutes later
         ofHouse.push({ from: from + step.at, to: from + step.at + step.forMs })
         break
       case 'database':

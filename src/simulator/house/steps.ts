@@ -44,8 +44,7 @@ export function carryOut(step: Step, world: World): void {
       else cloud.cut(step.site, step.how)
       return later(step.forMs, () => cloud.restore(step.site))
     case 'node':
-      cloud.changeNode(step.site, step.node, step.how)
-      return step.how === 'hung' ? undefined : later(step.forMs, () => cloud.changeNode(step.site, step.node, 'up'))
+      return changeNode(step, world)
     case 'befall':
       return cloud.befall(step.site, step.trouble, { until: clock.now() + step.forMs })
     case 'sever':
@@ -60,16 +59,25 @@ export function carryOut(step: Step, world: World): void {
     case 'database':
       return database.ambush(step)
     case 'restart-database':
-      if (step.crash) crash(world)
-      return database.away(step.forMs)
+      return restart(step, world)
     case 'deafen':
       return database.deafen(step.plane, step.forMs)
   }
 }
 
-function crash({ backing, watch }: World): void {
-  backing.crash?.()
-  watch.noteCrash()
+/** What hangs stays so. */
+function changeNode({ site, node, how, forMs }: Extract<Step, { do: 'node' }>, { clock, cloud }: World): void {
+  cloud.changeNode(site, node, how)
+  if (how !== 'hung') void clock.sleep(forMs).then(() => cloud.changeNode(site, node, 'up'))
+}
+
+function restart({ crash, forMs }: Extract<Step, { do: 'restart-database' }>, world: World): void {
+  const { backing, database, watch } = world
+  if (crash) {
+    backing.crash?.()
+    watch.noteCrash()
+  }
+  database.away(forMs)
 }
 
 const textOf = (spec: WrittenSpec) => ({ text: JSON.stringify(spec) })

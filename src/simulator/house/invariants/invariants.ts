@@ -51,16 +51,8 @@ export function createCheckers(sources: Sources, invariants: readonly Invariant[
   const compare = createComparison()
   const follow = createReader(sources.events)
   const known = createKnown()
-  const {
-    able,
-    asked,
-    agentsOf = () => null,
-    readers = [],
-    people = null,
-    offered = new Map(),
-    tookBack = () => false,
-  } = sources
-  const given = { able, asked, agentsOf, readers, people, offered, bounds: { ...patientBounds, ...sources.bounds } }
+  const { tookBack = () => false } = sources
+  const given = givenBy(sources)
   const sites = [...sources.clouds].flatMap(([provider, cloud]) =>
     cloud
       .open()
@@ -109,6 +101,17 @@ export function createCheckers(sources: Sources, invariants: readonly Invariant[
     lookAtRest: async () => breaches(await see(true), invariants),
   }
 }
+
+/** What there is to see that is the same at each look, or looked up when it is asked for. */
+const givenBy = ({ able, asked, agentsOf, readers, people, offered, bounds }: Sources) => ({
+  able,
+  asked,
+  agentsOf: agentsOf ?? (() => null),
+  readers: readers ?? [],
+  people: people ?? null,
+  offered: offered ?? new Map<string, never>(),
+  bounds: { ...patientBounds, ...bounds },
+})
 
 const breaches = (seen: Seen, asked: readonly Invariant[]): Breach[] =>
   asked.flatMap(({ name, rule, check }) => check(seen).map((what) => ({ invariant: name, rule, what })))

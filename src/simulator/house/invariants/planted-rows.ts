@@ -112,7 +112,7 @@ export const plantedInRows: readonly Planted[] = [
         ...store.sites,
         saw: (ranks, now) =>
           store.sites.saw(
-            ranks.map(({ node: _, ...rank }) => rank),
+            ranks.map(({ node: _node, ...rank }) => rank),
             now,
           ),
       },

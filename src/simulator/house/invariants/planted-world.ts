@@ -121,9 +121,7 @@ export async function liveThrough(
     away.add(`simulated/${site}`)
     world.cloud.cut(site, how)
   }
-  const cutting = { ...world, cloud: { ...world.cloud, cut } }
-  const told: string[] = []
-  const followed = planted.follows?.(store.events) ?? store.events
+  const follower = followerOf(planted.follows?.(store.events) ?? store.events)
   const checkers = createCheckers(
     {
       tables: shown,
@@ -135,7 +133,7 @@ export async function liveThrough(
       asked: watch.asked,
       decisions: decisions.taken,
       able: (site) => site === undefined || !away.has(site),
-      readers: [{ who: 'somebody', project: null, told }],
+      readers: [follower],
       ...(story.agentsOf && { agentsOf: story.agentsOf }),
       bounds: { ...bounds, ...story.bounds },
     },
@@ -146,12 +144,22 @@ export async function liveThrough(
   const breaches: Breach[] = []
   for (let step = 1; step <= story.steps; step++) {
     await world.step()
-    await story.afterStep?.(cutting, step)
-    told.push(...(await followed.since(told.at(-1) ?? null, { most: 100 })).map(({ cursor }) => cursor))
+    await story.afterStep?.({ ...world, cloud: { ...world.cloud, cut } }, step)
+    await follower.goOn()
     breaches.push(...(await checkers.look()))
     if (breaches.some(({ invariant }) => invariant === given.breaks)) return breaches
   }
   return [...breaches, ...(await checkers.lookAtRest())]
+}
+
+/** Somebody who follows the events with a cursor. */
+function followerOf(events: Pick<Store['events'], 'since'>) {
+  const told: string[] = []
+  const goOn = async (): Promise<void> => {
+    const some = await events.since(told.at(-1) ?? null, { most: 100 })
+    told.push(...some.map(({ cursor }) => cursor))
+  }
+  return { who: 'somebody', project: null, told, goOn }
 }
 
 async function submit(written: WrittenSpec[], store: Store, { house }: World): Promise<void> {

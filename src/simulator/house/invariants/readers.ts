@@ -4,7 +4,7 @@ import { createPatience } from './patience.ts'
 
 /** Whoever follows events with a cursor, of whichever control plane he asks, is told each once, none left out, in order. */
 export function readersMissNothing(): Invariant {
-  const all: Pick<Event, 'cursor' | 'project'>[] = []
+  const all: Told[] = []
   /** Of each reader: how many he was told that were looked at, and where among all the next one is to come from. */
   const places = new Map<string, { read: number; next: number }>()
   const patience = createPatience()
@@ -19,18 +19,15 @@ export function readersMissNothing(): Invariant {
       const wrong = readers.flatMap(({ who, project, told }) => {
         const place = places.get(who) ?? { read: 0, next: 0 }
         places.set(who, place)
-        const skip = (): void => {
-          while (all[place.next] && project !== null && all[place.next]?.project !== project) place.next++
-        }
         const missed: string[] = []
         for (; place.read < told.length; place.read++, place.next++) {
-          skip()
+          place.next = nextOf(all, place.next, project)
           const due = all[place.next]?.cursor
           if (due !== told[place.read])
             missed.push(`${who} was told ${told[place.read]} where ${due ?? 'nothing'} was next`)
           if (missed.length > 0) break
         }
-        skip()
+        place.next = nextOf(all, place.next, project)
         if (place.next < all.length)
           behind.push({ key: `${who} ${place.read}`, isAble: able(), mostMs: bounds.followMs })
         return missed
@@ -42,4 +39,12 @@ export function readersMissNothing(): Invariant {
       ]
     },
   }
+}
+
+type Told = Pick<Event, 'cursor' | 'project'>
+
+/** Where the next event of a project is, or of all, from a place on; at the end where there is none yet. */
+function nextOf(all: readonly Told[], from: number, project: string | null): number {
+  const found = project === null ? from : all.findIndex((event, at) => at >= from && event.project === project)
+  return found === -1 ? all.length : found
 }
