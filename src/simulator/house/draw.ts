@@ -4,6 +4,7 @@ import { paceOf, siteOf, troubleOf } from './draw-cloud.ts'
 import { faultOf } from './draw-faults.ts'
 import { doingOf } from './draw-people.ts'
 import { projectsOf } from './draw-projects.ts'
+import { withUndeclared } from './draw-declared.ts'
 import { lifeOf, secretName } from './draw-work.ts'
 import { withLines } from './draw-lines.ts'
 import { withMarks } from './draw-marks.ts'
@@ -56,7 +57,8 @@ export function storyOf(seed: number, measure: Measure = measures.story): Story 
   const placed = withPlaces(createDraw(createRandom(`places ${seed}`)), marked, measure)
   const provided = withProviders(createDraw(createRandom(`providers ${seed}`)), placed, measure)
   const lined = withLines(createDraw(createRandom(`lines ${seed}`)), provided, measure)
-  return withReaders(createDraw(createRandom(`readers ${seed}`)), lined, measure)
+  const read = withReaders(createDraw(createRandom(`readers ${seed}`)), lined, measure)
+  return withUndeclared(createDraw(createRandom(`undeclared ${seed}`)), read, measure)
 }
 
 /** Nobody stands still in the midst of a request for as long as its idempotency key, and what it made, is remembered. */

@@ -75,6 +75,7 @@ function spansOf({ cloud, troubles, steps, calmAt }: Story, from: number) {
       case 'database':
         if (step.times > bearableTimes) ofHouse.push({ from: from + step.at, to: from + calmAt + echoMs })
         break
+      case 'undeclare':
       case 'cut':
       case 'sever':
       case 'befall':

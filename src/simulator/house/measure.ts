@@ -31,6 +31,8 @@ export type Measure = {
   providers: number
   /** At which share of the sites orders stand in line, or ranks change places. */
   lines: number
+  /** In what share of the stories a site is declared no more for a while. */
+  undeclared: number
   /** In what share of the stories people follow events. */
   readers: number
   /** In what share of the stories sites are in several jurisdictions, and it is said where work may be. */
@@ -62,6 +64,7 @@ export const measures = {
     marked: 0.5,
     providers: 0.4,
     lines: 0.15,
+    undeclared: 0.1,
     readers: 0.2,
     places: 0.3,
     agents: 0.5,
@@ -86,6 +89,7 @@ export const measures = {
     marked: 0,
     providers: 0,
     lines: 0,
+    undeclared: 0,
     readers: 0,
     places: 0,
     agents: 0,

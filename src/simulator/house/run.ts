@@ -5,8 +5,8 @@ import type { Breach } from './invariants/invariant.ts'
 import { type Checkers, createCheckers } from './invariants/invariants.ts'
 import type { Tables, WorkloadRow } from './invariants/tables.ts'
 import { behaviourOf } from './process.ts'
-import { asking, carryOut } from './steps.ts'
-import { goneSites, type Story } from './story.ts'
+import { asking, carryOut, declareAgain } from './steps.ts'
+import { goneSites, type Story, undeclaredSites } from './story.ts'
 import type { Line } from './trace.ts'
 import { type MakeBacking, openWorld, type World } from './world.ts'
 
@@ -35,7 +35,7 @@ export async function runStory(story: Story, makeBacking: MakeBacking, lines = 4
   const { planes, cloud } = world
   const isDown = (site: string): boolean => cloud.down(nameOf(site)) !== null
   const excuses = createExcuses(story, { from: world.from, lives: planes.lives, isDown })
-  const checkers = checkersOf(world, excuses)
+  const checkers = checkersOf(world, excuses, undeclaredSites(story))
   const look = async (atRest = false): Promise<boolean> => {
     excuses.look(world.clock.now())
     const found = atRest ? await checkers.lookAtRest() : await checkers.look()
@@ -107,6 +107,7 @@ function calm(story: Story, world: World): void {
     cloud.restore(name)
     network.cut(name, false)
   }
+  declareAgain([...world.undeclared], world)
   database.calm()
   for (const life of planes.lives.values()) life.calm()
 }
@@ -208,7 +209,7 @@ async function emptied(world: World, look: Look, gone: ReadonlySet<string>): Pro
   }
 }
 
-function checkersOf(world: World, { able }: Excuses): Checkers {
+function checkersOf(world: World, { able }: Excuses, undeclared: ReadonlySet<string>): Checkers {
   const { backing, clock, cloud, watch, decisions } = world
   return createCheckers(
     {
@@ -222,6 +223,7 @@ function checkersOf(world: World, { able }: Excuses): Checkers {
       agentsOf: world.ranks.agentsOf,
       readers: world.readers,
       people: world.asks,
+      undeclared,
       offered: watch.offered,
       tookBack: watch.tookBack,
       able,

@@ -25,12 +25,12 @@ export function carryOut(step: Step, world: World): void {
       })
     case 'project':
       return void asking(world, `PUT /v1/projects/${step.name}`, step.fields)
-    case 'secret': {
-      const secret = `/v1/secrets/${step.name}?project=${step.project}`
-      return void asking(world, `${step.value === null ? 'DELETE' : 'PUT'} ${secret}`, step.value ?? undefined)
-    }
+    case 'secret':
+      return putSecret(step, world)
     case 'look':
       return void asking(world, `GET ${step.path}`)
+    case 'undeclare':
+      return undeclare(step, world)
     case 'follow':
       return void world.readers.push(startReader(step, world))
     case 'supply': {
@@ -63,6 +63,28 @@ export function carryOut(step: Step, world: World): void {
     case 'deafen':
       return database.deafen(step.plane, step.forMs)
   }
+}
+
+function putSecret({ name, project, value }: Extract<Step, { do: 'secret' }>, world: World): void {
+  const secret = `/v1/secrets/${name}?project=${project}`
+  void asking(world, `${value === null ? 'DELETE' : 'PUT'} ${secret}`, value ?? undefined)
+}
+
+/** What is declared is read at a start: so all control planes start anew. */
+function undeclare({ site, forMs }: Extract<Step, { do: 'undeclare' }>, world: World): void {
+  world.undeclared.add(site)
+  startAnew(world)
+  void world.clock.sleep(forMs).then(() => world.undeclared.has(site) && declareAgain([site], world))
+}
+
+/** These sites are known again from now on. */
+export function declareAgain(sites: readonly string[], world: World): void {
+  for (const site of sites) world.undeclared.delete(site)
+  if (sites.length > 0) startAnew(world)
+}
+
+function startAnew({ planes }: World): void {
+  for (const plane of planes.lives.keys()) void planes.upgrade(plane, 0)
 }
 
 /** What hangs stays so. */

@@ -54,6 +54,8 @@ export type Step = { at: number } &
     | { do: 'follow'; who: string; everyMs: number; size: number; project?: string }
     /** A site does not answer (or never), or all that runs there is gone, too: and it never comes back, if `forGood`. */
     | { do: 'cut'; site: string; how: 'unreachable' | 'hanging' | 'lost'; forMs: number; forGood?: true }
+    /** Control planes that start from now on do not know of a site, and all are ended in order now, and when it is over. */
+    | { do: 'undeclare'; site: string; forMs: number }
     /** From now on there is so much at a site, at such a price. */
     | { do: 'supply'; site: string; nodes?: number; priceMicros?: number; quota?: number | null }
     /** One of its nodes that have names is no more, or takes nothing new, or what stands there hangs; for a while. */
@@ -80,6 +82,16 @@ export type Step = { at: number } &
 export const goneSites = ({ steps }: Pick<Story, 'steps'>): Set<string> =>
   new Set(steps.flatMap((step) => (step.do === 'cut' && step.forGood ? [step.site] : [])))
 
+/** Sites that are declared no more for a while, as `provider/site`. */
+export const undeclaredSites = ({ steps, cloud }: Pick<Story, 'steps' | 'cloud'>): Set<string> =>
+  new Set(
+    cloud.sites.flatMap((site) =>
+      steps.some((step) => step.do === 'undeclare' && step.site === site.name)
+        ? [`${providerOf(site)}/${site.name}`]
+        : [],
+    ),
+  )
+
 /** A step as people read it. */
 export function stepText(step: Step): string {
   switch (step.do) {
@@ -97,6 +109,8 @@ export function stepText(step: Step): string {
       return `somebody ${step.value === null ? 'removes' : 'writes'} the secret ${step.name} of ${step.project}`
     case 'look':
       return `somebody reads ${step.path}`
+    case 'undeclare':
+      return `${step.site} is declared no more, for ${step.forMs} ms`
     case 'follow':
       return `${step.who} follows the events of ${step.project ?? 'all projects'} every ${step.everyMs} ms, ${step.size} at a time`
     case 'supply':

@@ -1,6 +1,7 @@
 import { createRandom } from '#kit/random.ts'
 import { deriveKey } from '#kit/seal.ts'
 import { createFakeClock, type FakeClock } from '#simulator/fake-clock.ts'
+import type { Provider } from '#providers/provider.ts'
 import type { Store } from '#store/store.ts'
 import { type Clouds, createClouds } from './clouds.ts'
 import { providerThrough, storeThrough } from './connection.ts'
@@ -60,6 +61,8 @@ type Surroundings = {
   ranks: Ranks
   /** Who follows events. */
   readers: Reader[]
+  /** Sites of which control planes that start now do not know. */
+  undeclared: Set<string>
   /** What people asked for so far. */
   asks: Asks
   /** What went wrong in a way that no fault explains. */
@@ -142,6 +145,7 @@ async function surroundings(story: Story, makeBacking: MakeBacking, lines: numbe
     decisions,
     ranks,
     readers: [],
+    undeclared: new Set(),
     asks: { changes: 0, plans: 0 },
     bugs: [],
   }
@@ -152,6 +156,12 @@ function cloudOf(story: Story, from: number): Story['cloud'] {
   const windows = story.troubles.map(({ fromMs, toMs, ...rest }) => ({ ...rest, from: from + fromMs, to: from + toMs }))
   return { ...story.cloud, faults: { ...story.cloud.faults, windows } }
 }
+
+/** The same adapter, which knows of some sites no more. */
+const declaring = (provider: Provider, isKnown: (site: string) => boolean): Provider => ({
+  ...provider,
+  sites: () => provider.sites().filter(({ name }) => isKnown(name)),
+})
 
 const asServersDo = { everyMs: 3_600_000, keepMs: 30 * 24 * 3_600_000 }
 
@@ -173,7 +183,9 @@ function groundOf(story: Story, around: Surroundings, listeners: Map<Life, (() =
     },
     providersOf(life) {
       const call = recorder.caller(life, (_, make) => make())
-      return ranks.open(life.clock).map((one) => providerThrough(watch.of(one, life.name), call))
+      const unknown = new Set(around.undeclared)
+      const isKnown = (site: string) => !unknown.has(site) || !around.undeclared.has(site)
+      return ranks.open(life.clock).map((one) => providerThrough(watch.of(declaring(one, isKnown), life.name), call))
     },
     wrong(plane, what, error) {
       trace.note({ at: clock.now(), who: plane, what, outcome: String(error).slice(0, 300) })

@@ -47,6 +47,8 @@ export type Seen = {
   events: readonly Event[]
   /** Who follows events with a cursor, and what of them each was told so far. */
   readers: readonly Reader[]
+  /** Sites (`provider/site`) that nobody declares for a while: each counts as one that does not answer then. */
+  undeclared: ReadonlySet<string>
   /** What people asked for so far; null where nobody counts. */
   people: Readonly<Asks> | null
   /** Calls that control planes made since the last look. */

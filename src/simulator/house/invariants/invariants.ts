@@ -28,6 +28,8 @@ export type Sources = {
   able(site?: string): boolean
   /** As `Seen` has it; none of our agents runs anything where it is absent. */
   agentsOf?: Seen['agentsOf']
+  /** As `Seen` has it; all are declared always where it is absent. */
+  undeclared?: Seen['undeclared']
   /** As `Seen` has it; nobody counts where it is absent. */
   people?: Seen['people']
   /** As `Seen` has it; nobody follows events where it is absent. */
@@ -103,12 +105,13 @@ export function createCheckers(sources: Sources, invariants: readonly Invariant[
 }
 
 /** What there is to see that is the same at each look, or looked up when it is asked for. */
-const givenBy = ({ able, asked, agentsOf, readers, people, offered, bounds }: Sources) => ({
+const givenBy = ({ able, asked, agentsOf, readers, people, undeclared, offered, bounds }: Sources) => ({
   able,
   asked,
   agentsOf: agentsOf ?? (() => null),
   readers: readers ?? [],
   people: people ?? null,
+  undeclared: undeclared ?? new Set<never>(),
   offered: offered ?? new Map<string, never>(),
   bounds: { ...patientBounds, ...bounds },
 })

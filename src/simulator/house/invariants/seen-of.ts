@@ -37,6 +37,7 @@ export function seenOf(given: Partial<Seen>): Seen {
     events: [],
     readers: [],
     people: null,
+    undeclared: new Set(),
     calls: [],
     offered: new Map(),
     tookBack: false,
