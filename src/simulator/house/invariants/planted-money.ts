@@ -86,18 +86,10 @@ export const plantedInMoney: readonly Planted[] = [
   {
     fault: 'the first entry of a lease is left out',
     breaks: 'the ledger has each lease to the micro-dollar',
-    store: (store) => {
-      const begun = new Set<string>()
-      const add: typeof store.ledger.add = (entries) =>
-        store.ledger.add(
-          entries.map((one) => {
-            const isFirst = !begun.has(one.lease)
-            begun.add(one.lease)
-            return isFirst && one.to - one.from > 1 ? { ...one, from: one.from + 1 } : one
-          }),
-        )
-      return { ...store, ledger: { ...store.ledger, add } }
-    },
+    tables: () => (tables) => ({
+      ...tables,
+      entries: new Map([...tables.entries].filter(([, one]) => one.from !== tables.leases.get(one.lease)?.startedAt)),
+    }),
   },
   {
     fault: 'what is spent is counted with one micro-dollar less',
