@@ -63,8 +63,7 @@ export function createSite(options: SiteOptions): SiteState {
   const knows: SiteState['knows'] = (token, now) => isKnown(at(now), { token, now, faults })
   return {
     launch(order, parts, now) {
-      const taken: Taken = { site: site.name, token: order.token, ...(faults.lineMs[1] > 0 && { inLine: true }) }
-      if (knows(order.token, now)) return succeed(taken)
+      if (knows(order.token, now)) return succeed(takenOf(order, options))
       const pool = poolFor(order, { options, books, now })
       if (typeof pool !== 'number') return pool
       const gang = newGang(options, { order, parts, pool, now })
@@ -72,7 +71,7 @@ export function createSite(options: SiteOptions): SiteState {
       for (const { fate, at: when } of fatesOf(gang, order.tier, options))
         timeline.later(when, (instant) => void strike(books, { fate, token: gang.token, now: instant }, options))
       changed()
-      return succeed(taken)
+      return succeed(takenOf(order, options))
     },
     retire(token, graceMs, now) {
       const gang = at(now).gangs.get(token)
@@ -114,6 +113,12 @@ export function createSite(options: SiteOptions): SiteState {
     bill: (now) => at(now).bill(now),
   }
 }
+
+const takenOf = ({ token }: CredentialedOrder, { site, faults }: SiteOptions): Taken => ({
+  site: site.name,
+  token,
+  ...(faults.lineMs[1] > 0 && { inLine: true }),
+})
 
 type Known = { token: string; now: number; faults: Faults }
 
