@@ -10,7 +10,7 @@ export type Listener = { on: Store['onNudge']; close(): Promise<void> }
 type Told = Parameters<Parameters<Store['onNudge']>[0]>
 
 /** How often the server is asked whether it is there, and how long it may take to say so. */
-const pulse = { everyMs: 10_000, mostMs: 5_000 }
+export const pulse = { everyMs: 10_000, mostMs: 5_000 }
 
 /**
  * Hears the nudges of all control planes on a connection of its own. Whenever that breaks it connects again, and then

@@ -161,7 +161,7 @@ const checkersOf = (world: World, away: ReadonlySet<string>, bounds: Partial<Bou
       tables: () => world.backing.tables(),
       events: world.backing.store.events,
       clock: world.clock,
-      clouds: new Map([['simulated', world.cloud]]),
+      clouds: world.cloud.byProvider,
       calls: world.watch.taken,
       offered: world.watch.offered,
       asked: world.watch.asked,

@@ -293,6 +293,16 @@ test('an attempt that does not get up is withdrawn and its site left alone for a
   assert.ok((waits?.avoid['local/west'] ?? 0) > aNow + 120_000)
 })
 
+test('an attempt is withdrawn whose site shows a rank as lost though its agent waits there', () => {
+  const job = { ...aJob(), state: 'starting' as const }
+  const ranks = [aRank({ state: 'lost', heardAt: aNow + 120_000 })]
+  const attempt = anAttempt(job, { state: 'starting', ready: false, lease: aLease({ state: 'starting' }), ranks })
+  const facts = someFacts(job, { attempts: [attempt] })
+  assert.deepEqual(short(conclude(facts, aNow + 119_999)), [])
+  const changes = conclude(facts, aNow + 120_000)
+  assert.deepEqual(short(changes), ['attempt refused', 'lease stopping', 'retire', 'replica-waits', 'workload queued'])
+})
+
 test('nodes have their time to come up from when they were ordered, not from when their order began to wait', () => {
   const job = { ...aJob(), state: 'starting' as const }
   const lease = aLease({ state: 'starting', startedAt: aNow + 100_000 })

@@ -31,12 +31,14 @@ export function judge(attempt: LiveAttempt, facts: WorkloadFacts, now: number): 
 
 function alive(attempt: LiveAttempt, { workload, sites }: WorkloadFacts, now: number): Verdict {
   const { state, ranks, lease } = attempt
-  const up = ranks.every((rank) => rank.state !== 'expected' && rank.state !== 'lost')
+  const up = ranks.every(isUp)
   const running = state === 'running' || ranks.every((rank) => rank.state === 'running' || rank.state === 'exited')
   const ready = running && (workload.kind !== 'service' || ranks.every((rank) => rank.ready))
   const unheard = unheardOf(attempt, sites[siteOf(lease)], now)
   return { is: 'live', up, running, ready: ready && state !== 'stopping' && !isGivenBack(attempt), unheard }
 }
+
+const isUp = ({ state }: Rank): boolean => state !== 'expected' && state !== 'lost'
 
 /** One rank that fails ends its gang with its code; a gang succeeds when all ranks have; a service should never end. */
 function exited({ ranks }: LiveAttempt, { workload }: WorkloadFacts, now: number): Over | null {
@@ -110,9 +112,12 @@ function afterReturn(attempt: LiveAttempt, site: SiteFacts | undefined, now: num
   return { is: 'over', state: 'lost', ...givenUp(attempt, now) }
 }
 
-/** An attempt that does not get up in time is withdrawn; nothing has run yet, so another site may try. */
+/**
+ * An attempt that does not get up in time is withdrawn; nothing has run yet, so another site may try. Nor does one get up
+ * whose site shows a rank as lost while its agent is heard: that one waits for the others for ever.
+ */
 function tooLate(attempt: LiveAttempt, site: SiteFacts | undefined, now: number): Over | null {
-  if (attempt.state !== 'starting' || attempt.ranks.every((rank) => rank.state !== 'expected')) return null
+  if (attempt.state !== 'starting' || attempt.ranks.every(isUp)) return null
   const away = site !== undefined && site.reach !== 'reachable'
   if (away && attempt.lease.state !== 'wanted') return null // it may well be starting there: left to the site's patience
   const until = startingLimit(attempt, site)

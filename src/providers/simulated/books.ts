@@ -1,9 +1,9 @@
 import { createHeap } from '#kit/heap.ts'
 import { costMicros } from '#kit/money.ts'
 import type { Sighting } from '#providers/provider.ts'
-import { endOfBill, type Gang, leavesListAt, nextChangeOf, sightingOf } from './gang.ts'
+import { endOfBill, type Gang, heldFrom, leavesListAt, nextChangeOf, sightingOf } from './gang.ts'
 
-/** A line of the provider's own bill: what a gang cost from its order to its end (to now, while it is open). */
+/** A line of the provider's own bill: what a gang cost from when its nodes were held to its end (to now, while it is open). */
 export type BillLine = {
   token: string
   site: string
@@ -110,7 +110,8 @@ export function createBooks({ site, pools, keptMs }: Options): Books {
 }
 
 function billLine(site: string, gang: Gang, { to, open }: Pick<BillLine, 'to' | 'open'>): BillLine {
-  const { token, workload, attempt, ranks: nodes, priceMicros, acceptedAt: from } = gang
+  const { token, workload, attempt, ranks: nodes, priceMicros } = gang
+  const from = Math.min(heldFrom(gang), to)
   const micros = costMicros(BigInt(priceMicros), to - from)
   return { token, site, workload, attempt, nodes, priceMicros, from, to, open, micros }
 }

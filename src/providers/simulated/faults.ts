@@ -72,6 +72,12 @@ export const Faults = z.strictObject({
     .default([-60_000, 60_000])
     .meta({ description: "How far the provider's clock is ahead of ours; one draw for a site." }),
   bootMs: Range.default([0, 0]).meta({ description: 'From an order to its ranks running.' }),
+  lineMs: Range.default([0, 0]).meta({
+    description: 'How long an order stands in line before its nodes are held, and paid; none stands in line if 0.',
+  }),
+  shuffled: fraction.default(0).meta({
+    description: 'Share of the gangs whose ranks have changed places among the nodes that they were ordered for.',
+  }),
   runMs: Range.default([60_000, 60_000]).meta({ description: 'How long the ranks of an unscripted order run.' }),
   stopMs: Range.default([0, 0]).meta({ description: 'From SIGTERM to the end of a rank that heeds it.' }),
   teardownMs: Range.default([0, 0]).meta({ description: 'From the end of the ranks of a retired order to gone.' }),

@@ -25,9 +25,13 @@ export type Gang = {
   ranks: number
   /** What each rank holds of which node, where nodes have names. */
   seats: readonly Seat[] | null
+  /** Its ranks are not each on the node that it was ordered for. */
+  isShuffled: boolean
   /** Price of the whole gang for an hour, in micro-dollars. */
   priceMicros: number
   acceptedAt: number
+  /** When its turn comes in a line, and its nodes are held; null where nobody stands in line. */
+  turnAt: number | null
   /** When get and list begin to show it. */
   shownFrom: number
   /** When its ranks begin to run. */
@@ -98,6 +102,12 @@ export function endOfGang(gang: Gang): number {
   return end
 }
 
+/** When its nodes are held, and paid, from; Infinity for one that leaves the line before its turn. */
+export function heldFrom({ turnAt, acceptedAt, stop, takenAt, erasedAt }: Gang): number {
+  if (turnAt === null) return acceptedAt
+  return turnAt < Math.min(stop?.at ?? Infinity, takenAt, erasedAt) ? turnAt : Infinity
+}
+
 /** When its nodes are free and its bill ends: with its last rank, or with its nodes where these are machines. */
 export function endOfBill(gang: Gang): number {
   const end = endOfGang(gang)
@@ -121,7 +131,8 @@ export function sightingOf(gang: Gang, now: number): Sighting | null {
   const { token, workload, attempt } = gang
   const ranks: RankSighting[] = []
   for (let rank = 0; rank < gang.ranks; rank++) if (isShown(gang, rank, now)) ranks.push(rankSighting(gang, rank, now))
-  return { token, workload, attempt, ranks }
+  const heldSince = heldFrom(gang) <= now ? heldFrom(gang) : null
+  return { token, workload, attempt, ranks, ...(gang.turnAt !== null && { heldSince }) }
 }
 
 /** When what get and list show of it changes next; Infinity if it never does by itself. */
@@ -130,7 +141,16 @@ export function nextChangeOf(gang: Gang, now: number): number {
   const different = odd ? gang.ranks : Math.min(gang.ranks, gang.parts.length)
   let next = Infinity
   const at = (instant: number): void => void (instant > now && instant < next && (next = instant))
-  for (const instant of [shownFrom, startAt, noticedAt, takenAt, odd?.at ?? Infinity, leavesListAt(gang)]) at(instant)
+  for (const instant of [
+    shownFrom,
+    heldFrom(gang),
+    startAt,
+    noticedAt,
+    takenAt,
+    odd?.at ?? Infinity,
+    leavesListAt(gang),
+  ])
+    at(instant)
   for (let rank = 0; rank < different; rank++) at(endOf(gang, rank).at)
   return next
 }
@@ -147,10 +167,16 @@ function rankSighting(gang: Gang, rank: number, now: number): RankSighting {
   if (now < end.at) {
     const state = startedAt === null ? 'expected' : 'running'
     const news = noticeOf(gang, now) ?? hindranceOf(gang, rank) ?? {}
-    return { rank, state, exitCode: null, startedAt, endedAt: null, ...news }
+    return { rank, state, exitCode: null, startedAt, endedAt: null, ...placeOf(gang, rank), ...news }
   }
   const state = end.exitCode === null ? 'lost' : 'exited'
   return { rank, state, exitCode: end.exitCode, startedAt, endedAt: end.at, ...causeOfEnd(gang, rank, end) }
+}
+
+/** Which node it is on, where ranks have changed places. */
+const placeOf = ({ seats, isShuffled }: Gang, rank: number): Pick<RankSighting, 'node'> => {
+  const node = isShuffled ? seats?.[rank]?.node : undefined
+  return node === undefined ? {} : { node }
 }
 
 /** That it is going to be taken away, from when its provider says so on. */

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { aCloud, anOrderOf, aPlace, forever, shape, statesOf } from '#rigs/simulated-cloud.ts'
+import { createFakeClock } from '#simulator/fake-clock.ts'
 import type { GivenFaults } from './faults.ts'
+import { createSimulated } from './simulated.ts'
 
 /** A site of four nodes with names, two in a rack and a rack in a block; an order names those that it is for. */
 function aNamed(faults: GivenFaults = {}) {
@@ -101,4 +103,23 @@ test('nodes that can be divided are filled by parts, each of which pays its larg
     cloud.meter().map(({ priceMicros }) => priceMicros),
     [6_000_001, 1_000_001, 500_001, 300_001, 200_001],
   )
+})
+
+test('nodes with names are marked in turn, one that is to be repaired has one taint more, and a cloud has a name', async () => {
+  const racks = { nodes: 2, inBlock: 1, marks: [{ labels: { pool: 'a' } }, { taints: ['dedicated'] }] }
+  const site = { ...aPlace('west', 3), racks }
+  const cloud = createSimulated({ seed: 1, clock: createFakeClock(0), name: 'aws', sites: [site] })
+  const provider = cloud.open()
+  cloud.changeNode('west', 'n0-1', 'tainted')
+  const told = await provider.abilities.inventory?.('west', new AbortController().signal)
+  assert.ok(told?.ok)
+  assert.deepEqual(
+    told.value.map(({ labels = {}, taints = [], usable }) => ({ labels, taints, usable })),
+    [
+      { labels: { pool: 'a' }, taints: [], usable: true },
+      { labels: {}, taints: ['dedicated', 'repair'], usable: true },
+      { labels: { pool: 'a' }, taints: [], usable: true },
+    ],
+  )
+  assert.deepEqual([provider.name, ...provider.sites().map((one) => one.provider)], ['aws', 'aws'])
 })

@@ -2,11 +2,17 @@ import { fail } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Shape } from '#model/resources.ts'
 import type { Node } from '#model/site.ts'
-import type { Racks, SimulatedSite } from './options.ts'
+import type { Marks, Racks, SimulatedSite } from './options.ts'
 import type { Supply } from './supply.ts'
 
-/** `cordoned`: it takes nothing new. `down`: it is shown as unusable, and `away`: it is not shown; what ran there is gone. */
-export type Standing = 'up' | 'cordoned' | 'down' | 'away'
+/**
+ * `cordoned`: it takes nothing new. `tainted`: it has one taint more (`repairTaint`). `down`: it is shown as unusable, and
+ * `away`: it is not shown; what ran there is gone.
+ */
+export type Standing = 'up' | 'cordoned' | 'tainted' | 'down' | 'away'
+
+/** What marks a node that is to be repaired, for whoever does not tolerate it. */
+export const repairTaint = 'repair'
 
 /** The nodes of a site that have names. How many there are of each pool is a matter of supply. */
 export type Machines = {
@@ -34,7 +40,7 @@ export function createMachines({ site, racks, supply }: Options): Machines {
   /** Whether it can take something now, as far as the site itself knows. */
   const isUp = (node: string, now: number): boolean => {
     const [, pool, index] = /^n(\d+)-(\d+)$/.exec(node) ?? []
-    return index !== undefined && Number(index) < supply.pool(Number(pool), now).nodes && standing(node, now) === 'up'
+    return index !== undefined && Number(index) < supply.pool(Number(pool), now).nodes && takesMore(standing(node, now))
   }
 
   return {
@@ -43,7 +49,8 @@ export function createMachines({ site, racks, supply }: Options): Machines {
         Array.from({ length: isTrue ? supply.pool(pool, asOf).nodes : nodes }, (_, index) => {
           const name = nodeName(pool, index)
           const how = isTrue ? standing(name, asOf) : 'up'
-          return how === 'away' ? [] : [{ name, shape, path: pathOf(pool, index), usable: how === 'up' }]
+          const marks = markedAs(racks.marks?.[index % racks.marks.length], how)
+          return how === 'away' ? [] : [{ name, shape, path: pathOf(pool, index), usable: takesMore(how), ...marks }]
         }).flat(),
       ),
     refusal(ranks, { pool, taken, now }) {
@@ -58,6 +65,14 @@ export function createMachines({ site, racks, supply }: Options): Machines {
     },
     change: (node, next, at) => void changes.push({ at, node, standing: next }),
   }
+}
+
+const takesMore = (how: Standing): boolean => how === 'up' || how === 'tainted'
+
+/** Labels and taints as an inventory tells them: nothing where there are none. */
+function markedAs(marks: Marks | undefined, how: Standing): Pick<Node, 'labels' | 'taints'> {
+  const taints = [...(marks?.taints ?? []), ...(how === 'tainted' ? [repairTaint] : [])]
+  return { ...(marks?.labels && { labels: marks.labels }), ...(taints.length > 0 && { taints }) }
 }
 
 /** What the node of a pool is called at its site. */

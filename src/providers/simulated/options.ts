@@ -25,8 +25,20 @@ const Pool = z.strictObject({
 const GivenFaults = z.custom<GivenFaults>((given) => typeof given === 'object' && given !== null)
 
 const Pace = z.strictObject({ bootMs: Range.optional(), runMs: Range.optional() })
-/** How nodes with names stand: so many in a domain of accelerators, and so many of these in a block. */
-const Racks = z.strictObject({ nodes: z.int().min(1), inBlock: z.int().min(1) })
+const Marks = z.strictObject({
+  labels: z.record(z.string(), z.string()).optional(),
+  taints: z.array(z.string()).optional(),
+})
+/**
+ * How nodes with names stand: so many in a domain of accelerators, and so many of these in a block; and with which labels
+ * and taints they are marked, one node after the other, in turn.
+ */
+const Racks = z.strictObject({
+  nodes: z.int().min(1),
+  inBlock: z.int().min(1),
+  marks: z.array(Marks).min(1).optional(),
+})
+export type Marks = z.output<typeof Marks>
 export type Racks = z.output<typeof Racks>
 
 export const SimulatedSite = Site.omit({ provider: true }).extend({

@@ -1,5 +1,6 @@
 import type { Clock } from '#kit/clock.ts'
 import { fail, succeed } from '#model/fault.ts'
+import type { ProviderName } from '#model/names.ts'
 import type { Offer } from '#model/offer.ts'
 import type { LogChunk, Provider } from '#providers/provider.ts'
 import { type Befallen, createDiary } from './befell.ts'
@@ -21,7 +22,7 @@ import { createWire, type Wire } from './wire.ts'
 /**
  * A simulated cloud: the truth about its sites, which outlives any number of adapters that are opened on it. The same
  * seed, clock and calls give the same history, bit for bit; each draw belongs to a token and a purpose, so that the
- * order in which calls happen to be made changes nothing else.
+ * order in which calls happen to be made changes nothing else. With a name it is taken for that provider.
  */
 export type SimulatedCloud = {
   /** Another adapter, with no memory of its own. */
@@ -71,8 +72,8 @@ type Place = {
   watch: SiteWatch
 }
 
-export function createSimulated(given: SimulatedOptions & { clock: Clock }): SimulatedCloud {
-  const { clock, ...rest } = given
+export function createSimulated(given: SimulatedOptions & { clock: Clock; name?: ProviderName }): SimulatedCloud {
+  const { clock, name = 'simulated', ...rest } = given
   const { seed, faults: all, sites } = SimulatedOptions.parse(rest)
   const diary = createDiary()
   const scripts = new Map<string, readonly Part[]>()
@@ -100,7 +101,7 @@ export function createSimulated(given: SimulatedOptions & { clock: Clock }): Sim
   }
   const lose: SimulatedCloud['lose'] = (site, forGood) => at(site).state.sever('lost', clock.now(), forGood)
   return {
-    open: () => openAdapter({ sites, at, scripts }),
+    open: () => openAdapter({ name, sites, at, scripts }),
     script: (tokenOrWorkload, parts) => void scripts.set(tokenOrWorkload, parts),
     befall(site, trouble, command = {}) {
       if (trouble === 'lost') lose(site)
@@ -123,18 +124,19 @@ export function createSimulated(given: SimulatedOptions & { clock: Clock }): Sim
 }
 
 type Shared = {
+  name: ProviderName
   sites: SimulatedSite[]
   at(site: string): Place
   scripts: ReadonlyMap<string, readonly Part[]>
 }
 
-const openAdapter = ({ sites, at, scripts }: Shared): Provider => ({
-  name: 'simulated',
+const openAdapter = ({ name: provider, sites, at, scripts }: Shared): Provider => ({
+  name: provider,
   sites: () =>
     sites.map(({ name, jurisdictions, patienceMs, egress }) => {
       const { upWithinMs } = at(name)
       return {
-        provider: 'simulated',
+        provider,
         name,
         jurisdictions,
         patienceMs,
@@ -143,7 +145,7 @@ const openAdapter = ({ sites, at, scripts }: Shared): Provider => ({
       }
     }),
   offers: (site, signal) =>
-    at(site).wire({ name: 'offers', token: '' }, signal, (_, now) => succeed(offersOf(at(site), now))),
+    at(site).wire({ name: 'offers', token: '' }, signal, (_, now) => succeed(offersOf(provider, at(site), now))),
   launch: (order, signal) =>
     at(order.site).wire({ name: 'launch', token: order.token }, signal, (state, now) =>
       state.launch(order, scripts.get(order.token) ?? scripts.get(order.workload), now),
@@ -178,13 +180,13 @@ const openAdapter = ({ sites, at, scripts }: Shared): Provider => ({
 })
 
 /** Nodes that are there although there should be fewer now are offered as well: they count what we hold. */
-function offersOf({ site, supply, machines, view }: Place, now: number): Offer[] {
+function offersOf(provider: ProviderName, { site, supply, machines, view }: Place, now: number): Offer[] {
   const { asOf, isTrue } = view.offers(now)
   const usable = machines?.inventory({ asOf, isTrue }).filter((node) => node.usable)
   return site.pools.map(({ tier, shape, nodes, divisible, terms }, number) => {
     const there = supply.pool(number, asOf)
     return {
-      provider: 'simulated',
+      provider,
       site: site.name,
       tier,
       shape,

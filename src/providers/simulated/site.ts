@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
+
 import { drawOf } from '#kit/random.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
-import type { Handle, Sighting } from '#providers/provider.ts'
+import type { Sighting, Taken } from '#providers/provider.ts'
 import type { Diary } from './befell.ts'
 import { type BillLine, type Books, createBooks } from './books.ts'
 import { lateFates, meet } from './fate.ts'
@@ -17,7 +19,7 @@ import type { Weather } from './weather.ts'
 
 /** The truth about one simulated site at an instant. All of it is synchronous; instants may not go backwards. */
 export type SiteState = Pick<Timeline, 'later' | 'nextAt' | 'sever' | 'down'> & {
-  launch(order: CredentialedOrder, parts: readonly Part[] | undefined, now: number): Outcome<Handle>
+  launch(order: CredentialedOrder, parts: readonly Part[] | undefined, now: number): Outcome<Taken>
   retire(token: string, graceMs: number, now: number): 'retiring' | 'gone'
   /** Whether the token was used before, as far as the site remembers: its gang runs, or has ended. */
   knows(token: string, now: number): boolean
@@ -61,7 +63,7 @@ export function createSite(options: SiteOptions): SiteState {
   const knows: SiteState['knows'] = (token, now) => isKnown(at(now), { token, now, faults })
   return {
     launch(order, parts, now) {
-      if (knows(order.token, now)) return succeed({ site: site.name, token: order.token })
+      if (knows(order.token, now)) return succeed(takenOf(order, options))
       const pool = poolFor(order, { options, books, now })
       if (typeof pool !== 'number') return pool
       const gang = newGang(options, { order, parts, pool, now })
@@ -69,7 +71,7 @@ export function createSite(options: SiteOptions): SiteState {
       for (const { fate, at: when } of fatesOf(gang, order.tier, options))
         timeline.later(when, (instant) => void strike(books, { fate, token: gang.token, now: instant }, options))
       changed()
-      return succeed({ site: site.name, token: order.token })
+      return succeed(takenOf(order, options))
     },
     retire(token, graceMs, now) {
       const gang = at(now).gangs.get(token)
@@ -112,6 +114,12 @@ export function createSite(options: SiteOptions): SiteState {
   }
 }
 
+const takenOf = ({ token }: CredentialedOrder, { site, faults }: SiteOptions): Taken => ({
+  site: site.name,
+  token,
+  ...(faults.lineMs[1] > 0 && { inLine: true }),
+})
+
 type Known = { token: string; now: number; faults: Faults }
 
 function isKnown({ gangs, closed }: Books, { token, now, faults }: Known): boolean {
@@ -143,7 +151,7 @@ type NodeChange = { node: string; how: Standing | 'hung'; now: number }
 function changeNode(books: Books, change: NodeChange, { seed, site, faults, machines, diary }: SiteOptions): void {
   const { node, now } = change
   if (change.how !== 'hung') machines?.change(node, change.how, now)
-  if (change.how === 'up' || change.how === 'cordoned') return
+  if (change.how === 'up' || change.how === 'cordoned' || change.how === 'tainted') return
   const how = change.how === 'hung' ? 'hung' : 'dropped'
   for (const gang of books.gangs.values()) {
     const ranks = (gang.seats ?? []).flatMap((seat, rank) => (seat.node === node ? [rank] : []))
@@ -182,18 +190,22 @@ function newGang(options: SiteOptions, { order, parts, pool, now }: Accepted): G
   const { seed, faults } = options
   const { token, workload, attempt } = order
   const runMs = drawMs(faults.runMs, seed, token, 'run')
-  const startAt = now + drawMs(faults.bootMs, seed, token, 'boot')
+  const turnAt = faults.lineMs[1] > 0 ? now + drawMs(faults.lineMs, seed, token, 'line') : null
+  const seats = options.machines ? order.ranks.map(({ node, shape, part }) => ({ node, shape, part })) : null
+  const isShuffled = seats !== null && areAlike(seats) && drawOf(seed, token, 'shuffled') < faults.shuffled
   const gang: Gang = {
     token,
     workload,
     attempt,
     pool,
     ranks: order.ranks.length,
-    seats: options.machines ? order.ranks.map(({ node, shape, part }) => ({ node, shape, part })) : null,
+    seats: isShuffled ? seats.toReversed() : seats,
+    isShuffled,
     priceMicros: priceOf(options, { ranks: order.ranks, pool, now }),
     acceptedAt: now,
+    turnAt,
     shownFrom: now,
-    startAt,
+    startAt: (turnAt ?? now) + drawMs(faults.bootMs, seed, token, 'boot'),
     parts: parts ?? [{ prints: '', runMs, exitCode: 0, stubborn: false }],
     odd: null,
     takenAt: Infinity,
@@ -209,6 +221,10 @@ function newGang(options: SiteOptions, { order, parts, pool, now }: Accepted): G
   for (const fate of earlyFates) if (befalls(fate, gang, options)) meet(gang, fate, { seed, faults, at: now })
   return gang
 }
+
+/** Whether ranks may change places: each holds as much of its node as any other, and nothing that is of that node alone. */
+const areAlike = (seats: readonly Seat[]): boolean =>
+  seats.length > 1 && seats.every(({ shape, part }) => !part && isDeepStrictEqual(shape, seats[0]?.shape))
 
 type Priced = { ranks: CredentialedOrder['ranks']; pool: number; now: number }
 

@@ -4,7 +4,7 @@ import { drawOf } from '#kit/random.ts'
 import type { AgentAnswer, AgentReport, Exit, Go } from '#model/agent-protocol.ts'
 import { redialMs } from '#model/redial.ts'
 import type { RankSighting } from '#providers/provider.ts'
-import type { Network } from './network.ts'
+import { type Network, nowhere } from './network.ts'
 import { behaviourOf, type Process, startProcess, terminated } from './process.ts'
 import { Tasks } from './tasks.ts'
 
@@ -15,6 +15,10 @@ export type AgentOptions = {
   controlPlanes: string[]
   /** Where it is: what the network knows it by. */
   site: string
+  /** What it may start with before anybody answers it. */
+  permit: Go | null
+  /** Nothing that it says ever reaches anybody. */
+  isCutOff: boolean
   clock: Clock
   network: Network
   /** Its node is there. One whose node is gone says and does nothing more. */
@@ -90,7 +94,11 @@ class SimulatedAgent implements Agent {
 
   does(): AgentDoes {
     const { state, exitCode } = this.#dead === 'crash' ? this.sighting() : this.#shown()
-    return { state, exitCode, silentMs: this.#silence.longestMs(), isMute: this.#dead !== null || this.#hung !== null }
+    return { state, exitCode, silentMs: this.#silence.longestMs(), isMute: this.#isMute() }
+  }
+
+  #isMute(): boolean {
+    return this.#dead !== null || this.#hung !== null || this.#options.isCutOff
   }
 
   strike(how: Blow, forMs: number): void {
@@ -124,8 +132,9 @@ class SimulatedAgent implements Agent {
 
   /** From its arrival to the acknowledged report of its end. */
   async run(): Promise<void> {
-    const { clock, rank } = this.#options
+    const { clock, rank, permit } = this.#options
     let seen = ''
+    if (permit) this.#start(permit)
     for (let number = 1; this.#lives(); number++) {
       if (this.#hung) await this.#hung
       const isUrgent = this.#news
@@ -164,11 +173,11 @@ class SimulatedAgent implements Agent {
   }
 
   async #sync(report: AgentReport, signal: AbortSignal | null): Promise<AgentAnswer | 'away' | 'aborted'> {
-    const { network, credential, site, clock } = this.#options
+    const { network, credential, site, isCutOff, clock } = this.#options
     const address = this.#addresses[this.#current % this.#addresses.length] ?? ''
     const gaveUp = new AbortController()
     const request = network.fetch(`${address}/agent/v1/sync`, {
-      from: site,
+      from: isCutOff ? nowhere : site,
       method: 'POST',
       body: JSON.stringify(report),
       headers: { authorization: `Bearer ${credential}`, 'content-type': 'application/json' },

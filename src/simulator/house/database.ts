@@ -1,4 +1,5 @@
 import type { Clock, Instant } from '#kit/clock.ts'
+import { pulse } from '#store/listener.ts'
 import { allNudges } from '#store/queries/nudge.ts'
 import { StoreFull, StoreUnavailable } from '#store/store-unavailable.ts'
 import type { Nudge, Store } from '#store/store.ts'
@@ -21,7 +22,7 @@ export type Database = {
   onNudge(plane: string, listen: (nudge: Nudge, ids: readonly string[]) => void): () => void
   /** It restarts: until then nobody is answered and nothing is told. */
   away(milliseconds: number): void
-  /** The listener of a process hears nothing for so long, and does not know until then. */
+  /** The listener of a process hears nothing for so long, or until it notices that, as a real one does within seconds. */
   deafen(plane: string, milliseconds: number): void
   ambush(ambush: DatabaseAmbush): void
   /** Nothing more befalls it. */
@@ -99,7 +100,8 @@ export function createDatabase({ store, clock, met }: Options): Database {
       tellAll(['admit'])
       void clock.sleep(milliseconds).then(() => clock.now() >= awayUntil && tellAll(allNudges))
     },
-    deafen(plane, milliseconds) {
+    deafen(plane, given) {
+      const milliseconds = Math.min(given, noticedMs)
       deafUntil.set(plane, Math.max(deafUntil.get(plane) ?? 0, clock.now() + milliseconds))
       void clock.sleep(milliseconds).then(() => {
         if (!isDeaf(plane)) tellAll(allNudges, plane)
@@ -114,6 +116,9 @@ export function createDatabase({ store, clock, met }: Options): Database {
     },
   }
 }
+
+/** Who hears nothing notices that, listens anew, and looks at everything. */
+const noticedMs = pulse.everyMs + pulse.mostMs
 
 /** What befalls this call, if anything does. */
 function strikes(ambushes: DatabaseAmbush[], plane: string, call: string): DatabaseAmbush | undefined {

@@ -4,9 +4,14 @@ import { paceOf, siteOf, troubleOf } from './draw-cloud.ts'
 import { faultOf } from './draw-faults.ts'
 import { doingOf } from './draw-people.ts'
 import { projectsOf } from './draw-projects.ts'
+import { withUndeclared } from './draw-declared.ts'
 import { lifeOf, secretName } from './draw-work.ts'
+import { withLines } from './draw-lines.ts'
+import { withMarks } from './draw-marks.ts'
 import { withNodes } from './draw-nodes.ts'
 import { withPlaces } from './draw-places.ts'
+import { withProviders } from './draw-providers.ts'
+import { withReaders } from './draw-readers.ts'
 import { withWatches } from './draw-watches.ts'
 import { type Measure, measures } from './measure.ts'
 import type { Step, Story } from './story.ts'
@@ -45,9 +50,15 @@ export function storyOf(seed: number, measure: Measure = measures.story): Story 
     calmAt,
   })
   const watched = withWatches(createDraw(createRandom(`watches ${seed}`)), drawn, measure)
-  const named = withNodes(createDraw(createRandom(`nodes ${seed}`)), watched, measure)
-  const placed = withPlaces(createDraw(createRandom(`places ${seed}`)), named, measure)
-  return createDraw(createRandom(`moves ${seed}`)).chance(measure.moves) ? placed : { ...placed, movesNobody: true }
+  const mayMove = createDraw(createRandom(`moves ${seed}`)).chance(measure.moves)
+  const moving: Story = mayMove ? watched : { ...watched, movesNobody: true }
+  const named = withNodes(createDraw(createRandom(`nodes ${seed}`)), moving, measure)
+  const marked = withMarks(createDraw(createRandom(`marks ${seed}`)), named, measure)
+  const placed = withPlaces(createDraw(createRandom(`places ${seed}`)), marked, measure)
+  const provided = withProviders(createDraw(createRandom(`providers ${seed}`)), placed, measure)
+  const lined = withLines(createDraw(createRandom(`lines ${seed}`)), provided, measure)
+  const read = withReaders(createDraw(createRandom(`readers ${seed}`)), lined, measure)
+  return withUndeclared(createDraw(createRandom(`undeclared ${seed}`)), read, measure)
 }
 
 /** Nobody stands still in the midst of a request for as long as its idempotency key, and what it made, is remembered. */

@@ -1,5 +1,5 @@
 import type { Life } from './life.ts'
-import type { Story } from './story.ts'
+import { providerOf, type Story } from './story.ts'
 
 /** Since the look before: whether what should happen could, as far as the story lets it. */
 export type Excuses = {
@@ -54,10 +54,12 @@ export function createExcuses(story: Story, { from, lives, isDown }: Options): E
 
 function spansOf({ cloud, troubles, steps, calmAt }: Story, from: number) {
   const ofHouse: Span[] = []
-  const ofSite = new Map<string, Span[]>(cloud.sites.map(({ name }) => [`simulated/${name}`, []]))
+  const ofSite = new Map<string, Span[]>()
+  const keys = new Map(cloud.sites.map((site) => [site.name, `${providerOf(site)}/${site.name}`]))
+  for (const key of keys.values()) ofSite.set(key, [])
   const excuse = (site: string | undefined, fromMs: number, toMs: number): void => {
     const span = { from: from + fromMs, to: from + Math.min(toMs, calmAt) + echoMs }
-    for (const [key, spans] of ofSite) if (site === undefined || key === `simulated/${site}`) spans.push(span)
+    for (const [key, spans] of ofSite) if (site === undefined || key === keys.get(site)) spans.push(span)
   }
   // A watch excuses nothing: what it does not tell, a listing finds.
   const hurting = troubles.filter(({ share, calls }) => share > bearable && !calls?.every((call) => call === 'watch'))
@@ -68,12 +70,12 @@ function spansOf({ cloud, troubles, steps, calmAt }: Story, from: number) {
   for (const step of steps)
     switch (step.do) {
       case 'restart-database':
-      case 'deafen': // who is told of no change looks at what seems unchanged some minutes later
         ofHouse.push({ from: from + step.at, to: from + step.at + step.forMs })
         break
       case 'database':
         if (step.times > bearableTimes) ofHouse.push({ from: from + step.at, to: from + calmAt + echoMs })
         break
+      case 'undeclare':
       case 'cut':
       case 'sever':
       case 'befall':

@@ -25,6 +25,16 @@ export type Measure = {
   moves: number
   /** In what share of the stories the nodes of all sites have names, accelerators and racks. */
   named: number
+  /** In what share of those labels and taints are on nodes, and asked for. */
+  marked: number
+  /** In what share of the stories with several sites these are of two providers. */
+  providers: number
+  /** At which share of the sites orders stand in line, or ranks change places. */
+  lines: number
+  /** In what share of the stories a site is declared no more for a while. */
+  undeclared: number
+  /** In what share of the stories people follow events. */
+  readers: number
   /** In what share of the stories sites are in several jurisdictions, and it is said where work may be. */
   places: number
   /** At which share of the sites our agents run the ranks. */
@@ -51,6 +61,11 @@ export const measures = {
     tells: 0.5,
     moves: 0.5,
     named: 0.4,
+    marked: 0.5,
+    providers: 0.4,
+    lines: 0.15,
+    undeclared: 0.1,
+    readers: 0.2,
     places: 0.3,
     agents: 0.5,
   },
@@ -71,6 +86,11 @@ export const measures = {
     tells: 1,
     moves: 0,
     named: 0,
+    marked: 0,
+    providers: 0,
+    lines: 0,
+    undeclared: 0,
+    readers: 0,
     places: 0,
     agents: 0,
   },

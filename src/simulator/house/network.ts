@@ -13,9 +13,12 @@ export type Network = {
   urls(): string[]
 }
 
+/** What is sent from there reaches nobody, ever. */
+export const nowhere = 'nowhere'
+
 export function createNetwork(): Network {
   const planes = new Map<string, { plane: Plane; hangUps: Set<() => void> }>()
-  const severed = new Set<string>()
+  const severed = new Set([nowhere])
   return {
     async fetch(url, { from = '', ...init }) {
       if (severed.has(from)) throw new Error(`${from} reaches nobody`)

@@ -4,14 +4,17 @@ import type { Network } from './network.ts'
 /** Asks over the API as people do, of whoever answers, again where that is safe; null when nobody does for long. */
 export type Ask = (method: string, path: string, body?: unknown) => Promise<{ status: number; json: unknown } | null>
 
-type Options = { clock: Clock; network: Network; token: string }
+/** How often people asked for something to be changed, and how often they tried to have something planned, so far. */
+export type Asks = { changes: number; plans: number }
+
+type Options = { clock: Clock; network: Network; token: string; asks: Asks }
 
 /** How long one try may take, and how often one tries. */
 const tryMs = 10_000
 const mostTries = 30
 const pauseMs = 2_000
 
-export function createAsk({ clock, network, token }: Options): Ask {
+export function createAsk({ clock, network, token, asks }: Options): Ask {
   let key = 0
   return async (method, path, body) => {
     const headers = {
@@ -19,7 +22,9 @@ export function createAsk({ clock, network, token }: Options): Ask {
       'content-type': 'application/json',
       ...(method === 'POST' && { 'idempotency-key': `people-${++key}` }),
     }
+    if (method === 'POST') asks.changes++
     for (let tries = 0; tries < mostTries; tries++) {
+      if (path === '/v1/plans') asks.plans++
       const urls = network.urls()
       const url = urls[(key + tries) % urls.length]
       const answer = url === undefined ? null : await once(`${url}${path}`, { method, headers, ...bodyOf(body) })

@@ -89,6 +89,7 @@ export async function startPlane(life: Life, ground: Ground): Promise<Plane> {
   const own = {
     controlPlanes: () => peers.list().map((one) => one.url),
     credential: (token: string) => credentialOf(keys.credentials, token),
+    checkpoints: checkpointsOf,
     ...checkedIn(name, ground),
   }
   const house = { ...shared, ...own, providers: decorated(), holder: id, ...steering }
@@ -151,11 +152,13 @@ const selfOf = ({ id, url, since, controlPlanes }: Self): ApiHouse['self'] => ({
   database: 'simulated',
   url: () => url,
   controlPlanes,
-  checkpoints: (workload) => `/nowhere/checkpoints/${workload}`,
+  checkpoints: checkpointsOf,
   doctor: () => Promise.resolve([]),
   notReady: () => Promise.resolve([]),
   stop: () => {},
 })
+
+const checkpointsOf = (workload: string): string => `/nowhere/checkpoints/${workload}`
 
 /** Nobody joins a site in a simulated house. */
 const nowhere = (clock: Clock) => ({ clock, home: '/nowhere', shared: '/nowhere', house: 'simulated' })

@@ -5,8 +5,8 @@ import type { Breach } from './invariants/invariant.ts'
 import { type Checkers, createCheckers } from './invariants/invariants.ts'
 import type { Tables, WorkloadRow } from './invariants/tables.ts'
 import { behaviourOf } from './process.ts'
-import { asking, carryOut } from './steps.ts'
-import { goneSites, type Story } from './story.ts'
+import { asking, carryOut, declareAgain } from './steps.ts'
+import { goneSites, type Story, undeclaredSites } from './story.ts'
 import type { Line } from './trace.ts'
 import { type MakeBacking, openWorld, type World } from './world.ts'
 
@@ -35,7 +35,7 @@ export async function runStory(story: Story, makeBacking: MakeBacking, lines = 4
   const { planes, cloud } = world
   const isDown = (site: string): boolean => cloud.down(nameOf(site)) !== null
   const excuses = createExcuses(story, { from: world.from, lives: planes.lives, isDown })
-  const checkers = checkersOf(world, excuses)
+  const checkers = checkersOf(world, excuses, undeclaredSites(story))
   const look = async (atRest = false): Promise<boolean> => {
     excuses.look(world.clock.now())
     const found = atRest ? await checkers.lookAtRest() : await checkers.look()
@@ -107,6 +107,7 @@ function calm(story: Story, world: World): void {
     cloud.restore(name)
     network.cut(name, false)
   }
+  declareAgain([...world.undeclared], world)
   database.calm()
   for (const life of planes.lives.values()) life.calm()
 }
@@ -163,7 +164,7 @@ const hangingIn = ({ cloud }: World): Set<string> =>
   new Set(
     cloud
       .open()
-      .sites()
+      .flatMap((provider) => provider.sites())
       .flatMap(({ name }) => cloud.gangs(name))
       .filter(({ odd, closed }) => odd?.how === 'hung' && !closed)
       .map(({ workload }) => workload),
@@ -192,7 +193,7 @@ function rowsText({ id, state, reason }: Row, tables: Tables): string {
 async function emptied(world: World, look: Look, gone: ReadonlySet<string>): Promise<boolean> {
   const { clock, cloud } = world
   const end = clock.now() + restMs
-  const sites = cloud.open().sites()
+  const sites = cloud.open().flatMap((provider) => provider.sites())
   for (;;) {
     const left = sites.flatMap(({ name }) => cloud.gangs(name)).filter(({ closed }) => !closed)
     const { leases } = await world.backing.tables()
@@ -208,18 +209,21 @@ async function emptied(world: World, look: Look, gone: ReadonlySet<string>): Pro
   }
 }
 
-function checkersOf(world: World, { able }: Excuses): Checkers {
+function checkersOf(world: World, { able }: Excuses, undeclared: ReadonlySet<string>): Checkers {
   const { backing, clock, cloud, watch, decisions } = world
   return createCheckers(
     {
       tables: () => backing.tables(),
       events: backing.store.events,
       clock,
-      clouds: new Map([['simulated', cloud]]),
+      clouds: cloud.byProvider,
       calls: watch.taken,
       asked: watch.asked,
       decisions: decisions.taken,
       agentsOf: world.ranks.agentsOf,
+      readers: world.readers,
+      people: world.asks,
+      undeclared,
       offered: watch.offered,
       tookBack: watch.tookBack,
       able,

@@ -75,6 +75,7 @@ function plainer({ planes, cloud, projects }: Story): Change<Story>[] {
           changed(story, 'planes', (one) => (one.name === name && one.skewMs ? { ...one, skewMs: 0 } : one)),
     ),
     (story) => (story.agents.sites.length > 0 ? { ...story, agents: { sites: [], skewMs: 0 } } : story),
+    (story) => (story.agents.cutOff ? { ...story, agents: { ...story.agents, cutOff: 0 } } : story),
     (story) => (story.agents.skewMs > 0 ? { ...story, agents: { ...story.agents, skewMs: 0 } } : story),
     ...cloud.sites.flatMap(({ name }) => [withoutSite(name), withPlainSite(name)]),
     (story) => (story.plansSites || story.keeps ? { ...story, plansSites: undefined, keeps: undefined } : story),
@@ -114,7 +115,7 @@ const withoutSite =
     return { ...story, cloud: { ...cloud, sites }, steps: others }
   }
 
-/** A site without what is particular there, but for names of nodes: these are at all sites or at none. */
+/** A site without what is particular there, but for names of nodes: these are at all sites of a provider or at none. */
 const withPlainSite =
   (site: string): Change<Story> =>
   (story) => {
@@ -122,9 +123,10 @@ const withPlainSite =
     const at = cloud.sites.findIndex(({ name }) => name === site)
     const found = cloud.sites[at]
     if (!found) return story
-    const { name, jurisdictions, patienceMs, pools, racks, ...more } = found
+    const { provider, name, jurisdictions, patienceMs, pools, racks, ...more } = found
     if (Object.keys(more).length === 0 && pools.length <= 1) return story
-    const plain = { name, jurisdictions, patienceMs, pools: pools.slice(0, 1), ...(racks && { racks }) }
+    const its = { ...(provider && { provider }), name, jurisdictions, patienceMs }
+    const plain = { ...its, pools: pools.slice(0, 1), ...(racks && { racks }) }
     return { ...story, cloud: { ...cloud, sites: cloud.sites.with(at, plain) } }
   }
 

@@ -1,4 +1,5 @@
 import type { WrittenSpec } from '#model/spec/spec.ts'
+import { startReader } from './readers.ts'
 import type { Step } from './story.ts'
 import type { World } from './world.ts'
 
@@ -24,12 +25,14 @@ export function carryOut(step: Step, world: World): void {
       })
     case 'project':
       return void asking(world, `PUT /v1/projects/${step.name}`, step.fields)
-    case 'secret': {
-      const secret = `/v1/secrets/${step.name}?project=${step.project}`
-      return void asking(world, `${step.value === null ? 'DELETE' : 'PUT'} ${secret}`, step.value ?? undefined)
-    }
+    case 'secret':
+      return putSecret(step, world)
     case 'look':
       return void asking(world, `GET ${step.path}`)
+    case 'undeclare':
+      return undeclare(step, world)
+    case 'follow':
+      return void world.readers.push(startReader(step, world))
     case 'supply': {
       const { site, at: _, do: __, ...supply } = step
       return cloud.change(site, supply)
@@ -41,8 +44,7 @@ export function carryOut(step: Step, world: World): void {
       else cloud.cut(step.site, step.how)
       return later(step.forMs, () => cloud.restore(step.site))
     case 'node':
-      cloud.changeNode(step.site, step.node, step.how)
-      return step.how === 'hung' ? undefined : later(step.forMs, () => cloud.changeNode(step.site, step.node, 'up'))
+      return changeNode(step, world)
     case 'befall':
       return cloud.befall(step.site, step.trouble, { until: clock.now() + step.forMs })
     case 'sever':
@@ -57,16 +59,47 @@ export function carryOut(step: Step, world: World): void {
     case 'database':
       return database.ambush(step)
     case 'restart-database':
-      if (step.crash) crash(world)
-      return database.away(step.forMs)
+      return restart(step, world)
     case 'deafen':
       return database.deafen(step.plane, step.forMs)
   }
 }
 
-function crash({ backing, watch }: World): void {
-  backing.crash?.()
-  watch.noteCrash()
+function putSecret({ name, project, value }: Extract<Step, { do: 'secret' }>, world: World): void {
+  const secret = `/v1/secrets/${name}?project=${project}`
+  void asking(world, `${value === null ? 'DELETE' : 'PUT'} ${secret}`, value ?? undefined)
+}
+
+/** What is declared is read at a start: so all control planes start anew. */
+function undeclare({ site, forMs }: Extract<Step, { do: 'undeclare' }>, world: World): void {
+  world.undeclared.add(site)
+  startAnew(world)
+  void world.clock.sleep(forMs).then(() => world.undeclared.has(site) && declareAgain([site], world))
+}
+
+/** These sites are known again from now on. */
+export function declareAgain(sites: readonly string[], world: World): void {
+  for (const site of sites) world.undeclared.delete(site)
+  if (sites.length > 0) startAnew(world)
+}
+
+function startAnew({ planes }: World): void {
+  for (const plane of planes.lives.keys()) void planes.upgrade(plane, 0)
+}
+
+/** What hangs stays so. */
+function changeNode({ site, node, how, forMs }: Extract<Step, { do: 'node' }>, { clock, cloud }: World): void {
+  cloud.changeNode(site, node, how)
+  if (how !== 'hung') void clock.sleep(forMs).then(() => cloud.changeNode(site, node, 'up'))
+}
+
+function restart({ crash, forMs }: Extract<Step, { do: 'restart-database' }>, world: World): void {
+  const { backing, database, watch } = world
+  if (crash) {
+    backing.crash?.()
+    watch.noteCrash()
+  }
+  database.away(forMs)
 }
 
 const textOf = (spec: WrittenSpec) => ({ text: JSON.stringify(spec) })

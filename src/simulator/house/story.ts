@@ -1,3 +1,4 @@
+import type { ProviderName } from '#model/names.ts'
 import type { WrittenSpec } from '#model/spec/spec.ts'
 import type { SimulatedOptions } from '#providers/simulated/options.ts'
 import type { CallName, Trouble } from '#providers/simulated/trouble.ts'
@@ -11,11 +12,14 @@ export type Story = {
   seed: number
   /** Control planes, each with how far its clock is off. */
   planes: { name: string; skewMs: number }[]
-  cloud: Omit<SimulatedOptions, 'seed'>
+  cloud: Omit<SimulatedOptions, 'seed' | 'sites'> & { sites: StorySite[] }
   /** What befalls a share of the calls to sites, or of the gangs that they launch. */
   troubles: { trouble: Trouble; site?: string; calls?: CallName[]; share: number; fromMs: number; toMs: number }[]
-  /** Sites at which our agents run the ranks, and how far the clocks of their nodes may be off. */
-  agents: { sites: string[]; skewMs: number }
+  /**
+   * Sites at which our agents run the ranks, how far the clocks of their nodes may be off, and what share of those that
+   * come up before the faults cease never reach anybody.
+   */
+  agents: { sites: string[]; skewMs: number; cutOff?: number }
   projects: { name: string; fields: Record<string, unknown> }[]
   /** Control planes plan over sites, as a server does. */
   plansSites?: true
@@ -29,6 +33,11 @@ export type Story = {
   calmAt: number
 }
 
+/** A site, and which provider it is of: `simulated` where that is absent. Its name is unique among those of all. */
+export type StorySite = SimulatedOptions['sites'][number] & { provider?: ProviderName }
+
+export const providerOf = ({ provider = 'simulated' }: Pick<StorySite, 'provider'>): ProviderName => provider
+
 /** Times are milliseconds since the begin of the story. */
 export type Step = { at: number } &
   /** `planned`: somebody asks for a plan first, and applies that. */
@@ -41,12 +50,16 @@ export type Step = { at: number } &
     | { do: 'secret'; project: string; name: string; value: string | null }
     /** Somebody only reads. */
     | { do: 'look'; path: string }
+    /** Somebody follows events from now on, all or those of a project: so often, so many at a time. */
+    | { do: 'follow'; who: string; everyMs: number; size: number; project?: string }
     /** A site does not answer (or never), or all that runs there is gone, too: and it never comes back, if `forGood`. */
     | { do: 'cut'; site: string; how: 'unreachable' | 'hanging' | 'lost'; forMs: number; forGood?: true }
+    /** Control planes that start from now on do not know of a site, and all are ended in order now, and when it is over. */
+    | { do: 'undeclare'; site: string; forMs: number }
     /** From now on there is so much at a site, at such a price. */
     | { do: 'supply'; site: string; nodes?: number; priceMicros?: number; quota?: number | null }
     /** One of its nodes that have names is no more, or takes nothing new, or what stands there hangs; for a while. */
-    | { do: 'node'; site: string; node: string; how: 'down' | 'away' | 'cordoned' | 'hung'; forMs: number }
+    | { do: 'node'; site: string; node: string; how: 'down' | 'away' | 'cordoned' | 'tainted' | 'hung'; forMs: number }
     /** Every call to a site, or every gang that it launches, is befallen by this for a while. */
     | { do: 'befall'; site: string; trouble: Trouble; forMs: number }
     /** What a site's agents send is lost. */
@@ -69,6 +82,16 @@ export type Step = { at: number } &
 export const goneSites = ({ steps }: Pick<Story, 'steps'>): Set<string> =>
   new Set(steps.flatMap((step) => (step.do === 'cut' && step.forGood ? [step.site] : [])))
 
+/** Sites that are declared no more for a while, as `provider/site`. */
+export const undeclaredSites = ({ steps, cloud }: Pick<Story, 'steps' | 'cloud'>): Set<string> =>
+  new Set(
+    cloud.sites.flatMap((site) =>
+      steps.some((step) => step.do === 'undeclare' && step.site === site.name)
+        ? [`${providerOf(site)}/${site.name}`]
+        : [],
+    ),
+  )
+
 /** A step as people read it. */
 export function stepText(step: Step): string {
   switch (step.do) {
@@ -86,6 +109,10 @@ export function stepText(step: Step): string {
       return `somebody ${step.value === null ? 'removes' : 'writes'} the secret ${step.name} of ${step.project}`
     case 'look':
       return `somebody reads ${step.path}`
+    case 'undeclare':
+      return `${step.site} is declared no more, for ${step.forMs} ms`
+    case 'follow':
+      return `${step.who} follows the events of ${step.project ?? 'all projects'} every ${step.everyMs} ms, ${step.size} at a time`
     case 'supply':
       return `at ${step.site} there is from now on ${JSON.stringify({ ...step, at: undefined, do: undefined, site: undefined })}`
     case 'upgrade':

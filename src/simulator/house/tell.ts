@@ -6,11 +6,14 @@ import { timeText, traceText } from './trace.ts'
 export function storyText({ seed, planes, cloud, troubles, agents, projects, steps, calmAt }: Story): string {
   const lines = [
     `Story ${seed}: control planes ${planes.map(({ name, skewMs }) => (skewMs ? `${name} (${skewMs} ms ahead)` : name)).join(', ')}.`,
-    ...cloud.sites.map(({ name, jurisdictions, pools, racks, patienceMs }) => {
+    ...cloud.sites.map(({ provider, name, jurisdictions, pools, racks, patienceMs }) => {
       const nodes = pools.map((pool) => `${pool.nodes} ${pool.tier} nodes`).join(', ')
-      const named = racks ? ` with names, ${racks.nodes} in a rack and ${racks.inBlock} racks in a block` : ''
-      return `Site ${name} (${jurisdictions.join(', ')}): ${nodes}${named}, patience ${patienceMs} ms${agents.sites.includes(name) ? ', with our agents' : ''}.`
+      const named = racks
+        ? ` with names, ${racks.nodes} in a rack and ${racks.inBlock} racks in a block${racks.marks ? `, marked ${JSON.stringify(racks.marks)}` : ''}`
+        : ''
+      return `Site ${name}${provider ? ` of ${provider}` : ''} (${jurisdictions.join(', ')}): ${nodes}${named}, patience ${patienceMs} ms${agents.sites.includes(name) ? ', with our agents' : ''}.`
     }),
+    ...(agents.cutOff ? [`${agents.cutOff * 100} % of our agents never reach anybody.`] : []),
     ...projects.map(({ name, fields }) => `Project ${name}: ${JSON.stringify(fields)}.`),
     ...troubles.map(({ trouble, site = 'all sites', calls, share, fromMs, toMs }) => {
       const met = calls?.join(', ') ?? 'what it may befall'

@@ -1,8 +1,9 @@
 import { createRandom } from '#kit/random.ts'
 import { deriveKey } from '#kit/seal.ts'
-import { createSimulated, type SimulatedCloud } from '#providers/simulated/simulated.ts'
 import { createFakeClock, type FakeClock } from '#simulator/fake-clock.ts'
+import type { Provider } from '#providers/provider.ts'
 import type { Store } from '#store/store.ts'
+import { type Clouds, createClouds } from './clouds.ts'
 import { providerThrough, storeThrough } from './connection.ts'
 import { type Coverage, createCoverage } from './coverage.ts'
 import { createDirectSolver } from './direct-solver.ts'
@@ -13,10 +14,11 @@ import { createWatch, type Watch } from './invariants/watch.ts'
 import { type Life, planeOf } from './life.ts'
 import { memoryBlobs } from './memory-blobs.ts'
 import { createNetwork, type Network } from './network.ts'
-import { type Ask, createAsk } from './people.ts'
+import { type Ask, type Asks, createAsk } from './people.ts'
 import type { Ground } from './plane.ts'
 import { createPlanes, type Planes } from './planes.ts'
 import { createRanks, type Ranks } from './ranks.ts'
+import type { Reader } from './readers.ts'
 import { createRecorder, type Recorder } from './record.ts'
 import type { Story } from './story.ts'
 import { createTrace, type Trace } from './trace.ts'
@@ -48,7 +50,7 @@ type Surroundings = {
   /** When it began. */
   from: number
   backing: Backing
-  cloud: SimulatedCloud
+  cloud: Clouds
   database: Database
   network: Network
   trace: Trace
@@ -57,6 +59,12 @@ type Surroundings = {
   watch: Watch
   decisions: Decisions
   ranks: Ranks
+  /** Who follows events. */
+  readers: Reader[]
+  /** Sites of which control planes that start now do not know. */
+  undeclared: Set<string>
+  /** What people asked for so far. */
+  asks: Asks
   /** What went wrong in a way that no fault explains. */
   bugs: string[]
 }
@@ -83,7 +91,7 @@ export async function openWorld(story: Story, makeBacking: MakeBacking, lines = 
   return {
     ...around,
     planes,
-    ask: createAsk({ clock, network, token: ground.keys.token }),
+    ask: createAsk({ clock, network, token: ground.keys.token, asks: around.asks }),
     async close() {
       planes.close()
       await backing.close()
@@ -110,7 +118,7 @@ async function surroundings(story: Story, makeBacking: MakeBacking, lines: numbe
     clock,
     met: (fault, plane, call) => recorder.met(fault, { who: plane, call }),
   })
-  const cloud = createSimulated({ ...cloudOf(story, from), seed: story.seed, clock })
+  const cloud = createClouds(cloudOf(story, from), story.seed, clock)
   const watch = createWatch({ clock, tables })
   const decisions = createDecisions(tables)
   const ranks = createRanks({
@@ -120,6 +128,7 @@ async function surroundings(story: Story, makeBacking: MakeBacking, lines: numbe
     network,
     agentSites: new Set(story.agents.sites),
     skewMs: story.agents.skewMs,
+    cutOff: { share: story.agents.cutOff ?? 0, until: from + story.calmAt },
     environmentOf: async (workload) => (await backing.store.workloads.get(workload))?.spec.env ?? {},
   })
   return {
@@ -135,6 +144,9 @@ async function surroundings(story: Story, makeBacking: MakeBacking, lines: numbe
     watch,
     decisions,
     ranks,
+    readers: [],
+    undeclared: new Set(),
+    asks: { changes: 0, plans: 0 },
     bugs: [],
   }
 }
@@ -144,6 +156,12 @@ function cloudOf(story: Story, from: number): Story['cloud'] {
   const windows = story.troubles.map(({ fromMs, toMs, ...rest }) => ({ ...rest, from: from + fromMs, to: from + toMs }))
   return { ...story.cloud, faults: { ...story.cloud.faults, windows } }
 }
+
+/** The same adapter, which knows of some sites no more. */
+const declaring = (provider: Provider, isKnown: (site: string) => boolean): Provider => ({
+  ...provider,
+  sites: () => provider.sites().filter(({ name }) => isKnown(name)),
+})
 
 const asServersDo = { everyMs: 3_600_000, keepMs: 30 * 24 * 3_600_000 }
 
@@ -165,7 +183,9 @@ function groundOf(story: Story, around: Surroundings, listeners: Map<Life, (() =
     },
     providersOf(life) {
       const call = recorder.caller(life, (_, make) => make())
-      return [providerThrough(watch.of(ranks.open(), life.name), call)]
+      const unknown = new Set(around.undeclared)
+      const isKnown = (site: string) => !unknown.has(site) || !around.undeclared.has(site)
+      return ranks.open(life.clock).map((one) => providerThrough(watch.of(declaring(one, isKnown), life.name), call))
     },
     wrong(plane, what, error) {
       trace.note({ at: clock.now(), who: plane, what, outcome: String(error).slice(0, 300) })

@@ -70,6 +70,19 @@ test('a lease has time to bill until it is metered to its end', async () => {
   assert.deepEqual(await open(), [])
 })
 
+test('a meter that looked before the begin of a lease moved back adds nothing, and leaves no gap', async () => {
+  await using store = await aStore({ clock: { now: () => aNow, sleep: async () => {} } })
+  const [id = ''] = await submitted(store, [aJob()])
+  const placed = aPlacing(id)
+  await held(store, [placed])
+  const lease = { id: placed.leaseId, workload: id }
+  await store.ledger.add([anEntry(lease, aNow + 300, aNow + 400)])
+  const open = async () => (await store.ledger.unmetered(9)).map(({ meteredUntil }) => meteredUntil)
+  assert.deepEqual(await open(), [aNow])
+  await store.ledger.add([anEntry(lease, aNow, aNow + 400)])
+  assert.deepEqual(await open(), [aNow + 400])
+})
+
 test('two meters that looked before and after the turn of an hour leave no time between their entries', async () => {
   await using store = await aStore({ clock: { now: () => aNow, sleep: async () => {} } })
   const [id = ''] = await submitted(store, [aJob()])

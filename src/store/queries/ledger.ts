@@ -69,7 +69,8 @@ async function add(on: Executor, entries: Entry[]): Promise<void> {
         )
       ) x join leases l on l.id = x.lease
       -- All that was cut from one piece of time or nothing of it: its later part alone would leave a gap.
-      where x.first >= coalesce(l.metered_until, l.started_at, 0) and x."to" > x."from"
+      -- And what begins later than where it is metered to leaves one as well: its begin moved since its time was read.
+      where x.first = coalesce(l.metered_until, l.started_at, x.first) and x."to" > x."from"
         -- It may have ended since its time was read; the next entry then ends where it did.
         and (l.ended_at is null or x."to" <= l.ended_at)
       on conflict (lease, from_ms) do nothing

@@ -1,15 +1,20 @@
 import { nothingGrowsWithoutBound, whoAsksIsLeftAlone } from './bounded.ts'
+import { gangsHaveWhatIsTheirs } from './apart.ts'
 import { gangsStandAsAsked } from './domains.ts'
 import { aTokenIsOneOrder, nothingIsDoneUnintended } from './intent.ts'
 import type { Invariant } from './invariant.ts'
 import { endsAreSeenTo, nobodyIsMute, nothingIsForgotten, rowsAgree } from './kept.ts'
 import { nothingIsLeaked, nothingIsLeft, tagsAreTrue } from './leaked.ts'
-import { budgetsHold } from './limits.ts'
+import { budgetsHold, budgetsStopInTime } from './limits.ts'
 import { entriesNeverChange, spentIsTheSum, theLedgerAgreesWithTheBill, theLedgerIsExact } from './money.ts'
 import { endedStaysEnded, statesMoveAsTheirTablesSay } from './moves.ts'
 import { noticeIsHeeded } from './notice.ts'
 import { claimsGoUp, noNodeIsGivenTwice, offersAreNotOversubscribed } from './owner.ts'
 import { quotasHold } from './quotas.ts'
+import { readersMissNothing } from './readers.ts'
+import { ranksAreWhereItIsSaid } from './seats.ts'
+import { sharesHold } from './shares.ts'
+import { tablesAreAsLargeAsTheirWork } from './tables-bounded.ts'
 import { tasksCountOnce } from './tasks.ts'
 import { endsAreExplained, eventsAreInOrder, everythingEndsOrWaits, whoWaitsIsTold } from './told.ts'
 import { attemptsAreNumbered, nothingRunsTwice } from './twice.ts'
@@ -33,10 +38,12 @@ export const createInvariants = (): Invariant[] => [
   endedStaysEnded(),
   rowsAgree(),
   noNodeIsGivenTwice(),
+  ranksAreWhereItIsSaid(),
   offersAreNotOversubscribed(),
   claimsGoUp(),
   gangsAreWhole(),
   gangsStandAsAsked(),
+  gangsHaveWhatIsTheirs(),
   preemptedWhole(),
   nothingRunsTwice(),
   attemptsAreNumbered(),
@@ -47,13 +54,17 @@ export const createInvariants = (): Invariant[] => [
   endsAreExplained(),
   everythingEndsOrWaits(),
   eventsAreInOrder(),
+  readersMissNothing(),
   entriesNeverChange(),
   theLedgerIsExact(),
   spentIsTheSum(),
   theLedgerAgreesWithTheBill(),
   workIsWhereItMayBe(),
+  sharesHold(),
   budgetsHold(),
+  budgetsStopInTime(),
   quotasHold(),
   nothingGrowsWithoutBound(),
+  tablesAreAsLargeAsTheirWork(),
   whoAsksIsLeftAlone(),
 ]

@@ -1,5 +1,6 @@
 import { occupyingStates } from '#model/lease.ts'
 import type { Offer } from '#model/offer.ts'
+import type { Node } from '#model/site.ts'
 import type { Store } from '#store/store.ts'
 import type { LeaseRow, Tables } from './tables.ts'
 
@@ -8,6 +9,10 @@ export type Decision = {
   /** `provider/site tier shape`. */
   offer: string
   leases: readonly LeaseRow[]
+  /** Those of them that were placed by it. */
+  placed: ReadonlySet<string>
+  /** The nodes that were told of its site, by what the decision was made on or was known when it was written; null: none were. */
+  told: readonly (readonly Node[] | null)[]
   /** Nodes that there were to be had, by what the decision was made on or by what was known when it was written. */
   most: number
 }
@@ -21,7 +26,7 @@ export type Decisions = {
 }
 
 /** A site, as far as it matters how much there is. */
-type Offering = { site: string; offers: readonly Offer[]; nodes: readonly unknown[] | null }
+type Offering = { site: string; offers: readonly Offer[]; nodes: readonly Node[] | null }
 
 export function createDecisions(tables: () => Tables | Promise<Tables>): Decisions {
   let all: Decision[] = []
@@ -63,7 +68,8 @@ function decisionsOf(placed: ReadonlySet<string>, read: readonly Offering[], { l
     if (!first || !touched.has(offer)) return []
     const site = `${first.provider}/${first.site}`
     const known = [...read.filter((one) => one.site === site), ...[sites.get(site) ?? []].flat()]
-    return [{ offer, leases: its, most: Math.max(0, ...known.map((one) => availableTo(first, one))) }]
+    const most = Math.max(0, ...known.map((one) => availableTo(first, one)))
+    return [{ offer, leases: its, placed, most, told: known.map(({ nodes }) => nodes) }]
   })
 }
 

@@ -1,24 +1,21 @@
 import type { Topology } from '#model/spec/topology.ts'
+import { createGround, type Ground, type Level, siteOf } from './ground.ts'
 import type { Invariant, Seen } from './invariant.ts'
 import type { LeaseRow } from './tables.ts'
 
-type Level = 'node' | 'nvlink' | 'block' | 'site'
-
 /** Where nodes have names, a gang that is placed stands as its spec asks: written down here anew, apart from the engine. */
 export function gangsStandAsAsked(): Invariant {
-  // A node that is told of no more stood where it was told to stand.
-  const paths = new Map<string, readonly string[]>()
+  const ground = createGround()
   return {
     name: 'gangs stand in the domains that they ask for',
     rule: 5,
     when: 'always',
     check({ changes, tables }) {
-      for (const { key, after } of changes.sites)
-        for (const { name, path } of after?.nodes ?? []) paths.set(`${key} ${name}`, path)
+      ground.learn(changes)
       return changes.leases.flatMap(({ before, after }) => {
         const topology = after && before === null ? topologyOf(after, tables) : undefined
         if (!after || !topology) return []
-        return broken(topology, (level) => domainsOf(after, level, paths)).map((what) => `lease ${after.id}: ${what}`)
+        return broken(topology, (level) => domainsOf(after, level, ground)).map((what) => `lease ${after.id}: ${what}`)
       })
     },
   }
@@ -27,17 +24,9 @@ export function gangsStandAsAsked(): Invariant {
 const topologyOf = ({ workload }: LeaseRow, { workloads }: Seen['tables']): Topology | undefined =>
   workloads.get(workload)?.spec.topology
 
-/** The domain of each rank at a level, the nvlink being the first of a path. */
-function domainsOf(
-  { provider, site, ranks }: LeaseRow,
-  level: Level,
-  paths: ReadonlyMap<string, readonly string[]>,
-): string[] {
-  return ranks.map(({ node = '' }) => {
-    const [nvlink = node, block = nvlink] = paths.get(`${provider}/${site} ${node}`) ?? []
-    return { node, nvlink, block, site }[level]
-  })
-}
+/** The domain of each rank at a level. */
+const domainsOf = (lease: LeaseRow, level: Level, ground: Ground): string[] =>
+  lease.ranks.map(({ node = '' }) => ground.domainOf(siteOf(lease), node, level))
 
 function broken({ within, required, slices, spread }: Topology, at: (level: Level) => string[]): string[] {
   const isApart = required && new Set(at(within)).size > 1

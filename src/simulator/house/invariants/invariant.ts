@@ -4,6 +4,8 @@ import type { CredentialedOrder } from '#model/order.ts'
 import type { BillLine } from '#providers/simulated/books.ts'
 import type { Gang } from '#providers/simulated/gang.ts'
 import type { AgentDoes } from '#simulator/house/agent.ts'
+import type { Asks } from '#simulator/house/people.ts'
+import type { Reader } from '#simulator/house/readers.ts'
 import type { Ask, Offered } from './asked.ts'
 import type { Changes } from './changes.ts'
 import type { Decision } from './decisions.ts'
@@ -43,6 +45,12 @@ export type Seen = {
   bill(): readonly BillLine[]
   /** What a reader of events was given since the last look, in that order. */
   events: readonly Event[]
+  /** Who follows events with a cursor, and what of them each was told so far. */
+  readers: readonly Reader[]
+  /** Sites (`provider/site`) that nobody declares for a while: each counts as one that does not answer then. */
+  undeclared: ReadonlySet<string>
+  /** What people asked for so far; null where nobody counts. */
+  people: Readonly<Asks> | null
   /** Calls that control planes made since the last look. */
   calls: readonly Call[]
   /** What was asked of a site lately, and what was heard. */
@@ -95,6 +103,10 @@ export type Bounds = {
   muteMs: number
   /** Until a waiting workload is told why it waits. */
   tellMs: number
+  /** Until who follows events is told of the next. */
+  followMs: number
+  /** Until what runs is told to end whose budget is used up. */
+  budgetMs: number
   /** Until what is to end is gone, grace not counted. */
   endMs: number
   /** How long before what is taken away must be told to end it has to be said. */
@@ -112,6 +124,8 @@ export const patientBounds: Bounds = {
   // It is found within a look, waited for as long as nobody of its site is heard, and its nodes are given back.
   muteMs: 1_800_000,
   tellMs: 120_000,
+  followMs: 600_000,
+  budgetMs: 60_000,
   endMs: 600_000,
   noticeMs: 60_000,
   skewMs: 10_000,

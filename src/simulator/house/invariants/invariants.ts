@@ -28,6 +28,12 @@ export type Sources = {
   able(site?: string): boolean
   /** As `Seen` has it; none of our agents runs anything where it is absent. */
   agentsOf?: Seen['agentsOf']
+  /** As `Seen` has it; all are declared always where it is absent. */
+  undeclared?: Seen['undeclared']
+  /** As `Seen` has it; nobody counts where it is absent. */
+  people?: Seen['people']
+  /** As `Seen` has it; nobody follows events where it is absent. */
+  readers?: Seen['readers']
   /** As `Seen` has it; without it what is offered never changes. */
   offered?: Seen['offered']
   /** As `Seen` has it; without it nothing is ever taken back. Asked once a look. */
@@ -47,8 +53,8 @@ export function createCheckers(sources: Sources, invariants: readonly Invariant[
   const compare = createComparison()
   const follow = createReader(sources.events)
   const known = createKnown()
-  const { able, asked, agentsOf = () => null, offered = new Map(), tookBack = () => false } = sources
-  const given = { able, asked, agentsOf, offered, bounds: { ...patientBounds, ...sources.bounds } }
+  const { tookBack = () => false } = sources
+  const given = givenBy(sources)
   const sites = [...sources.clouds].flatMap(([provider, cloud]) =>
     cloud
       .open()
@@ -97,6 +103,18 @@ export function createCheckers(sources: Sources, invariants: readonly Invariant[
     lookAtRest: async () => breaches(await see(true), invariants),
   }
 }
+
+/** What there is to see that is the same at each look, or looked up when it is asked for. */
+const givenBy = ({ able, asked, agentsOf, readers, people, undeclared, offered, bounds }: Sources) => ({
+  able,
+  asked,
+  agentsOf: agentsOf ?? (() => null),
+  readers: readers ?? [],
+  people: people ?? null,
+  undeclared: undeclared ?? new Set<never>(),
+  offered: offered ?? new Map<string, never>(),
+  bounds: { ...patientBounds, ...bounds },
+})
 
 const breaches = (seen: Seen, asked: readonly Invariant[]): Breach[] =>
   asked.flatMap(({ name, rule, check }) => check(seen).map((what) => ({ invariant: name, rule, what })))

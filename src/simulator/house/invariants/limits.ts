@@ -72,6 +72,41 @@ function workloadBudget({ id, spec }: WorkloadRow, seen: Seen): Overspent[] {
   ]
 }
 
+/**
+ * What is spent above a budget that stops its work is no more than what all of it costs in the time that the house takes
+ * to tell it to end: that time is stated (`budgetMs`), and runs only while the house can.
+ */
+export function budgetsStopInTime(): Invariant {
+  /** Of each workload whose budget is used up, for how long nobody could do anything about that. */
+  const held = new Map<string, number>()
+  let before = 0
+  return {
+    name: 'a budget that stops is exceeded by no more than its end costs',
+    rule: 9,
+    when: 'always',
+    check(seen) {
+      const { now, able, bounds, known } = seen
+      const passed = before === 0 ? 0 : now - before
+      before = now
+      const over = [...known.workloads.values()]
+        .flatMap((workload) => workloadBudget(workload, seen))
+        .filter(({ stops, spent, limit }) => stops && spent >= limit)
+      const keys = new Set(over.map(({ key }) => key))
+      for (const key of held.keys()) if (!keys.has(key)) held.delete(key)
+      return over.flatMap(({ key, leases, spent, limit }) => {
+        held.set(key, (held.get(key) ?? 0) + (able() ? 0 : passed))
+        const goesOn = leases.filter(({ state }) => state === 'starting' || state === 'held')
+        const hourly = leases.reduce((sum, { priceMicros }) => sum + priceMicros, 0)
+        const reactionMs = bounds.budgetMs + bounds.skewMs + (held.get(key) ?? 0)
+        if (goesOn.length === 0 || spent - limit <= costMicros(BigInt(hourly), reactionMs)) return []
+        return [
+          `${key} has spent ${formatMoney(spent)} of ${formatMoney(limit)}, and [${goesOn.map(({ id }) => id)}] go on`,
+        ]
+      })
+    },
+  }
+}
+
 /** What the ledger has, and what it will have of what is held. */
 const spentOf = ({ tables: { spent }, now }: Seen, key: string, leases: LeaseRow[]): bigint =>
   leases.reduce(

@@ -17,14 +17,18 @@ export const entriesNeverChange = (): Invariant => ({
   ],
 })
 
+/** Of what stood in line its site says later when it was held; until anything is written for it that may be earlier. */
+const mayMoveBack = (before: Readonly<LeaseRow>, { startedAt }: Readonly<LeaseRow>): boolean =>
+  before.meteredUntil === before.startedAt && startedAt !== null && startedAt < (before.startedAt ?? 0)
+
 function repriced({ key, before, after }: RowChange<LeaseRow>): string[] {
   if (!before || !after) return []
+  const isSame = before.startedAt === null || before.startedAt === after.startedAt
+  const isLess = (before.meteredUntil ?? 0) > (after.meteredUntil ?? 0)
   return [
     ...(before.priceMicros === after.priceMicros ? [] : [`lease ${key} has another price`]),
-    ...(before.startedAt === null || before.startedAt === after.startedAt
-      ? []
-      : [`lease ${key} began at another time`]),
-    ...((before.meteredUntil ?? 0) <= (after.meteredUntil ?? 0) ? [] : [`lease ${key} is metered less than before`]),
+    ...(isSame || mayMoveBack(before, after) ? [] : [`lease ${key} began at another time`]),
+    ...(isSame && isLess ? [`lease ${key} is metered less than before`] : []),
     ...(after.endedAt === null || (after.meteredUntil ?? 0) <= after.endedAt
       ? []
       : [`lease ${key} is metered past its end`]),

@@ -3,6 +3,7 @@ import type { Node } from '#model/site.ts'
 import { occupyingStates } from '#model/lease.ts'
 import type { Invariant, Seen } from './invariant.ts'
 import { isOpenLease } from './known.ts'
+import { siteOf, withSpares } from './ground.ts'
 import type { LeaseRow } from './tables.ts'
 
 /** What counts as taken when others are placed; one that was lost once came back without a decision. */
@@ -24,9 +25,7 @@ export function takenTogether(seen: Seen): LeaseRow[][] {
   return [now, ...placed.filter((one) => !isOpenLease(one)).map((one) => [...all, one])]
 }
 
-const siteOf = ({ provider, site }: LeaseRow): string => `${provider}/${site}`
-
-/** Of each node in an inventory no more is given than it has. */
+/** Of each node in an inventory no more is given than it has, nor is one that is kept free for a gang. */
 export const noNodeIsGivenTwice = (): Invariant => ({
   name: 'no node is given twice',
   rule: 4,
@@ -39,7 +38,7 @@ function givenTwice(taken: LeaseRow[], { tables }: Seen): string[] {
   for (const lease of taken) {
     const nodes = tables.sites.get(siteOf(lease))?.nodes
     if (!nodes) continue
-    for (const rank of lease.ranks) {
+    for (const rank of withSpares(lease)) {
       const node = nodes.find(({ name }) => name === rank.node)
       if (!node) continue
       const key = `${siteOf(lease)} ${node.name}`

@@ -1,5 +1,8 @@
+import type { Entry } from '#model/entry.ts'
 import type { Project } from '#model/project.ts'
-import { type Planted, aPlantedSite } from './planted-world.ts'
+import { namedShape } from '#simulator/house/shape.ts'
+import type { Store } from '#store/store.ts'
+import { type Planted, aPlantedSite, type Story } from './planted-world.ts'
 import type { Tables } from './tables.ts'
 
 const budgeted = { limit: '$0.002', whenUsed: 'stop' } as const
@@ -16,6 +19,41 @@ const oneNode: Project = {
   policy: {},
   preemption: { within: 'never', reclaim: 'never', perHour: null },
 }
+
+const twoJobs: Story = {
+  workloads: ['one', 'two'].map((name) => ({ kind: 'job', name, run: 'train', nodes: 1 }) as const),
+  sites: [aPlantedSite('west')],
+}
+
+const sharedPool = {
+  tier: 'on-demand' as const,
+  shape: namedShape,
+  priceMicros: 1_234_567,
+  nodes: 4,
+  divisible: true as const,
+}
+const aShare = { kind: 'job', run: 'train', nodes: 1, resources: { accelerators: 'H100:0.5' } } as const
+
+/** An entry as several, the last of which has what it costs. */
+function inPieces(entry: Entry, count: number): Entry[] {
+  const cuts = Array.from({ length: count }, (_, i) => entry.from + Math.floor(((entry.to - entry.from) * i) / count))
+  return [...cuts, entry.to].slice(1).map((to, i) => {
+    const amountMicros = to === entry.to ? entry.amountMicros : 0n
+    return { ...entry, from: cuts[i] ?? entry.from, to, amountMicros }
+  })
+}
+
+/** The same store, in which nobody has a quota when it is decided. */
+const withoutQuotas = (store: Store): Store => ({
+  ...store,
+  placement: {
+    ...store.placement,
+    snapshot: async (options) => {
+      const snapshot = await store.placement.snapshot(options)
+      return { ...snapshot, projects: snapshot.projects.map((project) => ({ ...project, quota: {} })) }
+    },
+  },
+})
 
 export const plantedInMoney: readonly Planted[] = [
   {
@@ -48,18 +86,10 @@ export const plantedInMoney: readonly Planted[] = [
   {
     fault: 'the first entry of a lease is left out',
     breaks: 'the ledger has each lease to the micro-dollar',
-    store: (store) => {
-      const begun = new Set<string>()
-      const add: typeof store.ledger.add = (entries) =>
-        store.ledger.add(
-          entries.map((one) => {
-            const isFirst = !begun.has(one.lease)
-            begun.add(one.lease)
-            return isFirst && one.to - one.from > 1 ? { ...one, from: one.from + 1 } : one
-          }),
-        )
-      return { ...store, ledger: { ...store.ledger, add } }
-    },
+    tables: () => (tables) => ({
+      ...tables,
+      entries: new Map([...tables.entries].filter(([, one]) => one.from !== tables.leases.get(one.lease)?.startedAt)),
+    }),
   },
   {
     fault: 'what is spent is counted with one micro-dollar less',
@@ -87,6 +117,18 @@ export const plantedInMoney: readonly Planted[] = [
     }),
   },
   {
+    fault: 'what stands in line is billed as if it were held',
+    breaks: 'the ledger agrees with the bill of the provider',
+    provider: (provider) => ({
+      ...provider,
+      launch: async (order, signal) => {
+        const taken = await provider.launch(order, signal)
+        return taken.ok ? { ok: true, value: { site: order.site, token: order.token } } : taken
+      },
+    }),
+    story: { faults: { lineMs: [60_000, 60_000], runMs: [15_000, 30_000] }, bounds: { endMs: 120_000 } },
+  },
+  {
     fault: 'a used budget stops nobody',
     breaks: 'budgets are kept, but for what ends of what was held',
     store: (store) => ({
@@ -102,22 +144,74 @@ export const plantedInMoney: readonly Planted[] = [
     },
   },
   {
+    fault: 'a used budget is heeded a minute late',
+    breaks: 'a budget that stops is exceeded by no more than its end costs',
+    store: (store) => ({
+      ...store,
+      follow: {
+        ...store.follow,
+        due: async (options) =>
+          (await store.follow.due(options)).map((facts) => ({ ...facts, spentMicros: facts.spentMicros - 82_000n })),
+      },
+    }),
+    story: {
+      workloads: [{ kind: 'job', name: 'dear', run: 'train', nodes: 4, budget: budgeted }],
+      faults: { runMs: [600_000, 600_000] },
+    },
+  },
+  {
+    fault: 'the ledger is written in a hundred pieces',
+    breaks: 'what is kept is kept for work that there is, or for what was asked',
+    store: (store) => ({
+      ...store,
+      ledger: {
+        ...store.ledger,
+        add: (entries) => store.ledger.add(entries.flatMap((one) => inPieces(one, 100))),
+      },
+    }),
+  },
+  {
     fault: 'quotas are not looked at',
     breaks: 'quotas are never exceeded by what is placed',
+    store: withoutQuotas,
+    story: { ...twoJobs, first: (store) => store.projects.put(oneNode) },
+  },
+  {
+    fault: 'quotas of domains are not looked at',
+    breaks: 'quotas are never exceeded by what is placed',
+    store: withoutQuotas,
+    story: {
+      workloads: ['one', 'two'].map((name) => ({ kind: 'job', name, run: 'train', nodes: 2 }) as const),
+      sites: [{ ...aPlantedSite('west', 8), racks: { nodes: 2, inBlock: 2 } }],
+      first: (store) => store.projects.put({ ...oneNode, quota: { domains: { nvlink: 1 } } }),
+    },
+  },
+  {
+    fault: 'quotas are not looked at for parts of accelerators',
+    breaks: 'quotas are never exceeded by what is placed',
+    store: withoutQuotas,
+    story: {
+      workloads: ['one', 'two', 'three'].map((name) => ({ ...aShare, name })),
+      sites: [{ ...aPlantedSite('west'), pools: [sharedPool], racks: { nodes: 2, inBlock: 2 } }],
+      first: (store) => store.projects.put({ ...oneNode, quota: { accelerators: 1 } }),
+    },
+  },
+  {
+    fault: 'it is forgotten how much of a project may be at one provider',
+    breaks: 'no provider gets more of a project than its share',
     store: (store) => ({
       ...store,
       placement: {
         ...store.placement,
         snapshot: async (options) => {
           const snapshot = await store.placement.snapshot(options)
-          return { ...snapshot, projects: snapshot.projects.map((project) => ({ ...project, quota: {} })) }
+          return { ...snapshot, projects: snapshot.projects.map((project) => ({ ...project, policy: {} })) }
         },
       },
     }),
     story: {
-      workloads: ['one', 'two'].map((name) => ({ kind: 'job', name, run: 'train', nodes: 1 }) as const),
-      sites: [aPlantedSite('west')],
-      first: (store) => store.projects.put(oneNode),
+      ...twoJobs,
+      first: (store) => store.projects.put({ ...oneNode, quota: {}, policy: { maxProviderShare: 0.4 } }),
     },
   },
 ]

@@ -104,6 +104,22 @@ export const plantedInRows: readonly Planted[] = [
     story: { sites: [aNamedSite] },
   },
   {
+    fault: 'nobody heeds on which nodes ranks really are',
+    breaks: 'each rank is on the node that is written down for it',
+    store: (store) => ({
+      ...store,
+      sites: {
+        ...store.sites,
+        saw: (ranks, now) =>
+          store.sites.saw(
+            ranks.map(({ node: _node, ...rank }) => rank),
+            now,
+          ),
+      },
+    }),
+    story: { sites: [aNamedSite], faults: { runMs: [90_000, 90_000], shuffled: 1 } },
+  },
+  {
     fault: 'the last rank of a gang is given a node of another rack',
     breaks: 'gangs stand in the domains that they ask for',
     store: placing((ranks) => {
@@ -191,6 +207,15 @@ export const plantedInRows: readonly Planted[] = [
     fault: 'a reader of events is not given one of them',
     breaks: 'events come in order, each once, and tell every end',
     events: (events) => ({
+      ...events,
+      since: async (cursor, options) =>
+        (await events.since(cursor, options)).filter(({ type }) => type !== 'attempt.running'),
+    }),
+  },
+  {
+    fault: 'an event is not shown to who follows them from the one before on',
+    breaks: 'who follows events misses none, and hears none twice',
+    follows: (events) => ({
       ...events,
       since: async (cursor, options) =>
         (await events.since(cursor, options)).filter(({ type }) => type !== 'attempt.running'),

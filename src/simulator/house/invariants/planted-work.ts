@@ -1,6 +1,7 @@
 import type { Change } from '#model/change.ts'
 import { fail } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
+import type { Workload } from '#model/workload.ts'
 import type { Provider } from '#providers/provider.ts'
 import type { Reconciler } from '#reconcilers/reconciler.ts'
 import type { Store } from '#store/store.ts'
@@ -71,6 +72,24 @@ const atOnce = (store: Store): Store => ({
       store.operations.settle(operation, result.state === 'intended' ? { ...result, retryAt: 0 } : result, changes),
   },
 })
+
+/** The same store, in which what waits is placed as if it asked for something else. */
+export const asking =
+  (change: (workload: Workload) => Workload['spec']) =>
+  (store: Store): Store => ({
+    ...store,
+    placement: {
+      ...store.placement,
+      snapshot: async (options) => {
+        const snapshot = await store.placement.snapshot(options)
+        const waiting = snapshot.waiting.map(({ workload, ...one }) => ({
+          ...one,
+          workload: { ...workload, spec: change(workload) },
+        }))
+        return { ...snapshot, waiting }
+      },
+    },
+  })
 
 const lostReplies: Story['faults'] = { runMs: [15_000, 15_000], rates: { 'lost-reply': { launch: 0.6 } } }
 const cutWest = (world: { cloud: { cut(site: string): void } }, step: number): void => {
@@ -209,20 +228,7 @@ export const plantedInWork: readonly Planted[] = [
   {
     fault: 'it is forgotten what a node may cost',
     breaks: 'work is only where it may be',
-    store: (store) => ({
-      ...store,
-      placement: {
-        ...store.placement,
-        snapshot: async (options) => {
-          const snapshot = await store.placement.snapshot(options)
-          const waiting = snapshot.waiting.map(({ workload, ...one }) => {
-            const placement = { ...workload.spec.placement, maxPriceMicros: undefined }
-            return { ...one, workload: { ...workload, spec: { ...workload.spec, placement } } }
-          })
-          return { ...snapshot, waiting }
-        },
-      },
-    }),
+    store: asking(({ spec }) => ({ ...spec, placement: { ...spec.placement, maxPriceMicros: undefined } })),
     story: {
       workloads: [{ kind: 'job', name: 'thrifty', run: 'train', nodes: 2, placement: { maxPrice: '$1.23/h' } }],
     },
@@ -230,20 +236,7 @@ export const plantedInWork: readonly Planted[] = [
   {
     fault: 'it is forgotten where work may be',
     breaks: 'work is only where it may be',
-    store: (store) => ({
-      ...store,
-      placement: {
-        ...store.placement,
-        snapshot: async (options) => {
-          const snapshot = await store.placement.snapshot(options)
-          const waiting = snapshot.waiting.map((one) => ({
-            ...one,
-            workload: { ...one.workload, spec: { ...one.workload.spec, data: [] } },
-          }))
-          return { ...snapshot, waiting }
-        },
-      },
-    }),
+    store: asking(({ spec }) => ({ ...spec, data: [] })),
     story: {
       workloads: [
         {
@@ -254,6 +247,17 @@ export const plantedInWork: readonly Planted[] = [
           data: [{ name: 'patients', location: 's3://patients', jurisdictions: ['US'] }],
         },
       ],
+    },
+  },
+  {
+    fault: 'it is forgotten which nodes work asks for, and which taints it does not tolerate',
+    breaks: 'work is only where it may be',
+    store: asking(({ spec }) => ({
+      ...spec,
+      placement: { ...spec.placement, nodeLabels: {}, tolerations: ['dedicated'] },
+    })),
+    story: {
+      sites: [{ ...aPlantedSite('west', 8), racks: { nodes: 2, inBlock: 2, marks: [{ taints: ['dedicated'] }, {}] } }],
     },
   },
   {

@@ -30,6 +30,8 @@ export type Planted = {
   store?(store: Store): Store
   /** The store as its readers of events have it. */
   events?(events: Store['events']): Store['events']
+  /** The store as one who follows events with a cursor has it. */
+  follows?(events: Store['events']): Store['events']
   /** The adapter as control planes have it; the calls that it makes are watched. */
   provider?(provider: Provider): Provider
   /** What is in the tables, where no part of the house could do it and no constraint would let it. */
@@ -76,6 +78,7 @@ const bounds: Partial<Bounds> = {
   lossMs: 40_000,
   tellMs: 10_000,
   endMs: 40_000,
+  budgetMs: 20_000,
   noticeMs: 30_000,
   billMs: 30_000,
   skewMs: 0,
@@ -118,7 +121,7 @@ export async function liveThrough(
     away.add(`simulated/${site}`)
     world.cloud.cut(site, how)
   }
-  const told = { ...world, cloud: { ...world.cloud, cut } }
+  const follower = followerOf(planted.follows?.(store.events) ?? store.events)
   const checkers = createCheckers(
     {
       tables: shown,
@@ -130,6 +133,7 @@ export async function liveThrough(
       asked: watch.asked,
       decisions: decisions.taken,
       able: (site) => site === undefined || !away.has(site),
+      readers: [follower],
       ...(story.agentsOf && { agentsOf: story.agentsOf }),
       bounds: { ...bounds, ...story.bounds },
     },
@@ -140,11 +144,22 @@ export async function liveThrough(
   const breaches: Breach[] = []
   for (let step = 1; step <= story.steps; step++) {
     await world.step()
-    await story.afterStep?.(told, step)
+    await story.afterStep?.({ ...world, cloud: { ...world.cloud, cut } }, step)
+    await follower.goOn()
     breaches.push(...(await checkers.look()))
     if (breaches.some(({ invariant }) => invariant === given.breaks)) return breaches
   }
   return [...breaches, ...(await checkers.lookAtRest())]
+}
+
+/** Somebody who follows the events with a cursor. */
+function followerOf(events: Pick<Store['events'], 'since'>) {
+  const told: string[] = []
+  const goOn = async (): Promise<void> => {
+    const some = await events.since(told.at(-1) ?? null, { most: 100 })
+    told.push(...some.map(({ cursor }) => cursor))
+  }
+  return { who: 'somebody', project: null, told, goOn }
 }
 
 async function submit(written: WrittenSpec[], store: Store, { house }: World): Promise<void> {

@@ -38,7 +38,7 @@ async function tablesOf(on: Executor): Promise<Tables> {
       await rows(sql<AttemptRow>`select ${attemptColumns('a')}, a.preempted_for as "preemptedFor" from attempts a`),
     ),
     leases: byId(
-      await rows(sql<LeaseRow>`select ${leaseColumns('l')}, l.shape, l.grace_ms as "graceMs" from leases l`),
+      await rows(sql<LeaseRow>`select ${leaseColumns('l')}, l.shape, l.grace_ms as "graceMs", l.beside from leases l`),
     ),
     ranks: keyed(await rows(sql<Rank>`select ${rankColumns('r')} from ranks r`), ({ lease, rank }) =>
       keyOf(lease, rank),

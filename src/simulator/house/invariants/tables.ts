@@ -3,7 +3,7 @@ import type { Entry } from '#model/entry.ts'
 import type { Lease } from '#model/lease.ts'
 import type { Offer } from '#model/offer.ts'
 import type { Operation } from '#model/operation.ts'
-import type { Refusal } from '#model/plan.ts'
+import type { Beside, Refusal } from '#model/plan.ts'
 import type { Project } from '#model/project.ts'
 import type { Rank } from '#model/rank.ts'
 import type { Replica } from '#model/replica.ts'
@@ -47,7 +47,7 @@ export type WorkloadRow = Workload & {
   tasksFailed: number
 }
 export type AttemptRow = Attempt & { preemptedFor: string | null }
-export type LeaseRow = Lease & { shape: string; graceMs: number }
+export type LeaseRow = Lease & { shape: string; graceMs: number; beside?: Beside | null }
 /** A task of an array that was leased at least once, and by which of its attempts it is now. */
 export type TaskRow = {
   workload: string

@@ -38,7 +38,7 @@ type Judging = { seen: Seen; believed: ReadonlySet<string> }
 function lostTooSoon({ id, endedAt }: AttemptRow, { seen, believed }: Judging): string[] {
   const lease = seen.known.leaseOf(id)
   const there = lease && seen.gangOf(lease.id)
-  if (!there || endedAt === null || believed.has(lease.id)) return []
+  if (!there || endedAt === null || believed.has(lease.id) || seen.undeclared.has(there.site)) return []
   if (seen.lied(there) || !isHealthy(there.gang, seen)) return []
   if (wasGivenBack(there.gang, endedAt, seen)) return []
   // Clocks differ: what was asked a little later may have been asked before, or not.

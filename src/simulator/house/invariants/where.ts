@@ -1,4 +1,6 @@
 import type { Policy } from '#model/policy.ts'
+import type { Node } from '#model/site.ts'
+import type { Decision } from './decisions.ts'
 import type { Invariant, Seen } from './invariant.ts'
 import type { LeaseRow, Tables, WorkloadRow } from './tables.ts'
 
@@ -9,10 +11,11 @@ export function workIsWhereItMayBe(): Invariant {
     name: 'work is only where it may be',
     rule: 9,
     when: 'always',
-    check({ changes, tables }) {
+    check({ changes, tables, decisions }) {
       const earlier = before ?? tables.projects
       if (changes.projects.length > 0 || before === undefined) before = new Map(tables.projects)
-      return changes.leases.flatMap(({ before: was, after }) => {
+      const marked = decisions.flatMap((decision) => keptOff(decision, tables))
+      const misplaced = changes.leases.flatMap(({ before: was, after }) => {
         const workload = after && was === null ? tables.workloads.get(after.workload) : undefined
         if (!after || !workload) return []
         // It may have been decided on the policy at the look before.
@@ -20,10 +23,12 @@ export function workIsWhereItMayBe(): Invariant {
         const barred = versions.map((policy) => barredBy({ lease: after, workload, policy }, tables))
         return barred.some((some) => some.length === 0) ? [] : (barred[0] ?? [])
       })
+      return [...misplaced, ...marked]
     },
   }
 }
 
+type Placement = WorkloadRow['spec']['placement']
 type Placing = { lease: LeaseRow; workload: WorkloadRow; policy: Policy | undefined }
 
 function barredBy({ lease, workload, policy }: Placing, tables: Seen['tables']): string[] {
@@ -53,4 +58,25 @@ function barredBy({ lease, workload, policy }: Placing, tables: Seen['tables']):
       ? [`lease ${id} costs ${priceMicros} micro-dollars an hour for ${ranks.length} nodes, and each may cost ${most}`]
       : []),
   ]
+}
+
+/** What was placed on nodes without the labels that it asks for, or with taints that it does not tolerate, as they were told. */
+function keptOff({ leases, placed, told }: Decision, { workloads }: Seen['tables']): string[] {
+  return leases.flatMap(({ id, workload, ranks }) => {
+    const placement = placed.has(id) ? workloads.get(workload)?.spec.placement : undefined
+    if (!placement) return []
+    return ranks.flatMap(({ node: name }) => {
+      const asTold = told.flatMap((nodes) => (nodes ? (nodes.find((node) => node.name === name) ?? []) : []))
+      const isNamed = name !== undefined && asTold.length > 0
+      if (isNamed ? asTold.some((node) => takes(node, placement)) : placement.nodeLabels === undefined) return []
+      return [
+        `lease ${id} is on ${name ?? 'any node'}, which is told as ${JSON.stringify(asTold[0])}, and ${workload} asks for ${JSON.stringify(placement)}`,
+      ]
+    })
+  })
+}
+
+function takes({ labels, taints = [] }: Node, { nodeLabels = {}, tolerations = [] }: Placement): boolean {
+  const has = Object.entries(nodeLabels).every(([name, value]) => labels?.[name] === value)
+  return has && taints.every((taint) => tolerations.includes(taint))
 }

@@ -43,9 +43,10 @@ function add(memory: Memory, given: Entry[]): void {
   for (const [id, some] of Map.groupBy(given, ({ lease }) => lease)) {
     const lease = leases.get(id)
     if (!lease) continue
-    // All that was cut from one piece of time or nothing of it: its later part alone would leave a gap.
+    // All that was cut from one piece of time or nothing of it: its later part alone would leave a gap. And what begins
+    // later than where it is metered to leaves one as well: its begin moved since its time was read.
     const first = Math.min(...some.map(({ from }) => from))
-    if (first < (lease.meteredUntil ?? lease.startedAt ?? 0)) continue
+    if (first !== (lease.meteredUntil ?? lease.startedAt ?? first)) continue
     const { endedAt } = lease
     const added = some.filter((entry) => {
       if (entry.to <= entry.from || (endedAt !== null && entry.to > endedAt)) return false

@@ -47,7 +47,12 @@ const createSeenWork = ({ workloads, replicas, attempts, leases, ranks, operatio
   })),
   replicas: follow(replicas, ({ workload, replica }) => keyOf(workload, replica), replicaOf),
   attempts: follow(attempts, idOf, (row) => ({ ...attemptOf(row), preemptedFor: row.preemptedFor })),
-  leases: follow(leases, idOf, (row) => ({ ...leaseOf(row), shape: row.shape, graceMs: row.graceMs })),
+  leases: follow(leases, idOf, (row) => ({
+    ...leaseOf(row),
+    shape: row.shape,
+    graceMs: row.graceMs,
+    beside: row.beside,
+  })),
   ranks: follow(ranks, ({ lease, rank }) => keyOf(lease, rank), rankOf),
   operations: follow(operations, idOf, operationOf),
   tasks: follow(
