@@ -32,7 +32,7 @@ type Looks = { looks: readonly Look[]; objections: ReadonlyMap<Look, Objection> 
  * How a job is placed that is to end by its deadline for the least money (`engine/market/spot-plan.ts`), by what we saw of
  * the spot markets that it may use; undefined where there is nothing to plan. It keeps the deadline as long as capacity that
  * lasts can be had: it is taken so early that what was lost by then can be done again, from the last checkpoint, after a
- * start as slow as any, and after its site was left alone for having refused something else.
+ * start as slow as any, and after its site was silent, or left alone for having refused something else.
  */
 export function planToDeadline(need: Need, { looks, objections }: Looks, round: Round): Planned | undefined {
   const { spec } = need
@@ -75,7 +75,8 @@ function deciderOf(need: Need, { lasting, zones, deadline }: Market, round: Roun
   const redoMs = checkpointMsOf(spec)
   // A loss costs half of what lies between two checkpoints, as a price has it; what it may cost beyond that is kept in time.
   const overheadMs = startMs + redoMs / 2
-  const until = deadline - redoMs / 2 - avoidMs.again
+  const patienceMs = Math.max(avoidMs.again, ...zones.map(({ candidate }) => candidate.site.info.patienceMs))
+  const until = deadline - redoMs / 2 - patienceMs
   const aheadMs = Math.max(worksAhead * (workMs + overheadMs), leastAheadMs)
   const leastMs = Math.max(Math.min(deadline - workload.createdAt, aheadMs) / mostTicks, overheadMs / mostOfStart)
   const tickMs = minuteMs * 2 ** Math.ceil(Math.log2(Math.max(1, leastMs / minuteMs)))
