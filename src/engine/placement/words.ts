@@ -101,3 +101,9 @@ export function deadline({ does, takenPpm, expectedMicros, lastingMicros, workMs
   const slack = `it must start there by ${formatInstant(latest)} for the ${formatDuration(workMs)} of work that are left`
   return `${chance}; ${less}${money(lastingMicros)} on capacity that nobody takes away; ${slack}`
 }
+
+/** The same as a whole sentence. */
+export function sayChoice(choice: DeadlineChoice): string {
+  const does = { spot: 'takes spot capacity', 'on-demand': 'goes where nobody takes its nodes away', wait: 'waits' }
+  return `By the plan for its deadline it ${does[choice.does]}: ${deadline(choice)}.`
+}
