@@ -128,7 +128,7 @@ test('it is told what was chosen and why: the chance, what it costs, and how lon
 })
 
 test('who waits is told when to look again, and takes what lasts no later than it must', () => {
-  const job = due(8)
+  const job = due(5.5)
   let now = aNow
   for (let looks = 0; looks < 300; looks++) {
     const { placement, deadline } = decide(job, { sites: [site('west', 0)], now })
@@ -136,6 +136,26 @@ test('who waits is told when to look again, and takes what lasts no later than i
     now = Math.max(now + 1, deadline?.again ?? 0)
   }
   assert.equal(tierOf(job, { sites: [site('west', 0)], now }), 'on-demand')
-  assert.ok(now + 4 * hour + 5 * minute <= aNow + 8 * hour)
-  assert.ok(now > aNow + 3 * hour, 'it waited for most of its time')
+  assert.ok(now + 4 * hour + 5 * minute <= aNow + 5.5 * hour)
+  assert.ok(now > aNow + hour, 'it waited for most of its time')
+})
+
+test('who waits by its plan keeps nothing from others', () => {
+  const site = aSite({
+    offers: [
+      { tier: 'spot', available: 0, divisible: false },
+      { tier: 'on-demand', available: 1, price: 3, divisible: false },
+    ],
+  })
+  const waiting = [due(12), aJob({ name: 'other' }, { createdAt: aNow })]
+  const input = { snapshot: aSnapshot({ sites: [site], waiting, spot: { runs: [], tries: [] } }), now: aNow }
+  const decisions = place(input)
+  assert.deepEqual(check(input, decisions), [])
+  assert.deepEqual(
+    decisions.map(({ placement, refusal }) => [placement?.tier, refusal?.cause]),
+    [
+      [undefined, 'spot-plan'],
+      ['on-demand', undefined],
+    ],
+  )
 })

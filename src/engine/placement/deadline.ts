@@ -56,7 +56,7 @@ export function planToDeadline(need: Need, { looks, objections }: Looks, round: 
       const inOrder = [...fits.filter(isFirst), ...fits.filter((look) => !isFirst(look))]
       return choice.does === 'spot' ? inOrder.filter((look) => zones.includes(look)) : inOrder
     },
-    isAgainst: (look) => choice?.does === 'wait' || (choice?.does === 'spot' && !zones.includes(look)),
+    isAgainst: (look) => choice !== undefined && choice.does !== 'on-demand' && !zones.includes(look),
   }
 }
 
