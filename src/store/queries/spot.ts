@@ -12,7 +12,8 @@ type Reading = { workloads: readonly Workload[]; now: number; always: boolean }
 
 /**
  * What was seen of spot markets, where one of the workloads is planned on them, or in any case: leases that were held, with
- * the losses among them (those of which their site told before count too), and those that were refused.
+ * the losses among them (those of which their site told before count too), and those that were refused. An attempt ran until
+ * its agents were heard last, if it has any: when it counts as lost is later.
  */
 export async function readSpot(on: Executor, { workloads, now, always }: Reading): Promise<SpotFacts | null> {
   const planned = workloads.filter(({ spec }) => isPlannedToDeadline(spec)).map(({ id }) => id)
@@ -28,9 +29,12 @@ export async function readSpot(on: Executor, { workloads, now, always }: Reading
     order by ${endedAt} desc, l.id desc limit ${mostRuns}
   `.execute(on)
   const { rows: tries } = await sql<Try>`
-    select a.workload, greatest(0, coalesce(a.ended_at, ${now}::bigint) - a.started_at) as "ranMs",
-      greatest(0, a.started_at - coalesce(l.started_at, l.created_at)) as "startMs"
-    from attempts a join leases l on l.attempt = a.id
+    select a.workload, greatest(0, least(coalesce(a.ended_at, ${now}::bigint), l.heard) - a.started_at) as "ranMs",
+      greatest(0, a.started_at - l.began) as "startMs"
+    from attempts a cross join lateral (
+      select min(coalesce(l.started_at, l.created_at)) as began, max(r.heard_at) as heard
+      from leases l left join ranks r on r.lease = l.id where l.attempt = a.id
+    ) l
     where a.workload = any(${planned}::text[]) and a.started_at is not null order by a.workload, a.number
   `.execute(on)
   return { runs, tries }

@@ -32,15 +32,14 @@ export function readSpot(
     attempts.byWorkload
       .get(id)
       .toSorted((a, b) => a.number - b.number)
-      .flatMap(({ id: attempt, startedAt, endedAt }) =>
-        leases.byAttempt.get(attempt).flatMap((lease): Try[] => {
-          if (startedAt === null) return []
-          const began = lease.startedAt ?? lease.createdAt
-          return [
-            { workload: id, ranMs: Math.max(0, (endedAt ?? now) - startedAt), startMs: Math.max(0, startedAt - began) },
-          ]
-        }),
-      ),
+      .flatMap(({ id: attempt, startedAt, endedAt }): Try[] => {
+        const its = leases.byAttempt.get(attempt)
+        if (startedAt === null) return []
+        const began = Math.min(...its.map((lease) => lease.startedAt ?? lease.createdAt))
+        const heard = its.flatMap((lease) => ranks.byLease.get(lease.id).flatMap(({ heardAt }) => heardAt ?? []))
+        const until = Math.min(endedAt ?? now, heard.length > 0 ? Math.max(...heard) : Infinity)
+        return [{ workload: id, ranMs: Math.max(0, until - startedAt), startMs: Math.max(0, startedAt - began) }]
+      }),
   )
   return { runs, tries }
 }
