@@ -141,14 +141,14 @@ test('who waits is told when to look again, and takes what lasts no later than i
 })
 
 test('who waits by its plan keeps nothing from others', () => {
-  const site = aSite({
+  const one = aSite({
     offers: [
       { tier: 'spot', available: 0, divisible: false },
       { tier: 'on-demand', available: 1, price: 3, divisible: false },
     ],
   })
   const waiting = [due(12), aJob({ name: 'other' }, { createdAt: aNow })]
-  const input = { snapshot: aSnapshot({ sites: [site], waiting, spot: { runs: [], tries: [] } }), now: aNow }
+  const input = { snapshot: aSnapshot({ sites: [one], waiting, spot: { runs: [], tries: [] } }), now: aNow }
   const decisions = place(input)
   assert.deepEqual(check(input, decisions), [])
   assert.deepEqual(
