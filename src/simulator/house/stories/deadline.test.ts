@@ -46,3 +46,31 @@ test('who loses its spot node near its deadline goes on where nobody takes it aw
   await house.runUntil('both end in time', () => [near, far].every(isDone), 60 * minute)
   await house.toRest()
 })
+
+test('who waits for spot capacity that does not come starts in time where nobody takes it away', async () => {
+  const pools = [
+    { tier: 'spot' as const, shape, priceMicros: 1_000_000, nodes: 0 },
+    { tier: 'on-demand' as const, shape, priceMicros: 3_000_000, nodes: 4 },
+  ]
+  await using house = await aHouse({
+    sites: [{ name: 'west', jurisdictions: ['DE', 'EU'], patienceMs: 30_000, pools }],
+    lookMs: 10_000,
+  })
+  const from = house.clock.now()
+  const id = await house.submit('waits', {
+    runMs: 60 * minute,
+    duration: { expected: '1h' },
+    checkpoint: { every: '10m', grace: '5s' },
+    deadline: new Date(from + 150 * minute).toISOString(),
+  })
+  await house.runFor(30 * minute)
+  assert.match(
+    house.workload(id).reason,
+    /^It has time\. It waits for spot capacity: no spot capacity is to be had; \$/,
+  )
+  await house.runUntil('it runs', () => house.workload(id).state === 'running', 60 * minute)
+  const waitedMs = house.clock.now() - from
+  assert.ok(waitedMs > 60 * minute && waitedMs < 80 * minute, `it waited for ${waitedMs / minute} minutes`)
+  await house.runUntil('it ends in time', () => house.workload(id).state === 'succeeded', 70 * minute)
+  await house.toRest()
+})
