@@ -118,7 +118,7 @@ function watchOf(zones: readonly Look[], tickMs: number, { spot, watches, now }:
 }
 
 /** Whether nobody takes an offer away before the deadline. */
-export const lasts = ({ tier, until }: Pick<Offer, 'tier' | 'until'>, deadline: number): boolean =>
+const lasts = ({ tier, until }: Pick<Offer, 'tier' | 'until'>, deadline: number): boolean =>
   tier !== 'spot' && (until === undefined || until >= deadline)
 
 type Open = { open: readonly Look[]; lasting: Look }
