@@ -3,6 +3,7 @@ import { place } from '#engine/placement/place.ts'
 import { costMicros } from '#kit/money.ts'
 import type { Decision } from '#model/plan.ts'
 import { siteKey } from '#model/site.ts'
+import { isPlannedToDeadline } from '#model/spec/planned-to-deadline.ts'
 import { wantedReplicas, type Workload } from '#model/workload.ts'
 import type { NewWorkload, QueueSnapshot, StoredPlan } from '#store/store.ts'
 import type { ApiHouse } from './house.ts'
@@ -32,11 +33,12 @@ export const plannedWorkloads = (house: ApiHouse, plan: string, documents: Docum
 export async function makePlan(house: ApiHouse, documents: Document[]): Promise<StoredPlan> {
   const now = house.clock.now()
   const id = house.ids('p')
-  const snapshot = await snapshotOf(house, now)
+  const workloads = plannedWorkloads(house, id, documents)
+  const snapshot = await snapshotOf(house, workloads, now)
   const submission: Submission = { documents, skipped: skippedOf(snapshot) }
   const plan = {
     id,
-    decisions: decide(house, snapshot, plannedWorkloads(house, id, documents)),
+    decisions: decide(house, snapshot, workloads),
     submission,
     createdAt: now,
     expiresAt: now + validMs,
@@ -45,13 +47,19 @@ export async function makePlan(house: ApiHouse, documents: Document[]): Promise<
   return { ...plan, appliedAt: null }
 }
 
-const snapshotOf = ({ store, movesPerHour = 0 }: ApiHouse, now: number): Promise<QueueSnapshot> =>
-  store.placement.snapshot({ now, most: mostWaiting, moves: movesPerHour > 0 })
+const snapshotOf = (
+  { store, movesPerHour = 0 }: ApiHouse,
+  workloads: NewWorkload[],
+  now: number,
+): Promise<QueueSnapshot> => {
+  const spot = workloads.some(({ spec }) => isPlannedToDeadline(spec))
+  return store.placement.snapshot({ now, most: mostWaiting, moves: movesPerHour > 0, spot })
+}
 
 /** Where workloads of a plan would go now. */
 export async function decideAgain(house: ApiHouse, workloads: NewWorkload[]): Promise<Decision[]> {
   const now = house.clock.now()
-  return decide(house, await snapshotOf(house, now), workloads)
+  return decide(house, await snapshotOf(house, workloads, now), workloads)
 }
 
 /** What fresh decisions say otherwise than the plan did; empty when the plan still holds. */

@@ -27,6 +27,24 @@ export const RunView = z
   .meta({ id: 'Run' })
 export type RunView = z.infer<typeof RunView>
 
+export const DeadlineView = z
+  .object({
+    does: z.enum(['spot', 'on-demand', 'wait']).meta({ description: 'Where it runs, or that it waits.' }),
+    takenPpm: z
+      .int()
+      .optional()
+      .meta({ description: 'How likely its spot capacity is lost within an hour, in millionths; absent without any.' }),
+    expected: MoneyView.meta({ description: 'What it is expected to pay from now on.' }),
+    lasting: MoneyView.meta({ description: 'What it would pay where nobody takes its nodes away.' }),
+    workMs: z.int().meta({ description: 'Work that is left.' }),
+    latest: z.iso
+      .datetime()
+      .meta({ description: 'When it must start at the latest where nobody takes its nodes away.' }),
+    text: z.string().meta({ description: 'All of it in a sentence for people.' }),
+  })
+  .meta({ id: 'DeadlineChoice', description: 'What the plan for a deadline chose.' })
+export type DeadlineView = z.infer<typeof DeadlineView>
+
 export const RuleCostView = z
   .object({
     ...candidate,

@@ -1,10 +1,11 @@
 import { formatMoney } from '#kit/money.ts'
 import type { Event } from '#model/event.ts'
+import { sayChoice } from '#engine/placement/words.ts'
 import { costlyRules, sayRuleCost } from '#engine/explain/rule-costs.ts'
 import { whyWaits } from '#engine/explain/waiting.ts'
 import type { Leaving } from '#model/joined-site.ts'
-import type { Decision, Placement, Refusal, RunPrice } from '#model/plan.ts'
-import type { MoneyView, RunView } from './run-views.ts'
+import type { DeadlineChoice, Decision, Placement, Refusal, RunPrice } from '#model/plan.ts'
+import type { DeadlineView, MoneyView, RunView } from './run-views.ts'
 import type { EventView, LeavingView, PlacementView, RefusalView } from './views.ts'
 
 /** Whole micro-dollars as the API shows them. */
@@ -45,8 +46,18 @@ const runView = (run: RunPrice): RunView => ({
   ...(run.unpriced && { unpriced: run.unpriced }),
 })
 
+const deadlineView = (choice: DeadlineChoice): DeadlineView => ({
+  does: choice.does,
+  ...(choice.takenPpm !== undefined && { takenPpm: choice.takenPpm }),
+  expected: money(choice.expectedMicros),
+  lasting: money(choice.lastingMicros),
+  workMs: choice.workMs,
+  latest: time(choice.latest),
+  text: sayChoice(choice),
+})
+
 /** What a decision says, with its money as the API shows it. */
-export const decisionView = ({ placement, alternatives, rejections, ruleCosts = [], refusal }: Decision) => ({
+export const decisionView = ({ placement, alternatives, rejections, ruleCosts = [], deadline, refusal }: Decision) => ({
   placement: placement ? placementView(placement) : null,
   alternatives: alternatives.map(({ priceMicros, run, ...rest }) => ({
     ...rest,
@@ -58,6 +69,7 @@ export const decisionView = ({ placement, alternatives, rejections, ruleCosts = 
     const { savedMicros, ...rest } = cost
     return { ...rest, saved: money(savedMicros), text: sayRuleCost(cost) }
   }),
+  ...(deadline && { deadline: deadlineView(deadline) }),
   refusal: refusal && refusalView(refusal),
 })
 

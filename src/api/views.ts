@@ -5,7 +5,7 @@ import { Bound, Offer, OfferTerms } from '#model/offer.ts'
 import { Shape } from '#model/resources.ts'
 import { Wants, WorkloadState } from '#model/workload.ts'
 
-import { candidate, MoneyView, RuleCostView, RunView } from './run-views.ts'
+import { candidate, DeadlineView, MoneyView, RuleCostView, RunView } from './run-views.ts'
 
 // Everything that the API takes and gives. Programs rely on it: fields are added, never renamed or taken away.
 
@@ -248,6 +248,7 @@ export const PlanDocumentView = z
     alternatives: z.array(z.object({ ...candidate, pricePerHour: MoneyView, run: RunView.optional() })),
     rejections: z.array(RejectionView),
     ruleCosts: z.array(RuleCostView).meta({ description: 'What each rule costs the run, the dearest first.' }),
+    deadline: DeadlineView.optional(),
     refusal: RefusalView.nullable(),
     pricePerHour: MoneyView.meta({ description: 'Of all replicas that have a place.' }),
     expectedCost: MoneyView.nullable().meta({ description: 'Null without an expected or maximum duration.' }),
@@ -279,6 +280,7 @@ const DecisionView = PlanDocumentView.pick({
   alternatives: true,
   rejections: true,
   ruleCosts: true,
+  deadline: true,
   refusal: true,
 })
 export const WhyView = z

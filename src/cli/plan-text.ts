@@ -54,12 +54,16 @@ export function planText(
   const rules = plan.documents.flatMap(({ name, ruleCosts }) =>
     ruleCosts.map(({ text }) => `  ${name}: ${plain(text)}\n`),
   )
+  const deadlines = plan.documents.flatMap(({ name, placement, deadline }) =>
+    placement && deadline ? [`  ${name}: ${plain(deadline.text)}\n`] : [],
+  )
   const placed = plan.documents.some(({ placement }) => placement)
   const unbound = call.text('max-cost') === undefined && plan.documents.some((one) => one.placed < one.replicas)
   return [
     table,
     ...refused,
     ...rules,
+    ...deadlines,
     ...(placed ? [`in all ${plan.pricePerHour.text}/h${expected}\n`] : []),
     ...(unbound ? ['what waits has no price yet: --max-cost bounds what it may take later\n'] : []),
     ...skipped,

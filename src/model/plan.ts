@@ -31,6 +31,7 @@ export const rules = [
   'quota',
   'provider-share',
   'capacity',
+  'spot-plan',
 ] as const
 export type Rule = (typeof rules)[number]
 
@@ -107,6 +108,21 @@ export type Refusal = {
   next: string[]
 }
 
+/** What the plan for a job with a deadline chose: capacity that may be taken away, capacity that lasts, or to wait. */
+export type DeadlineChoice = {
+  does: 'spot' | 'on-demand' | 'wait'
+  /** How likely the spot capacity that could be had is taken away within an hour, in millionths; absent where there is none. */
+  takenPpm?: number
+  /** What all the work that is left is expected to cost by the plan, and on capacity that lasts alone, in micro-dollars. */
+  expectedMicros: number
+  lastingMicros: number
+  /** Work that is left, in milliseconds; and when it must be started on capacity that lasts at the latest to be in time. */
+  workMs: number
+  latest: number
+  /** When it is decided anew, unless something happens before. */
+  again: number
+}
+
 /** A decision about one replica: where it goes, or why it goes nowhere yet, and what was said of each candidate. */
 export type Decision = {
   workload: string
@@ -118,6 +134,8 @@ export type Decision = {
   /** Rules that make it dearer, the one that costs most first. */
   ruleCosts?: RuleCost[]
   refusal: Refusal | null
+  /** Of a job with a deadline that may use spot capacity. */
+  deadline?: DeadlineChoice
   /** Who has to leave for it: it waits until they have left, and what they leave is promised to it. */
   preempts?: Preempted[]
   /** They are moved: they have room elsewhere, and may not be preempted. */

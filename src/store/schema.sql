@@ -111,6 +111,7 @@ create table leases (
 CREATE INDEX leases_attempt ON public.leases USING btree (attempt);
 CREATE INDEX leases_live ON public.leases USING btree (provider, site) WHERE (state = ANY (ARRAY['wanted'::text, 'starting'::text, 'held'::text, 'stopping'::text, 'lost'::text]));
 CREATE INDEX leases_spot ON public.leases USING btree (provider, site, COALESCE(ended_at, '9223372036854775807'::bigint)) WHERE ((tier = 'spot'::text) AND (started_at IS NOT NULL));
+CREATE INDEX leases_spot_seen ON public.leases USING btree (COALESCE(ended_at, '9223372036854775807'::bigint)) WHERE (tier = 'spot'::text);
 CREATE INDEX leases_unmetered ON public.leases USING btree (((ended_at IS NULL)), ((metered_until + LEAST((600000)::bigint, GREATEST((10000)::bigint, ((metered_until - started_at) / 4))))), id) WHERE ((started_at IS NOT NULL) AND ((ended_at IS NULL) OR (metered_until < ended_at)));
 CREATE INDEX leases_workload ON public.leases USING btree (workload, state);
 

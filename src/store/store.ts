@@ -14,8 +14,10 @@ import type { Project } from '#model/project.ts'
 import type { ListedRank, Rank, Serving } from '#model/rank.ts'
 import type { Replica } from '#model/replica.ts'
 import type { Node, Site, SiteReach } from '#model/site.ts'
+import type { SpotFacts } from '#model/spot.ts'
 import type { Wants, Workload, WorkloadState } from '#model/workload.ts'
 import type { Idempotency } from './idempotency.ts'
+import type { MarketHistory } from './market-history.ts'
 import type { Figures } from './queries/figures.ts'
 import type { Check, JoinedSites, Projects, Secrets } from './settings.ts'
 
@@ -160,6 +162,8 @@ export type QueueSnapshot = {
   spent: Map<string, bigint>
   /** The secret that a workload names and its project does not have, by workload. */
   missing?: Map<string, string>
+  /** What was seen of spot markets, where somebody waits who is planned on them (`isPlannedToDeadline`). */
+  spot?: SpotFacts
   /** One that is being left offers nothing. */
   sites: (SiteReach & { offers: Offer[]; nodes: Node[] | null; info: Site; leaving?: Leaving | null })[]
 }
@@ -182,6 +186,7 @@ export type Placement = {
    * a long line of those who find no room hides nobody; with them those that were never told why they wait, those to whom a
    * start is promised, and some `after` a workload.
    * With `moves` it is told of each lease whether it may be moved. A `few` leases are told apart, though they hold the same.
+   * With `spot` it is told what was seen of spot markets, though nobody waits for them.
    * With `unlessIdle` all is empty when nothing waits: what is in the way is much in a large house.
    */
   snapshot(options: {
@@ -192,6 +197,7 @@ export type Placement = {
     unlessIdle?: boolean
     moves?: boolean
     few?: number
+    spot?: boolean
   }): Promise<QueueSnapshot>
   /** Those of these workloads that may be placed. Null where that takes more to know: many, a budget, secrets, data. */
   come(workloads: readonly string[], now: number): Promise<QueueSnapshot['waiting'] | null>
@@ -321,23 +327,6 @@ export type Sites = {
   began(leases: { lease: string; since: number }[], now: number): Promise<void>
   /** Which of these tokens have no lease row, or one that is over; `wasHeld`: it was billed, and has gone. */
   orphans(tokens: string[]): Promise<{ token: string; wasHeld: boolean }[]>
-}
-
-/** What was seen of markets. */
-export type MarketHistory = {
-  /**
-   * Of each spot shape at a site: for how long its nodes were held, in hours, and how many leases were lost there. What
-   * ended counts half after the half-life.
-   */
-  spot(options: {
-    site: string
-    now: number
-    halfLifeMs: number
-  }): Promise<{ shape: string; nodeHours: number; taken: number }[]>
-  /** How many sites answer, and a text that is another when a site, its reach or its offers are. */
-  sites(): Promise<{ count: number; version: string }>
-  /** Bytes of data sets that left each site for work elsewhere that was started since then. */
-  sent(since: number): Promise<Map<string, bigint>>
 }
 
 export type CostGroup = 'workload' | 'project' | 'provider' | 'site' | 'tier' | 'day' | 'hour'

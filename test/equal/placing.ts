@@ -14,6 +14,7 @@ export const look: Step = async (pair, draw, told) => {
     ...(draw.chance(0.5) && { after: draw.of([null, '', `${idOf(draw, pair.tables.workloads.all())} 0`]) }),
     ...(draw.chance(0.2) && { unlessIdle: true }),
     ...(draw.chance(0.3) && { moves: true }),
+    ...(draw.chance(0.3) && { spot: true }),
     ...(draw.chance(0.5) && { few: draw.of([0, 3, 2000]) }),
   }
   const { waiting } = await pair.ask((store) => store.placement.snapshot(options))

@@ -20,6 +20,7 @@ function commonSpec(draw: Draw): NonNullable<Common> {
     { data: [{ name: 'set', location: 's3://set', site: draw.of(['local/west', 'local/east']), size: '1.5GiB' }] },
     { expiry: '1h' },
     { deadline: '2026-01-02T00:00:00Z' },
+    { deadline: '2026-01-02T00:00:00Z', duration: { expected: '3h' }, checkpoint: { every: '10m' } },
     { duration: draw.of([{ expected: '3h' }, { maximum: '90m' }, { expected: '1h', maximum: '2h' }]) },
     { throughput: { H100: draw.of([1, 0.3, 0.45]), A100: draw.of([2, 0.7]) } },
     { checkpoint: draw.of([{ every: '10m' }, { directory: '/c' }, { grace: '5s' }]) },

@@ -1,21 +1,26 @@
 import { sayRepair, type Decision, type Placement } from '#model/plan.ts'
-import { count, hourly, share } from '#engine/placement/words.ts'
+import { count, deadline as sayDeadline, hourly, share } from '#engine/placement/words.ts'
 
 import { sayCounts } from './rejections.ts'
 import { costlyRules, sayOver, sayRuleCost, sayRun } from './rule-costs.ts'
 
 /** Why a replica went where it went, in a few sentences; nothing for a decision that placed it nowhere. */
-export function whyPlaced({ placement, alternatives, rejections, ruleCosts, repair }: Decision): string {
+export function whyPlaced({ placement, alternatives, rejections, ruleCosts, deadline, repair }: Decision): string {
   if (!placement) return ''
   const back = repair ? `It lost a node and ${sayRepair(repair)}. ` : ''
   const where = `${placement.provider}/${placement.site} (${placement.tier}, ${placement.shape})`
   const nodes = count(placement.ranks.length, 'node')
-  const opening = `${where} takes ${nodes}${beside(placement)} for ${hourly(placement.priceMicros)}: ${repair ? 'where it was' : comparison(placement, alternatives)}.`
+  const chosen = repair
+    ? 'where it was'
+    : deadline
+      ? `by the plan for its deadline, for ${sayDeadline(deadline)}`
+      : comparison(placement, alternatives)
+  const opening = `${where} takes ${nodes}${beside(placement)} for ${hourly(placement.priceMicros)}: ${chosen}.`
   const ruled = rejections.length === 0 ? '' : ` Ruled out: ${ruledOut(rejections)}.`
   const costs = costlyRules(ruleCosts)
     .map((cost) => ` ${sayRuleCost(cost)}`)
     .join('')
-  return `${back}${opening}${sayRun(placement.run)}${ruled}${costs}`
+  return `${back}${opening}${deadline ? '' : sayRun(placement.run)}${ruled}${costs}`
 }
 
 /** What it keeps from others beside its nodes. */

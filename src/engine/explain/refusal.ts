@@ -23,8 +23,15 @@ export function refuse(need: Need, refused: Refused[], known: Known): Refusal {
   if (!best || !closest) return noOffers(need)
   const hopeless = refused.every(({ objection }) => !objection.passing)
   const impossible = hopeless && known.unheard.length === 0
-  const opening = impossible ? impossibly(need, best, refused) : `No room now for ${nodes(need)}.`
-  const nearest = `Closest is ${best.site} (${best.tier}, ${best.shape}): ${best.detail}.`
+  const isPlanned = best.rule === 'spot-plan'
+  const opening = isPlanned
+    ? 'It has time.'
+    : impossible
+      ? impossibly(need, best, refused)
+      : `No room now for ${nodes(need)}.`
+  const nearest = isPlanned
+    ? sentence(best.detail)
+    : `Closest is ${best.site} (${best.tier}, ${best.shape}): ${best.detail}.`
   const rest = others.length > 0 ? ` Ruled out besides: ${sayCounts(others)}.` : ''
   return {
     cause: best.rule,
@@ -39,6 +46,8 @@ export function refuse(need: Need, refused: Refused[], known: Known): Refusal {
     next: nextCommands(need, closest, known.holders),
   }
 }
+
+const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 
 /** Why a replica is not even looked for a place for. */
 export function refuseBefore({ workload }: Asked, bar: Bar): Refusal {
@@ -118,6 +127,8 @@ function whatFrees(need: Need, { look, objection }: Refused, { holders, now }: K
         : `Its capacity block, which begins at ${formatInstant(offer.from)}.`
     case 'provider-share':
       return 'More of the project running at other providers.'
+    case 'spot-plan':
+      return 'Spot capacity, or as much time gone by as it has to spare.'
     case 'site-unreachable':
       return `${site} answering again.`
     case 'recently-refused':

@@ -1,13 +1,9 @@
-import { formatMoney } from '#kit/money.ts'
+import { money } from '#engine/placement/words.ts'
 import { formatDuration } from '#kit/duration.ts'
 import type { RuleCost, RunPrice } from '#model/plan.ts'
 
 /** Rules that are told of; more would hide the dearest. */
 const mostRules = 3
-
-/** In whole cents from a dollar on; less is told exactly, as a plan does, for small runs cost less than a cent. */
-const money = (micros: number): string =>
-  formatMoney(Math.abs(micros) < 1_000_000 ? BigInt(Math.round(micros)) : BigInt(Math.round(micros / 10_000)) * 10_000n)
 
 /** Rules that make a run dearer by a cent at least, the dearest first. */
 export const costlyRules = (costs: readonly RuleCost[] = []): RuleCost[] =>

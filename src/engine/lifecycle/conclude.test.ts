@@ -203,13 +203,17 @@ test('a gang with a lost rank is lost as a whole and waits again at once', () =>
   ])
 })
 
+type Keeping = { losses?: number; spec?: Parameters<typeof aJob>[0]; tier?: string }
+
 /** What a gang on these nodes keeps whose ranks are these. */
-function keeps(ranks: Partial<Rank>[], nodes: string[], losses = 0) {
-  const job = aJob({ nodes: ranks.length })
+function keeps(ranks: Partial<Rank>[], nodes: string[], { losses = 0, spec = {}, tier = 'on-demand' }: Keeping = {}) {
+  const job = aJob({ ...spec, nodes: ranks.length })
   const facts = running(job, ranks, { replicas: [aReplica(job, { state: 'placed', losses })] })
   const slice = { cpuMilli: 1000, memoryMiB: 1024, diskMiB: 0, accelerators: 0 }
-  for (const { lease } of facts.attempts)
+  for (const { lease } of facts.attempts) {
+    lease.tier = tier
     lease.ranks = ranks.map((_, rank) => ({ rank, ...slice, ...(nodes[rank] && { node: nodes[rank] }) }))
+  }
   return conclude(facts, aNow).find((change) => change.change === 'replica-waits')?.kept
 }
 
@@ -221,7 +225,14 @@ test('a gang keeps the nodes that it did not lose, where the engine chose them',
   assert.equal(keeps([lost, lost, lost], named), undefined)
   assert.equal(keeps([{}, lost], ['n0', 'n0']), undefined, 'both were on the node that is lost')
   assert.equal(keeps([{}, lost, {}], []), undefined)
-  assert.equal(keeps([{}, lost, {}], named, 3), undefined, 'it is lost there again and again')
+  assert.equal(keeps([{}, lost, {}], named, { losses: 3 }), undefined, 'it is lost there again and again')
+  const spec = {
+    deadline: '2026-01-02T00:00:00Z',
+    duration: { expected: '4h' },
+    checkpoint: { every: '10m' },
+  }
+  assert.deepEqual(keeps([{}, lost, {}], named, { spec }), { lease: 'l-1', lost: [1] })
+  assert.equal(keeps([{}, lost, {}], named, { spec, tier: 'spot' }), undefined, 'it may have to go elsewhere')
 })
 
 test('a provider alone is not believed while the agent still reports', () => {

@@ -1,5 +1,6 @@
 import { backoffMs } from '#kit/backoff.ts'
 import type { Kept, Replica } from '#model/replica.ts'
+import { isPlannedToDeadline } from '#model/spec/planned-to-deadline.ts'
 import type { Workload } from '#model/workload.ts'
 import { allTasksEnded, siteOf, type LiveAttempt, type WorkloadFacts } from './facts.ts'
 import type { Verdict } from './judge.ts'
@@ -81,9 +82,10 @@ function afterLoss(ended: Ended, { workload }: WorkloadFacts, now: number): Next
 
 /**
  * What a gang keeps that lost some of its nodes: the others, as long as the engine chose them, and its spare ones. What
- * has parts of accelerators keeps none.
+ * has parts of accelerators keeps none, nor who may have to go on where nobody takes nodes away.
  */
 function keptOf({ attempt: { lease }, verdict: { lost = [] } }: Ended, { spec }: Workload): Kept | null {
+  if (lease.tier === 'spot' && isPlannedToDeadline(spec)) return null
   const gone = new Set(lease.ranks.filter(({ rank }) => lost.includes(rank)).map(({ node }) => node))
   const isKnown = lease.ranks.every(({ node, part }) => node !== undefined && !part)
   const keeps = spec.topology?.spares !== undefined || lease.ranks.some(({ node }) => !gone.has(node))

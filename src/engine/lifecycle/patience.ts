@@ -40,7 +40,7 @@ export const togetherMs = 180_000
 export const closeLookMs = 5_000
 
 /** How long a site is left alone that did not start an order, and when it fails again within ten minutes. */
-const avoidMs = { first: 60_000, again: 300_000, forgetAfter: 600_000 }
+export const avoidMs = { first: 60_000, again: 300_000, forgetAfter: 600_000 }
 
 /** The sites to leave alone, with `site` added; what is long past is forgotten. */
 export function avoiding(avoid: Record<string, number>, site: string, now: number): Record<string, number> {

@@ -1,12 +1,9 @@
 import { formatDuration } from '#kit/duration.ts'
 import { formatInstant } from '#kit/instant.ts'
 import type { Offer } from '#model/offer.ts'
+import { hasCheckpoints } from '#model/spec/planned-to-deadline.ts'
 import type { Spec } from '#model/spec/spec.ts'
 import { expectedMsOn } from '#model/spec/throughput.ts'
-
-/** Whether it goes on from a checkpoint when its nodes are taken away: its spec says where they go, or how often. */
-export const hasCheckpoints = ({ checkpoint }: Pick<Spec, 'checkpoint'>): boolean =>
-  checkpoint.everyMs !== undefined || checkpoint.directory !== undefined
 
 /**
  * What stands against a run on a capacity block: it has not begun (which time cures), or it ends before the run does.

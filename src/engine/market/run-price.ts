@@ -1,10 +1,10 @@
 import type { Offer } from '#model/offer.ts'
 import { siteKey, type Site } from '#model/site.ts'
+import { hasCheckpoints } from '#model/spec/planned-to-deadline.ts'
 import type { Spec } from '#model/spec/spec.ts'
 import { speedPermille } from '#model/spec/throughput.ts'
 import { wantedReplicas } from '#model/workload.ts'
 
-import { hasCheckpoints } from './block.ts'
 import { egressSteps } from './egress.ts'
 import { priceOf, type Price, type Run, type Terms } from './price.ts'
 
@@ -29,14 +29,17 @@ export type RunFacts = {
 
 const hourMs = 3_600_000
 /** From the loss of a node until the run goes on: it is seen, other nodes are found, booted and set up. */
-const restartMs = 300_000
+export const restartMs = 300_000
+
+/** Time between checkpoints of who writes any: an hour where it does not say. */
+export const checkpointMsOf = ({ checkpoint }: Pick<Spec, 'checkpoint'>): number => checkpoint.everyMs ?? hourMs
 
 /** What is to be run: for who does not say how long, one hour stands. */
 export function runOf(spec: Spec): Run {
   const workMs = spec.duration.expectedMs ?? hourMs
   // A service loses nothing but the time; a run without checkpoints begins again.
   const lost = spec.kind === 'service' ? 0 : workMs
-  const checkpointMs = Math.min(lost, spec.checkpoint.everyMs ?? (hasCheckpoints(spec) ? hourMs : lost))
+  const checkpointMs = Math.min(lost, hasCheckpoints(spec) ? checkpointMsOf(spec) : lost)
   return { workMs, checkpointMs, restartMs }
 }
 

@@ -32,6 +32,10 @@ export type SpotTerms = {
   /** Prices of one tick, in any unit. */
   spotPrice: number
   onDemandPrice: number
+  /** Who has come to on-demand capacity stays there. */
+  stays?: boolean
+  /** Nobody waits for better spot capacity while there is some: who does not hold it cannot see how it gets older. */
+  isBlind?: boolean
 }
 
 /** What is held now. On spot: the zone still has it. */
@@ -48,7 +52,11 @@ export type SpotState = {
   market: number
 }
 
-export type SpotPlan = { next: (state: SpotState) => Holding }
+export type SpotPlan = {
+  next: (state: SpotState) => Holding
+  /** What all the work is expected to cost from now on, in a state of the market in which nothing is held. */
+  expected: (market: number) => number
+}
 
 /** Bits of an entry of the table of actions: what to do in one state of the market. */
 const spotFromNothing = 1
@@ -75,6 +83,7 @@ export function planSpot(terms: SpotTerms, rates: SpotRates): SpotPlan {
       settle(step, w, actions.subarray((t * width + w) * states, (t * width + w + 1) * states))
   }
   return {
+    expected: (market) => past[left % past.length]?.nothing[market * width + work] ?? Number.POSITIVE_INFINITY,
     next({ left: t, work: w, starting, holding, market }) {
       if (w <= 0) return 'nothing'
       // What runs and is cheaper is kept as long as it lasts; it was taken only with time left to lose it.
@@ -171,7 +180,7 @@ type Step = { chain: Chain; terms: SpotTerms; width: number; back: Costs[]; befo
 
 function settle(step: Step, w: number, actions: Uint8Array): void {
   const { chain, terms, width, back, before } = step
-  const { spotPrice, onDemandPrice, overhead } = terms
+  const { spotPrice, onDemandPrice, overhead, stays = false, isBlind = false } = terms
   const [now, started] = [back[0] ?? before, back[overhead] ?? before]
   chain.held.forEach((held, grade) => {
     const taken = chain.taken[grade] ?? 1
@@ -180,16 +189,16 @@ function settle(step: Step, w: number, actions: Uint8Array): void {
   })
   for (const [m, market] of chain.market.entries()) {
     const stay = onDemandPrice + expect(market, before.onDemand, w - 1)
-    const wait = expect(market, before.nothing, w)
+    const wait = isBlind && m >= chain.idle ? Number.POSITIVE_INFINITY : expect(market, before.nothing, w)
     const after = chain.afterStart[m]
     const start = overhead === 0 || !after ? stay : overhead * onDemandPrice + expect(after, started.onDemand, w)
     const spot = startSpot(step, w, m - chain.idle)
     const best = Math.min(spot, start, wait)
     now.nothing[m * width + w] = best
-    now.onDemand[m * width + w] = Math.min(stay, best)
+    now.onDemand[m * width + w] = stays ? stay : Math.min(stay, best)
     actions[m] =
       (spot === best && best < Number.POSITIVE_INFINITY ? spotFromNothing : start === best ? onDemandFromNothing : 0) |
-      (best < stay ? leavesOnDemand : 0)
+      (best < stay && !stays ? leavesOnDemand : 0)
   }
   now.afterTaken[w] = expect(chain.afterTaken, now.nothing, w)
 }

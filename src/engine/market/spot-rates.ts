@@ -2,12 +2,17 @@ import type { SpotRates } from './spot-plan.ts'
 
 /** What is known of the spot markets that a job may use, from having watched them tick by tick. */
 export type SpotWatch = {
-  /** One tick: which zones have capacity. */
-  saw: (up: readonly boolean[]) => void
-  /** State of the market now, as in the rates. */
-  state: () => number
+  /**
+   * One tick: which zones have capacity. Of those that were not `watched` it is believed: nothing is learnt from
+   * them.
+   */
+  saw: (up: readonly boolean[], watched?: readonly boolean[]) => void
+  /** State of the market now, as in the rates; or where these zones have capacity now. */
+  state: (up?: readonly boolean[]) => number
   /** The zone that has capacity and is least likely to lose it; -1 when none has. */
-  best: () => number
+  best: (up?: readonly boolean[]) => number
+  /** The chance that a zone loses what it has within a tick. */
+  hazard: (zone: number) => number
   rates: () => SpotRates
 }
 
@@ -54,13 +59,15 @@ function createHazards(zones: number) {
       heldAt[age] = (heldAt[age] ?? 0) * fade + 1
       lostAt[age] = (lostAt[age] ?? 0) * fade + Number(gone)
     },
-    lasts(zone: number, isSame: boolean): void {
-      since[zone] = isSame ? (since[zone] ?? 0) + 1 : 1
+    lasts(zone: number, isSame: boolean, most: number): void {
+      const before = since[zone] ?? 0
+      since[zone] = isSame ? Math.max(before, Math.min(before + 1, most)) : 1
     },
   }
 }
 
-export function watchSpot(zones: number): SpotWatch {
+/** What nobody watches is believed to get older, up to `mostUnseen` ticks. */
+export function watchSpot(zones: number, mostUnseen = Infinity): SpotWatch {
   const { hazard, grade, learn, lasts } = createHazards(zones)
   const states = idleAges + grades // without any capacity by its age, then the grades
   const chain = Array.from({ length: states }, () => new Float64Array(states))
@@ -69,25 +76,27 @@ export function watchSpot(zones: number): SpotWatch {
   let last: readonly boolean[] = []
   let [state, without] = [0, 0]
 
-  function best(): number {
+  function best(now = last): number {
     let found = -1
-    last.forEach((up, zone) => {
+    now.forEach((up, zone) => {
       if (up && (found === -1 || hazard(zone) < hazard(found))) found = zone
     })
     return found
   }
+  const stateOf = (zone: number): number => (zone === -1 ? ageOf(without, idleAges) : idleAges + grade(zone))
 
   return {
-    saw(up) {
-      const was = last.map((had, zone) => (had ? grade(zone) : -1))
+    saw(up, watched) {
+      const isKnown = (zone: number) => watched?.[zone] ?? true
+      const was = last.map((had, zone) => (had && isKnown(zone) ? grade(zone) : -1))
       was.forEach((had, zone) => had >= 0 && learn(zone, !up[zone]))
+      const before = best()
       const first = last.length === 0
-      up.forEach((now, zone) => lasts(zone, now === last[zone]))
+      up.forEach((now, zone) => lasts(zone, now === last[zone], isKnown(zone) ? Infinity : mostUnseen))
       last = [...up]
       without = up.some(Boolean) ? 0 : without + 1
-      const zone = best()
-      const next = zone === -1 ? ageOf(without, idleAges) : idleAges + grade(zone)
-      if (!first) count(chain[state], next)
+      const next = stateOf(best())
+      if (!first && (before === -1 || isKnown(before))) count(chain[state], next)
       was.forEach((had, one) => {
         if (had < 0) return
         count(held[had], up[one] ? grade(one) : grades)
@@ -95,8 +104,9 @@ export function watchSpot(zones: number): SpotWatch {
       })
       state = next
     },
-    state: () => state,
+    state: (up) => (up ? stateOf(best(up)) : state),
     best,
+    hazard,
     rates: () => ({
       idle: idleAges,
       market: chain.map((row, from) => chances(row, { [from]: 1 })),

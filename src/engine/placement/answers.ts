@@ -6,7 +6,7 @@ import { byCloseness, rejectionsOf, type Refused } from '#engine/explain/rejecti
 import type { Decision as Taken, Refusal as Vain, Request } from '#engine/queue/request.ts'
 import type { Place } from '#engine/sharing/devices.ts'
 import type { LeasedRank } from '#model/lease.ts'
-import type { Decision, Placement, Refusal, Rejection, RunPrice, Start } from '#model/plan.ts'
+import type { DeadlineChoice, Decision, Placement, Refusal, Rejection, RunPrice, Start } from '#model/plan.ts'
 
 import type { Asked } from './facts.ts'
 import { sliceOfRanks, type Look } from './look.ts'
@@ -42,7 +42,13 @@ export type Answers = {
 }
 
 /** Why a row waits, as it was told to its first; who is ahead of it, and the first of those that were not placed. */
-type Waits = { refusal: Refusal; rejections: Rejection[]; ahead: string[]; firsts?: Asked[] }
+type Waits = {
+  refusal: Refusal
+  rejections: Rejection[]
+  ahead: string[]
+  firsts?: Asked[]
+  deadline?: DeadlineChoice
+}
 
 export function createAnswers(round: Round, queue: Queue): Answers {
   const askedOf = new Map(queue.waiting.map((asked) => [idOf(asked), asked]))
@@ -57,8 +63,8 @@ export function createAnswers(round: Round, queue: Queue): Answers {
   let tried: readonly number[] = []
   const refuseRow = (row: Row, vain?: Vain): void => {
     const refused = byCloseness(refusedOf(row, round, vain))
-    const refusal = refuse(row.need, refused, known())
-    waits.set(row, { refusal, rejections: rejectionsOf(refused), ahead: ahead.of(row, refused[0]) })
+    const told = { refusal: refuse(row.need, refused, known()), rejections: rejectionsOf(refused) }
+    waits.set(row, { ...told, ahead: ahead.of(row, refused[0]), ...planOf(row, round) })
     const first = row.members.find((asked) => !settled.has(idOf(asked)))
     ahead.add(row, first)
   }
@@ -106,6 +112,12 @@ export function createAnswers(round: Round, queue: Queue): Answers {
   }
 }
 
+/** What the plan of somebody with a deadline decided last. */
+function planOf({ need }: Row, { planned }: Round): { deadline?: DeadlineChoice } {
+  const deadline = planned.get(need.key)?.choice()
+  return deadline ? { deadline } : {}
+}
+
 type Waiting = {
   why: Waits
   /** Who is ahead. */
@@ -123,7 +135,12 @@ function waitsOn(asked: Asked, { why, names, start, made, still }: Waiting): Dec
     ...(start && { start }),
   }
   const leave = made && { preempts: made.victims, ...(made.isMove && { moves: true }) }
-  return { ...nowhere(asked, refusal), rejections: why.rejections, ...leave }
+  return {
+    ...nowhere(asked, refusal),
+    rejections: why.rejections,
+    ...(why.deadline && { deadline: why.deadline }),
+    ...leave,
+  }
 }
 
 function nowhere({ workload, replica }: Asked, refusal: Refusal): Decision {
@@ -210,6 +227,7 @@ function placedAt(taken: Started, { asked, row, round, tried }: Placing): Decisi
     alternatives: alternatives.map((look) => alternativeOf(look, runOf(need, look, round.prices))),
     rejections: rejectionsOf(byCloseness(refused)),
     ...(ruleCosts.length > 0 && { ruleCosts }),
+    ...planOf(row, round),
     refusal: null,
   }
 }

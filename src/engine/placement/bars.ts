@@ -15,14 +15,14 @@ export type Bar =
 export function barTo(
   workload: Workload,
   project: Project | undefined,
-  { spent, missing, now }: Pick<Snapshot, 'spent' | 'missing'> & { now: number },
+  { spent, missing, spot, now }: Pick<Snapshot, 'spent' | 'missing' | 'spot'> & { now: number },
 ): Bar | null {
   if (!project) return { cause: 'no-project' }
   const { spec } = workload
   const name = missing?.get(workload.id)
   if (name !== undefined) return { cause: 'secret', name }
   const { deadline } = spec
-  const expectedMs = expectedMsAtLeast(spec) ?? 0
+  const expectedMs = Math.max(0, (expectedMsAtLeast(spec) ?? 0) - ranMsOf(workload, spot))
   if (deadline !== undefined && now + expectedMs > deadline) return { cause: 'deadline', deadline, expectedMs }
   const budgets = [
     { of: 'workload' as const, limit: spec.budget?.limitMicros, spent: spent.get(`workload/${workload.id}`) },
@@ -34,3 +34,8 @@ export function barTo(
     }
   return null
 }
+
+/** As much of its work as it may have done at the most, in milliseconds at speed 1: of who was planned on spot markets and ran. */
+export const ranMsOf = ({ id, spec }: Workload, spot: Snapshot['spot']): number =>
+  (spot?.tries ?? []).reduce((sum, { workload, ranMs }) => sum + (workload === id ? ranMs : 0), 0) *
+  Math.max(1, ...Object.values(spec.throughput))

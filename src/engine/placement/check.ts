@@ -8,6 +8,7 @@ import { slotsOf } from '#model/workload.ts'
 
 import { insideBlock } from './check-block.ts'
 import { acceleratorsOf, amountOf, partsHold, suits } from './check-parts.ts'
+import { deadlinesHold, isLate } from './check-deadline.ts'
 import { preemptsHold } from './check-preempting.ts'
 import { quotasHold } from './check-quota.ts'
 import { leasesAfter, repairsHold } from './check-repair.ts'
@@ -69,6 +70,7 @@ export function check(given: PlaceInput, decisions: Decision[]): string[] {
     ...offersHold(input, placed),
     ...projectsHold(input, placed),
     ...preemptsHold(input, decisions),
+    ...deadlinesHold(input, decisions),
     ...repairsHold(given, decisions),
     ...usageHolds(given, decisions),
   ]
@@ -81,8 +83,8 @@ function* run({ snapshot, plan }: PlaceInput, { asked, placement, site, offer, d
   yield* costs(snapshot, { spec, placement, site: site.info, offer })
   const isWish =
     spec.topology?.required === false || [spec, ...(rolesOf(spec) ?? [])].some(({ resources }) => resources.ordered)
-  // Wishes, copies that are kept apart and a plan over all sites come before the price.
-  if (!isWish && !plan && spec.placement.spread === 'none') yield* chosen(spec, decision)
+  // Wishes, deadlines, copies that are kept apart and a plan over all sites come before the price.
+  if (!isWish && !plan && !decision.deadline && spec.placement.spread === 'none') yield* chosen(spec, decision)
 }
 
 const name = ({ asked }: Placed): string => `${asked.workload.id}/${asked.replica.replica}`
@@ -118,11 +120,7 @@ function* money({ snapshot, now }: PlaceInput, { asked, placement, project, offe
   const { spec } = workload
   const spent = (key: string) => snapshot.spent.get(key) ?? 0n
   if (workload.wants !== 'run' || replica.notBefore > now) yield 'it is not to be placed now'
-  const named = Object.entries(spec.throughput)
-  const model = offer.shape.accelerator?.toLowerCase()
-  const speed = named.find(([each]) => each.toLowerCase() === model)?.[1] ?? 1
-  if (spec.deadline !== undefined && now + (spec.duration.expectedMs ?? 0) / speed > spec.deadline)
-    yield 'it misses its deadline'
+  if (isLate({ snapshot, now }, workload, offer)) yield 'it misses its deadline'
   if (spec.budget && spent(`workload/${workload.id}`) >= BigInt(spec.budget.limitMicros)) yield 'its budget is used up'
   if (project.budgetMicros !== null && spent(`project/${project.name}`) >= BigInt(project.budgetMicros))
     yield 'the budget of the project is used up'

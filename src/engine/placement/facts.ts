@@ -6,6 +6,7 @@ import type { Preemption } from '#model/preemption.ts'
 import type { Project } from '#model/project.ts'
 import type { Replica } from '#model/replica.ts'
 import type { Node, Site, SiteReach } from '#model/site.ts'
+import type { SpotFacts } from '#model/spot.ts'
 import type { Workload } from '#model/workload.ts'
 
 /** What a round of placement is decided on: everything that waits, and everything that is in the way. */
@@ -24,6 +25,8 @@ export type Snapshot = {
   usage?: Map<string, Amounts>
   /** What has left each site in this month, in bytes. */
   sent?: ReadonlyMap<string, bigint>
+  /** What was seen of spot markets, where somebody waits who is planned on them. */
+  spot?: SpotFacts
   /** Needs of which not all was read: how many of each come before the first that was not. */
   unread?: Map<string, number>
 }

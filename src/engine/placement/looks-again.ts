@@ -2,16 +2,17 @@ import type { Line } from '#engine/queue/line.ts'
 import { expectedMsAtLeast } from '#model/spec/throughput.ts'
 
 import type { Asked, Snapshot } from './facts.ts'
+import type { Planned } from './planned.ts'
 import { lateAt } from './repairing.ts'
 
-type Looked = { waiting: Iterable<Asked>; line: Line; now: number }
+type Looked = { waiting: Iterable<Asked>; line: Line; planned: Iterable<Planned>; now: number }
 
 /**
  * When time alone may change what is decided of those who wait, though nothing is heard of until then: a promised start
- * comes, a site may be asked again, somebody has waited long enough to have others leave, a block begins or a deadline
- * cannot be met any more. Milliseconds since the epoch, later than now; Infinity where it changes nothing.
+ * comes, a site may be asked again, somebody has waited long enough to have others leave, a block begins, a deadline
+ * cannot be met any more or its plan decides anew. Milliseconds since the epoch, later than now; Infinity where it changes nothing.
  */
-export function looksAgainAt({ sites }: Pick<Snapshot, 'sites'>, { waiting, line, now }: Looked): number {
+export function looksAgainAt({ sites }: Pick<Snapshot, 'sites'>, { waiting, line, planned, now }: Looked): number {
   let soonest = Infinity
   const at = (instant: number | undefined): void => {
     if (instant !== undefined && instant > now && instant < soonest) soonest = instant
@@ -19,6 +20,7 @@ export function looksAgainAt({ sites }: Pick<Snapshot, 'sites'>, { waiting, line
   at(line.looksAgainAt())
   for (const promise of line.reservations()) at(promise.at)
   for (const { offers } of sites) for (const { from } of offers) at(from)
+  for (const plan of planned) at(plan.choice()?.again)
   for (const asked of waiting) {
     const { replica, workload } = asked
     const { deadline } = workload.spec

@@ -66,8 +66,8 @@ test('the queues that are drawn meet each rule, and some of each kind that the r
     }
   }
   const drawn = new Set<string>([...rules, 'budget', 'deadline'])
-  // No site told of them bounds an order, has a small disk, or has refused anything lately.
-  for (const other of ['site-limit', 'disk', 'recently-refused']) drawn.delete(other)
+  // No site told of them bounds an order, has a small disk, or has refused anything lately; nothing was seen of spot markets.
+  for (const other of ['site-limit', 'disk', 'recently-refused', 'spot-plan']) drawn.delete(other)
   assert.deepEqual(
     [...drawn].filter((one) => !refused.has(one)),
     [],

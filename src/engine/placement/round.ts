@@ -1,3 +1,4 @@
+import type { SpotWatch } from '#engine/market/spot-rates.ts'
 import type { SteeringPlan } from '#engine/market/steer.ts'
 import { passes } from '#engine/queue/request.ts'
 import { createQuotaTree, type Amounts } from '#engine/queue/quota.ts'
@@ -10,6 +11,7 @@ import type { Snapshot } from './facts.ts'
 import type { Look } from './look.ts'
 import { marketOf, type Market } from './market.ts'
 import type { Need } from './need.ts'
+import type { Planned } from './planned.ts'
 import { openPrices, type Prices } from './prices.ts'
 import { idOf } from './queue.ts'
 import { countsDomains, quotaNodes, type Quotas } from './quotas.ts'
@@ -27,6 +29,10 @@ export type Round = Quotas & {
   /** Replicas of a workload at a site or provider, by `workload site` and `workload provider`. */
   copies: Map<string, number>
   prices: Prices
+  /** What was seen of spot markets, and how those are placed who are planned on them, by what they want. */
+  spot: Snapshot['spot']
+  planned: Map<string, Planned>
+  watches: Map<string, SpotWatch>
   /** The start that is promised in a cell. */
   promisedIn: (cell: number) => Reservation | null
   /** All starts that are promised, with those for whom others have to leave. */
@@ -52,6 +58,9 @@ export function openRound(snapshot: Snapshot, now: number, plan?: SteeringPlan):
     use: new Map(),
     copies: new Map(),
     prices: openPrices(snapshot, plan, now),
+    spot: snapshot.spot,
+    planned: new Map(),
+    watches: new Map(),
     promisedIn: () => null,
     promises: () => [],
     domains: countsDomains(snapshot.projects),

@@ -1,10 +1,11 @@
-import { hasCheckpoints } from '#engine/market/block.ts'
 import type { Want } from '#engine/queue/request.ts'
 import type { Rule } from '#model/plan.ts'
+import { hasCheckpoints, isPlannedToDeadline } from '#model/spec/planned-to-deadline.ts'
 import { slotsOf } from '#model/workload.ts'
 
 import type { Bar } from './bars.ts'
 import type { Asked } from './facts.ts'
+import { planToDeadline } from './deadline.ts'
 import { gangOf } from './gang.ts'
 import { lookAt, type Look } from './look.ts'
 import type { Need } from './need.ts'
@@ -40,7 +41,7 @@ export function keysOf({ workload, replica, need }: Asked, now: number): { key: 
   const { spec, project, priority } = workload
   const size = spec.kind === 'array' ? slotsOf(spec, replica.replica) : 1
   const avoid = Object.keys(replica.avoid).filter((site) => (replica.avoid[site] ?? 0) > now)
-  const { nodes, resources, topology, placement, image, data, duration, objective, throughput } = spec
+  const { nodes, resources, topology, placement, image, data, duration, objective, throughput, deadline } = spec
   const checkpoints = hasCheckpoints(spec) ? (spec.checkpoint.everyMs ?? true) : false
   const roles = spec.kind === 'job' && spec.roles?.map((role) => [role.nodes, role.resources])
   const family =
@@ -58,11 +59,13 @@ export function keysOf({ workload, replica, need }: Asked, now: number): { key: 
       duration,
       objective,
       throughput,
+      deadline,
       checkpoints,
       avoid.sort(),
     ])
-  // Of copies that are to be spread each workload counts its own.
-  return { key: `${family} ${size}${placement.spread === 'none' ? '' : ` ${workload.id}`}`, family }
+  // Of copies that are to be spread each workload counts its own; and who has a deadline has done something or not.
+  const isItsOwn = placement.spread !== 'none' || isPlannedToDeadline(spec)
+  return { key: `${family} ${size}${isItsOwn ? ` ${workload.id}` : ''}`, family }
 }
 
 export function rowFor(need: Need, round: Round): Row {
@@ -75,6 +78,8 @@ export function rowFor(need: Need, round: Round): Row {
     else if (!isBeyond(need, look, round)) fits.push(...fitsAt(need, look))
   }
   fits.sort(byPreference(need, round.prices))
+  const planned = planToDeadline(need, { looks, objections }, round)
+  if (planned) round.planned.set(need.key, planned)
   const options = fits.map(({ look, isClose }) => ({
     cell: look.candidate.ground.number,
     gang: gangOf(need, look, isClose),
@@ -101,11 +106,19 @@ export function chosenOf({ need, fits }: Row, round: Round): number[] {
     const look = fits[i]?.look
     return look !== undefined && isWithinShare(need, look, round)
   })
-  const open = inOrderOfNow({ need, fits }, within, round.prices)
+  const open = plannedOf(inOrderOfNow({ need, fits }, within, round.prices), { need, fits }, round)
   if (spread === 'none') return open
   const copies = new Map(open.map((i) => [i, copiesBeside(need, fits[i]?.look, round)]))
   const [sites, providers] = [(i: number) => copies.get(i)?.[1] ?? 0, (i: number) => copies.get(i)?.[0] ?? 0]
   return open.toSorted((a, b) => providers(a) - providers(b) || sites(a) - sites(b)) // a stable sort
+}
+
+/** Those of them that the plan for its deadline leaves, in its order. */
+function plannedOf(open: number[], { need, fits }: Pick<Row, 'need' | 'fits'>, round: Round): number[] {
+  const planned = round.planned.get(need.key)
+  if (!planned) return open
+  const looks = new Set(open.flatMap((i) => fits[i]?.look ?? []))
+  return planned.choose([...looks]).flatMap((look) => open.filter((i) => fits[i]?.look === look))
 }
 
 /** Copies at the provider, when it is providers over which they are spread, and at the site. */

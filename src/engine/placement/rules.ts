@@ -7,6 +7,7 @@ import type { Bound } from '#model/offer.ts'
 import { isPart, type Amount, requiredNetworks, type Shape } from '#model/resources.ts'
 import { expectedMsOn } from '#model/spec/throughput.ts'
 
+import { ranMsOf } from './bars.ts'
 import { amountsOf, isSomething, type Look } from './look.ts'
 import { suits } from './gang.ts'
 import { levelOf } from './market.ts'
@@ -141,8 +142,8 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
       : never(`${needs}; there ${are(most)} ${most} when all is free`)
   },
 
-  deadline: ({ spec }, { candidate: { offer } }, { now }) => {
-    const lastsMs = expectedMsOn(spec, offer.shape.accelerator) ?? 0
+  deadline: ({ spec, workload }, { candidate: { offer } }, { now, spot }) => {
+    const lastsMs = Math.max(0, (expectedMsOn(spec, offer.shape.accelerator) ?? 0) - ranMsOf(workload, spot))
     return spec.deadline !== undefined && now + lastsMs > spec.deadline
       ? never(`on ${offer.shape.accelerator ?? 'it'} it would run for ${formatDuration(lastsMs)}, beyond its deadline`)
       : null
@@ -194,6 +195,15 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
     if (first !== null) return notNow(`${first} came first and waits for it`)
     return ground.names ? noRoom(need, look) : noneAvailable(need, look)
   },
+
+  'spot-plan': ({ key }, look, { planned }) => {
+    const plan = planned.get(key)
+    const choice = plan?.choice()
+    if (!choice || !plan?.isAgainst(look)) return null
+    return notNow(
+      `${choice.does === 'wait' ? 'it waits for spot capacity' : 'spot capacity goes first'}: ${say.deadline(choice)}`,
+    )
+  },
 }
 
 /** What a site may bound: how much of it in the amounts of a gang is one in the bound, and what people call that. */
@@ -205,7 +215,7 @@ const bounded: Record<Bound['of'], { size: number; unit: (n: number) => string }
 }
 
 /** Rules whose answer may change while a round lasts, because others are placed. They are the last. */
-const moving: ReadonlySet<Rule> = new Set(['quota', 'provider-share', 'capacity'])
+const moving: ReadonlySet<Rule> = new Set(['quota', 'provider-share', 'capacity', 'spot-plan'])
 const fixed = rules.filter((rule) => !moving.has(rule))
 
 /** What stands against a candidate whatever happens in this round: of the rules that do not change while it lasts. */

@@ -82,7 +82,8 @@ export class Sitting {
 
   /** When it is to be looked at again though nothing is heard of until then (`looks-again.ts`). */
   looksAgainAt(now: number): number {
-    return looksAgainAt(this.#snapshot, { waiting: this.#waiting.values(), line: this.#parts.line, now })
+    const { line, round } = this.#parts
+    return looksAgainAt(this.#snapshot, { waiting: this.#waiting.values(), line, planned: round.planned.values(), now })
   }
 
   /** Under which lease somebody stands from now on whom it has placed. */

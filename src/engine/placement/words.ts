@@ -1,7 +1,10 @@
+import { formatDuration } from '#kit/duration.ts'
+import { formatInstant } from '#kit/instant.ts'
 import { formatMoney } from '#kit/money.ts'
 import { formatSizeMiB } from '#kit/size.ts'
 import { type AcceleratorRequest, type Amount, requiredNetworks } from '#model/resources.ts'
 
+import type { DeadlineChoice } from '#model/plan.ts'
 import type { Topology } from '#model/spec/topology.ts'
 
 import type { Need } from './need.ts'
@@ -80,3 +83,27 @@ export const all = (items: readonly string[]): string => joined(items, 'and')
 
 /** `32%`. */
 export const share = (part: number): string => `${Math.round(part * 100)}%`
+
+/** In whole cents from a dollar on; less is told exactly, as a plan does, for small runs cost less than a cent. */
+export const money = (micros: number): string =>
+  formatMoney(Math.abs(micros) < 1_000_000 ? BigInt(Math.round(micros)) : BigInt(Math.round(micros / 10_000)) * 10_000n)
+
+/** Why the plan for a deadline chose so: the chance of a loss, what it expects to pay, and until when there is time. */
+export function deadline({ does, takenPpm, expectedMicros, lastingMicros, workMs, latest }: DeadlineChoice): string {
+  const chance =
+    takenPpm === undefined
+      ? 'no spot capacity is to be had'
+      : `${takenPpm < 10_000 ? 'less than 1%' : share(takenPpm / 1e6)} of spot capacity is lost within an hour`
+  const less =
+    does === 'on-demand'
+      ? ''
+      : `${money(Number(expectedMicros.toPrecision(2)))} are expected to be paid from now on, and `
+  const slack = `it must start there by ${formatInstant(latest)} for the ${formatDuration(workMs)} of work that are left`
+  return `${chance}; ${less}${money(lastingMicros)} on capacity that nobody takes away; ${slack}`
+}
+
+/** The same as a whole sentence. */
+export function sayChoice(choice: DeadlineChoice): string {
+  const does = { spot: 'takes spot capacity', 'on-demand': 'goes where nobody takes its nodes away', wait: 'waits' }
+  return `By the plan for its deadline it ${does[choice.does]}: ${deadline(choice)}.`
+}

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 
 import type { Database } from '#store/database.ts'
-import type { MarketHistory } from '#store/store.ts'
+import type { MarketHistory } from '#store/market-history.ts'
 import { ageless } from './sites.ts'
 
 /** Who ended so many half-lives ago counts less than a thousandth, and of a site no more than so many of them are read. */

@@ -16,6 +16,7 @@ import { isOwed, owed } from './owed.ts'
 import {
   asked,
   firstRefusals,
+  isKnownAlone,
   mostToCome,
   numbered,
   type PlacedRow,
@@ -29,6 +30,7 @@ import { preempt, readPreemptions } from './preempt.ts'
 import { listProjects } from './projects.ts'
 import { readLeases, readQueue, readThese } from './queue.ts'
 import { listSites } from './sites.ts'
+import { readSpot } from './spot.ts'
 import { placedEvent, waitsEvent } from './told.ts'
 import { readUsage } from './usage.ts'
 
@@ -56,7 +58,7 @@ type Asked = Parameters<Placement['snapshot']>[0] & { specs: Specs }
 
 async function snapshot(
   on: Executor,
-  { now, most, asleep = new Map(), after = '', unlessIdle, moves = false, few = 0, specs }: Asked,
+  { now, most, asleep = new Map(), after = '', unlessIdle, moves = false, few = 0, spot: always = false, specs }: Asked,
 ): Promise<QueueSnapshot> {
   const { replicas, ...rest } = await readQueue(on, { now, most, asleep, after })
   if (unlessIdle && replicas.length === 0)
@@ -65,6 +67,7 @@ async function snapshot(
   const workloads = await readWorkloads(on, ids, specs)
   forget(specs, new Set(ids))
   const projects = await listProjects(on)
+  const spot = await readSpot(on, { workloads, now, always })
   return {
     waiting: asked(replicas, workloads),
     ...rest,
@@ -73,6 +76,7 @@ async function snapshot(
     preemptions: await readPreemptions(on, now),
     spent: await spentOf(on, { projects, workloads, now }),
     missing: await missingSecrets(on, workloads),
+    ...(spot && { spot }),
     sites: await listSites(on),
   }
 }
@@ -93,7 +97,7 @@ async function more(on: Executor, { behind, now, specs }: { behind: Behind; now:
 /** Null for those of whom more is to be known. */
 async function askedAlone(on: Executor, replicas: Waiting, specs: Specs): Promise<QueueSnapshot['waiting'] | null> {
   const workloads = await readWorkloads(on, [...new Set(replicas.map(({ workload }) => workload))], specs)
-  if (workloads.some(({ spec }) => spec.budget || spec.secrets.length > 0 || spec.data.length > 0)) return null
+  if (workloads.some(({ spec }) => !isKnownAlone(spec))) return null
   return asked(replicas, workloads)
 }
 

@@ -1,4 +1,5 @@
 import type { Decision, Placement as Chosen, Refusal } from '#model/plan.ts'
+import { isPlannedToDeadline } from '#model/spec/planned-to-deadline.ts'
 import type { Workload } from '#model/workload.ts'
 import type { Placed, QueueSnapshot } from '#store/store.ts'
 import type { Preempting } from './preempt.ts'
@@ -21,6 +22,10 @@ export function asked(replicas: Waiting, workloads: readonly Workload[]): QueueS
     return workload ? [{ workload, replica, need, start }] : []
   })
 }
+
+/** Whether nothing but its spec is to be known of it to place it: what it has spent, its secrets, what its data cost, or what it did. */
+export const isKnownAlone = (spec: Workload['spec']): boolean =>
+  !spec.budget && spec.secrets.length === 0 && spec.data.length === 0 && !isPlannedToDeadline(spec)
 
 /** A workload of which a replica may be placed, or refused. */
 export type Row = { id: string; name: string; project: string; attempts: number; waits: boolean }

@@ -14,10 +14,11 @@ export const ofNoNeed =
 
 /**
  * What a spec asks of a place, as a short text that is equal for equal wishes; `spec` and `id` are SQL. A budget is each
- * workload's own. Of checkpoints it counts whether and how often there are any: that decides on spot and capacity blocks.
+ * workload's own, and so is what it has done that has a deadline and checkpoints. Of checkpoints it counts whether and how often there are any: that decides on spot and capacity blocks.
  */
 export const needOf = (spec: RawBuilder<unknown>, id: RawBuilder<unknown>): RawBuilder<string> => sql`
   md5((${spec} - ${ofNoNeed}::text[])::text || case when ${spec} ? 'budget' then ${id} else '' end
+    || case when ${spec} ? 'deadline' and ${spec} -> 'checkpoint' ?| '{everyMs,directory}' then ${id} else '' end
     || case when ${spec} -> 'checkpoint' ?| '{everyMs,directory}'
       then 'checkpoints ' || coalesce(${spec} #>> '{checkpoint,everyMs}', '') else '' end)
 `

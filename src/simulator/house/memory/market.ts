@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
 import { halfLives, mostLeases } from '#store/queries/market.ts'
-import type { MarketHistory } from '#store/store.ts'
+import type { MarketHistory } from '#store/market-history.ts'
 import { jsonb, jsonText } from './jsonb.ts'
 import type { Memory } from './memory.ts'
 import type { LeaseRow, WorkloadRow } from './rows.ts'

@@ -5,6 +5,7 @@ import type { Workload } from '#model/workload.ts'
 import {
   asked,
   firstRefusals,
+  isKnownAlone,
   mostToCome,
   numbered,
   type PlacedRow,
@@ -26,6 +27,7 @@ import { preempt, readPreemptions } from './preempt.ts'
 import { listProjects } from './projects.ts'
 import { readQueue, readThese } from './queue.ts'
 import { workloadOf } from './rows.ts'
+import { readSpot } from './spot.ts'
 import { listSites } from './sites.ts'
 import { all, isLive, replicaKey, siteOf, spentKey } from './tables.ts'
 import { readUsage } from './usage.ts'
@@ -53,6 +55,7 @@ function snapshot(
     unlessIdle,
     moves = false,
     few = 0,
+    spot: always = false,
   }: Parameters<Placement['snapshot']>[0],
 ): QueueSnapshot {
   const { replicas, ...rest } = readQueue(memory, { now, most, asleep, after })
@@ -60,6 +63,7 @@ function snapshot(
     return { waiting: [], ...rest, leases: [], projects: [], preemptions: [], spent: new Map(), sites: [] }
   const workloads = readWorkloads(memory, replicas)
   const projects = listProjects(memory)
+  const spot = readSpot(memory, { workloads, now, always })
   const apart = workloads.map(({ id }) => id)
   return {
     waiting: asked(replicas, workloads),
@@ -69,6 +73,7 @@ function snapshot(
     preemptions: readPreemptions(memory, now),
     spent: spentOf(memory, { workloads, now }),
     missing: missingSecrets(memory, workloads),
+    ...(spot && { spot }),
     sites: listSites(memory),
   }
 }
@@ -93,7 +98,7 @@ function more(memory: Memory, behind: Behind, now: number): Awaited<ReturnType<P
 /** Null for those of whom more is to be known. */
 function askedAlone(memory: Memory, replicas: Waiting): QueueSnapshot['waiting'] | null {
   const workloads = readWorkloads(memory, replicas)
-  if (workloads.some(({ spec }) => spec.budget || spec.secrets.length > 0 || spec.data.length > 0)) return null
+  if (workloads.some(({ spec }) => !isKnownAlone(spec))) return null
   return asked(replicas, workloads)
 }
 

@@ -158,6 +158,7 @@ function leaseTable(journal: Journal) {
       (row) => row.id,
     ]),
     used: new Index<Row>(['startedAt', 'endedAt'], (row) => (row.startedAt === null ? null : all), ends),
+    spotSeen: new Index<Row>(['endedAt'], (row) => (row.tier === 'spot' ? all : null), ends),
     spot: new Index<Row>(
       ['startedAt', 'endedAt'],
       (row) => (row.startedAt !== null && row.tier === 'spot' ? siteOf(row) : null),

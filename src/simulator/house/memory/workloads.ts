@@ -55,6 +55,7 @@ function needOf(spec: Spec, id: string): string {
   const text = [
     jsonText(asked),
     spec.budget === undefined ? '' : id,
+    spec.deadline !== undefined && saves ? id : '',
     saves ? `checkpoints ${checkpoint.everyMs ?? ''}` : '',
   ]
   return createHash('md5').update(text.join('')).digest('hex')
