@@ -14,6 +14,7 @@ import { extensionsOf, kindsOf, levelsOf, regionsOf, unknownLabels } from './fou
 import { takeInventory } from './inventory.ts'
 import type { Connection } from './kubeconfig.ts'
 import { findQueue } from './kueue.ts'
+import { speaksKueue } from './kueue-version.ts'
 import { connect } from './kubernetes.ts'
 import { paths } from './names.ts'
 import { groupsVersion } from './pod-groups.ts'
@@ -49,7 +50,7 @@ export async function examineKubernetes(
   const { site } = read
   const reached = await reach(site, signal)
   if ('wrong' in reached) return { ...found, obstacles: [reached.wrong] }
-  const client = createClient(() => Promise.resolve(reached.connection))
+  const client = speaksKueue(createClient(() => Promise.resolve(reached.connection)))
   try {
     return await look({ draft, site, client, connection: reached.connection, wishes }, signal)
   } finally {

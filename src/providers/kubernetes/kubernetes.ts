@@ -9,6 +9,7 @@ import { type Client, createClient } from './client.ts'
 import type { KubernetesSite } from './config.ts'
 import { type Inventory, offersOf, takeInventory } from './inventory.ts'
 import { askQueue } from './kueue.ts'
+import { speaksKueue } from './kueue-version.ts'
 import { type Connection, inCluster, readKubeconfig } from './kubeconfig.ts'
 import { launchGang } from './launch.ts'
 import type { LogFiles } from './log-file.ts'
@@ -121,7 +122,7 @@ export function createKubernetes(options: KubernetesOptions): Kubernetes {
 const openedBy = (clientOf: NonNullable<KubernetesOptions['clientOf']>, declared: KubernetesSite) => {
   const known: Here['known'] = {}
   const notices = createNotices(declared.notices)
-  return { declared, client: clientOf(() => connect(declared), declared.name), known, notices }
+  return { declared, client: speaksKueue(clientOf(() => connect(declared), declared.name)), known, notices }
 }
 
 export const connect = ({ inCluster: isInside, kubeconfig, context }: KubernetesSite): Promise<Connection> =>

@@ -4,6 +4,7 @@ import { type Cause, causeOf, type CauseKind } from '#model/cause.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { RankSighting } from '#providers/provider.ts'
 import type { Client } from './client.ts'
+import { isUnserved, kueuePath, kueueVersions } from './kueue-version.ts'
 import { pagesOf } from './pages.ts'
 
 /** Where the work of a site stands in line for the quota of its cluster: a LocalQueue of Kueue in its namespace. */
@@ -26,23 +27,20 @@ export const queueMarks = (queue: Queue | undefined): Record<string, string> =>
 export const podSetAnnotations = (queue: Queue | undefined): Record<string, string> =>
   queue?.topology === undefined ? {} : { 'kueue.x-k8s.io/podset-preferred-topology': queue.topology }
 
-const group = '/apis/kueue.x-k8s.io/v1beta2/namespaces'
-
 /** Whether the queue is there: without Kueue a Job would wait for ever. */
 export async function findQueue(
   { client, namespace, queue }: { client: Client; namespace: string; queue: Queue },
   signal: AbortSignal,
 ): Promise<Outcome<null>> {
   const found = await client.ask({
-    path: `${group}/${namespace}/localqueues/${encodeURIComponent(queue.name)}`,
+    path: `${kueuePath(namespace)}/localqueues/${encodeURIComponent(queue.name)}`,
     signal,
   })
   if (found.ok) return succeed(null)
   if (found.refusal?.status !== 404) return { ok: false, fault: found.fault }
-  const why =
-    found.refusal.reason === 'NotFound'
-      ? `namespace ${namespace} has no LocalQueue ${queue.name}`
-      : 'its API server does not serve kueue.x-k8s.io/v1beta2'
+  const why = isUnserved(found)
+    ? `its API server serves kueue.x-k8s.io neither in ${kueueVersions.join(' nor in ')}`
+    : `namespace ${namespace} has no LocalQueue ${queue.name}`
   return fail('invalid', 'elsewhere', `${why}; correct \`queue\` of the site, or leave it out`)
 }
 
@@ -77,7 +75,7 @@ export type Workload = z.output<typeof Workload>
 export type Word = { cause: Cause | null; evictedAt: number | null; admittedAt: number | null }
 
 /** Where all is that Kueue says in a namespace. */
-export const workloadsPath = (namespace: string): string => `${group}/${namespace}/workloads?`
+export const workloadsPath = (namespace: string): string => `${kueuePath(namespace)}/workloads?`
 
 /** All that Kueue says in a namespace, by the uid of the Job. */
 export async function askQueue(

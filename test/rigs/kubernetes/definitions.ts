@@ -25,6 +25,9 @@ export async function define(plane: ControlPlane, names: readonly string[]): Pro
   }
 }
 
+/** Where they are among the files of Kueue. */
+export const definitionsOfKueue = 'config/components/crd/bases'
+
 /** Makes the API server serve objects of such a definition. */
 export async function serve(plane: ControlPlane, definition: Definition): Promise<void> {
   const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
@@ -37,7 +40,7 @@ export async function serve(plane: ControlPlane, definition: Definition): Promis
   })
 }
 
-type Definition = { metadata: { name: string }; status?: { conditions?: { type: string; status: string }[] } }
+export type Definition = { metadata: { name: string }; status?: { conditions?: { type: string; status: string }[] } }
 
 /** Without its documentation, which is most of it: etcd takes 1.5 MiB at most. */
 function withoutText(definition: Definition): Definition {

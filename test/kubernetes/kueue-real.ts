@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+
+import { addNodes } from '#rigs/kubernetes/cluster.ts'
+import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
+import { aHouse, until } from '#rigs/kubernetes/house.ts'
+import { addPriorities, addQuota, startKueue, workloadsIn } from '#rigs/kubernetes/kueue-controller.ts'
+import { ask } from '#rigs/server.ts'
+
+// A whole house as a guest of the real Kueue (0.8, which serves v1beta1), with its webhooks.
+
+const gang = (name: string) => `kind: job
+name: ${name}
+nodes: 2
+resources: { cpus: 2, memory: 1GB }
+checkpoint: { grace: 1s }
+run: train
+`
+
+let plane: ControlPlane
+let kueue: Awaited<ReturnType<typeof startKueue>>
+
+before(async () => {
+  plane = await startControlPlane(console.error)
+  kueue = await startKueue(plane, console.error)
+  await addNodes(
+    plane,
+    Array.from({ length: 6 }, (_, at) => ({ name: `n${at}` })),
+  )
+  await addPriorities(plane, { high: 100, low: 1 })
+})
+after(async () => {
+  await kueue?.stop()
+  await plane?.stop()
+})
+
+type House = Awaited<ReturnType<typeof aHouse>>
+
+const stateOf = async (look: () => Promise<{ state: string }>) => (await look()).state
+
+/** Nothing of ours is left, and nothing of Kueue's for it. */
+const isEmpty = async ({ left, namespace }: House): Promise<boolean> =>
+  (await left()).length === 0 && (await workloadsIn(plane, namespace)).length === 0
+
+test('a gang is admitted by the real Kueue, another waits for its quota and is let in when it frees: why tells both quotas', async (t) => {
+  const house = await aHouse(t, plane, { queue: 'team' })
+  await addQuota(plane, { namespace: house.namespace, queue: 'team', cpus: 6 })
+  const set = await ask(house.server, 'PUT /v1/projects/default', { quota: { nodes: 4 } })
+  assert.equal(set.status, 200)
+  const first = await house.submit(gang('first'))
+  await until('the first runs', async () => (await stateOf(first)) === 'running')
+  const second = await house.submit(gang('second'))
+  const third = await house.submit(gang('third'))
+  const whyOf = async (look: typeof first) =>
+    (await ask(house.server, `GET /v1/workloads/${(await look()).id}/why`)).json.text as string
+  await until("it waits for Kueue's quota", async () => /Kueue: .*insufficient/.test(await whyOf(second)))
+  assert.match(
+    await whyOf(second),
+    /Kueue: couldn't assign flavors .* insufficient unused quota for cpu .* 2 more needed/,
+  )
+  assert.match(await whyOf(third), /project default may hold 4 and holds 4/)
+  assert.equal((await house.pods()).length, 2)
+  await house.end('0,0')
+  await until('the first has succeeded', async () => (await stateOf(first)) === 'succeeded')
+  await until('the second is let in', async () => (await stateOf(second)) === 'running')
+  await until("the third has Isobar's quota and waits for Kueue's", async () => /Kueue: /.test(await whyOf(third)))
+  await house.end('0,0')
+  await until('the third is let in', async () => (await stateOf(third)) === 'running')
+  await house.end('0,0')
+  await until('all has succeeded', async () => (await stateOf(third)) === 'succeeded')
+  await until('nothing is left', () => isEmpty(house))
+})
