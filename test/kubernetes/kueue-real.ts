@@ -70,3 +70,54 @@ test('a gang is admitted by the real Kueue, another waits for its quota and is l
   await until('all has succeeded', async () => (await stateOf(third)) === 'succeeded')
   await until('nothing is left', () => isEmpty(house))
 })
+
+test('a gang of lower priority leaves for one of higher, is told why, and runs again after it', async (t) => {
+  const house = await aHouse(t, plane, {
+    queue: 'team',
+    queuePriority: 'low',
+  })
+  await addQuota(plane, { namespace: house.namespace, queue: 'team', cpus: 4 })
+  const low = await house.submit(gang('low'))
+  await until('it runs', async () => (await stateOf(low)) === 'running')
+  await addJob(house.namespace, 'stranger')
+  await until('it has lost its place', async () => (await attemptOf(low, 1))?.state === 'lost')
+  const { reason = '', exitCode } = (await attemptOf(low, 1)) ?? {}
+  assert.match(reason, /preempted there \(Kueue: Preempted to accommodate a workload .*\); .*queuePriority/)
+  assert.equal(exitCode, null)
+  await until('it stands in line again', () => waits(low))
+  await removeJob(house.namespace, 'stranger')
+  await until('it runs again', async () => (await stateOf(low)) === 'running')
+  await house.end('0,0')
+  await until('it has succeeded', async () => (await stateOf(low)) === 'succeeded')
+  await until('nothing is left', () => isEmpty(house))
+})
+
+const waits = async (look: () => Promise<{ reason: string }>) =>
+  /stands in line there \(Kueue: .*insufficient/.test((await look()).reason)
+
+const attemptOf = async (look: () => Promise<{ attemptList: Attempt[] }>, number: number) =>
+  (await look()).attemptList.find((one) => one.number === number)
+type Attempt = { number: number; state: string; reason: string; exitCode: number | null }
+
+const removeJob = (namespace: string, name: string) =>
+  plane.ask('DELETE', `/apis/batch/v1/namespaces/${namespace}/jobs/${name}?propagationPolicy=Background`)
+
+/** Somebody else's work in the same queue, which outranks ours. */
+const addJob = (namespace: string, name: string) =>
+  plane.ask('POST', `/apis/batch/v1/namespaces/${namespace}/jobs`, {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: {
+      name,
+      labels: { 'kueue.x-k8s.io/queue-name': 'team', 'kueue.x-k8s.io/priority-class': 'high' },
+    },
+    spec: {
+      suspend: true,
+      template: {
+        spec: {
+          restartPolicy: 'Never',
+          containers: [{ name: 'main', image: 'rig', resources: { requests: { cpu: '3' } } }],
+        },
+      },
+    },
+  })

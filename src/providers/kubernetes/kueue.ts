@@ -100,16 +100,23 @@ const evictions: Record<string, CauseKind> = {
   MaximumExecutionTimeExceeded: 'deadline',
 }
 
+/** What else helps than to try again. */
+const outrank = 'name a higher WorkloadPriorityClass in `queuePriority` of the site'
+
 function wordOf({ metadata, status }: Workload): Word {
   const conditionOf = (type: string) => status?.conditions?.find((one) => one.type === type)
   const evicted = conditionOf('Evicted')
   const counted = status?.schedulingStats?.evictions?.findLast(({ count }) => count > 0)
-  if (evicted?.status === 'True' || counted) {
+  if (evicted || counted) {
     const isNow = evicted?.status === 'True'
-    const reason = (isNow ? evicted.reason : counted?.reason) ?? ''
-    const detail = `Kueue: ${(isNow ? evicted.message : undefined) ?? reason}`
+    // Once it is admitted again the condition says only what was said before; v1beta1 counts nothing.
+    const before = counted?.reason ?? (conditionOf('Preempted') ? 'Preempted' : '')
+    const reason = (isNow ? evicted.reason : before) ?? ''
+    const said = isNow || !counted ? evicted?.message?.replace(/^Previously: /, '') : undefined
+    const detail = `Kueue: ${said ?? reason}`
     const at = Date.parse(evicted?.lastTransitionTime ?? metadata.creationTimestamp)
-    return { cause: causeOf(evictions[reason] ?? 'evicted', detail), evictedAt: at, admittedAt: null }
+    const fix = reason === 'Preempted' ? outrank : undefined
+    return { cause: causeOf(evictions[reason] ?? 'evicted', detail, fix), evictedAt: at, admittedAt: null }
   }
   const admitted = conditionOf('Admitted')
   if (admitted?.status === 'True')
