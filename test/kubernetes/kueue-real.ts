@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
+import { asLongAsItTakes, valueOf } from '#providers/conformance-looks.ts'
+import { mostNodes } from '#providers/kubernetes/groups.ts'
+import { paths } from '#providers/kubernetes/names.ts'
 import { addNodes } from '#rigs/kubernetes/cluster.ts'
 import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
 import { aHouse, until } from '#rigs/kubernetes/house.ts'
-import { addPriorities, addQuota, startKueue, workloadsIn } from '#rigs/kubernetes/kueue-controller.ts'
+import { addPriorities, addQuota, jobsOnly, startKueue, workloadsIn } from '#rigs/kubernetes/kueue-controller.ts'
+import { openSite } from '#rigs/kubernetes/site.ts'
 import { ask } from '#rigs/server.ts'
 
 // A whole house as a guest of the real Kueue (0.8, which serves v1beta1), with its webhooks.
@@ -25,7 +29,7 @@ before(async () => {
   kueue = await startKueue(plane, console.error)
   await addNodes(
     plane,
-    Array.from({ length: 6 }, (_, at) => ({ name: `n${at}` })),
+    Array.from({ length: mostNodes + 10 }, (_, at) => ({ name: `n${at}` })),
   )
   await addPriorities(plane, { high: 100, low: 1 })
 })
@@ -90,6 +94,93 @@ test('a gang of lower priority leaves for one of higher, is told why, and runs a
   await house.end('0,0')
   await until('it has succeeded', async () => (await stateOf(low)) === 'succeeded')
   await until('nothing is left', () => isEmpty(house))
+})
+
+const rollouts = `kind: job
+name: rollouts
+checkpoint: { grace: 1s }
+run: work
+roles:
+  - { name: head, resources: { cpus: 1, memory: 1GB } }
+  - { name: worker, nodes: 2, resources: { cpus: 2, memory: 2GB } }
+`
+
+test('roles of several sizes are admitted as one, or none of them; they leave as one, and none is left', async (t) => {
+  const house = await aHouse(t, plane, { queue: 'team', queuePriority: 'low' })
+  const { namespace } = house
+  await addQuota(plane, { namespace, queue: 'team', cpus: 5 })
+  await addJob(namespace, 'stranger')
+  await until('a stranger has some of the quota', async () => (await house.pods()).length === 1)
+  const gated = async () =>
+    (await house.pods()).filter(({ spec }) => spec.schedulingGates?.some(({ name }) => name.startsWith('kueue')))
+  const stopped = await house.submit(rollouts)
+  await until('it waits', () => waits(stopped))
+  assert.equal((await gated()).length, 3, 'none of them starts')
+  await ask(house.server, `POST /v1/workloads/${(await stopped()).id}/stop`)
+  await until('of what never started nothing is left', async () => (await house.pods()).length === 1)
+  const look = await house.submit(rollouts)
+  await until('it waits', () => waits(look))
+  await removeJob(namespace, 'stranger')
+  await until('it runs', async () => (await stateOf(look)) === 'running')
+  const pods = await house.pods()
+  const sizes = pods.map(({ metadata, spec }) => [
+    metadata.labels['batch.kubernetes.io/job-completion-index'],
+    spec.containers[0]?.resources.requests['cpu'],
+  ])
+  assert.deepEqual(sizes.sort(), [
+    ['0', '1'],
+    ['1', '2'],
+    ['2', '2'],
+  ])
+  await addJob(namespace, 'again')
+  await until('it has lost its place', async () => (await attemptOf(look, 1))?.state === 'lost')
+  assert.match((await attemptOf(look, 1))?.reason ?? '', /preempted there \(Kueue: Preempted to accommodate/)
+  await until('it stands in line again', () => waits(look))
+  await removeJob(namespace, 'again')
+  await until('it runs again', async () => (await stateOf(look)) === 'running')
+  await house.end('0,0,0')
+  await until('it has succeeded', async () => (await stateOf(look)) === 'succeeded')
+  await until('nothing is left', () => isEmpty(house))
+})
+
+test('where Kueue leaves pods alone, roles of several sizes are refused, and nothing is made', async (t) => {
+  const house = await aHouse(t, plane, { queue: 'team' })
+  await plane.ask('PATCH', `/api/v1/namespaces/${house.namespace}`, { metadata: { labels: { [jobsOnly]: 'true' } } })
+  await addQuota(plane, { namespace: house.namespace, queue: 'team', cpus: 5 })
+  const look = await house.submit(rollouts)
+  await until('it was refused', async () => (await attemptOf(look, 1))?.state === 'refused')
+  assert.match((await attemptOf(look, 1))?.reason ?? '', /only where it admits pods.*integrations\.frameworks/)
+  assert.deepEqual(await house.left(), [])
+})
+
+test('a gang on many nodes stands in line as one, and each of its pods names one node', async (t) => {
+  const count = mostNodes + 6
+  const rig = await openSite(plane, { queue: true }, { queue: 'team' })
+  t.after(rig.close)
+  const { provider, namespace, script } = rig
+  await addQuota(plane, { namespace, queue: 'team', cpus: count })
+  const order = rig.order({ ranks: count })
+  const asked = { ...order, ranks: order.ranks.map((rank) => ({ ...rank, node: `n${rank.rank}` })) }
+  const last = count - 1
+  script(
+    asked,
+    asked.ranks.map(({ rank }) => ({ until: rank === last ? 7 : 'told' })),
+  )
+  const handle = valueOf(await provider.launch(asked, t.signal))
+  await plane.waitFor('all to run but the last, which has ended', async () => {
+    const seen = valueOf(await provider.get(handle, t.signal))
+    assert.deepEqual(
+      seen?.ranks.map(({ state, exitCode, node }) => `${state} ${exitCode} ${node}`),
+      asked.ranks.map(({ rank, node }) => (rank === last ? `exited 7 ${node}` : `running null ${node}`)),
+    )
+  })
+  const { items } = (await plane.ask('GET', paths.pods(namespace))) as { items: object[] }
+  for (const pod of items) assert.equal(JSON.stringify(pod).match(/metadata\.name/g)?.length, 1)
+  assert.deepEqual(valueOf(await provider.launch(asked, t.signal)), handle, 'it is not made a second time')
+  await plane.waitFor('its end', async () =>
+    assert.equal(valueOf(await provider.retire(handle, 1000, asLongAsItTakes)), 'gone'),
+  )
+  assert.deepEqual(await workloadsIn(plane, namespace), [])
 })
 
 const waits = async (look: () => Promise<{ reason: string }>) =>

@@ -26,6 +26,7 @@ import {
   forwardRights,
   groupRights,
   namespaceRights,
+  podGroupRights,
   queueRights,
   reasonRights,
   type Right,
@@ -161,18 +162,28 @@ function usedAt({ site: { queue, endpoints }, wishes }: Looking, { extensions }:
     ...namespaceRights,
     ...reasonRights,
     ...(endpoints === 'forwarded' ? forwardRights : []),
-    ...(queue === undefined ? (has('PodGroups', groupsVersion) ? groupRights : []) : queueRights),
+    ...(queue === undefined
+      ? has('PodGroups', groupsVersion)
+        ? groupRights
+        : []
+      : [...queueRights, ...podGroupRights]),
     ...(devices ? claimRights : []),
     ...(has('ComputeDomains', 'v1beta1') ? domainRights : []),
   ]
   return { namespace, cluster: [...clusterRights, ...(devices ? deviceRights : []), ...wishes] }
 }
 
-/** Without these we list on a timer, do not know why pods are not made, the scheduler knows pods only, and nothing is claimed. */
+/**
+ * Without these we list on a timer, do not know why pods are not made, the scheduler knows pods only, nothing is claimed, and
+ * in a queue a gang is one Job or goes elsewhere.
+ */
 const isWish = ({ apiGroups, resources, verbs }: Right): boolean =>
   resources.some((one) => one === 'podgroups' || one === 'events') ||
   apiGroups.some((group) => group.startsWith('resource.')) ||
-  verbs.every((verb) => verb === 'watch')
+  verbs.every((verb) => verb === 'watch') ||
+  podGroupRights.some((one) => isSame(one.resources, resources) && isSame(one.verbs, verbs))
+
+const isSame = (some: readonly string[], others: readonly string[]): boolean => some.join() === others.join()
 
 const neededOf = ({ namespace, cluster }: Missing, wishes: readonly Right[]): Missing => {
   const wished = new Set(wishes.flatMap(({ resources }) => resources))

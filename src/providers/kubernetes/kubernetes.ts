@@ -98,7 +98,10 @@ export function createKubernetes(options: KubernetesOptions): Kubernetes {
     retire: (handle, graceMs, signal) =>
       ask(handle, signal, {
         otherwise: 'gone',
-        question: (here) => touching(here, () => retireGang({ ...here, token: handle.token, graceMs }, signal)),
+        question: (here) =>
+          touching(here, () =>
+            retireGang({ ...here, token: handle.token, graceMs, isQueued: here.declared.queue !== undefined }, signal),
+          ),
       }),
     logs: (handle, part, signal) =>
       ask(handle, signal, {
