@@ -40,6 +40,15 @@ test('Kueue is asked for in the newest version that its server has, which is fou
   assert.deepEqual(asked, [at('v1beta2'), '/apis/kueue.x-k8s.io', at('v1beta1'), at('v1beta1')])
 })
 
+test('who asks at the same time is answered in that version as well', async () => {
+  const { client } = aServer(['v1beta1'])
+  const answers = await Promise.all([client.ask({ path, signal }), client.ask({ path, signal })])
+  assert.deepEqual(
+    answers.map((answer) => !answer.ok && answer.refusal?.reason),
+    ['NotFound', 'NotFound'],
+  )
+})
+
 test('a server that was updated is asked again which it has', async () => {
   const { client, asked, served } = aServer(['v1beta1'])
   await client.ask({ path, signal })

@@ -32,10 +32,11 @@ export function speaksKueue(client: Client): Client {
   return {
     ...client,
     async ask(asking: Asking) {
+      const tried = version // others may ask at the same time, and find another
       const answer = await client.ask(spoken(asking))
       if (!asking.path.startsWith(newest) || !isUnserved(answer)) return answer
       const other = await served(asking.signal)
-      if (other === undefined || other === version) return answer
+      if (other === undefined || other === tried) return answer
       version = other
       return client.ask(spoken(asking))
     },

@@ -32,10 +32,10 @@ export const kueueBinary = (tell?: (line: string) => void): Promise<string> =>
 
 /** Where the files of that version of Kueue are. */
 export function kueueFiles(): string {
-  const argv = ['list', '-m', '-f', '{{.Dir}}', kueue]
+  const argv = ['mod', 'download', '-json', kueue]
   const { status, stdout, stderr } = spawnSync('go', argv, { cwd: sourceOf('kueue'), env: goEnv, encoding: 'utf8' })
-  if (status !== 0) throw new Error(`the files of Kueue were not found: ${stderr}`)
-  return stdout.trim()
+  if (status !== 0) throw new Error(`the files of Kueue were not found: ${stderr}${stdout}`)
+  return (JSON.parse(stdout) as { Dir: string }).Dir
 }
 
 const sourceOf = (name: string): string => join(import.meta.dirname, name)
