@@ -149,7 +149,10 @@ test('where Kueue leaves pods alone, roles of several sizes are refused, and not
   await addQuota(plane, { namespace: house.namespace, queue: 'team', cpus: 5 })
   const look = await house.submit(rollouts)
   await until('it was refused', async () => (await attemptOf(look, 1))?.state === 'refused')
-  assert.match((await attemptOf(look, 1))?.reason ?? '', /only where it admits pods.*integrations\.frameworks/)
+  assert.match(
+    (await attemptOf(look, 1))?.reason ?? '',
+    /as pods of one group: Kueue leaves pods alone there; add `pod` to integrations\.frameworks/,
+  )
   assert.deepEqual(await house.left(), [])
 })
 

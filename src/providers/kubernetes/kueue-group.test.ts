@@ -3,9 +3,11 @@ import { test } from 'node:test'
 
 import type { Program } from '#model/agent-protocol.ts'
 import type { CredentialedOrder } from '#model/order.ts'
+import { type Answer, type Client, createClient } from './client.ts'
+import { refusalOf } from './faults.ts'
 import type { GangSite } from './gang.ts'
 import { groupsOf, mostNodes } from './groups.ts'
-import { holderOf, podsOf, sizesOf, wantsGroup } from './kueue-group.ts'
+import { holderOf, podsOf, sizesOf, wantsGroup, whyNoGroup } from './kueue-group.ts'
 import { indexLabel, labels } from './names.ts'
 
 const queue = { name: 'team', priority: 'high', topology: 'rack' }
@@ -110,3 +112,33 @@ test('the Job that holds such a gang together counts its ranks and makes none of
   const { completions, parallelism, suspend } = job?.spec ?? {}
   assert.deepEqual([job?.metadata.name, completions, parallelism, suspend], ['isobar-l-1', 3, 0, true])
 })
+
+const managed = { metadata: { name: 'p', uid: 'u', labels: { 'kueue.x-k8s.io/managed': 'true' } } }
+const refused = (status: number, message: string, reason = ''): Answer => {
+  const refusal = refusalOf(status, JSON.stringify({ kind: 'Status', reason, message }))
+  return { ok: false, fault: refusal.fault, refusal }
+}
+
+const tries: [what: string, made: Answer, taken: Answer, why: RegExp | null | undefined][] = [
+  ['Kueue decides of pods and all rights are there', { ok: true, body: managed }, refused(404, 'none'), null],
+  ['a pod was made before', refused(409, 'it is there', 'AlreadyExists'), refused(404, 'none'), null],
+  ['Kueue leaves pods alone', { ok: true, body: { metadata: { name: 'p', uid: 'u' } } }, refused(404, ''), /add `pod`/],
+  ['we may not make pods', refused(403, 'cannot create'), refused(404, 'none'), /cannot create; give our Role/],
+  ['we may not take groups away', { ok: true, body: managed }, refused(403, 'cannot delete'), /delete; give our Role/],
+  ['the server does not answer', refused(503, 'later'), refused(404, 'none'), undefined],
+]
+for (const [what, made, taken, why] of tries)
+  test(`whether pods can be a group is tried first: ${what}`, async () => {
+    const client: Client = {
+      ...createClient(() => Promise.reject(new Error('nothing is dialled here'))),
+      ask({ method, path }) {
+        assert.match(path, /\?dryRun=All$/)
+        return Promise.resolve(method === 'POST' ? made : taken)
+      },
+    }
+    const asked = { client, namespace: 'team', token: 'l-1', pod: {} }
+    const told = await whyNoGroup(asked, new AbortController().signal)
+    if (why === undefined) assert.equal(told.ok, false)
+    else if (why === null) assert.equal(told.ok && told.value, null)
+    else assert.match((told.ok && told.value) || '', why)
+  })

@@ -91,24 +91,27 @@ const numbered = <T extends { env: object[] }>(container: T, index: number): T =
 })
 
 /**
- * Whether Kueue decides of pods there, and lets us make them and take their group away: both are tried without doing it.
- * Its administrator may have left pods out (`integrations.frameworks`), as it is by default before 0.16.
+ * Why pods cannot be a group there, or null where they can: Kueue decides of them, and lets us make them and take their group
+ * away, which is tried without doing it. Its administrator may have left pods out, as it is by default before 0.16.
  */
-export async function mayGroupPods(
+export async function whyNoGroup(
   { client, namespace, token, pod }: { client: Client; namespace: string; token: string; pod: object },
   signal: AbortSignal,
-): Promise<Outcome<boolean>> {
+): Promise<Outcome<string | null>> {
   const tried = '?dryRun=All'
   const made = await client.ask({ method: 'POST', path: paths.pods(namespace) + tried, body: pod, signal })
-  if (!made.ok && made.refusal?.reason !== 'AlreadyExists') return isNotFor(made)
-  if (made.ok && !isManaged(made.body)) return succeed(false)
+  if (!made.ok && made.refusal?.reason !== 'AlreadyExists') return refusedBy(made)
+  if (made.ok && !isManaged(made.body))
+    return succeed('Kueue leaves pods alone there; add `pod` to integrations.frameworks of its configuration')
   const taken = await client.ask({ method: 'DELETE', path: groupPath(namespace, token) + tried, signal })
-  return taken.ok || taken.refusal?.status === 404 ? succeed(true) : isNotFor(taken)
+  return taken.ok || taken.refusal?.status === 404 ? succeed(null) : refusedBy(taken)
 }
 
 /** Who is refused has other ways; who was not answered may not be refused. */
-const isNotFor = ({ fault }: Refused): Outcome<boolean> =>
-  fault.kind === 'invalid' || fault.kind === 'denied' ? succeed(false) : { ok: false, fault }
+const refusedBy = ({ fault }: Refused): Outcome<string> =>
+  fault.kind === 'invalid' || fault.kind === 'denied'
+    ? succeed(`${fault.detail}; give our Role \`create pods\` and \`delete workloads\``)
+    : { ok: false, fault }
 
 const isManaged = (body: unknown): boolean => Named.safeParse(body).data?.metadata.labels[managed] === 'true'
 

@@ -77,7 +77,7 @@ export type Word = { cause: Cause | null; evictedAt: number | null; admittedAt: 
 /** Where all is that Kueue says in a namespace. */
 export const workloadsPath = (namespace: string): string => `${kueuePath(namespace)}/workloads?`
 
-/** All that Kueue says in a namespace, by the uid of the Job. */
+/** All that Kueue says in a namespace, by the uid of the Job, or of the pods of a group. */
 export async function askQueue(
   { client, namespace }: { client: Client; namespace: string },
   signal: AbortSignal,
@@ -88,9 +88,10 @@ export async function askQueue(
 
 export const wordsOf = (workloads: Iterable<Workload>): Map<string, Word> =>
   new Map(
-    [...workloads].flatMap((workload) =>
-      (workload.metadata.ownerReferences ?? []).map(({ uid }) => [uid, wordOf(workload)] as const),
-    ),
+    [...workloads].flatMap((workload) => {
+      const word = wordOf(workload)
+      return (workload.metadata.ownerReferences ?? []).map(({ uid }) => [uid, word] as const)
+    }),
   )
 
 /** Why Kueue takes a Job's quota back, by its reasons. Any other is an eviction. */

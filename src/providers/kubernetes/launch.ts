@@ -18,7 +18,7 @@ import {
 } from './gang.ts'
 import { groupsOf, type Programmed } from './groups.ts'
 import { isKept, keeperEntry } from './keeper-in-pod.ts'
-import { holderOf, mayGroupPods, mostSizes, podsOf, sizesOf, wantsGroup } from './kueue-group.ts'
+import { holderOf, mostSizes, podsOf, sizesOf, wantsGroup, whyNoGroup } from './kueue-group.ts'
 import { findQueue, type Queue, queueLabel } from './kueue.ts'
 import { mayGroup, podGroupOf, podGroupsPath } from './pod-groups.ts'
 import { isToken, labels, objectName, paths, wholeAnnotation } from './names.ts'
@@ -111,16 +111,13 @@ async function queuedAsPods(
   const owner = { name: objectName(programmed.token), uid: 'none' }
   const [pod] = podsOf(site, programmed, { queue, owner, image })
   const tried = { ...pod, metadata: { ...pod?.metadata, ownerReferences: [] } }
-  const may = await mayGroupPods({ client, namespace, token: programmed.token, pod: tried }, signal)
-  if (!may.ok) return may
-  if (may.value) return succeed(queue)
+  const why = await whyNoGroup({ client, namespace, token: programmed.token, pod: tried }, signal)
+  if (!why.ok) return why
+  if (why.value === null) return succeed(queue)
   // One that is only large is one Job there, whose pods name all of its nodes.
   return programmed.groups.length === 1
     ? succeed(null)
-    : no(
-        'Kueue admits ranks of different sizes as one gang only where it admits pods, and we may make them: ' +
-          'add `pod` to integrations.frameworks of its configuration, and `create pods` and `delete workloads` to our Role',
-      )
+    : no(`Kueue would admit ranks of different sizes as pods of one group: ${why.value}`)
 }
 
 /** So many are asked for at once. */
@@ -206,7 +203,7 @@ async function makeJob(
     return fail(
       'conflict',
       'elsewhere',
-      `another version of Isobar began it: its Job ${name} has not ${completions} pods, or makes others than ${parallelism}`,
+      `another version of Isobar began it: its Job ${name} is not one of ${completions} pods of which it makes ${parallelism}`,
     )
   return succeed(job)
 }
