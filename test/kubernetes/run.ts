@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 
-import { dnsBinary, goHere, howToGetGo, planeBinary } from '#rigs/kubernetes/binary.ts'
+import { dnsBinary, goHere, howToGetGo, kueueBinary, planeBinary } from '#rigs/kubernetes/binary.ts'
 import { noNodeHere } from '#rigs/kubernetes/node.ts'
 
 // npm run rig:kubernetes: all that needs a real Kubernetes. Where there is no Go to build it with, or nothing to run
@@ -14,7 +14,8 @@ if (go === null) {
   console.error(howToGetGo)
   process.exit(isRequired ? 1 : 0)
 }
-console.log(`Kubernetes, built with ${go}: ${await planeBinary(console.log)} and ${await dnsBinary(console.log)}`)
+const built = [await planeBinary(console.log), await dnsBinary(console.log), await kueueBinary(console.log)]
+console.log(`Kubernetes, built with ${go}: ${built.join(', ')}`)
 const asked = process.argv.slice(2)
 if (asked.includes('--build')) process.exit(0)
 const noNode = noNodeHere()

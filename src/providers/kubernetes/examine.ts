@@ -17,6 +17,7 @@ import { takeInventory } from './inventory.ts'
 import { listMicrosOf, listSource } from './list-prices.ts'
 import type { Connection } from './kubeconfig.ts'
 import { findQueue } from './kueue.ts'
+import { speaksKueue } from './kueue-version.ts'
 import { connect } from './kubernetes.ts'
 import { paths } from './names.ts'
 import { groupsVersion } from './pod-groups.ts'
@@ -29,6 +30,7 @@ import {
   groupRights,
   identityRights,
   namespaceRights,
+  podGroupRights,
   queueRights,
   reasonRights,
   type Right,
@@ -53,7 +55,7 @@ export async function examineKubernetes(
   const { site } = read
   const reached = await reach(site, signal)
   if ('wrong' in reached) return { ...found, obstacles: [reached.wrong] }
-  const client = createClient(() => Promise.resolve(reached.connection))
+  const client = speaksKueue(createClient(() => Promise.resolve(reached.connection)))
   try {
     return await look({ draft, site, client, connection: reached.connection, wishes }, signal)
   } finally {
@@ -167,7 +169,11 @@ function usedAt({ site: { queue, endpoints }, wishes }: Looking, { extensions }:
     ...reasonRights,
     ...identityRights,
     ...(endpoints === 'forwarded' ? forwardRights : []),
-    ...(queue === undefined ? (has('PodGroups', groupsVersion) ? groupRights : []) : queueRights),
+    ...(queue === undefined
+      ? has('PodGroups', groupsVersion)
+        ? groupRights
+        : []
+      : [...queueRights, ...podGroupRights]),
     ...(devices ? claimRights : []),
     ...(has('ComputeDomains', 'v1beta1') ? domainRights : []),
   ]
@@ -176,12 +182,15 @@ function usedAt({ site: { queue, endpoints }, wishes }: Looking, { extensions }:
 
 /**
  * Without these we list on a timer, do not know why pods are not made, nor whether the namespace is a site already, the
- * scheduler knows pods only, and nothing is claimed.
+ * scheduler knows pods only, nothing is claimed, and in a queue a gang is one Job or goes elsewhere.
  */
 const isWish = ({ apiGroups, resources, verbs }: Right): boolean =>
   resources.some((one) => ['podgroups', 'events', 'namespaces'].includes(one)) ||
   apiGroups.some((group) => group.startsWith('resource.')) ||
-  verbs.every((verb) => verb === 'watch')
+  verbs.every((verb) => verb === 'watch') ||
+  podGroupRights.some((one) => isSame(one.resources, resources) && isSame(one.verbs, verbs))
+
+const isSame = (some: readonly string[], others: readonly string[]): boolean => some.join() === others.join()
 
 const neededOf = ({ namespace, cluster }: Missing, wishes: readonly Right[]): Missing => {
   const wished = new Set(wishes.flatMap(({ resources }) => resources))

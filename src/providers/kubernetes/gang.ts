@@ -43,19 +43,17 @@ type Owner = { name: string; uid: string }
 export const jobsOf = (site: GangSite, order: Programmed, image: string) =>
   order.groups.map((group) => jobOf(site, order, { group, image }))
 
-function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Group; image: string }) {
-  const name = objectName(order.token)
-  const marks = { ...marksOf(site.house, order), [labels.first]: String(group.first) }
+type Made = { group: Group; image: string }
+
+function jobOf(site: GangSite, order: Programmed, made: Made) {
+  const { group } = made
   const count = group.ranks.length
-  const extras = extrasIn(site, order, group)
-  const program = order.programs[group.first]
-  const keeper = keeperOf(order, { image: site.checkpointsImage, first: group.first })
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
     metadata: {
       name: group.name,
-      labels: { ...marks, ...queueMarks(site.queue) },
+      labels: { ...marksOf(site.house, order), [labels.first]: String(group.first), ...queueMarks(site.queue) },
       annotations: { [ranksAnnotation]: String(order.ranks.length) },
     },
     spec: {
@@ -65,37 +63,50 @@ function jobOf(site: GangSite, order: Programmed, { group, image }: { group: Gro
       backoffLimitPerIndex: 0,
       maxFailedIndexes: count,
       suspend: true,
-      template: {
-        metadata: {
-          labels: { ...marks, ...(program && takesTasks(program) && { [labels.agent]: 'true' }) },
-          annotations: podSetAnnotations(site.queue),
-        },
-        spec: {
-          restartPolicy: 'Never',
-          automountServiceAccountToken: false,
-          enableServiceLinks: false,
-          subdomain: name,
-          terminationGracePeriodSeconds: graceSeconds(order.graceMs),
-          ...(site.serviceAccount !== undefined && { serviceAccountName: site.serviceAccount }),
-          ...(site.groups && inGroup(order.token)),
-          ...placementOf(site, order, group),
-          ...extras.pod,
-          ...keeper.pod,
-          tolerations: site.taints.map(tolerationOf),
-          containers: [
-            {
-              name: rankContainer,
-              image,
-              command: ['/bin/sh', `${folders.program}/start`],
-              env: [{ name: firstRank, value: String(group.first) }],
-              ...resourcesOf(group.ranks[0]?.shape, site, extras),
-              ...(program && servingFields(program)),
-              volumeMounts: [...mountsOf(site), ...keeper.mounts],
-            },
-          ],
-          volumes: [...volumesOf(site, name, extras), ...keeper.volumes],
-        },
+      template: templateOf(site, order, made),
+    },
+  }
+}
+
+/** What the pods of a group are made after. */
+export function templateOf(site: GangSite, order: Programmed, { group, image }: Made) {
+  const name = objectName(order.token)
+  const extras = extrasIn(site, order, group)
+  const program = order.programs[group.first]
+  const keeper = keeperOf(order, { image: site.checkpointsImage, first: group.first })
+  return {
+    metadata: {
+      labels: {
+        ...marksOf(site.house, order),
+        [labels.first]: String(group.first),
+        ...(program && takesTasks(program) && { [labels.agent]: 'true' }),
       },
+      annotations: podSetAnnotations(site.queue),
+    },
+    spec: {
+      restartPolicy: 'Never',
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      subdomain: name,
+      terminationGracePeriodSeconds: graceSeconds(order.graceMs),
+      ...(site.serviceAccount !== undefined && { serviceAccountName: site.serviceAccount }),
+      ...(site.groups && inGroup(order.token)),
+      ...placementOf(site, order, group),
+      ...extras.pod,
+      ...keeper.pod,
+      tolerations: site.taints.map(tolerationOf),
+      containers: [
+        {
+          name: rankContainer,
+          image,
+          command: ['/bin/sh', `${folders.program}/start`],
+          env: [{ name: firstRank, value: String(group.first) }],
+          ...resourcesOf(group.ranks[0]?.shape, site, extras),
+          ...(program && servingFields(program)),
+          volumeMounts: [...mountsOf(site), ...keeper.mounts],
+        },
+      ],
+      volumes: [...volumesOf(site, name, extras), ...keeper.volumes],
     },
   }
 }
@@ -214,7 +225,6 @@ function tolerationOf(taint: string) {
 function placementOf(site: GangSite, { ranks, token }: CredentialedOrder, group: Group) {
   const nodes = nodesOf(group.ranks)
   if (nodes.length === 0) return {}
-  const terms = nodes.map((node) => ({ matchFields: [{ key: 'metadata.name', operator: 'In', values: [node] }] }))
   const apart = {
     requiredDuringSchedulingIgnoredDuringExecution: [
       { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { [labels.token]: token } } },
@@ -223,7 +233,7 @@ function placementOf(site: GangSite, { ranks, token }: CredentialedOrder, group:
   const isApart = nodesOf(ranks).length === ranks.length && ranks.length > 1
   return {
     affinity: {
-      nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms } },
+      nodeAffinity: onNodes(nodes),
       ...(isApart && nodes.some((node) => holdsTwo(site.kinds?.get(node)?.shape, group)) && { podAntiAffinity: apart }),
     },
     topologySpreadConstraints: [
@@ -237,6 +247,15 @@ function placementOf(site: GangSite, { ranks, token }: CredentialedOrder, group:
     ],
   }
 }
+
+/** A term for each: the name of a node takes one value. */
+export const onNodes = (nodes: readonly string[]) => ({
+  requiredDuringSchedulingIgnoredDuringExecution: {
+    nodeSelectorTerms: nodes.map((node) => ({
+      matchFields: [{ key: 'metadata.name', operator: 'In', values: [node] }],
+    })),
+  },
+})
 
 /**
  * Whether two ranks may stand on a node side by side; of one that is not known nobody can say. Where they cannot, it need

@@ -10,6 +10,7 @@ import type { KubernetesSite } from './config.ts'
 import { identityOf } from './identity.ts'
 import { type Inventory, offersOf, takeInventory } from './inventory.ts'
 import { askQueue } from './kueue.ts'
+import { speaksKueue } from './kueue-version.ts'
 import { type Connection, inCluster, readKubeconfig } from './kubeconfig.ts'
 import { launchGang } from './launch.ts'
 import type { LogFiles } from './log-file.ts'
@@ -98,7 +99,10 @@ export function createKubernetes(options: KubernetesOptions): Kubernetes {
     retire: (handle, graceMs, signal) =>
       ask(handle, signal, {
         otherwise: 'gone',
-        question: (here) => touching(here, () => retireGang({ ...here, token: handle.token, graceMs }, signal)),
+        question: (here) =>
+          touching(here, () =>
+            retireGang({ ...here, token: handle.token, graceMs, isQueued: here.declared.queue !== undefined }, signal),
+          ),
       }),
     logs: (handle, part, signal) =>
       ask(handle, signal, {
@@ -123,7 +127,7 @@ export function createKubernetes(options: KubernetesOptions): Kubernetes {
 const openedBy = (clientOf: NonNullable<KubernetesOptions['clientOf']>, declared: KubernetesSite) => {
   const known: Here['known'] = {}
   const notices = createNotices(declared.notices)
-  return { declared, client: clientOf(() => connect(declared), declared.name), known, notices }
+  return { declared, client: speaksKueue(clientOf(() => connect(declared), declared.name)), known, notices }
 }
 
 export const connect = ({ inCluster: isInside, kubeconfig, context }: KubernetesSite): Promise<Connection> =>

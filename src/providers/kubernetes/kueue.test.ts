@@ -41,6 +41,8 @@ test('who waits for quota, or for an admission check, tells for what', () => {
   assert.deepEqual(wordOf({}), { cause: null, evictedAt: null, admittedAt: null }, 'Kueue has not looked at it yet')
 })
 
+const outranked = 'name a higher WorkloadPriorityClass in `queuePriority` of the site'
+
 const reasons: [reason: string, kind: string][] = [
   ['Preempted', 'preempted'],
   ['NodeFailures', 'node-lost'],
@@ -60,7 +62,23 @@ test('who was evicted once stays so, though Kueue lets it go again', () => {
     schedulingStats: { evictions: [{ reason: 'Preempted', underlyingCause: '', count: 1 }] },
   }
   assert.deepEqual(wordOf(again), {
-    cause: { kind: 'preempted', detail: 'Kueue: Preempted' },
+    cause: { kind: 'preempted', detail: 'Kueue: Preempted', fix: outranked },
+    evictedAt,
+    admittedAt: null,
+  })
+})
+
+test('who was evicted once stays so where nothing is counted, as in v1beta1', () => {
+  const before = ['QuotaReserved', 'Previously: Preempted to accommodate'] as [string, string]
+  const again = {
+    conditions: [
+      condition('Evicted', 'False', before),
+      condition('Preempted', 'False', before),
+      condition('Admitted', 'True', ['Admitted', '']),
+    ],
+  }
+  assert.deepEqual(wordOf(again), {
+    cause: { kind: 'preempted', detail: 'Kueue: Preempted to accommodate', fix: outranked },
     evictedAt,
     admittedAt: null,
   })

@@ -4,6 +4,7 @@ import { type Cause, causeOf, type CauseKind } from '#model/cause.ts'
 import { fail, type Outcome, succeed } from '#model/fault.ts'
 import type { RankSighting } from '#providers/provider.ts'
 import type { Client } from './client.ts'
+import { isUnserved, kueuePath, kueueVersions } from './kueue-version.ts'
 import { pagesOf } from './pages.ts'
 
 /** Where the work of a site stands in line for the quota of its cluster: a LocalQueue of Kueue in its namespace. */
@@ -26,23 +27,20 @@ export const queueMarks = (queue: Queue | undefined): Record<string, string> =>
 export const podSetAnnotations = (queue: Queue | undefined): Record<string, string> =>
   queue?.topology === undefined ? {} : { 'kueue.x-k8s.io/podset-preferred-topology': queue.topology }
 
-const group = '/apis/kueue.x-k8s.io/v1beta2/namespaces'
-
 /** Whether the queue is there: without Kueue a Job would wait for ever. */
 export async function findQueue(
   { client, namespace, queue }: { client: Client; namespace: string; queue: Queue },
   signal: AbortSignal,
 ): Promise<Outcome<null>> {
   const found = await client.ask({
-    path: `${group}/${namespace}/localqueues/${encodeURIComponent(queue.name)}`,
+    path: `${kueuePath(namespace)}/localqueues/${encodeURIComponent(queue.name)}`,
     signal,
   })
   if (found.ok) return succeed(null)
   if (found.refusal?.status !== 404) return { ok: false, fault: found.fault }
-  const why =
-    found.refusal.reason === 'NotFound'
-      ? `namespace ${namespace} has no LocalQueue ${queue.name}`
-      : 'its API server does not serve kueue.x-k8s.io/v1beta2'
+  const why = isUnserved(found)
+    ? `its API server serves kueue.x-k8s.io neither in ${kueueVersions.join(' nor in ')}`
+    : `namespace ${namespace} has no LocalQueue ${queue.name}`
   return fail('invalid', 'elsewhere', `${why}; correct \`queue\` of the site, or leave it out`)
 }
 
@@ -77,9 +75,9 @@ export type Workload = z.output<typeof Workload>
 export type Word = { cause: Cause | null; evictedAt: number | null; admittedAt: number | null }
 
 /** Where all is that Kueue says in a namespace. */
-export const workloadsPath = (namespace: string): string => `${group}/${namespace}/workloads?`
+export const workloadsPath = (namespace: string): string => `${kueuePath(namespace)}/workloads?`
 
-/** All that Kueue says in a namespace, by the uid of the Job. */
+/** All that Kueue says in a namespace, by the uid of the Job, or of the pods of a group. */
 export async function askQueue(
   { client, namespace }: { client: Client; namespace: string },
   signal: AbortSignal,
@@ -90,9 +88,10 @@ export async function askQueue(
 
 export const wordsOf = (workloads: Iterable<Workload>): Map<string, Word> =>
   new Map(
-    [...workloads].flatMap((workload) =>
-      (workload.metadata.ownerReferences ?? []).map(({ uid }) => [uid, wordOf(workload)] as const),
-    ),
+    [...workloads].flatMap((workload) => {
+      const word = wordOf(workload)
+      return (workload.metadata.ownerReferences ?? []).map(({ uid }) => [uid, word] as const)
+    }),
   )
 
 /** Why Kueue takes a Job's quota back, by its reasons. Any other is an eviction. */
@@ -102,16 +101,23 @@ const evictions: Record<string, CauseKind> = {
   MaximumExecutionTimeExceeded: 'deadline',
 }
 
+/** What else helps than to try again. */
+const outrank = 'name a higher WorkloadPriorityClass in `queuePriority` of the site'
+
 function wordOf({ metadata, status }: Workload): Word {
   const conditionOf = (type: string) => status?.conditions?.find((one) => one.type === type)
   const evicted = conditionOf('Evicted')
   const counted = status?.schedulingStats?.evictions?.findLast(({ count }) => count > 0)
-  if (evicted?.status === 'True' || counted) {
+  if (evicted || counted) {
     const isNow = evicted?.status === 'True'
-    const reason = (isNow ? evicted.reason : counted?.reason) ?? ''
-    const detail = `Kueue: ${(isNow ? evicted.message : undefined) ?? reason}`
+    // Once it is admitted again the condition says only what was said before; v1beta1 counts nothing.
+    const before = counted?.reason ?? (conditionOf('Preempted') ? 'Preempted' : '')
+    const reason = (isNow ? evicted.reason : before) ?? ''
+    const said = isNow || !counted ? evicted?.message?.replace(/^Previously: /, '') : undefined
+    const detail = `Kueue: ${said ?? reason}`
     const at = Date.parse(evicted?.lastTransitionTime ?? metadata.creationTimestamp)
-    return { cause: causeOf(evictions[reason] ?? 'evicted', detail), evictedAt: at, admittedAt: null }
+    const fix = reason === 'Preempted' ? outrank : undefined
+    return { cause: causeOf(evictions[reason] ?? 'evicted', detail, fix), evictedAt: at, admittedAt: null }
   }
   const admitted = conditionOf('Admitted')
   if (admitted?.status === 'True')

@@ -18,9 +18,10 @@ import {
 } from './gang.ts'
 import { groupsOf, type Programmed } from './groups.ts'
 import { isKept, keeperEntry } from './keeper-in-pod.ts'
-import { findQueue, queueLabel } from './kueue.ts'
+import { holderOf, mostSizes, podsOf, sizesOf, wantsGroup, whyNoGroup } from './kueue-group.ts'
+import { findQueue, type Queue, queueLabel } from './kueue.ts'
 import { mayGroup, podGroupOf, podGroupsPath } from './pod-groups.ts'
-import { isToken, labels, paths } from './names.ts'
+import { isToken, labels, objectName, paths, wholeAnnotation } from './names.ts'
 import { Job } from './wire.ts'
 
 /**
@@ -45,9 +46,12 @@ export async function launchGang(
     order.ranks.length > 1 && !site.queue ? await mayGroup({ client, namespace, order }, signal) : succeed(false)
   if (!grouped.ok) return grouped
   const isGrouped = grouped.value
+  const queued = await queuedAsPods({ client, site }, checked.value, signal)
+  if (!queued.ok) return queued
+  const asPods = queued.value
   const ask = (asking: Omit<Asking, 'signal'>) => client.ask({ ...asking, signal })
   const jobs: Job[] = []
-  const bodies = jobsOf({ ...site, groups: isGrouped }, programmed, image)
+  const bodies = asPods ? holderOf(site, programmed, image) : jobsOf({ ...site, groups: isGrouped }, programmed, image)
   // A large gang has many: the others are asked for once the first was not refused.
   for (const some of [bodies.slice(0, 1), bodies.slice(1)]) {
     const made = await together(some, (body) => makeJob(ask, { site, order, body }))
@@ -58,27 +62,79 @@ export async function launchGang(
   const handle: Taken = { site: order.site, token: order.token, ...(site.queue && { inLine: true }) }
   const [first] = jobs
   if (!first || isReleased(first)) return succeed(handle)
-  const agent = programmed.programs.some(takesTasks) ? await agentFiles(agentEntry) : null
-  const keeper = isKept(programmed)
-    ? keeperSecretOf(site, programmed, { owner: first.metadata, agent: await agentFiles(keeperEntry) })
-    : null
-  for (const [path, body] of [
-    [paths.secrets(namespace), secretOf(site, programmed, { owner: first.metadata, agent })],
-    ...(keeper ? [[paths.secrets(namespace), keeper] as const] : []),
-    [paths.services(namespace), serviceOf(site, order, first.metadata)],
-    ...(isGrouped
-      ? [[podGroupsPath(namespace), podGroupOf(order, holding(ownedBy(first.metadata, site, order)))] as const]
-      : []),
-    ...claimedBy(programmed, site, ownedBy(first.metadata, site, order)),
-  ] as const) {
+  for (const [path, body] of await partsOf(programmed, { site, isGrouped, owner: first.metadata })) {
     const answer = await make(ask, path, body)
     if (!answer.ok && answer.refusal?.reason !== 'AlreadyExists') return { ok: false, fault: answer.fault }
   }
+  if (asPods) {
+    const made = await makePods(ask, site, podsOf(site, programmed, { queue: asPods, owner: first.metadata, image }))
+    if (!made.ok) return made
+  }
+  const as = releaseOf(site, asPods !== null)
   for (const some of [jobs.slice(1), [first]]) {
-    const released = await together(some, (job) => (isReleased(job) ? succeed(null) : release(ask, site, job)))
+    const released = await together(some, (job) => (isReleased(job) ? succeed(null) : release(ask, site, { job, as })))
     if (!released.ok) return released
   }
   return succeed(handle)
+}
+
+type Parts = { site: GangSite; isGrouped: boolean; owner: Job['metadata'] }
+
+/** What belongs to a gang beside its Jobs and pods, and where it is made. */
+async function partsOf(programmed: Programmed, { site, isGrouped, owner }: Parts) {
+  const { namespace } = site
+  const agent = programmed.programs.some(takesTasks) ? await agentFiles(agentEntry) : null
+  const keeper = isKept(programmed)
+    ? keeperSecretOf(site, programmed, { owner, agent: await agentFiles(keeperEntry) })
+    : null
+  const owned = ownedBy(owner, site, programmed)
+  return [
+    [paths.secrets(namespace), secretOf(site, programmed, { owner, agent })],
+    ...(keeper ? [[paths.secrets(namespace), keeper] as const] : []),
+    [paths.services(namespace), serviceOf(site, programmed, owner)],
+    ...(isGrouped ? [[podGroupsPath(namespace), podGroupOf(programmed, holding(owned))] as const] : []),
+    ...claimedBy(programmed, site, owned),
+  ] as const
+}
+
+/** The queue in which its pods stand as a group; null where Jobs do, or nothing stands in a queue. */
+async function queuedAsPods(
+  { client, site }: { client: Client; site: GangSite },
+  { image, programmed }: Checked,
+  signal: AbortSignal,
+): Promise<Outcome<Queue | null>> {
+  const { queue, namespace } = site
+  if (!queue || !wantsGroup(programmed)) return succeed(null)
+  const sizes = sizesOf(programmed.groups)
+  if (sizes > mostSizes)
+    return no(`Kueue admits no more than ${mostSizes} sizes of ranks as one gang, and it has ${sizes}`)
+  const owner = { name: objectName(programmed.token), uid: 'none' }
+  const [pod] = podsOf(site, programmed, { queue, owner, image })
+  const tried = { ...pod, metadata: { ...pod?.metadata, ownerReferences: [] } }
+  const why = await whyNoGroup({ client, namespace, token: programmed.token, pod: tried }, signal)
+  if (!why.ok) return why
+  if (why.value === null) return succeed(queue)
+  // One that is only large is one Job there, whose pods name all of its nodes.
+  return programmed.groups.length === 1
+    ? succeed(null)
+    : no(`Kueue would admit ranks of different sizes as pods of one group: ${why.value}`)
+}
+
+/** So many are asked for at once. */
+const podsAtOnce = 32
+
+/** Makes the pods that are not there yet: Kueue waits for all of them. */
+async function makePods(ask: Ask, { namespace }: GangSite, pods: ReturnType<typeof podsOf>): Promise<Outcome<null>> {
+  for (let from = 0; from < pods.length; from += podsAtOnce) {
+    const made = await together(pods.slice(from, from + podsAtOnce), async (pod) => {
+      const answer = await make(ask, paths.pods(namespace), pod)
+      return answer.ok || answer.refusal?.reason === 'AlreadyExists'
+        ? succeed(null)
+        : { ok: false, fault: answer.fault }
+    })
+    if (!made.ok) return made
+  }
+  return succeed(null)
 }
 
 /** All of them, or what went wrong first. */
@@ -123,7 +179,8 @@ async function make(ask: Ask, path: string, body: object): Promise<Answer> {
 }
 
 /** Kueue may suspend it again, which is no business of a launch. */
-const isReleased = ({ metadata, spec }: Job): boolean => spec.suspend !== true || queueLabel in metadata.labels
+const isReleased = ({ metadata, spec }: Job): boolean =>
+  spec.suspend !== true || queueLabel in metadata.labels || wholeAnnotation in metadata.annotations
 
 /** Makes a Job, or finds the one that was made before. */
 async function makeJob(
@@ -138,25 +195,33 @@ async function makeJob(
   if (!known.ok) return { ok: false, fault: known.fault }
   const job = Job.parse(known.body)
   const { labels: marks, deletionTimestamp } = job.metadata
-  const { completions } = body.spec
+  const { completions, parallelism } = body.spec
   if (marks[labels.token] !== order.token || marks[labels.house] !== house)
     return fail('conflict', 'elsewhere', `namespace ${namespace} has a Job ${name} of somebody else`)
   if (deletionTimestamp != null) return fail('conflict', 'never', `order ${order.token} was retired already`)
-  if (job.spec.completions !== completions)
+  if (job.spec.completions !== completions || job.spec.parallelism !== parallelism)
     return fail(
       'conflict',
       'elsewhere',
-      `another version of Isobar began it: its Job ${name} has not ${completions} pods`,
+      `another version of Isobar began it: its Job ${name} is not one of ${completions} pods of which it makes ${parallelism}`,
     )
   return succeed(job)
 }
 
-/** Where there is a queue, Kueue lets it go. Its uid keeps this from letting go another Job of that name. */
-async function release(ask: Ask, { namespace, queue }: GangSite, { metadata }: Job): Promise<Outcome<null>> {
-  const { name, uid } = metadata
-  const body = queue
-    ? { metadata: { uid, labels: { [queueLabel]: queue.name } } }
-    : { metadata: { uid }, spec: { suspend: false } }
+/** What lets a Job go: where there is a queue, Kueue does, and it has let go of pods by itself once there were all. */
+function releaseOf({ queue }: GangSite, asPods: boolean) {
+  if (asPods) return { metadata: { annotations: { [wholeAnnotation]: 'true' } } }
+  return queue ? { metadata: { labels: { [queueLabel]: queue.name } } } : { spec: { suspend: false } }
+}
+
+type Release = ReturnType<typeof releaseOf>
+
+type Releasing = { job: Job; as: Release }
+
+/** Its uid keeps this from letting go another Job of that name. */
+async function release(ask: Ask, { namespace }: GangSite, { job, as }: Releasing): Promise<Outcome<null>> {
+  const { name, uid } = job.metadata
+  const body = { ...as, metadata: { ...as.metadata, uid } }
   const released = await ask({ method: 'PATCH', path: paths.jobs(namespace, name), body })
   if (released.ok) return succeed(null)
   const isGone = released.refusal?.status === 404 || released.refusal?.status === 409
@@ -177,8 +242,6 @@ function checkOrder(order: CredentialedOrder, site: GangSite): Outcome<Checked> 
     return no('it runs container images and none is named; add `image:` to the spec, or to the site in sites.yaml')
   if (programs.length !== ranks.length) return no('the order does not say what its ranks do')
   const groups = groupsOf(order, { isWhole: queue !== undefined })
-  if (queue && groups.length > 1)
-    return no('roles of different sizes would be several Jobs there, which Kueue admits one by one')
   if (groups.some((group) => extrasIn(site, order, group).lacksRdma))
     return no('its nodes offer no resource by which pods have RDMA; name it in `rdma` of the site')
   if (ranks.some(({ part }) => part))

@@ -14,6 +14,9 @@ export const labels = {
 /** How many ranks a gang has, on each of its Jobs. */
 export const ranksAnnotation = 'isobar.dev/ranks'
 
+/** On the Job of a gang whose pods no Job makes, once all of them were made: who is not there any more has gone. */
+export const wholeAnnotation = 'isobar.dev/whole'
+
 /** Kubernetes' own names of the rank of a pod, and of its Job. */
 export const indexLabel = 'batch.kubernetes.io/job-completion-index'
 

@@ -140,11 +140,14 @@ function followCluster({ client, declared, house, namespace, notices }: Options)
 }
 
 /**
- * Something ended badly. Kueue says that it takes a gang's quota back before the pods end of that; of two watches nobody
- * knows which is ahead, so whoever wants to know asks, first the pods and then Kueue.
+ * Something ended badly, or is not there. Kueue says that it takes a gang's quota back before the pods end of that; of two
+ * watches nobody knows which is ahead, so whoever wants to know asks, first the pods and then Kueue.
  */
 const isUnclear = ({ ranks }: Sighting): boolean =>
-  ranks.some(({ state, exitCode }) => state === 'exited' && exitCode !== 0)
+  ranks.some(
+    ({ state, exitCode, startedAt }) =>
+      (state === 'exited' && exitCode !== 0) || (state === 'lost' && startedAt === null),
+  )
 
 const isLive = (all: readonly Follower[]): boolean => all.every((one) => one.isLive())
 

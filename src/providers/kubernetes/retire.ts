@@ -3,10 +3,19 @@ import type { Retired } from '#providers/provider.ts'
 import type { Client } from './client.ts'
 import { graceSeconds } from './gang.ts'
 import { holdOn, isAbsent, isLeftToOthers, removeParts } from './held.ts'
+import { groupPath } from './kueue-group.ts'
 import { objectName, ours, paths } from './names.ts'
 import { listOf, Named } from './wire.ts'
 
-type Retiring = { client: Client; house: string; namespace: string; token: string; graceMs: number }
+type Retiring = {
+  client: Client
+  house: string
+  namespace: string
+  token: string
+  graceMs: number
+  /** Its work stands in a queue of Kueue. */
+  isQueued: boolean
+}
 
 /**
  * Asks for the end of all that carries the token. The pods go first, with the grace that they are given; no Job makes them
@@ -14,7 +23,7 @@ type Retiring = { client: Client; house: string; namespace: string; token: strin
  * removed by name. What others hold up is told, and left to them.
  */
 export async function retireGang(
-  { client, house, namespace, token, graceMs }: Retiring,
+  { client, house, namespace, token, graceMs, isQueued }: Retiring,
   signal: AbortSignal,
 ): Promise<Outcome<Retired>> {
   const query = ours(house, token)
@@ -30,6 +39,8 @@ export async function retireGang(
     const told = await client.ask({ method: 'DELETE', path, body: { gracePeriodSeconds: seconds }, signal })
     if (!told.ok && !isAbsent(told)) return { ok: false, fault: told.fault }
   }
+  // Kueue keeps the pods of a group as long as it knows that.
+  if (isQueued && left.length > 0) await client.ask({ method: 'DELETE', path: groupPath(namespace, token), signal })
   const { items } = listOf(Named).parse(jobs.body)
   const standing = items.filter(({ metadata }) => metadata.deletionTimestamp == null)
   for (const job of standing) {

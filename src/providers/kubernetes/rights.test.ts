@@ -14,11 +14,20 @@ import {
   identityRights,
   manifestOf,
   namespaceRights,
+  podGroupRights,
   queueRights,
 } from './rights.ts'
 
 test('no right is asked for that could read secrets or change what is not in the namespace', () => {
-  const more = [...identityRights, ...queueRights, ...groupRights, ...deviceRights, ...claimRights, ...domainRights]
+  const more = [
+    ...identityRights,
+    ...queueRights,
+    ...podGroupRights,
+    ...groupRights,
+    ...deviceRights,
+    ...claimRights,
+    ...domainRights,
+  ]
   const all = [...namespaceRights, ...clusterRights, ...more].flatMap(({ resources, verbs }) =>
     resources.flatMap((resource) => verbs.map((verb) => `${verb} ${resource}`)),
   )
@@ -36,17 +45,17 @@ test('a manifest binds the rights to one account', () => {
 const rulesOf = (manifest: object[]) => manifest.flatMap((one) => ('rules' in one ? one.rules : []))
 
 for (const [name, rights, has] of [
-  ['As a guest of Kueue', queueRights, { queue: true }],
-  ['Gangs of the scheduler', groupRights, { groups: true }],
-  ['Accelerators that are claimed', claimRights, { devices: true }],
-  ['Networks between nodes', domainRights, { domains: true }],
-  ['Services and arrays', forwardRights, { forwards: true }],
+  ['As a guest of Kueue', [queueRights, podGroupRights], { queue: true }],
+  ['Gangs of the scheduler', [groupRights], { groups: true }],
+  ['Accelerators that are claimed', [claimRights, deviceRights], { devices: true }],
+  ['Networks between nodes', [domainRights], { domains: true }],
+  ['Services and arrays', [forwardRights], { forwards: true }],
 ] as const)
   test(`the rights of "${name}" are asked for only where they are used, and stand in the documentation`, () => {
     const text = readFileSync(new URL('../../../docs/how-to/kubernetes.md', import.meta.url), 'utf8')
     const [, section = ''] = new RegExp(`## ${name}\n(.*?)(?=\n## |$)`, 's').exec(text) ?? []
     const shown = [...section.matchAll(/```yaml kubernetes\n(.*?)```/gs)].map(([, yaml = '']): unknown => parse(yaml))
-    assert.deepEqual(shown, rights === claimRights ? [rights, deviceRights] : [rights])
+    assert.deepEqual(shown, rights)
     const account = { name: 'isobar', namespace: 'isobar' }
     const more = rulesOf(manifestOf({ ...account, ...has }))
     assert.equal(more.length, rulesOf(manifestOf(account)).length + shown.flat().length)

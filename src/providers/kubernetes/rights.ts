@@ -31,6 +31,12 @@ export const queueRights: readonly Right[] = [
   { apiGroups: ['kueue.x-k8s.io'], resources: ['workloads'], verbs: ['list', 'watch'] },
 ]
 
+/** … and to make the pods of gangs that are no single Job there, and to have Kueue let go of them. */
+export const podGroupRights: readonly Right[] = [
+  { apiGroups: [''], resources: ['pods'], verbs: ['create'] },
+  { apiGroups: ['kueue.x-k8s.io'], resources: ['workloads'], verbs: ['delete'] },
+]
+
 /** Where the scheduler knows gangs (`scheduling.k8s.io`); without it they are made without. */
 export const groupRights: readonly Right[] = [
   { apiGroups: ['scheduling.k8s.io'], resources: ['podgroups'], verbs: ['create'] },
@@ -76,7 +82,7 @@ export function manifestOf({ name, namespace, ...has }: Account): object[] {
     ...reasonRights,
     ...identityRights,
     ...(has.forwards ? forwardRights : []),
-    ...(has.queue ? queueRights : []),
+    ...(has.queue ? [...queueRights, ...podGroupRights] : []),
     ...(has.groups ? groupRights : []),
     ...(has.devices ? claimRights : []),
     ...(has.domains ? domainRights : []),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { sayCause } from '#model/cause.ts'
-import { indexLabel, labels, ranksAnnotation } from './names.ts'
+import { indexLabel, labels, ranksAnnotation, wholeAnnotation } from './names.ts'
 import { numbersOf, sightingsOf } from './sight.ts'
 import { Job, Pod } from './wire.ts'
 
@@ -252,3 +252,30 @@ for (const [why, status, state, text] of said)
     const [rank] = sightingsOf([job()], [pod(status)])[0]?.ranks ?? []
     assert.deepEqual([rank?.state, rank?.cause && sayCause(rank.cause)], [state, text])
   })
+
+const holder = (annotations: object) =>
+  Job.parse({ metadata: { name: 'j', uid: 'u', labels: marks, annotations }, spec: { completions: 2 }, status: {} })
+
+test('of a gang whose pods no Job makes, who is not there is expected until all were made, and lost from then on', () => {
+  const first = pod({ phase: 'Running', ...container({ running: { startedAt } }) })
+  const states = (annotations: object) =>
+    sightingsOf([holder(annotations)], [first])[0]?.ranks.map(({ state, cause }) => [state, cause?.kind])
+  assert.deepEqual(states({}), [
+    ['running', undefined],
+    ['expected', undefined],
+  ])
+  assert.deepEqual(states({ [wholeAnnotation]: 'true' }), [
+    ['running', undefined],
+    ['lost', 'evicted'],
+  ])
+})
+
+test('what Kueue says of pods holds for their gang', () => {
+  const word = { cause: { kind: 'queued', detail: 'Kueue: no quota' } as const, evictedAt: null, admittedAt: null }
+  const words = new Map([['p1', word]])
+  const [gang] = sightingsOf([job({}, 2)], [pod({ phase: 'Pending' }), pod({ phase: 'Pending' }, 1)], words)
+  assert.deepEqual(
+    gang?.ranks.map(({ cause }) => cause?.detail),
+    ['Kueue: no quota', 'Kueue: no quota'],
+  )
+})

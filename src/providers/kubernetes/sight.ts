@@ -2,7 +2,7 @@ import { causeOf } from '#model/cause.ts'
 import type { RankSighting, Sighting } from '#providers/provider.ts'
 import { causeOfPod } from './causes.ts'
 import { underQueue, type Word } from './kueue.ts'
-import { indexLabel, labels, rankContainer, ranksAnnotation } from './names.ts'
+import { indexLabel, labels, rankContainer, ranksAnnotation, wholeAnnotation } from './names.ts'
 import { servingOf } from './serving.ts'
 import type { Job, Pod } from './wire.ts'
 
@@ -17,9 +17,11 @@ export function sightingsOf(jobs: readonly Job[], pods: readonly Pod[], words?: 
   const tokens = new Set([...jobsOf.keys(), ...byToken.keys()])
   return [...tokens].map((token) => {
     const its = jobsOf.get(token) ?? []
-    const seen = sightingOf(token, its, byToken.get(token) ?? [])
+    const own = byToken.get(token) ?? []
+    const seen = sightingOf(token, its, own)
     if (!words) return seen
-    const word = its.map(({ metadata }) => words.get(metadata.uid)).find((one) => one)
+    // Of a gang whose pods no Job makes, Kueue speaks of the pods.
+    const word = [...its, ...own].map(({ metadata }) => words.get(metadata.uid)).find((one) => one)
     const ranks = seen.ranks.map((rank) => underQueue(rank, word))
     return { ...seen, ranks, heldSince: word?.admittedAt ?? firstStart(ranks) }
   })
@@ -32,6 +34,7 @@ function sightingOf(token: string, jobs: readonly Job[], pods: readonly Pod[]): 
   const told = Math.max(0, ...jobs.map((job) => Number(job.metadata.annotations[ranksAnnotation] ?? 0)))
   const ends = jobs.map((job) => firstOf(job) + (job.spec.completions ?? 0))
   const count = Math.max(told, ...ends, ...[...byRank.keys()].map((rank) => rank + 1))
+  const isWhole = jobs.some(({ metadata }) => wholeAnnotation in metadata.annotations)
   const succeeded = ranksOf(jobs, ({ status }) => status.completedIndexes)
   const failed = ranksOf(jobs, ({ status }) => status.failedIndexes)
   const ranks = Array.from({ length: count }, (_, rank): RankSighting => {
@@ -43,6 +46,7 @@ function sightingOf(token: string, jobs: readonly Job[], pods: readonly Pod[]): 
         jobs.find((job) => firstOf(job) === firstOf(pod)),
       )
     if (succeeded.has(rank)) return { ...unseen(rank), state: 'exited', exitCode: 0 }
+    if (isWhole) return { ...unseen(rank), state: 'lost', cause: deleted }
     return failed.has(rank) ? { ...unseen(rank), state: 'lost' } : unseen(rank)
   })
   return { token, workload: of[labels.workload] ?? '', attempt: Number(of[labels.attempt] ?? 0), ranks }

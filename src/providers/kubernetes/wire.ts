@@ -38,7 +38,7 @@ export const Named = z.object({ metadata: Metadata })
 
 export const Job = z.object({
   metadata: Metadata,
-  spec: z.object({ completions: z.int().nullish(), suspend: z.boolean().nullish() }),
+  spec: z.object({ completions: z.int().nullish(), parallelism: z.int().nullish(), suspend: z.boolean().nullish() }),
   status: z
     .object({ completedIndexes: text, failedIndexes: text, completionTime: text, conditions })
     .partial()

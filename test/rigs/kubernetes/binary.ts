@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, existsSync } from 'node:fs'
 import { access, mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -24,10 +24,28 @@ export const planeBinary = (tell?: (line: string) => void): Promise<string> => b
 /** CoreDNS, built from `dns/` in the same way: a minute of a core. */
 export const dnsBinary = (tell?: (line: string) => void): Promise<string> => binaryOf('dns', tell)
 
-async function binaryOf(name: string, tell: (line: string) => void = () => {}): Promise<string> {
+const kueue = 'sigs.k8s.io/kueue'
+
+/** Kueue's controller, its own program in the version that `kueue/go.mod` names: three minutes of a core. */
+export const kueueBinary = (tell?: (line: string) => void): Promise<string> =>
+  binaryOf('kueue', tell, `${kueue}/cmd/kueue`)
+
+/** Where the files of that version of Kueue are. */
+export function kueueFiles(): string {
+  const argv = ['mod', 'download', '-json', kueue]
+  const { status, stdout, stderr } = spawnSync('go', argv, { cwd: sourceOf('kueue'), env: goEnv, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`the files of Kueue were not found: ${stderr}${stdout}`)
+  return (JSON.parse(stdout) as { Dir: string }).Dir
+}
+
+const sourceOf = (name: string): string => join(import.meta.dirname, name)
+const goEnv = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly' }
+
+/** Builds what is in the folder of that name, or a `program` of others in the version that its go.mod names. */
+async function binaryOf(name: string, tell: (line: string) => void = () => {}, program = '.'): Promise<string> {
   const go = goHere()
   if (go === null) throw new Error(howToGetGo)
-  const source = join(import.meta.dirname, name)
+  const source = sourceOf(name)
   const folder = join(cacheFolder(), await key(source, go))
   const path = join(folder, name)
   if (await isThere(path)) return path
@@ -35,7 +53,7 @@ async function binaryOf(name: string, tell: (line: string) => void = () => {}): 
   tell(`building ${name}, once, into ${folder}: this takes minutes`)
   const partial = `${path}.${randomUUID()}`
   try {
-    await build(source, { out: partial, log: join(folder, 'build.log') })
+    await build(source, { program, out: partial, log: join(folder, 'build.log') })
     await rename(partial, path) // whoever builds it at the same time makes the same
   } finally {
     await rm(partial, { force: true })
@@ -49,15 +67,21 @@ const cacheFolder = (): string =>
 /** Another source or another Go makes another program. */
 async function key(source: string, go: string): Promise<string> {
   const hash = createHash('sha256').update(go)
-  for (const file of ['go.mod', 'go.sum', 'main.go']) hash.update(await readFile(join(source, file)))
+  for (const file of ['go.mod', 'go.sum', 'main.go'].filter((one) => existsSync(join(source, one))))
+    hash.update(await readFile(join(source, file)))
   return hash.digest('hex').slice(0, 16)
 }
 
-async function build(source: string, { out, log }: { out: string; log: string }): Promise<void> {
-  const flags = ['build', '-ldflags', `-s -w ${await stamps(source)}`, '-o', out, '.']
-  const env = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly' }
+type Building = { program: string; out: string; log: string }
+
+async function build(source: string, { program, out, log }: Building): Promise<void> {
+  const flags = ['build', '-ldflags', `-s -w ${await stamps(source)}`, '-o', out, program]
   // It must not take the machine from the tests that run meanwhile.
-  const child = spawn('nice', ['-n', '15', 'go', ...flags], { cwd: source, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('nice', ['-n', '15', 'go', ...flags], {
+    cwd: source,
+    env: goEnv,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const file = createWriteStream(log)
   child.stdout.pipe(file)
   child.stderr.pipe(file)

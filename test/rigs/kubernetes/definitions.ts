@@ -4,6 +4,7 @@ import { gunzipSync } from 'node:zlib'
 
 import { parse } from 'yaml'
 
+import { kueueFiles } from './binary.ts'
 import type { ControlPlane } from './control-plane.ts'
 
 const folder = join(
@@ -11,19 +12,24 @@ const folder = join(
   'kubernetes-crds',
 )
 
-/** Why there are no definitions here, for a test that needs them. */
-export const noDefinitions = existsSync(folder) ? false : `no definitions in ${folder}; ISOBAR_DATA says where they are`
-
 /**
- * Makes the API server serve objects of others, such as `kueue.x-k8s.io_workloads`, by their published definitions: it
- * checks them, and no controller acts on them.
+ * Makes the API server serve such kinds of Kueue's objects, by their published definitions: it checks them, and no
+ * controller acts on them. They are those of 2026 where they are here (`ISOBAR_DATA`), else those of the Kueue that the rig
+ * builds. Says which version of Kueue's API that is.
  */
-export async function define(plane: ControlPlane, names: readonly string[]): Promise<void> {
-  for (const name of names) {
-    const definition = parse(gunzipSync(readFileSync(join(folder, `${name}.yaml.gz`))).toString()) as Definition
-    await serve(plane, withoutText(definition))
+export async function defineKueue(plane: ControlPlane, kinds: readonly string[]): Promise<'v1beta2' | 'v1beta1'> {
+  const isHere = existsSync(folder)
+  const built = isHere ? '' : join(kueueFiles(), definitionsOfKueue)
+  for (const kind of kinds) {
+    const name = `kueue.x-k8s.io_${kind}.yaml`
+    const text = isHere ? gunzipSync(readFileSync(join(folder, `${name}.gz`))) : readFileSync(join(built, name))
+    await serve(plane, withoutText(parse(text.toString()) as Definition))
   }
+  return isHere ? 'v1beta2' : 'v1beta1'
 }
+
+/** Where they are among the files of Kueue. */
+export const definitionsOfKueue = 'config/components/crd/bases'
 
 /** Makes the API server serve objects of such a definition. */
 export async function serve(plane: ControlPlane, definition: Definition): Promise<void> {
@@ -37,7 +43,7 @@ export async function serve(plane: ControlPlane, definition: Definition): Promis
   })
 }
 
-type Definition = { metadata: { name: string }; status?: { conditions?: { type: string; status: string }[] } }
+export type Definition = { metadata: { name: string }; status?: { conditions?: { type: string; status: string }[] } }
 
 /** Without its documentation, which is most of it: etcd takes 1.5 MiB at most. */
 function withoutText(definition: Definition): Definition {

@@ -14,6 +14,7 @@ export type Pod = {
   metadata: { name: string; labels: Record<string, string>; annotations: Record<string, string> }
   spec: {
     nodeName?: string
+    schedulingGates?: { name: string }[]
     containers: {
       resources: { requests: Record<string, string> }
       securityContext?: { capabilities?: { add?: string[] } }

@@ -8,8 +8,8 @@ type Job = {
 const nameOf = (job: Job) => `job-${job.metadata.name}`
 
 /** Plays the controller of Kueue in a namespace, one step at a time, as its documentation says what it does. */
-export function playKueue(plane: ControlPlane, namespace: string) {
-  const workloads = `/apis/kueue.x-k8s.io/v1beta2/namespaces/${namespace}/workloads`
+export function playKueue(plane: ControlPlane, namespace: string, version: string) {
+  const workloads = `/apis/kueue.x-k8s.io/${version}/namespaces/${namespace}/workloads`
   const jobs = `/apis/batch/v1/namespaces/${namespace}/jobs`
   const say = (job: Job, conditions: Record<string, [status: 'True' | 'False', reason: string, message: string]>) =>
     plane.ask('PATCH', `${workloads}/${nameOf(job)}/status`, {
@@ -35,7 +35,7 @@ export function playKueue(plane: ControlPlane, namespace: string) {
     async keepWaiting(job: Job, message: string) {
       const { name, uid, labels } = job.metadata
       await plane.ask('POST', workloads, {
-        apiVersion: 'kueue.x-k8s.io/v1beta2',
+        apiVersion: `kueue.x-k8s.io/${version}`,
         kind: 'Workload',
         metadata: {
           name: nameOf(job),

@@ -29,15 +29,19 @@ export function playing(client: Client, played: Played): Client {
   }
 }
 
-type JobBody = { metadata: { labels: Record<string, string> }; spec: { template: { metadata: object } } }
+type Body = { kind: string; metadata: { labels: Record<string, string>; annotations?: object } }
+type JobBody = Body & { spec: { template: { metadata: object } } }
 
-const isJob = (body: unknown): body is JobBody =>
-  typeof body === 'object' && body !== null && 'kind' in body && body.kind === 'Job'
+const isOf = <T extends Body>(body: unknown, kind: string): body is T =>
+  typeof body === 'object' && body !== null && 'kind' in body && body.kind === kind
 
-const tokenOf = ({ body }: Asking): string | undefined => (isJob(body) ? body.metadata.labels[labels.token] : undefined)
+const tokenOf = ({ body }: Asking): string | undefined =>
+  isOf<Body>(body, 'Job') || isOf<Body>(body, 'Pod') ? body.metadata.labels[labels.token] : undefined
 
 function annotated(body: unknown, annotations: Record<string, string>): unknown {
-  if (!isJob(body)) return body
+  if (isOf<Body>(body, 'Pod'))
+    return { ...body, metadata: { ...body.metadata, annotations: { ...body.metadata.annotations, ...annotations } } }
+  if (!isOf<JobBody>(body, 'Job')) return body
   const { template } = body.spec
   return { ...body, spec: { ...body.spec, template: { ...template, metadata: { ...template.metadata, annotations } } } }
 }
