@@ -61,11 +61,14 @@ test('one that no job can carry yet lists none either, however often it is tried
 })
 
 test('an order for a chosen node is taken, though the first node of the cluster is of another partition', async (t) => {
-  const { rig } = await aWatchedSite(t)
+  const { rest, rig } = await aWatchedSite(t)
   const order = orderOn(rig, ['n3'], 0)
   tellStarts(cluster, rig, order)
   const taken = await rig.provider.launch(order, forever)
   assert.ok(taken.ok, JSON.stringify(taken))
+  const asked = rest.asked()
+  for (const what of ['partition', 'reservations', 'node'])
+    assert.equal(asked.filter((one) => new RegExp(`/${what}\\b`).test(one)).length, 1, what)
   await runs(rig, order)
 })
 

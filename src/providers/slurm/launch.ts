@@ -9,7 +9,7 @@ import type { Taken } from '#providers/provider.ts'
 import { isThere, isToken, wasRetired } from '#providers/kept-folder.ts'
 
 import { type Carrier, carry, chosenIn, lookUp, placesOf, readNote, withdraw } from './carry.ts'
-import type { SlurmNode } from './controller.ts'
+import type { Controller, SlurmNode } from './controller.ts'
 import type { SiteFolder } from './site-folder.ts'
 
 /**
@@ -17,10 +17,11 @@ import type { SiteFolder } from './site-folder.ts'
  * one caller wins; the job follows, by whoever finds none.
  */
 export async function launchOrder(
-  carrier: Carrier,
+  site: Carrier,
   order: CredentialedOrder,
   signal: AbortSignal,
 ): Promise<Outcome<Taken>> {
+  const carrier = askingOnce(site)
   const { folder } = carrier
   const { token } = order
   if (!isToken(token)) return fail('invalid', 'never', 'the token is not a safe name for a folder')
@@ -44,6 +45,13 @@ export async function launchOrder(
   if (carried.fault.retry !== 'later' && !(await readNote(folder, token)) && (await withdraw(folder, token)))
     await rm(folder.order(token), { recursive: true, force: true })
   return carried
+}
+
+/** For one launch: what its nodes are is asked once. */
+function askingOnce(carrier: Carrier): Carrier {
+  let known: ReturnType<Controller['partition']> | undefined
+  const partition: Controller['partition'] = (...asked) => (known ??= carrier.controller.partition(...asked))
+  return { ...carrier, controller: { ...carrier.controller, partition } }
 }
 
 async function ensureCarried(carrier: Carrier, order: CredentialedOrder, signal: AbortSignal): Promise<Outcome<null>> {
