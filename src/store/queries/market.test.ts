@@ -41,6 +41,21 @@ test('it is told how long spot nodes were held, and how many leases were lost; o
   assert.deepEqual([Math.round(late?.nodeHours ?? 0), late?.taken], [100, 0])
 })
 
+test('what leaves after a notice of its site counts as taken, however it ends', async () => {
+  await using store = await aStore()
+  const [told] = (await submitted(store, [aJob()])).map((id) => onSpot(aPlacing(id)))
+  if (!told) assert.fail()
+  await held(store, [told])
+  const rank = { lease: told.leaseId, rank: 0, exitCode: null, startedAt: aNow, endedAt: null }
+  await store.sites.saw([{ ...rank, state: 'running', leavesAt: aNow + 30_000 }], aNow)
+  await store.apply([
+    { change: 'attempt', id: told.attemptId, to: 'stopped', reason: '' },
+    { change: 'lease', id: told.leaseId, to: 'stopping' },
+  ])
+  const [seen] = await store.market.spot({ site: 'local/west', now: Date.now(), halfLifeMs: 3_600_000 })
+  assert.ok((seen?.taken ?? 0) > 0.9, `${seen?.taken}`)
+})
+
 test('however many run on spot at a site, those that were lost there are counted', async () => {
   await using store = await aStore()
   const ids = await submitted(store, [aJob(), aJob()])

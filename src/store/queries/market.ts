@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { Database } from '#store/database.ts'
 import type { MarketHistory } from '#store/market-history.ts'
 import { ageless } from './sites.ts'
+import { wasTaken } from './spot.ts'
 
 /** Who ended so many half-lives ago counts less than a thousandth, and of a site no more than so many of them are read. */
 export const [halfLives, mostLeases] = [10, 20_000]
@@ -22,7 +23,7 @@ export const createMarketHistory = (database: Database): MarketHistory => ({
         from (
           select l.shape, l.started_at, coalesce(l.ended_at, ${now}::bigint) as until,
             power(0.5, greatest(0, ${now}::bigint - coalesce(l.ended_at, ${now}::bigint)) / ${halfLifeMs}::float8) as weight,
-            jsonb_array_length(l.ranks) as nodes, (a.state = 'lost')::int as lost
+            jsonb_array_length(l.ranks) as nodes, ${wasTaken}::int as lost
           from (
             (select * from ${ofSite} and ${endOf} = 9223372036854775807)
             union all

@@ -8,6 +8,9 @@ import type { Executor } from '#store/database.ts'
 /** What ended longer ago counts next to nothing, and of the rest no more than so many are read. */
 export const [spotAgeMs, mostRuns] = [14 * 86_400_000, 2_000]
 
+/** Of a lease `l` of an attempt `a`: whether its site took it, or told that it would. */
+export const wasTaken = sql`(a.state = 'lost' or exists (select 1 from ranks r where r.lease = l.id and r.leaves_at is not null))`
+
 type Reading = { workloads: readonly Workload[]; now: number; always: boolean }
 
 /**
@@ -22,8 +25,7 @@ export async function readSpot(on: Executor, { workloads, now, always }: Reading
   const { rows: runs } = await sql<SpotRun>`
     select l.provider || '/' || l.site as site, l.shape, coalesce(l.started_at, l.created_at) as from,
       case when l.state = 'refused' then l.created_at else l.ended_at end as until,
-      l.state = 'refused' or a.state = 'lost'
-        or exists (select 1 from ranks r where r.lease = l.id and r.leaves_at is not null) as taken
+      l.state = 'refused' or ${wasTaken} as taken
     from leases l join attempts a on a.id = l.attempt
     where l.tier = 'spot' and ${endedAt} > ${now - spotAgeMs}::bigint and (l.started_at is not null or l.state = 'refused')
     order by ${endedAt} desc, l.id desc limit ${mostRuns}

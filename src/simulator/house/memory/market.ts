@@ -6,6 +6,7 @@ import { jsonb, jsonText } from './jsonb.ts'
 import type { Memory } from './memory.ts'
 import type { LeaseRow, WorkloadRow } from './rows.ts'
 import { ageless } from './sites.ts'
+import { wasTaken } from './spot.ts'
 import { all, siteOf } from './tables.ts'
 
 export const createMarketHistory = (memory: Memory): MarketHistory => ({
@@ -26,7 +27,8 @@ const textOf = (row: Parameters<typeof ageless>[0]): string => jsonText(jsonb(ag
 
 type Spot = Awaited<ReturnType<MarketHistory['spot']>>
 
-function spot({ leases, attempts }: Memory, { site, now, halfLifeMs }: Parameters<MarketHistory['spot']>[0]): Spot {
+function spot(memory: Memory, { site, now, halfLifeMs }: Parameters<MarketHistory['spot']>[0]): Spot {
+  const { leases } = memory
   const from = leases.spot.behind(site, [now - halfLives * halfLifeMs])
   const open = leases.spot.before(site, [Infinity])
   const read = leases.spot.get(site).slice(Math.max(from, open - mostLeases))
@@ -37,7 +39,7 @@ function spot({ leases, attempts }: Memory, { site, now, halfLifeMs }: Parameter
       const until = lease.endedAt ?? now
       const weight = 0.5 ** (Math.max(0, now - until) / halfLifeMs)
       nodeHours += (weight * lease.ranks.length * Math.max(0, until - (lease.startedAt ?? until))) / 3_600_000
-      if (attempts.get(lease.attempt)?.state === 'lost') taken += weight
+      if (wasTaken(memory, lease)) taken += weight
     }
     return { shape, nodeHours, taken }
   })

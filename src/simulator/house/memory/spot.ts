@@ -3,7 +3,12 @@ import type { SpotFacts, Try } from '#model/spot.ts'
 import type { Workload } from '#model/workload.ts'
 import { mostRuns, spotAgeMs } from '#store/queries/spot.ts'
 import type { Memory } from './memory.ts'
+import type { LeaseRow } from './rows.ts'
 import { all, siteOf } from './tables.ts'
+
+/** Whether a site took a lease, or told that it would. */
+export const wasTaken = ({ attempts, ranks }: Memory, { id, attempt }: LeaseRow): boolean =>
+  attempts.get(attempt)?.state === 'lost' || ranks.byLease.get(id).some(({ leavesAt }) => leavesAt !== null)
 
 /** What was seen of spot markets, as the query of the same name reads it. */
 export function readSpot(
@@ -23,10 +28,7 @@ export function readSpot(
       shape: lease.shape,
       from: lease.startedAt ?? lease.createdAt,
       until: lease.state === 'refused' ? lease.createdAt : lease.endedAt,
-      taken:
-        lease.state === 'refused' ||
-        attempts.get(lease.attempt)?.state === 'lost' ||
-        ranks.byLease.get(lease.id).some(({ leavesAt }) => leavesAt !== null),
+      taken: lease.state === 'refused' || wasTaken(memory, lease),
     }))
   const tries = planned.toSorted().flatMap((id) =>
     attempts.byWorkload
