@@ -70,6 +70,20 @@ test('a first start is on spot capacity while there is time to lose it', () => {
   assert.equal(tierOf(due(12), { losses: 20 }), 'on-demand', 'another loss would be the last')
 })
 
+test('of many that are alike each is told what one alone is, and who has less time what that is for it', () => {
+  const workloads = [...Array.from({ length: 20 }, () => due(12)), due(4.3)].map((job, at) => ({
+    ...job,
+    id: `w-${at}`,
+  }))
+  const waiting = workloads.map((workload) => ({ workload, replica: aReplica(workload) }))
+  const sites = [site('west', 0)]
+  const decided = place({ snapshot: aSnapshot({ waiting, sites, spot: { runs: [], tries: [] } }), now: aNow })
+  const [alone, late] = [decide(due(12), { sites }), decide(due(4.3), { sites })]
+  for (const { workload, deadline } of decided)
+    assert.deepEqual(deadline, workload === 'w-20' ? late.deadline : alone.deadline, workload)
+  assert.notDeepEqual(alone.deadline, late.deadline)
+})
+
 test('of two zones the one that loses less is taken, though it costs a little more; one that costs much more is not', () => {
   const often = Array.from({ length: 12 }, (_, i) => lost((i + 1) * hour, 20 * minute))
   const quiet: SpotRun = { site: 'local/east', shape: '16cpu', from: aNow - 40 * hour, until: null, taken: false }

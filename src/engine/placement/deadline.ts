@@ -1,7 +1,6 @@
 import { avoidMs } from '#engine/lifecycle/patience.ts'
 import { checkpointMsOf, restartMs } from '#engine/market/run-price.ts'
-import { planSpot, type SpotPlan } from '#engine/market/spot-plan.ts'
-import type { SpotWatch } from '#engine/market/spot-rates.ts'
+import { planSpot, type SpotTerms } from '#engine/market/spot-plan.ts'
 import { watchRuns } from '#engine/market/spot-runs.ts'
 import type { DeadlineChoice } from '#model/plan.ts'
 import { isPlannedToDeadline } from '#model/spec/planned-to-deadline.ts'
@@ -13,7 +12,7 @@ import type { Workload } from '#model/workload.ts'
 import type { Look } from './look.ts'
 import type { Need } from './need.ts'
 import { compareRuns, weigh } from './prices.ts'
-import type { Round } from './round.ts'
+import type { Round, SpotMarket } from './round.ts'
 import { hasRoom, type Objection } from './rules.ts'
 import type { Planned } from './planned.ts'
 
@@ -84,8 +83,7 @@ function deciderOf(need: Need, { lasting, zones, deadline }: Market, round: Roun
   const priceOf = (look: Look): number => (hourlyOf(need, look, round) * tickMs) / hourMs
   const [spotPrice, onDemandPrice] = [Math.min(...zones.map(priceOf)), priceOf(lasting)]
   const most = Math.ceil(aheadMs / tickMs)
-  const watch = watchOf(zones, tickMs, round)
-  let plan: SpotPlan | undefined
+  const { watch, plans } = marketOf(zones, tickMs, round)
   return (up) => {
     const [best, market] = [watch.best(up), watch.state(up)]
     const allLeft = Math.floor((until - round.now) / tickMs)
@@ -101,20 +99,26 @@ function deciderOf(need: Need, { lasting, zones, deadline }: Market, round: Roun
     const onDemand = { does: 'on-demand' as const, expectedMicros: facts.lastingMicros, ...facts }
     // One loss more would be the last that is tried again.
     if (left < work + overhead || replica.losses >= spec.retry.onLoss) return onDemand
-    plan ??= planSpot({ work, left, overhead, spotPrice, onDemandPrice, stays: true, isBlind: true }, watch.rates())
+    const terms: SpotTerms = { work, left, overhead, spotPrice, onDemandPrice, stays: true, isBlind: true }
+    const key = Object.values(terms).join(' ')
+    const plan = plans.get(key) ?? planSpot(terms, watch.rates())
+    plans.set(key, plan)
     const next = plan.next({ left, work, starting: 0, holding: 'nothing', market })
     if (next === 'on-demand') return onDemand
     return { ...facts, does: next === 'nothing' ? 'wait' : next, expectedMicros: Math.round(plan.expected(market)) }
   }
 }
 
-/** What is known of zones, for all who may use the same. */
-function watchOf(zones: readonly Look[], tickMs: number, { spot, watches, now }: Round): SpotWatch {
+/** What is known of zones, for all who may use the same: of many that are alike one is planned. */
+function marketOf(zones: readonly Look[], tickMs: number, { spot, spotMarkets, now }: Round): SpotMarket {
   const key = `${tickMs} ${zones.map(({ candidate }) => candidate.key).join(' ')}`
   const places = zones.map(({ candidate }) => ({ site: candidate.siteKey, shape: candidate.offer.shape.name }))
-  const watch = watches.get(key) ?? watchRuns(places, spot?.runs ?? [], { now, tickMs })
-  watches.set(key, watch)
-  return watch
+  const market = spotMarkets.get(key) ?? {
+    watch: watchRuns(places, spot?.runs ?? [], { now, tickMs }),
+    plans: new Map(),
+  }
+  spotMarkets.set(key, market)
+  return market
 }
 
 /** Whether nobody takes an offer away before the deadline. */

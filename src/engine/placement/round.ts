@@ -1,3 +1,4 @@
+import type { SpotPlan } from '#engine/market/spot-plan.ts'
 import type { SpotWatch } from '#engine/market/spot-rates.ts'
 import type { SteeringPlan } from '#engine/market/steer.ts'
 import { passes } from '#engine/queue/request.ts'
@@ -32,7 +33,7 @@ export type Round = Quotas & {
   /** What was seen of spot markets, and how those are placed who are planned on them, by what they want. */
   spot: Snapshot['spot']
   planned: Map<string, Planned>
-  watches: Map<string, SpotWatch>
+  spotMarkets: Map<string, SpotMarket>
   /** The start that is promised in a cell. */
   promisedIn: (cell: number) => Reservation | null
   /** All starts that are promised, with those for whom others have to leave. */
@@ -40,6 +41,9 @@ export type Round = Quotas & {
   /** Those who wait, by what they go by in the round. */
   names: Map<string, string>
 }
+
+/** What is known of zones that are watched together, and the plans on them, by what is planned. */
+export type SpotMarket = { watch: SpotWatch; plans: Map<string, SpotPlan> }
 
 export type Use = { nodes: number; nodesAt: Map<string, number> }
 
@@ -60,7 +64,7 @@ export function openRound(snapshot: Snapshot, now: number, plan?: SteeringPlan):
     prices: openPrices(snapshot, plan, now),
     spot: snapshot.spot,
     planned: new Map(),
-    watches: new Map(),
+    spotMarkets: new Map(),
     promisedIn: () => null,
     promises: () => [],
     domains: countsDomains(snapshot.projects),
