@@ -1,6 +1,7 @@
 import { attemptMoves } from '#model/attempt.ts'
 import type { Change } from '#model/change.ts'
 import type { Lease } from '#model/lease.ts'
+import type { Rank } from '#model/rank.ts'
 import { siteOf, type LiveAttempt, type WorkloadFacts } from './facts.ts'
 import type { Ending } from './ending.ts'
 import type { Verdict } from './judge.ts'
@@ -53,13 +54,17 @@ export function overChanges(
 
 /**
  * A rank that was seen proves that the provider took the order, though whoever placed it may have died before the
- * answer was written: so it is billed, whatever becomes of it next.
+ * answer was written: so it is billed, whatever becomes of it next. One that is lost and neither began nor spoke proves
+ * nothing: an order that left its line before its turn looks like that, and held nothing.
  */
 function taken({ lease, ranks }: LiveAttempt): Change[] {
   const isOpen = lease.state === 'wanted' || lease.state === 'stopping'
-  if (!isOpen || lease.startedAt !== null || ranks.every(({ state }) => state === 'expected')) return []
+  if (!isOpen || lease.startedAt !== null || !ranks.some(wasThere)) return []
   return [{ change: 'lease', id: lease.id, to: 'starting', ...sinceOf(ranks) }]
 }
+
+const wasThere = ({ state, startedAt, heardAt }: Rank): boolean =>
+  state === 'lost' ? startedAt !== null || heardAt !== null : state !== 'expected'
 
 /** From when on capacity is known to have been there: its first rank's start, where one is told. */
 export function sinceOf(ranks: { startedAt: number | null }[]): { since?: number } {

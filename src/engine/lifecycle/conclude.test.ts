@@ -141,6 +141,26 @@ test('a provider alone is not believed while the agent still reports', () => {
   assert.deepEqual([look, others], [{ change: 'look-again', id: 'w-job', at: aNow + silenceMs - 1000 }, []])
 })
 
+test('an order whose rank was lost, and neither began nor spoke, is not billed: it may never have left its line', () => {
+  const job = { ...aJob(), wants: 'hold' as const }
+  const stopping = anAttempt(job, {
+    state: 'stopping',
+    startedAt: null,
+    lease: aLease({ state: 'stopping', startedAt: null }),
+    ranks: [aRank({ state: 'lost', startedAt: null, heardAt: null, ready: false })],
+  })
+  const changes = (rank: Partial<Rank>) =>
+    short(
+      conclude(
+        someFacts(job, { attempts: [{ ...stopping, ranks: stopping.ranks.map((one) => ({ ...one, ...rank })) }] }),
+        aNow,
+      ),
+    )
+  assert.ok(!changes({}).includes('lease starting'), changes({}).join())
+  assert.ok(changes({ startedAt: aNow }).includes('lease starting'))
+  assert.ok(changes({ heardAt: aNow }).includes('lease starting'))
+})
+
 test('a job that was lost too often fails', () => {
   const job = aJob({ retry: { onLoss: 1 } })
   const replicas = [aReplica(job, { state: 'placed', losses: 1 })]

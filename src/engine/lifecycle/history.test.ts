@@ -259,7 +259,7 @@ function check(world: World, changes: Change[], before: WorkloadFacts): void {
     assert.ok(['gone', 'refused'].includes(lease.state) || retired, 'what has ended is being retired')
   for (const { lease, ranks } of before.attempts)
     assert.ok(
-      ranks.every(({ state }) => state === 'expected') ||
+      ranks.every(({ state, heardAt }) => state === 'expected' || (state === 'lost' && heardAt === null)) ||
         attempts.some((attempt) => attempt.lease.id === lease.id && attempt.lease.startedAt !== null),
       'what was seen is billed',
     )
