@@ -351,7 +351,7 @@ test('what is wrong is told with its fix: context, kubeconfig, credential, names
     /next: --topology nvidia\.com\/gpu\.clique\n/,
   ])
   await expect([...admin, '--queue', 'team'], 2, [
-    /does not serve kueue\.x-k8s\.io\/v1beta2/,
+    /serves kueue\.x-k8s\.io neither in v1beta2 nor in v1beta1/,
     /next: kubectl -n joining-\d+ get localqueues\n/,
   ])
   await expect(['--kubeconfig', await house.account(), '--queue', 'team'], 4, [
