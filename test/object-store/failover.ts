@@ -111,7 +111,7 @@ ${more}`,
 }
 const train = `nodes: 2
 run: PATH=${dirname(process.execPath)}:$PATH exec node train.ts
-env: { STEPS: 1000, SAVE_EVERY: 50 }
+env: { STEPS: 1600, SAVE_EVERY: 50 }
 checkpoint: { grace: 20s }
 `
 
