@@ -14,7 +14,9 @@ export function leasesAfter(leases: readonly LiveLease[], decisions: readonly De
       const to = others.get(rank.node ?? '')
       return to !== undefined && !lease.beside?.spares?.includes(to) ? { ...rank, node: to } : null
     })
-    return [lease, { ...lease, id: `${lease.id} beside`, beside: null, ranks: replaced.filter((one) => one !== null) }]
+    const ranks = replaced.filter((one) => one !== null)
+    // It takes the place of what was lost, and counts against no quota a second time.
+    return [lease, { ...lease, id: `${lease.id} beside`, project: '', beside: null, ranks }]
   })
 }
 
