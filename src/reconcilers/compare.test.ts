@@ -6,41 +6,15 @@ import type { Lease } from '#model/lease.ts'
 import type { Rank } from '#model/rank.ts'
 import type { RankSighting, Sighting } from '#providers/provider.ts'
 import { aNow } from '#test/builders.ts'
+import { aLease, aRank as aLiveRank } from '#test/live-attempts.ts'
 import { compare, type Doubts, noDoubts } from './compare.ts'
 
-const aRank = (fields: Partial<Rank> = {}): Rank => ({
-  lease: 'l-1',
-  rank: 0,
-  state: 'running',
-  address: null,
-  endpoints: [],
-  ready: true,
-  exitCode: null,
-  startedAt: aNow,
-  endedAt: null,
-  heardAt: null,
-  cause: null,
-  leavesAt: null,
-  ...fields,
-})
+/** A rank whose agent was never heard. */
+const aRank = (fields: Partial<Rank> = {}): Rank => aLiveRank({ address: null, heardAt: null, ...fields })
 
 const leased = (rank: Partial<Rank>, lease: Partial<Lease> = {}): Lease & { ranksSeen: Rank[] } => ({
-  id: 'l-1',
-  attempt: 'a-1',
-  workload: 'w-1',
-  project: 'default',
-  provider: 'local',
-  site: 'west',
-  tier: 'on-demand',
-  priceMicros: 0,
-  ranks: [],
-  state: 'held',
-  createdAt: aNow,
-  startedAt: aNow,
-  endedAt: null,
-  meteredUntil: null,
+  ...aLease({ workload: 'w-1', ...lease }),
   ranksSeen: [aRank(rank)],
-  ...lease,
 })
 
 const shown = (rank: Partial<RankSighting>): Sighting => ({

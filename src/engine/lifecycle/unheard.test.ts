@@ -5,6 +5,7 @@ import type { Change } from '#model/change.ts'
 import type { Rank } from '#model/rank.ts'
 import type { Workload } from '#model/workload.ts'
 import { aJob, aNow, anArray, aReplica } from '#test/builders.ts'
+import { aLease, anAttempt, aRank, short } from '#test/live-attempts.ts'
 import { conclude } from './conclude.ts'
 import type { LiveAttempt, WorkloadFacts } from './facts.ts'
 import { agentPatienceMs, unheardMs } from './patience.ts'
@@ -18,53 +19,12 @@ type Given = Partial<Omit<LiveAttempt, 'workload'>> & {
 
 /** A workload that runs at a site that answers; an agent of it was heard at `aNow` for the last time. */
 function facts(ranks: Partial<Rank>[], { workload = aJob({ nodes: ranks.length }), site, ...fields }: Given = {}) {
-  const lease = {
-    id: 'l-1',
-    attempt: 'a-1',
-    workload: workload.id,
-    project: 'default',
-    provider: 'local',
-    site: 'west',
-    tier: 'on-demand',
-    priceMicros: 0,
-    ranks: ranks.map((_, rank) => ({ rank, node: `n${rank}`, shape: workload.spec.resources })),
-    state: 'held',
-    createdAt: aNow,
-    startedAt: aNow,
-    endedAt: null,
-    meteredUntil: null,
-  } as unknown as LiveAttempt['lease'] // what a rank holds is of no interest here
-  const attempt: LiveAttempt = {
-    id: 'a-1',
-    workload: workload.id,
-    replica: 0,
-    number: 1,
-    state: 'running',
-    plan: 'p-1',
-    ready: true,
-    exitCode: null,
-    reason: '',
-    createdAt: aNow,
-    startedAt: aNow,
-    endedAt: null,
-    lease,
-    ranks: ranks.map((rank, index) => ({
-      lease: 'l-1',
-      rank: index,
-      state: 'running',
-      address: null,
-      endpoints: [],
-      ready: true,
-      exitCode: null,
-      startedAt: aNow,
-      endedAt: null,
-      heardAt: aNow,
-      cause: null,
-      leavesAt: null,
-      ...rank,
-    })),
+  const holds = { cpuMilli: 1_000, memoryMiB: 1_024, diskMiB: 0, accelerators: 0 }
+  const attempt = anAttempt(workload, {
+    lease: aLease({ workload: workload.id, ranks: ranks.map((_, rank) => ({ rank, node: `n${rank}`, ...holds })) }),
+    ranks: ranks.map((rank, index) => aRank({ rank: index, address: null, ...rank })),
     ...fields,
-  }
+  })
   const asked = { since: 0, askedAt: 0, detail: '' }
   const reach = { site: 'local/west', reach: 'reachable', ...asked, patienceMs: 60_000, ...site } as const
   return {
@@ -78,11 +38,6 @@ function facts(ranks: Partial<Rank>[], { workload = aJob({ nodes: ranks.length }
     sites: { 'local/west': reach },
   } satisfies WorkloadFacts
 }
-
-const short = (changes: Change[]): string[] =>
-  changes
-    .filter(({ change }) => change !== 'look-again')
-    .map((change) => ('to' in change ? `${change.change} ${change.to}` : change.change))
 
 const reasonOf = (changes: Change[]): string | undefined =>
   changes.flatMap((change) => (change.change === 'reason' ? [change.reason] : []))[0]
