@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 
+import { fail } from '#model/fault.ts'
 import { createSimulated } from '#providers/simulated/simulated.ts'
 import { createFakeClock } from '#simulator/fake-clock.ts'
 import { aLoopHouse } from '#rigs/loop-house.ts'
@@ -80,4 +81,22 @@ test('a joined site that no control plane has opened is not forgotten for that',
   await clock.advance(70_000)
   await observe.turn(house, signal)
   assert.deepEqual(await seen(), [{ site: key, reach: 'unreachable' }])
+})
+
+test('a site that is given up while it is looked at waits for nobody, whatever that look says', async (t) => {
+  const { store, provider, house, clock, turn, key } = await aWorld(t)
+  const silent = fail('unreachable', 'later', 'it is away')
+  const remains = async () => (await store.joined.list())[0]?.leaving?.remains
+  house.providers.set('simulated', {
+    ...provider,
+    async list() {
+      await store.joined.leave(key, { stop: true, gone: true, now: clock.now() })
+      return silent
+    },
+  })
+  await store.joined.leave(key, { stop: true, now: clock.now() })
+  await turn()
+  assert.deepEqual(await remains(), [], 'that look began before')
+  await turn()
+  assert.deepEqual(await remains(), [{ what: 'it is being given up', fix: null }])
 })

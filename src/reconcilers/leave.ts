@@ -35,13 +35,15 @@ async function leaveOne(site: JoinedSite, here: Here): Promise<void> {
   const { house } = here
   const { store, clock } = house
   if (!(await claimFor(house, `leave:${site.key}`, claimSeconds))) return // another control plane is at it
+  const { key, leaving } = site
   const remains = await remainsAt(site, here)
-  if (remains.length === 0 && (await store.joined.remove(site.key, clock.now()))) return
-  if (JSON.stringify(remains) !== JSON.stringify(site.leaving?.remains)) await store.joined.remains(site.key, remains)
+  if (remains.length === 0 && (await store.joined.remove(key, clock.now()))) return
+  if (leaving && JSON.stringify(remains) !== JSON.stringify(leaving.remains))
+    await store.joined.remains(key, { ...leaving, remains })
 }
 
 /** What keeps a site from being left; nothing once nothing of ours is there. */
-async function remainsAt({ key, provider: name }: JoinedSite, { house, signal }: Here): Promise<Remain[]> {
+async function remainsAt({ key, provider: name, leaving }: JoinedSite, { house, signal }: Here): Promise<Remain[]> {
   const { store, clock } = house
   const site = key.slice(name.length + 1)
   const live = await store.sites.count(key)
@@ -51,6 +53,8 @@ async function remainsAt({ key, provider: name }: JoinedSite, { house, signal }:
     return [...gangs, { what: 'this control plane has not opened it', fix: null }]
   const seen = await within(callMs, { clock, signal }, (call) => lookOver(provider, { site, house, live }, call))
   if (seen.ok) return [...gangs, ...seen.value]
+  // Nobody waits for what is gone: this control plane is about to see that it is.
+  if (leaving?.goneAt) return [...gangs, { what: 'it is being given up', fix: null }]
   const { kind, detail } = seen.fault
   return [
     ...gangs,

@@ -1,4 +1,4 @@
-import type { JoinedSite, Leaving, Remain } from '#model/joined-site.ts'
+import type { JoinedSite, Leaving } from '#model/joined-site.ts'
 import type { TreeProblem } from '#model/project-tree.ts'
 import type { Project } from '#model/project.ts'
 import type { Site } from '#model/site.ts'
@@ -48,8 +48,8 @@ export type JoinedSites = {
   add(site: Site, declaration: Record<string, unknown>, now: number): Promise<boolean>
   /** Begins to leave a site, or adds how; null where none of that key was joined. */
   leave(key: string, how: HowToLeave): Promise<Leaving | null>
-  /** Writes down what is still to go at a site that is being left. */
-  remains(key: string, remains: Remain[]): Promise<void>
+  /** Writes down what is still to go at a site that is being left, unless more was asked since `leaving` was read. */
+  remains(key: string, leaving: Leaving): Promise<void>
   /** Forgets a site that was being left, once no lease of ours is live there; false while one is. */
   remove(key: string, now: number): Promise<boolean>
 }

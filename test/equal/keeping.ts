@@ -70,8 +70,15 @@ const joining: Step = async (pair, draw) => {
   const [stop, gone] = [draw.chance(0.5), draw.chance(0.2)]
   // Mostly in this order, so that there is something to leave; each of them may be left out.
   if (draw.chance(0.6)) await pair.ask((store) => store.joined.add(put, { name, price: '$1/h' }, now))
+  const read = await pair.ask((store) => store.joined.list())
   if (draw.chance(0.5)) await pair.ask((store) => store.joined.leave(key, { stop, gone, now }))
-  if (draw.chance(0.5)) await pair.ask((store) => store.joined.remains(key, [{ what: '1 gang is there', fix: null }]))
+  const leaving = (draw.chance(0.7) ? await pair.ask((store) => store.joined.list()) : read).find(
+    (one) => one.key === key,
+  )?.leaving
+  if (leaving)
+    await pair.ask((store) =>
+      store.joined.remains(key, { ...leaving, remains: [{ what: '1 gang is there', fix: null }] }),
+    )
   if (draw.chance(0.5)) await pair.ask((store) => store.joined.list())
   if (draw.chance(0.3)) await pair.ask((store) => store.joined.remove(key, now))
 }

@@ -24,11 +24,16 @@ test('a joined site is there once, offers nothing while it is being left, and go
   assert.equal(await store.joined.leave('local/east', { stop: false, now: aNow }), null)
 
   await store.joined.leave('local/west', { stop: false, now: aNow + 1 })
-  await store.joined.remains('local/west', [{ what: '1 gang is there', fix: null }])
+  const [before] = await store.joined.list()
+  assert.ok(before?.leaving)
+  const looked = { ...before.leaving, remains: [{ what: '1 gang is there', fix: null }] }
+  await store.joined.remains('local/west', looked)
   const [being] = await store.sites.list()
   assert.deepEqual([being?.offers, being?.leaving?.remains.length], [[], 1])
   const stopped = await store.joined.leave('local/west', { stop: true, now: aNow + 2 })
   assert.deepEqual(stopped, { since: aNow + 1, stopAt: aNow + 2, goneAt: null, remains: [] })
+  await store.joined.remains('local/west', looked)
+  assert.deepEqual((await store.joined.list())[0]?.leaving, stopped, 'what a look saw that began before is old')
   await store.joined.leave('local/west', { stop: false, gone: true, now: aNow + 3 })
   const again = await store.joined.leave('local/west', { stop: false, now: aNow + 4 })
   assert.deepEqual([again?.stopAt, again?.goneAt], [aNow + 2, aNow + 3], 'what was asked before stays so')

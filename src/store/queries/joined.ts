@@ -44,11 +44,12 @@ export const createJoinedSites = (database: Database): JoinedSites => ({
       await nudge(on, ['admit', 'sites', 'events'])
       return leaving
     }),
-  remains: (key, remains) =>
+  remains: (key, leaving) =>
     database.write(async (on) => {
+      const now = JSON.stringify(leaving)
       await sql`
-        update sites set leaving = jsonb_set(leaving, '{remains}', ${JSON.stringify(remains)}::jsonb)
-        where key = ${key} and leaving is not null
+        update sites set leaving = ${now}::jsonb
+        where key = ${key} and leaving - 'remains' = ${now}::jsonb - 'remains'
       `.execute(on)
     }),
   remove: (key, now) =>

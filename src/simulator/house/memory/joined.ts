@@ -1,3 +1,4 @@
+import type { Leaving } from '#model/joined-site.ts'
 import { siteKey } from '#model/site.ts'
 import { leavingFrom } from '#store/queries/joined.ts'
 import { joinedEvent, leavingEvent, leftEvent } from '#store/queries/told.ts'
@@ -40,10 +41,10 @@ export const createJoinedSites = ({ sites, leases, read, write, tell }: Memory):
       tell({ nudges: ['admit', 'sites', 'events'] })
       return leaving
     }),
-  remains: (key, remains) =>
+  remains: (key, leaving) =>
     write(() => {
       const row = sites.get(key)
-      if (row?.leaving) sites.update(row, { leaving: jsonb({ ...row.leaving, remains }) })
+      if (row?.leaving && isAsked(row.leaving, leaving)) sites.update(row, { leaving: jsonb(leaving) })
     }),
   remove: (key, now) =>
     write(() => {
@@ -54,3 +55,7 @@ export const createJoinedSites = ({ sites, leases, read, write, tell }: Memory):
       return true
     }),
 })
+
+/** Whether the same was asked of both. */
+const isAsked = (one: Leaving, other: Leaving): boolean =>
+  one.since === other.since && one.stopAt === other.stopAt && one.goneAt === other.goneAt
