@@ -1,6 +1,6 @@
-import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 
+import { runFiles } from '#rigs/files.ts'
 import { dnsBinary, goHere, howToGetGo, kueueBinary, planeBinary } from '#rigs/kubernetes/binary.ts'
 import { noNodeHere } from '#rigs/kubernetes/node.ts'
 
@@ -25,9 +25,4 @@ if (noNode !== null) {
 }
 const all = globSync('test/kubernetes/*.ts').filter((file) => !file.endsWith('run.ts'))
 const files = (asked.length > 0 ? asked : all).filter((file) => noNode === null || file !== 'test/kubernetes/node.ts')
-const { status } = spawnSync(
-  process.execPath,
-  ['--test', '--test-concurrency=1', '--test-timeout=300000', ...files.sort()],
-  { stdio: 'inherit' },
-)
-process.exit(status ?? 1)
+process.exit(await runFiles(files.sort(), { timeoutMs: 300_000 }))

@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { basename } from 'node:path'
 
+import { runFiles } from '#rigs/files.ts'
 import { noNodeHere } from '#rigs/kubernetes/node.ts'
 import { goHere, howToGetGo, storeBinary } from '#rigs/object-store.ts'
 import { clusterHere, howToGetCluster } from '#rigs/slurm/cluster.ts'
@@ -27,9 +27,4 @@ for (const what of missing) console.error(what)
 if (missing.length > 0 && isRequired) process.exit(1)
 const all = globSync('test/object-store/*.ts').filter((file) => !file.endsWith('run.ts'))
 const files = (asked.length > 0 ? asked : all).filter((file) => !needs.get(basename(file)))
-const { status } = spawnSync(
-  process.execPath,
-  ['--test', '--test-concurrency=1', '--test-timeout=500000', ...files.sort()],
-  { stdio: 'inherit' },
-)
-process.exit(status ?? 1)
+process.exit(await runFiles(files.sort(), { timeoutMs: 500_000 }))

@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 
+import { runFiles } from '#rigs/files.ts'
 import { accountingHere, howToGetAccounting } from '#rigs/slurm/accounting.ts'
 import { clusterHere, howToGetCluster } from '#rigs/slurm/cluster.ts'
 import { installRelease, onRelease, releases, whatReleasesNeed } from '#rigs/slurm/release.ts'
@@ -24,15 +24,15 @@ if (missing !== null) end(missing, process.env['ISOBAR_RIGS'] === 'required' ? 1
 const apart = new Set(['test/slurm/run.ts', 'test/slurm/accounting.ts'])
 const all = globSync('test/slurm/*.ts').filter((file) => !apart.has(file))
 const files = filesFor()
-const limits = [
-  '--test-concurrency=1',
-  `--test-timeout=${kills === undefined ? 300_000 : 300_000 + Number(kills) * 30_000}`,
-]
-const command = [process.execPath, '--test', ...limits, ...files.sort()]
-const [program = '', ...argv] = version === undefined ? command : onRelease(installRelease(version), command)
 console.log(`Slurm ${version ?? clusterHere()}`)
-const env = { ...process.env, ...(kills === undefined ? {} : { ISOBAR_KILLS: kills }) }
-process.exit(spawnSync(program, argv, { stdio: 'inherit', env }).status ?? 1)
+const release = version === undefined ? null : installRelease(version)
+if (kills !== undefined) process.env['ISOBAR_KILLS'] = kills
+process.exit(
+  await runFiles(files.sort(), {
+    timeoutMs: 300_000 + Number(kills ?? 0) * 30_000,
+    wrap: (command) => (release === null ? command : onRelease(release, command)),
+  }),
+)
 
 function filesFor(): string[] {
   if (kills !== undefined) return ['test/slurm/kills.ts']
