@@ -65,6 +65,25 @@ export function describeCauses(here: () => Here): void {
   })
 }
 
+/** Who has to pass the check of a replica that has several ranks. */
+export function describeReplicas(here: () => Here): void {
+  test('of a replica the first rank is checked; the others, which need not listen, are ready when they run', async (t) => {
+    const site = await aSite(t, here())
+    const serves = 'until [ -e "$ISOBAR_CHECKPOINT_DIR/now" ]; do sleep 0.1; done; exec httpd -f -p 8080'
+    const tells = 'sleep 2; touch "$ISOBAR_CHECKPOINT_DIR/now"; exec sleep 1000'
+    const order = await site.launched([serves, tells], { ports: [8080] })
+    const areReady = async (): Promise<(boolean | undefined)[]> => {
+      const seen = valueOf(await site.provider.get(handleOf(order), asLongAsItTakes))
+      return seen?.ranks.map(({ serving }) => serving?.ready) ?? []
+    }
+    const until = (what: string, wanted: boolean[]) =>
+      here().plane.waitFor(what, async () => assert.deepEqual(await areReady(), wanted))
+    await until('the other is ready', [false, true])
+    await until('the first serves', [true, true])
+    await site.gone(order)
+  })
+}
+
 /** Ranks that are told to end do so in good order, whoever tells them. */
 export function describeEnds(here: () => Here): void {
   test('a pod that a stranger deletes is lost, also while it ends, and no other comes in its place', async (t) => {
