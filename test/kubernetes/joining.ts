@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,6 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseAllDocuments } from 'yaml'
 
 import { callMain } from '#cli/captured.ts'
+import { createClient } from '#providers/kubernetes/client.ts'
+import { inCluster } from '#providers/kubernetes/kubeconfig.ts'
 import { addNamespace, addNodes } from '#rigs/kubernetes/cluster.ts'
 import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
 import { openFaultProxy } from '#rigs/fault-proxy.ts'
@@ -306,7 +308,7 @@ test('a price that the list knows with region and date is taken from it, and tol
 test('a real plug-in says who we are, and what it cannot say is told', async (t) => {
   const house = await aHouse(t)
   await addNamespace(plane, house.namespace)
-  const known = JSON.parse((await import('node:fs')).readFileSync(plane.kubeconfig, 'utf8'))
+  const known = JSON.parse(readFileSync(plane.kubeconfig, 'utf8'))
   const token = known.users[0].user.token
   const plugin = join(house.home, 'get-token')
   const credential = { apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential', status: { token } }
@@ -326,6 +328,34 @@ test('a real plug-in says who we are, and what it cannot say is told', async (t)
   const absent = await house.add('--kubeconfig', kubeconfig('/nowhere/get-token'), '--dry-run')
   assert.equal(absent.code, 4)
   assert.match(absent.stderr, /asks \/nowhere\/get-token who we are, which is not on this machine/)
+})
+
+test('in a pod we are who its account is, by the files that are there, which are read anew when they do not hold', async (t) => {
+  const { home: folder, namespace, account } = await aHouse(t)
+  await addNamespace(plane, namespace)
+  const kubeconfig = JSON.parse(readFileSync(await account(), 'utf8'))
+  const write = (files: Record<string, string>) =>
+    Object.entries(files).forEach(([name, text]) => writeFileSync(join(folder, name), text))
+  write({
+    namespace,
+    token: 'of-yesterday',
+    'ca.crt': readFileSync(join(plane.folder, 'pki', 'apiserver.crt'), 'utf8'),
+  })
+  const environment = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: String(plane.port) }
+  const client = createClient(() => inCluster(folder, environment))
+  const who = () =>
+    client.ask({
+      method: 'POST',
+      path: '/apis/authentication.k8s.io/v1/selfsubjectreviews',
+      body: {},
+      signal: t.signal,
+    })
+  const early = await who()
+  assert.equal(early.ok ? 'known' : early.fault.kind, 'denied')
+  write({ token: kubeconfig.users[0].user.token })
+  const found = await who()
+  assert.ok(found.ok, JSON.stringify(found))
+  assert.match(JSON.stringify(found.body), new RegExp(`"system:serviceaccount:${namespace}:guest"`))
 })
 
 test('what is wrong is told with its fix: context, kubeconfig, credential, namespace, labels', async (t) => {

@@ -54,6 +54,21 @@ export function describeCauses(here: () => Here): void {
     await site.gone(order)
   })
 
+  test('a rank whose pod is out of time is lost, and told to ask for longer', async (t) => {
+    const site = await aSite(t, here())
+    const order = await site.launched(['sleep 1000'])
+    await site.until(order, 'it runs', isRunning)
+    const { name } = (await site.pod()).metadata
+    // As a policy of its cluster may do.
+    await here().plane.ask('PATCH', `/api/v1/namespaces/${site.namespace}/pods/${name}`, {
+      spec: { activeDeadlineSeconds: 1 },
+    })
+    const rank = await site.until(order, 'it is over', isOver)
+    assert.deepEqual([rank.state, rank.exitCode], ['lost', null])
+    assert.match(told(rank), /^its time there was over \(.*deadline.*\); give it a longer duration\.maximum$/)
+    await site.gone(order)
+  })
+
   test('a container that is killed has exited with 137, and not for want of memory', async (t) => {
     const site = await aSite(t, here())
     const order = await site.launched(['sleep 1000'])
