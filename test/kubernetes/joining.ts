@@ -8,8 +8,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseAllDocuments } from 'yaml'
 
 import { callMain } from '#cli/captured.ts'
-import { createClient } from '#providers/kubernetes/client.ts'
-import { inCluster } from '#providers/kubernetes/kubeconfig.ts'
 import { addNamespace, addNodes } from '#rigs/kubernetes/cluster.ts'
 import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
 import { openFaultProxy } from '#rigs/fault-proxy.ts'
@@ -328,34 +326,6 @@ test('a real plug-in says who we are, and what it cannot say is told', async (t)
   const absent = await house.add('--kubeconfig', kubeconfig('/nowhere/get-token'), '--dry-run')
   assert.equal(absent.code, 4)
   assert.match(absent.stderr, /asks \/nowhere\/get-token who we are, which is not on this machine/)
-})
-
-test('in a pod we are who its account is, by the files that are there, which are read anew when they do not hold', async (t) => {
-  const { home: folder, namespace, account } = await aHouse(t)
-  await addNamespace(plane, namespace)
-  const kubeconfig = JSON.parse(readFileSync(await account(), 'utf8'))
-  const write = (files: Record<string, string>) =>
-    Object.entries(files).forEach(([name, text]) => writeFileSync(join(folder, name), text))
-  write({
-    namespace,
-    token: 'of-yesterday',
-    'ca.crt': readFileSync(join(plane.folder, 'pki', 'apiserver.crt'), 'utf8'),
-  })
-  const environment = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: String(plane.port) }
-  const client = createClient(() => inCluster(folder, environment))
-  const who = () =>
-    client.ask({
-      method: 'POST',
-      path: '/apis/authentication.k8s.io/v1/selfsubjectreviews',
-      body: {},
-      signal: t.signal,
-    })
-  const early = await who()
-  assert.equal(early.ok ? 'known' : early.fault.kind, 'denied')
-  write({ token: kubeconfig.users[0].user.token })
-  const found = await who()
-  assert.ok(found.ok, JSON.stringify(found))
-  assert.match(JSON.stringify(found.body), new RegExp(`"system:serviceaccount:${namespace}:guest"`))
 })
 
 test('what is wrong is told with its fix: context, kubeconfig, credential, namespace, labels', async (t) => {
