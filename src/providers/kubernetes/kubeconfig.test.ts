@@ -111,6 +111,9 @@ test('a plug-in is asked who we are, with its arguments, its environment and wha
     const { credential } = await readKubeconfig({ path: write(folder, plugin(folder, script)) })
     const { token, until } = await credential(signal)
     assert.deepEqual([token, until], ['eks-me-1', Date.parse('2026-11-22T02:00:00Z')])
+    const { exec } = plugin(folder, script)
+    const beside = await readKubeconfig({ path: write(folder, { exec: { ...exec, command: './plugin' } }) })
+    assert.equal((await beside.credential(signal)).token, 'eks-me-1')
   }))
 
 test('a plug-in that fails is told with its own words, one that is missing with how to get it', () =>

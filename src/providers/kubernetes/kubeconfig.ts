@@ -202,7 +202,12 @@ async function credentialOf(
 ): Promise<Credential> {
   if (!found) return { token: null, cert: null, key: null, until: null }
   const { folder, value: user } = found
-  if (user.exec) return askPlugin(user.exec, cluster, signal)
+  if (user.exec) {
+    // A name without a folder is looked for where programs are; else it is beside the kubeconfig.
+    const { command } = user.exec
+    const isBeside = command.includes('/') && !isAbsolute(command)
+    return askPlugin({ ...user.exec, command: isBeside ? join(folder, command) : command }, cluster, signal)
+  }
   const cert = (await pem(folder, user['client-certificate-data'], user['client-certificate'])) ?? null
   const key = (await pem(folder, user['client-key-data'], user['client-key'])) ?? null
   if (user.tokenFile === undefined) return { token: user.token ?? null, cert, key, until: null }
