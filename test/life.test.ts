@@ -69,6 +69,17 @@ describe('life', { concurrency: 12 }, () => {
     assert.equal(attempt?.pricePerHour.text, '$0.35') // half a node, and three whole ones at $0.10
   })
 
+  test('a replica on several nodes is ready when the first of them serves, whatever the others do for it', async () => {
+    const { run: _, ...spec } = aJob('big-greeter', '', { kind: 'service', nodes: 2, ports: [8000] })
+    const serve = `require('http').createServer((_, r) => r.end('hello')).listen(process.env.PORT, process.env.ISOBAR_NODE_ADDRESSES.split(',')[0])`
+    const run = `test $ISOBAR_RANK = 0 || exec sleep 60; exec '${process.execPath}' -e "${serve}"`
+    const id = await house.start({ ...spec, readiness: { path: '/', period: '100ms' }, run })
+    const { endpoints } = await house.until(id, 'ready', ({ endpoints: at = [] }) => at.length > 0)
+    assert.equal(await (await fetch(`http://${endpoints?.[0]}/`)).text(), 'hello')
+    await house.say('stop', id)
+    await house.until(id, 'stopped', isOver)
+  })
+
   test('who has a domain to itself keeps others out of it, and those come when it has ended', async () => {
     const placement = { sites: ['local/racks'], nodeLabels: { hall: 'b' }, tolerations: ['racks-only'] }
     const id = await house.start(aJob('alone', untilTold, { placement, topology: { exclusive: 'nvlink' } }))

@@ -28,7 +28,8 @@ export function goOf({ workload, attempt, rank, secrets, checkpoints, store }: F
     checkpointRoot: spec.checkpoint.directory ?? checkpoints(workload.id),
     ...(store && { checkpointStore: store }),
     ports: service?.ports ?? [],
-    readiness: service?.readiness ?? null,
+    // Requests come to the first rank of a replica. What the others do for it is their own, and need not listen anywhere.
+    readiness: rank === 0 ? (service?.readiness ?? null) : null,
     slots: spec.kind === 'array' ? slotsOf(spec, attempt.replica) : 0,
   }
 }

@@ -1,18 +1,23 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import type { Fault } from '#model/fault.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import { asLongAsItTakes, faultOf, handleOf, tokens, valueOf } from '#providers/conformance-looks.ts'
+import { createClient } from '#providers/kubernetes/client.ts'
+import { type Connection, inCluster, readKubeconfig } from '#providers/kubernetes/kubeconfig.ts'
 import { objectName } from '#providers/kubernetes/names.ts'
 import type { Provider } from '#providers/provider.ts'
-import { addNodes } from '#rigs/kubernetes/cluster.ts'
+import { addNodes, tokenOf } from '#rigs/kubernetes/cluster.ts'
 import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
 import { until } from '#rigs/kubernetes/house.ts'
 import { openSite } from '#rigs/kubernetes/site.ts'
 
-// What happens between us and a real API server: replies that are lost, a server that dies, strangers, credentials that end.
+// What happens between us and a real API server: replies that are lost, a server that dies, strangers, credentials that
+// end or say that we are somebody else.
 
 let plane: ControlPlane
 
@@ -193,4 +198,47 @@ test('an account whose token has ended is denied, starts nothing, and goes on wi
   assert.deepEqual(await tokens(site.provider, site.site), [order.token])
   await launched(site.provider, refused)
   for (const one of [order, refused]) await retired(site.provider, one)
+})
+
+/** Who a cluster takes us for. */
+function whoIs(t: TestContext, connect: () => Promise<Connection>) {
+  const client = createClient(connect)
+  t.after(() => client.close())
+  const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews'
+  return {
+    client,
+    async who(): Promise<string[] | string> {
+      const told = await client.ask({ method: 'POST', path, body: {}, signal: t.signal })
+      if (!told.ok) return told.fault.kind
+      const { username, groups } = (told.body as Review).status.userInfo
+      return [username, ...groups]
+    },
+  }
+}
+type Review = { status: { userInfo: { username: string; groups: string[] } } }
+
+test('in a pod we are who its account is, by the files that are there, which are read anew when they do not hold', async (t) => {
+  const site = await aSite(t)
+  const { namespace } = site
+  const folder = mkdtempSync(join(plane.folder, 'account-'))
+  const write = (name: string, text: string) => writeFileSync(join(folder, name), text)
+  write('namespace', namespace)
+  write('ca.crt', readFileSync(join(plane.folder, 'pki', 'apiserver.crt'), 'utf8'))
+  write('token', 'of-yesterday')
+  const environment = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: String(plane.port) }
+  const { who } = whoIs(t, () => inCluster(folder, environment))
+  assert.equal(await who(), 'denied')
+  write('token', await tokenOf(plane, { name: 'isobar', namespace, seconds: 3600 }))
+  assert.equal((await who())[0], `system:serviceaccount:${namespace}:isobar`)
+})
+
+test('a context that acts as somebody else is that one, with his rights and no others', async (t) => {
+  const path = join(plane.folder, 'acting.kubeconfig')
+  const known = JSON.parse(readFileSync(plane.kubeconfig, 'utf8'))
+  Object.assign(known.users[0].user, { as: 'guest', 'as-groups': ['visitors', 'readers'] })
+  writeFileSync(path, JSON.stringify(known), { mode: 0o600 })
+  const { who, client } = whoIs(t, () => readKubeconfig({ path }))
+  assert.deepEqual(await who(), ['guest', 'visitors', 'readers', 'system:authenticated'])
+  const told = await client.ask({ path: '/api/v1/nodes', signal: t.signal })
+  assert.match(told.ok ? '' : told.fault.detail, /403 .*User "guest" cannot list resource "nodes"/)
 })

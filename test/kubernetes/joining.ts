@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -306,7 +306,7 @@ test('a price that the list knows with region and date is taken from it, and tol
 test('a real plug-in says who we are, and what it cannot say is told', async (t) => {
   const house = await aHouse(t)
   await addNamespace(plane, house.namespace)
-  const known = JSON.parse((await import('node:fs')).readFileSync(plane.kubeconfig, 'utf8'))
+  const known = JSON.parse(readFileSync(plane.kubeconfig, 'utf8'))
   const token = known.users[0].user.token
   const plugin = join(house.home, 'get-token')
   const credential = { apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential', status: { token } }

@@ -9,7 +9,7 @@ import { describeForwarding } from './on-a-node/forwarding.ts'
 import type { Here } from './on-a-node/here.ts'
 import { describeRest } from './on-a-node/rest.ts'
 import { describeTraining } from './on-a-node/training.ts'
-import { describeCauses, describeEnds, describeRotation, describeSilence } from './on-a-node/truth.ts'
+import { describeCauses, describeEnds, describeReplicas, describeRotation, describeSilence } from './on-a-node/truth.ts'
 
 // What only a real kubelet and real containers can tell. One control plane with one node serves all of it.
 
@@ -32,6 +32,7 @@ describeProvider('kubernetes on a real node', () => openRealSite(here.plane, her
 })
 describeCauses(() => here)
 describeEnds(() => here)
+describeReplicas(() => here)
 describeRotation(() => here)
 describeForwarding(() => here)
 describeTraining(() => here)

@@ -12,6 +12,8 @@ type Training = {
   sites: object[]
   node: Record<string, string>
   env?: Record<string, string>
+  /** Waits until nothing of what ran there is left. */
+  gone?: Record<string, () => Promise<void>>
 }
 
 /** The command line as one types it, with an environment of its own. */
@@ -28,7 +30,10 @@ export const commandLine =
  * Trains the example with two ranks at each site, from one spec, by the command line and a house of its own, and asserts
  * that it comes to the same losses everywhere.
  */
-export async function trainsAlike(t: TestContext, { folder, sites, node, env: own = {} }: Training): Promise<void> {
+export async function trainsAlike(
+  t: TestContext,
+  { folder, sites, node, env: own = {}, gone = {} }: Training,
+): Promise<void> {
   const home = join(folder, 'home')
   mkdirSync(home, { mode: 0o700 })
   writeFileSync(join(home, 'sites.yaml'), JSON.stringify({ sites })) // JSON is YAML
@@ -56,6 +61,11 @@ checkpoint: { grace: 10s }
     const { code, out, err } = await isobar('run', file)
     assert.equal(code, 0, `${site}: ${out}${err}`)
     runs.push([site, lossesOf(out)])
+    if (!gone[site]) continue
+    await gone[site]()
+    const kept = await isobar('logs', 'tiny-train')
+    assert.equal(kept.code, 0, kept.err)
+    runs.push([`${site}, read again when it had gone`, lossesOf(kept.out)])
   }
   const [first] = runs
   assert.equal(first?.[1].length, 12)

@@ -101,7 +101,9 @@ export const ServiceSpec = z
       .min(1)
       .max(16)
       .meta({ description: 'Ports that it serves; the first is checked.' }),
-    readiness: ReadinessField.prefault({}).meta({ description: 'How to know that a replica can serve.' }),
+    readiness: ReadinessField.prefault({}).meta({
+      description: 'How to know that a replica can serve; of one on several nodes the first is checked.',
+    }),
     replicas: ReplicasField.prefault(1).meta({ description: 'Copies: a number, or {min, max}.' }),
   })
   .meta({ description: 'Replicas behind a port.' })

@@ -81,9 +81,9 @@ export function createClient(connect: () => Promise<Connection>): Client {
         },
       }),
     forward: (asking) =>
-      inSession(sessions, asking.signal, async ({ server, token, tls }) => {
+      inSession(sessions, asking.signal, async ({ server, headers, tls }) => {
         try {
-          return { ok: true as const, stream: await openPortForward({ server, token, tls, ...asking }) }
+          return { ok: true as const, stream: await openPortForward({ server, headers, tls, ...asking }) }
         } catch (error) {
           if (!(error instanceof NotForwarded)) throw error
           return refusalOf(error.status, error.message, error.retryAfter)
@@ -144,7 +144,7 @@ async function inSession<T extends { ok: boolean }>(
 const faultOf = (error: unknown, server: string): Fault =>
   error instanceof IdentityProblem ? fail('denied', 'elsewhere', error.message).fault : silenceOf(error, server)
 
-function optionsOf({ method = 'GET', body, namesOnly, signal }: Asking, { token, dispatcher }: Session) {
+function optionsOf({ method = 'GET', body, namesOnly, signal }: Asking, { headers, dispatcher }: Session) {
   // A merge patch is the one form that every kind of object takes.
   const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
   return {
@@ -155,7 +155,7 @@ function optionsOf({ method = 'GET', body, namesOnly, signal }: Asking, { token,
       accept: namesOnly ? metadataOnly : 'application/json',
       'user-agent': 'isobar',
       ...(body !== undefined && { 'content-type': type }),
-      ...(token !== null && { authorization: `Bearer ${token}` }),
+      ...headers,
     },
     ...(body !== undefined && { body: JSON.stringify(body) }),
     headersTimeout: mostSilenceMs,

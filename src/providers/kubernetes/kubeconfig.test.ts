@@ -58,6 +58,35 @@ test('a context says where the cluster is, who signs for it and who we are', () 
     assert.deepEqual(await credential(signal), { token: null, cert: 'cert', key: 'key', until: null })
   }))
 
+test('who acts as somebody else is somebody else', () =>
+  withFolder(async (folder) => {
+    const asOf = async (user: object) => (await readKubeconfig({ path: write(folder, user) })).acting
+    assert.equal(await asOf({ token: 't' }), undefined)
+    assert.deepEqual(await asOf({ token: 't', as: 'guest' }), { 'impersonate-user': 'guest' })
+    const all = { as: 'guest', 'as-uid': '7', 'as-groups': ['a', 'b'], 'as-user-extra': { 'x.example/Why': ['so'] } }
+    assert.deepEqual(await asOf({ token: 't', ...all }), {
+      'impersonate-user': 'guest',
+      'impersonate-uid': '7',
+      'impersonate-group': ['a', 'b'],
+      'impersonate-extra-x.example%2FWhy': ['so'],
+    })
+  }))
+
+const refused = (path: string, why: RegExp) => assert.rejects(readKubeconfig({ path }), problem(why))
+
+test('what kubectl would heed and we do not is refused with what helps', () =>
+  withFolder(async (folder) => {
+    const cluster = { 'proxy-url': 'http://proxy:3128' }
+    await refused(
+      write(folder, { token: 't' }, { cluster }),
+      /^context east reaches .*\(proxy-url\), .*; run a control/,
+    )
+    const old = { 'auth-provider': { name: 'oidc', config: { 'idp-issuer-url': 'https://a.example' } } }
+    await refused(write(folder, old), /^context east signs in by auth-provider oidc, .*; use a plug-in \(exec\)/)
+    const password = { username: 'ada', password: 'lovelace' }
+    await refused(write(folder, password), /^context east signs in by a name and a password, /)
+  }))
+
 test('a token in a file is read again, since somebody renews it there', () =>
   withFolder(async (folder) => {
     writeFileSync(join(folder, 'token'), 'first\n')
@@ -82,6 +111,9 @@ test('a plug-in is asked who we are, with its arguments, its environment and wha
     const { credential } = await readKubeconfig({ path: write(folder, plugin(folder, script)) })
     const { token, until } = await credential(signal)
     assert.deepEqual([token, until], ['eks-me-1', Date.parse('2026-11-22T02:00:00Z')])
+    const { exec } = plugin(folder, script)
+    const beside = await readKubeconfig({ path: write(folder, { exec: { ...exec, command: './plugin' } }) })
+    assert.equal((await beside.credential(signal)).token, 'eks-me-1')
   }))
 
 test('a plug-in that fails is told with its own words, one that is missing with how to get it', () =>

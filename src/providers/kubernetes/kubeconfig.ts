@@ -19,6 +19,8 @@ export type Connection = {
   insecure: boolean
   /** The namespace of the context. */
   namespace: string
+  /** Headers by which the credential acts as somebody else; none for itself. */
+  acting?: Readonly<Record<string, string | string[]>>
   credential(signal: AbortSignal): Promise<Credential>
 }
 
@@ -29,9 +31,16 @@ const Cluster = z.object({
   'certificate-authority-data': text,
   'insecure-skip-tls-verify': z.boolean().optional(),
   'tls-server-name': text,
+  'proxy-url': text,
 })
 const User = z.object({
   token: text,
+  username: text,
+  'auth-provider': z.object({ name: text }).optional(),
+  as: text,
+  'as-uid': text,
+  'as-groups': z.array(z.string()).nullish(),
+  'as-user-extra': z.record(z.string(), z.array(z.string())).nullish(),
   tokenFile: text,
   'client-certificate': text,
   'client-certificate-data': text,
@@ -87,6 +96,8 @@ export async function readKubeconfig({ path, context: asked }: Asked): Promise<C
       `context ${name} is of the cluster ${named.cluster}, which ${files.join(' and ')} does not describe`,
     )
   const server = cluster.value.server.replace(/\/$/, '')
+  const unheeded = unheededIn(cluster.value, user?.value)
+  if (unheeded !== undefined) throw new IdentityProblem(`context ${name} ${unheeded}`)
   const ca = await pem(
     cluster.folder,
     cluster.value['certificate-authority-data'],
@@ -99,8 +110,35 @@ export async function readKubeconfig({ path, context: asked }: Asked): Promise<C
     serverName: cluster.value['tls-server-name'],
     insecure: cluster.value['insecure-skip-tls-verify'] ?? false,
     namespace: named.namespace ?? 'default',
+    ...actingIn(user?.value),
     credential: (signal) => credentialOf(user, { ...cluster.value, server }, signal),
   }
+}
+
+/** What kubectl would heed and we do not, with what helps: nobody is to be somebody else, or go another way, unawares. */
+function unheededIn(cluster: z.output<typeof Cluster>, user?: z.output<typeof User>): string | undefined {
+  if (cluster['proxy-url'] !== undefined)
+    return 'reaches its cluster through a proxy (proxy-url), which Isobar does not; run a control plane that reaches it directly'
+  const old = user?.['auth-provider']
+  if (!old && user?.username === undefined) return undefined
+  const how = old ? `auth-provider ${old.name ?? ''}`.trim() : 'a name and a password'
+  return `signs in by ${how}, which Kubernetes does not know any more; use a plug-in (exec) such as kubelogin, or a token`
+}
+
+/** As whom a credential acts (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation). */
+function actingIn(user?: z.output<typeof User>): Pick<Connection, 'acting'> {
+  if (user?.as === undefined) return {}
+  const { as, 'as-uid': uid, 'as-groups': groups, 'as-user-extra': extra } = user
+  const acting = {
+    'impersonate-user': as,
+    ...(uid !== undefined && { 'impersonate-uid': uid }),
+    ...(groups && { 'impersonate-group': groups }),
+  }
+  const more = Object.entries(extra ?? {}).map(([key, values]) => [
+    `impersonate-extra-${encodeURIComponent(key)}`,
+    values,
+  ])
+  return { acting: { ...acting, ...Object.fromEntries(more) } }
 }
 
 /** Those of the files that are there, in their order. */
@@ -164,7 +202,12 @@ async function credentialOf(
 ): Promise<Credential> {
   if (!found) return { token: null, cert: null, key: null, until: null }
   const { folder, value: user } = found
-  if (user.exec) return askPlugin(user.exec, cluster, signal)
+  if (user.exec) {
+    // A name without a folder is looked for where programs are; else it is beside the kubeconfig.
+    const { command } = user.exec
+    const isBeside = command.includes('/') && !isAbsolute(command)
+    return askPlugin({ ...user.exec, command: isBeside ? join(folder, command) : command }, cluster, signal)
+  }
   const cert = (await pem(folder, user['client-certificate-data'], user['client-certificate'])) ?? null
   const key = (await pem(folder, user['client-key-data'], user['client-key'])) ?? null
   if (user.tokenFile === undefined) return { token: user.token ?? null, cert, key, until: null }

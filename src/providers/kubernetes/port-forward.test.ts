@@ -16,7 +16,7 @@ async function listening(t: TestContext, server: Server): Promise<(signal?: Abor
   t.after(() => void server.close())
   const open = (signal: AbortSignal = AbortSignal.timeout(20_000)) => {
     const { port } = server.address() as AddressInfo
-    return openPortForward({ server: `http://127.0.0.1:${port}`, path: '/x', token: null, tls: {}, signal })
+    return openPortForward({ server: `http://127.0.0.1:${port}`, path: '/x', headers: {}, tls: {}, signal })
   }
   return open
 }

@@ -8,7 +8,7 @@ export type Forward = {
   server: string
   /** `…/pods/<name>/portforward?ports=<port>`, of one port. */
   path: string
-  token: string | null
+  headers: Readonly<Record<string, string | string[]>>
   tls: object
   signal: AbortSignal
 }
@@ -38,11 +38,11 @@ const pingMs = 20_000
  * k8s.io/cri-streaming v0.36.3 has it in pkg/streaming/portforward/websocket.go). Rejects with `NotForwarded`, or with what
  * the network says. That nobody listens on the port shows only in the stream, which is destroyed with the reason.
  */
-export function openPortForward({ server, path, token, tls, signal }: Forward): Promise<Duplex> {
+export function openPortForward({ server, path, headers, tls, signal }: Forward): Promise<Duplex> {
   const { promise, resolve, reject } = Promise.withResolvers<Duplex>()
   const socket = new WebSocket(`${server.replace(/^http/, 'ws')}${path}`, protocol, {
     ...tls,
-    headers: { 'user-agent': 'isobar', ...(token !== null && { authorization: `Bearer ${token}` }) },
+    headers: { 'user-agent': 'isobar', ...headers },
     perMessageDeflate: false,
     maxPayload: mostFrameBytes,
     handshakeTimeout: 10_000,

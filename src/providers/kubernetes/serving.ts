@@ -25,16 +25,19 @@ const wholeSeconds = (milliseconds: number): number => Math.max(1, Math.ceil(mil
 
 /**
  * Where a pod serves, once it has an address. Who was told to end or to leave takes no more requests, before the program
- * itself knows of it.
+ * itself knows of it. All pods of a Job are checked after one template, though only the first rank of a replica has to
+ * pass: of the others a check that fails says nothing, but a node that is not ready does.
  */
-export function servingOf({ metadata, spec, status }: Pod): Serving | null {
+export function servingOf(rank: number, { metadata, spec, status }: Pod): Serving | null {
   const ports = spec.containers.find(({ name }) => name === rankContainer)?.ports ?? []
   const address = status?.podIP ?? ''
   if (ports.length === 0 || address === '') return null
-  const is = (type: string) => status?.conditions.some((one) => one.type === type && one.status === 'True') ?? false
+  const condition = (type: string) => status?.conditions.find((one) => one.type === type)
+  const is = (type: string) => condition(type)?.status === 'True'
+  const isUnchecked = rank > 0 && condition('Ready')?.reason === 'ContainersNotReady'
   const host = address.includes(':') ? `[${address}]` : address
   return {
-    ready: is('Ready') && !is('DisruptionTarget') && metadata.deletionTimestamp == null,
+    ready: (is('Ready') || isUnchecked) && !is('DisruptionTarget') && metadata.deletionTimestamp == null,
     address,
     endpoints: ports.map(({ containerPort }) => `${host}:${containerPort}`),
   }

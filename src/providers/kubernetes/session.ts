@@ -7,7 +7,8 @@ import type { Connection } from './kubeconfig.ts'
 export type Session = {
   server: string
   namespace: string
-  token: string | null
+  /** By which it knows who we are, beside our certificate. */
+  headers: Readonly<Record<string, string | string[]>>
   dispatcher: Dispatcher
   /** For connections of other kinds than the kept ones. */
   tls: ReturnType<typeof tlsOf>
@@ -37,15 +38,20 @@ export function createSessions(connect: () => Promise<Connection>): Sessions {
     const connection = await connect()
     const credential = await connection.credential(AbortSignal.timeout(openMs))
     const tls = tlsOf(connection, credential)
-    const key = JSON.stringify([connection.server, tls])
+    // Over HTTP/2 `undici` makes one line of several groups, which is the name of one.
+    const allowH2 = connection.acting === undefined
+    const key = JSON.stringify([connection.server, tls, allowH2])
     if (kept?.key !== key) {
       void kept?.agent.close() // what is under way ends by itself
-      kept = { key, agent: new Agent({ connect: { ...tls, timeout: 10_000 }, connections: 16 }) }
+      kept = { key, agent: new Agent({ connect: { ...tls, timeout: 10_000 }, connections: 16, allowH2 }) }
     }
     return {
       server: connection.server,
       namespace: connection.namespace,
-      token: credential.token,
+      headers: {
+        ...(credential.token !== null && { authorization: `Bearer ${credential.token}` }),
+        ...connection.acting,
+      },
       dispatcher: kept.agent,
       tls,
       until: credential.until ?? Infinity,

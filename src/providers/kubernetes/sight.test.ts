@@ -179,19 +179,20 @@ test('a gang whose second Job is not made yet is shown with all of its ranks', (
   assert.equal(gang?.ranks.length, 3)
 })
 
-const serving = (status: object, metadata: object = {}) =>
+const serving = (status: object, metadata: object = {}, rank = 0) =>
   sightingsOf(
-    [job()],
+    [job({}, rank + 1)],
     [
       {
-        ...pod({ phase: 'Running', ...container({ running: { startedAt } }), ...status }, 0, metadata),
+        ...pod({ phase: 'Running', ...container({ running: { startedAt } }), ...status }, rank, metadata),
         spec: {
           nodeName: 'n',
           containers: [{ name: 'rank', ports: [{ containerPort: 8080 }, { containerPort: 9090 }] }],
         },
       },
     ],
-  )[0]?.ranks[0]?.serving
+  )[0]?.ranks[rank]?.serving
+const unready = (reason?: string) => ({ podIP: '10.0.0.7', conditions: [{ type: 'Ready', status: 'False', reason }] })
 const isReady = { conditions: [{ type: 'Ready', status: 'True' }] }
 
 test('a pod with ports tells where it serves, and whether its check passes', () => {
@@ -200,6 +201,18 @@ test('a pod with ports tells where it serves, and whether its check passes', () 
   assert.deepEqual(serving({ podIP: '10.0.0.7' }), { ready: false, address: '10.0.0.7', endpoints })
   assert.deepEqual(serving({ podIP: 'fd00::7', ...isReady })?.endpoints, ['[fd00::7]:8080', '[fd00::7]:9090'])
   assert.equal(serving(isReady), undefined, 'it has no address yet')
+})
+
+test('only the first rank of a replica has to pass the check; a node that is not ready counts for each', () => {
+  const ranks = [0, 1]
+  assert.deepEqual(
+    ranks.map((rank) => serving(unready('ContainersNotReady'), {}, rank)?.ready),
+    [false, true],
+  )
+  assert.deepEqual(
+    ranks.map((rank) => serving(unready(), {}, rank)?.ready),
+    [false, false],
+  )
 })
 
 test('a pod that was told to end or to leave takes no more requests', () => {

@@ -103,7 +103,7 @@ export function sightPod(rank: number, pod: Pod, job?: Job): RankSighting {
   const now = { ...shown, exitCode: null, endedAt: null, ...(leavesAt !== null && { leavesAt }) }
   // Where an agent runs, it says itself when it is up: one that cannot reach us is not.
   if (!running || pod.metadata.labels[labels.agent] !== undefined) return { ...now, state: 'expected' }
-  const serving = servingOf(pod)
+  const serving = servingOf(rank, pod)
   return { ...now, state: 'running', ...(serving && { serving }) }
 }
 

@@ -54,6 +54,21 @@ export function describeCauses(here: () => Here): void {
     await site.gone(order)
   })
 
+  test('a rank whose pod is out of time is lost, and told to ask for longer', async (t) => {
+    const site = await aSite(t, here())
+    const order = await site.launched(['sleep 1000'])
+    await site.until(order, 'it runs', isRunning)
+    const { name } = (await site.pod()).metadata
+    // As a policy of its cluster may do.
+    await here().plane.ask('PATCH', `/api/v1/namespaces/${site.namespace}/pods/${name}`, {
+      spec: { activeDeadlineSeconds: 1 },
+    })
+    const rank = await site.until(order, 'it is over', isOver)
+    assert.deepEqual([rank.state, rank.exitCode], ['lost', null])
+    assert.match(told(rank), /^its time there was over \(.*deadline.*\); give it a longer duration\.maximum$/)
+    await site.gone(order)
+  })
+
   test('a container that is killed has exited with 137, and not for want of memory', async (t) => {
     const site = await aSite(t, here())
     const order = await site.launched(['sleep 1000'])
@@ -61,6 +76,25 @@ export function describeCauses(here: () => Here): void {
     await here().node.killContainer((await site.pod()).metadata.name)
     const rank = await site.until(order, 'it is over', isOver)
     assert.deepEqual([rank.state, rank.exitCode, rank.cause], ['exited', 137, undefined])
+    await site.gone(order)
+  })
+}
+
+/** Who has to pass the check of a replica that has several ranks. */
+export function describeReplicas(here: () => Here): void {
+  test('of a replica the first rank is checked; the others, which need not listen, are ready when they run', async (t) => {
+    const site = await aSite(t, here())
+    const serves = 'until [ -e "$ISOBAR_CHECKPOINT_DIR/now" ]; do sleep 0.1; done; exec httpd -f -p 8080'
+    const tells = 'sleep 2; touch "$ISOBAR_CHECKPOINT_DIR/now"; exec sleep 1000'
+    const order = await site.launched([serves, tells], { ports: [8080] })
+    const areReady = async (): Promise<(boolean | undefined)[]> => {
+      const seen = valueOf(await site.provider.get(handleOf(order), asLongAsItTakes))
+      return seen?.ranks.map(({ serving }) => serving?.ready) ?? []
+    }
+    const until = (what: string, wanted: boolean[]) =>
+      here().plane.waitFor(what, async () => assert.deepEqual(await areReady(), wanted))
+    await until('the other is ready', [false, true])
+    await until('the first serves', [true, true])
     await site.gone(order)
   })
 }

@@ -18,8 +18,8 @@ export function draftOf(kind: Draft['kind'], manifest: Field, groups: readonly G
   const common = agreed(groups)
   if (!isAlike && common.topology) common.topology = ofRoles(common.topology, first)
   for (const group of groups) mergeLabels(draft, group)
-  const graces = groups.flatMap(({ pod }) => pod.graceSeconds ?? [])
-  if (graces.length > 0) draft.checkpoint = { grace: `${Math.max(...graces)}s` }
+  const grace = graceOf(groups)
+  if (grace !== undefined) draft.checkpoint = { grace: `${grace}s` }
   return {
     ...draft,
     ...common,
@@ -49,7 +49,22 @@ function queueOf(manifest: Field): void {
   for (const suspend of [manifest.at('spec', 'suspend'), manifest.at('spec', 'runPolicy', 'suspend')]) suspend.skip()
 }
 
-function mergeLabels(draft: Draft, { pod, from }: Group): void {
+/** All nodes of a gang have as long as those that need the longest. */
+function graceOf(groups: readonly Group[]): number | undefined {
+  const graces = groups.flatMap(({ pod }) => pod.graceSeconds ?? [])
+  if (graces.length === 0) return undefined
+  const longest = Math.max(...graces)
+  for (const { pod, from } of groups)
+    if ((pod.graceSeconds ?? longest) !== longest)
+      from.at('spec', 'terminationGracePeriodSeconds').remark('changed', {
+        message: `a gang has one grace, and others here have ${longest} s`,
+        fix: 'write checkpoint: { grace: … } if that is too long',
+      })
+  return longest
+}
+
+/** The labels of its pods are those of the workload. */
+export function mergeLabels(draft: Draft, { pod, from }: Group): void {
   const labels = (draft.labels ??= {})
   for (const [name, value] of Object.entries(pod.labels ?? {})) {
     if ((labels[name] ?? value) === value) labels[name] = value

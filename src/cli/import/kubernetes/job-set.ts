@@ -15,7 +15,6 @@ export function readJobSet(manifest: Field, setting: Setting): Draft {
   if (spec.at('suspend').value === false) spec.at('suspend').skip()
   const jobs = spec.at('replicatedJobs').items()
   let first = 0
-  let ends: Pick<Draft, 'duration'> = {}
   const groups = jobs.map((job, index): Group => {
     const inner = job.at('template', 'spec')
     const replicas = job.at('replicas').count('nodes', mostNodes) ?? 1
@@ -28,7 +27,6 @@ export function readJobSet(manifest: Field, setting: Setting): Draft {
         message: 'all pods of a gang run at the same time',
         fix: 'import its Job alone: as an array it runs some at a time',
       })
-    ends = { ...ends, ...endOf(inner) }
     const name = job.at('name').text('roles.name') ?? `job-${index}`
     const own = indexWithin({ first, replicas, parallelism })
     first += replicas * parallelism
@@ -44,7 +42,25 @@ export function readJobSet(manifest: Field, setting: Setting): Draft {
     spec.at('replicatedJobs').refuse({ message: 'there is no job that would do anything', fix: 'write replicatedJobs' })
   const draft = draftOf('job', manifest, groups)
   const topology = exclusiveOf(manifest, jobs)
-  return { ...draft, ...(topology && { topology: { ...draft.topology, ...topology } }), ...ends }
+  return { ...draft, ...(topology && { topology: { ...draft.topology, ...topology } }), ...endOfAll(jobs) }
+}
+
+/** Whichever of its jobs is out of time first ends the set. */
+function endOfAll(jobs: readonly Field[]): Pick<Draft, 'duration'> {
+  const ends = jobs.map((job) => {
+    const inner = job.at('template', 'spec')
+    const seconds = inner.at('activeDeadlineSeconds')
+    return { end: endOf(inner), seconds, value: Number(seconds.value) }
+  })
+  const told = ends.filter(({ end }) => end.duration !== undefined)
+  const [first] = told.toSorted((a, b) => a.value - b.value)
+  for (const { seconds, value } of told)
+    if (value !== first?.value)
+      seconds.remark('changed', {
+        message: `a gang ends as a whole: after ${String(first?.value)} s, which is when the first of its jobs is out of time`,
+        fix: 'write another duration: { maximum: … } for all of it',
+      })
+  return first?.end ?? {}
 }
 
 /** Ranks are numbered through the whole gang, pods within each of its jobs. */

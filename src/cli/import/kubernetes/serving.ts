@@ -3,7 +3,7 @@ import type { Field } from '#cli/import/field.ts'
 import { listening } from '#cli/import/ports.ts'
 import { word } from '#cli/import/shell.ts'
 
-import { draftOf, type Group } from './gang.ts'
+import { draftOf, type Group, mergeLabels } from './gang.ts'
 import type { Around, Setting } from './around.ts'
 import { readPod, type Pod } from './pod.ts'
 import { levelOf } from './topology-request.ts'
@@ -56,6 +56,7 @@ export function readLeaderWorkerSet(manifest: Field, setting: Setting): Draft {
   )
   const one = worker ? together(leader, worker) : leader.pod
   const draft = draftOf('service', manifest, [{ ...leader, pod: one }])
+  if (worker) mergeLabels(draft, worker)
   if (exclusive !== undefined)
     draft.topology = { ...draft.topology, ...(exclusive !== 'node' && { within: exclusive }), exclusive }
   const replicas = spec.at('replicas').count('replicas', mostReplicas) ?? 1
@@ -76,6 +77,7 @@ function together(leader: Group, worker: Group): Pod {
         message: `all nodes of a replica have the same ${field === 'graceSeconds' ? 'grace' : field}: that of the leader where it has one`,
         fix: 'let one serve for both',
       })
+  if (first.ports.length > 0) leaveServing(worker)
   const env = Object.fromEntries(Object.entries(first.env).filter(([name, value]) => others.env[name] === value))
   const whole = ({ env: own, run: commands }: Pod): string =>
     [...Object.entries(own).filter(([name]) => !(name in env)), undefined]
@@ -94,6 +96,16 @@ function together(leader: Group, worker: Group): Pod {
     ports: first.ports.length > 0 ? first.ports : others.ports,
     readiness: first.readiness ?? others.readiness,
   }
+}
+
+/** Requests come to the first rank of a replica. */
+function leaveServing({ from }: Group): void {
+  for (const container of from.at('spec', 'containers').items())
+    for (const field of [container.at('ports'), container.at('readinessProbe')])
+      field.leave({
+        message: 'a replica serves at its leader, and is ready when that is',
+        fix: 'find the workers from there: ISOBAR_NODE_ADDRESSES',
+      })
 }
 
 /** The ports of a service. A replica is told where to listen, for several may share a machine. */
