@@ -17,13 +17,15 @@ export function gangOf(need: Need, look: Look, isClose: boolean): GangRequest {
   return { roles: rolesAt(need, look), ...rulesAt(need, ground, isClose) }
 }
 
-/** Roles that take the same of a node are one to the cell: then there is nothing to pack. */
-function rolesAt(need: Need, { candidate: { offer }, slices }: Look): GangRequest['roles'] {
+/** Roles that take the same of nodes of the same kind are one to the cell: then there is nothing to pack. */
+function rolesAt(need: Need, { candidate, slices, mix }: Look): GangRequest['roles'] {
   const roles: GangRequest['roles'] = []
   let before: string | undefined
   for (const [i, { ranks, resources }] of need.roles.entries()) {
     const slice = slices[i]
+    const { offer } = mix?.[i]?.look.candidate ?? candidate
     const networks = requiredNetworks(resources)
+    const kind = `${offer.shape.name} ${networks.join()}`
     const allows = (node: NodeClass): boolean =>
       node.shape === offer.shape.name &&
       suits(need, node) &&
@@ -31,9 +33,9 @@ function rolesAt(need: Need, { candidate: { offer }, slices }: Look): GangReques
     const size: RankSize =
       offer.divisible && slice ? { ...countable(slice), ...portionOf(slice.part), allows } : { whole: true, allows }
     const last = roles.at(-1)
-    if (last && isAlike(last.size, size) && before === networks.join()) last.ranks += ranks
+    if (last && isAlike(last.size, size) && before === kind) last.ranks += ranks
     else roles.push({ size, ranks })
-    before = networks.join()
+    before = kind
   }
   return roles
 }
