@@ -175,3 +175,17 @@ test('a gang of two offers that lost a node comes back to the others, and to ano
     ],
   )
 })
+
+test('a role that shares accelerators stands beside another whose nodes are shared, and beside none of whole nodes', () => {
+  const sharing = [roles[0] ?? { name: 'lead' }, { name: 'work', nodes: 2, resources: { accelerators: 'H100:0.5' } }]
+  const divided = (all: boolean) => site({ offers: offers.map((one) => ({ ...one, divisible: all || 'gpus' in one })) })
+  const [apart] = decide({ waiting: [aJob({ roles: sharing })], sites: [divided(false)] })
+  assert.equal(apart?.refusal?.impossible, true)
+  const [beside] = decide({ waiting: [aJob({ roles: sharing })], sites: [divided(true)] })
+  const held = beside?.placement?.ranks.map(({ shape, part }) => [shape, part?.shareMilli])
+  assert.deepEqual(held, [
+    ['mem', undefined],
+    [undefined, 500],
+    [undefined, 500],
+  ])
+})

@@ -39,7 +39,11 @@ function mixedIn(need: Need, looks: Look[], round: Round): Look[] {
     const seats = looks.map(({ candidate }) => ({ need: alone, look: lookAt(alone, candidate) }))
     return seats.filter((one) => keeps(having, one))
   })
-  const lasting = suited.map((seats) => seats.filter((one) => keeps(standing, one)))
+  // Ranks that share an accelerator stand beside others that share their nodes only.
+  const isShared = suited.some((seats) => seats.some(({ look }) => look.slices.some(({ part }) => part)))
+  const lasting = suited.map((seats) =>
+    seats.filter((one) => keeps(standing, one) && (!isShared || one.look.candidate.offer.divisible)),
+  )
   const most = isPlannedToDeadline(need.spec) ? 1 : mostMixes
   return looks.flatMap((look) => {
     const { candidate } = look

@@ -3,17 +3,15 @@ import { test } from 'node:test'
 
 import { aHouse } from '#rigs/house-story.ts'
 import { aSite } from '#rigs/watched-world.ts'
-import { namedShape, shape } from '#simulator/house/shape.ts'
+import { namedShape, roomyShape } from '#simulator/house/shape.ts'
 
 const plain = aSite('west', 4)
-/** Memory of which no node with accelerators has as much. */
-const roomy = { ...shape, name: 'sim-roomy', memoryMiB: 65_536 }
 const sites = [
   {
     ...plain,
     pools: [
       { tier: 'on-demand' as const, shape: namedShape, priceMicros: 3_000_000, nodes: 4 },
-      { tier: 'on-demand' as const, shape: roomy, priceMicros: 500_000, nodes: 3, divisible: true as const },
+      { tier: 'on-demand' as const, shape: roomyShape, priceMicros: 500_000, nodes: 3, divisible: true as const },
     ],
     racks: { nodes: 4, inBlock: 2 },
   },
