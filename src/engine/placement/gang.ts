@@ -14,11 +14,12 @@ type Rules = Omit<GangRequest, 'roles'>
 export function gangOf(need: Need, look: Look, isClose: boolean): GangRequest {
   const { ground } = look.candidate
   if (!ground.names) return { roles: [{ size: oneUnit, ranks: need.ranks }] }
-  return { roles: rolesAt(need, look), ...rulesAt(need, ground, isClose) }
+  const roles = rolesAt(need, look)
+  return { roles, ...rulesAt(need, ground, { isClose, isOne: roles.length === 1 }) }
 }
 
 /** Roles that take the same of nodes of the same kind are one to the cell: then there is nothing to pack. */
-function rolesAt(need: Need, { candidate, slices, mix }: Look): GangRequest['roles'] {
+export function rolesAt(need: Need, { candidate, slices, mix }: Look): GangRequest['roles'] {
   const roles: GangRequest['roles'] = []
   let before: string | undefined
   for (const [i, { ranks, resources }] of need.roles.entries()) {
@@ -49,11 +50,13 @@ export function suits({ spec }: Need, { labels = {}, taints = [] }: Pick<NodeCla
   )
 }
 
-/** A node has one channel to the memory of others, which one rank takes. */
+/** A node has one channel to the memory of others, which one rank takes; of several roles each rank has a whole node then. */
 const onePerNode = { within: 'node', most: 1 } as const
 
-function rulesAt({ spec: { topology }, roles }: Need, ground: Ground, isClose: boolean): Rules {
-  const isApart = roles.some(({ resources }) => requiredNetworks(resources).includes('imex'))
+type Asking = { isClose: boolean; isOne: boolean }
+
+function rulesAt({ spec: { topology }, roles }: Need, ground: Ground, { isClose, isOne }: Asking): Rules {
+  const isApart = isOne && roles.some(({ resources }) => requiredNetworks(resources).includes('imex'))
   if (!topology) return isApart ? { spread: { ...onePerNode, level: levelOf(ground, 'node') } } : {}
   const { within, required, slices, balanced, exclusive, spares } = topology
   const spread = isApart ? onePerNode : topology.spread

@@ -176,9 +176,10 @@ test('a gang of two offers that lost a node comes back to the others, and to ano
   )
 })
 
+const divided = (all: boolean) => site({ offers: offers.map((one) => ({ ...one, divisible: all || 'gpus' in one })) })
+
 test('a role that shares accelerators stands beside another whose nodes are shared, and beside none of whole nodes', () => {
   const sharing = [roles[0] ?? { name: 'lead' }, { name: 'work', nodes: 2, resources: { accelerators: 'H100:0.5' } }]
-  const divided = (all: boolean) => site({ offers: offers.map((one) => ({ ...one, divisible: all || 'gpus' in one })) })
   const [apart] = decide({ waiting: [aJob({ roles: sharing })], sites: [divided(false)] })
   assert.equal(apart?.refusal?.impossible, true)
   const [beside] = decide({ waiting: [aJob({ roles: sharing })], sites: [divided(true)] })
@@ -188,4 +189,27 @@ test('a role that shares accelerators stands beside another whose nodes are shar
     [undefined, 500],
     [undefined, 500],
   ])
+})
+
+const withImex = (divisible: boolean) => {
+  const found = site({ offers: offers.map((one) => ({ ...one, divisible })), nodes: structuredClone(nodes) })
+  for (const one of [...found.offers, ...(found.nodes ?? [])])
+    if (one.shape.accelerators > 0) one.shape.network = ['imex']
+  return found
+}
+
+test('workers with imex have whole nodes beside a leader, on one offer or on two; where nodes are divided that is refused', () => {
+  const imex = { accelerators: 'H100:8', network: 'imex' as const }
+  const gang = (memory: string) => [
+    { name: 'lead', resources: { cpus: '4+', memory } },
+    { name: 'work', nodes: 2, resources: imex },
+  ]
+  const shapes = (memory: string, divisible: boolean) =>
+    decide({ waiting: [aJob({ roles: gang(memory) })], sites: [withImex(divisible)] }).map(
+      ({ placement, refusal }) => placement?.ranks.map(({ shape = '8xh100' }) => shape) ?? refusal?.impossible,
+    )
+  assert.deepEqual(shapes('1GB+', false), [['8xh100', '8xh100', '8xh100']])
+  assert.deepEqual(shapes('2TB+', false), [['mem', '8xh100', '8xh100']])
+  assert.deepEqual(shapes('1GB+', true), [true])
+  assert.deepEqual(shapes('2TB+', true), [true])
 })

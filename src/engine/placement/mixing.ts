@@ -31,19 +31,19 @@ export function looksOf(need: Need, round: Round): Look[] {
 function mixedIn(need: Need, looks: Look[], round: Round): Look[] {
   const keeps = (rules: readonly Rule[], { need: whose, look }: Seated): boolean =>
     objectionBy(rules, whose, look, round)?.passing !== false
-  // Ranks that have a node's one channel to the memory of others are told apart within one role only.
-  if (need.roles.some(({ resources }) => requiredNetworks(resources).includes('imex'))) return looks
   if (looks.length === 1 || looks.some((look) => keeps(having, { need, look }))) return looks
   const suited = need.roles.map((role) => {
     const alone = { ...need, ranks: role.ranks, roles: [role] }
     const seats = looks.map(({ candidate }) => ({ need: alone, look: lookAt(alone, candidate) }))
     return seats.filter((one) => keeps(having, one))
   })
-  // Ranks that share an accelerator stand beside others that share their nodes only.
+  // Beside ranks that share an accelerator no other has a whole node; and only there a rank with imex has one to itself.
   const isShared = suited.some((seats) => seats.some(({ look }) => look.slices.some(({ part }) => part)))
-  const lasting = suited.map((seats) =>
-    seats.filter((one) => keeps(standing, one) && (!isShared || one.look.candidate.offer.divisible)),
-  )
+  const isMixable = ({ need: { roles }, look: { candidate } }: Seated): boolean => {
+    const hasImex = roles.some(({ resources }) => requiredNetworks(resources).includes('imex'))
+    return candidate.offer.divisible ? !hasImex : !isShared
+  }
+  const lasting = suited.map((seats) => seats.filter((one) => isMixable(one) && keeps(standing, one)))
   const most = isPlannedToDeadline(need.spec) ? 1 : mostMixes
   return looks.flatMap((look) => {
     const { candidate } = look

@@ -9,7 +9,7 @@ import { expectedMsOn } from '#model/spec/throughput.ts'
 
 import { ranMsOf } from './bars.ts'
 import { amountsOf, holdingsOf, isSomething, offersOf, type Look } from './look.ts'
-import { suits } from './gang.ts'
+import { rolesAt, suits } from './gang.ts'
 import { levelOf } from './market.ts'
 import type { Need } from './need.ts'
 import { quotaLack } from './quotas.ts'
@@ -103,12 +103,16 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
       say: (n) => `${formatSizeMiB(n)} of disk`,
     }),
 
-  network: ({ roles }, { candidate: { offer } }) => {
-    const asked = [...new Set(roles.flatMap(({ resources }) => requiredNetworks(resources)))]
+  network: (need, look) => {
+    const { offer, ground } = look.candidate
+    const asked = [...new Set(need.roles.flatMap(({ resources }) => requiredNetworks(resources)))]
     const lacking = asked.filter((one) => !offer.shape.network?.includes(one))
-    return lacking.length === 0
-      ? null
-      : never(`it tells of no ${say.either(lacking)} at its nodes, asked for ${say.all(asked)}`)
+    if (lacking.length > 0)
+      return never(`it tells of no ${say.either(lacking)} at its nodes, asked for ${say.all(asked)}`)
+    const isShared = asked.includes('imex') && offer.divisible && ground.names !== null
+    return isShared && rolesAt(need, look).length > 1
+      ? never('a rank with imex has a node to itself, and beside other roles only where nodes are had whole')
+      : null
   },
 
   node: (need, { candidate: { site, offer, ground } }) => {
