@@ -41,7 +41,7 @@ const asked = ({ nodes, resources }: Role): number =>
 
 const amounts = ['cpuMilli', 'memoryMiB', 'diskMiB'] as const
 
-/** Whether a node has what is asked for. Of parts of accelerators that is not judged here, and not said. */
+/** Whether a node has what is asked for. Of parts of accelerators, and of imex on shared nodes, that is not said here. */
 function suits(resources: Resources, { shape, divisible }: Offer): boolean {
   const { accelerators, sharedMemoryMiB = 0, network = {} } = resources
   const isEnough = amounts.every((name) => {
@@ -59,6 +59,7 @@ function suits(resources: Resources, { shape, divisible }: Offer): boolean {
     isEnough &&
     sharedMemoryMiB <= (shape.sharedMemoryMiB ?? 0) &&
     (accelerators.length === 0 || hasOne) &&
+    !(divisible && network.imex === 'required') &&
     (['rdma', 'imex'] as const).every((kind) => network[kind] !== 'required' || shape.network?.includes(kind))
   )
 }
