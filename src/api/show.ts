@@ -3,6 +3,7 @@ import type { Event } from '#model/event.ts'
 import { sayChoice } from '#engine/placement/words.ts'
 import { costlyRules, sayRuleCost } from '#engine/explain/rule-costs.ts'
 import { whyWaits } from '#engine/explain/waiting.ts'
+import { shapesOf } from '#model/lease.ts'
 import type { Leaving } from '#model/joined-site.ts'
 import type { DeadlineChoice, Decision, Placement, Refusal, RunPrice } from '#model/plan.ts'
 import type { DeadlineView, MoneyView, RunView } from './run-views.ts'
@@ -28,7 +29,7 @@ export const leavingView = ({ since, stopAt, goneAt, remains }: Leaving): Leavin
 const placementView = (placement: Placement): PlacementView => ({
   site: `${placement.provider}/${placement.site}`,
   tier: placement.tier,
-  shape: placement.shape,
+  shape: shapesOf(placement),
   nodes: placement.ranks.length,
   pricePerHour: money(placement.priceMicros),
   ...(placement.run && { run: runView(placement.run) }),

@@ -221,7 +221,7 @@ export const PlacementView = z
   .object({
     site: z.string().meta({ description: 'provider/name' }),
     tier: z.string(),
-    shape: z.string(),
+    shape: z.string().meta({ description: 'Of its nodes; of several, joined by ` + `.' }),
     nodes: z.int(),
     pricePerHour: MoneyView,
     run: RunView.optional(),

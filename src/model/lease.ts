@@ -52,6 +52,8 @@ export type LeasedRank = {
   rank: number
   /** Name of the node in the site's inventory; absent where the provider chooses. */
   node?: string
+  /** The shape of its node where that is another than the lease's: a gang of several roles may stand on both. */
+  shape?: string
   cpuMilli: number
   memoryMiB: number
   diskMiB: number
@@ -60,6 +62,17 @@ export type LeasedRank = {
   /** What it holds of one more accelerator, beside others. */
   part?: AcceleratorPart
 }
+
+/** How many ranks are on nodes of each shape, in the order of the ranks. */
+export function ranksByShape({ shape, ranks }: { shape: string; ranks: readonly LeasedRank[] }): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const rank of ranks) counts.set(rank.shape ?? shape, (counts.get(rank.shape ?? shape) ?? 0) + 1)
+  return counts
+}
+
+/** The shapes that its ranks are on, as people read them: `16cpu + 8xh200`. */
+export const shapesOf = (of: { shape: string; ranks: readonly LeasedRank[] }): string =>
+  [...ranksByShape(of).keys()].join(' + ')
 
 /** Where ranks were seen that are elsewhere than they were meant to be: their nodes, by lease and rank. */
 export function seatsOf(
@@ -96,5 +109,6 @@ const isAlike = (one: LeasedRank, other: LeasedRank): boolean =>
   one.memoryMiB === other.memoryMiB &&
   one.diskMiB === other.diskMiB &&
   one.accelerators === other.accelerators &&
+  one.shape === other.shape &&
   one.part === undefined &&
   other.part === undefined

@@ -18,6 +18,9 @@ export const Site = z.object({
     description:
       'How long the nodes of an order may take to come up before another site is tried; two minutes when absent, and 0.2 s a rank for more than 600.',
   }),
+  mixesShapes: z.literal(true).optional().meta({
+    description: 'One order may be for nodes of several shapes; absent where they have to be alike.',
+  }),
   checkpoints: CheckpointStore.optional().meta({
     description: 'The object store that keeps checkpoints of jobs there; absent where folders do.',
   }),

@@ -36,11 +36,11 @@ function orderOf(operation: ClaimedOperation, provider: Provider, house: House):
     site: leaseRow.site,
     tier: leaseRow.tier,
     ...(image === undefined ? {} : { image }),
-    ranks: leaseRow.ranks.map(({ rank, node, part, ...slice }) => ({
+    ranks: leaseRow.ranks.map(({ rank, node, part, shape = leaseRow.shape, ...slice }) => ({
       rank,
       ...(node === undefined ? {} : { node }),
       ...(part && { part }),
-      shape: shapeOf(leaseRow.shape, slice),
+      shape: shapeOf(shape, slice),
       ...extrasOf(operation, rank),
     })),
     graceMs: leaseRow.graceMs,

@@ -283,3 +283,31 @@ test('a gang that lost a node comes up again on others, and the old one is gone'
   )
   await plane.ask('PATCH', node, { metadata: { annotations: { 'rig.isobar.test/down': null } } })
 })
+
+test('a head with more memory than any node with accelerators stands on another, and its workers on these', async (t) => {
+  await addNodes(plane, [{ name: 'm0', has: { memory: '512Gi' } }])
+  t.after(() => plane.ask('DELETE', '/api/v1/nodes/m0'))
+  const house = await aHouse(t, plane)
+  const look = await house.submit(`${gang.replace('nodes: 2\n', '')}roles:
+  - { name: head, resources: { cpus: 1, memory: 256GB } }
+  - { name: worker, nodes: 2 }
+`)
+  await until('it runs', async () => (await look()).state === 'running')
+  const pods = await house.pods()
+  const [head, ...workers] = pods
+    .map(({ spec: { nodeName = '', containers } }) => [nodeName, containers[0]?.resources.requests['nvidia.com/gpu']])
+    .sort()
+  assert.deepEqual(head, ['m0', undefined])
+  assert.deepEqual(
+    workers.map(([node = '', gpus]) => [node[0], gpus]),
+    [
+      ['n', '8'],
+      ['n', '8'],
+    ],
+  )
+  // Half of a node for the head, and two whole ones.
+  assert.equal((await look()).attemptList[0]?.pricePerHour.text, '$50.00')
+  await house.end('0,0,0')
+  await until('it has succeeded', async () => (await look()).state === 'succeeded')
+  await until('nothing is left', async () => (await house.left()).length === 0)
+})

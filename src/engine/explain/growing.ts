@@ -9,7 +9,9 @@ import { mayGrow, poolText } from '#model/node-pool.ts'
 export function withPools(objection: Objection, need: Need, { look, round }: { look: Look; round: Round }): Objection {
   const { offer } = look.candidate
   const { pools = [] } = offer
-  if (pools.length === 0 || !ofNodes.has(objection.rule) || !lacksNodesOnly(need, look, round)) return objection
+  // A pool grows by its own nodes, and nobody says yet how many of each of several.
+  if (look.mix || pools.length === 0 || !ofNodes.has(objection.rule) || !lacksNodesOnly(need, look, round))
+    return objection
   const detail = [objection.detail, ...pools.flatMap((pool) => poolText(pool) ?? [])].join('; ')
   const grows = pools.some((pool) => mayGrow(pool) && mayHold(pool, need.spec, offer.shape))
   return { ...objection, detail, ...(grows && { passing: true, grows: true }) }

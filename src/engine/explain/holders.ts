@@ -1,3 +1,4 @@
+import { ranksByShape } from '#model/lease.ts'
 import type { LiveLease } from '#model/live-lease.ts'
 
 type End = { name: string; at: number }
@@ -9,8 +10,8 @@ type Some = { first: End | null; youngest: LiveLease[] }
 export type Holders = {
   at: (site: string) => Some
   of: (project: string, site?: string) => Some
-  /** The first to end of those at a site that hold nodes of a shape and of whom `holds` is true. */
-  firstOf: (site: string, shape: string, holds: (lease: LiveLease) => boolean) => End | null
+  /** The first to end of those at a site that hold nodes of one of the shapes and of whom `holds` is true. */
+  firstOf: (site: string, shapes: readonly string[], holds: (lease: LiveLease) => boolean) => End | null
 }
 
 const nobody: Some = { first: null, youngest: [] }
@@ -33,18 +34,21 @@ export function holdersOf(leases: readonly LiveLease[]): Holders {
       note(some, lease)
     }
     if (typeof lease.endsAt !== 'number') continue
-    const key = `${site} ${lease.shape ?? ''}`
-    const some = ending.get(key) ?? []
-    ending.set(key, some)
-    some.push(lease)
+    for (const shape of ranksByShape({ shape: lease.shape ?? '', ranks: lease.ranks }).keys()) {
+      const key = `${site} ${shape}`
+      const some = ending.get(key) ?? []
+      ending.set(key, some)
+      some.push(lease)
+    }
   }
   const sorted = new Set<LiveLease[]>()
   return {
     at: (site) => found.get(`at ${site}`) ?? nobody,
     of: (project, site) => found.get(site === undefined ? `of ${project}` : `of ${project} ${site}`) ?? nobody,
-    firstOf(site, shape, holds) {
+    firstOf(site, shapes, holds) {
       // Who holds what is of no shape holds what may be of any.
-      const firsts = [`${site} ${shape}`, `${site} `].map((key) => {
+      const firsts = [...shapes, ''].map((shape) => {
+        const key = `${site} ${shape}`
         const some = ending.get(key) ?? []
         if (!sorted.has(some)) some.sort(byEnd)
         sorted.add(some)

@@ -1,3 +1,4 @@
+import { shapesOf } from '#model/lease.ts'
 import { sayRepair, type Decision, type Placement } from '#model/plan.ts'
 import { count, deadline as sayDeadline, hourly, share } from '#engine/placement/words.ts'
 
@@ -8,7 +9,7 @@ import { costlyRules, sayOver, sayRuleCost, sayRun } from './rule-costs.ts'
 export function whyPlaced({ placement, alternatives, rejections, ruleCosts, deadline, repair }: Decision): string {
   if (!placement) return ''
   const back = repair ? `It lost a node and ${sayRepair(repair)}. ` : ''
-  const where = `${placement.provider}/${placement.site} (${placement.tier}, ${placement.shape})`
+  const where = `${placement.provider}/${placement.site} (${placement.tier}, ${shapesOf(placement)})`
   const nodes = count(placement.ranks.length, 'node')
   const chosen = repair
     ? 'where it was'

@@ -3,6 +3,7 @@ import { formatInstant } from '#kit/instant.ts'
 import { formatMoney } from '#kit/money.ts'
 import type { Bar } from '#engine/placement/bars.ts'
 import type { Asked } from '#engine/placement/facts.ts'
+import { offersOf } from '#engine/placement/look.ts'
 import type { Need } from '#engine/placement/need.ts'
 import { isOfKind } from '#engine/placement/slice.ts'
 import { anyAccelerators, nodes } from '#engine/placement/words.ts'
@@ -111,14 +112,14 @@ const mostKinds = 8
 /** What would have to happen first, as far as that is known. */
 function whatFrees(need: Need, { look, objection }: Refused, { holders, now }: Known): string {
   const { siteKey: site, offer } = look.candidate
+  const shapes = offersOf(look).map(({ shape }) => shape.name)
   switch (objection.rule) {
     case 'quota':
       return firstEnd(holders.of(need.project.name).first, now)
     case 'capacity':
       // Where it lacks nothing but its turn, those before it wait for whoever ends there.
       return firstEnd(
-        holders.firstOf(site, offer.shape.name, holdsLacking(need, look)) ??
-          holders.firstOf(site, offer.shape.name, () => true),
+        holders.firstOf(site, shapes, holdsLacking(need, look)) ?? holders.firstOf(site, shapes, () => true),
         now,
       )
     case 'capacity-block':

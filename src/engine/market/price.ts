@@ -14,12 +14,10 @@ export type Run = {
   restartMs: number
 }
 
-/** What a candidate asks for it. */
-export type Terms = {
+/** What nodes of one offer cost. */
+export type NodeTerms = {
   nodes: number
-  /** Speed of this run on this shape, in thousandths of that which `workMs` was told for; 1000 where nothing is known. */
-  speedPermille: number
-  /** The whole gang for one hour. */
+  /** All of them for one hour. */
   priceMicros: Micros
   /** How often one node is taken away in an hour, in millionths: 0 but for spot. */
   takenPpm: number
@@ -33,6 +31,14 @@ export type Terms = {
     /** What one of its nodes is worth to others for an hour (its shadow price); 0 where nobody waits for it. */
     worthMicros: Micros
   }
+}
+
+/** What a candidate asks for it. */
+export type Terms = NodeTerms & {
+  /** Speed of this run on this shape, in thousandths of that which `workMs` was told for; 1000 where nothing is known. */
+  speedPermille: number
+  /** Nodes of other offers that the gang has too. */
+  others?: readonly NodeTerms[]
   /** Data that must come from elsewhere first. */
   data?: readonly {
     bytes: bigint
@@ -86,14 +92,25 @@ export function priceOf(run: Run, terms: Terms): Price | undefined {
  */
 function withRestarts(run: Run, terms: Terms, quietMs: bigint): bigint | undefined {
   const lossMs = BigInt(run.restartMs + Math.ceil(run.checkpointMs / 2))
-  const left = ppmHours - BigInt(terms.nodes) * BigInt(terms.takenPpm) * lossMs
+  const takenPpm = allOf(terms).reduce((sum, one) => sum + BigInt(one.nodes) * BigInt(one.takenPpm), 0n)
+  const left = ppmHours - takenPpm * lossMs
   return left > 0n ? ceil(quietMs * ppmHours, left) : undefined
 }
 
-function paid(
-  { nodes, priceMicros, commitment }: Terms,
-  ms: bigint,
-): { price: Micros; worth: Micros; covered: bigint } {
+const allOf = (terms: Terms): readonly NodeTerms[] => (terms.others ? [terms, ...terms.others] : [terms])
+
+type Paid = { price: Micros; worth: Micros; covered: bigint }
+
+const paid = (terms: Terms, ms: bigint): Paid =>
+  allOf(terms)
+    .map((one) => paidFor(one, ms))
+    .reduce((sum, one) => ({
+      price: sum.price + one.price,
+      worth: sum.worth + one.worth,
+      covered: sum.covered + one.covered,
+    }))
+
+function paidFor({ nodes, priceMicros, commitment }: NodeTerms, ms: bigint): Paid {
   const all = BigInt(nodes) * ms
   const covered = commitment ? coveredBy(commitment, nodes, ms) : 0n
   return {

@@ -6,7 +6,7 @@ import { speedPermille } from '#model/spec/throughput.ts'
 import { wantedReplicas } from '#model/workload.ts'
 
 import { egressSteps } from './egress.ts'
-import { priceOf, type Price, type Run, type Terms } from './price.ts'
+import { priceOf, type Price, type NodeTerms, type Run, type Terms } from './price.ts'
 
 /** A candidate for one gang, as far as its price goes. */
 export type RunCandidate = {
@@ -17,6 +17,8 @@ export type RunCandidate = {
   priceMicros: number
   /** Nodes of the offer that we hold already: they use up its commitment first. */
   held: number
+  /** Nodes of other offers of the site that the gang has too; the price above is of its own alone. */
+  others?: readonly Omit<RunCandidate, 'site' | 'others'>[]
 }
 
 export type RunFacts = {
@@ -50,19 +52,26 @@ export function runOf(spec: Spec): Run {
 export const priceRun = (spec: Spec, candidate: RunCandidate, facts: RunFacts): Price | undefined =>
   priceOf(runOf(spec), termsOf(spec, candidate, facts))
 
-function termsOf(spec: Spec, { site, offer, ranks, priceMicros, held }: RunCandidate, facts: RunFacts): Terms {
-  const { commitment, shape, takenPpm = 0 } = offer
+function termsOf(spec: Spec, { site, others = [], ...own }: RunCandidate, facts: RunFacts): Terms {
   const { data, unpriced } = dataFor(spec, site, facts)
   return {
-    nodes: ranks,
-    speedPermille: speedPermille(spec, shape.accelerator),
-    priceMicros: BigInt(priceMicros),
-    takenPpm,
-    ...(commitment ? { commitment: leftOf(commitment, held, facts.now) } : {}),
+    speedPermille: speedPermille(spec, own.offer.shape.accelerator),
+    ...nodeTerms(own, facts),
+    ...(others.length > 0 ? { others: others.map((one) => nodeTerms(one, facts)) } : {}),
     ...(data.length > 0 ? { data } : {}),
     ...(unpriced.length > 0 ? { unpriced } : {}),
   }
 }
+
+const nodeTerms = (
+  { offer: { commitment, takenPpm = 0 }, ranks, priceMicros, held }: Omit<RunCandidate, 'site' | 'others'>,
+  { now }: RunFacts,
+): NodeTerms => ({
+  nodes: ranks,
+  priceMicros: BigInt(priceMicros),
+  takenPpm,
+  ...(commitment ? { commitment: leftOf(commitment, held, now) } : {}),
+})
 
 const leftOf = (
   { nodes, nodeMs, until }: NonNullable<Offer['commitment']>,

@@ -9,7 +9,7 @@ import type { LeasedRank } from '#model/lease.ts'
 import type { DeadlineChoice, Decision, Placement, Refusal, Rejection, RunPrice, Start } from '#model/plan.ts'
 
 import type { Asked } from './facts.ts'
-import { sliceOfRanks, type Look } from './look.ts'
+import { otherShapes, shapesIn, sliceOfRanks, type Look } from './look.ts'
 import { nameOf } from './market.ts'
 import type { Need } from './need.ts'
 import type { Fit } from './preference.ts'
@@ -196,9 +196,15 @@ function placedAt(taken: Started, { asked, row, round, tried }: Placing): Decisi
   if (!fit) throw new Error(`${taken.id} was placed in a way that it did not ask for`)
   const { candidate, priceMicros } = fit.look
   const { site, offer, ground } = candidate
+  const shapes = otherShapes(fit.look)
   const ranks = sliceOfRanks(need, fit.look).map((slice, rank) => {
-    const node = ground.names?.[taken.ranks[rank] ?? -1]
-    return { rank, ...(node !== undefined && { node }), ...leased(slice, taken.devices?.[rank]) }
+    const [node, shape] = [ground.names?.[taken.ranks[rank] ?? -1], shapes[rank]]
+    return {
+      rank,
+      ...(node !== undefined && { node }),
+      ...(shape && { shape }),
+      ...leased(slice, taken.devices?.[rank]),
+    }
   })
   const beside = besideOf(
     need,
@@ -263,8 +269,7 @@ function othersOf(
   for (const look of tried.flatMap((i) => fits[i]?.look ?? [])) {
     if (seen.has(look) || alternatives.length === mostAlternatives) continue
     seen.add(look)
-    const isSameNodes =
-      look.candidate.ground === candidate.ground && look.candidate.offer.shape.name === candidate.offer.shape.name
+    const isSameNodes = look.candidate.ground === candidate.ground && shapesIn(look) === shapesIn(taken.look)
     const objection = isSameNodes ? null : objectionTo(null, need, look, round)
     if (objection) refused.push({ look, objection })
     else alternatives.push(look)
@@ -278,14 +283,11 @@ function othersOf(
   return { alternatives, refused }
 }
 
-const alternativeOf = (
-  { candidate, priceMicros }: Look,
-  run: RunPrice | undefined,
-): Decision['alternatives'][number] => ({
-  site: candidate.siteKey,
-  tier: candidate.offer.tier,
-  shape: candidate.offer.shape.name,
-  priceMicros,
+const alternativeOf = (look: Look, run: RunPrice | undefined): Decision['alternatives'][number] => ({
+  site: look.candidate.siteKey,
+  tier: look.candidate.offer.tier,
+  shape: shapesIn(look),
+  priceMicros: look.priceMicros,
   ...(run && { run }),
 })
 

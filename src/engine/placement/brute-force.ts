@@ -1,4 +1,5 @@
 import { Tier } from '#model/names.ts'
+import type { LeasedRank } from '#model/lease.ts'
 import type { Offer } from '#model/offer.ts'
 import type { Decision, Placement } from '#model/plan.ts'
 import type { AcceleratorRequest, Shape } from '#model/resources.ts'
@@ -9,8 +10,8 @@ import type { Asked, SiteFacts } from './facts.ts'
 import type { PlaceInput } from './place.ts'
 
 /**
- * The promises of placement kept in the slowest and plainest way, for jobs of one role that leave CPUs and memory open:
- * every way to stand is written down, and the checker says which are allowed. It shares no code with the engine.
+ * The promises of placement kept in the slowest and plainest way, for jobs that leave CPUs and memory open, or whose
+ * nodes are had whole: every way to stand is written down, and the checker says which are allowed. It shares no code with the engine.
  */
 export type Way = {
   asked: Asked
@@ -70,22 +71,50 @@ const isOneDomain = (paths: readonly string[][], level: number): boolean =>
   new Set(paths.map((path) => path.slice(level - 1).join('/'))).size === 1
 
 function* everyWay(asked: Asked, state: State): Iterable<Way> {
+  const { spec } = asked.workload
+  const roles = (spec.kind === 'job' && spec.roles) || [spec]
   for (const site of state.input.snapshot.sites)
-    for (const offer of site.offers) {
-      const request = asked.workload.spec.resources.accelerators.find((each) => isOf(each, offer.shape))
-      const part = request?.shareMilli
-      if (!request || (part !== undefined && !(offer.divisible && site.nodes))) continue
-      const milli = part ?? request.count * 1000
-      const slice = offer.divisible ? sliceOf(offer.shape, milli) : wholeOf(offer.shape)
-      const places = site.nodes?.flatMap((node) => placesOn(node, part)) ?? [{}]
-      for (const chosen of multisets(places, asked.workload.spec.nodes, site.nodes === null)) {
-        const ranks = chosen.map((place, rank) => ({ rank, ...slice, ...place }))
-        const { provider, tier, shape, priceMicros } = offer
-        const share = offer.divisible ? milli / (1000 * shape.accelerators) : 1
-        const price = Math.ceil(priceMicros * share) * ranks.length
+    for (const offer of site.offers)
+      for (const standing of everyStanding(roles, site, offer)) {
+        const ranks = standing.flatMap(({ ranks: own }) => own).map((held, rank) => ({ rank, ...held }))
+        const { provider, tier, shape } = offer
+        const price = standing.reduce((sum, each) => sum + each.priceMicros, 0)
         const placement = { provider, site: site.info.name, tier, shape: shape.name, ranks, priceMicros: price }
         yield { asked, placement, price: priceOf({ asked, site, offer, placement }, state) }
       }
+}
+
+type Role = Pick<Asked['workload']['spec'], 'nodes' | 'resources'>
+type Standing = { ranks: Omit<LeasedRank, 'rank'>[]; priceMicros: number }
+
+/** All ways for roles to stand on an offer, and on others of its tier where the site has several. */
+function* everyStanding(roles: readonly Role[], site: SiteFacts, own: Offer): Iterable<Standing[]> {
+  const [first, ...rest] = roles
+  if (!first) return yield []
+  for (const offer of site.offers)
+    if (offer === own || (site.info.mixesShapes && offer.tier === own.tier))
+      for (const one of standingsOn(first, site, offer))
+        for (const others of everyStanding(rest, site, own))
+          yield [offer === own ? one : { ...one, ranks: named(one.ranks, offer) }, ...others]
+}
+
+const named = (ranks: Standing['ranks'], { shape }: Offer): Standing['ranks'] =>
+  ranks.map((rank) => ({ ...rank, shape: shape.name }))
+
+function* standingsOn({ nodes, resources: { accelerators } }: Role, site: SiteFacts, offer: Offer): Iterable<Standing> {
+  const request = accelerators.find((each) => isOf(each, offer.shape))
+  const part = request?.shareMilli
+  if (request ? part !== undefined && !(offer.divisible && site.nodes) : accelerators.length > 0 || offer.divisible)
+    return
+  const milli = part ?? (request?.count ?? 0) * 1000
+  const slice = offer.divisible ? sliceOf(offer.shape, milli) : wholeOf(offer.shape)
+  const its = site.nodes?.filter(({ shape }) => shape.name === offer.shape.name)
+  const places = its?.flatMap((node) => placesOn(node, part)) ?? [{}]
+  const share = offer.divisible ? milli / (1000 * offer.shape.accelerators) : 1
+  for (const chosen of multisets(places, nodes, site.nodes === null))
+    yield {
+      ranks: chosen.map((place) => ({ ...slice, ...place })),
+      priceMicros: Math.ceil(offer.priceMicros * share) * nodes,
     }
 }
 

@@ -1,5 +1,5 @@
 import type { LeasedRank } from '#model/lease.ts'
-import type { AcceleratorPart, AcceleratorRequest } from '#model/resources.ts'
+import type { AcceleratorPart, AcceleratorRequest, Shape } from '#model/resources.ts'
 import type { Node } from '#model/site.ts'
 
 /** What the checker knows of accelerators that are shared. Like all of it, it shares no code with the engine. */
@@ -20,6 +20,13 @@ export function suits({ accelerators, part }: Holds, request: AcceleratorRequest
   if (shareMilli === undefined && profile === undefined) return !part && accelerators >= count * tasks
   if (!part || accelerators > 0 || part.profile !== profile) return false
   return profile !== undefined || part.shareMilli === shareMilli
+}
+
+/** Whether the accelerators of a shape are of the kind that is asked for; drivers report a little less memory than is sold. */
+export function isKind({ model, memoryMiB }: AcceleratorRequest, shape: Shape): boolean {
+  if (model !== undefined) return shape.accelerator?.toLowerCase() === model.toLowerCase()
+  const share = memoryMiB ? shape.acceleratorMemoryMiB / memoryMiB.count : 0
+  return share >= 0.93 && (memoryMiB?.atLeast === true || share <= 1)
 }
 
 /** What is wrong with the parts that ranks hold of the accelerators of one node. */

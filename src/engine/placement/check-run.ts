@@ -12,16 +12,17 @@ const hourMs = 3_600_000
 /** Each part of a price is rounded to a micro-dollar. */
 const roundedMicros = 3
 
-type Placed = { spec: Spec; placement: Placement; site: Site; offer: Offer }
+/** `offers`: all that it stands on, the placement's own first. */
+type Placed = { spec: Spec; placement: Placement; site: Site; offers: readonly Offer[] }
 
 /** What is wrong with what a whole run is said to cost: how long it lasts at its speed, its nodes, and its data. */
-export function* costs({ sites, sent }: Snapshot, { spec, placement, site, offer }: Placed): Iterable<string> {
+export function* costs({ sites, sent }: Snapshot, { spec, placement, site, offers }: Placed): Iterable<string> {
   const { run, priceMicros } = placement
   if (!run) return
-  const { accelerator = '' } = offer.shape
+  const { accelerator = '' } = offers[0]?.shape ?? {}
   const speed = new Map(Object.entries(spec.throughput).map(([model, each]) => [model.toLowerCase(), each]))
   const quietMs = (spec.duration.expectedMs ?? hourMs) / (speed.get(accelerator.toLowerCase()) ?? 1)
-  const isSafe = (offer.takenPpm ?? 0) === 0
+  const isSafe = offers.every(({ takenPpm = 0 }) => takenPpm === 0)
   if (run.lastsMs < quietMs || (isSafe && run.lastsMs >= quietMs + 1)) yield 'its run lasts another time at its speed'
   if (run.isHour !== (spec.duration.expectedMs === undefined)) yield 'it is said for how long it runs, and it is not'
 
@@ -44,7 +45,10 @@ export function* costs({ sites, sent }: Snapshot, { spec, placement, site, offer
   const most = nodes + egress + roundedMicros * (1 + spec.data.length)
   if (run.costMicros > most || run.costMicros < egress - roundedMicros)
     yield `its run costs ${run.costMicros}, and not ${most}`
-  if (!offer.commitment && run.costMicros < most - 2 * roundedMicros * (1 + spec.data.length))
+  if (
+    !offers.some(({ commitment }) => commitment) &&
+    run.costMicros < most - 2 * roundedMicros * (1 + spec.data.length)
+  )
     yield `its run costs ${run.costMicros}, though nothing of it is paid for`
 }
 

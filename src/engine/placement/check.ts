@@ -2,13 +2,13 @@ import type { LeasedRank } from '#model/lease.ts'
 import type { Offer } from '#model/offer.ts'
 import type { Decision, Placement } from '#model/plan.ts'
 import type { Project } from '#model/project.ts'
-import type { AcceleratorRequest, Shape } from '#model/resources.ts'
 import type { Spec } from '#model/spec/spec.ts'
 import { slotsOf } from '#model/workload.ts'
 
 import { insideBlock } from './check-block.ts'
-import { acceleratorsOf, amountOf, partsHold, suits } from './check-parts.ts'
+import { acceleratorsOf, amountOf, isKind, partsHold, suits } from './check-parts.ts'
 import { deadlinesHold, isLate } from './check-deadline.ts'
+import { mixHolds } from './check-mix.ts'
 import { preemptsHold } from './check-preempting.ts'
 import { quotasHold } from './check-quota.ts'
 import { leasesAfter, repairsHold } from './check-repair.ts'
@@ -27,7 +27,9 @@ type Placed = {
   site: SiteFacts
   /** Those of the site by name, where it tells them. */
   nodes: Nodes | null
+  /** The placement's own; and of each rank its own, which may be another of the site. */
   offer: Offer
+  offers: Offer[]
   /** It comes back to what was its own. */
   isBack: boolean
 }
@@ -52,17 +54,19 @@ export function check(given: PlaceInput, decisions: Decision[]): string[] {
   }
   const keys = decisions.map(({ workload, replica }) => `${workload}/${replica}`)
   if (new Set(keys).size < keys.length) wrong.push('a replica is decided twice')
-  const one = placed.flatMap((each) =>
-    [
+  const one = placed.flatMap((each) => {
+    const { spec } = each.asked.workload
+    return [
       ...whole(each),
       ...money(input, each),
       ...where(input, each),
       ...block(input, each),
       ...what(each),
+      ...mixHolds({ ...each, roles: (spec.kind === 'job' && spec.roles) || [spec] }),
       ...bounds(each),
       ...run(input, each),
-    ].map((text) => `${name(each)}: ${text}`),
-  )
+    ].map((text) => `${name(each)}: ${text}`)
+  })
   return [
     ...wrong,
     ...one,
@@ -76,11 +80,13 @@ export function check(given: PlaceInput, decisions: Decision[]): string[] {
   ]
 }
 
-const block = ({ now }: PlaceInput, { asked, offer }: Placed) => insideBlock(asked.workload.spec, offer, now)
+const block = ({ now }: PlaceInput, { asked, offers }: Placed) =>
+  [...new Set(offers)].flatMap((offer) => [...insideBlock(asked.workload.spec, offer, now)])
 
-function* run({ snapshot, plan }: PlaceInput, { asked, placement, site, offer, decision }: Placed): Iterable<string> {
+function* run({ snapshot, plan }: PlaceInput, placed: Placed): Iterable<string> {
+  const { asked, placement, site, offer, offers, decision } = placed
   const { spec } = asked.workload
-  yield* costs(snapshot, { spec, placement, site: site.info, offer })
+  yield* costs(snapshot, { spec, placement, site: site.info, offers: [offer, ...new Set(offers)] })
   const isWish =
     spec.topology?.required === false || [spec, ...(rolesOf(spec) ?? [])].some(({ resources }) => resources.ordered)
   // Wishes, deadlines, copies that are kept apart and a plan over all sites come before the price.
@@ -104,9 +110,13 @@ function resolverOf({ snapshot }: PlaceInput): (decision: Decision) => Placed | 
     if (!placement) return null
     const project = projects.get(asked.workload.project)
     const at = sites.get(`${placement.provider}/${placement.site}`)
-    const offer = at?.site.offers.find((each) => each.tier === placement.tier && each.shape.name === placement.shape)
-    if (!project || !at || !offer) return `${workload}/${replica} goes where nothing is offered, or has no project`
-    return { decision, asked, placement, project, ...at, offer, isBack: repair !== undefined }
+    const offered = (shape: string) =>
+      at?.site.offers.find((each) => each.tier === placement.tier && each.shape.name === shape)
+    const offer = offered(placement.shape)
+    const offers = placement.ranks.flatMap(({ shape = placement.shape }) => offered(shape) ?? [])
+    if (!project || !at || !offer || offers.length < placement.ranks.length)
+      return `${workload}/${replica} goes where nothing is offered, or has no project`
+    return { decision, asked, placement, project, ...at, offer, offers, isBack: repair !== undefined }
   }
 }
 
@@ -115,7 +125,7 @@ function* whole({ asked, placement }: Placed): Iterable<string> {
   if (placement.ranks.some(({ rank }, index) => rank !== index)) yield 'ranks are not numbered from 0'
 }
 
-function* money({ snapshot, now }: PlaceInput, { asked, placement, project, offer }: Placed): Iterable<string> {
+function* money({ snapshot, now }: PlaceInput, { asked, placement, project, offer, offers }: Placed): Iterable<string> {
   const { workload, replica } = asked
   const { spec } = workload
   const spent = (key: string) => snapshot.spent.get(key) ?? 0n
@@ -124,13 +134,15 @@ function* money({ snapshot, now }: PlaceInput, { asked, placement, project, offe
   if (spec.budget && spent(`workload/${workload.id}`) >= BigInt(spec.budget.limitMicros)) yield 'its budget is used up'
   if (project.budgetMicros !== null && spent(`project/${project.name}`) >= BigInt(project.budgetMicros))
     yield 'the budget of the project is used up'
-  const least = placement.ranks.reduce((sum, rank) => sum + offer.priceMicros * dominantShare(rank, offer), 0)
-  if (placement.priceMicros < Math.floor(least)) yield 'it pays less than its share'
-  if (placement.priceMicros > offer.priceMicros * placement.ranks.length) yield 'it pays more than whole nodes'
+  const shares = offers.map((own, i) => own.priceMicros * dominantShare(placement.ranks[i], own))
+  if (placement.priceMicros < Math.floor(total(shares))) yield 'it pays less than its share'
+  if (placement.priceMicros > total(offers.map(({ priceMicros }) => priceMicros))) yield 'it pays more than whole nodes'
 }
 
-const dominantShare = (rank: LeasedRank, { shape, divisible }: Offer): number =>
-  divisible ? Math.max(...amounts.map((key) => (shape[key] > 0 ? held(rank, key) / shape[key] : 0))) : 1
+const total = (prices: readonly number[]): number => prices.reduce((all, one) => all + one, 0)
+
+const dominantShare = (rank: LeasedRank | undefined, { shape, divisible }: Offer): number =>
+  rank && divisible ? Math.max(...amounts.map((key) => (shape[key] > 0 ? held(rank, key) / shape[key] : 0))) : 1
 
 /** What a rank holds of something, parts of accelerators too. */
 const held = (rank: LeasedRank, key: (typeof amounts)[number]): number =>
@@ -140,7 +152,7 @@ const bars = (allowed: readonly string[] | undefined, has: readonly string[]): b
   allowed !== undefined && !has.some((each) => allowed.includes(each))
 
 function* where({ now, defaults }: PlaceInput, placed: Placed): Iterable<string> {
-  const { asked, placement, project, site, nodes, offer, isBack } = placed
+  const { asked, placement, project, site, nodes, offers, isBack } = placed
   const { spec } = asked.workload
   const policy = { ...defaults, ...project.policy }
   if (site.reach !== 'reachable') yield 'the site is not reachable'
@@ -152,17 +164,20 @@ function* where({ now, defaults }: PlaceInput, placed: Placed): Iterable<string>
   if (bars(spec.placement.tiers, [placement.tier])) yield 'the tier is not allowed'
   const regions = [spec.placement.jurisdictions, policy.jurisdictions, ...spec.data.map((set) => set.jurisdictions)]
   for (const allowed of regions) if (bars(allowed, site.info.jurisdictions)) yield 'the jurisdiction is not allowed'
-  if (spec.image !== undefined && !offer.images) yield 'it runs no images'
+  if (spec.image !== undefined && offers.some(({ images }) => !images)) yield 'it runs no images'
   const most = Math.min(spec.placement.maxPriceMicros ?? Infinity, policy.maxPriceMicros ?? Infinity)
   if (placement.priceMicros > most * placement.ranks.length) yield 'a node costs too much'
+  if (offers.some((own, i) => Math.floor(own.priceMicros * dominantShare(placement.ranks[i], own)) > most))
+    yield 'one of its nodes costs too much'
   const { nodeLabels = {}, tolerations = [] } = spec.placement
-  for (const rank of placement.ranks) {
+  for (const [i, rank] of placement.ranks.entries()) {
     const node = nodes?.get(rank.node ?? '')
     if (Object.entries(nodeLabels).some(([key, value]) => node?.labels?.[key] !== value)) yield 'a node lacks a label'
     if (node?.taints?.some((taint) => !tolerations.includes(taint))) yield 'a node has a taint that is not tolerated'
-    const { network = {} } = rolesOf(spec)?.[rank.rank]?.resources ?? spec.resources
+    const { network = {} } = resourcesOf(spec, rank.rank)
     for (const kind of ['rdma', 'imex'] as const)
-      if (network[kind] === 'required' && !(node ?? offer).shape.network?.includes(kind)) yield `a node has no ${kind}`
+      if (network[kind] === 'required' && !(node ?? offers[i])?.shape.network?.includes(kind))
+        yield `a node has no ${kind}`
   }
   yield* standing(spec, placement, { nodes, isBack })
 }
@@ -171,13 +186,15 @@ function* where({ now, defaults }: PlaceInput, placed: Placed): Iterable<string>
 const rolesOf = (spec: Spec) =>
   spec.kind === 'job' ? spec.roles?.flatMap((role) => Array.from({ length: role.nodes }, () => role)) : []
 
-function* what({ asked, placement, offer }: Placed): Iterable<string> {
+const resourcesOf = (spec: Spec, rank: number) => (rolesOf(spec)?.[rank] ?? spec).resources
+
+function* what({ asked, placement, offers }: Placed): Iterable<string> {
   const { spec } = asked.workload
   const tasks = slotsOf(spec, asked.replica.replica)
-  const { shape } = offer
-  const roles = rolesOf(spec)
-  for (const rank of placement.ranks) {
-    const { resources } = roles?.[rank.rank] ?? spec
+  for (const [i, { shape, divisible }] of offers.entries()) {
+    const rank = placement.ranks[i]
+    if (!rank) continue
+    const resources = resourcesOf(spec, rank.rank)
     if (amounts.some((key) => rank[key] > shape[key])) yield 'a rank holds more than a node has'
     if (amounts.every((key) => held(rank, key) === 0)) yield 'a rank holds nothing'
     for (const key of ['cpuMilli', 'memoryMiB', 'diskMiB'] as const) {
@@ -190,14 +207,8 @@ function* what({ asked, placement, offer }: Placed): Iterable<string> {
     const isGiven = accelerators.some((request) => isKind(request, shape) && suits(rank, request, tasks))
     if (accelerators.length > 0 && !isGiven) yield 'a rank lacks its accelerators'
     if (accelerators.length === 0 && rank.part) yield 'a rank holds a part of an accelerator that it did not ask for'
-    if (rank.part && (rank.node === undefined || !offer.divisible)) yield 'nobody knows which accelerator is shared'
+    if (rank.part && (rank.node === undefined || !divisible)) yield 'nobody knows which accelerator is shared'
   }
-}
-
-function isKind({ model, memoryMiB }: AcceleratorRequest, shape: Shape): boolean {
-  if (model !== undefined) return shape.accelerator?.toLowerCase() === model.toLowerCase()
-  const share = memoryMiB ? shape.acceleratorMemoryMiB / memoryMiB.count : 0
-  return share >= 0.93 && (memoryMiB?.atLeast === true || share <= 1)
 }
 
 /** No node is given twice: what leases, others and placed ranks hold of it together is there. */
@@ -209,7 +220,8 @@ function* nodesHold({ snapshot }: PlaceInput, placed: Placed[]): Iterable<string
     for (const { placement } of here)
       for (const rank of placement.ranks) {
         const node = nodes.get(rank.node ?? '')
-        if (!node?.usable || node.shape.name !== placement.shape) yield `${rank.node} is no usable node of that shape`
+        if (!node?.usable || node.shape.name !== (rank.shape ?? placement.shape))
+          yield `${rank.node} is no usable node of that shape`
       }
     const leases = snapshot.leases.filter(
       (lease) => lease.provider === site.info.provider && lease.site === site.info.name,
@@ -220,7 +232,9 @@ function* nodesHold({ snapshot }: PlaceInput, placed: Placed[]): Iterable<string
     ])
     const newOn = onNodes(here.flatMap(({ placement }) => withSpares(placement)))
     const oldOn = onNodes(leases.flatMap(withSpares))
-    const wholeOn = onNodes(here.flatMap(({ offer, placement }) => (offer.divisible ? [] : placement.ranks)))
+    const wholeOn = onNodes(
+      here.flatMap(({ offers, placement: { ranks } }) => ranks.filter((_, i) => !offers[i]?.divisible)),
+    )
     for (const [at, news] of newOn) {
       const node = nodes.get(at)
       if (!node) continue
@@ -241,8 +255,8 @@ function* nodesHold({ snapshot }: PlaceInput, placed: Placed[]): Iterable<string
 const onNodes = (ranks: readonly LeasedRank[]) => Map.groupBy(ranks, ({ node }) => node ?? '')
 
 /** What the site itself allows one order. */
-function* bounds({ offer, placement: { ranks }, isBack }: Placed): Iterable<string> {
-  for (const { of, most } of isBack ? [] : (offer.bounds ?? [])) {
+function* bounds({ offers, placement: { ranks }, isBack }: Placed): Iterable<string> {
+  for (const { of, most } of isBack ? [] : [...new Set(offers)].flatMap((offer) => offer.bounds ?? [])) {
     const has = ranks.reduce((sum, rank) => sum + (of === 'nodes' ? 1 : held(rank, of)), 0)
     if (has > most) yield `has ${has} of ${of} where its site allows ${most}`
   }

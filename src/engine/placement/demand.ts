@@ -8,7 +8,7 @@ import { siteKey } from '#model/site.ts'
 
 import { createEntry } from './entry.ts'
 import type { Asked, SiteFacts, Snapshot } from './facts.ts'
-import type { Look } from './look.ts'
+import { holdingsOf, type Look } from './look.ts'
 import type { PlaceInput } from './place.ts'
 import { nodesOf } from './prices.ts'
 import { openRound, type Round } from './round.ts'
@@ -42,7 +42,9 @@ export function demandOf({ snapshot, now, defaults = {} }: PlaceInput): KeyedMar
 
 function wantedBy(row: Row, round: Round): Wanted {
   const { need, members, looks } = row
-  const priced = looks.flatMap((look) => pricedAt(row, look, round))
+  // Of several ways to stand beside one candidate's nodes the first is the cheapest.
+  const firsts = looks.filter(({ candidate }, i) => looks[i - 1]?.candidate !== candidate)
+  const priced = firsts.flatMap((look) => pricedAt(row, look, round))
   const soonest = Math.min(...priced.map(({ lastsMs }) => lastsMs))
   const haste = hasteOf[need.spec.objective]
   return {
@@ -68,12 +70,13 @@ function pricedAt({ need, objections, fits }: Row, look: Look, round: Round): (W
   const { site, key } = candidate
   const { commitment: _, ...offer } = candidate.offer
   const { spec, ranks, roles } = need
+  const [own = { candidate, ranks, priceMicros }] = holdingsOf(need, look)
   const price = priceRun(spec, { site: site.info, offer, ranks, priceMicros, held: 0 }, round.prices.facts)
   if (!price) return []
   return [
     {
       candidate: key,
-      nodes: nodesOf(look, ranks),
+      nodes: nodesOf(own),
       accelerators: slices.reduce((sum, one, role) => sum + one.accelerators * (roles[role]?.ranks ?? 0), 0),
       costMicros: Number(price.costMicros),
       paidMicros: Number(price.parts.egress),

@@ -14,16 +14,19 @@ type Rules = Omit<GangRequest, 'roles'>
 export function gangOf(need: Need, look: Look, isClose: boolean): GangRequest {
   const { ground } = look.candidate
   if (!ground.names) return { roles: [{ size: oneUnit, ranks: need.ranks }] }
-  return { roles: rolesAt(need, look), ...rulesAt(need, ground, isClose) }
+  const roles = rolesAt(need, look)
+  return { roles, ...rulesAt(need, ground, { isClose, isOne: roles.length === 1 }) }
 }
 
-/** Roles that take the same of a node are one to the cell: then there is nothing to pack. */
-function rolesAt(need: Need, { candidate: { offer }, slices }: Look): GangRequest['roles'] {
+/** Roles that take the same of nodes of the same kind are one to the cell: then there is nothing to pack. */
+export function rolesAt(need: Need, { candidate, slices, mix }: Look): GangRequest['roles'] {
   const roles: GangRequest['roles'] = []
   let before: string | undefined
   for (const [i, { ranks, resources }] of need.roles.entries()) {
     const slice = slices[i]
+    const { offer } = mix?.[i]?.look.candidate ?? candidate
     const networks = requiredNetworks(resources)
+    const kind = `${offer.shape.name} ${networks.join()}`
     const allows = (node: NodeClass): boolean =>
       node.shape === offer.shape.name &&
       suits(need, node) &&
@@ -31,9 +34,9 @@ function rolesAt(need: Need, { candidate: { offer }, slices }: Look): GangReques
     const size: RankSize =
       offer.divisible && slice ? { ...countable(slice), ...portionOf(slice.part), allows } : { whole: true, allows }
     const last = roles.at(-1)
-    if (last && isAlike(last.size, size) && before === networks.join()) last.ranks += ranks
+    if (last && isAlike(last.size, size) && before === kind) last.ranks += ranks
     else roles.push({ size, ranks })
-    before = networks.join()
+    before = kind
   }
   return roles
 }
@@ -47,11 +50,13 @@ export function suits({ spec }: Need, { labels = {}, taints = [] }: Pick<NodeCla
   )
 }
 
-/** A node has one channel to the memory of others, which one rank takes. */
+/** A node has one channel to the memory of others, which one rank takes; of several roles each rank has a whole node then. */
 const onePerNode = { within: 'node', most: 1 } as const
 
-function rulesAt({ spec: { topology }, roles }: Need, ground: Ground, isClose: boolean): Rules {
-  const isApart = roles.some(({ resources }) => requiredNetworks(resources).includes('imex'))
+type Asking = { isClose: boolean; isOne: boolean }
+
+function rulesAt({ spec: { topology }, roles }: Need, ground: Ground, { isClose, isOne }: Asking): Rules {
+  const isApart = isOne && roles.some(({ resources }) => requiredNetworks(resources).includes('imex'))
   if (!topology) return isApart ? { spread: { ...onePerNode, level: levelOf(ground, 'node') } } : {}
   const { within, required, slices, balanced, exclusive, spares } = topology
   const spread = isApart ? onePerNode : topology.spread

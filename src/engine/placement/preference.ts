@@ -2,7 +2,7 @@ import { Tier } from '#model/names.ts'
 
 import type { Look } from './look.ts'
 import type { Need } from './need.ts'
-import { compareRuns, weigh, type Prices } from './prices.ts'
+import { compareRuns, hasCommitment, weigh, type Prices } from './prices.ts'
 
 /** A way to place a need that no fixed rule bars: an offer, and whether its ranks are to stand as close as is preferred. */
 export type Fit = { look: Look; isClose: boolean }
@@ -40,9 +40,9 @@ export function inOrderOfNow(
   prices: Prices,
 ): number[] {
   const at = (i: number): Fit => fits[i] ?? missing(i)
-  const hasCommitment = open.some((i) => at(i).look.candidate.offer.commitment)
+  const isCommitted = open.some((i) => hasCommitment(at(i).look))
   const order = byPreference(need, prices)
-  const byPrice = hasCommitment && prices.draws > 0 ? open.toSorted((a, b) => order(at(a), at(b)) || a - b) : open
+  const byPrice = isCommitted && prices.draws > 0 ? open.toSorted((a, b) => order(at(a), at(b)) || a - b) : open
   if (need.spec.objective !== 'cost') return byPrice
   const planned = prices.steering.order(need.key, byPrice, (i) => at(i).look.candidate.key)
   return planned === byPrice ? byPrice : planned.toSorted((a, b) => byWish(need)(at(a), at(b)))

@@ -54,11 +54,18 @@ export type Quotas = { quotaOf: Map<string, QuotaNode>; quota: QuotaTree; domain
 export function amountsAt(need: Need, look: Look, { domains }: Quotas): Amounts {
   const amounts = amountsOf(need, look)
   if (!domains) return amounts
-  const { ground, offer } = look.candidate
-  // Where nodes have no names a rank is told a node, whatever it takes of it.
-  const shares = sliceOfRanks(need, look).map((slice) => (ground.names ? dominantShare(slice, offer.shape) : 1))
-  const nodes = shares.reduce((sum, share) => sum + share, 0)
+  const { ground } = look.candidate
+  const nodes = look.mix
+    ? look.mix.reduce((sum, one) => sum + nodesTaken(one.need, one.look), 0)
+    : nodesTaken(need, look)
   return { ...amounts, ...domainsHeld(ground, nodes, need.spec.topology?.exclusive) }
+}
+
+/** Parts of nodes together. Where nodes have no names a rank is told a node, whatever it takes of it. */
+function nodesTaken(need: Need, look: Look): number {
+  const { ground, offer } = look.candidate
+  const shares = sliceOfRanks(need, look).map((slice) => (ground.names ? dominantShare(slice, offer.shape) : 1))
+  return shares.reduce((sum, share) => sum + share, 0)
 }
 
 /** What of a quota stands in the way, in words, and whether no end of others could change it. */

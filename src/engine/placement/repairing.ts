@@ -6,6 +6,7 @@ import { sayRepair, type Refusal, type Repair } from '#model/plan.ts'
 import type { Node } from '#model/site.ts'
 
 import type { Asked, SiteFacts, Snapshot } from './facts.ts'
+import { otherShapes } from './look.ts'
 import { levelOf, type Ground, type Market } from './market.ts'
 import { heldId } from './preempting.ts'
 import { idOf } from './queue.ts'
@@ -52,18 +53,14 @@ export function comebacksOf(leases: readonly LiveLease[], market: Market, queue:
     const [lease, row] = [kept.get(idOf(asked)), queue.rowOf.get(idOf(asked))]
     const ground = lease && market.namedAt.get(`${lease.provider}/${lease.site}`)
     if (!row || !ground) continue
-    const ways = [...row.fits.entries()].filter(
-      ([
-        ,
-        {
-          look: { candidate },
-        },
-      ]) => {
-        const { provider, tier, shape } = candidate.offer
-        const isThere = candidate.ground === ground && provider === lease.provider
-        return isThere && tier === lease.tier && shape.name === lease.shape
-      },
-    )
+    const ways = [...row.fits.entries()].filter(([, { look }]) => {
+      const { candidate } = look
+      const { provider, tier, shape } = candidate.offer
+      const others = otherShapes(look)
+      const isThere = candidate.ground === ground && provider === lease.provider
+      const isAlike = lease.ranks.every((rank, i) => rank.shape === others[i])
+      return isThere && tier === lease.tier && shape.name === lease.shape && isAlike
+    })
     // Where closeness is only preferred, it may have stood apart.
     const [option] = ways.find(([, { isClose }]) => !isClose) ?? ways[0] ?? []
     const ranks = lease.ranks.flatMap(({ node }) => ground.numberOf.get(node ?? '') ?? [])

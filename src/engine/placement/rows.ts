@@ -7,7 +7,8 @@ import type { Bar } from './bars.ts'
 import type { Asked } from './facts.ts'
 import { planToDeadline } from './deadline.ts'
 import { gangOf } from './gang.ts'
-import { lookAt, type Look } from './look.ts'
+import type { Look } from './look.ts'
+import { looksOf } from './mixing.ts'
 import type { Need } from './need.ts'
 import { byPreference, inOrderOfNow, type Fit } from './preference.ts'
 import { amountsAt } from './quotas.ts'
@@ -70,11 +71,11 @@ export function keysOf({ workload, replica, need }: Asked, now: number): { key: 
 
 export function rowFor(need: Need, round: Round): Row {
   const objections = new Map<Look, Objection>()
-  const looks = round.market.candidates.map((candidate) => lookAt(need, candidate))
+  const looks = looksOf(need, round)
   const fits: Fit[] = []
   for (const look of looks) {
     const objection = fixedObjection(need, look, round)
-    if (objection) objections.set(look, objection)
+    if (objection) objections.set(look, look.lacksMixing ? ofOneShape(objection) : objection)
     else if (!isBeyond(need, look, round)) fits.push(...fitsAt(need, look))
   }
   fits.sort(byPreference(need, round.prices))
@@ -89,6 +90,11 @@ export function rowFor(need: Need, round: Round): Row {
   const want = { key, family, project: project.name, priority: workload.priority, options }
   return { need, members: [], looks, objections, fits, want }
 }
+
+const ofOneShape = (objection: Objection): Objection => ({
+  ...objection,
+  detail: `${objection.detail}; other nodes there have it, and its orders are for nodes of one shape`,
+})
 
 /** Where closeness is only preferred, a gang is tried close together everywhere before it is tried apart anywhere. */
 function fitsAt({ spec, ranks }: Need, look: Look): Fit[] {

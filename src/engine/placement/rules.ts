@@ -8,8 +8,8 @@ import { isPart, type Amount, requiredNetworks, type Shape } from '#model/resour
 import { expectedMsOn } from '#model/spec/throughput.ts'
 
 import { ranMsOf } from './bars.ts'
-import { amountsOf, isSomething, type Look } from './look.ts'
-import { suits } from './gang.ts'
+import { amountsOf, holdingsOf, isSomething, offersOf, type Look } from './look.ts'
+import { rolesAt, suits } from './gang.ts'
 import { levelOf } from './market.ts'
 import type { Need } from './need.ts'
 import { quotaLack } from './quotas.ts'
@@ -103,12 +103,16 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
       say: (n) => `${formatSizeMiB(n)} of disk`,
     }),
 
-  network: ({ roles }, { candidate: { offer } }) => {
-    const asked = [...new Set(roles.flatMap(({ resources }) => requiredNetworks(resources)))]
+  network: (need, look) => {
+    const { offer, ground } = look.candidate
+    const asked = [...new Set(need.roles.flatMap(({ resources }) => requiredNetworks(resources)))]
     const lacking = asked.filter((one) => !offer.shape.network?.includes(one))
-    return lacking.length === 0
-      ? null
-      : never(`it tells of no ${say.either(lacking)} at its nodes, asked for ${say.all(asked)}`)
+    if (lacking.length > 0)
+      return never(`it tells of no ${say.either(lacking)} at its nodes, asked for ${say.all(asked)}`)
+    const isShared = asked.includes('imex') && offer.divisible && ground.names !== null
+    return isShared && rolesAt(need, look).length > 1
+      ? never('a rank with imex has a node to itself, and beside other roles only where nodes are had whole')
+      : null
   },
 
   node: (need, { candidate: { site, offer, ground } }) => {
@@ -133,10 +137,10 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
     if (!ground.names) return never(`it does not tell how its nodes are connected, asked for ${asked}`)
     if (topology.spares && levelOf(ground, topology.spares.within) === 0)
       return never(`it does not tell its domains of ${topology.spares.within}, asked for ${asked}`)
-    const ask = askAt(need, look)
-    const most = roomWhenEmpty(ask, ask.loosest)
+    const room = askAt(need, look)
+    const most = roomWhenEmpty(room, room.loosest)
     if (most >= need.ranks) return null
-    const needs = `needs ${say.nodes(need)}`
+    const needs = needsOf(need, look)
     return topology.required && topology.within !== 'site'
       ? never(`${needs} in one ${topology.within}; the largest holds ${most} when all is free`)
       : never(`${needs}; there ${are(most)} ${most} when all is free`)
@@ -163,7 +167,7 @@ const tests: Record<Rule, (need: Need, look: Look, round: Round) => Found> = {
 
   'site-limit': (need, look) => {
     const amounts = amountsOf(need, look)
-    for (const { of, most, by } of look.candidate.offer.bounds ?? []) {
+    for (const { of, most, by } of offersOf(look).flatMap(({ bounds = [] }) => bounds)) {
       const { size, unit } = bounded[of]
       const asked = amounts[of] ?? 0
       if (asked > most * size) return never(`needs ${unit(asked / size)}; ${by} allows ${unit(most)} there`)
@@ -214,6 +218,28 @@ const bounded: Record<Bound['of'], { size: number; unit: (n: number) => string }
   memoryMiB: { size: 1, unit: (n) => `${formatSizeMiB(n)} of memory` },
 }
 
+/** Rules of a node: a gang that stands on several offers is asked role by role. */
+const ofOneNode: ReadonlySet<Rule> = new Set([
+  'image',
+  'accelerator',
+  'cpus',
+  'memory',
+  'disk',
+  'network',
+  'node',
+  'capacity-block',
+])
+
+function ask(rule: Rule, ...given: [need: Need, look: Look, round: Round]): Found {
+  const [, { mix }, round] = given
+  if (!mix || !ofOneNode.has(rule)) return tests[rule](...given)
+  for (const { need, look } of mix) {
+    const found = tests[rule](need, look, round)
+    if (found) return found
+  }
+  return null
+}
+
 /** Rules whose answer may change while a round lasts, because others are placed. They are the last. */
 const moving: ReadonlySet<Rule> = new Set(['quota', 'provider-share', 'capacity', 'spot-plan'])
 const fixed = rules.filter((rule) => !moving.has(rule))
@@ -245,14 +271,14 @@ export function objectionTo(
 
 /** Whether no other fixed rule stands against a candidate. */
 export const isBarredOnlyBy = (rule: Rule, need: Need, { look, round }: { look: Look; round: Round }): boolean =>
-  fixed.every((other) => other === rule || tests[other](need, look, round) === null)
+  fixed.every((other) => other === rule || ask(other, need, look, round) === null)
 
 /** The rules that more nodes may satisfy. */
 export const ofNodes: ReadonlySet<Rule> = new Set(['topology', 'capacity'])
 
 /** Whether nothing stands against a candidate but how many nodes there are, and who holds them. */
 export const lacksNodesOnly = (need: Need, look: Look, round: Round): boolean =>
-  rules.every((rule) => ofNodes.has(rule) || tests[rule](need, look, round) === null)
+  rules.every((rule) => ofNodes.has(rule) || ask(rule, need, look, round) === null)
 
 /** Whether it has room now. */
 export const hasRoom = (need: Need, look: Look, round: Round): boolean => tests.capacity(need, look, round) === null
@@ -266,7 +292,7 @@ export const objectionBy = (
 function against(asked: readonly Rule[], given: [need: Need, look: Look, round: Round]): Objection | null {
   let curable: Objection | null = null
   for (const rule of asked) {
-    const found = tests[rule](...given)
+    const found = ask(rule, ...given)
     if (found?.passing === false) return { rule, ...found }
     if (found) curable ??= { rule, ...found }
   }
@@ -302,26 +328,32 @@ function lacksShared({ roles }: Need, { sharedMemoryMiB: has }: Shape): Found {
   return never(`${there} of shared memory, asked for ${formatSizeMiB(asked)}`)
 }
 
+/** `needs 5 nodes with 8 H200`; of several offers also `(1 of 16cpu, 4 of 8xh200)`. */
+function needsOf(need: Need, look: Look): string {
+  const each = holdingsOf(need, look).map(({ candidate, ranks }) => `${ranks} of ${candidate.offer.shape.name}`)
+  return `needs ${say.nodes(need)}${look.mix ? ` (${each.join(', ')})` : ''}`
+}
+
 /** That the site could not hold it when all were free, if so. */
 function largerThan(need: Need, look: Look): string | null {
-  const ask = askAt(need, look)
-  const most = roomWhenEmpty(ask, ask.cell.tree.levels - 1)
-  return most >= need.ranks ? null : `needs ${say.nodes(need)}; there ${are(most)} ${most} when all is free`
+  const room = askAt(need, look)
+  const most = roomWhenEmpty(room, room.cell.tree.levels - 1)
+  return most >= need.ranks ? null : `${needsOf(need, look)}; there ${are(most)} ${most} when all is free`
 }
 
 function noRoom(need: Need, look: Look): Found {
-  const ask = askAt(need, look)
-  const free = roomNow(ask, ask.loosest)
+  const room = askAt(need, look)
+  const free = roomNow(room, room.loosest)
   if (free >= need.ranks) return null
-  const needs = `needs ${say.nodes(need)}`
-  return ask.loosest === ask.cell.tree.levels - 1
+  const needs = needsOf(need, look)
+  return room.loosest === room.cell.tree.levels - 1
     ? notNow(`${needs}; ${free} ${are(free)} free`)
     : notNow(`${needs} in one ${need.spec.topology?.within}; the largest free is ${free}`)
 }
 
 function noneAvailable(need: Need, look: Look): Found {
-  const ask = askAt(need, look)
-  const free = roomNow(ask, ask.loosest)
+  const room = askAt(need, look)
+  const free = roomNow(room, room.loosest)
   return free >= need.ranks ? null : notNow(`needs ${say.nodes(need)}; ${free} ${are(free)} to be had`)
 }
 

@@ -55,6 +55,26 @@ const jobsFor = (asked: CredentialedOrder, more: Partial<GangSite> = {}, does = 
 const specOf = (asked: CredentialedOrder, more: Partial<GangSite> = {}) =>
   jobsFor(asked, more)[0]?.spec ?? assert.fail()
 
+test('roles on nodes of two shapes are a Job each, which asks for what the accelerators of its shape are called', () => {
+  const [lead, work] = order(['m0', 'g0']).ranks
+  assert.ok(lead && work)
+  const ranks = [
+    { ...lead, shape: { ...lead.shape, name: 'highmem', memoryMiB: 4096 } },
+    { ...work, shape: { ...work.shape, name: '8xh100', accelerators: 8 } },
+  ]
+  const jobs = jobsFor({ ...order([]), ranks }, { acceleratorResource: (shape) => `${shape}.com/gpu` })
+  const asked = jobs.map(({ spec: { template } }) => ({
+    on: template.spec.affinity?.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms
+      .flatMap(({ matchFields }) => matchFields)
+      .flatMap(({ values }) => values),
+    limits: template.spec.containers[0]?.resources.limits,
+  }))
+  assert.deepEqual(asked, [
+    { on: ['m0'], limits: { cpu: '1500m', memory: '4096Mi' } },
+    { on: ['g0'], limits: { cpu: '1500m', memory: '256Mi', '8xh100.com/gpu': '8' } },
+  ])
+})
+
 test('a gang stands on the nodes that were chosen, one rank on each, and tolerates what keeps others off them', () => {
   const { spec } = specOf(order(['a', 'b']), { taints: ['gpu=yes:NoSchedule', 'drain:NoExecute'] }).template
   const names = spec.affinity?.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms

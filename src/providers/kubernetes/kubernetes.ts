@@ -136,12 +136,14 @@ export const connect = ({ inCluster: isInside, kubeconfig, context }: Kubernetes
 /** How long a gang may stand in a queue of the cluster. */
 const admissionMs = 3_600_000
 
-const declaredSite = (provider: ProviderName, site: KubernetesSite): Site =>
-  siteOf(provider, {
+const declaredSite = (provider: ProviderName, site: KubernetesSite): Site => ({
+  ...siteOf(provider, {
     ...site,
     patienceMs: site.patience,
     upWithinMs: site.upWithin ?? (site.queue === undefined ? undefined : admissionMs),
-  })
+  }),
+  mixesShapes: true,
+})
 
 async function look(here: Here, signal: AbortSignal): Promise<Outcome<Inventory>> {
   const found = (await here.picture.inventory(signal)) ?? (await takeInventory({ ...here, ours: here }, signal))

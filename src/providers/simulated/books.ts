@@ -58,7 +58,7 @@ export function createBooks({ site, pools, keptMs }: Options): Books {
     const end = endOfBill(gang)
     if (!gang.closed && end <= now) {
       gang.closed = true
-      used[gang.pool] = (used[gang.pool] ?? 0) - gang.ranks
+      count(used, gang, -1)
       closed.set(gang.token, end)
       bills.push(billLine(site, gang, { to: end, open: false }))
     }
@@ -77,7 +77,7 @@ export function createBooks({ site, pools, keptMs }: Options): Books {
     changed,
     add(gang) {
       gangs.set(gang.token, gang)
-      used[gang.pool] = (used[gang.pool] ?? 0) + gang.ranks
+      count(used, gang, 1)
       changed(gang)
     },
     shown(gang, now) {
@@ -114,4 +114,10 @@ function billLine(site: string, gang: Gang, { to, open }: Pick<BillLine, 'to' | 
   const from = Math.min(heldFrom(gang), to)
   const micros = costMicros(BigInt(priceMicros), to - from)
   return { token, site, workload, attempt, nodes, priceMicros, from, to, open, micros }
+}
+
+/** Adds the nodes of a gang to those in use, or takes them away. */
+function count(used: number[], { pool, pools, ranks }: Gang, sign: 1 | -1): void {
+  if (!pools) used[pool] = (used[pool] ?? 0) + sign * ranks
+  for (const one of pools ?? []) used[one] = (used[one] ?? 0) + sign
 }

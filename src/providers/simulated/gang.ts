@@ -23,6 +23,8 @@ export type Gang = {
   attempt: number
   pool: number
   ranks: number
+  /** The pool of each rank, where they are of several; then the one above is that of rank 0. */
+  pools: readonly number[] | null
   /** What each rank holds of which node, where nodes have names. */
   seats: readonly Seat[] | null
   /** Its ranks are not each on the node that it was ordered for. */

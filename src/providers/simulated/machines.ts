@@ -18,8 +18,8 @@ export const repairTaint = 'repair'
 export type Machines = {
   /** As they were told at an instant; `isTrue` is false where they are told as if nothing had happened to any. */
   inventory(of: { asOf: number; isTrue: boolean }): Node[]
-  /** Why these ranks cannot begin on the nodes that they name, of which others hold some; null where they can. */
-  refusal(ranks: readonly Seat[], at: { pool: number; taken: readonly Seat[]; now: number }): Refusal | null
+  /** Why these ranks, each of its pool, cannot begin on the nodes that they name; null where they can. */
+  refusal(ranks: readonly Seat[], at: { pools: readonly number[]; taken: readonly Seat[]; now: number }): Refusal | null
   change(node: string, standing: Standing, at: number): void
 }
 
@@ -53,9 +53,9 @@ export function createMachines({ site, racks, supply }: Options): Machines {
           return how === 'away' ? [] : [{ name, shape, path: pathOf(pool, index), usable: takesMore(how), ...marks }]
         }).flat(),
       ),
-    refusal(ranks, { pool, taken, now }) {
-      const { shape, divisible } = site.pools[pool] ?? {}
-      for (const { node = '' } of ranks) {
+    refusal(ranks, { pools, taken, now }) {
+      for (const [rank, { node = '' }] of ranks.entries()) {
+        const { shape, divisible } = site.pools[pools[rank] ?? -1] ?? {}
         const here = [...taken, ...ranks].filter((seat) => seat.node === node)
         const hasRoom = divisible && shape ? fits(here, shape) : here.length === 1
         if (!isUp(node, now) || !hasRoom)

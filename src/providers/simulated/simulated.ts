@@ -133,7 +133,7 @@ type Shared = {
 const openAdapter = ({ name: provider, sites, at, scripts }: Shared): Provider => ({
   name: provider,
   sites: () =>
-    sites.map(({ name, jurisdictions, patienceMs, egress }) => {
+    sites.map(({ name, jurisdictions, patienceMs, egress, pools, racks }) => {
       const { upWithinMs } = at(name)
       return {
         provider,
@@ -142,6 +142,7 @@ const openAdapter = ({ name: provider, sites, at, scripts }: Shared): Provider =
         patienceMs,
         ...(upWithinMs === undefined ? {} : { upWithinMs }),
         ...(egress ? { egress } : {}),
+        ...(racks && pools.length > 1 ? { mixesShapes: true as const } : {}),
       }
     }),
   offers: (site, signal) =>

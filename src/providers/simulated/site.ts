@@ -64,9 +64,9 @@ export function createSite(options: SiteOptions): SiteState {
   return {
     launch(order, parts, now) {
       if (knows(order.token, now)) return succeed(takenOf(order, options))
-      const pool = poolFor(order, { options, books, now })
-      if (typeof pool !== 'number') return pool
-      const gang = newGang(options, { order, parts, pool, now })
+      const pools = poolsFor(order, { options, books, now })
+      if (!pools.ok) return pools
+      const gang = newGang(options, { order, parts, pools: pools.value, now })
       books.add(gang)
       for (const { fate, at: when } of fatesOf(gang, order.tier, options))
         timeline.later(when, (instant) => void strike(books, { fate, token: gang.token, now: instant }, options))
@@ -165,28 +165,41 @@ function changeNode(books: Books, change: NodeChange, { seed, site, faults, mach
 
 type Asked = { options: SiteOptions; books: Books; now: number }
 
-/** The pool that takes an order, or why none does. */
-function poolFor(order: CredentialedOrder, { options: { site, supply, machines }, books, now }: Asked) {
-  const shape = order.ranks[0]?.shape.name
-  const pool = site.pools.findIndex((one) => one.tier === order.tier && one.shape.name === shape)
-  if (pool < 0) return fail('invalid', 'never', `site ${site.name} has no ${shape} in the tier ${order.tier}`)
+/** The pools that take the ranks of an order, or why none does. Only nodes with names are had of several together. */
+function poolsFor(
+  order: CredentialedOrder,
+  { options: { site, supply, machines }, books, now }: Asked,
+): Outcome<number[]> {
+  const poolOf = new Map(
+    order.ranks.map(({ shape: { name } }) => [
+      name,
+      site.pools.findIndex((one) => one.tier === order.tier && one.shape.name === name),
+    ]),
+  )
+  const [[shape, pool = -1] = ['', -1], ...others] = poolOf
+  const missing = [...poolOf].find(([, found]) => found < 0)
+  if (missing) return fail('invalid', 'never', `site ${site.name} has no ${missing[0]} in the tier ${order.tier}`)
+  if (others.length > 0 && !machines) return fail('invalid', 'never', `an order at ${site.name} is for one shape`)
   const asked = order.ranks.length
   const held = books.used.reduce((sum, nodes) => sum + nodes, 0)
   const quota = supply.quota(now)
   if (held + asked > quota)
     return fail('quota', 'elsewhere', `the quota at ${site.name} is ${quota} nodes, and ${held} are held`)
-  if (machines) return machines.refusal(order.ranks, { pool, taken: seatsTaken(books), now }) ?? pool
+  const pools = order.ranks.map(({ shape: { name } }) => poolOf.get(name) ?? pool)
+  if (machines) return machines.refusal(order.ranks, { pools, taken: seatsTaken(books), now }) ?? succeed(pools)
   const free = Math.max(0, supply.pool(pool, now).nodes - (books.used[pool] ?? 0))
-  return asked > free ? fail('no-capacity', 'elsewhere', `${asked} of ${shape} asked for, ${free} free`) : pool
+  return asked > free
+    ? fail('no-capacity', 'elsewhere', `${asked} of ${shape} asked for, ${free} free`)
+    : succeed(pools)
 }
 
 /** What is held of nodes by gangs that are not over. */
 const seatsTaken = ({ gangs }: Books): Seat[] =>
   [...gangs.values()].flatMap(({ closed, seats }) => (closed ? [] : (seats ?? [])))
 
-type Accepted = { order: CredentialedOrder; parts: readonly Part[] | undefined; pool: number; now: number }
+type Accepted = { order: CredentialedOrder; parts: readonly Part[] | undefined; pools: number[]; now: number }
 
-function newGang(options: SiteOptions, { order, parts, pool, now }: Accepted): Gang {
+function newGang(options: SiteOptions, { order, parts, pools, now }: Accepted): Gang {
   const { seed, faults } = options
   const { token, workload, attempt } = order
   const runMs = drawMs(faults.runMs, seed, token, 'run')
@@ -197,11 +210,12 @@ function newGang(options: SiteOptions, { order, parts, pool, now }: Accepted): G
     token,
     workload,
     attempt,
-    pool,
+    pool: pools[0] ?? 0,
     ranks: order.ranks.length,
+    pools: new Set(pools).size > 1 ? pools : null,
     seats: isShuffled ? seats.toReversed() : seats,
     isShuffled,
-    priceMicros: priceOf(options, { ranks: order.ranks, pool, now }),
+    priceMicros: priceOf(options, { ranks: order.ranks, pools, now }),
     acceptedAt: now,
     turnAt,
     shownFrom: now,
@@ -226,14 +240,16 @@ function newGang(options: SiteOptions, { order, parts, pool, now }: Accepted): G
 const areAlike = (seats: readonly Seat[]): boolean =>
   seats.length > 1 && seats.every(({ shape, part }) => !part && isDeepStrictEqual(shape, seats[0]?.shape))
 
-type Priced = { ranks: CredentialedOrder['ranks']; pool: number; now: number }
+type Priced = { ranks: CredentialedOrder['ranks']; pools: readonly number[]; now: number }
 
 /** Price of a gang for an hour: a node for each rank, or what it holds of one. */
-function priceOf({ site, supply }: SiteOptions, { ranks, pool, now }: Priced): number {
-  const { priceMicros } = supply.pool(pool, now)
-  const { divisible, shape } = site.pools[pool] ?? {}
-  if (!divisible || !shape) return priceMicros * ranks.length
-  return ranks.reduce((sum, rank) => sum + sharePrice(priceMicros, shape, rank), 0)
+function priceOf({ site, supply }: SiteOptions, { ranks, pools, now }: Priced): number {
+  const priceAt = new Map(pools.map((pool) => [pool, supply.pool(pool, now).priceMicros]))
+  return ranks.reduce((sum, rank, i) => {
+    const { divisible, shape } = site.pools[pools[i] ?? -1] ?? {}
+    const priceMicros = priceAt.get(pools[i] ?? -1) ?? 0
+    return sum + (divisible && shape ? sharePrice(priceMicros, shape, rank) : priceMicros)
+  }, 0)
 }
 
 const earlyFates = fates.filter((fate) => !isOneOf(lateFates, fate))

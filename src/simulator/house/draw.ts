@@ -12,6 +12,7 @@ import { withNodes } from './draw-nodes.ts'
 import { withPlaces } from './draw-places.ts'
 import { withProviders } from './draw-providers.ts'
 import { withReaders } from './draw-readers.ts'
+import { withShapes } from './draw-shapes.ts'
 import { withWatches } from './draw-watches.ts'
 import { type Measure, measures } from './measure.ts'
 import type { Step, Story } from './story.ts'
@@ -54,7 +55,8 @@ export function storyOf(seed: number, measure: Measure = measures.story): Story 
   const moving: Story = mayMove ? watched : { ...watched, movesNobody: true }
   const named = withNodes(createDraw(createRandom(`nodes ${seed}`)), moving, measure)
   const marked = withMarks(createDraw(createRandom(`marks ${seed}`)), named, measure)
-  const placed = withPlaces(createDraw(createRandom(`places ${seed}`)), marked, measure)
+  const shaped = withShapes(createDraw(createRandom(`shapes ${seed}`)), marked, measure)
+  const placed = withPlaces(createDraw(createRandom(`places ${seed}`)), shaped, measure)
   const provided = withProviders(createDraw(createRandom(`providers ${seed}`)), placed, measure)
   const lined = withLines(createDraw(createRandom(`lines ${seed}`)), provided, measure)
   const read = withReaders(createDraw(createRandom(`readers ${seed}`)), lined, measure)

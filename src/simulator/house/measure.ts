@@ -27,6 +27,8 @@ export type Measure = {
   named: number
   /** In what share of those labels and taints are on nodes, and asked for. */
   marked: number
+  /** In what share of those some sites have nodes of two shapes, and gangs that need both. */
+  shapes: number
   /** In what share of the stories with several sites these are of two providers. */
   providers: number
   /** At which share of the sites orders stand in line, or ranks change places. */
@@ -62,6 +64,7 @@ export const measures = {
     moves: 0.5,
     named: 0.4,
     marked: 0.5,
+    shapes: 0.4,
     providers: 0.4,
     lines: 0.15,
     undeclared: 0.1,
@@ -87,6 +90,7 @@ export const measures = {
     moves: 0,
     named: 0,
     marked: 0,
+    shapes: 0,
     providers: 0,
     lines: 0,
     undeclared: 0,

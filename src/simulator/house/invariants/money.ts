@@ -151,8 +151,21 @@ export function theLedgerAgreesWithTheBill(): Invariant {
   }
 }
 
-/** What the nodes of a lease cost in an hour, or its parts of them where they can be divided. */
-const asPriced = ({ ranks }: LeaseRow, node: Shape | undefined, priceMicros: number): number =>
+/** All that the nodes of a lease may cost in an hour at prices that were offered for their shapes. */
+function pricesOf({ provider, site, tier, shape, ranks }: LeaseRow, { tables, offered }: Seen): number[] {
+  const key = `${provider}/${site}`
+  let sums = [0]
+  for (const [name, own] of Map.groupBy(ranks, (rank) => rank.shape ?? shape)) {
+    const offers = tables.sites.get(key)?.offers ?? []
+    const node = offers.find(({ divisible, shape: one }) => divisible && one.name === name)?.shape
+    const known = offered.get(`${key} ${tier} ${name}`) ?? []
+    sums = known.flatMap(({ priceMicros }) => sums.map((sum) => sum + asPriced(own, node, priceMicros)))
+  }
+  return sums
+}
+
+/** What nodes of a shape cost in an hour, or parts of them where they can be divided. */
+const asPriced = (ranks: LeaseRow['ranks'], node: Shape | undefined, priceMicros: number): number =>
   ranks.reduce(
     (sum, { part, ...amounts }) =>
       sum + (node ? sharePrice(priceMicros, node, { shape: { ...node, ...amounts }, part }) : priceMicros),
@@ -166,7 +179,8 @@ type Learnt = {
   away: ReadonlyMap<string, number>
 }
 
-function compareBills({ bill, tables, bounds, offered }: Seen, { found, away }: Learnt) {
+function compareBills(seen: Seen, { found, away }: Learnt) {
+  const { bill, tables, bounds } = seen
   const entered = Map.groupBy(tables.entries.values(), ({ lease }) => lease)
   return bill().flatMap((line) => {
     const lease = tables.leases.get(line.token)
@@ -177,9 +191,7 @@ function compareBills({ bill, tables, bounds, offered }: Seen, { found, away }: 
     const sum = (entered.get(line.token) ?? []).reduce((all, { amountMicros }) => all + amountMicros, 0n)
     const billedMs = startedAt === null || meteredUntil === null ? 0 : meteredUntil - startedAt
     // Where the price changed, ours is the one that was offered when it was decided.
-    const known = offered.get(`${lease.provider}/${lease.site} ${lease.tier} ${lease.shape}`) ?? []
-    const node = tables.sites.get(`${lease.provider}/${lease.site}`)?.offers.find(({ divisible }) => divisible)?.shape
-    const mayDiffer = known.some(({ priceMicros }) => asPriced(lease, node, priceMicros) === lease.priceMicros)
+    const mayDiffer = pricesOf(lease, seen).includes(lease.priceMicros)
     const price = mayDiffer ? lease.priceMicros : line.priceMicros
     const owed = costMicros(BigInt(price), billedMs)
     const startsMs = Math.abs((startedAt ?? line.from) - line.from)
