@@ -187,8 +187,20 @@ test('states, limits and generic resources are read as Slurm writes them', () =>
     'running',
   ])
   assert.deepEqual(
-    ['IDLE', 'mixed', 'down*', 'idle*', 'DRAINED', 'alloc', 'planned', 'IDLE+CLOUD+POWERED_DOWN'].map(isUsable),
-    [true, true, false, false, false, true, true, true],
+    [
+      'IDLE',
+      'mixed',
+      'down*',
+      'idle*',
+      'DRAINED',
+      'alloc',
+      'planned',
+      'IDLE+CLOUD+POWERED_DOWN',
+      'MIXED+CLOUD+NOT_RESPONDING+POWERING_UP',
+      'MIXED+NOT_RESPONDING',
+      'DOWN+CLOUD+POWERED_DOWN',
+    ].map(isUsable),
+    [true, true, false, false, false, true, true, true, true, false, false],
   )
   assert.deepEqual(['infinite', '30:00', '2:00:00', '7-00:00:00', '1-12:30:00'].map(minutesOf), [
     null,
