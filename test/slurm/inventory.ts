@@ -133,6 +133,7 @@ test('a node that sleeps, or is being woken, takes orders', async (t) => {
   const open = (way: Way) => openSite(other, { ...way, partition: 'imagined' })
   const rigs = await Promise.all([open({ conf: other.conf }), open({ rest: other.rest })])
   t.after(async () => {
+    await other.command('scancel', '--user', other.user) // we would wait until it cannot be forgotten any more
     await Promise.all(rigs.map(({ close }) => close()))
     await other.stop()
   })
