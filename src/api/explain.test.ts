@@ -133,6 +133,19 @@ test('why tells attempts that fared alike only once, however many there are', ()
   assert.deepEqual(lines.slice(1), ['Attempt 26 lost: gone.', 'Attempts 1, 2, 3 and 22 more running.'])
 })
 
+test('why of what runs ends with what will keep us from its site before long, and with nothing of other sites', () => {
+  const reach = { reach: 'reachable', since: aNow, detail: 'its token ends; renew it' } as const
+  const sites = [
+    { ...reach, site: 'local/north' },
+    { ...reach, site: 'local/west' },
+    { ...reach, site: 'local/south', detail: '' },
+    { ...reach, site: 'local/away', reach: 'unreachable' as const },
+  ]
+  const row = aRow({ state: 'running', sites: ['local/west', 'local/south', 'local/away'] })
+  const { text } = whyOf({ row, attempts: [], plans: [], refusal: null, sites })
+  assert.deepEqual(text.split('\n').slice(1), ['local/west: its token ends; renew it'])
+})
+
 test('why says who is ahead, and when it is expected to start', () => {
   const start = { earliest: aNow, at: aNow + 60_000, site: 'local/west', order: 0 }
   const waits = { ...refusal, ahead: ['big', 'bigger'], start }

@@ -359,7 +359,7 @@ export const SiteView = z
     patienceMs: z.int(),
     reach: z.enum(['reachable', 'unreachable', 'denied']),
     since: time,
-    detail: z.string(),
+    detail: z.string().meta({ description: 'Why it does not answer, or what will keep us from it before long.' }),
     nodes: z.int().nullable().meta({ description: 'Of its inventory; null where the provider keeps that.' }),
     offers: z.int(),
     leases: z.int().meta({ description: 'Live leases of ours.' }),

@@ -2,19 +2,27 @@ import { whyPlaced } from '#engine/explain/placed.ts'
 import { whyWaits } from '#engine/explain/waiting.ts'
 import { all } from '#engine/placement/words.ts'
 import type { Refusal } from '#model/plan.ts'
+import type { SiteReach } from '#model/site.ts'
 import type { ListedWorkload, StoredPlan } from '#store/store.ts'
 import { decisionView, refusalView, time } from './show.ts'
 import type { ShownAttempt } from './show-attempt.ts'
 import { workloadView } from './show-workload.ts'
 import type { WhyView } from './views.ts'
 
-type Facts = { row: ListedWorkload; attempts: ShownAttempt[]; plans: StoredPlan[]; refusal: Refusal | null }
+type Facts = {
+  row: ListedWorkload
+  attempts: ShownAttempt[]
+  plans: StoredPlan[]
+  refusal: Refusal | null
+  /** All that there are; of those where it is, what will keep us from them before long. */
+  sites?: readonly SiteReach[]
+}
 
 /** Decisions that are told of; the newest. */
 const mostDecisions = 20
 
 /** Why a workload is as it is, in words that are the same on every surface. */
-export function whyOf({ row, attempts, plans, refusal }: Facts): WhyView {
+export function whyOf({ row, attempts, plans, refusal, sites = [] }: Facts): WhyView {
   const newestFirst = plans.toSorted((a, b) => b.createdAt - a.createdAt)
   const decisions = newestFirst
     .flatMap((plan) => plan.decisions.map((decision) => ({ plan, decision })))
@@ -22,7 +30,9 @@ export function whyOf({ row, attempts, plans, refusal }: Facts): WhyView {
     .slice(0, mostDecisions)
   const waits = row.state === 'queued' ? refusal : null
   return {
-    text: [headline(row), ...reasons(row, waits), ...history(attempts, newestFirst)].join('\n'),
+    text: [headline(row), ...reasons(row, waits), ...history(attempts, newestFirst), ...warnings(row, sites)].join(
+      '\n',
+    ),
     cause: waits?.cause ?? causeOf(row),
     decisions: decisions.map(({ plan, decision }) => ({
       ...decisionView(decision),
@@ -55,6 +65,12 @@ function history(attempts: ShownAttempt[], plans: StoredPlan[]): string[] {
   )
   return [...byFate].slice(0, mostDecisions).map(([fate, alike]) => `${namesOf(alike)} ${fate}`)
 }
+
+/** Of one that does not answer its attempts tell. */
+const warnings = (row: ListedWorkload, sites: readonly SiteReach[]): string[] =>
+  sites
+    .filter(({ site, reach, detail }) => row.sites.includes(site) && reach === 'reachable' && detail !== '')
+    .map(({ site, detail }) => `${site}: ${detail}`)
 
 /** `Attempt 3`, `Attempts 1, 2 and 4`, `Attempts 1, 2, 3 and 40 more`. */
 function namesOf(attempts: ShownAttempt[]): string {

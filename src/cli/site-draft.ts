@@ -35,6 +35,7 @@ const texts: readonly (readonly [option: string, field: string])[] = [
   ['ssh', 'ssh'],
   ['reservation', 'reservation'],
   ['accelerator-memory', 'acceleratorMemory'],
+  ['token-lifespan', 'tokenLifespan'],
 ]
 /** Options that name a file or folder of the machine of the control plane. */
 const places: readonly (readonly [option: string, field: string])[] = [
@@ -61,6 +62,8 @@ export async function draftOf(call: Call, provider: string): Promise<Draft> {
   if (topology.length > 0)
     draft['topology'] = topology.every((text) => text.includes('=')) ? byLevel(topology) : topology
   if (call.texts('licences').length > 0) draft['licences'] = call.texts('licences')
+  const command = call.text('token-command')
+  if (command !== undefined) draft['tokenCommand'] = command.split(/\s+/).filter((word) => word !== '')
   const jurisdictions = call.text('jurisdiction')
   if (jurisdictions !== undefined) draft['jurisdictions'] = codesIn(jurisdictions)
   const prices = call.text('prices')

@@ -56,7 +56,10 @@ export const Node = z.object({
 })
 export type Node = z.infer<typeof Node>
 
-/** Whether a site answers, and since when it has been so. `unknown` is a state: an unreachable site is not a dead one. */
+/**
+ * Whether a site answers, and since when it has been so. `unknown` is a state: an unreachable site is not a dead one. The
+ * detail of one that answers is what will keep us from it before long, and what helps; empty where nothing does.
+ */
 export type SiteReach = { site: string; reach: 'reachable' | 'unreachable' | 'denied'; since: number; detail: string }
 
 /** In milliseconds. Longer than two looks at a site that does not answer are apart, also where another control plane goes on with them. */

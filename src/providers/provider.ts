@@ -63,6 +63,11 @@ export type Abilities = {
    * it knows that nothing changed. As soon as it cannot know it fails; with `never` where a site does not tell at all.
    */
   watch?: (site: string, since: string | null, signal: AbortSignal) => Promise<Outcome<string>>
+  /**
+   * What will keep us from a site before long if nobody does anything about it: a credential that ends. One line, with what
+   * helps last, which stays the same while nothing changes; null while all is well. It asks nobody.
+   */
+  warning?: (site: string) => Promise<Outcome<string | null>>
   /** What of ours is still at a site, and why, where its engine knows: for people who leave it. Changes nothing. */
   remains?: (site: string, signal: AbortSignal) => Promise<Outcome<Remain[]>>
   /** Removes what is kept of a site beside its gangs, once none is there any more; it is as if we had never been there. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { succeed } from '#model/fault.ts'
 import { shape } from '#simulator/house/shape.ts'
 import { createMemoryStore } from '#simulator/house/memory/store.ts'
 import { createFakeClock } from '#simulator/fake-clock.ts'
@@ -29,7 +30,7 @@ function anObserver(callMs: number) {
       void observe.turn(house, new AbortController().signal)
     return listed.filter((at) => at >= from).length
   }
-  return { cloud, looks }
+  return { cloud, house, looks }
 }
 
 test('a site where nothing of ours is is seldom listed, and often while it does not answer', async () => {
@@ -41,6 +42,25 @@ test('a site where nothing of ours is is seldom listed, and often while it does 
   cloud.restore('west')
   await looks(10_000)
   assert.ok((await looks(20_000)) <= 1)
+})
+
+test('what will keep us from a site before long is shown while it is so, and told once', async () => {
+  const { house, looks } = anObserver(0)
+  let warning: string | null = null
+  for (const { abilities } of house.providers.values())
+    Object.assign(abilities, { warning: async () => succeed(warning) })
+  const shown = async (next: string | null) => {
+    warning = next
+    await looks(40_000) // until it is asked what it offers
+    const [site] = await house.store.sites.list()
+    const events = await house.store.events.since(null, { most: 100 })
+    return [site?.reach, site?.detail, ...events.map(({ message }) => message)]
+  }
+  const said = 'simulated/west: its token ends'
+  assert.deepEqual(await shown(null), ['reachable', ''])
+  assert.deepEqual(await shown('its token ends'), ['reachable', 'its token ends', said])
+  assert.deepEqual(await shown('its token ends'), ['reachable', 'its token ends', said])
+  assert.deepEqual(await shown(null), ['reachable', '', said])
 })
 
 test('who waited long for an answer that never came does not rest from it', async () => {

@@ -52,6 +52,8 @@ type Watched = {
   offersAt: number
   spot: { at: number; seen: SpotHistory[] }
   reach: string
+  /** What was told of it last, beside its reach. */
+  detail: string
   /** When the store was told of it last. */
   toldAt: number
   doubts: Doubts
@@ -178,6 +180,7 @@ async function begin(provider: Provider, { site, claim, house, signal }: Here & 
     offersAt: 0,
     spot: { at: -Infinity, seen: [] },
     reach: '',
+    detail: '',
     toldAt: -Infinity,
     doubts: noDoubts(),
     begun: new Set(),
@@ -277,19 +280,20 @@ async function spotSeen({ house, site, watched }: Look, offers: Offer[]): Promis
 
 /** Writes down whether the site answers; true when it does. A site that is only busy is neither. */
 async function tellReach(look: Look, answer: Outcome<unknown>): Promise<boolean> {
-  const { house, site, watched, signal } = look
+  const { house, provider, site, watched, signal } = look
   if (signal.aborted) return false // we hung up, not they
   if (!answer.ok) watched.liveMs = everyMs.live
   const reach = answer.ok ? 'reachable' : reachOf(answer.fault)
   if (reach === null) return false
+  const detail = answer.ok ? await warningOf(provider, site) : answer.fault.detail
   const now = house.clock.now()
   const isNews = reach !== watched.reach
   // What was told may have been lost, or somebody who stood still has told something else meanwhile.
   // That it was asked in vain is told each time: its patience is counted by that.
-  if (isNews || reach !== 'reachable' || now >= watched.toldAt + everyMs.offers) {
-    const detail = answer.ok ? '' : answer.fault.detail
+  if (isNews || reach !== 'reachable' || detail !== watched.detail || now >= watched.toldAt + everyMs.offers) {
     await house.store.sites.reached({ site: siteKey(site), reach, detail, since: now }, watched.claim)
     watched.toldAt = now
+    watched.detail = detail
   }
   if (isNews) {
     if (reach === 'reachable' && watched.reach !== '') watched.offersAt = 0
@@ -298,6 +302,12 @@ async function tellReach(look: Look, answer: Outcome<unknown>): Promise<boolean>
     watched.doubts = noDoubts()
   }
   return answer.ok
+}
+
+/** What will keep us from it before long; empty where nothing does, or nobody knows. */
+async function warningOf({ abilities: { warning } }: Provider, { name }: Site): Promise<string> {
+  const told = await warning?.(name)
+  return (told?.ok && told.value) || ''
 }
 
 const reachOf = ({ kind }: Fault) => (kind === 'unreachable' || kind === 'denied' ? kind : null)

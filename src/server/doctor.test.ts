@@ -32,6 +32,9 @@ test('what is not right is told with what is wrong and the command that mends it
   )
   assert.match(String(found['clock']?.fix), /isobar server stop/)
   for (const name of ['disk', 'database', 'limits', 'accelerators']) assert.ok(found[name], name)
+  await reached(store, { reach: 'reachable', since: clock.now() + 1, detail: 'its token ends; renew it' })
+  const { sites } = named(await examine({ home, store, clock }))
+  assert.deepEqual([sites?.ok, sites?.warning, sites?.detail], [false, true, 'local/west: its token ends; renew it'])
 })
 
 test('without a site, and without a database, the doctor says so and does not fall over', async (t) => {

@@ -131,7 +131,10 @@ async function checkSites({ store }: Examined): Promise<CheckView> {
     silent.length === 0
       ? `${sites.map(({ site }) => site).join(', ')} answer`
       : silent.map(({ site, reach, detail: why }) => `${site} is ${reach}${why === '' ? '' : ` (${why})`}`).join('; ')
-  return check('sites', silent.length === 0, [detail, 'isobar sites'])
+  const warned = sites.filter(({ reach, detail: why }) => reach === 'reachable' && why !== '')
+  if (silent.length > 0 || warned.length === 0) return check('sites', silent.length === 0, [detail, 'isobar sites'])
+  const soon = warned.map(({ site, detail: why }) => `${site}: ${why}`)
+  return advice('sites', false, [soon.join('; '), 'isobar sites'])
 }
 
 async function checkOffers({ store, clock }: Examined): Promise<CheckView> {

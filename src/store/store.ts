@@ -310,6 +310,8 @@ export type Sites = {
   /**
    * Told whenever a site was asked in vain, and when it answers again, by who holds the claim to ask it: of others nothing
    * is written. `since` is now. True, and an event, when the reach changed. Not asked for `lapseMs`, it is silent anew.
+   * The detail of one that answers is what will keep us from it before long (`warning` of its provider): an event when there
+   * is one where there was none.
    */
   reached(told: SiteReach, claim: Claim): Promise<boolean>
   /** How many leases at a site should be there. */

@@ -44,13 +44,14 @@ export const site: Step = async (pair, draw, told) => {
     }
     case 4: {
       const reach = draw.of(['reachable', 'unreachable', 'denied'])
+      const detail = draw.of(['why', 'why else', ''])
       const [claimed, holder] = [`observe:${key}`, draw.of(['a', 'b'])]
       const claim = (await pair.ask((store) => store.claims.take(claimed, holder, 60))) ?? {
         name: claimed,
         holder,
         epoch: 1,
       }
-      return pair.ask((store) => store.sites.reached({ site: key, reach, detail: 'why', since: now }, claim))
+      return pair.ask((store) => store.sites.reached({ site: key, reach, detail, since: now }, claim))
     }
     case 5:
       return pair.ask((store) => store.sites.forget(key))

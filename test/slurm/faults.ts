@@ -160,6 +160,38 @@ test('a token that is to be renewed by itself is made where there is none, and a
   })
 })
 
+test('a token is renewed by the program that its site names, well before it ends, and told of where that fails', async (t) => {
+  const tokenCommand = ['scontrol', 'token', `username=${cluster.user}`, 'lifespan=600']
+  const rig = await openSite(cluster, { rest: cluster.rest, conf: cluster.conf, tokenCommand })
+  t.after(rig.close)
+  const ending = cluster.token(120, cluster.user, 480)
+  const put = () => writeFileSync(rig.tokenFile, ending)
+  const open = async (changes: object = {}) => {
+    put()
+    const provider = await rig.open(changes)
+    assert.deepEqual(await provider.list(rig.name, forever), { ok: true, value: [] })
+    return provider
+  }
+  const renewed = await open()
+  await poll('a new one is there', async () => readFileSync(rig.tokenFile, 'utf8') !== ending)
+  const [, claims = ''] = readFileSync(rig.tokenFile, 'utf8').split('.')
+  const { exp, iat } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as { exp: number; iat: number }
+  assert.equal(exp - iat, 600, 'it is what scontrol made')
+  assert.deepEqual(await renewed.list(rig.name, forever), { ok: true, value: [] })
+  assert.deepEqual(await renewed.abilities.warning?.(rig.name), { ok: true, value: null })
+  const failing = await open({ tokenCommand: ['scontrol', 'no-such-word'] })
+  let told: string | null = null
+  await poll('it is told', async () => {
+    const warned = await failing.abilities.warning?.(rig.name)
+    told = warned?.ok ? warned.value : null
+    return told !== null
+  })
+  assert.match(
+    told ?? '',
+    /ends at \S+Z, and a new one was not to be had \(scontrol: .+\); write a new one there: scontrol token/,
+  )
+})
+
 test('a gang of which an agent dies is lost whole', async (t) => {
   const rig = await openSite(cluster, { conf: cluster.conf })
   t.after(rig.close)

@@ -128,6 +128,30 @@ for (const [way, site] of ways) {
   })
 }
 
+test('a node that sleeps, or is being woken, takes orders', async (t) => {
+  const other = await startCluster({ nodes: 1, gpus: 0, imagined: 2 })
+  const open = (way: Way) => openSite(other, { ...way, partition: 'imagined' })
+  const rigs = await Promise.all([open({ conf: other.conf }), open({ rest: other.rest })])
+  t.after(async () => {
+    await other.command('scancel', '--user', other.user) // we would wait until it cannot be forgotten any more
+    await Promise.all(rigs.map(({ close }) => close()))
+    await other.stop()
+  })
+  const wake = async (rig: SiteRig, name: string) => {
+    const stateOf = () => other.command('scontrol', '--oneliner', 'show', 'node', name)
+    const isUsable = async () => (await nodesOf(rig)).find((node) => node.name === name)?.usable
+    assert.match(await stateOf(), /POWERED_DOWN/)
+    assert.equal(await isUsable(), true)
+    await rig.launched(orderOn(rig, [name], 0))
+    await poll('Slurm wakes it', async () => /POWERING_UP/.test(await stateOf()))
+    assert.match(await stateOf(), /NOT_RESPONDING/)
+    assert.equal(await isUsable(), true)
+    const second = await rig.provider.launch(orderOn(rig, [name], 0), forever)
+    assert.equal(second.ok || second.fault.detail, true)
+  }
+  await Promise.all(rigs.map((rig, at) => wake(rig, `c${at}`)))
+})
+
 test('a cluster without a topology has nodes that each stand alone, and one of blocks has domains of accelerators', async (t) => {
   for (const kind of ['default', 'block'] as const) {
     if (kind === 'block' && Number.parseFloat(cluster.version) < 23.11) continue

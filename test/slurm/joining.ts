@@ -36,6 +36,7 @@ async function aHouse(t: TestContext) {
     return path
   }
   return {
+    home,
     server,
     isobar,
     token,
@@ -98,6 +99,67 @@ test('a partition is joined and left, and nothing of it is left on the disk', as
 /** Sites of houses on the shared disk. */
 const sitesOnDisk = (): string[] =>
   readdirSync(shared).flatMap((house) => (house === 'programs' ? [] : readdirSync(join(shared, house))))
+
+test('a program that is to renew a token is tried before a site is joined with it', async (t) => {
+  const house = await aHouse(t)
+  const from = join(house.home, 'made.jwt')
+  const tokenFile = join(house.home, 'slurm', 'main.jwt')
+  const way = ['--rest', cluster.rest, '--token-file', tokenFile, ...known, '--partition', 'main', '--dry-run']
+  const add = (command: string) => house.add(...way, '--token-command', command)
+  const absent = await add('no-such-program token')
+  assert.equal(absent.code, 4, absent.stderr)
+  assert.match(absent.stderr, /there is no no-such-program on this machine[^]*next: no-such-program token\n/)
+  const failing = await add(`cat ${from}`)
+  assert.match(failing.stderr, /cat: .*No such file or directory[^]*next: cat \S+made.jwt\n/)
+  writeFileSync(from, cluster.token(3))
+  assert.match((await add(`cat ${from}`)).stderr, /cat printed a token that ended at/)
+  const good = cluster.token(600)
+  writeFileSync(from, `SLURM_JWT=${good}\n`)
+  const seen = await add(`cat ${from}`)
+  assert.equal(seen.code, 0, seen.stderr)
+  assert.match(seen.stdout, /token: +ends at \S+Z; made by cat, and anew with half of its life left/)
+  assert.ok(!`${seen.stdout}${seen.stderr}`.includes(good), 'it is shown')
+  assert.ok(!existsSync(tokenFile), 'it was only looked at')
+})
+
+test('a token that ends before long, and is not renewed, is told of while all still goes on', async (t) => {
+  const house = await aHouse(t)
+  const tokenFile = house.token(600)
+  const joined = await house.add('--rest', cluster.rest, '--token-file', tokenFile, ...known, '--partition', 'main')
+  assert.equal(joined.code, 0, joined.stderr)
+  assert.match(
+    joined.stderr,
+    /its token ends, and only somebody else can replace it: --token-lifespan 1d or --token-command/,
+  )
+  const text = 'kind: job\nname: sleeper\nresources: { cpus: 1, memory: 64MB }\nrun: sleep 1000\n'
+  const { json } = await ask(house.server, 'POST /v1/workloads', { text })
+  const { id } = json.workloads[0]
+  await until('it runs', async () => (await ask(house.server, `GET /v1/workloads/${id}`)).json.state === 'running')
+  const site = async () => {
+    const { json: list } = await ask(house.server, 'GET /v1/sites')
+    return list.items.find((one: { site: string }) => one.site === 'slurm/main')
+  }
+  assert.equal((await site()).detail, '')
+  const ending = cluster.token(120, cluster.user, 480)
+  writeFileSync(tokenFile, ending)
+  await until('somebody hears of it', async () => (await site()).detail !== '')
+  assert.equal((await site()).reach, 'reachable')
+  const [sites, events, why] = await Promise.all([
+    house.isobar('sites'),
+    house.isobar('events'),
+    house.isobar('why', id),
+  ])
+  const warning =
+    /the token in \S+ ends at \S+, and nothing renews it; write a new one there: scontrol token lifespan=86400 > \S+token\.jwt\n/
+  for (const shown of [sites, events, why]) {
+    assert.match(shown.stdout, warning)
+    assert.ok(!shown.stdout.includes(ending), 'it is shown')
+  }
+  house.token(600)
+  await until('nobody is to worry', async () => (await site()).detail === '')
+  const left = await house.isobar('site', 'leave', 'slurm/main', '--stop')
+  assert.equal(left.code, 0, left.stderr)
+})
 
 test('what is wrong is told with its fix: partition, account, token, folder, address', async (t) => {
   const house = await aHouse(t)

@@ -5,8 +5,9 @@ import { after, test } from 'node:test'
 
 import { identify, lives } from '#kit/processes.ts'
 import type { CredentialedOrder } from '#model/order.ts'
+import type { Sighting } from '#providers/provider.ts'
 import { startCluster } from '#rigs/slurm/cluster.ts'
-import { openSite, poll, type SiteRig, type Way } from '#rigs/slurm/site.ts'
+import { forever, openSite, poll, type SiteRig, type Way } from '#rigs/slurm/site.ts'
 
 const cluster = await startCluster({ nodes: 4 })
 after(cluster.stop)
@@ -89,6 +90,45 @@ for (const [way, site] of ways) {
     assert.deepEqual(await fieldsOf(job, 'JobState', 'Restarts'), ['PREEMPTED', '0'])
   })
 }
+
+const runs = (seen: Sighting | null): boolean => seen?.ranks.every(({ state }) => state === 'running') ?? false
+
+test('a gang whose node lost its daemon for a moment goes on, and is never shown as lost', async (t) => {
+  const rig = await openSite(cluster, { conf: cluster.conf })
+  t.after(rig.close)
+  const { order, started } = placedOn(rig, ['n0', 'n1'])
+  await rig.launched(order)
+  await rig.until(order, 'it runs', runs)
+  const there = started().map((one) => one.process ?? assert.fail('it has begun'))
+  await cluster.kill('slurmd.n1')
+  const away = await rig.provider.get({ site: rig.name, token: order.token }, forever)
+  assert.ok(away.ok && runs(away.value))
+  await cluster.start('slurmd.n1')
+  const stateOf = async () => (await cluster.command('sinfo', '-h', '-N', '-n', 'n1', '-p', 'main', '-o', '%T')).trim()
+  await poll('it answers', async () => (await stateOf()) === 'mixed')
+  const back = await rig.provider.get({ site: rig.name, token: order.token }, forever)
+  assert.ok(back.ok && runs(back.value))
+  assert.deepEqual([there.map(lives), started().length], [[true, true], 2])
+})
+
+test('a gang that an administrator requeues after all is lost, and its job runs nothing when it starts again', async (t) => {
+  const rig = await openSite(cluster, { conf: cluster.conf })
+  t.after(rig.close)
+  const { order, started } = placedOn(rig, ['n0', 'n1'])
+  await rig.launched(order)
+  await rig.until(order, 'it runs', runs)
+  const there = started().map((one) => one.process ?? assert.fail('it has begun'))
+  const job = jobOf(rig, order)
+  await cluster.command('scontrol', 'update', `JobId=${job}`, 'Requeue=1')
+  await cluster.command('scontrol', 'requeue', job)
+  await rig.until(order, 'it is lost', (seen) => seen?.ranks.every(({ state }) => state === 'lost') ?? false)
+  await poll('its job is over once more', async () => {
+    const [state, restarts] = await fieldsOf(job, 'JobState', 'Restarts')
+    return started().length > 2 || (state === 'COMPLETED' && restarts === '1')
+  })
+  await rig.gone(order.token)
+  assert.deepEqual([there.map(lives), started().length], [[false, false], 2], 'no rank was started twice')
+})
 
 test('gangs of which a node lost its daemon are lost whole: a rank there ends when it is fenced or the daemon is back, and never runs again', async (t) => {
   const rig = await openSite(cluster, { conf: cluster.conf })

@@ -95,6 +95,31 @@ test('a service is reached at its replicas, also through the gateway, has others
   assert.deepEqual([...pids].filter(isAlive), [])
 })
 
+test('a replica whose node only lost its daemon serves on; when Slurm ends it there, another takes its place', async (t) => {
+  const house = await aHouse(t, cluster, { exclusive: true })
+  const [id = ''] = await house.submit(JSON.stringify({ ...spec, replicas: 1 }))
+  const answering = async (): Promise<number | null> => {
+    const [address] = (await ask(house.server, 'GET /v1/endpoints')).json.items[0]?.endpoints ?? []
+    return address === undefined ? null : answerOf(address).catch(() => null)
+  }
+  await poll('it is ready', async () => (await answering()) !== null)
+  const first = (await answering()) ?? assert.fail('it answers')
+  const [{ id: job, node } = assert.fail('it has a job')] = await jobs()
+  await cluster.kill(`slurmd.${node}`)
+  await cluster.command('scontrol', 'update', `NodeName=${node}`, 'State=DOWN', 'Reason=lost')
+  const stateOf = async () => (await cluster.command('squeue', '-h', '-t', 'all', '-j', job, '-o', '%T')).trim()
+  await poll('Slurm has given it up', async () => (await stateOf()) === 'NODE_FAIL')
+  assert.equal(await answering(), first)
+  assert.equal((await house.look(id)).attemptList.length, 1)
+  await cluster.start(`slurmd.${node}`)
+  await poll('another answers', async () => ![null, first].includes(await answering()))
+  assert.equal(isAlive(first), false)
+  const lost = (await house.look(id)).attemptList.find(({ number }: { number: number }) => number === 1)
+  assert.match(lost?.reason ?? '', /its node was lost \(Slurm says NODE_FAIL/)
+  await ask(house.server, `POST /v1/workloads/${id}/stop`)
+  await poll('it has stopped', async () => (await house.look(id)).state === 'stopped')
+})
+
 /** Folders of orders of a house, by the name of its folder on the shared disk. */
 function ordersOf(house: string): string[] {
   const folder = join(cluster.folder, 'shared', house, 'rig/orders')

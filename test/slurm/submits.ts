@@ -45,6 +45,30 @@ test('an order that is submitted, seen and retired lists no jobs', async (t) => 
   )
 })
 
+test('by its commands an order asks for its own job, and not for all of ours', async (t) => {
+  const rig = await openSite(cluster, { conf: cluster.conf })
+  t.after(rig.close)
+  /** How often the controller was asked for all jobs, or for all of a user's. */
+  const lists = async (): Promise<number> => {
+    const counted = (await cluster.command('sdiag')).matchAll(/REQUEST_JOB_(?:USER_)?INFO +\( *\d+\) +count:(\d+)/g)
+    return [...counted].reduce((sum, [, count]) => sum + Number(count), 0)
+  }
+  const before = await lists()
+  const order = rig.order()
+  tellStarts(cluster, rig, order)
+  await rig.launched(order)
+  await runs(rig, order)
+  await rig.gone(order.token)
+  assert.equal(await lists(), before)
+  const others = [rig.order(), rig.order()]
+  for (const one of others) {
+    tellStarts(cluster, rig, one)
+    await rig.launched(one)
+  }
+  assert.ok((await rig.provider.list(rig.name, forever)).ok)
+  assert.equal(await lists(), before + 1, 'several are asked for together')
+})
+
 test('one that no job can carry yet lists none either, however often it is tried, nor when it is retired', async (t) => {
   const { rest, rig } = await aWatchedSite(t)
   const order = rig.order()

@@ -19,11 +19,12 @@ const why = createRoute({
 export function whyRoutes(app: Api, house: ApiHouse): void {
   app.openapi(why, async (c) => {
     const row = await findWorkload(house, c.req.valid('param').workload, c.req.valid('query').project)
-    const [attempts, plans, refusal] = await Promise.all([
+    const [attempts, plans, refusal, sites] = await Promise.all([
       house.store.workloads.attempts(row.id),
       house.store.plans.ofWorkload(row.id),
       house.store.workloads.refusal(row.id),
+      house.store.sites.list(),
     ])
-    return c.json(whyOf({ row, attempts, plans, refusal }), 200)
+    return c.json(whyOf({ row, attempts, plans, refusal, sites }), 200)
   })
 }

@@ -80,6 +80,14 @@ export const sites: readonly CommandSpec[] = [
       { flags: '--exclusive', description: 'slurm: a gang has its nodes alone' },
       { flags: '--topology-file <file>', description: 'slurm: a topology.conf, which slurmrestd does not tell' },
       { flags: '--token-file <file>', description: 'slurm: where the token for slurmrestd is' },
+      {
+        flags: '--token-lifespan <duration>',
+        description: 'slurm: renew the token by `scontrol token`, for so long each time',
+      },
+      {
+        flags: '--token-command <words>',
+        description: 'slurm: renew it by this program instead; words are parted by spaces, and no shell reads them',
+      },
       { flags: '--account <name>', description: 'slurm: the account that jobs are charged to' },
       { flags: '--qos <name>', description: 'slurm: the quality of service that jobs ask for' },
       { flags: '--user <name>', description: 'slurm: whose jobs they are' },

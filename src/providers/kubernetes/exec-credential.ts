@@ -1,9 +1,6 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
-
 import { z } from 'zod'
 
-const run = promisify(execFile)
+import { askProgram } from '#providers/ask-program.ts'
 
 /** How a kubeconfig names a program that knows the credential: `aws eks get-token`, `gke-gcloud-auth-plugin`, `kubelogin`. */
 export const ExecPlugin = z.object({
@@ -34,10 +31,6 @@ export class IdentityProblem extends Error {
   override name = 'IdentityProblem'
 }
 
-/** A plug-in may have to ask a cloud; it never has somebody at a keyboard to ask. */
-const mostMs = 30_000
-const mostBytes = 1024 * 1024
-
 type Cluster = { server: string; 'certificate-authority-data'?: string | undefined }
 
 /**
@@ -45,23 +38,18 @@ type Cluster = { server: string; 'certificate-authority-data'?: string | undefin
  * @throws IdentityProblem with what it said, or with how to install it.
  */
 export async function askPlugin(plugin: ExecPlugin, cluster: Cluster, signal: AbortSignal): Promise<Credential> {
-  const { apiVersion, command, args, env, installHint, provideClusterInfo } = plugin
+  const { apiVersion, command, args, installHint, provideClusterInfo } = plugin
   const info = {
     apiVersion,
     kind: 'ExecCredential',
     spec: { interactive: false, ...(provideClusterInfo && { cluster }) },
   }
-  const extra = Object.fromEntries((env ?? []).map(({ name, value }) => [name, value]))
-  const { stdout } = await run(command, args ?? [], {
-    // It finds its account in variables of its own cloud, of which we know no list.
-    env: { ...process.env, ...extra, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
-    timeout: mostMs,
-    maxBuffer: mostBytes,
-    signal,
-  }).catch((error: unknown) => {
-    throw new IdentityProblem(explain(error, command, installHint ?? ''), { cause: error })
-  })
-  const { status } = parse(stdout, command)
+  const extra = Object.fromEntries((plugin.env ?? []).map(({ name, value }) => [name, value]))
+  const env = { ...extra, KUBERNETES_EXEC_INFO: JSON.stringify(info) }
+  const answer = await askProgram([command, ...(args ?? [])], { env, signal })
+  if ('missing' in answer) throw new IdentityProblem(absent(command, installHint ?? ''))
+  if ('failed' in answer) throw new IdentityProblem(`${command} could not say who we are: ${answer.failed}`)
+  const { status } = parse(answer.out, command)
   const until = status.expirationTimestamp === undefined ? Number.NaN : Date.parse(status.expirationTimestamp)
   return {
     token: status.token ?? null,
@@ -80,10 +68,5 @@ function parse(stdout: string, command: string): z.output<typeof ExecCredential>
   }
 }
 
-function explain(error: unknown, command: string, hint: string): string {
-  const { code, stderr } = error as { code?: unknown; stderr?: unknown } // as child_process says
-  if (code === 'ENOENT')
-    return `the kubeconfig asks ${command} who we are, which is not on this machine. ${hint}`.trim()
-  const said = typeof stderr === 'string' ? stderr.trim().slice(0, 500) : ''
-  return `${command} could not say who we are: ${said === '' ? String(error) : said}`
-}
+const absent = (command: string, hint: string): string =>
+  `the kubeconfig asks ${command} who we are, which is not on this machine. ${hint}`.trim()

@@ -57,7 +57,9 @@ export function createCommandLine(options: CommandLineOptions): Controller {
     },
     async jobs(ids, signal) {
       const wanted = new Set(ids)
-      const all = await queue([], signal)
+      // A job that is asked for alone Slurm looks up; of several it tells with all of ours. Without any it need only answer.
+      const [only = 1, ...more] = ids
+      const all = await queue(more.length === 0 ? [`--jobs=${only}`] : [], signal)
       return all.ok ? succeed(all.value.filter(({ id }) => wanted.has(id))) : all
     },
     named: (name, signal) => queue([`--name=${name}`], signal),

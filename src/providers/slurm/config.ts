@@ -48,6 +48,8 @@ export type SlurmSite = StoreDeclaration & {
   tokenFile: string
   /** For how long a token is made that we renew ourselves. */
   tokenLifespanMs?: number
+  /** A program that makes one, with its arguments. */
+  tokenCommand?: string[] | undefined
   conf?: string | undefined
   ssh?: string | undefined
   sshConfig?: string | undefined
@@ -69,6 +71,11 @@ const licence = z
     /^[A-Za-z0-9][A-Za-z0-9._@-]*(:[1-9]\d{0,6})?$/,
     'must be a licence of Slurm and how many of it, such as dataset:2',
   )
+const argument = z
+  .string()
+  .min(1)
+  .max(1000)
+  .regex(/^[^\0\n]*$/, 'must be one line')
 const absolute = /^\/[A-Za-z0-9/._@+-]*$/
 const path = z.string().max(1000).regex(absolute, 'must be an absolute path without spaces or signs that a shell knows')
 
@@ -123,6 +130,16 @@ const SlurmSiteField = z
     )
       .refine((ms) => ms >= 60_000, 'must be a minute or more')
       .optional(),
+    tokenCommand: z
+      .array(argument)
+      .min(1)
+      .max(64)
+      .optional()
+      .meta({
+        description:
+          'With `rest`: a program that makes tokens, with its arguments, run on the machine of the control plane without a shell once less than half of the life of the last is left. It prints the token, with or without `SLURM_JWT=` before it. No secret may stand in it.',
+        examples: [['scontrol', 'token', 'username=ada', 'lifespan=86400']],
+      }),
     conf: path
       .optional()
       .meta({ description: "The cluster's slurm.conf for the commands; by default the machine's own." }),
@@ -134,6 +151,14 @@ const SlurmSiteField = z
     acceleratorMemory: sizeMiB('Memory of one accelerator, which Slurm does not tell.').default(0),
     disk: sizeMiB('Disk of one node, where Slurm does not tell it.').default(10 * 1024),
     ...untoldFields,
+  })
+  .refine(({ tokenLifespan, tokenCommand }) => tokenLifespan === undefined || tokenCommand === undefined, {
+    path: ['tokenLifespan'],
+    message: 'is for tokens that we make by `scontrol token`: with tokenCommand its arguments say it',
+  })
+  .refine(({ rest, tokenCommand }) => rest !== undefined || tokenCommand === undefined, {
+    path: ['rest'],
+    message: 'is missing: without it no token is needed, and tokenCommand makes none',
   })
   .refine(...namedStore)
   .refine(...placedStore)

@@ -110,8 +110,13 @@ export const phaseOf = (state: string): JobPhase => phases[state] ?? 'running'
 
 const unusable = /DOWN|DRAIN|FAIL|MAINT|UNK|INVAL|NO_RESPOND|NOT_RESPONDING|REBOOT|FUTURE|\*/i
 
-/** Of a node in a state such as `IDLE`, `mixed` or `down*`. One that sleeps is woken by Slurm for a job. */
-export const isUsable = (state: string): boolean => !unusable.test(state.replaceAll(/POWER(ED|ING)?_DOWN/gi, ''))
+const asleep = /POWER(ED|ING)?_(DOWN|UP)/gi
+
+/** Of a node in a state such as `IDLE`, `mixed` or `down*`. One that sleeps is woken by Slurm for a job, and does not answer meanwhile. */
+export function isUsable(state: string): boolean {
+  const awake = state.replaceAll(asleep, '')
+  return !unusable.test(awake === state ? state : awake.replaceAll(/NOT?_RESPOND(ING)?|\*/gi, ''))
+}
 
 /** The accelerators among generic resources such as `gpu:h200:8(S:0-1),licence:2`. */
 export function gpusOf(gres: string): SlurmNode['gpus'] {

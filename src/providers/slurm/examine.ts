@@ -2,14 +2,16 @@ import { access, constants } from 'node:fs/promises'
 
 import { didYouMean } from '#kit/did-you-mean.ts'
 import type { Examination, Obstacle } from '#model/examination.ts'
-import type { Fault, Outcome } from '#model/fault.ts'
+import { type Fault, type Outcome, succeed } from '#model/fault.ts'
 import { type Draft, nameFrom, nothingFound, obstacle, obstacleOf, readDraft, unknownOf } from '#providers/examining.ts'
 
 import { SlurmConfig, type SlurmSite, slurmSites } from './config.ts'
 import { lookAtAccounts } from './examine-accounts.ts'
+import { howToMake, lookAtToken } from './examine-token.ts'
 import { askCommands, askRest, type FoundCluster, type FoundPartition, rehearse } from './found.ts'
 import { offersOf, shapeOf } from './inventory.ts'
 import { controllerOf, identityOf } from './slurm.ts'
+import { renewalOf } from './token.ts'
 
 /** What stands for a field that a draft leaves open, so that the rest can be looked at. */
 const open = { partition: 'unknown' }
@@ -26,7 +28,9 @@ export async function examineSlurm(draft: Draft, home: string, signal: AbortSign
   if ('wrong' in read) return { ...found, obstacles: [read.wrong] }
   const [site] = slurmSites({ sites: [read.site] }, home)
   if (!site) return found
-  const cluster = await ask(site, signal)
+  const token = site.rest === undefined ? '' : await lookAtToken(found, site)
+  if (token === null) return found
+  const cluster = await ask(site, token, signal)
   if (!cluster.ok) return { ...found, obstacles: [inOurWords(cluster.fault, site)] }
   const { version, way, partitions } = cluster.value
   found.facts.push({ name: 'version', value: version }, { name: 'way', value: way }, { name: 'user', value: site.user })
@@ -38,7 +42,7 @@ export async function examineSlurm(draft: Draft, home: string, signal: AbortSign
   found.identity = identityOf({ ...site, partition: name })
   const partition = partitions.find((one) => one.name === name)
   found.obstacles.push(...(partition ? closed(partition, site) : [absent(name, partitions)]))
-  if (partition) await lookAtNodes(found, { ...site, partition: name }, signal)
+  if (partition) await lookAtNodes(found, { site: { ...site, partition: name }, token }, signal)
   if (partition && found.obstacles.length === 0) await tryOut(found, { ...site, partition: name }, signal)
   found.unknown = unknownAt(found, cluster.value)
   found.obstacles.push(...(await folderTrouble(draft['directory'])))
@@ -56,15 +60,16 @@ const nameOr = ({ name }: Draft, otherwise: string | undefined): Draft => {
   return known === undefined ? {} : { name: known }
 }
 
-const ask = (site: SlurmSite, signal: AbortSignal): Promise<Outcome<FoundCluster>> =>
-  site.rest === undefined ? askCommands(site, signal) : askRest({ ...site, rest: site.rest }, signal)
+const ask = (site: SlurmSite, token: string, signal: AbortSignal): Promise<Outcome<FoundCluster>> =>
+  site.rest === undefined ? askCommands(site, signal) : askRest({ ...site, rest: site.rest }, token, signal)
 
 const otherWay = 'isobar site add slurm --rest http://<host>:6820 --token-file <file>, or --ssh <host>'
 
-function inOurWords(fault: Fault, { rest, conf }: SlurmSite): Obstacle {
-  const renew = 'scontrol token lifespan=86400 (and put it into that file)'
+function inOurWords(fault: Fault, site: SlurmSite): Obstacle {
+  const { rest, conf } = site
   if (/^there is no \S+ on this machine/.test(fault.detail)) return obstacle('invalid', fault.detail, otherWay)
-  if (fault.kind === 'denied' && rest !== undefined) return obstacle('denied', fault.detail, renew)
+  if (fault.kind === 'denied' && rest !== undefined)
+    return obstacle('denied', fault.detail, renewalOf(site)?.words ?? howToMake)
   return obstacleOf(
     fault,
     rest === undefined ? `${conf === undefined ? '' : `SLURM_CONF=${conf} `}sinfo` : `curl ${rest}`,
@@ -97,8 +102,10 @@ function closed({ name, isUp, allowed, denied }: FoundPartition, { account }: Sl
   return obstacles
 }
 
-async function lookAtNodes(found: Examination, site: SlurmSite, signal: AbortSignal): Promise<void> {
-  const controller = controllerOf(site)
+type Seen = { site: SlurmSite; token: string }
+
+async function lookAtNodes(found: Examination, { site, token }: Seen, signal: AbortSignal): Promise<void> {
+  const controller = controllerOf(site, () => Promise.resolve(succeed(token)))
   const told = await controller.partition(signal)
   if (!told.ok) return void found.obstacles.push(inOurWords(told.fault, site))
   const { nodes, mostMinutes } = told.value

@@ -7,7 +7,6 @@ import { faultOf } from './faults.ts'
 import { mapped, read, Words } from './replies.ts'
 import { dialects } from './rest.ts'
 import { type Command, runCommand } from './run-command.ts'
-import { tokenOf } from './token.ts'
 
 /** A partition, as far as it says who may use it. */
 export type FoundPartition = { name: string; isUp: boolean; allowed: string[]; denied: string[] }
@@ -20,18 +19,21 @@ const spoken = dialects.map(({ version }) => version)
 
 /** Asks slurmrestd which of its versions it speaks, and for the partitions. */
 export async function askRest(
-  site: Parameters<typeof tokenOf>[0] & { rest: string },
+  site: SlurmSite & { rest: string },
+  token: string,
   signal: AbortSignal,
 ): Promise<Outcome<FoundCluster>> {
-  const token = await tokenOf(site)()
-  if (!token.ok) return token
-  const headers = { 'x-slurm-user-name': site.user, 'x-slurm-user-token': token.value }
+  const headers = { 'x-slurm-user-name': site.user, 'x-slurm-user-token': token }
   const get = async (path: string): Promise<Outcome<unknown>> => {
     try {
       const response = await fetch(new URL(path, site.rest), { headers, redirect: 'error', signal })
       const text = (await response.text()).slice(0, mostCharacters)
       if (response.status === 401 || /authentication/i.test(text.slice(0, 500)))
-        return fail('denied', 'later', `slurmrestd at ${site.rest} does not take the token in ${site.tokenFile}`)
+        return fail(
+          'denied',
+          'later',
+          `slurmrestd at ${site.rest} does not take the token ${site.tokenCommand || site.tokenLifespanMs ? 'that was made' : `in ${site.tokenFile}`}`,
+        )
       return succeed(JSON.parse(text) as unknown)
     } catch (error) {
       const why = error instanceof SyntaxError ? 'what answers is no slurmrestd' : causeOf(error)

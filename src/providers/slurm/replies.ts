@@ -80,12 +80,12 @@ const Node = z
     partitions: z.array(z.string()),
   })
   .transform((node): SlurmNode => {
-    const states = [...node.state, ...node.state_flags]
+    const state = [...node.state, ...node.state_flags].join('+').toUpperCase()
     return {
       name: node.name,
       partitions: node.partitions,
-      usable: states.every(isUsable),
-      state: states.join('+').toUpperCase(),
+      usable: isUsable(state),
+      state,
       reason: node.reason,
       features: node.active_features,
       cpus: node.cpus,

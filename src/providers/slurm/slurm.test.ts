@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { setImmediate as immediate } from 'node:timers/promises'
 
-import { fail, type Outcome, succeed } from '#model/fault.ts'
+import type { Outcome } from '#model/fault.ts'
 
 import { installAgent } from './agent-program.ts'
 import { causeOfJob, causeOfSilence } from './cause.ts'
@@ -14,7 +13,6 @@ import { SlurmConfig, slurmSites } from './config.ts'
 import { gpusOf, hostsOf, isUsable, phaseOf } from './controller.ts'
 import { faultOf } from './faults.ts'
 import * as replies from './replies.ts'
-import { createTokenFile } from './token.ts'
 import { sshTo } from './run-command.ts'
 import { createSlurm } from './slurm.ts'
 import { pathsIn } from './topology.ts'
@@ -189,8 +187,20 @@ test('states, limits and generic resources are read as Slurm writes them', () =>
     'running',
   ])
   assert.deepEqual(
-    ['IDLE', 'mixed', 'down*', 'idle*', 'DRAINED', 'alloc', 'planned', 'IDLE+CLOUD+POWERED_DOWN'].map(isUsable),
-    [true, true, false, false, false, true, true, true],
+    [
+      'IDLE',
+      'mixed',
+      'down*',
+      'idle*',
+      'DRAINED',
+      'alloc',
+      'planned',
+      'IDLE+CLOUD+POWERED_DOWN',
+      'MIXED+CLOUD+NOT_RESPONDING+POWERING_UP',
+      'MIXED+NOT_RESPONDING',
+      'DOWN+CLOUD+POWERED_DOWN',
+    ].map(isUsable),
+    [true, true, false, false, false, true, true, true, true, false, false],
   )
   assert.deepEqual(['infinite', '30:00', '2:00:00', '7-00:00:00', '1-12:30:00'].map(minutesOf), [
     null,
@@ -236,61 +246,19 @@ test('a job that waits has a cause when there is an estimate, when none came, or
   assert.equal(told({ phase: 'ended', detail: 'COMPLETED' }, 0), undefined)
 })
 
-const tokenUntil = (ms: number): string =>
-  ['{}', JSON.stringify({ exp: ms / 1000 }), 'x'].map((part) => Buffer.from(part).toString('base64url')).join('.')
-
-test('a token is read again when its file changes, and one that ends is told before Slurm is asked', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'isobar-token-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const file = join(folder, 'jwt')
-  const read = createTokenFile(file)
-  assert.equal(kindOf(await read()), 'denied')
-  const put = (text: string, at: number) => {
-    writeFileSync(file, text)
-    utimesSync(file, at, at)
-  }
-  const good = tokenUntil(Date.now() + 60_000)
-  put(`SLURM_JWT=${good}\n`, 1)
-  assert.deepEqual(await read(), { ok: true, value: good })
-  put(tokenUntil(Date.now() + 2000), 2)
-  assert.equal(kindOf(await read()), 'denied')
-  put('no token', 3)
-  assert.equal(kindOf(await read()), 'denied')
-})
-
-test('a token is renewed with less than half of its life left, by one call for all, and used to its end if that fails', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'isobar-token-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const file = join(folder, 'slurm', 'jwt')
-  const [early, late] = [tokenUntil(Date.now() + 4 * 60_000), tokenUntil(Date.now() + 10 * 60_000)]
-  const none = fail('denied', 'later', 'scontrol token: no key')
-  const answers = [succeed(early), none, succeed(late), none]
-  const make = async () => answers.shift() ?? assert.fail('nobody is to ask again so soon')
-  const anew = () => createTokenFile(file, { lifespanMs: 600_000, make })
-  const first = anew()
-  assert.deepEqual(await Promise.all([first(), first()]), [succeed(early), succeed(early)])
-  const second = anew()
-  assert.deepEqual([await second(), await second()], [succeed(early), succeed(early)], 'it lasts, though none was made')
-  const third = anew()
-  assert.deepEqual(await third(), succeed(early), 'nobody waits for the next while the last will do')
-  while (readFileSync(file, 'utf8').trim() !== late) await immediate()
-  assert.deepEqual([await third(), statSync(file).mode & 0o777], [succeed(late), 0o600])
-  writeFileSync(file, tokenUntil(Date.now() - 1000))
-  const ended = await anew()()
-  assert.match(
-    ended.ok ? '' : ended.fault.detail,
-    /ended at .*was not to be had \(scontrol token: no key\); try: scontrol token/,
-  )
-  assert.equal(answers.length, 0)
-})
-
 test('names and paths that a shell could misread are refused', () => {
   const site = { name: 'west', partition: 'main', directory: '/shared' }
   const isRight = (change: object) => SlurmConfig.safeParse({ sites: [{ ...site, ...change }] }).success
   assert.equal(isRight({}), true)
   for (const change of [{ partition: 'a b' }, { partition: '--wrap=x' }, { directory: 'here' }, { directory: '/a $b' }])
     assert.equal(isRight(change), false, JSON.stringify(change))
-  assert.deepEqual([isRight({ rest: 'http://login1:6820' }), isRight({ rest: 'ftp://login1' })], [true, false])
+  const rest = 'http://login1:6820'
+  assert.deepEqual([isRight({ rest }), isRight({ rest: 'ftp://login1' })], [true, false])
+  const tokenCommand = ['scontrol', 'token', 'lifespan=3600']
+  assert.deepEqual([isRight({ rest, tokenCommand }), isRight({ tokenCommand })], [true, false])
+  for (const wrong of [[], [''], ['scontrol\ntoken'], 'scontrol token'])
+    assert.equal(isRight({ rest, tokenCommand: wrong }), false, JSON.stringify(wrong))
+  assert.equal(isRight({ rest, tokenCommand, tokenLifespan: '1d' }), false)
 })
 
 test('the agent is laid down whole, once, under a name that tells what is in it', async (t) => {

@@ -25,7 +25,7 @@ import { createRest } from './rest.ts'
 import { retireOrder } from './retire.ts'
 import { readRank, sightAll, sightOrder } from './sight.ts'
 import { prepareSite, type SiteFolder, siteFolder } from './site-folder.ts'
-import { tokenOf } from './token.ts'
+import { type TokenFile, tokenOf } from './token.ts'
 import { createWatch } from './watch.ts'
 
 export type SlurmOptions = {
@@ -41,6 +41,8 @@ export type SlurmOptions = {
 /** `taken`: nodes that were asked for with the offers, for whoever asks for them next. */
 type OpenSite = Carrier & {
   site: SlurmSite
+  /** Where it is reached with one. */
+  tokens: TokenFile | null
   launching: Map<string, Promise<unknown>>
   taken?: { nodes: Node[]; at: number } | undefined
 }
@@ -98,11 +100,9 @@ export function createSlurm({ sites, home, shared, house }: SlurmOptions): Provi
     logs: ({ site, token }, part, signal) =>
       at(site, signal, async ({ folder }) => succeed(await readRankLog(folder, token, part))),
     abilities: {
-      identity: async (name) => {
-        const one = open.get(name)
-        return succeed(one ? identityOf(one.site) : null)
-      },
+      identity: async (name) => succeed(sites.filter((one) => one.name === name).map(identityOf)[0] ?? null),
       inventory: (name, signal) => at(name, signal, (one) => nodesAt(one, signal)),
+      warning: async (name) => succeed((await open.get(name)?.tokens?.warning()) ?? null),
       clear: (name) => clearAt(name, open.get(name), cleared),
       relay: (name, asked, signal) => at(name, signal, (one) => answerAfar(one, asked)),
       program: (name, signal) =>
@@ -157,9 +157,11 @@ async function clearAt(name: string, site: OpenSite | undefined, cleared: Set<st
 
 function openSite(site: SlurmSite, ours: { home: string; shared: string; house: string }): OpenSite {
   const folder = siteFolder({ directory: site.directory, name: site.name, ...ours })
-  const controller = controllerOf(site)
+  const tokens = site.rest === undefined ? null : tokenOf(site)
+  const controller = controllerOf(site, tokens?.token)
   return {
     site,
+    tokens,
     controller,
     folder,
     limits: createLimits(site, controller),
@@ -177,13 +179,13 @@ export function identityOf({ rest, ssh, conf, partition, account, qos, reservati
   return `slurm ${JSON.stringify({ ...way, partition, account, qos, reservation })}`
 }
 
-/** The way to a cluster that a site is declared with. */
-export function controllerOf(site: SlurmSite): Controller {
+/** The way to a cluster that a site is declared with; `token` is by default its own. */
+export function controllerOf(site: SlurmSite, token?: TokenFile['token']): Controller {
   const { partition, account, qos, reservation, licences, exclusive, user, topologyFile } = site
   const asking = { partition, account, qos, reservation, licences, exclusive, user, topologyFile }
   return site.rest === undefined
     ? createCommandLine({ ...asking, conf: site.conf, ssh: site.ssh, sshConfig: site.sshConfig })
-    : createRest({ ...asking, address: site.rest, token: tokenOf(site) })
+    : createRest({ ...asking, address: site.rest, token: token ?? tokenOf(site).token })
 }
 
 /** Calls with one token one after the other: the second finds what the first did. Another process may still be beside. */

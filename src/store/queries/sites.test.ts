@@ -3,7 +3,7 @@ import { test } from 'node:test'
 
 import { meter } from '#engine/metering/meter.ts'
 import { aStore } from '#rigs/postgres.ts'
-import { aClaim, aPlacing, held, submitted } from '#rigs/story.ts'
+import { aClaim, aPlacing, held, reached, submitted } from '#rigs/story.ts'
 import { aJob, aNow } from '#test/builders.ts'
 
 const ranks = (lease: string, ...states: ('expected' | 'running' | 'exited' | 'lost')[]) =>
@@ -46,6 +46,31 @@ test('of a site only those leases are read that a listing shows otherwise than t
   assert.deepEqual(await store.sites.differing('local/east', listed), [])
   assert.equal(await store.sites.count('local/west'), 7)
   assert.equal(await store.sites.count('local/east'), 0)
+})
+
+test('of a site that answers it is told once what will keep us from it before long, for as long as it is so', async () => {
+  await using store = await aStore()
+  await store.sites.put({ provider: 'local', name: 'west', jurisdictions: ['SE'], patienceMs: 5000 }, aNow)
+  const told = async (detail: string, after: number, reach: 'reachable' | 'denied' = 'reachable') => {
+    await reached(store, { reach, detail, since: aNow + after })
+    const [site] = await store.sites.list()
+    const types = (await store.events.since(null, { most: 20 })).map(({ type }) => type)
+    return [
+      site?.reach,
+      site?.detail,
+      (site?.since ?? 0) - aNow,
+      types.filter((type) => type.startsWith('site.')).length,
+    ]
+  }
+  assert.deepEqual(await told('it ends', 60_000), ['reachable', 'it ends', 0, 1])
+  assert.deepEqual(await told('it ends', 120_000), ['reachable', 'it ends', 0, 1])
+  assert.deepEqual(await told('it ends soon', 180_000), ['reachable', 'it ends soon', 0, 1])
+  assert.deepEqual(await told('', 240_000), ['reachable', '', 0, 1])
+  assert.deepEqual(await told('it ends', 300_000), ['reachable', 'it ends', 0, 2])
+  assert.deepEqual(await told('it ended', 360_000, 'denied'), ['denied', 'it ended', 360_000, 3])
+  assert.deepEqual(await told('', 420_000), ['reachable', '', 420_000, 4])
+  const warned = (await store.events.since(null, { most: 20 })).find(({ type }) => type === 'site.warned')
+  assert.deepEqual([warned?.message, warned?.data], ['local/west: it ends', { site: 'local/west', detail: 'it ends' }])
 })
 
 test('where a rank serves is read again only when it changed, and goes to the endpoints', async () => {

@@ -11,7 +11,7 @@ import { addEvents } from './events.ts'
 import { dueWithNews } from './news-due.ts'
 import { nudge } from './nudge.ts'
 import { mayFollow } from './rank-moves.ts'
-import { reachedEvent } from './told.ts'
+import { reachedEvent, warnedEvent } from './told.ts'
 
 export const createSites = (database: Database): Sites => ({
   list: () => database.read(listSites),
@@ -85,20 +85,28 @@ async function keptNodes(on: Executor): Promise<Map<string, number>> {
   return new Map(rows.map(({ site, nodes }) => [site, nodes]))
 }
 
-async function reached(on: Executor, told: SiteReach, claim: Claim): Promise<boolean> {
-  const { site, reach, detail, since } = told
+async function reached(on: Executor, seen: SiteReach, claim: Claim): Promise<boolean> {
+  const { site, reach, detail, since } = seen
   if (!(await holds(on, claim))) return false
-  const { rows } = await sql<{ isNews: boolean }>`
+  const { rows } = await sql<{ isNews: boolean; isWarned: boolean }>`
     with before as (
-      select key, reach, since, coalesce(asked_at, since) + ${lapseMs}::bigint < ${since}::bigint as "isLapsed" from sites
+      select key, reach, since, detail,
+        reach <> 'reachable' and coalesce(asked_at, since) + ${lapseMs}::bigint < ${since}::bigint as "isLapsed"
+      from sites
       -- Who stood still knows of a time before this one.
-      where key = ${site} and (reach <> ${reach} or reach <> 'reachable') and since <= ${since}::bigint for update
+      where key = ${site} and (reach <> ${reach} or reach <> 'reachable' or detail <> ${detail})
+        and since <= ${since}::bigint for update
     )
     update sites s set reach = ${reach}, detail = ${detail}, asked_at = ${since}::bigint,
       since = case when before.reach = ${reach} and not before."isLapsed" then before.since else ${since}::bigint end
-    from before where s.key = before.key returning before.reach <> ${reach} as "isNews"
+    from before where s.key = before.key
+    returning before.reach <> ${reach} as "isNews",
+      s.reach = 'reachable' and s.detail <> '' and (before.reach <> s.reach or before.detail = '') as "isWarned"
   `.execute(on)
-  if (!rows[0]?.isNews) return false
+  const [told] = rows
+  if (told?.isWarned) await addEvents(on, [warnedEvent(site, detail)], since)
+  if (told?.isWarned && !told.isNews) await nudge(on, ['events'])
+  if (!told?.isNews) return false
   await addEvents(on, [reachedEvent({ site, reach, detail })], since)
   const [provider, name] = parts(site)
   await sql`

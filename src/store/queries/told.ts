@@ -115,6 +115,12 @@ export function reachedEvent({ site, reach, detail }: Omit<SiteReach, 'since'>):
 }
 
 const ofNobody = { workload: null, project: null }
+export const warnedEvent = (site: string, detail: string): NewEvent => ({
+  ...ofNobody,
+  type: 'site.warned',
+  message: `${site}: ${detail}`,
+  data: { site, detail },
+})
 export const joinedEvent = (site: string): NewEvent => ({
   ...ofNobody,
   type: 'site.joined',

@@ -28,8 +28,8 @@ export type Cluster = {
   rest: string
   /** Who submits jobs. */
   user: string
-  /** A token for that user, or another; `seconds` of life from now may be negative. */
-  token(seconds?: number, user?: string): string
+  /** A token for that user, or another; `seconds` of life from now may be negative. It may be some seconds old. */
+  token(seconds?: number, user?: string, age?: number): string
   /** The process of a daemon. */
   pid(name: DaemonName): number
   /** Runs a command of Slurm and gives what it prints. */
@@ -106,7 +106,8 @@ export async function startCluster({
     conf,
     rest: `http://127.0.0.1:${restPort}`,
     user: owner,
-    token: (seconds = 86_400, user = owner) => mintToken(readFileSync(join(folder, 'jwt.key')), user, seconds),
+    token: (seconds = 86_400, user = owner, age = 0) =>
+      mintToken(readFileSync(join(folder, 'jwt.key')), { user, seconds, age }),
     pid: (name) => daemons.get(name)?.pid ?? 0,
     command,
     kill: async (name, signal = 'SIGKILL') => void (await daemons.get(name)?.kill(signal)),
@@ -241,12 +242,14 @@ function owned(log: string, user: ReturnType<typeof account>): ReturnType<typeof
   return user
 }
 
+type Minted = { user: string; seconds: number; age: number }
+
 /** A token as `scontrol token` makes it, for any length of life. */
-function mintToken(key: Buffer, user: string, seconds: number): string {
+function mintToken(key: Buffer, { user, seconds, age }: Minted): string {
   const now = Math.floor(Date.now() / 1000)
   const signed = [
     { alg: 'HS256', typ: 'JWT' },
-    { exp: now + seconds, iat: now, sun: user },
+    { exp: now + seconds, iat: now - age, sun: user },
   ]
     .map(encoded)
     .join('.')

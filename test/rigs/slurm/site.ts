@@ -26,6 +26,7 @@ export type Way = ({ conf: string } | { rest: string }) & {
   licences?: string[]
   partition?: string
   tokenLifespan?: string
+  tokenCommand?: string[]
   /** Its nodes share no disk with us. */
   afar?: true
 }
@@ -40,7 +41,8 @@ export type SiteRig = {
   /** The folder of the site on the shared disk. */
   folder: string
   tokenFile: string
-  open(): Promise<Provider>
+  /** Opens it once more, declared with changes. */
+  open(changes?: object): Promise<Provider>
   order(changes?: Changes): CredentialedOrder
   /** Says what each rank of an order runs: a script of the shell. */
   script(order: CredentialedOrder, run: (rank: number) => string): void
@@ -72,9 +74,9 @@ export async function openSite(cluster: Cluster, way: Way): Promise<SiteRig> {
   const directory = afar ? undefined : join(cluster.folder, 'shared')
   const tokenFile = join(cluster.folder, `${name}.jwt`)
   writeFileSync(tokenFile, cluster.token(), { mode: 0o600 })
-  const options = { sites: [{ name, partition: 'main', ...(directory && { directory }), tokenFile, ...asked }] }
+  const declared = { name, partition: 'main', ...(directory && { directory }), tokenFile, ...asked }
   const surroundings = { clock: createClock(), home: join(homes, name), shared: homes, house: 'rig' }
-  const open = () => openProvider('slurm', options, surroundings)
+  const open = (changes: object = {}) => openProvider('slurm', { sites: [{ ...declared, ...changes }] }, surroundings)
   const provider = await open()
   controlPlane.relay = relayOf(provider, name)
   const gone: SiteRig['gone'] = (token, graceMs = 0) =>

@@ -3,7 +3,7 @@ import { type ListedRank, rankMoves, type Serving } from '#model/rank.ts'
 import { mayMove } from '#model/moves.ts'
 import type { Offer } from '#model/offer.ts'
 import { lapseMs, type Node, type Site, type SiteReach, siteKey } from '#model/site.ts'
-import { reachedEvent } from '#store/queries/told.ts'
+import { reachedEvent, warnedEvent } from '#store/queries/told.ts'
 import type { QueueSnapshot, SeenRank, Sites } from '#store/store.ts'
 import { holds } from './claims.ts'
 import { jsonb, sameJson } from './jsonb.ts'
@@ -94,9 +94,11 @@ function reached(memory: Memory, { site, reach, detail, since }: SiteReach): boo
   const { sites, leases, workloads, operations, tell } = memory
   const row = sites.get(site)
   const isNews = row?.reach !== reach
-  if (!row || (!isNews && reach === 'reachable') || row.since > since) return false
-  const goesOn = !isNews && (row.askedAt ?? row.since) + lapseMs >= since
+  if (!row || (!isNews && reach === 'reachable' && row.detail === detail) || row.since > since) return false
+  const goesOn = !isNews && (reach === 'reachable' || (row.askedAt ?? row.since) + lapseMs >= since)
+  const isWarned = reach === 'reachable' && detail !== '' && (isNews || row.detail === '')
   sites.update(row, { reach, detail, askedAt: since, since: goesOn ? row.since : since })
+  if (isWarned) tell({ events: [warnedEvent(site, detail)], nudges: isNews ? [] : ['events'], now: since })
   if (!isNews) return false
   tell({ events: [reachedEvent({ site, reach, detail })], now: since })
   for (const id of new Set(leases.openAt.get(site).map(({ workload }) => workload))) makeDue(workloads, id, since)

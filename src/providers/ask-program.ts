@@ -1,0 +1,43 @@
+import { execFile, type ExecFileException } from 'node:child_process'
+
+/** A program with its arguments; no shell reads them. */
+export type Words = readonly [string, ...string[]]
+
+/** What a program printed, or why it told nothing. `missing`: there is no such program on this machine. */
+export type Answer = { out: string } | { missing: string } | { failed: string }
+
+/** It may have to ask a cloud; it never has somebody at a keyboard to ask. */
+const mostMs = 30_000
+const mostBytes = 1024 * 1024
+const mostSaid = 500
+
+/**
+ * Asks a program that the user named for a credential. It finds its account in variables of its own cloud, of which we know
+ * no list, so that it sees all of ours, and `env`. What it printed is in no failure: it may hold what we asked for.
+ */
+export const askProgram = (
+  [program, ...argv]: Words,
+  { env, signal }: { env: Record<string, string>; signal: AbortSignal },
+): Promise<Answer> =>
+  new Promise((resolve) => {
+    const limits = { timeout: mostMs, killSignal: 'SIGKILL', maxBuffer: mostBytes } as const
+    const child = execFile(program, argv, { env: { ...process.env, ...env }, ...limits, signal }, (error, out, err) => {
+      if (!error) return resolve({ out })
+      if (error.code === 'ENOENT') return resolve({ missing: program })
+      resolve({ failed: withoutTokens(err.trim()).slice(0, mostSaid) || withoutWords(error) })
+    })
+    child.stdin?.on('error', () => undefined) // it ended before it read that there is nothing to read
+    child.stdin?.end()
+  })
+
+/** A program that failed may show what it was about to tell: tokens as Slurm and most clouds make them begin so. */
+const withoutTokens = (text: string): string => text.replaceAll(/\beyJ[\w-]+\.[\w.-]+/g, '…')
+
+function withoutWords({ killed, code }: ExecFileException): string {
+  // Of Node, not of the program: what kept it from running, or from being heard.
+  if (code === 'ABORT_ERR') return 'it was given up before it answered'
+  if (code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') return `it printed more than ${mostBytes} bytes`
+  if (typeof code === 'string') return `it cannot be run (${code})`
+  if (killed) return `it did not answer within ${mostMs / 1000} s`
+  return `it ended with ${code ?? 'a signal'}`
+}
