@@ -8,7 +8,7 @@ import { aHouse, aWrittenJob, type TestHouse } from '#rigs/house.ts'
 
 // A job with a deadline goes back to spot capacity, on a real server with real processes.
 
-const sites = `sites:
+const declared = `sites:
   - { provider: local, name: lasting, price: $3/h, patience: 60s, nodes: 2, shape: { cpus: 1, memory: 256MB } }
   - { provider: local, name: cheap, tier: spot, price: $1/h, patience: 60s, nodes: 1, shape: { cpus: 1, memory: 256MB } }
 `
@@ -21,7 +21,7 @@ const isRunning = ({ state }: WorkloadDetail) => state === 'running'
 
 let house: TestHouse
 before(async () => {
-  house = await aHouse(sites, { ISOBAR_MOVES_PER_HOUR: '1' })
+  house = await aHouse(declared, { ISOBAR_MOVES_PER_HOUR: '1' })
 })
 after(() => house.close())
 
@@ -42,9 +42,9 @@ test('who keeps a deadline on on-demand capacity goes back to spot capacity when
   assert.deepEqual([first.attemptList[0]?.site, first.attemptList[0]?.tier], ['local/lasting', 'on-demand'])
   await allowed(['local/lasting', 'local/cheap'])
   const back = await house.until(due, 'running again', (one) => isRunning(one) && one.attempts === 2)
-  const [last, before] = back.attemptList.toSorted((a, b) => b.number - a.number)
+  const [last, left] = back.attemptList.toSorted((a, b) => b.number - a.number)
   assert.deepEqual([last?.site, last?.tier], ['local/cheap', 'spot'])
-  assert.match(before?.reason ?? '', /^goes back to spot capacity, which local\/cheap has: \$[\d.]+ are expected/)
+  assert.match(left?.reason ?? '', /^goes back to spot capacity, which local\/cheap has: \$[\d.]+ are expected/)
   assert.match(await house.say('logs', due), /saved by 1\nup in 2\n$/)
   const { text } = await house.why(due)
   assert.match(text, /Attempt 2 .*local\/cheap \(spot, .*by the plan for its deadline/)

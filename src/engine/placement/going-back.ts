@@ -69,7 +69,6 @@ function wayBack(asked: Asked, lease: LiveLease, input: PlaceInput): Decision | 
   if (!pays({ stays, goes, inVain: costsOf(startMs + redoMs) })) return null
   if (!findsWhatLasts(asked, lease, input)) return null
   const where = `${placement.provider}/${placement.site}`
-  const micros = (amount: number): string => say.money(Number(amount.toPrecision(2)))
   return {
     workload: workload.id,
     replica: replica.replica,
@@ -80,9 +79,11 @@ function wayBack(asked: Asked, lease: LiveLease, input: PlaceInput): Decision | 
     deadline,
     preempts: [{ lease: lease.id, workload: workload.id, name: workload.name }],
     moves: true,
-    goesBack: `goes back to spot capacity, which ${where} has: ${micros(goes)} are expected to be paid from now on, and ${micros(stays)} where it runs`,
+    goesBack: `goes back to spot capacity, which ${where} has: ${about(goes)} are expected to be paid from now on, and ${about(stays)} where it runs`,
   }
 }
+
+const about = (micros: number): string => say.money(Number(micros.toPrecision(2)))
 
 /** How slow its slowest nodes are to its fastest. */
 function slowestOf({ throughput }: Spec): number {

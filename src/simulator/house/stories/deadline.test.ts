@@ -5,6 +5,7 @@ import { aHouse } from '#rigs/house-story.ts'
 import { shape } from '#simulator/house/shape.ts'
 
 const minute = 60_000
+const pool = (tier: 'spot' | 'on-demand', priceMicros: number) => [{ tier, shape, priceMicros, nodes: 4 }]
 
 test('who loses its spot node near its deadline goes on where nobody takes it away, and who has time to spare does not', async () => {
   const pools = [
@@ -76,7 +77,6 @@ test('who waits for spot capacity that does not come starts in time where nobody
 })
 
 test('who came to on-demand capacity goes back when there is spot capacity for it, not to and fro, and ends in time', async () => {
-  const pool = (tier: 'spot' | 'on-demand', priceMicros: number) => [{ tier, shape, priceMicros, nodes: 4 }]
   const site = { jurisdictions: ['DE', 'EU'], patienceMs: 30_000 }
   await using house = await aHouse({
     sites: [
