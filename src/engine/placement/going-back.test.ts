@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { whyPlaced } from '#engine/explain/placed.ts'
 import type { LiveLease } from '#model/live-lease.ts'
 import type { Decision } from '#model/plan.ts'
 import type { Preemption } from '#model/preemption.ts'
@@ -8,7 +9,7 @@ import { aJob, aLease, aNow, aProject, aReplica, aSite, aSnapshot } from '#test/
 
 import { wayBackHolds } from './check-going-back.ts'
 import { goBack } from './going-back.ts'
-import type { PlaceInput } from './place.ts'
+import { place, type PlaceInput } from './place.ts'
 
 const hour = 3_600_000
 type Job = Parameters<typeof aJob>[0]
@@ -141,4 +142,16 @@ test('the checker refuses what breaks a rule of going back', () => {
   )
   assert.match(wrong({ preemptions: [back('w-job', 0.5)] }), /had to leave in this hour; w-job goes back too soon/)
   assert.match(wrong({}, { now: aNow + 8.6 * hour }), /could not be in time/)
+})
+
+test('where work is moved, a plan that chooses on-demand capacity with time to spare tells that it may go back', () => {
+  const job = due(48.8, { duration: { expected: '48h' } })
+  const snapshot = aSnapshot({ sites: [west(0)], waiting: [job], spot: { runs: [], tries: [] } })
+  const [told = '', untold = ''] = [4, 0].map((movesPerHour) => {
+    const [decision] = place({ snapshot, now: aNow, movesPerHour })
+    assert.equal(decision?.placement?.tier, 'on-demand')
+    return whyPlaced(decision)
+  })
+  assert.match(told, /of work that are left; it goes back to spot capacity when that pays\./)
+  assert.doesNotMatch(untold, /goes back/)
 })
