@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { planSpot, type SpotRates, type SpotState } from './spot-plan.ts'
+import { planSpot, type SpotRates, type SpotState, type SpotTerms } from './spot-plan.ts'
 
 /** A market of one grade that is up or down, and loses what it has with the chance `taken` in each tick. */
 const rates = (taken: number): SpotRates => ({
@@ -14,7 +14,7 @@ const rates = (taken: number): SpotRates => ({
   afterTaken: [0.5, 0.5],
 })
 const terms = { work: 20, left: 40, overhead: 3, spotPrice: 1, onDemandPrice: 3 }
-const next = (taken: number, state: Partial<SpotState>, more: Partial<typeof terms> = {}) =>
+const next = (taken: number, state: Partial<SpotState>, more: Partial<SpotTerms> = {}) =>
   planSpot({ ...terms, ...more }, rates(taken)).next({
     left: 40,
     work: 20,
@@ -45,4 +45,11 @@ test('from the last moment on at which on-demand capacity is in time, nothing el
 
 test('who is ahead of time on on-demand capacity goes back to spot capacity', () => {
   assert.equal(next(0.01, { left: 30, work: 5, holding: 'on-demand' }, { work: 15 }), 'spot')
+})
+
+test('to leave on-demand capacity takes time, and who has no more of it stays', () => {
+  const from = (left: number, leave: number) =>
+    next(0.01, { left, work: 5, holding: 'on-demand' }, { work: 15, left: left + 10, leave })
+  assert.deepEqual([from(10, 0), from(10, 2), from(10, 3)], ['spot', 'spot', 'on-demand'])
+  assert.equal(from(14, 6), 'spot', 'also where that takes longer than a start')
 })

@@ -6,15 +6,8 @@ const goneMs = 60_000
 /** How long it takes who leaves what it holds until it may be placed elsewhere: its grace to save its work, and a little more. */
 export const leavingMs = ({ checkpoint }: Pick<Spec, 'checkpoint'>): number => checkpoint.graceMs + goneMs
 
-/** So long after it went back from on-demand to spot capacity nobody does so again; then twice as long, and so on. */
-const firstPauseMs = 3_600_000
-
-/**
- * When a job may go back to spot capacity again, by the times at which it did: so in n hours it does so log₂(n + 1) + 1
- * times at the most, whatever the markets do.
- */
-export const mayGoBackAt = (times: readonly number[]): number =>
-  times.length === 0 ? -Infinity : Math.max(...times) + firstPauseMs * 2 ** (times.length - 1)
+/** Whoever had to leave stays so long where it is then. */
+export const staysMs = 3_600_000
 
 /** What is expected to be paid from now on by who stays on on-demand capacity, and by who goes back; in one unit. */
 type WayBack = {

@@ -9,7 +9,7 @@ const [hourMs, minuteMs] = [3_600_000, 60_000]
 /**
  * What is wrong with a decision by which a job goes back to spot capacity, in words. It runs on capacity that lasts, saves
  * its work, and spot capacity is cheaper; the hour has moves left, for it and for its project; it did not have to leave in
- * this hour, and each pause between two times is twice as long as the one before; and when it has left, and lost what
+ * this hour; and when it has left, and lost what
  * it did since its last checkpoint, it may still start once in vain and then, on capacity that lasts, be in time.
  */
 export function* wayBackHolds(
@@ -57,9 +57,6 @@ function* rest({ snapshot, now, movesPerHour = 0 }: PlaceInput, lease: LiveLease
   if (recent.filter(({ project }) => project === lease.project).length + 1 > perHour)
     yield `work of ${lease.project} is stopped too often`
   if (recent.some(({ victim }) => victim === lease.workload)) yield `${lease.workload} had to leave in this hour`
-  const times = preemptions.flatMap(({ by, victim, at }) => (by === victim && victim === lease.workload ? [at] : []))
-  const last = times.reduce((latest, at) => Math.max(latest, at), -Infinity)
-  if (times.length > 0 && now - last < hourMs * 2 ** (times.length - 1)) yield `${lease.workload} goes back too soon`
 }
 
 function* inTime({ snapshot, now }: PlaceInput, { workload: { id, spec } }: Asked): Iterable<string> {

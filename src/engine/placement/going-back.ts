@@ -1,5 +1,5 @@
 import { checkpointMsOf } from '#engine/market/run-price.ts'
-import { leavingMs, mayGoBackAt, pays } from '#engine/market/way-back.ts'
+import { leavingMs, pays, staysMs } from '#engine/market/way-back.ts'
 import type { LiveLease } from '#model/live-lease.ts'
 import type { Decision } from '#model/plan.ts'
 import type { Preemption } from '#model/preemption.ts'
@@ -36,21 +36,19 @@ export function goBack(input: PlaceInput): Decision | null {
 /** It left for itself. */
 const isBack = ({ by, victim }: Preemption): boolean => by === victim
 
-/** Whether it may be moved: it saves its work, the hour has moves left for it, and it is long enough since its last. */
+/** Whether it may be moved: it saves its work, the hour has moves left for it, and it did not have to leave in this hour. */
 function mayLeave(lease: LiveLease, { snapshot, now, movesPerHour = 0 }: PlaceInput): boolean {
   const { projects, preemptions = [] } = snapshot
   const recent = preemptions.filter(({ at }) => at > now - hourMs)
   const ofProject = recent.filter(({ project }) => project === lease.project).length
   const most = projects.find(({ name }) => name === lease.project)?.preemption.perHour ?? Infinity
-  const times = preemptions.filter((one) => isBack(one) && one.victim === lease.workload).map(({ at }) => at)
   return (
     lease.movable === true &&
     !lease.keptFor &&
     !lease.beside?.spares &&
-    !recent.some(({ victim }) => victim === lease.workload) &&
+    !preemptions.some(({ victim, at }) => victim === lease.workload && at > now - staysMs) &&
     recent.filter(({ isMove }) => isMove).length < movesPerHour &&
-    ofProject < most &&
-    now >= mayGoBackAt(times)
+    ofProject < most
   )
 }
 

@@ -1,6 +1,6 @@
 import { planSpot, type Holding, type SpotPlan, type SpotTerms } from '#engine/market/spot-plan.ts'
 import { watchSpot, type SpotWatch } from '#engine/market/spot-rates.ts'
-import { mayGoBackAt, pays } from '#engine/market/way-back.ts'
+import { pays, staysMs } from '#engine/market/way-back.ts'
 
 /** A job with a deadline on a recorded market: `market[zone][tick]` is 1 where spot capacity was to be had. */
 export type DeadlineJob = SpotTerms & {
@@ -51,7 +51,7 @@ export function runToDeadline(job: DeadlineJob): Outcome {
       const anew: SpotPlan | undefined =
         leaving > 0 || next === holding ? undefined : wayBack({ ...job, work, left: t }, { watch, backs })
       if (anew) [plan, leaving] = [anew, leave]
-      if (anew) backs.push(-t)
+      if (anew) backs.push(t)
       next = anew && leave === 0 ? 'spot' : holding
     }
     if (next !== holding && next !== 'nothing') {
@@ -78,7 +78,7 @@ type Seen = { watch: SpotWatch; backs: readonly number[] }
  */
 function wayBack(job: DeadlineJob, { watch, backs }: Seen): SpotPlan | undefined {
   const { work, left, overhead, onDemandPrice, leave = 0, tickMs = 0 } = job
-  if (-left * tickMs < mayGoBackAt(backs.map((at) => at * tickMs))) return undefined
+  if (backs.some((before) => (before - left) * tickMs < staysMs)) return undefined
   const market = watch.state()
   const plan = planSpot({ ...job, left: left - leave }, watch.rates())
   const goes = plan.expected(market) + leave * onDemandPrice
