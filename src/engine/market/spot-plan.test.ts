@@ -47,9 +47,9 @@ test('who is ahead of time on on-demand capacity goes back to spot capacity', ()
   assert.equal(next(0.01, { left: 30, work: 5, holding: 'on-demand' }, { work: 15 }), 'spot')
 })
 
-test('to leave on-demand capacity takes time, and who has no more of it stays', () => {
-  const from = (left: number, leave: number) =>
-    next(0.01, { left, work: 5, holding: 'on-demand' }, { work: 15, left: left + 10, leave })
-  assert.deepEqual([from(10, 0), from(10, 2), from(10, 3)], ['spot', 'spot', 'on-demand'])
-  assert.equal(from(14, 6), 'spot', 'also where that takes longer than a start')
+test('to leave on-demand capacity takes time and money: who has no more of it, or saves less, stays', () => {
+  const from = (left: number, leave: number, work = 5) =>
+    next(0.01, { left, work, holding: 'on-demand' }, { work: work + 10, left: left + 10, leave })
+  assert.deepEqual([from(11, 0), from(11, 1), from(12, 1)], ['spot', 'on-demand', 'spot'])
+  assert.deepEqual([from(30, 3), from(50, 3, 20), from(50, 6, 20)], ['on-demand', 'spot', 'spot'])
 })
