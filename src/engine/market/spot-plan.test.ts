@@ -47,9 +47,11 @@ test('who is ahead of time on on-demand capacity goes back to spot capacity', ()
   assert.equal(next(0.01, { left: 30, work: 5, holding: 'on-demand' }, { work: 15 }), 'spot')
 })
 
+/** What is held next by who has so much time and work left on on-demand capacity, which takes so long to leave. */
+const leaving = (left: number, leave: number, work = 5) =>
+  next(0.01, { left, work, holding: 'on-demand' }, { work: work + 10, left: left + 10, leave })
+
 test('to leave on-demand capacity takes time and money: who has no more of it, or saves less, stays', () => {
-  const from = (left: number, leave: number, work = 5) =>
-    next(0.01, { left, work, holding: 'on-demand' }, { work: work + 10, left: left + 10, leave })
-  assert.deepEqual([from(11, 0), from(11, 1), from(12, 1)], ['spot', 'on-demand', 'spot'])
-  assert.deepEqual([from(30, 3), from(50, 3, 20), from(50, 6, 20)], ['on-demand', 'spot', 'spot'])
+  assert.deepEqual([leaving(11, 0), leaving(11, 1), leaving(12, 1)], ['spot', 'on-demand', 'spot'])
+  assert.deepEqual([leaving(30, 3), leaving(50, 3, 20), leaving(50, 6, 20)], ['on-demand', 'spot', 'spot'])
 })
