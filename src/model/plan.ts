@@ -121,6 +121,10 @@ export type DeadlineChoice = {
   latest: number
   /** When it is decided anew, unless something happens before. */
   again: number
+  /** What an hour on capacity that lasts costs. */
+  hourMicros: number
+  /** From capacity that lasts it goes back to spot capacity when that pays. */
+  goesBack?: true
 }
 
 /** A decision about one replica: where it goes, or why it goes nowhere yet, and what was said of each candidate. */
@@ -140,6 +144,8 @@ export type Decision = {
   preempts?: Preempted[]
   /** They are moved: they have room elsewhere, and may not be preempted. */
   moves?: boolean
+  /** It leaves itself what it holds, and waits anew: why that pays. */
+  goesBack?: string
   /** How it comes back to the nodes that were kept for it: now, or when what is left there has ended. */
   repair?: Repair
   /** The lease whose nodes need not be kept for it any more: it does not come back to them. */

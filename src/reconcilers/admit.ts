@@ -3,13 +3,14 @@ import type { Asked } from '#engine/placement/facts.ts'
 import { sit } from '#engine/placement/place.ts'
 import type { Sitting } from '#engine/placement/sitting.ts'
 import type { Decision } from '#model/plan.ts'
-import type { Claim, Placed, QueueSnapshot, Usage } from '#store/store.ts'
+import type { Claim, Placed } from '#store/store.ts'
 import { askAgainAt, claimFor, lost } from './claiming.ts'
 import { doubt } from './doubt.ts'
-import { memory } from './memory.ts'
+import { goBack } from './go-back.ts'
 import type { House, Reconciler, Turn } from './reconciler.ts'
 import { resting } from './resting.ts'
 import { noteTold, retelling } from './retelling.ts'
+import { roundFacts } from './round-facts.ts'
 import { sittingOf, soonest, type Told } from './sittings.ts'
 import { noteNews, noteRound, toRead } from './sleepers.ts'
 
@@ -22,13 +23,6 @@ const fewLeases = 2_000
 /** Another control plane takes over so soon after this one has died. */
 const claimSeconds = 7
 
-/** Use of a project counts half after a day. */
-const halfLifeMs = 86_400_000
-
-/** What projects used of late changes slowly and is read by looking at all leases of some days. */
-const usageMs = 60_000
-const lastUsage = memory(() => ({ at: Number.NEGATIVE_INFINITY, usage: new Map<string, Usage>() }))
-
 /** Decides where waiting replicas go. One control plane does it for all: no node is given twice. */
 export const admit: Reconciler = {
   name: 'admit',
@@ -37,6 +31,7 @@ export const admit: Reconciler = {
     const sitting = sittingOf(house)
     const claim = await claimFor(house, 'admit', claimSeconds)
     if (!claim) return notOurs(house)
+    await goBack(house, claim)
     const restsUntil = sitting.restsUntil(claim)
     if (restsUntil !== null) return { status: 'nothing has changed', at: restsUntil }
     const told = await sitting.news(claim)
@@ -85,8 +80,7 @@ async function lookAnew(house: House, claim: Claim): Promise<Admitted> {
     kept.rest({ ...round, at: nextAt })
     return { waiting: 0, placed: 0, more: false, at: nextAt }
   }
-  const facts = { ...snapshot, usage: await usageOf(house, now), ...(await sentFor(house, snapshot, now)) }
-  const input = { snapshot: facts, now, movesPerHour, ...(plan && { plan }) }
+  const input = { snapshot: await roundFacts(house, snapshot, now), now, movesPerHour, ...(plan && { plan }) }
   const sitting = sit(input)
   const { decisions } = sitting
   doubt(house, input, decisions)
@@ -155,27 +149,4 @@ async function carryOut(house: House, claim: Claim, { sitting, decisions, asked,
   steering?.placed(gangsPlaced(decisions, asked, now))
   const leave = decisions.some(({ preempts, repair, lets }) => preempts ?? repair ?? lets)
   return { placed: placed.length, isWhole: sitting.isOpen && written === placed.length && !leave, tellAt: telling.at }
-}
-
-async function usageOf(house: House, now: number): Promise<Map<string, Usage>> {
-  const last = lastUsage(house)
-  if (now < last.at + usageMs) return last.usage
-  last.usage = await house.store.placement.usage({ now, halfLifeMs })
-  last.at = now
-  return last.usage
-}
-
-const lastSent = memory(() => ({ at: Number.NEGATIVE_INFINITY, sent: new Map<string, bigint>() }))
-
-/** What has left each site this month, where somebody waits who reads data: a month begins at midnight UTC. */
-async function sentFor(house: House, { waiting }: QueueSnapshot, now: number): Promise<{ sent?: Map<string, bigint> }> {
-  const reads = waiting.some(({ workload }) => workload.spec.data.some(({ site, sizeMiB }) => site && sizeMiB))
-  if (!reads) return {}
-  const last = lastSent(house)
-  if (now >= last.at + usageMs) {
-    const today = new Date(now)
-    last.sent = await house.store.market.sent(Date.UTC(today.getUTCFullYear(), today.getUTCMonth()))
-    last.at = now
-  }
-  return { sent: last.sent }
 }

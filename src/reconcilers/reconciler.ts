@@ -50,7 +50,7 @@ export type House = {
   checksEvery?: number
   /** The plan over aggregates, where there is one, and who is told what was placed since. */
   steering?: Steering
-  /** So many may be moved in an hour so that a domain is whole again for somebody; nobody when absent. */
+  /** So many may be moved in an hour so that a domain is whole again for somebody, or to spot capacity; nobody when absent. */
   movesPerHour?: number
 }
 

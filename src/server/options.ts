@@ -76,7 +76,7 @@ export const serverOptions = {
     flag: '--moves-per-hour <count>',
     schema: wholeNumber(0, 1_000_000).default(0),
     description:
-      'How many workloads may be stopped and started elsewhere in an hour, so that a gang finds room in one domain.',
+      'How many workloads may be stopped and started elsewhere in an hour, so that a gang finds room in one domain, or that a job with a deadline goes back to spot capacity.',
   },
   token: {
     env: 'ISOBAR_TOKEN',

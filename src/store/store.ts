@@ -145,6 +145,8 @@ export type Usage = { accelerators: number; cpuMilli: number; memoryMiB: number 
 /** What the engine places: waiting replicas in queue order, and what is in the way. */
 export type QueueSnapshot = {
   waiting: WaitingReplica[]
+  /** Who runs on capacity that is not spot and may be planned on it, where that was asked. */
+  running?: { workload: Workload; replica: Replica }[]
   /** There is more that was not read, beside what is asleep. */
   more: boolean
   /** There are more who were never told why they wait. */
@@ -177,6 +179,9 @@ export type Placed = {
   graceMs: number
 }
 
+/** So many of those behind a workload. */
+export type After = { workload: string; most: number }
+
 /** A place in the line of a need. */
 export type Behind = { need: string; createdAt: number; workload: string; replica: number }
 
@@ -187,6 +192,8 @@ export type Placement = {
    * start is promised, and some `after` a workload.
    * With `moves` it is told of each lease whether it may be moved. A `few` leases are told apart, though they hold the same.
    * With `spot` it is told what was seen of spot markets, though nobody waits for them.
+   * With `running` some are told who may go back to spot capacity, in the order of their workloads, and all is empty where
+   * there are none.
    * With `unlessIdle` all is empty when nothing waits: what is in the way is much in a large house.
    */
   snapshot(options: {
@@ -198,6 +205,7 @@ export type Placement = {
     moves?: boolean
     few?: number
     spot?: boolean
+    running?: After
   }): Promise<QueueSnapshot>
   /** Those of these workloads that may be placed. Null where that takes more to know: many, a budget, secrets, data. */
   come(workloads: readonly string[], now: number): Promise<QueueSnapshot['waiting'] | null>

@@ -15,6 +15,9 @@ export const look: Step = async (pair, draw, told) => {
     ...(draw.chance(0.2) && { unlessIdle: true }),
     ...(draw.chance(0.3) && { moves: true }),
     ...(draw.chance(0.3) && { spot: true }),
+    ...(draw.chance(0.2) && {
+      running: { workload: draw.of(['', idOf(draw, pair.tables.workloads.all())]), most: draw.of([1, 4]) },
+    }),
     ...(draw.chance(0.5) && { few: draw.of([0, 3, 2000]) }),
   }
   const { waiting } = await pair.ask((store) => store.placement.snapshot(options))

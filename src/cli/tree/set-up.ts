@@ -52,7 +52,7 @@ const servers: readonly CommandSpec[] = [
       { flags: '--keep-days <days>', description: 'how long ended workloads, logs and checkpoints are kept; 90' },
       {
         flags: '--moves-per-hour <count>',
-        description: 'how many workloads may be moved so that a gang finds room; 0',
+        description: 'how many workloads may be moved, so that a gang finds room or back to spot capacity; 0',
       },
       { flags: '--log-level <level>', description: 'trace, debug, info, warn, error or silent' },
       { flags: '--detached', description: 'log to the state directory and not to standard error' },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { planSpot, type SpotRates, type SpotState } from './spot-plan.ts'
+import { planSpot, type SpotRates, type SpotState, type SpotTerms } from './spot-plan.ts'
 
 /** A market of one grade that is up or down, and loses what it has with the chance `taken` in each tick. */
 const rates = (taken: number): SpotRates => ({
@@ -14,7 +14,7 @@ const rates = (taken: number): SpotRates => ({
   afterTaken: [0.5, 0.5],
 })
 const terms = { work: 20, left: 40, overhead: 3, spotPrice: 1, onDemandPrice: 3 }
-const next = (taken: number, state: Partial<SpotState>, more: Partial<typeof terms> = {}) =>
+const next = (taken: number, state: Partial<SpotState>, more: Partial<SpotTerms> = {}) =>
   planSpot({ ...terms, ...more }, rates(taken)).next({
     left: 40,
     work: 20,
@@ -45,4 +45,13 @@ test('from the last moment on at which on-demand capacity is in time, nothing el
 
 test('who is ahead of time on on-demand capacity goes back to spot capacity', () => {
   assert.equal(next(0.01, { left: 30, work: 5, holding: 'on-demand' }, { work: 15 }), 'spot')
+})
+
+/** What is held next by who has so much time and work left on on-demand capacity, which takes so long to leave. */
+const leaving = (left: number, leave: number, work = 5) =>
+  next(0.01, { left, work, holding: 'on-demand' }, { work: work + 10, left: left + 10, leave })
+
+test('to leave on-demand capacity takes time and money: who has no more of it, or saves less, stays', () => {
+  assert.deepEqual([leaving(11, 0), leaving(11, 1), leaving(12, 1)], ['spot', 'on-demand', 'spot'])
+  assert.deepEqual([leaving(30, 3), leaving(50, 3, 20), leaving(50, 6, 20)], ['on-demand', 'spot', 'spot'])
 })

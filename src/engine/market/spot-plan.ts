@@ -34,6 +34,8 @@ export type SpotTerms = {
   onDemandPrice: number
   /** Who has come to on-demand capacity stays there. */
   stays?: boolean
+  /** Else who leaves it has gone after so many ticks in which it is paid and no work is done; 0 when absent. */
+  leave?: number
   /** Nobody waits for better spot capacity while there is some: who does not hold it cannot see how it gets older. */
   isBlind?: boolean
 }
@@ -72,11 +74,12 @@ export function planSpot(terms: SpotTerms, rates: SpotRates): SpotPlan {
   const [width, states] = [work + 1, rates.market.length]
   const actions = new Uint8Array((left + 1) * width * states)
   const chain = chainOf(terms, rates)
-  // Costs to go at the last moments, round and round: nothing is looked at that is longer ago than a start.
-  const past = Array.from({ length: overhead + 2 }, () => costsOf(width, chain))
+  // Costs to go at the last moments, round and round: nothing is looked at that is longer ago than a start, or leaving.
+  const past = Array.from({ length: Math.max(overhead, terms.leave ?? 0) + 2 }, () => costsOf(width, chain))
+  const never = costsOf(width, chain)
   for (let t = 1; t <= left; t++) {
-    const at = (ago: number) => past[(t - ago + past.length) % past.length] ?? costsOf(width, chain)
-    const back = Array.from({ length: overhead + 1 }, (_, ago) => (ago <= t ? at(ago) : costsOf(width, chain)))
+    const at = (ago: number) => past[(t - ago + past.length) % past.length] ?? never
+    const back = Array.from({ length: past.length - 1 }, (_, ago) => (ago <= t ? at(ago) : never))
     const step = { chain, terms, width, back, before: at(1) }
     // With less work left than this there was no time to have done so much; with more, none to do it in.
     for (let w = Math.max(1, work - (left - t)); w < width && w <= t; w++)
@@ -110,11 +113,15 @@ type Chain = {
   afterTaken: Chances
   /** By grade of the zone in which a start begins: when it is cut off (after 1, 2, … ticks), or what is held then. */
   starts: { cutOff: number[]; held: Chances; price: number }[]
-  /** By state of the market in which a start of on-demand capacity begins: the state at its end. */
+  /** By state of the market in which a start of on-demand capacity begins, or leaving it: the state at its end. */
   afterStart: Chances[]
+  afterLeaving: Chances[]
 }
 
-function chainOf({ overhead, spotPrice, work }: SpotTerms, { market, idle, held, afterTaken }: SpotRates): Chain {
+function chainOf(
+  { overhead, spotPrice, work, leave = 0 }: SpotTerms,
+  { market, idle, held, afterTaken }: SpotRates,
+): Chain {
   const of = (row: readonly number[]) => sparse(row, work + 1)
   const taken = held.map((row) => Math.max(0, 1 - sum(row)))
   const starts = held.map((_, grade) => {
@@ -127,11 +134,12 @@ function chainOf({ overhead, spotPrice, work }: SpotTerms, { market, idle, held,
     const ticks = sum(cutOff.map((chance, tick) => chance * (tick + 1))) + sum(now) * overhead
     return { cutOff, held: of(now), price: ticks * spotPrice }
   })
-  const afterStart = market.map((_, state) => {
-    let now = market.map((__, other) => Number(other === state))
-    for (let tick = 0; tick < overhead; tick++) now = times(now, market)
-    return of(now)
-  })
+  const after = (ticks: number) =>
+    market.map((_, state) => {
+      let now = market.map((__, other) => Number(other === state))
+      for (let tick = 0; tick < ticks; tick++) now = times(now, market)
+      return of(now)
+    })
   return {
     idle,
     market: market.map(of),
@@ -139,7 +147,8 @@ function chainOf({ overhead, spotPrice, work }: SpotTerms, { market, idle, held,
     taken,
     afterTaken: of(afterTaken),
     starts,
-    afterStart,
+    afterStart: after(overhead),
+    afterLeaving: after(leave),
   }
 }
 
@@ -180,8 +189,8 @@ type Step = { chain: Chain; terms: SpotTerms; width: number; back: Costs[]; befo
 
 function settle(step: Step, w: number, actions: Uint8Array): void {
   const { chain, terms, width, back, before } = step
-  const { spotPrice, onDemandPrice, overhead, stays = false, isBlind = false } = terms
-  const [now, started] = [back[0] ?? before, back[overhead] ?? before]
+  const { spotPrice, onDemandPrice, overhead, stays = false, leave = 0, isBlind = false } = terms
+  const [now, started, left] = [back[0] ?? before, back[overhead] ?? before, back[leave] ?? before]
   chain.held.forEach((held, grade) => {
     const taken = chain.taken[grade] ?? 1
     const lost = taken > 0 ? taken * (before.afterTaken[w - 1] ?? 0) : 0
@@ -195,10 +204,12 @@ function settle(step: Step, w: number, actions: Uint8Array): void {
     const spot = startSpot(step, w, m - chain.idle)
     const best = Math.min(spot, start, wait)
     now.nothing[m * width + w] = best
-    now.onDemand[m * width + w] = stays ? stay : Math.min(stay, best)
+    const gone = chain.afterLeaving[m]
+    const go = stays || !gone ? Infinity : leave === 0 ? best : leave * onDemandPrice + expect(gone, left.nothing, w)
+    now.onDemand[m * width + w] = Math.min(stay, go)
     actions[m] =
       (spot === best && best < Number.POSITIVE_INFINITY ? spotFromNothing : start === best ? onDemandFromNothing : 0) |
-      (best < stay && !stays ? leavesOnDemand : 0)
+      (go < stay ? leavesOnDemand : 0)
   }
   now.afterTaken[w] = expect(chain.afterTaken, now.nothing, w)
 }
@@ -207,7 +218,7 @@ function settle(step: Step, w: number, actions: Uint8Array): void {
 function startSpot({ chain, back }: Step, w: number, grade: number): number {
   const start = chain.starts[grade]
   if (!start) return Number.POSITIVE_INFINITY
-  let cost = start.price + expect(start.held, back.at(-1)?.spot ?? new Float64Array(), w)
+  let cost = start.price + expect(start.held, back[start.cutOff.length]?.spot ?? new Float64Array(), w)
   for (let tick = 0; tick < start.cutOff.length; tick++)
     cost += (start.cutOff[tick] ?? 0) * (back[tick + 1]?.afterTaken[w] ?? 0)
   return cost

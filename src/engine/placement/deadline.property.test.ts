@@ -5,9 +5,11 @@ import * as fc from 'fast-check'
 
 import { drawOf } from '#kit/random.ts'
 import type { SpotRun, Try } from '#model/spot.ts'
-import { aJob, aNow, aReplica, aSite, aSnapshot } from '#test/builders.ts'
+import { aJob, aLease, aNow, aReplica, aSite, aSnapshot } from '#test/builders.ts'
 
+import { wayBackHolds } from './check-going-back.ts'
 import { check } from './check.ts'
+import { goBack } from './going-back.ts'
 import { place } from './place.ts'
 
 const minute = 60_000
@@ -38,13 +40,19 @@ const drawn = fc.record<Drawn>({
   seed: fc.nat(1000),
 })
 
-type Holds = { tier: string; site: string; since: number; runs: number }
+/** `goneAt`: it is told to stop, and has left by then. */
+type Holds = { tier: string; site: string; since: number; runs: number; goneAt?: number }
+
+/** In minutes: so often it is looked whether it goes back to spot capacity, and so long it takes to leave for it. */
+const [lookEvery, leavesFor] = [10, 2]
 
 /** A job in its market, minute by minute, placed by the engine each time that it has to be. */
 class Life {
   readonly runs: SpotRun[] = []
   readonly tries: Try[] = []
   costMicros = 0
+  /** When it went back to spot capacity. */
+  readonly backs: number[] = []
   /** Minutes of work that is saved. */
   #saved = 0
   #losses = 0
@@ -54,9 +62,13 @@ class Life {
   readonly #drawn: Drawn
   readonly #job: ReturnType<typeof aJob>
   readonly #market: boolean[][]
+  readonly #movesPerHour: number
 
-  constructor(given: Drawn) {
+  /** Where work is moved it begins on on-demand capacity, as where spot capacity came later. */
+  constructor(given: Drawn, movesPerHour = 0) {
     this.#drawn = given
+    this.#movesPerHour = movesPerHour
+    if (movesPerHour > 0) this.#holds = { tier: 'on-demand', site: 'z0', since: 0, runs: -1 }
     const { work, slack, start, every } = given
     this.#job = aJob(
       {
@@ -75,6 +87,7 @@ class Life {
     for (let at = 0; at <= work + start + slack; at++) {
       if (this.#lives(at)) return at
       if (!this.#holds && at >= this.#lookAt) this.#place(at)
+      if (this.#holds && at % lookEvery === 0) this.#goBack(at, this.#holds)
     }
     return Infinity
   }
@@ -85,6 +98,10 @@ class Life {
     const holds = this.#holds
     if (!holds) return false
     this.costMicros += (holds.tier === 'spot' ? spotMicros : lastingMicros) / 60
+    if (holds.goneAt !== undefined) {
+      if (at >= holds.goneAt) this.#holds = null
+      return false
+    }
     const worked = Math.max(0, at - holds.since - start)
     if (this.#saved + worked >= work) return true
     if (holds.tier !== 'spot' || this.#isUp(holds.site, at)) return false
@@ -100,10 +117,40 @@ class Life {
 
   #isUp = (name: string, at: number): boolean => this.#market[Number(name.slice(1))]?.[at] === true
 
-  #place(at: number): void {
+  /** Lets it leave on-demand capacity where the engine says so; what it did since its last checkpoint is lost. */
+  #goBack(at: number, holds: Holds): void {
+    const { start, every } = this.#drawn
+    const worked = at - holds.since - start
+    if (holds.tier === 'spot' || holds.goneAt !== undefined || worked <= 0 || this.#movesPerHour === 0) return
     const now = aNow + at * minute
+    const own = { workload: this.#job.id, ranMs: worked * minute, startMs: start * minute }
+    const lease = {
+      workload: this.#job.id,
+      site: holds.site,
+      shape: '16cpu',
+      priceMicros: lastingMicros,
+      movable: true,
+    }
+    const backs = this.backs.map((minutes) => ({ by: this.#job.id, at: aNow + minutes * minute }))
+    const snapshot = {
+      ...aSnapshot({ sites: this.#sitesAt(at), spot: { runs: this.runs, tries: [...this.tries, own] } }),
+      running: [{ workload: this.#job, replica: aReplica(this.#job, { losses: this.#losses }) }],
+      leases: [aLease({ ...lease, since: aNow + holds.since * minute, leaves: false })],
+      preemptions: backs.map((back) => ({ ...back, victim: back.by, project: 'default', isMove: true })),
+    }
+    const input = { snapshot, now, movesPerHour: this.#movesPerHour }
+    const decision = goBack(input)
+    if (!decision) return
+    assert.deepEqual([...wayBackHolds(input, decision)], [])
+    this.backs.push(at)
+    this.tries.push(own)
+    this.#saved += Math.floor(worked / every) * every
+    this.#holds = { ...holds, goneAt: at + leavesFor }
+  }
+
+  #sitesAt(at: number): ReturnType<typeof aSite>[] {
     const { zones, shows } = this.#drawn
-    const sites = Array.from({ length: zones }, (_, zone) => {
+    return Array.from({ length: zones }, (_, zone) => {
       const spot = { tier: 'spot' as const, price: 1, divisible: false }
       const available = !shows || this.#isUp(`z${zone}`, at) ? 1 : 0
       const lasting = { tier: 'on-demand' as const, price: 3, divisible: false }
@@ -112,9 +159,18 @@ class Life {
         offers: zone === 0 ? [{ ...spot, available }, lasting] : [{ ...spot, available }],
       })
     })
+  }
+
+  #place(at: number): void {
+    const now = aNow + at * minute
+    const sites = this.#sitesAt(at)
     const replica = aReplica(this.#job, { losses: this.#losses, avoid: this.#avoid })
     const waiting = [{ workload: this.#job, replica }]
-    const input = { snapshot: aSnapshot({ waiting, sites, spot: { runs: this.runs, tries: this.tries } }), now }
+    const input = {
+      snapshot: aSnapshot({ waiting, sites, spot: { runs: this.runs, tries: this.tries } }),
+      now,
+      movesPerHour: this.#movesPerHour,
+    }
     const decisions = place(input)
     assert.deepEqual(check(input, decisions), [])
     const [{ placement = null, deadline }] = decisions as [(typeof decisions)[number]]
@@ -159,4 +215,22 @@ test('whatever is lost, the deadline is kept, and what lasts could always be in 
     { seed: 15, numRuns: 16 },
   )
   assert.ok(paid < 0.9 * lasting, `it paid ${paid / lasting} of what lasting capacity alone costs`)
+})
+
+test('who goes back to spot capacity keeps its deadline too, and does so once in an hour at the most', () => {
+  let backs = 0
+  fc.assert(
+    fc.property(drawn, (given) => {
+      const life = new Life({ ...given, slack: given.slack + 60 }, 4)
+      const end = life.run()
+      assert.ok(end < Infinity, 'it missed its deadline')
+      assert.ok(
+        life.backs.every((at, i) => at - (life.backs[i - 1] ?? -Infinity) >= 60),
+        `it went back at ${life.backs}`,
+      )
+      backs += life.backs.length
+    }),
+    { seed: 71, numRuns: 16 },
+  )
+  assert.ok(backs > 0, 'nobody went back')
 })

@@ -1,5 +1,6 @@
 import { avoidMs } from '#engine/lifecycle/patience.ts'
 import { checkpointMsOf, restartMs } from '#engine/market/run-price.ts'
+import { leavingMs } from '#engine/market/way-back.ts'
 import { planSpot, type SpotTerms } from '#engine/market/spot-plan.ts'
 import { watchRuns } from '#engine/market/spot-runs.ts'
 import type { DeadlineChoice } from '#model/plan.ts'
@@ -80,6 +81,8 @@ function deciderOf(need: Need, { lasting, zones, deadline }: Market, round: Roun
   const leastMs = Math.max(Math.min(deadline - workload.createdAt, aheadMs) / mostTicks, overheadMs / mostOfStart)
   const tickMs = minuteMs * 2 ** Math.ceil(Math.log2(Math.max(1, leastMs / minuteMs)))
   const [work, overhead] = [Math.max(1, Math.ceil(workMs / tickMs)), Math.ceil(overheadMs / tickMs)]
+  // Of what lies between two checkpoints half is lost again by who leaves.
+  const leave = round.moves ? Math.ceil((leavingMs(spec) + redoMs / 2) / tickMs) : 0
   const priceOf = (look: Look): number => (hourlyOf(need, look, round) * tickMs) / hourMs
   const [spotPrice, onDemandPrice] = [Math.min(...zones.map(priceOf)), priceOf(lasting)]
   const most = Math.ceil(aheadMs / tickMs)
@@ -90,6 +93,7 @@ function deciderOf(need: Need, { lasting, zones, deadline }: Market, round: Roun
     const left = Math.min(allLeft, most)
     const facts = {
       lastingMicros: Math.round((work + overhead) * onDemandPrice),
+      hourMicros: Math.round(hourlyOf(need, lasting, round)),
       workMs,
       latest: Math.floor(deadline - workMs - startMs),
       again: allLeft > most ? round.now + tickMs : until - left * tickMs + 1,
@@ -99,12 +103,24 @@ function deciderOf(need: Need, { lasting, zones, deadline }: Market, round: Roun
     const onDemand = { does: 'on-demand' as const, expectedMicros: facts.lastingMicros, ...facts }
     // One loss more would be the last that is tried again.
     if (left < work + overhead || replica.losses >= spec.retry.onLoss) return onDemand
-    const terms: SpotTerms = { work, left, overhead, spotPrice, onDemandPrice, stays: true, isBlind: true }
+    const terms: SpotTerms = {
+      work,
+      left,
+      overhead,
+      spotPrice,
+      onDemandPrice,
+      stays: !round.moves,
+      leave,
+      isBlind: true,
+    }
     const key = Object.values(terms).join(' ')
     const plan = plans.get(key) ?? planSpot(terms, watch.rates())
     plans.set(key, plan)
     const next = plan.next({ left, work, starting: 0, holding: 'nothing', market })
-    if (next === 'on-demand') return onDemand
+    if (next === 'on-demand') {
+      const expectedMicros = Math.min(onDemand.expectedMicros, Math.round(plan.expected(market)))
+      return round.moves ? { ...onDemand, expectedMicros, goesBack: true } : onDemand
+    }
     return { ...facts, does: next === 'nothing' ? 'wait' : next, expectedMicros: Math.round(plan.expected(market)) }
   }
 }

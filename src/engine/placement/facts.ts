@@ -12,6 +12,8 @@ import type { Workload } from '#model/workload.ts'
 /** What a round of placement is decided on: everything that waits, and everything that is in the way. */
 export type Snapshot = {
   waiting: Asked[]
+  /** Some of those who run on capacity that is not spot, and may be planned on it. */
+  running?: Asked[]
   leases: LiveLease[]
   projects: Project[]
   /** Who was made to leave for whom, lately or while both are still to end. */

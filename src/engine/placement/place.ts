@@ -24,7 +24,7 @@ export type PlaceInput = {
   defaults?: Policy
   /** The plan over aggregates, where there is one: it steers where there is a choice, and bars nothing. */
   plan?: SteeringPlan
-  /** So many may be moved in an hour to free a domain for others; nobody when absent. */
+  /** So many may be moved in an hour, to free a domain for others or to cheaper capacity; nobody when absent. */
   movesPerHour?: number
 }
 
@@ -58,6 +58,7 @@ export const place = (input: PlaceInput): Decision[] => sit(input).decisions
 /** The same, and what it has found out is kept, so that it can go on with news. */
 export function sit({ snapshot, now, defaults = {}, plan, movesPerHour = 0 }: PlaceInput): Sitting {
   const round = openRound({ ...snapshot, sites: withLostNodes(snapshot) }, now, plan)
+  round.moves = movesPerHour > 0
   const entry = createEntry(snapshot, { round, defaults })
   const queue = entry.queue
   const comebacks = comebacksOf(round.leases, round.market, queue)

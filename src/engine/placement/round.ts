@@ -34,6 +34,8 @@ export type Round = Quotas & {
   spot: Snapshot['spot']
   planned: Map<string, Planned>
   spotMarkets: Map<string, SpotMarket>
+  /** Who runs may be moved, and so may go back from capacity that lasts to spot capacity. */
+  moves: boolean
   /** The start that is promised in a cell. */
   promisedIn: (cell: number) => Reservation | null
   /** All starts that are promised, with those for whom others have to leave. */
@@ -65,6 +67,7 @@ export function openRound(snapshot: Snapshot, now: number, plan?: SteeringPlan):
     spot: snapshot.spot,
     planned: new Map(),
     spotMarkets: new Map(),
+    moves: false,
     promisedIn: () => null,
     promises: () => [],
     domains: countsDomains(snapshot.projects),

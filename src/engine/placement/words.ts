@@ -89,7 +89,8 @@ export const money = (micros: number): string =>
   formatMoney(Math.abs(micros) < 1_000_000 ? BigInt(Math.round(micros)) : BigInt(Math.round(micros / 10_000)) * 10_000n)
 
 /** Why the plan for a deadline chose so: the chance of a loss, what it expects to pay, and until when there is time. */
-export function deadline({ does, takenPpm, expectedMicros, lastingMicros, workMs, latest }: DeadlineChoice): string {
+export function deadline(choice: DeadlineChoice): string {
+  const { does, takenPpm, expectedMicros, lastingMicros, workMs, latest, goesBack } = choice
   const chance =
     takenPpm === undefined
       ? 'no spot capacity is to be had'
@@ -99,7 +100,8 @@ export function deadline({ does, takenPpm, expectedMicros, lastingMicros, workMs
       ? ''
       : `${money(Number(expectedMicros.toPrecision(2)))} are expected to be paid from now on, and `
   const slack = `it must start there by ${formatInstant(latest)} for the ${formatDuration(workMs)} of work that are left`
-  return `${chance}; ${less}${money(lastingMicros)} on capacity that nobody takes away; ${slack}`
+  const back = goesBack ? '; it goes back to spot capacity when that pays' : ''
+  return `${chance}; ${less}${money(lastingMicros)} on capacity that nobody takes away; ${slack}${back}`
 }
 
 /** The same as a whole sentence. */

@@ -36,6 +36,7 @@ test('every deadline is kept, whatever the market does', () => {
   fc.assert(
     fc.property(jobs({ work: 40, slack: 30 }), (job) => {
       assert.ok(runToDeadline(job).met)
+      assert.ok(runToDeadline({ ...job, isBlind: true, leave: 2, tickMs: 600_000 }).met, 'as in a live control plane')
     }),
     { seed: 1, numRuns: 300 },
   )

@@ -22,6 +22,7 @@ import {
   type PlacedRow,
   preempting,
   type Row,
+  runningOf,
   someMore,
   type Taken,
   type Waiting,
@@ -29,6 +30,7 @@ import {
 import { preempt, readPreemptions } from './preempt.ts'
 import { listProjects } from './projects.ts'
 import { readLeases, readQueue, readThese } from './queue.ts'
+import { readRunning } from './running.ts'
 import { listSites } from './sites.ts'
 import { readSpot } from './spot.ts'
 import { placedEvent, waitsEvent } from './told.ts'
@@ -58,12 +60,24 @@ type Asked = Parameters<Placement['snapshot']>[0] & { specs: Specs }
 
 async function snapshot(
   on: Executor,
-  { now, most, asleep = new Map(), after = '', unlessIdle, moves = false, few = 0, spot: always = false, specs }: Asked,
+  {
+    now,
+    most,
+    asleep = new Map(),
+    after = '',
+    unlessIdle,
+    moves = false,
+    few = 0,
+    spot: always = false,
+    running,
+    specs,
+  }: Asked,
 ): Promise<QueueSnapshot> {
+  const back = running ? await readRunning(on, running) : []
   const { replicas, ...rest } = await readQueue(on, { now, most, asleep, after })
-  if (unlessIdle && replicas.length === 0)
+  if ((unlessIdle && replicas.length === 0) || (running && back.length === 0))
     return { waiting: [], ...rest, leases: [], projects: [], preemptions: [], spent: new Map(), sites: [] }
-  const ids = [...new Set(replicas.map(({ workload }) => workload))]
+  const ids = [...new Set([...replicas, ...back].map(({ workload }) => workload))]
   const workloads = await readWorkloads(on, ids, specs)
   forget(specs, new Set(ids))
   const projects = await listProjects(on)
@@ -77,6 +91,7 @@ async function snapshot(
     spent: await spentOf(on, { projects, workloads, now }),
     missing: await missingSecrets(on, workloads),
     ...(spot && { spot }),
+    ...(running && { running: runningOf(back, workloads) }),
     sites: await listSites(on),
   }
 }

@@ -1,9 +1,11 @@
 import type { Decision, Placement as Chosen, Refusal } from '#model/plan.ts'
 import { isPlannedToDeadline } from '#model/spec/planned-to-deadline.ts'
+import type { Replica } from '#model/replica.ts'
 import type { Workload } from '#model/workload.ts'
 import type { Placed, QueueSnapshot } from '#store/store.ts'
 import type { Preempting } from './preempt.ts'
 import type { readThese } from './queue.ts'
+import { leavesReason } from './told.ts'
 
 /** What placement decides of rows once they are read. */
 
@@ -23,6 +25,15 @@ export function asked(replicas: Waiting, workloads: readonly Workload[]): QueueS
   })
 }
 
+/** Those of them who are planned to their deadline. */
+export function runningOf(replicas: readonly Replica[], workloads: readonly Workload[]): QueueSnapshot['running'] {
+  const planned = new Map(workloads.flatMap((one) => (isPlannedToDeadline(one.spec) ? [[one.id, one]] : [])))
+  return replicas.flatMap((replica) => {
+    const workload = planned.get(replica.workload)
+    return workload ? [{ workload, replica }] : []
+  })
+}
+
 /** Whether nothing but its spec is to be known of it to place it: what it has spent, its secrets, what its data cost, or what it did. */
 export const isKnownAlone = (spec: Workload['spec']): boolean =>
   !spec.budget && spec.secrets.length === 0 && spec.data.length === 0 && !isPlannedToDeadline(spec)
@@ -31,12 +42,11 @@ export const isKnownAlone = (spec: Workload['spec']): boolean =>
 export type Row = { id: string; name: string; project: string; attempts: number; waits: boolean }
 
 export const preempting = (refused: Decision[], workloads: Map<string, Row>): Preempting[] =>
-  refused.flatMap(({ workload, preempts = [], moves = false }) => {
+  refused.flatMap(({ workload, preempts = [], moves = false, goesBack }) => {
     const row = workloads.get(workload)
     if (!row || preempts.length === 0) return []
-    return [
-      { workload, project: row.project, name: row.name, leases: preempts.map(({ lease }) => lease), isMove: moves },
-    ]
+    const reason = goesBack ?? leavesReason({ ...row, isMove: moves })
+    return [{ workload, reason, leases: preempts.map(({ lease }) => lease), isMove: moves }]
   })
 
 export type Taken = { workload: string; replica: number }

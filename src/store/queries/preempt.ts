@@ -5,10 +5,9 @@ import type { Change } from '#model/change.ts'
 import type { Preemption } from '#model/preemption.ts'
 import type { Executor } from '#store/database.ts'
 import { apply } from './apply.ts'
-import { leavesReason } from './told.ts'
 
-/** Somebody for whom others are to leave. */
-export type Preempting = { workload: string; project: string; name: string; leases: string[]; isMove: boolean }
+/** Somebody for whom others are to leave, or that is to leave itself; and what those are told who do. */
+export type Preempting = { workload: string; reason: string; leases: string[]; isMove: boolean }
 
 export type Victim = { lease: string; attempt: string; site: string; state: 'wanted' | 'starting' | 'held' }
 
@@ -31,12 +30,11 @@ export async function preempt(
       and l.state in ('wanted', 'starting', 'held') and a.state in ('starting', 'running')
   `.execute(on)
   const there = new Map(rows.map((victim) => [victim.lease, victim]))
-  for (const { workload, project, name, leases, isMove } of preempting) {
+  for (const { workload, reason, leases, isMove } of preempting) {
     const victims = leases.flatMap((lease) => there.get(lease) ?? [])
     if (victims.length < leases.length) continue
     vain.delete(workload)
     for (const lease of leases) there.delete(lease)
-    const reason = leavesReason({ name, project, isMove })
     await apply(
       on,
       victims.flatMap((victim) => leave(victim, reason)),

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import type { Decision } from '#model/plan.ts'
 import { aStore } from '#rigs/postgres.ts'
-import { aPlacing, held, submitted } from '#rigs/story.ts'
+import { aClaim, aPlacing, held, submitted } from '#rigs/story.ts'
 import type { Placed, Store } from '#store/store.ts'
 import { aJob, aNow } from '#test/builders.ts'
 
@@ -55,6 +56,61 @@ test('who is planned to its deadline is read with what was seen of spot markets,
     1,
     'what ended long ago is not read',
   )
+})
+
+test('who runs on capacity that is not spot and is planned to its deadline is read with what it did, some at a time', async () => {
+  await using store = await aStore()
+  const ids = await submitted(store, [aJob(planned), aJob(planned), aJob(planned), aJob(), aJob(planned)])
+  const [first = '', spot = '', second = '', other = '', starts = ''] = ids
+  const placed = [aPlacing(first), onSpot(spot), aPlacing(second), aPlacing(other), aPlacing(starts)]
+  await held(store, placed)
+  await store.apply(
+    placed.slice(0, 4).flatMap(({ attemptId, decision }) => [
+      { change: 'attempt' as const, id: attemptId, to: 'running' as const, reason: '' },
+      { change: 'workload' as const, id: decision.workload, to: 'running' as const, reason: '' },
+    ]),
+  )
+  const read = (after: string, most: number) =>
+    store.placement.snapshot({ now: Date.now(), most: 9, running: { workload: after, most } })
+  const some = await read('', 1)
+  const [one = '', two = ''] = [first, second].sort()
+  assert.deepEqual(
+    some.running?.map(({ workload, replica }) => [workload.id, replica.state]),
+    [[one, 'placed']],
+  )
+  assert.deepEqual(
+    some.spot?.tries.map(({ workload }) => workload),
+    [one],
+  )
+  const rest = await read(one, 9)
+  assert.deepEqual(
+    rest.running?.map(({ workload }) => workload.id),
+    [two],
+  )
+  assert.deepEqual((await read(two, 9)).leases, [], 'nothing is read where there are none')
+})
+
+test('who goes back leaves what it holds by its own decision, and is told why', async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aJob(planned)])
+  const placed = aPlacing(id)
+  await held(store, [placed])
+  await store.apply([{ change: 'attempt', id: placed.attemptId, to: 'running', reason: '' }])
+  const decision: Decision = {
+    ...placed.decision,
+    placement: null,
+    preempts: [{ lease: placed.leaseId, workload: id, name: 'job' }],
+    moves: true,
+    goesBack: 'goes back to spot capacity',
+  }
+  assert.equal(await store.placement.commit(await aClaim(store), [], [decision], aNow), 0)
+  const [attempt] = await store.workloads.attempts(id)
+  assert.deepEqual(
+    [attempt?.state, attempt?.reason, attempt?.lease?.state],
+    ['stopping', decision.goesBack, 'stopping'],
+  )
+  const { preemptions = [] } = await look(store, aNow)
+  assert.deepEqual(preemptions, [{ victim: id, by: id, project: 'default', at: aNow, isMove: true }])
 })
 
 test('who is planned stands alone in its line, for others of its spec have done more or less', async () => {

@@ -56,7 +56,10 @@ export const preemptedWhole = (): Invariant => ({
       const stays = after.state === 'starting' || after.state === 'running'
       const holds = lease?.state === 'wanted' || lease?.state === 'starting' || lease?.state === 'held'
       const inTurn = [...tables.attempts.values()].some(
-        (other) => other.workload === after.preemptedFor && other.preemptedFor === after.workload,
+        (other) =>
+          other.workload === after.preemptedFor &&
+          other.preemptedFor === after.workload &&
+          after.preemptedFor !== after.workload, // who leaves for itself goes back to spot capacity
       )
       return [
         ...(stays || holds

@@ -120,5 +120,5 @@ function shown({ leases, workloads }: Memory, group: Group, { one, moves }: Show
 }
 
 /** Who says that it saves its work, and an array, which has tasks to begin anew and nothing else, may be moved. */
-const isMovable = ({ kind, spec: { checkpoint } }: WorkloadRow): boolean =>
+export const isMovable = ({ kind, spec: { checkpoint } }: WorkloadRow): boolean =>
   kind === 'array' || (kind === 'job' && ('everyMs' in checkpoint || 'directory' in checkpoint))

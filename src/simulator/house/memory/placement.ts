@@ -11,8 +11,8 @@ import {
   type PlacedRow,
   preempting,
   type Row,
+  runningOf,
   someMore,
-  type Waiting,
 } from '#store/queries/placing.ts'
 import { placedEvent, waitsEvent } from '#store/queries/told.ts'
 import type { Behind, Claim, Placed, Placement, QueueSnapshot } from '#store/store.ts'
@@ -26,6 +26,7 @@ import { owedBy } from './owed.ts'
 import { preempt, readPreemptions } from './preempt.ts'
 import { listProjects } from './projects.ts'
 import { readQueue, readThese } from './queue.ts'
+import { readRunning } from './running.ts'
 import { workloadOf } from './rows.ts'
 import { readSpot } from './spot.ts'
 import { listSites } from './sites.ts'
@@ -56,12 +57,14 @@ function snapshot(
     moves = false,
     few = 0,
     spot: always = false,
+    running,
   }: Parameters<Placement['snapshot']>[0],
 ): QueueSnapshot {
+  const back = running ? readRunning(memory, running) : []
   const { replicas, ...rest } = readQueue(memory, { now, most, asleep, after })
-  if (unlessIdle && replicas.length === 0)
+  if ((unlessIdle && replicas.length === 0) || (running && back.length === 0))
     return { waiting: [], ...rest, leases: [], projects: [], preemptions: [], spent: new Map(), sites: [] }
-  const workloads = readWorkloads(memory, replicas)
+  const workloads = readWorkloads(memory, [...replicas, ...back])
   const projects = listProjects(memory)
   const spot = readSpot(memory, { workloads, now, always })
   const apart = workloads.map(({ id }) => id)
@@ -74,11 +77,12 @@ function snapshot(
     spent: spentOf(memory, { workloads, now }),
     missing: missingSecrets(memory, workloads),
     ...(spot && { spot }),
+    ...(running && { running: runningOf(back, workloads) }),
     sites: listSites(memory),
   }
 }
 
-const readWorkloads = ({ workloads }: Memory, replicas: Waiting): Workload[] =>
+const readWorkloads = ({ workloads }: Memory, replicas: readonly { workload: string }[]): Workload[] =>
   [...new Set(replicas.map(({ workload }) => workload))].flatMap((id) => {
     const row = workloads.get(id)
     return row ? [workloadOf(row)] : []
@@ -96,7 +100,7 @@ function more(memory: Memory, behind: Behind, now: number): Awaited<ReturnType<P
 }
 
 /** Null for those of whom more is to be known. */
-function askedAlone(memory: Memory, replicas: Waiting): QueueSnapshot['waiting'] | null {
+function askedAlone(memory: Memory, replicas: ReturnType<typeof readThese>): QueueSnapshot['waiting'] | null {
   const workloads = readWorkloads(memory, replicas)
   if (workloads.some(({ spec }) => !isKnownAlone(spec))) return null
   return asked(replicas, workloads)

@@ -1,6 +1,5 @@
 import type { Preemption } from '#model/preemption.ts'
 import { hourMs, leave, type Preempting, type Victim } from '#store/queries/preempt.ts'
-import { leavesReason } from '#store/queries/told.ts'
 import { apply } from './apply.ts'
 import type { Memory } from './memory.ts'
 import type { AttemptRow } from './rows.ts'
@@ -17,12 +16,11 @@ export function preempt(memory: Memory, preempting: Preempting[], now: number): 
         return victim ? [[lease, victim]] : []
       }),
   )
-  for (const { workload, project, name, leases, isMove } of preempting) {
+  for (const { workload, reason, leases, isMove } of preempting) {
     const victims = leases.flatMap((lease) => there.get(lease) ?? [])
     if (victims.length < leases.length) continue
     vain.delete(workload)
     for (const lease of leases) there.delete(lease)
-    const reason = leavesReason({ name, project, isMove })
     apply(
       memory,
       victims.flatMap((victim) => leave(victim, reason)),

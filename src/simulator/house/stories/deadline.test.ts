@@ -5,6 +5,7 @@ import { aHouse } from '#rigs/house-story.ts'
 import { shape } from '#simulator/house/shape.ts'
 
 const minute = 60_000
+const pool = (tier: 'spot' | 'on-demand', priceMicros: number) => [{ tier, shape, priceMicros, nodes: 4 }]
 
 test('who loses its spot node near its deadline goes on where nobody takes it away, and who has time to spare does not', async () => {
   const pools = [
@@ -72,5 +73,45 @@ test('who waits for spot capacity that does not come starts in time where nobody
   const waitedMs = house.clock.now() - from
   assert.ok(waitedMs > 60 * minute && waitedMs < 80 * minute, `it waited for ${waitedMs / minute} minutes`)
   await house.runUntil('it ends in time', () => house.workload(id).state === 'succeeded', 70 * minute)
+  await house.toRest()
+})
+
+test('who came to on-demand capacity goes back when there is spot capacity for it, not to and fro, and ends in time', async () => {
+  const site = { jurisdictions: ['DE', 'EU'], patienceMs: 30_000 }
+  await using house = await aHouse({
+    sites: [
+      { ...site, name: 'west', pools: pool('on-demand', 3_000_000) },
+      { ...site, name: 'east', pools: pool('spot', 1_000_000) },
+    ],
+    lookMs: 10_000,
+  })
+  const allow = (...sites: string[]) => house.asked('PUT', '/v1/projects/default', { policy: { sites } })
+  await allow('simulated/west')
+  const id = await house.submit('due', {
+    runMs: 60 * minute,
+    duration: { expected: '2h' },
+    checkpoint: { every: '10m', grace: '5s' },
+    deadline: new Date(house.clock.now() + 600 * minute).toISOString(),
+  })
+  await house.runUntil('it runs', () => house.workload(id).state === 'running')
+  await house.runFor(5 * minute)
+  await allow('simulated/west', 'simulated/east')
+  await house.runUntil('it goes back', () => house.attempts(id)[1]?.state === 'running', 3 * minute)
+  const [first] = house.attempts(id)
+  assert.match(first?.reason ?? '', /^goes back to spot capacity, which simulated\/east has: \$[\d.]+ are expected/)
+  const siteOf = (attempt: string) => [...house.tables().leases.values()].find((one) => one.attempt === attempt)?.site
+  assert.deepEqual(
+    house.attempts(id).map((attempt) => siteOf(attempt.id)),
+    ['west', 'east'],
+  )
+  // Its spot node is taken, and there is no other for a while: it does not go to and fro.
+  await house.runFor(5 * minute)
+  house.cut('east')
+  for (const { token } of house.cloud.gangs('east')) house.cloud.befall('east', 'preempted', { token })
+  await house.runUntil('it lost it', () => house.attempts(id)[1]?.state === 'lost', 5 * minute)
+  house.restore('east')
+  await house.runUntil('it ends in time', () => house.workload(id).state === 'succeeded', 150 * minute)
+  const backs = house.attempts(id).filter(({ reason }) => reason.startsWith('goes back'))
+  assert.ok(backs.length <= 2, `it went back ${backs.length} times`)
   await house.toRest()
 })
