@@ -111,6 +111,10 @@ test('a queue in which nothing has changed is not looked at again, though its ro
   assert.equal(queue.looks.count, before)
   await wait(5)
   assert.equal(queue.looks.count, before + 1, 'the net below the nudges')
+  await wait(5)
+  assert.equal(queue.looks.count, before + 1)
+  await wait(30)
+  assert.equal(queue.looks.count, before + 3, 'it is looked at less and less often')
   for (const lease of leases) await end(queue, lease)
   const after = await settled(queue)
   assert.deepEqual(
