@@ -5,7 +5,6 @@ export function memoryBlobs(): Blobs {
   const all = new Map<string, Uint8Array>()
   /** Names by the folder that they are in. */
   const within = new Map<string, Set<string>>()
-  const folderOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf('/')))
   return {
     put: () => Promise.reject(new Error('nothing is uploaded to a simulated house')),
     write(name, bytes) {
@@ -29,3 +28,5 @@ export function memoryBlobs(): Blobs {
     },
   }
 }
+
+const folderOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf('/')))
