@@ -97,7 +97,8 @@ async function lookAnew(house: House, claim: Claim): Promise<Admitted> {
     ? sitting.ranOut.length > 0
     : isEnded || isCut || (snapshot.moreUntold && kept.untold.at() === null)
   const next = soonest(at, kept.untold.at())
-  if (!more && placed === 0 && !(goesOn && snapshot.moreUntold)) kept.rest({ ...round, at: next })
+  // A round that knows all that came of it would decide the same again, also where it has placed somebody.
+  if (!more && (goesOn ? !snapshot.moreUntold : placed === 0)) kept.rest({ ...round, at: next })
   return { waiting: snapshot.waiting.length, placed, more, at: next }
 }
 

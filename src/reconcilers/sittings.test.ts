@@ -111,12 +111,31 @@ test('a queue in which nothing has changed is not looked at again, though its ro
   assert.equal(queue.looks.count, before)
   await wait(5)
   assert.equal(queue.looks.count, before + 1, 'the net below the nudges')
+  await wait(5)
+  assert.equal(queue.looks.count, before + 1)
+  await wait(30)
+  assert.equal(queue.looks.count, before + 3, 'it is looked at less and less often')
   for (const lease of leases) await end(queue, lease)
   const after = await settled(queue)
   assert.deepEqual(
     after.leases.map(({ name }) => name),
     ['second'],
   )
+})
+
+test('who was placed needs no look of his own: the others are not asked again', async (t) => {
+  const queue = await aQueue(t)
+  // What is heard of them later would be news.
+  const heard = new Promise<void>((resolve) => queue.store.onNudge((nudge) => void (nudge === 'come' && resolve())))
+  await submitted(queue.store, [gpus(8, { nodes: 2 }), gpus(8, { name: 'waits' })])
+  await heard
+  await settled(queue)
+  const before = queue.looks.count
+  for (const until = queue.clock.now() + 60_000; queue.clock.now() < until;) {
+    await queue.clock.advance(5_000)
+    await admit.turn(queue.house, signal)
+  }
+  assert.equal(queue.looks.count, before)
 })
 
 test('who may ask a site again that refused it is asked when it may, though its queue rests until then', async (t) => {

@@ -10,8 +10,11 @@ import { createUntold } from './untold.ts'
  */
 const lookAfter = { leastMs: 5_000, times: 60, mostMs: 10_000 }
 
-/** Where nothing was heard since the last look at everything there is nothing new to decide for so long: a net below the nudges. */
-const restMs = 300_000
+/**
+ * Where nothing was heard since the last look at everything there is nothing new to decide for so long: a net below the
+ * nudges. Each time that nothing was heard until then either it is twice as long, up to the most.
+ */
+const net = { firstMs: 300_000, mostMs: 1_800_000 }
 
 /** Whoever was told of more than so much looks at everything anew. */
 const mostNews = 1_000
@@ -33,8 +36,8 @@ type Kept = {
   at: number | null
   moreUntold: boolean
 }
-/** A look at everything after which nothing was left to do, until then. */
-type Done = Pick<Kept, 'epoch' | 'planAsOf'> & { until: number }
+/** A look at everything after which nothing was left to do, until then: until the net at the latest. */
+type Done = Pick<Kept, 'epoch' | 'planAsOf'> & { until: number; netAt: number }
 type Keeping = Pick<Kept, 'planAsOf' | 'at' | 'moreUntold'> & { claim: Claim; now: number }
 
 /**
@@ -48,6 +51,7 @@ export const sittingOf = memory(({ store, clock, steering }) => {
   let isStale = true
   let open: Kept | null = null
   let done: Done | null = null
+  let netMs = net.firstMs
   // Whoever is forgotten here is refused again, and told, with the next look.
   const untold = createUntold()
   const hear = (more: string[], ids: readonly string[]): void => {
@@ -63,12 +67,14 @@ export const sittingOf = memory(({ store, clock, steering }) => {
     untold,
     /** Everything is about to be read: what is heard from now on is news. */
     looks(): void {
+      if (!done || isStale || gone.length + come.length > 0) netMs = net.firstMs
+      else if (clock.now() >= done.netAt) netMs = Math.min(net.mostMs, netMs * 2)
       ;[gone, come, isStale, open, done] = [[], [], false, null, null]
       untold.clear()
     },
     /** All that was read is decided and told; at `at` there is more to do by itself. */
     rest({ claim, now, planAsOf, at }: Omit<Keeping, 'moreUntold'>): void {
-      done = { epoch: claim.epoch, planAsOf, until: Math.min(at ?? Infinity, now + restMs) }
+      done = { epoch: claim.epoch, planAsOf, until: Math.min(at ?? Infinity, now + netMs), netAt: now + netMs }
     },
     /** Until when there is nothing to look at; null where there may be. */
     restsUntil(claim: Claim): number | null {

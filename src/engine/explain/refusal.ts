@@ -70,8 +70,8 @@ export function refuseBefore({ workload }: Asked, bar: Bar): Refusal {
     }
     case 'budget': {
       const whose = bar.of === 'project' ? `of project ${workload.project}` : `of ${workload.name}`
-      const figures = `${formatMoney(bar.spentMicros)} of ${formatMoney(BigInt(bar.limitMicros))}`
-      return refusal(bar.cause, `The budget ${whose} is used up: ${figures} are spent.`, [
+      // What is spent by now is not said: while others of the project run it is another sum each time, and would be told anew.
+      return refusal(bar.cause, `The budget ${whose}, ${formatMoney(BigInt(bar.limitMicros))}, is used up.`, [
         bar.of === 'project'
           ? `isobar projects set ${workload.project} --budget <amount>`
           : 'isobar run <file> (with a higher budget.limit in it)',

@@ -9,7 +9,7 @@ export type Bar =
   | { cause: 'no-project' }
   | { cause: 'secret'; name: string }
   | { cause: 'deadline'; deadline: number; expectedMs: number }
-  | { cause: 'budget'; of: 'project' | 'workload'; limitMicros: number; spentMicros: bigint }
+  | { cause: 'budget'; of: 'project' | 'workload'; limitMicros: number }
 
 /** A project that is no more, a secret that was removed, a deadline that cannot be met any more, or a budget that is used up. */
 export function barTo(
@@ -29,9 +29,7 @@ export function barTo(
     { of: 'project' as const, limit: project.budgetMicros ?? undefined, spent: spent.get(`project/${project.name}`) },
   ]
   for (const { of, limit, spent: used = 0n } of budgets)
-    if (limit !== undefined && used >= BigInt(limit)) {
-      return { cause: 'budget', of, limitMicros: limit, spentMicros: used }
-    }
+    if (limit !== undefined && used >= BigInt(limit)) return { cause: 'budget', of, limitMicros: limit }
   return null
 }
 

@@ -12,13 +12,18 @@ type Looked = { waiting: Iterable<Asked>; line: Line; planned: Iterable<Planned>
  * comes, a site may be asked again, somebody has waited long enough to have others leave, a block begins, a deadline
  * cannot be met any more or its plan decides anew. Milliseconds since the epoch, later than now; Infinity where it changes nothing.
  */
-export function looksAgainAt({ sites }: Pick<Snapshot, 'sites'>, { waiting, line, planned, now }: Looked): number {
+export function looksAgainAt(
+  { sites, leases }: Pick<Snapshot, 'sites' | 'leases'>,
+  { waiting, line, planned, now }: Looked,
+): number {
   let soonest = Infinity
   const at = (instant: number | undefined): void => {
     if (instant !== undefined && instant > now && instant < soonest) soonest = instant
   }
   at(line.looksAgainAt())
-  for (const promise of line.reservations()) at(promise.at)
+  // Of who leaves is heard when it has left. Until then, and at a site that is away for long, that is a grace from now.
+  const leave = new Set(leases.filter(({ leaves }) => leaves).map(({ endsAt }) => endsAt))
+  for (const promise of line.reservations()) if (!leave.has(promise.at)) at(promise.at)
   for (const { offers } of sites) for (const { from } of offers) at(from)
   for (const plan of planned) at(plan.choice()?.again)
   for (const asked of waiting) {

@@ -239,7 +239,7 @@ test('budgets that are used up, deadlines that cannot be met and secrets that we
   const sites = [aSite({ offers: [{}] })]
   const spent = new Map([
     ['workload/w-poor', 5_000_000n],
-    ['project/broke', 7_000_000n],
+    ['project/broke', 7_100_000n],
   ])
   const waiting = [
     aJob({ name: 'poor', budget: { limit: '$5' } }),
@@ -252,8 +252,8 @@ test('budgets that are used up, deadlines that cannot be met and secrets that we
   const projects = [aProject(), aProject({ name: 'broke', budgetMicros: 7_000_000 })]
   const decisions = placed({ waiting, sites, spent, missing, projects })
   assert.deepEqual(Object.fromEntries(decisions.map((each) => [each.workload, each.refusal?.text])), {
-    'w-poor': 'The budget of poor is used up: $5.00 of $5.00 are spent.',
-    'w-of-broke': 'The budget of project broke is used up: $7.00 of $7.00 are spent.',
+    'w-poor': 'The budget of poor, $5.00, is used up.',
+    'w-of-broke': 'The budget of project broke, $7.00, is used up.',
     'w-late': 'It cannot end by its deadline of 2026-01-01T01:00:00Z any more: it is expected to run for 2h.',
     'w-lost': 'There is no project nobodys, so nothing says what it may use.',
     'w-bare': 'It names the secret TOKEN, which project default does not have any more.',

@@ -113,3 +113,13 @@ test('it is looked at again when a promised start comes, and when somebody has w
   assert.equal(sitting.looksAgainAt(aNow + 30_000), aNow + 50_000)
   assert.equal(sitting.looksAgainAt(aNow + 50_000), Infinity)
 })
+
+test('it is not looked at again for a start that is promised when somebody has left: of that is heard', () => {
+  const resources = { accelerators: 'H100:8' }
+  const rank = { rank: 0, node: 'n0', cpuMilli: 1000, memoryMiB: 1024, diskMiB: 0, accelerators: 8 }
+  const lease = aLease({ ranks: [rank], leaves: true, endsAt: aNow + 5_000 })
+  const facts = { leases: [lease], projects: [aProject()], sites: [siteAt('west', 8)] }
+  const sitting = sit({ snapshot: aSnapshot({ waiting: [aJob({ resources })], ...facts }), now: aNow })
+  assert.equal(sitting.decisions[0]?.refusal?.start?.at, aNow + 5_000)
+  assert.equal(sitting.looksAgainAt(aNow), Infinity)
+})

@@ -5,5 +5,7 @@ import type { MakeBacking } from './world.ts'
 /** A simulated house remembers in this process. */
 export const onMemory: MakeBacking = (clock) => {
   const store = createMemoryStore({ clock })
-  return { store, crash: store.crash, tables: createSeenTables(store.tables), close: () => store.close() }
+  const tables = createSeenTables(store.tables)
+  const leaseState = (lease: string) => store.tables.leases.get(lease)?.state
+  return { store, crash: store.crash, tables, leaseState, close: () => store.close() }
 }

@@ -20,17 +20,21 @@ type Options = {
   clock: Clock
   trace: Trace
   coverage: Coverage
-  /** Null where they are not at hand. */ tables: () => Tables | null
+  /** Null where they are not at hand. */
+  tables: () => Tables | null
+  /** As `Backing` has it: of each call it is asked, and that is no reason to make tables of all that has changed. */
+  leaseState?: ((lease: string) => string | undefined) | undefined
 }
 
-export function createRecorder({ clock, trace, coverage, tables }: Options): Recorder {
+export function createRecorder({ clock, trace, coverage, tables, leaseState }: Options): Recorder {
   const orders = new Map<string, string>()
   let about: readonly unknown[] = []
   const stateNow = (call: string, args: readonly unknown[]): string => stateOf(call, args, tables())
   const noteOrder = (call: string, [first]: readonly unknown[]): void => {
     if (typeof first !== 'object' || first === null) return
     const { site, token } = first as { site?: unknown; token?: unknown } // an order or a handle
-    orders.set(`${site} ${call.slice('provider.'.length)} ${token} ${clock.now()}`, stateNow(call, [first]))
+    const state = (typeof token === 'string' && leaseState?.(token)) || 'unknown'
+    orders.set(`${site} ${call.slice('provider.'.length)} ${token} ${clock.now()}`, state)
   }
   return {
     orders,

@@ -28,6 +28,8 @@ import { isExpected } from './wrong.ts'
 export type Backing = {
   store: Store
   tables(): Tables | Promise<Tables>
+  /** In which state a lease is, where that takes no query; undefined where there is none. */
+  leaseState?: (lease: string) => string | undefined
   /** Resolves when nothing of it is under way; a store in memory needs none of that. */
   quiet?: () => Promise<void>
   /** It dies and is there again; one that cannot be made to loses nothing. */
@@ -112,7 +114,7 @@ async function surroundings(story: Story, makeBacking: MakeBacking, lines: numbe
     const there = backing.quiet ? null : tables()
     return there instanceof Promise ? null : there
   }
-  const recorder = createRecorder({ clock, trace, coverage, tables: atHand })
+  const recorder = createRecorder({ clock, trace, coverage, tables: atHand, leaseState: backing.leaseState })
   const database = createDatabase({
     store: backing.store,
     clock,

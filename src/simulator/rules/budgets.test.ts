@@ -38,7 +38,7 @@ test('what runs spends the budget of its project, and when it is used up nothing
       jobs: 1,
       first: 'j3',
       atMs: 2 * hour,
-      text: 'The budget of project a is used up: $24.00 of $13.00 are spent.',
+      text: 'The budget of project a, $13.00, is used up.',
     },
   ])
   // Three hours of half a node, and two of a whole one.

@@ -21,6 +21,8 @@ export type Asked = {
 
 /** Longer than any patience of a story, and what is noted of it. */
 const keptMs = 900_000
+/** So many that are older are forgotten together. */
+const many = 200
 
 export function createAsked(clock: Pick<Clock, 'now'>): Asked {
   const all = new Map<string, Ask[]>()
@@ -30,8 +32,8 @@ export function createAsked(clock: Pick<Clock, 'now'>): Asked {
     const asks = all.get(site) ?? []
     all.set(site, asks)
     asks.push({ at: clock.now(), heard: heardOf(outcome) })
-    const old = asks.findIndex(({ at }) => at > clock.now() - keptMs)
-    if (old > 200) asks.splice(0, old)
+    const isOld = (ask: Ask | undefined): boolean => ask !== undefined && ask.at <= clock.now() - keptMs
+    if (isOld(asks[many])) asks.splice(0, many)
   }
   const noteOffer = ({ provider, site, tier, shape, priceMicros }: Offer): void => {
     const key = `${provider}/${site} ${tier} ${shape.name}`
