@@ -62,6 +62,8 @@ export async function draftOf(call: Call, provider: string): Promise<Draft> {
   if (topology.length > 0)
     draft['topology'] = topology.every((text) => text.includes('=')) ? byLevel(topology) : topology
   if (call.texts('licences').length > 0) draft['licences'] = call.texts('licences')
+  const user = call.text('run-as-user')
+  if (user !== undefined) draft['runAsUser'] = /^\d+$/.test(user) ? Number(user) : user
   const command = call.text('token-command')
   if (command !== undefined) draft['tokenCommand'] = command.split(/\s+/).filter((word) => word !== '')
   const jurisdictions = call.text('jurisdiction')

@@ -51,6 +51,10 @@ export const sites: readonly CommandSpec[] = [
       },
       { flags: '--service-account <name>', description: 'kubernetes: the account that pods run as' },
       {
+        flags: '--run-as-user <number>',
+        description: 'kubernetes: the user that programs run as; then pods are as the standard restricted wants them',
+      },
+      {
         flags: '--endpoints <way>',
         description: 'kubernetes: how gateways reach services: direct, or forwarded through the API server',
       },

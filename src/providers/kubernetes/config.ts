@@ -44,6 +44,16 @@ export const clusterFields = {
     description: 'Container image with Node 24 that carries checkpoints to an object store; by default node:24-alpine.',
   }),
   serviceAccount: objectName.optional().meta({ description: 'Account that the pods run as.' }),
+  runAsUser: z
+    .int()
+    .min(1)
+    .max(2_147_483_647)
+    .optional()
+    .meta({
+      description:
+        'Number of the user that programs run as, and of their group. Pods are then as the Pod Security Standard `restricted` wants them; without it they run as their image says.',
+      examples: [1000],
+    }),
   endpoints: z.enum(['direct', 'forwarded']).optional().meta({
     description:
       'How gateways reach the pods of services: at their addresses, as by default, or through the control plane and the API server, where they stand outside of the network of the pods.',

@@ -41,8 +41,7 @@ export function extrasOf({ token, group, kind, isApart }: Asking) {
     claimed,
     lacksRdma: network.rdma === 'required' && Object.keys(rdma).length === 0,
     ...claimsOf({ token, group, claimsAccelerators: claimed !== undefined, imex }),
-    // Cards write to memory that must not move.
-    security: Object.keys(rdma).length === 0 ? {} : { securityContext: { capabilities: { add: ['IPC_LOCK'] } } },
+    locksMemory: Object.keys(rdma).length > 0,
     sharedMemory: sharedMemoryMiB === undefined ? {} : { sizeLimit: `${sharedMemoryMiB}Mi` },
   }
 }

@@ -295,3 +295,14 @@ test('where checkpoints go to a store, a container beside each rank keeps them, 
   assert.ok(JSON.stringify(secret).length < 200_000, 'a Secret holds 1 MiB')
   assert.deepEqual(jobsFor(asked)[0]?.spec.template.spec.initContainers, undefined)
 })
+
+test('where a site names a user, all that runs in its pods is that user and may not become more', () => {
+  const at = { bucket: 'b', prefix: '', endpoint: 'http://s3.test', region: 'r', addressing: 'path' } as const
+  const kept: Program = { ...program, checkpointStore: { ...at, keys: {} } }
+  const [job] = jobsFor(order(['a']), { runAsUser: 1000 }, kept)
+  const { initContainers = [], containers, securityContext } = job?.spec.template.spec ?? assert.fail()
+  assert.deepEqual([securityContext?.runAsNonRoot, securityContext?.runAsUser], [true, 1000])
+  for (const one of [...initContainers, ...containers])
+    assert.deepEqual(one.securityContext, { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } })
+  assert.equal(specOf(order(['a'])).template.spec.securityContext, undefined)
+})

@@ -8,6 +8,7 @@ import { podSetAnnotations, type Queue, queueMarks } from './kueue.ts'
 import { keeperFilesOf, keeperOf, keeperSecretName } from './keeper-in-pod.ts'
 import { firstRank, folders, labels, objectName, rankContainer, ranksAnnotation } from './names.ts'
 import { inGroup } from './pod-groups.ts'
+import { containerSecurity, podSecurity } from './security.ts'
 import { servingFields } from './serving.ts'
 import { filesOf } from './start-script.ts'
 
@@ -22,6 +23,7 @@ export type GangSite = {
   /** For who keeps checkpoints in an object store. */
   checkpointsImage?: string | undefined
   serviceAccount: string | undefined
+  runAsUser?: number | undefined
   queue: Queue | undefined
   /** Whether the scheduler knows gangs, and takes them from us. */
   groups?: boolean
@@ -73,7 +75,8 @@ export function templateOf(site: GangSite, order: Programmed, { group, image }: 
   const name = objectName(order.token)
   const extras = extrasIn(site, order, group)
   const program = order.programs[group.first]
-  const keeper = keeperOf(order, { image: site.checkpointsImage, first: group.first })
+  const user = site.runAsUser
+  const keeper = keeperOf(order, { image: site.checkpointsImage, first: group.first, user })
   return {
     metadata: {
       labels: {
@@ -90,6 +93,7 @@ export function templateOf(site: GangSite, order: Programmed, { group, image }: 
       subdomain: name,
       terminationGracePeriodSeconds: graceSeconds(order.graceMs),
       ...(site.serviceAccount !== undefined && { serviceAccountName: site.serviceAccount }),
+      ...podSecurity({ user }),
       ...(site.groups && inGroup(order.token)),
       ...placementOf(site, order, group),
       ...extras.pod,
@@ -102,6 +106,7 @@ export function templateOf(site: GangSite, order: Programmed, { group, image }: 
           command: ['/bin/sh', `${folders.program}/start`],
           env: [{ name: firstRank, value: String(group.first) }],
           ...resourcesOf(group.ranks[0]?.shape, site, extras),
+          ...containerSecurity({ user, locksMemory: extras.locksMemory }),
           ...(program && servingFields(program)),
           volumeMounts: [...mountsOf(site), ...keeper.mounts],
         },
@@ -200,7 +205,7 @@ export const holding = <T extends { ownerReferences: object[] }>(metadata: T): T
 })
 
 /** All of it guaranteed: what a rank asks for is what it may use. */
-function resourcesOf(shape: Shape | undefined, site: GangSite, { claimed, rdma, container, security }: Extras) {
+function resourcesOf(shape: Shape | undefined, site: GangSite, { claimed, rdma, container }: Extras) {
   const amounts: Record<string, string> = { ...rdma }
   if (!shape) return { resources: { requests: amounts, limits: amounts } }
   if (shape.cpuMilli > 0) amounts['cpu'] = `${shape.cpuMilli}m`
@@ -208,7 +213,7 @@ function resourcesOf(shape: Shape | undefined, site: GangSite, { claimed, rdma, 
   if (shape.diskMiB > 0) amounts['ephemeral-storage'] = `${shape.diskMiB}Mi`
   if (shape.accelerators > 0 && claimed === undefined)
     amounts[site.acceleratorResource(shape.name)] = String(shape.accelerators)
-  return { resources: { requests: amounts, limits: amounts, ...container }, ...security }
+  return { resources: { requests: amounts, limits: amounts, ...container } }
 }
 
 function tolerationOf(taint: string) {

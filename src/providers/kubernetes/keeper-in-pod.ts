@@ -3,6 +3,7 @@ import type { AgentFiles } from '#providers/agent-files.ts'
 import { packed } from './agent-in-pod.ts'
 import type { Programmed } from './groups.ts'
 import { firstRank, folders, objectName } from './names.ts'
+import { containerSecurity } from './security.ts'
 
 // Where a site keeps checkpoints in an object store, a container of ours stands beside each rank: it fetches and sends, so
 // that the rank's image need know nothing of stores, nor the rank of keys (docs/decisions/058). It is a sidecar, which
@@ -21,8 +22,11 @@ const storeOf = ({ programs }: Pick<Programmed, 'programs'>) => programs[0]?.che
 
 export const isKept = (order: Pick<Programmed, 'programs'>): boolean => storeOf(order) !== undefined
 
-/** What a pod has for its keeper; empty where it has none. `first`: the rank of pod 0 of its Job. */
-export function keeperOf(order: Programmed, { image, first }: { image: string | undefined; first: number }) {
+/** `first`: the rank of pod 0 of its Job. */
+type Made = { image: string | undefined; first: number; user: number | undefined }
+
+/** What a pod has for its keeper; empty where it has none. */
+export function keeperOf(order: Programmed, { image, first, user }: Made) {
   if (!isKept(order)) return { pod: {}, mounts: [], volumes: [] }
   const files = { name: 'work', mountPath: folders.checkpoints, subPath: 'checkpoints' }
   const keeper = {
@@ -33,6 +37,7 @@ export function keeperOf(order: Programmed, { image, first }: { image: string | 
     env: [{ name: firstRank, value: String(first) }],
     // A rank may ask for all of a node: nothing is set aside for what is beside it, and parts in memory are few.
     resources: { requests: { cpu: '0', memory: '0' }, limits: { memory: '1Gi' } },
+    ...containerSecurity({ user }),
     volumeMounts: [{ name: 'keeper', mountPath: keeperFolder, readOnly: true }, files],
   }
   return {

@@ -158,7 +158,8 @@ async function looked<T>(here: Here, signal: AbortSignal, as: (found: Inventory)
 
 async function launch(here: Here, order: CredentialedOrder, signal: AbortSignal): Promise<Outcome<Taken>> {
   const { client, declared, house, namespace, known } = here
-  const { image, checkpoints, checkpointsImage, serviceAccount, queue, queuePriority, queueTopology } = declared
+  const { image, checkpoints, checkpointsImage, serviceAccount, runAsUser } = declared
+  const { queue, queuePriority, queueTopology } = declared
   const found = known.inventory ? succeed(known.inventory) : await look(here, signal)
   if (!found.ok) return found
   const { resources, nodes, kinds } = found.value
@@ -170,6 +171,7 @@ async function launch(here: Here, order: CredentialedOrder, signal: AbortSignal)
     checkpoints: isStore(checkpoints) ? undefined : checkpoints,
     checkpointsImage,
     serviceAccount,
+    runAsUser,
     queue: queue === undefined ? undefined : { name: queue, priority: queuePriority, topology: queueTopology },
     acceleratorResource: (shape: string) => resources.get(shape) ?? acceleratorResourceOf({}),
     kinds,

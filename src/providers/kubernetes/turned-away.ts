@@ -61,8 +61,14 @@ const withCause = (sighting: Sighting, cause: Cause | undefined): Sighting =>
 const isMissing = ({ state, cause, node }: RankSighting): boolean =>
   state === 'expected' && cause === undefined && node === undefined
 
+/** The Pod Security Standard of its namespace wants what a site gives its pods once it names a user; `security.ts`. */
+const lacksUser = /^violates PodSecurity "restricted:[^"]*": (?=.*runAsNonRoot)/s
+
 /** `Error creating: pods "x-0-" is forbidden: exceeded quota: gpus, requested: …`, without what is always the same. */
 export function causeOfRefusal(message: string): Cause {
   const why = message.replace(/^Error creating: /, '').replace(/^pods "[^"]*" is forbidden: /, '')
-  return causeOf(why.startsWith('exceeded quota') ? 'quota' : 'turned-away', why)
+  const cause = causeOf(why.startsWith('exceeded quota') ? 'quota' : 'turned-away', why)
+  return lacksUser.test(why)
+    ? { ...cause, fix: 'name the user that its programs run as: runAsUser of the site' }
+    : cause
 }
