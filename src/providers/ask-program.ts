@@ -13,7 +13,8 @@ const mostSaid = 500
 
 /**
  * Asks a program that the user named for a credential. It finds its account in variables of its own cloud, of which we know
- * no list, so that it sees all of ours, and `env`. What it printed is in no failure: it may hold what we asked for.
+ * no list, so that it sees all of ours, and `env`. What it printed is in no failure, for it may hold what we asked for; the last
+ * of what it said beside that (on standard error) is, in one line and without what looks like a token.
  */
 export const askProgram = (
   [program, ...argv]: Words,
@@ -21,17 +22,23 @@ export const askProgram = (
 ): Promise<Answer> =>
   new Promise((resolve) => {
     const limits = { timeout: mostMs, killSignal: 'SIGKILL', maxBuffer: mostBytes } as const
-    const child = execFile(program, argv, { env: { ...process.env, ...env }, ...limits, signal }, (error, out, err) => {
+    const ended = (error: ExecFileException | null, out: string, err: string): void => {
       if (!error) return resolve({ out })
       if (error.code === 'ENOENT') return resolve({ missing: program })
-      resolve({ failed: withoutTokens(err.trim()).slice(0, mostSaid) || withoutWords(error) })
-    })
-    child.stdin?.on('error', () => undefined) // it ended before it read that there is nothing to read
-    child.stdin?.end()
+      resolve({ failed: withoutTokens(err).replaceAll(/\s+/g, ' ').trim().slice(-mostSaid) || withoutWords(error) })
+    }
+    try {
+      const child = execFile(program, argv, { env: { ...process.env, ...env }, ...limits, signal }, ended)
+      child.stdin?.on('error', () => undefined) // it ended before it read that there is nothing to read
+      child.stdin?.end()
+    } catch (error) {
+      // Node calls back for a few reasons why there is nothing to run, and throws for the others.
+      resolve({ failed: withoutWords(error as ExecFileException) })
+    }
   })
 
-/** A program that failed may show what it was about to tell: tokens as Slurm and most clouds make them begin so. */
-const withoutTokens = (text: string): string => text.replaceAll(/\beyJ[\w-]+\.[\w.-]+/g, '…')
+/** A program that failed may show what it was about to tell: tokens of Slurm and OIDC, of Amazon and of Google begin so. */
+const withoutTokens = (text: string): string => text.replaceAll(/\b(eyJ[\w-]+\.|k8s-aws-v1\.|ya29\.)[\w.-]+/g, '…')
 
 function withoutWords({ killed, code }: ExecFileException): string {
   // Of Node, not of the program: what kept it from running, or from being heard.

@@ -29,18 +29,19 @@ export async function goBack(house: House, claim: Claim): Promise<void> {
   if (movesPerHour === 0 || began < state.until) return
   // Also after a look that fails: whoever waits is placed all the same.
   state.until = began + rest.leastMs
-  state.after = await look(house, claim, state.after)
+  await look(house, claim, state)
   const now = clock.now()
   state.until = Math.max(began + rest.leastMs, now + restAfter(now - began, rest.times))
 }
 
-/** Looks at those behind a workload, and tells behind which to go on. */
-async function look(house: House, claim: Claim, after: string): Promise<string> {
+/** Looks at those behind a workload, and notes behind which to go on, whatever comes of it. */
+async function look(house: House, claim: Claim, state: { after: string }): Promise<void> {
   const { store, clock, movesPerHour = 0 } = house
   const now = clock.now()
-  const running = { workload: after, most: mostRunning }
+  const running = { workload: state.after, most: mostRunning }
   const snapshot = await store.placement.snapshot({ now, most, few, moves: true, running })
-  if (!snapshot.running?.length) return ''
+  state.after = snapshot.running?.[mostRunning - 1]?.workload.id ?? ''
+  if (!snapshot.running?.length) return
   const plan = house.steering?.plan()
   const input = { snapshot: await roundFacts(house, snapshot, now), now, movesPerHour, ...(plan && { plan }) }
   const decision = decide(input)
@@ -51,5 +52,4 @@ async function look(house: House, claim: Claim, after: string): Promise<string> 
       throw new Error(`The engine decided what its checker refuses, so it is not carried out: ${wrong[0]}`)
     if ((await store.placement.commit(claim, [], [decision], now)) === null) lost(house, claim)
   }
-  return snapshot.running[mostRunning - 1]?.workload.id ?? ''
 }

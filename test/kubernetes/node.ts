@@ -8,6 +8,7 @@ import { openRealSite } from '#rigs/kubernetes/site.ts'
 import { describeForwarding } from './on-a-node/forwarding.ts'
 import type { Here } from './on-a-node/here.ts'
 import { describeRest } from './on-a-node/rest.ts'
+import { describeRestricted } from './on-a-node/restricted.ts'
 import { describeTraining } from './on-a-node/training.ts'
 import { describeCauses, describeEnds, describeReplicas, describeRotation, describeSilence } from './on-a-node/truth.ts'
 
@@ -33,6 +34,7 @@ describeProvider('kubernetes on a real node', () => openRealSite(here.plane, her
 describeCauses(() => here)
 describeEnds(() => here)
 describeReplicas(() => here)
+describeRestricted(() => here)
 describeRotation(() => here)
 describeForwarding(() => here)
 describeTraining(() => here)

@@ -93,7 +93,7 @@ for (const [way, site] of ways) {
 
 const runs = (seen: Sighting | null): boolean => seen?.ranks.every(({ state }) => state === 'running') ?? false
 
-test('a gang whose node lost its daemon for a moment goes on, and is never shown as lost', async (t) => {
+test('a gang whose node lost its daemon for a moment goes on', async (t) => {
   const rig = await openSite(cluster, { conf: cluster.conf })
   t.after(rig.close)
   const { order, started } = placedOn(rig, ['n0', 'n1'])

@@ -1,4 +1,5 @@
 import type { LiveLease } from '#model/live-lease.ts'
+import type { Offer } from '#model/offer.ts'
 import type { Decision } from '#model/plan.ts'
 
 import type { Asked } from './facts.ts'
@@ -7,8 +8,8 @@ import type { PlaceInput } from './place.ts'
 const [hourMs, minuteMs] = [3_600_000, 60_000]
 
 /**
- * What is wrong with a decision by which a job goes back to spot capacity, in words. It runs on capacity that lasts, saves
- * its work, and spot capacity is cheaper; the hour has moves left, for it and for its project; it did not have to leave in
+ * What is wrong with a decision by which a job goes back to spot capacity, in words. It runs on capacity that lasts, at a
+ * site that answers, saves its work, and spot capacity is cheaper; the hour has moves left, for it and for its project; it did not have to leave in
  * this hour; and when it has left, and lost what
  * it did since its last checkpoint, it may still start once in vain and then, on capacity that lasts, be in time.
  */
@@ -41,16 +42,27 @@ function* money(
   if (lease.tier === 'spot' || (its?.until ?? Infinity) < (spec.deadline ?? 0))
     yield `${id} goes back from what it may lose`
   const isCheaper = offers.some(
-    ({ tier, until = Infinity, priceMicros }) =>
-      (tier === 'spot' || until < (spec.deadline ?? 0)) && priceMicros < (its?.priceMicros ?? Infinity),
+    (offer) =>
+      (offer.tier === 'spot' || (offer.until ?? Infinity) < (spec.deadline ?? 0)) &&
+      leastOf(offer, lease) < lease.priceMicros,
   )
   if (!isCheaper) yield `${id} goes back, and nothing is cheaper`
+}
+
+/** What its ranks cost for an hour at the least: of a node that is divided each pays for no less than its part of the scarcest. */
+function leastOf({ priceMicros, divisible, shape }: Offer, { ranks }: LiveLease): number {
+  const partOf = ({ accelerators, cpuMilli }: LiveLease['ranks'][number]): number =>
+    shape.accelerators > 0 ? accelerators / shape.accelerators : cpuMilli / Math.max(1, shape.cpuMilli)
+  return ranks.reduce((sum, rank) => sum + priceMicros * (divisible ? Math.min(1, partOf(rank)) : 1), 0)
 }
 
 function* rest({ snapshot, now, movesPerHour = 0 }: PlaceInput, lease: LiveLease): Iterable<string> {
   const { projects, preemptions = [] } = snapshot
   const recent = preemptions.filter(({ at }) => at > now - hourMs)
   const perHour = projects.find(({ name }) => name === lease.project)?.preemption.perHour ?? Infinity
+  const { provider, site } = lease
+  if (!snapshot.sites.some((one) => one.site === `${provider}/${site}` && one.reach === 'reachable'))
+    yield `${lease.workload} goes back from a site that does not answer`
   if (!lease.movable) yield `${lease.workload} goes back and may not be moved`
   if (recent.filter(({ isMove }) => isMove).length + 1 > movesPerHour)
     yield `${lease.workload} goes back, and too many were moved in this hour`

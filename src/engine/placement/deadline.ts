@@ -73,6 +73,7 @@ function deciderOf(need: Need, { lasting, zones, deadline }: Market, round: Roun
   const { spec, workload, replica } = need
   const { leftMs: workMs, startMs } = workOf(workload, round.spot, speedOf(need, lasting))
   const redoMs = checkpointMsOf(spec)
+  const moves = round.moves && need.project.preemption.perHour !== 0
   // A loss costs half of what lies between two checkpoints, as a price has it; what it may cost beyond that is kept in time.
   const overheadMs = startMs + redoMs / 2
   const patienceMs = Math.max(avoidMs.again, ...zones.map(({ candidate }) => candidate.site.info.patienceMs))
@@ -82,7 +83,7 @@ function deciderOf(need: Need, { lasting, zones, deadline }: Market, round: Roun
   const tickMs = minuteMs * 2 ** Math.ceil(Math.log2(Math.max(1, leastMs / minuteMs)))
   const [work, overhead] = [Math.max(1, Math.ceil(workMs / tickMs)), Math.ceil(overheadMs / tickMs)]
   // Of what lies between two checkpoints half is lost again by who leaves.
-  const leave = round.moves ? Math.ceil((leavingMs(spec) + redoMs / 2) / tickMs) : 0
+  const leave = moves ? Math.ceil((leavingMs(spec) + redoMs / 2) / tickMs) : 0
   const priceOf = (look: Look): number => (hourlyOf(need, look, round) * tickMs) / hourMs
   const [spotPrice, onDemandPrice] = [Math.min(...zones.map(priceOf)), priceOf(lasting)]
   const most = Math.ceil(aheadMs / tickMs)
@@ -109,7 +110,7 @@ function deciderOf(need: Need, { lasting, zones, deadline }: Market, round: Roun
       overhead,
       spotPrice,
       onDemandPrice,
-      stays: !round.moves,
+      stays: !moves,
       leave,
       isBlind: true,
     }
@@ -119,7 +120,7 @@ function deciderOf(need: Need, { lasting, zones, deadline }: Market, round: Roun
     const next = plan.next({ left, work, starting: 0, holding: 'nothing', market })
     if (next === 'on-demand') {
       const expectedMicros = Math.min(onDemand.expectedMicros, Math.round(plan.expected(market)))
-      return round.moves ? { ...onDemand, expectedMicros, goesBack: true } : onDemand
+      return moves ? { ...onDemand, expectedMicros, goesBack: true } : onDemand
     }
     return { ...facts, does: next === 'nothing' ? 'wait' : next, expectedMicros: Math.round(plan.expected(market)) }
   }

@@ -36,6 +36,8 @@ const west = (spot: number, more: { price?: number; lasting?: number } = {}) =>
 type Given = {
   job?: ReturnType<typeof aJob>
   site?: ReturnType<typeof west>
+  /** Beside it. */
+  sites?: ReturnType<typeof west>[]
   lease?: Partial<LiveLease>
   waiting?: ReturnType<typeof aJob>[]
   others?: LiveLease[]
@@ -52,7 +54,11 @@ function asked(given: Given = {}): { input: PlaceInput; decision: Decision | nul
   const held = { id: 'l-job', workload: job.id, shape: '16cpu', ranks: [rank], priceMicros: 3_000_000, movable: true }
   const preemption = { within: 'never', reclaim: 'never', perHour: given.perHour ?? null } as const
   const snapshot = {
-    ...aSnapshot({ sites: [site], waiting: given.waiting ?? [], projects: [aProject({ preemption })] }),
+    ...aSnapshot({
+      sites: [site, ...(given.sites ?? [])],
+      waiting: given.waiting ?? [],
+      projects: [aProject({ preemption })],
+    }),
     leases: [aLease({ ...held, leaves: false, since: aNow - ranMs, ...given.lease }), ...(given.others ?? [])],
     running: [{ workload: job, replica: aReplica(job, { state: 'placed' }) }],
     spot: { runs: [], tries: [{ workload: job.id, ranMs, startMs: 60_000 }] },
@@ -81,12 +87,31 @@ test('it stays where there is no spot capacity, where it is hardly cheaper, and 
   assert.equal(goes({ ranMs: 3.6 * hour }), false)
 })
 
-test('it stays where its deadline would be at risk: too little time, or no room that lasts beside what it leaves', () => {
+test('it stays where its deadline would be at risk: too little time, or no room that lasts for it when all who wait have theirs', () => {
   assert.equal(goes({ job: due(3.5) }), false)
   assert.equal(goes({ site: west(4, { lasting: 1 }) }), true)
   const waits = aJob({ name: 'other', resources: { cpus: 16 }, placement: { tiers: ['on-demand'] } })
   assert.equal(goes({ site: west(4, { lasting: 1 }), waiting: [waits] }), false, 'who waits takes what it leaves')
   assert.equal(goes({ job: due(12, { retry: { onLoss: 0 } }) }), false, 'it may not be lost once')
+})
+
+test('it stays where nobody hears that it has left, where its nodes go before its deadline, and where it wants no spot capacity', () => {
+  const site = west(4)
+  const both = [{ tier: 'spot' }, { tier: 'on-demand', price: 3 }] as const
+  const sites = [aSite({ name: 'east', offers: [...both] })]
+  assert.equal(goes({ site, sites }), true)
+  assert.equal(goes({ site: { ...site, reach: 'denied' }, sites }), false)
+  const ending = site.offers.map((offer) => ({ ...offer, until: aNow + 6 * hour }))
+  assert.equal(goes({ site: { ...site, offers: ending }, sites }), false)
+  assert.equal(goes({ job: due(12, { placement: { tiers: ['on-demand'] } }), sites }), false)
+})
+
+test('a block that ends too early does not hide capacity that lasts, and a part of a large node may be the cheaper', () => {
+  const blocks = aSite({ name: 'east', offers: [{ tier: 'reserved', price: 2, until: aNow + 6 * hour }] })
+  assert.equal(goes({ sites: [blocks] }), true)
+  const large = aSite({ offers: [{ tier: 'spot', price: 8, cpus: 128, memoryGB: 512 }] })
+  const site = west(0)
+  assert.equal(goes({ site: { ...site, offers: [...site.offers, ...large.offers] } }), true)
 })
 
 test('another that waits for the spot capacity goes before it', () => {
@@ -134,6 +159,7 @@ test('the checker refuses what breaks a rule of going back', () => {
   assert.match(wrong({ leases: [{ ...lease, movable: false }] }), /may not be moved/)
   assert.match(wrong({ leases: [{ ...lease, tier: 'spot' }] }), /from what it may lose/)
   assert.match(wrong({ sites: [west(4, { price: 4 })] }), /nothing is cheaper/)
+  assert.match(wrong({ sites: [{ ...west(4), reach: 'unreachable' }] }), /a site that does not answer/)
   assert.match(wrong({}, { movesPerHour: 0 }), /too many were moved/)
   assert.match(
     wrong({ projects: [aProject({ preemption: { within: 'never', reclaim: 'never', perHour: 0 } })] }),

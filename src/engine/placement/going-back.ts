@@ -3,9 +3,10 @@ import { leavingMs, pays, staysMs } from '#engine/market/way-back.ts'
 import type { LiveLease } from '#model/live-lease.ts'
 import type { Decision } from '#model/plan.ts'
 import type { Preemption } from '#model/preemption.ts'
+import { isPlannedToDeadline } from '#model/spec/planned-to-deadline.ts'
 import type { Spec } from '#model/spec/spec.ts'
 
-import type { Asked } from './facts.ts'
+import type { Asked, SiteFacts } from './facts.ts'
 import { place, type PlaceInput } from './place.ts'
 import * as say from './words.ts'
 
@@ -23,11 +24,12 @@ const hourMs = 3_600_000
 export function goBack(input: PlaceInput): Decision | null {
   const { leases, running = [], preemptions = [] } = input.snapshot
   const backs = preemptions.filter(isBack)
-  const isOnItsWay = ({ leaves, workload }: LiveLease) => leaves && backs.some(({ victim }) => victim === workload)
+  const isOnItsWay = (lease: LiveLease) =>
+    lease.leaves && backs.some(({ victim }) => victim === lease.workload) && siteOf(lease, input) !== undefined
   if (leases.some(isOnItsWay)) return null
-  for (const asked of running) {
+  for (const asked of running.filter(({ workload }) => isPlannedToDeadline(workload.spec))) {
     const lease = leases.find(({ workload, leaves }) => workload === asked.workload.id && !leaves)
-    const found = lease && mayLeave(lease, input) ? wayBack(asked, lease, input) : null
+    const found = lease && mayLeave(asked, lease, input) ? wayBack(asked, lease, input) : null
     if (found) return found
   }
   return null
@@ -36,14 +38,25 @@ export function goBack(input: PlaceInput): Decision | null {
 /** It left for itself. */
 const isBack = ({ by, victim }: Preemption): boolean => by === victim
 
-/** Whether it may be moved: it saves its work, the hour has moves left for it, and it did not have to leave in this hour. */
-function mayLeave(lease: LiveLease, { snapshot, now, movesPerHour = 0 }: PlaceInput): boolean {
+/** Where it stands, if that answers. */
+const siteOf = ({ provider, site }: LiveLease, { snapshot: { sites } }: PlaceInput): SiteFacts | undefined =>
+  sites.find((one) => one.reach === 'reachable' && one.site === `${provider}/${site}`)
+
+/**
+ * Whether it may be moved: it saves its work, on nodes that stay until its deadline, at a site that answers, so that it is
+ * known when it has left; the hour has moves left for it, and it did not have to leave in this hour.
+ */
+function mayLeave({ workload: { spec } }: Asked, lease: LiveLease, input: PlaceInput): boolean {
+  const { snapshot, now, movesPerHour = 0 } = input
   const { projects, preemptions = [] } = snapshot
+  const its = siteOf(lease, input)?.offers.find(({ tier, shape }) => tier === lease.tier && shape.name === lease.shape)
   const recent = preemptions.filter(({ at }) => at > now - hourMs)
   const ofProject = recent.filter(({ project }) => project === lease.project).length
   const most = projects.find(({ name }) => name === lease.project)?.preemption.perHour ?? Infinity
   return (
     lease.movable === true &&
+    its !== undefined &&
+    lasts(its, spec) &&
     !lease.keptFor &&
     !lease.beside?.spares &&
     !preemptions.some(({ victim, at }) => victim === lease.workload && at > now - staysMs) &&
@@ -103,15 +116,14 @@ function placedAfter({ workload, replica }: Asked, lease: LiveLease, input: Plac
   return decisions.find((decision) => decision.workload === workload.id)
 }
 
+/** Whether nobody takes its nodes away before a job is to have ended. */
+const lasts = ({ tier, until = Infinity }: SiteFacts['offers'][number], { deadline = Infinity }: Spec): boolean =>
+  tier !== 'spot' && until >= deadline
+
 /** Whether there is room for it on capacity that lasts to its deadline when it has left, and all who wait have theirs. */
 function findsWhatLasts(asked: Asked, lease: LiveLease, input: PlaceInput): boolean {
-  const { workload } = asked
-  const { spec } = workload
-  const tiers = (spec.placement.tiers ?? ['committed', 'reserved', 'on-demand']).filter((tier) => tier !== 'spot')
-  const lasting = { ...workload, spec: { ...spec, placement: { ...spec.placement, tiers } } }
-  const { placement } = placedAfter({ ...asked, workload: lasting }, lease, input) ?? {}
-  const offer = input.snapshot.sites
-    .find(({ site }) => site === `${placement?.provider}/${placement?.site}`)
-    ?.offers.find(({ tier, shape }) => tier === placement?.tier && shape.name === placement.shape)
-  return offer !== undefined && (offer.until ?? Infinity) >= (spec.deadline ?? Infinity)
+  const { snapshot } = input
+  const { spec } = asked.workload
+  const sites = snapshot.sites.map((site) => ({ ...site, offers: site.offers.filter((offer) => lasts(offer, spec)) }))
+  return Boolean(placedAfter(asked, lease, { ...input, snapshot: { ...snapshot, sites } })?.placement)
 }

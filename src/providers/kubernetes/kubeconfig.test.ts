@@ -85,6 +85,14 @@ test('what kubectl would heed and we do not is refused with what helps', () =>
     await refused(write(folder, old), /^context east signs in by auth-provider oidc, .*; use a plug-in \(exec\)/)
     const password = { username: 'ada', password: 'lovelace' }
     await refused(write(folder, password), /^context east signs in by a name and a password, /)
+    for (const more of [{ 'as-groups': ['a'] }, { as: '', 'as-uid': '7' }])
+      await refused(
+        write(folder, { token: 't', ...more }),
+        /^context east acts in groups, .* of nobody; name whom it acts/,
+      )
+    const empty = { username: '', as: null, 'as-groups': [], 'auth-provider': null, token: 't' }
+    const read = await readKubeconfig({ path: write(folder, empty, { cluster: { 'proxy-url': '' } }) })
+    assert.equal(read.acting, undefined, 'kubectl takes what is empty as absent')
   }))
 
 test('a token in a file is read again, since somebody renews it there', () =>

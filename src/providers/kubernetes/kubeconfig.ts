@@ -25,20 +25,25 @@ export type Connection = {
 }
 
 const text = z.string().optional()
+/** What kubectl takes as absent where it is null or empty. */
+const mayBeEmpty = z
+  .string()
+  .nullish()
+  .transform((said) => (said ? said : undefined))
 const Cluster = z.object({
   server: z.string(),
   'certificate-authority': text,
   'certificate-authority-data': text,
   'insecure-skip-tls-verify': z.boolean().optional(),
   'tls-server-name': text,
-  'proxy-url': text,
+  'proxy-url': mayBeEmpty,
 })
 const User = z.object({
   token: text,
-  username: text,
-  'auth-provider': z.object({ name: text }).optional(),
-  as: text,
-  'as-uid': text,
+  username: mayBeEmpty,
+  'auth-provider': z.object({ name: text }).nullish(),
+  as: mayBeEmpty,
+  'as-uid': mayBeEmpty,
   'as-groups': z.array(z.string()).nullish(),
   'as-user-extra': z.record(z.string(), z.array(z.string())).nullish(),
   tokenFile: text,
@@ -119,6 +124,9 @@ export async function readKubeconfig({ path, context: asked }: Asked): Promise<C
 function unheededIn(cluster: z.output<typeof Cluster>, user?: z.output<typeof User>): string | undefined {
   if (cluster['proxy-url'] !== undefined)
     return 'reaches its cluster through a proxy (proxy-url), which Isobar does not; run a control plane that reaches it directly'
+  const { as, 'as-uid': uid, 'as-groups': groups, 'as-user-extra': extra } = user ?? {}
+  if (as === undefined && (uid ?? groups?.[0] ?? Object.keys(extra ?? {})[0]) !== undefined)
+    return 'acts in groups, or by other words, of nobody; name whom it acts as (as), as kubectl wants too'
   const old = user?.['auth-provider']
   if (!old && user?.username === undefined) return undefined
   const how = old ? `auth-provider ${old.name ?? ''}`.trim() : 'a name and a password'

@@ -26,7 +26,8 @@ const wholeSeconds = (milliseconds: number): number => Math.max(1, Math.ceil(mil
 /**
  * Where a pod serves, once it has an address. Who was told to end or to leave takes no more requests, before the program
  * itself knows of it. All pods of a Job are checked after one template, though only the first rank of a replica has to
- * pass: of the others a check that fails says nothing, but a node that is not ready does.
+ * pass: of the others a check that fails says nothing. That the node of one went away says something only where it was ready
+ * before; of one that listens nowhere it is known when its pod is taken away, after 300 s as a rule.
  */
 export function servingOf(rank: number, { metadata, spec, status }: Pod): Serving | null {
   const ports = spec.containers.find(({ name }) => name === rankContainer)?.ports ?? []

@@ -91,6 +91,7 @@ test('who has a token that ends soon and is not renewed hears of it in time, and
     told,
     `the token in ${file} ends at ${when}, and a new one was not to be had (vault: sealed); write a new one there: scontrol token lifespan=86400 > ${file}`,
   )
+  assert.match((await tell(succeed(old))) ?? '', /, and what makes tokens printed none that ends later; write a new/)
   assert.equal(await tell(succeed(tokenUntil(Date.now() + 24 * hour))), null)
 })
 

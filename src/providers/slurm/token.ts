@@ -52,8 +52,10 @@ export function createTokenFile(path: string, renewal?: Renewal): TokenFile {
   let trouble: string | null = null
   const renew = async ({ make }: Renewal): Promise<void> => {
     const made = await make()
-    if (made.ok) await replace(path, made.value)
-    trouble = made.ok ? null : `a new one was not to be had (${made.fault.detail})`
+    const isLater = made.ok && endOf(made.value) > (known?.endsAt ?? -Infinity)
+    if (made.ok && isLater) await replace(path, made.value)
+    if (made.ok) trouble = isLater ? null : 'what makes tokens printed none that ends later'
+    else trouble = `a new one was not to be had (${made.fault.detail})`
   }
   const help = () => `${trouble === null ? '' : `${trouble}; `}${fix(path)}`
   const now = async (): Promise<Outcome<string>> => {

@@ -22,6 +22,7 @@ import {
   type PlacedRow,
   preempting,
   type Row,
+  nobody,
   runningOf,
   someMore,
   type Taken,
@@ -74,9 +75,9 @@ async function snapshot(
   }: Asked,
 ): Promise<QueueSnapshot> {
   const back = running ? await readRunning(on, running) : []
+  if (running && back.length === 0) return nobody()
   const { replicas, ...rest } = await readQueue(on, { now, most, asleep, after })
-  if ((unlessIdle && replicas.length === 0) || (running && back.length === 0))
-    return { waiting: [], ...rest, leases: [], projects: [], preemptions: [], spent: new Map(), sites: [] }
+  if (unlessIdle && replicas.length === 0) return { ...nobody(), ...rest }
   const ids = [...new Set([...replicas, ...back].map(({ workload }) => workload))]
   const workloads = await readWorkloads(on, ids, specs)
   forget(specs, new Set(ids))

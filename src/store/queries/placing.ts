@@ -25,11 +25,25 @@ export function asked(replicas: Waiting, workloads: readonly Workload[]): QueueS
   })
 }
 
-/** Those of them who are planned to their deadline. */
+/** What is read where there is nobody to decide about. */
+export const nobody = (): QueueSnapshot => ({
+  waiting: [],
+  more: false,
+  moreUntold: false,
+  unread: new Map(),
+  after: '',
+  leases: [],
+  projects: [],
+  preemptions: [],
+  spent: new Map(),
+  sites: [],
+})
+
+/** Those who run, each with its workload. */
 export function runningOf(replicas: readonly Replica[], workloads: readonly Workload[]): QueueSnapshot['running'] {
-  const planned = new Map(workloads.flatMap((one) => (isPlannedToDeadline(one.spec) ? [[one.id, one]] : [])))
+  const workloadOf = new Map(workloads.map((workload) => [workload.id, workload]))
   return replicas.flatMap((replica) => {
-    const workload = planned.get(replica.workload)
+    const workload = workloadOf.get(replica.workload)
     return workload ? [{ workload, replica }] : []
   })
 }

@@ -58,9 +58,10 @@ test('who is planned to its deadline is read with what was seen of spot markets,
   )
 })
 
-test('who runs on capacity that is not spot and is planned to its deadline is read with what it did, some at a time', async () => {
+test('who runs on capacity that is not spot, with a deadline and saved work, is read with what it did, some at a time, whatever else it wants', async () => {
   await using store = await aStore()
-  const ids = await submitted(store, [aJob(planned), aJob(planned), aJob(planned), aJob(), aJob(planned)])
+  const lasting = aJob({ ...planned, placement: { tiers: ['on-demand'] } })
+  const ids = await submitted(store, [aJob(planned), aJob(planned), lasting, aJob(), aJob(planned)])
   const [first = '', spot = '', second = '', other = '', starts = ''] = ids
   const placed = [aPlacing(first), onSpot(spot), aPlacing(second), aPlacing(other), aPlacing(starts)]
   await held(store, placed)

@@ -1,14 +1,14 @@
 import { spawn } from 'node:child_process'
-import { generateKeyPairSync, randomBytes, randomInt } from 'node:crypto'
-import { once } from 'node:events'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type Server, Socket } from 'node:net'
+import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { Agent, request } from 'undici'
 
+import { namedPorts } from '#rigs/free-ports.ts'
 import { planeBinary } from './binary.ts'
 import { type Component, components, flagsOf, type Kind, type Ports } from './flags.ts'
 import { type Guarded, startGuarded } from './guarded.ts'
@@ -51,7 +51,7 @@ export async function startControlPlane(
   const binary = await planeBinary(tell)
   const folder = mkdtempSync(join(tmpdir(), 'isobar-kubernetes-'))
   removeWithUs(folder)
-  const ports = await freePorts([...components, 'peer'])
+  const ports = await namedPorts([...components, 'peer'])
   const plane = new Plane(binary, folder, {
     ports,
     etcdAt: await wayToEtcd(ports.etcd),
@@ -241,27 +241,4 @@ function removeWithUs(folder: string): void {
   const child = spawn('sh', ['-c', 'read -r _; sleep 1; rm -rf "$0"', folder], { detached: true, stdio: [...stdio] })
   child.unref()
   if (child.stdin instanceof Socket) child.stdin.unref()
-}
-
-/**
- * Ports that were free a moment ago, one for each name. They are none of those that the system gives to connections: an
- * API server makes hundreds of these before the last component starts.
- */
-export async function freePorts<Name extends string>(names: readonly Name[]): Promise<Record<Name, number>> {
-  const servers = await Promise.all(names.map(async (name) => ({ name, ...(await listenSomewhere()) })))
-  await Promise.all(servers.map(({ server }) => new Promise((resolve) => server.close(resolve))))
-  return Object.fromEntries(servers.map(({ name, port }) => [name, port])) as Record<Name, number> // one for each
-}
-
-async function listenSomewhere(): Promise<{ server: Server; port: number }> {
-  for (let tries = 0; tries < 1000; tries++) {
-    const port = randomInt(20_000, 32_000)
-    const server = createServer().listen(port, '127.0.0.1')
-    const isFree = await once(server, 'listening').then(
-      () => true,
-      () => false,
-    )
-    if (isFree) return { server, port }
-  }
-  throw new Error('no port from 20000 to 32000 is free')
 }

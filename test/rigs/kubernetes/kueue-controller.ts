@@ -5,7 +5,8 @@ import { request } from 'undici'
 import { parse, parseAllDocuments } from 'yaml'
 
 import { kueueBinary, kueueFiles } from './binary.ts'
-import { type ControlPlane, freePorts } from './control-plane.ts'
+import { namedPorts } from '#rigs/free-ports.ts'
+import type { ControlPlane } from './control-plane.ts'
 import { definitionsOfKueue, type Definition, serve } from './definitions.ts'
 import { startGuarded } from './guarded.ts'
 
@@ -29,7 +30,7 @@ export async function startKueue(
   mkdirSync(folder)
   for (const kind of ['crt', 'key'])
     copyFileSync(join(plane.folder, 'pki', `apiserver.${kind}`), join(folder, `tls.${kind}`))
-  const ports = await freePorts(['webhook', 'health'])
+  const ports = await namedPorts(['webhook', 'health'])
   for (const path of globSync(join(files, definitionsOfKueue, '*.yaml')))
     await serve(plane, parse(readFileSync(path, 'utf8')) as Definition)
   const config = join(folder, 'config.json')

@@ -7,7 +7,8 @@ import { promisify } from 'node:util'
 
 import { childrenOf } from '#rigs/processes.ts'
 import { dnsBinary, planeBinary } from './binary.ts'
-import { type ControlPlane, freePorts } from './control-plane.ts'
+import { namedPorts } from '#rigs/free-ports.ts'
+import type { ControlPlane } from './control-plane.ts'
 import { type Guarded, startGuard, startGuarded } from './guarded.ts'
 import { writeImages } from './images.ts'
 import { nodeSettings, socketOf } from './node-settings.ts'
@@ -63,7 +64,7 @@ export async function startNode(plane: ControlPlane): Promise<RealNode> {
     bridge: `isobar-${id}`,
     cgroup: `isobar-${id}`,
     address: freeAddress(),
-    port: (await freePorts(['kubelet'])).kubelet,
+    port: (await namedPorts(['kubelet'])).kubelet,
   }
   for (const [name, text] of Object.entries(nodeSettings(place))) {
     mkdirSync(dirname(join(folder, name)), { recursive: true })

@@ -1,13 +1,12 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process'
 import { createHmac, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
+import { freePorts } from '#rigs/free-ports.ts'
 import { databaseCommand, databaseEnvironment, databaseProbe, layBooks } from './accounting.ts'
 import { atTheEnd, type Daemon, type DaemonSetup, startDaemon } from './daemon.ts'
 import { type ClusterShape, settings } from './settings.ts'
@@ -257,18 +256,6 @@ function mintToken(key: Buffer, { user, seconds, age }: Minted): string {
 }
 
 const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
-
-/** Ports that are free now, all different. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => {
-    const address = server.address()
-    return typeof address === 'object' && address ? address.port : 0
-  })
-  await Promise.all(servers.map((server) => once(server.close(), 'close')))
-  return ports
-}
 
 const tail = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8').slice(-1000) : 'nothing')
 

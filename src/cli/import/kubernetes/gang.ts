@@ -49,11 +49,13 @@ function queueOf(manifest: Field): void {
   for (const suspend of [manifest.at('spec', 'suspend'), manifest.at('spec', 'runPolicy', 'suspend')]) suspend.skip()
 }
 
+/** What a pod has that says nothing. */
+const usualGraceSeconds = 30
+
 /** All nodes of a gang have as long as those that need the longest. */
 function graceOf(groups: readonly Group[]): number | undefined {
-  const graces = groups.flatMap(({ pod }) => pod.graceSeconds ?? [])
-  if (graces.length === 0) return undefined
-  const longest = Math.max(...graces)
+  if (groups.every(({ pod }) => pod.graceSeconds === undefined)) return undefined
+  const longest = Math.max(...groups.map(({ pod }) => pod.graceSeconds ?? usualGraceSeconds))
   for (const { pod, from } of groups)
     if ((pod.graceSeconds ?? longest) !== longest)
       from.at('spec', 'terminationGracePeriodSeconds').remark('changed', {

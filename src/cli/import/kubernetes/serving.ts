@@ -94,7 +94,7 @@ function together(leader: Group, worker: Group): Pod {
     secrets: [...new Set([...first.secrets, ...others.secrets])],
     placement: { ...others.placement, ...first.placement },
     ports: first.ports.length > 0 ? first.ports : others.ports,
-    readiness: first.readiness ?? others.readiness,
+    readiness: first.ports.length > 0 ? first.readiness : others.readiness,
   }
 }
 

@@ -11,6 +11,7 @@ import {
   type PlacedRow,
   preempting,
   type Row,
+  nobody,
   runningOf,
   someMore,
 } from '#store/queries/placing.ts'
@@ -61,9 +62,9 @@ function snapshot(
   }: Parameters<Placement['snapshot']>[0],
 ): QueueSnapshot {
   const back = running ? readRunning(memory, running) : []
+  if (running && back.length === 0) return nobody()
   const { replicas, ...rest } = readQueue(memory, { now, most, asleep, after })
-  if ((unlessIdle && replicas.length === 0) || (running && back.length === 0))
-    return { waiting: [], ...rest, leases: [], projects: [], preemptions: [], spent: new Map(), sites: [] }
+  if (unlessIdle && replicas.length === 0) return { ...nobody(), ...rest }
   const workloads = readWorkloads(memory, [...replicas, ...back])
   const projects = listProjects(memory)
   const spot = readSpot(memory, { workloads, now, always })
