@@ -10,9 +10,9 @@ export const mostRejections = 50
 
 /**
  * The refused candidates, the closest first: those that time may cure, then those that have what is asked for, then
- * those that passed most rules, then the cheapest.
+ * those that passed most rules, then the cheapest. Of the ways to stand at one, the closest is told.
  */
-export const byCloseness = (refused: Refused[]): Refused[] =>
+export function byCloseness(refused: Refused[]): Refused[] {
   refused.sort(
     (a, b) =>
       Number(b.objection.passing) - Number(a.objection.passing) ||
@@ -21,6 +21,9 @@ export const byCloseness = (refused: Refused[]): Refused[] =>
       a.look.priceMicros - b.look.priceMicros ||
       (a.look.candidate.key < b.look.candidate.key ? -1 : 1),
   )
+  const told = new Set<unknown>()
+  return refused.filter(({ look: { candidate } }) => told.size < told.add(candidate).size)
+}
 
 /** The place of each rule in their order. */
 const place = Object.fromEntries(rules.map((rule, i) => [rule, i])) as Record<Rule, number> // has all of them

@@ -86,6 +86,28 @@ test('a site whose orders are for nodes of one shape is passed over, and that is
   )
 })
 
+test('who may not be at such a site at all is told that alone', () => {
+  const job = aJob({ roles, placement: { sites: ['local/elsewhere'] } })
+  const [decision] = decide({ waiting: [job], sites: [aSite({ nodes, offers })] })
+  assert.ok(decision && decision.rejections.length > 0)
+  for (const { detail } of decision.rejections) assert.doesNotMatch(detail, /orders are for nodes of one shape/)
+})
+
+const held = { cpuMilli: 64_000, memoryMiB: 1_048_576, diskMiB: 1_048_576, accelerators: 8 }
+
+test('of the ways to stand beside one offer that are all full one is told', () => {
+  const larger = ['large', 'huge'].map((shape) => ({ shape, cpus: 96, memoryGB: 8192, price: 9, divisible: false }))
+  const more = larger.map(({ shape, cpus, memoryGB }, at) => aNode({ name: `x${at}`, shape, cpus, memoryGB }))
+  const ranks = ['g1', 'g2'].map((node, rank) => ({ ...held, rank, node }))
+  const leases = [aLease({ ranks, shape: '8xh100', name: 'other', endsAt: aNow + hour })]
+  const sites = [site({ nodes: [...nodes, ...more], offers: [...offers, ...larger] })]
+  const [decision] = decide({ waiting: [aJob({ roles })], sites, leases })
+  assert.deepEqual(
+    decision?.rejections.filter(({ shape }) => shape === '8xh100').map(({ rule }) => rule),
+    ['capacity'],
+  )
+})
+
 test('all nodes or none: it waits for the one that is taken, and is told who holds it', () => {
   const ranks = [{ rank: 0, node: 'm0', cpuMilli: 64_000, memoryMiB: 4_194_304, diskMiB: 1_048_576, accelerators: 0 }]
   const lease = aLease({ ranks, shape: 'mem', name: 'other', endsAt: aNow + hour })

@@ -9,7 +9,7 @@ import type { Round } from './round.ts'
 import { objectionBy } from './rules.ts'
 
 /** Rules that say whether a node has what a role asks for. */
-const having: readonly Rule[] = ['accelerator', 'cpus', 'memory', 'disk', 'network']
+export const having: readonly Rule[] = ['accelerator', 'cpus', 'memory', 'disk', 'network']
 /** The others that a role must keep by itself on the offer that it stands on. */
 const standing: readonly Rule[] = ['image', 'node', 'topology', 'price', 'capacity-block', 'site-limit', 'capacity']
 

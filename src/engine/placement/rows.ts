@@ -8,7 +8,7 @@ import type { Asked } from './facts.ts'
 import { planToDeadline } from './deadline.ts'
 import { gangOf } from './gang.ts'
 import type { Look } from './look.ts'
-import { looksOf } from './mixing.ts'
+import { having, looksOf } from './mixing.ts'
 import type { Need } from './need.ts'
 import { byPreference, inOrderOfNow, type Fit } from './preference.ts'
 import { amountsAt } from './quotas.ts'
@@ -75,7 +75,8 @@ export function rowFor(need: Need, round: Round): Row {
   const fits: Fit[] = []
   for (const look of looks) {
     const objection = fixedObjection(need, look, round)
-    if (objection) objections.set(look, look.lacksMixing ? ofOneShape(objection) : objection)
+    if (objection)
+      objections.set(look, look.lacksMixing && having.includes(objection.rule) ? ofOneShape(objection) : objection)
     else if (!isBeyond(need, look, round)) fits.push(...fitsAt(need, look))
   }
   fits.sort(byPreference(need, round.prices))
