@@ -93,12 +93,12 @@ test('who may not be at such a site at all is told that alone', () => {
   for (const { detail } of decision.rejections) assert.doesNotMatch(detail, /orders are for nodes of one shape/)
 })
 
-const held = { cpuMilli: 64_000, memoryMiB: 1_048_576, diskMiB: 1_048_576, accelerators: 8 }
+const whole = { cpuMilli: 64_000, memoryMiB: 1_048_576, diskMiB: 1_048_576, accelerators: 8 }
 
 test('of the ways to stand beside one offer that are all full one is told', () => {
   const larger = ['large', 'huge'].map((shape) => ({ shape, cpus: 96, memoryGB: 8192, price: 9, divisible: false }))
   const more = larger.map(({ shape, cpus, memoryGB }, at) => aNode({ name: `x${at}`, shape, cpus, memoryGB }))
-  const ranks = ['g1', 'g2'].map((node, rank) => ({ ...held, rank, node }))
+  const ranks = ['g1', 'g2'].map((node, rank) => ({ ...whole, rank, node }))
   const leases = [aLease({ ranks, shape: '8xh100', name: 'other', endsAt: aNow + hour })]
   const sites = [site({ nodes: [...nodes, ...more], offers: [...offers, ...larger] })]
   const [decision] = decide({ waiting: [aJob({ roles })], sites, leases })
