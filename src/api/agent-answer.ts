@@ -25,10 +25,10 @@ export function newsOf(view: AgentView): News {
 
 /**
  * Nobody starts before all are up: a rank that has gone on or ended was up. A look at the site may show that its agent is
- * there before that has said where, and others could not find it.
+ * there, or has ended, before that has said where, and others could not find it.
  */
 const isUp = ({ state, address }: AgentView['ranks'][number]): boolean =>
-  state === 'exited' || ((state === 'arrived' || state === 'running') && address !== null)
+  (state === 'exited' || state === 'arrived' || state === 'running') && address !== null
 
 /** The order to start, for an agent that has arrived where all have, and was not told yet. */
 export const mayGo = (news: News, report: AgentReport): boolean =>

@@ -73,6 +73,14 @@ test('nobody starts before the addresses of all are known, though a look at thei
   assert.deepEqual((await waiting).json.go.peers, ['127.0.0.1', '127.0.0.2'])
 })
 
+test('nobody starts beside a rank that ended before it said where it is', async () => {
+  await using api = await anApi()
+  const { lease } = await placed(api, { nodes: 2 })
+  const ended = { state: 'exited', exitCode: 1, startedAt: null, endedAt: 1, cause: null, leavesAt: null } as const
+  await api.house.store.sites.saw([{ lease, rank: 0, ...ended }], Date.now())
+  assert.equal((await sync(api, lease, aReport({ rank: 1, address: '127.0.0.2' }))).json.go, null)
+})
+
 test('each rank is told what its role runs, with what only that role has in its environment', async () => {
   await using api = await anApi()
   const { lease } = await placed(api, {

@@ -265,6 +265,18 @@ test('an attempt has as long to get up as its site says, and as long as it is kn
   )
 })
 
+test('a gang of which a rank ended well before it said where it is does not wait for it for ever', () => {
+  const job = { ...aJob(), state: 'starting' as const }
+  const lease = aLease({ state: 'held' })
+  const ranks = [
+    aRank({ state: 'arrived' }),
+    aRank({ rank: 1, state: 'exited', exitCode: 0, address: null, endedAt: aNow }),
+  ]
+  const facts = someFacts(job, { attempts: [anAttempt(job, { state: 'starting', ready: false, lease, ranks })] })
+  assert.equal(end(conclude(facts, aNow + 119_999)), undefined)
+  assert.ok(short(conclude(facts, aNow + 120_000)).includes('attempt refused'))
+})
+
 test('a service that exits is started again, whatever its code', () => {
   for (const exitCode of [0, 1]) {
     const changes = conclude(running(aService(), [{ state: 'exited', exitCode, endedAt: aNow }]), aNow)

@@ -31,14 +31,20 @@ export function judge(attempt: LiveAttempt, facts: WorkloadFacts, now: number): 
 
 function alive(attempt: LiveAttempt, { workload, sites }: WorkloadFacts, now: number): Verdict {
   const { state, ranks, lease } = attempt
-  const up = ranks.every(isUp)
+  const up = areUp(ranks)
   const running = state === 'running' || ranks.every((rank) => rank.state === 'running' || rank.state === 'exited')
   const ready = running && (workload.kind !== 'service' || ranks.every((rank) => rank.ready))
   const unheard = unheardOf(attempt, sites[siteOf(lease)], now)
   return { is: 'live', up, running, ready: ready && state !== 'stopping' && !isGivenBack(attempt), unheard }
 }
 
-const isUp = ({ state }: Rank): boolean => state !== 'expected' && state !== 'lost'
+/** All are up, or were. Who ended before it said where leaves an agent that waits for it waiting: they never are. */
+const areUp = (ranks: readonly Rank[]): boolean =>
+  ranks.every(({ state }) => state !== 'expected' && state !== 'lost') &&
+  !(
+    ranks.some(({ state }) => state === 'arrived') &&
+    ranks.some((one) => one.state === 'exited' && one.address === null)
+  )
 
 /** One rank that fails ends its gang with its code; a gang succeeds when all ranks have; a service should never end. */
 function exited({ ranks }: LiveAttempt, { workload }: WorkloadFacts, now: number): Over | null {
@@ -117,7 +123,7 @@ function afterReturn(attempt: LiveAttempt, site: SiteFacts | undefined, now: num
  * whose site shows a rank as lost while its agent is heard: that one waits for the others for ever.
  */
 function tooLate(attempt: LiveAttempt, site: SiteFacts | undefined, now: number): Over | null {
-  if (attempt.state !== 'starting' || attempt.ranks.every(isUp)) return null
+  if (attempt.state !== 'starting' || areUp(attempt.ranks)) return null
   const away = site !== undefined && site.reach !== 'reachable'
   if (away && attempt.lease.state !== 'wanted') return null // it may well be starting there: left to the site's patience
   const until = startingLimit(attempt, site)
