@@ -73,6 +73,7 @@ async function story(servers: Servers, telling: Telling): Promise<number> {
   await send(arrayText)
   const counted = await watch.tasksAt(slurm.at)
   await lose(slurm, 'local/here')
+  await watch.arrayAt('local/here')
   for (const site of [kubernetes, slurm]) {
     goOn()
     await site.bringBack()
@@ -147,6 +148,9 @@ async function openWatch(servers: Servers, { tell, until }: Telling) {
       tell(`  rollouts: ${counted} of ${tasks} tasks have succeeded at ${site}.`)
       return counted
     },
+    /** Waits until the array goes on there: its worker may have been heard a little longer than the others. */
+    arrayAt: (site: string) =>
+      until(`the array to go on at ${site}`, async () => (await lastOf('rollouts'))?.site === site),
     beforeLoss: service.remember,
     /** What was seen, while the service still runs. */
     seen: async () => ({ answered, older: await service.olderThatAnswer() }),
