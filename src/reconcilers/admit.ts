@@ -89,7 +89,7 @@ async function lookAnew(house: House, claim: Claim): Promise<Admitted> {
   // The engine decides no further than it knows who comes next.
   const isEnded = snapshot.more || decisions.length < snapshot.waiting.length
   const isCut = noteRound(house, { snapshot, decisions, more: isEnded, now })
-  const againAt = sitting.looksAgainAt(now)
+  const againAt = Math.max(sitting.looksAgainAt(now), kept.laterAt(now))
   const at = soonest(tellAt, againAt < Infinity ? soonest(againAt, nextAt) : nextAt)
   const goesOn = isWhole && !snapshot.more && movesPerHour === 0
   if (goesOn) kept.keep(sitting, { ...round, at, moreUntold: snapshot.moreUntold })

@@ -138,6 +138,20 @@ test('who was placed needs no look of his own: the others are not asked again', 
   assert.equal(queue.looks.count, before)
 })
 
+test('a start that is promised soon is no reason to look at everything sooner than an open round is over', async (t) => {
+  const queue = await aQueue(t)
+  const { clock, house, looks } = queue
+  await submitted(queue.store, [gpus(8, { nodes: 2, duration: { expected: '1s' } })])
+  await submitted(queue.store, [gpus(8)], aNow + 1)
+  await settled(queue)
+  looks.count = 0
+  for (const expected of [0, 0, 1]) {
+    await clock.advance(2_000)
+    await admit.turn(house, signal)
+    assert.equal(looks.count, expected)
+  }
+})
+
 test('who may ask a site again that refused it is asked when it may, though its queue rests until then', async (t) => {
   const queue = await aQueue(t)
   const { store, clock, house } = queue

@@ -82,10 +82,14 @@ export const sittingOf = memory(({ store, clock, steering }) => {
       if (done.epoch !== claim.epoch || done.planAsOf !== steering?.plan()?.asOf) return null
       return clock.now() < done.until ? done.until : null
     },
-    keep(sitting: Sitting, { claim, now, planAsOf, at, moreUntold }: Keeping): void {
+    /** Until when a round may go on that began to look at `now`, in the rhythm of its looks. */
+    laterAt(now: number): number {
       const { leastMs, times, mostMs } = lookAfter
-      const later = now + Math.max(leastMs, Math.min(mostMs, times * (clock.now() - now)))
-      open = { sitting, epoch: claim.epoch, planAsOf, lookAt: Math.min(later, at ?? Infinity), at, moreUntold }
+      return now + Math.max(leastMs, Math.min(mostMs, times * (clock.now() - now)))
+    },
+    keep(sitting: Sitting, { claim, now, planAsOf, at, moreUntold }: Keeping): void {
+      const lookAt = Math.min(this.laterAt(now), at ?? Infinity)
+      open = { sitting, epoch: claim.epoch, planAsOf, lookAt, at, moreUntold }
     },
     /** What has changed; null where everything is to be looked at. */
     async news(claim: Claim): Promise<Told | null> {
