@@ -11,7 +11,7 @@ import type { House, Reconciler, Turn } from './reconciler.ts'
 import { resting } from './resting.ts'
 import { noteTold, retelling } from './retelling.ts'
 import { roundFacts } from './round-facts.ts'
-import { sittingOf, soonest, type Told } from './sittings.ts'
+import { nextLookAt, sittingOf, soonest, type Told } from './sittings.ts'
 import { noteNews, noteRound, toRead } from './sleepers.ts'
 
 /** Replicas looked at in one round, beside the first few of each need that is asleep. */
@@ -89,7 +89,7 @@ async function lookAnew(house: House, claim: Claim): Promise<Admitted> {
   // The engine decides no further than it knows who comes next.
   const isEnded = snapshot.more || decisions.length < snapshot.waiting.length
   const isCut = noteRound(house, { snapshot, decisions, more: isEnded, now })
-  const againAt = Math.max(sitting.looksAgainAt(now), kept.laterAt(now))
+  const againAt = Math.max(sitting.looksAgainAt(now), nextLookAt(now, clock.now()))
   const at = soonest(tellAt, againAt < Infinity ? soonest(againAt, nextAt) : nextAt)
   const goesOn = isWhole && !snapshot.more && movesPerHour === 0
   if (goesOn) kept.keep(sitting, { ...round, at, moreUntold: snapshot.moreUntold })

@@ -10,6 +10,12 @@ import { createUntold } from './untold.ts'
  */
 const lookAfter = { leastMs: 5_000, times: 60, mostMs: 10_000 }
 
+/** When everything is looked at anew after a look that began and ended then, though nothing is heard. */
+export function nextLookAt(began: number, ended: number): number {
+  const { leastMs, times, mostMs } = lookAfter
+  return began + Math.max(leastMs, Math.min(mostMs, times * (ended - began)))
+}
+
 /**
  * Where nothing was heard since the last look at everything there is nothing new to decide for so long: a net below the
  * nudges. Each time that nothing was heard until then either it is twice as long, up to the most.
@@ -82,13 +88,8 @@ export const sittingOf = memory(({ store, clock, steering }) => {
       if (done.epoch !== claim.epoch || done.planAsOf !== steering?.plan()?.asOf) return null
       return clock.now() < done.until ? done.until : null
     },
-    /** Until when a round may go on that began to look at `now`, in the rhythm of its looks. */
-    laterAt(now: number): number {
-      const { leastMs, times, mostMs } = lookAfter
-      return now + Math.max(leastMs, Math.min(mostMs, times * (clock.now() - now)))
-    },
     keep(sitting: Sitting, { claim, now, planAsOf, at, moreUntold }: Keeping): void {
-      const lookAt = Math.min(this.laterAt(now), at ?? Infinity)
+      const lookAt = Math.min(nextLookAt(now, clock.now()), at ?? Infinity)
       open = { sitting, epoch: claim.epoch, planAsOf, lookAt, at, moreUntold }
     },
     /** What has changed; null where everything is to be looked at. */
