@@ -8,14 +8,14 @@ import { test } from 'node:test'
 type Ended = { code: number | null; lines: string[] }
 
 /** Runs the command; each of its lines is heard as it comes. */
-async function fuzz(args: string, hear: (line: string) => void = () => undefined): Promise<Ended> {
+async function fuzz(args: string, hear: (line: string, pid: number) => void = () => undefined): Promise<Ended> {
   const command = [join(import.meta.dirname, 'house.ts'), ...args.split(' ')]
   const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   const lines: string[] = []
   for await (const line of createInterface(child.stdout)) {
     lines.push(line)
-    hear(line)
+    hear(line, child.pid ?? 0)
   }
   const [code] = await ended
   return { code: code === null ? null : Number(code), lines }
@@ -39,4 +39,14 @@ test('a run whose time is over before its seeds are told says how many it told, 
   const timed = await fuzz('--minutes 0.0001')
   assert.match(timed.lines.at(-1) ?? '', /^\d stories, 0 failed/)
   assert.equal(timed.code, 0)
+})
+
+test('a run that is interrupted tells what came of the stories until then', async () => {
+  let workers = 0
+  const { code, lines } = await fuzz('--minutes 5 --jobs 2', (line, pid) => {
+    if (line.startsWith('worker') && ++workers === 2) process.kill(pid, 'SIGINT')
+  })
+  assert.match(lines.at(-2) ?? '', /^\d+ stories, 0 failed/)
+  assert.equal(lines.at(-1), 'it was interrupted')
+  assert.equal(code, 130)
 })

@@ -45,6 +45,15 @@ const nothing = (): Sum => ({
 const uncaught: string[] = []
 process.on('unhandledRejection', (error) => uncaught.push(error instanceof Error ? `${error.stack}` : String(error)))
 
+/** Told to stop, it tells the story to its end, and then what came of all; told so again it ends at once. */
+let isStopped = false
+const stop = (): void => void (isStopped = true)
+if (process.send) {
+  process.on('SIGINT', () => undefined) // its parent hears of that as well, and says so
+  process.once('message', stop)
+  process.once('disconnect', () => process.exit(1))
+} else process.once('SIGINT', stop)
+
 const began = performance.now()
 if (options.seed !== undefined || options.replay !== undefined) process.exit(await tellOne())
 const sum = options.jobs > 1 ? await inProcesses() : await inThisProcess()
@@ -55,8 +64,10 @@ else {
   if (sum.failed.length > 0) console.log(`failed: ${sum.failed.sort((one, other) => one - other).join(' ')}`)
   for (const line of sum.untold) console.log(line)
   const isShort = options.isCounted && sum.stories < options.seeds
-  if (isShort)
-    console.log(`only ${sum.stories} of ${options.seeds} seeds were told${isOver() ? ': the time was over' : ''}`)
+  const why = isStopped ? ': it was interrupted' : isOver() ? ': the time was over' : ''
+  if (isShort) console.log(`only ${sum.stories} of ${options.seeds} seeds were told${why}`)
+  else if (isStopped) console.log('it was interrupted')
+  if (isStopped) process.exit(130)
   process.exit(isShort || sum.failed.length > 0 || sum.untold.length > 0 ? 1 : 0)
 }
 
@@ -102,6 +113,10 @@ function isOver(): boolean {
   return performance.now() >= began + options.minutes * 60_000
 }
 
+function goesOn(): boolean {
+  return !isStopped && !isOver()
+}
+
 async function inThisProcess(): Promise<Sum> {
   const { from, seeds, step, measure, keepGoing } = options
   const backing = await backingOf(options.store)
@@ -109,7 +124,7 @@ async function inThisProcess(): Promise<Sum> {
   const all = nothing()
   const cpuBegan = process.cpuUsage()
   let saidAt = began
-  for (let i = 0; i < seeds && !isOver(); i++) {
+  for (let i = 0; i < seeds && goesOn(); i++) {
     const seed = from + i * step
     const story = storyOf(seed, measure)
     const ending = await runOne(story, backing)

@@ -10,7 +10,8 @@ type Program = {
 
 /**
  * Runs a program in some processes, each of which has its share of the seeds: it sends each seed that it has told, and in
- * the end what came of all. A line for each that did not come to that end, with the seeds that it has not told.
+ * the end what came of all. Interrupted, it says `stop` to each. A line for each that did not come to that end, with the
+ * seeds that it has not told.
  */
 export async function shareSeeds(
   { jobs, from, seeds, minutes }: Shares,
@@ -22,6 +23,8 @@ export async function shareSeeds(
     const first = from + job
     const share = ['--jobs', '1', '--from', first, '--step', jobs, '--seeds', its, '--minutes', minutes]
     const child = fork(program, [...args, ...share.map(String)])
+    const stop = () => void child.send('stop', () => undefined)
+    process.once('SIGINT', stop)
     console.log(`worker ${child.pid ?? job} tells ${seedsText(first, jobs, its)}`)
     let told = 0
     let isDone = false
@@ -36,6 +39,7 @@ export async function shareSeeds(
     // All that it sent has been read by then, which is not so when it exits.
     const heard = new Promise((resolve) => child.on('disconnect', () => resolve(null)))
     const how = await why.promise
+    process.off('SIGINT', stop)
     if (child.pid !== undefined) await heard
     return isDone
       ? []
