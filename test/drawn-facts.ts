@@ -139,7 +139,7 @@ const anySpec = fc.record({
   image: oneOf<string | undefined>(undefined, undefined, undefined, 'an/image'),
   duration: oneOf<NonNullable<Words['duration']>>({}, { expected: '30m' }, { expected: '3h' }, { maximum: '1h' }),
   deadline: oneOf<string | undefined>(undefined, undefined, undefined, in90Minutes),
-  throughput: oneOf<NonNullable<Words['throughput']>>({}, {}, { h200: 4 }, { H100: 0.25, H200: 1.5 }),
+  throughput: oneOf<NonNullable<Words['throughput']>>({}, {}, { h200: 4 }, { H100: 0.25, H200: 1.38765 }),
   objective: oneOf('cost' as const, 'cost' as const, 'finish' as const, 'balance' as const),
   checkpoint: oneOf<NonNullable<Words['checkpoint']>>({}, {}, { every: '10m' }),
   budget: oneOf<Words['budget']>(undefined, undefined, { limit: '$5' }),

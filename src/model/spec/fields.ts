@@ -56,7 +56,11 @@ export const ObjectiveField = z.enum(['cost', 'finish', 'balance'])
 
 export const ThroughputField = z.record(
   z.string().max(40).regex(acceleratorModel, 'must be the model of an accelerator, such as H100'),
-  z.number().min(0.001).max(1000),
+  z
+    .number()
+    .min(0.001)
+    .max(1000)
+    .overwrite((speed) => Math.round(speed * 1000) / 1000),
 )
 
 export const CheckpointField = z
