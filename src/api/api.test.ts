@@ -87,6 +87,14 @@ test('what is missing is named with the nearest thing there is', async () => {
   const answer = await api.call('GET /v1/workloads/trian-7b')
   assert.equal(answer.status, 404)
   assert.match(answer.json.detail, /did you mean "train-7b"/)
+  await api.call('PUT /v1/projects/research', {})
+  await api.call('POST /v1/workloads', { text: `${jobText('wide')}project: research\n` })
+  const elsewhere = await api.call('GET /v1/workloads/wide')
+  assert.equal(
+    elsewhere.json.detail,
+    'There is no workload "wide" in project "default"; there is one in project "research".',
+  )
+  assert.deepEqual(elsewhere.json.next, ['isobar describe wide --project research'])
   assert.equal(answer.headers.get('x-request-id'), answer.json.requestId)
 })
 

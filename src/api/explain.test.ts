@@ -160,6 +160,10 @@ test('why says who is ahead, and when it is expected to start', () => {
   assert.equal(shown.start?.latest, '2026-01-01T00:01:00.000Z')
 })
 
+test('why of what ended before it ever ran names no log', () => {
+  assert.deepEqual(why('failed', {}, []).next, ['isobar describe w-1'])
+})
+
 test('why ends with the next command in every state', () => {
   const commands: Record<WorkloadState, string> = {
     queued: 'isobar ps',
@@ -173,7 +177,7 @@ test('why ends with the next command in every state', () => {
   }
   for (const [state, command] of Object.entries(commands))
     assert.deepEqual(
-      why(state as WorkloadState, { wants: state === 'stopped' ? 'stop' : 'run' }).next,
+      why(state as WorkloadState, { wants: state === 'stopped' ? 'stop' : 'run', startedAt: aNow }).next,
       [command],
       state,
     ) // a key of the table

@@ -127,7 +127,7 @@ export const WorkloadView = z
     tasks: z.object({ total: z.int(), succeeded: z.int(), failed: z.int(), leased: z.int() }).nullable(),
     sites: z.array(z.string()),
     pricePerHour: MoneyView.meta({ description: 'What its live leases cost in an hour.' }),
-    spent: MoneyView,
+    spent: MoneyView.meta({ description: 'What the ledger has of it: it gets a line from time to time.' }),
     exitCode: z.int().nullable(),
     attempts: z.int(),
     submittedBy: z.string(),

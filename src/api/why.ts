@@ -90,7 +90,7 @@ function nextOf(row: ListedWorkload): string[] {
     case 'held':
       return [`isobar release ${row.id}`]
     case 'failed':
-      return [`isobar logs ${row.id}`]
+      return [`isobar ${row.startedAt === null ? 'describe' : 'logs'} ${row.id}`]
     case 'queued':
     case 'starting':
     case 'stopping':

@@ -206,6 +206,8 @@ test('exit codes: 2 for what is not right, with the place in the file', async ()
     assert.match(stderr, /nodes/)
     assert.match(stderr, /\nnext: isobar validate bad\.yaml\n$/)
   }
+  const named = await house.isobar('secret', 'set', 'no name', '--file', 'bad.yaml')
+  assert.deepEqual([named.code, named.stderr.trimEnd().split('\n').at(-1)], [2, 'next: isobar secret set --help'])
   const absent = await isobar('run', 'frst.yaml')
   assert.equal(absent.code, 2)
   assert.match(absent.stderr, /Did you mean first\.yaml\?/)
@@ -251,7 +253,8 @@ test('exit codes: 3 for what is not there', async () => {
     const { code, stdout, stderr } = await isobar(...argv)
     assert.equal(code, 3, `${argv.join(' ')}: ${stderr}`)
     assert.equal(stdout, '')
-    assert.match(stderr, /^error: /)
+    assert.match(stderr, /(^|\n)error: /)
+    assert.match(stderr, /\nnext: .*\n$/, 'the fix comes last')
   }
   assert.match((await isobar('describe', 'frist')).stderr, /did you mean "first"\?/)
 })

@@ -1,8 +1,7 @@
 import type { WorkloadDetail, WorkloadView } from '#api/views.ts'
-import { formatMoney } from '#kit/money.ts'
 
 import { exitCodes } from './fault.ts'
-import { count, took } from './output/words.ts'
+import { count, spentSoFar, took } from './output/words.ts'
 
 /** The exit code of a run, as a shell would report it: never 0 unless it succeeded. */
 export function remoteCode({ state, exitCode }: Pick<WorkloadView, 'state' | 'exitCode'>): number {
@@ -18,14 +17,13 @@ export function wayBack({ id, kind }: Pick<WorkloadView, 'id' | 'kind'>): string
 
 /** What a workload came to, in one line: how it ended, how long it took, what it cost, and in how many attempts. */
 export function bill(workload: WorkloadDetail, now: number): string {
-  const spent = workload.attemptList.reduce((sum, attempt) => sum + BigInt(attempt.spent.micros), 0n)
   const latest = workload.attemptList[0]
   const each = workload.replicas > 1 ? ' each' : ''
   const ended = workload.exitCode === null ? workload.state : `${workload.state} with exit code ${workload.exitCode}`
   return [
     `${workload.name} ${ended}`,
     ...(workload.startedAt ? [`ran ${took(workload.startedAt, workload.endedAt, now)}`] : []),
-    `cost ${formatMoney(spent)}${latest ? ` at ${latest.pricePerHour.text}/h${each}` : ''}`,
+    `cost ${spentSoFar(workload).text}${latest ? ` at ${latest.pricePerHour.text}/h${each}` : ''}`,
     count(workload.attempts, 'attempt'),
   ].join(' · ')
 }

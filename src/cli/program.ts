@@ -117,7 +117,8 @@ function addCommand(parent: Command, spec: CommandSpec, options: ProgramOptions)
     const act = await spec.action()
     const call = callOf(command, options)
     const pager = call.flag('watch') || call.flag('follow') ? null : pagerOf(options.io, spec)
-    if (pager === null) return options.ended((await act(call)) ?? exitCodes.done)
+    if (pager === null)
+      return options.ended((await act(call).catch((error: unknown) => helpedByHelp(command, error))) ?? exitCodes.done)
     const { throughPager } = await import('./pager.ts')
     options.ended(await throughPager(options.io, pager, (io) => act(callOf(command, { ...options, io }))))
   })
@@ -232,11 +233,24 @@ function unknownCommand(parent: Command, word: string, also: readonly string[]):
 }
 
 function usageError(command: Command, what: string, meant: string | undefined): CliFault {
-  const path: string[] = []
-  for (let one: Command | null = command; one; one = one.parent) path.unshift(one.name())
   return new CliFault(what, {
     code: exitCodes.usage,
     why: meant ? `Did you mean ${meant}?` : '',
-    next: [`${path.join(' ')} --help`],
+    next: [`${pathOf(command)} --help`],
   })
 }
+
+function pathOf(command: Command): string {
+  const path: string[] = []
+  for (let one: Command | null = command; one; one = one.parent) path.unshift(one.name())
+  return path.join(' ')
+}
+
+/** Who typed a command is helped by its help, where the server can name no more than its own description. */
+function helpedByHelp(command: Command, error: unknown): never {
+  if (!(error instanceof CliFault) || error.problem?.code !== 'usage' || error.next[0] !== describedAt) throw error
+  const { code, why, problem } = error
+  throw new CliFault(error.message, { code, why, problem, next: [`${pathOf(command)} --help`] })
+}
+
+const describedAt = 'isobar api openapi.json'

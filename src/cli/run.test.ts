@@ -142,6 +142,32 @@ test('a plan is applied as it stands', async () => {
   assert.equal((await isobar('apply', plan.stdout.trim())).stdout, applied.stdout, 'applied twice, started once')
 })
 
+test('what something has spent is told the same in every line, also before the ledger has it', async () => {
+  const { stdout } = await isobar('run', '--detach', '--name', 'dear-nap', '--', 'sleep 60')
+  const id = stdout.trim()
+  await isobar('wait', id, '--for', 'running', '--timeout', '20s')
+  await sleep(1000)
+  const described = (await isobar('describe', id)).stdout
+  const [, soFar, ofAttempt] =
+    /^Price: .*\/h, \$(\S+) so far$[^]*^ 1  running .*\$(\S+)  +–  +–$/m.exec(described) ?? []
+  assert.ok(Number(soFar) > 0 && Number(soFar) === Number(ofAttempt), described)
+  const stopped = await isobar('stop', id, '--wait')
+  const [, shown] = /\$(\S+)\n$/.exec(stopped.stdout) ?? []
+  const [, billed] = / cost \$(\S+) /.exec(stopped.stderr) ?? []
+  assert.ok(Number(billed) > 0 && Number(shown) === Number(billed), stopped.stdout + stopped.stderr)
+})
+
+test('what is applied and waits is not followed, but asked why', async () => {
+  writeFileSync(join(house.home, 'large.yaml'), 'kind: job\nname: large\nresources: { cpus: 4000 }\nrun: echo\n')
+  const plan = await isobar('plan', 'large.yaml', '-o', 'name')
+  assert.equal(plan.code, 6, plan.stderr)
+  const { stdout, stderr } = await isobar('apply', plan.stdout.trim())
+  const id = stdout.trim()
+  assert.equal(stderr, `next: isobar why ${id} (large)\n`)
+  const stopped = await isobar('stop', id, '--wait')
+  assert.equal(stopped.code, 0, stopped.stderr)
+})
+
 const job = (name: string, more: string): string =>
   `kind: job\nname: ${name}\nresources: { cpus: 0.1 }\nrun: echo hi\n${more}`
 

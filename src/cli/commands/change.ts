@@ -8,13 +8,13 @@ import { interruptible, note, progress } from '#cli/io.ts'
 import { bill } from '#cli/outcome.ts'
 import { forPeople } from '#cli/output/format.ts'
 import { showList } from '#cli/output/show.ts'
-import { hasEnded, moneyOf } from '#cli/output/words.ts'
+import { hasEnded, moneyOf, spentSoFar } from '#cli/output/words.ts'
 
 const mostPriority = 1000
 
 /** `isobar stop` */
 export async function stop(call: Call): Promise<number> {
-  const { code, changed } = await change(call, 'stop')
+  const { code, changed, refused } = await change(call, 'stop')
   const api = await call.api()
   if (call.flag('wait')) await untilEnded(call, api, changed)
   const now: WorkloadDetail[] = []
@@ -26,6 +26,7 @@ export async function stop(call: Call): Promise<number> {
         call.io,
         hasEnded(one) ? bill(one, Date.now()) : `${bill(one, Date.now())} so far; see its end: isobar wait ${one.id}`,
       )
+  for (const fault of refused) note(call.io, fault)
   return code
 }
 
@@ -48,27 +49,32 @@ export const hold = (call: Call): Promise<number> => changeAndShow(call, 'hold')
 export const release = (call: Call): Promise<number> => changeAndShow(call, 'release')
 
 async function changeAndShow(call: Call, verb: string): Promise<number> {
-  const { code, changed } = await change(call, verb)
+  const { code, changed, refused } = await change(call, verb)
   await show(call, changed)
+  for (const fault of refused) note(call.io, fault)
   return code
 }
 
+/** What came of it; `refused` is what is told of each that was refused, last, since it ends with the fix. */
+type Changed = { code: number; changed: WorkloadView[]; refused: string[] }
+
 /** Asks for the same of several workloads; what is refused of one does not keep the others. */
-async function change(call: Call, verb: string): Promise<{ code: number; changed: WorkloadView[] }> {
+async function change(call: Call, verb: string): Promise<Changed> {
   const api = await call.api()
   const query = projectQuery(call)
   const changed: WorkloadView[] = []
+  const refused: string[] = []
   let code: number = exitCodes.done
   for (const name of new Set(call.args)) {
     try {
       changed.push(await api.send<WorkloadView>('POST', workloadPath(name, `/${verb}${query}`)))
     } catch (error) {
       if (!(error instanceof CliFault) || error.problem === undefined) throw error
-      note(call.io, faultFor(error, call.format.kind).trimEnd())
+      refused.push(faultFor(error, call.format.kind).trimEnd())
       code = error.code
     }
   }
-  return { code, changed }
+  return { code, changed, refused }
 }
 
 /** `isobar priority` */
@@ -100,7 +106,7 @@ const show = (call: Call, items: WorkloadView[]): Promise<void> =>
       { title: 'STATE', cell: ({ state }) => state },
       { title: 'WANTS', cell: ({ wants }) => wants, spare: 2 },
       { title: 'PRIORITY', cell: (one) => String(one.priority), right: true, spare: 1 },
-      { title: 'SPENT', cell: moneyOf(items, ({ spent }) => spent), right: true },
+      { title: 'SPENT', cell: moneyOf(items, spentSoFar), right: true },
     ],
     name: ({ name }) => name,
     empty: 'Nothing was changed.',

@@ -6,7 +6,7 @@ import { colours, paint, plain } from '#cli/io.ts'
 import { forPeople } from '#cli/output/format.ts'
 import { showOne } from '#cli/output/show.ts'
 import { renderFacts, renderTable, type Column } from '#cli/output/table.ts'
-import { ago, hasEnded, moneyOf, paintOf, took } from '#cli/output/words.ts'
+import { ago, hasEnded, moneyOf, paintOf, spentSoFar, took } from '#cli/output/words.ts'
 
 const mostRanks = 16
 const mostAttempts = 50
@@ -85,12 +85,13 @@ function facts(workload: WorkloadDetail, now: number): [string, string][] {
     ['State', workload.summary || workload.state],
     ...optional.flatMap(([key, value]): [string, string][] => (value ? [[key, value]] : [])),
     ...(hasEnded(workload) ? [] : [['Ready', `${workload.ready} of ${workload.replicas}`] satisfies [string, string]]),
-    ['Price', hasEnded(workload) ? `${workload.spent.text} in all` : priceNow(workload)],
+    ['Price', hasEnded(workload) ? `${spentSoFar(workload).text} in all` : priceNow(workload)],
     ['Submitted', `${workload.createdAt} (${ago(workload.createdAt, now)} ago) by ${workload.submittedBy}`],
   ]
 }
 
-const priceNow = ({ pricePerHour, spent }: WorkloadDetail): string => `${pricePerHour.text}/h, ${spent.text} so far`
+const priceNow = (workload: WorkloadDetail): string =>
+  `${workload.pricePerHour.text}/h, ${spentSoFar(workload).text} so far`
 
 const conditions = (workload: WorkloadDetail): string =>
   workload.conditions

@@ -47,5 +47,8 @@ export async function apply(call: Call): Promise<void> {
   await passCostGate(call, made, (option) => `isobar apply ${id} ${option}`)
   const { workloads } = await api.send<SubmittedView>('POST', applyPath(call, id))
   await showStarted(call, workloads)
-  if (forPeople(call.format)) for (const one of workloads) note(call.io, `next: isobar logs -f ${one.id} (${one.name})`)
+  if (!forPeople(call.format)) return
+  const placed = new Set(made.documents.flatMap(({ name, placement }) => (placement ? name : [])))
+  for (const { id: started, name } of workloads)
+    note(call.io, `next: isobar ${placed.has(name) ? 'logs -f' : 'why'} ${started} (${name})`)
 }

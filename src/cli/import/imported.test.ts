@@ -169,6 +169,8 @@ test('a batch script is a gang whose nodes all run it', () => {
     '11 --output',
     '23 #SBATCH',
   ])
+  const after = read.notes.find(({ path }) => path === '--dependency')
+  assert.equal(after?.fix, 'isobar wait NAME --exit-code=remote && isobar run FILE', 'afterok: only if it succeeded')
 })
 
 test('a job array of Slurm is an array, its indices reckoned', () => {
@@ -258,7 +260,7 @@ test('several documents, a List and empty ones are all read; what is no workload
 })
 
 test('what is wrong is said with its place, and bounds hold', () => {
-  assert.match(problemsOf('kind: Job\n  a: b')[0]?.message ?? '', /second `: `|indentation/)
+  assert.match(problemsOf('kind: Job\n  a: b')[0]?.message ?? '', /indented further/)
   assert.match(problemsOf('hello')[0]?.message ?? '', /says no kind/)
   assert.match(problemsOf('')[0]?.message ?? '', /there is no workload/)
   assert.match(problemsOf('kind: Jobb')[0]?.message ?? '', /there is no workload/)

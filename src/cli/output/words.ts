@@ -1,8 +1,8 @@
 import type { MoneyView } from '#api/run-views.ts'
-import type { WorkloadView } from '#api/views.ts'
+import type { AttemptView, WorkloadView } from '#api/views.ts'
 import type { Paint } from '#cli/io.ts'
 import { roundDuration } from '#kit/duration.ts'
-import { grouped, roundedMoney } from '#kit/money.ts'
+import { formatMoney, grouped, roundedMoney } from '#kit/money.ts'
 
 /** How long ago a time was: whole seconds, for nobody reads the age of a thing more exactly. */
 export const ago = (time: string, now: number): string =>
@@ -40,6 +40,17 @@ export function exactInColumn(amounts: readonly MoneyView[]): (money: MoneyView)
 }
 
 const writtenDecimals = ({ text }: MoneyView): number => text.length - text.lastIndexOf('.') - 1
+
+/**
+ * What a workload has spent by now. The ledger gets its lines from time to time and what attempts cost is reckoned to the
+ * moment, but the ledger still knows those that are forgotten: each may lag, neither is too high.
+ */
+export function spentSoFar({ spent, attemptList = [] }: Spender): MoneyView {
+  const micros = attemptList.reduce((sum, attempt) => sum + BigInt(attempt.spent.micros), 0n)
+  return micros > BigInt(spent.micros) ? { micros: String(micros), text: formatMoney(micros) } : spent
+}
+
+type Spender = Pick<WorkloadView, 'spent'> & { attemptList?: Pick<AttemptView, 'spent'>[] }
 
 /** A colour for a state, the same everywhere. */
 export function paintOf(state: string): Paint | undefined {

@@ -38,6 +38,18 @@ export function parseDocuments(text: string, source: Source): Document.Parsed[] 
   return documents
 }
 
+/** The first errors of a document; what YAML calls two and is one mistake is told once. */
+export function explainErrors({ errors }: Document.Parsed, source: Source, text: string): SpecProblem[] {
+  const problems = errors.slice(0, 3).map((error) => explainYaml(error, source, text))
+  const isNew = (one: SpecProblem, i: number) => {
+    const same = problems.findIndex(
+      ({ line, column, message }) => line === one.line && column === one.column && message === one.message,
+    )
+    return same === i
+  }
+  return problems.filter(isNew)
+}
+
 /** What YAML calls an error, in words for someone who never read its specification. */
 export function explainYaml(error: YAMLError, source: Source, text: string): SpecProblem {
   const [at] = error.pos
@@ -48,9 +60,31 @@ export function explainYaml(error: YAMLError, source: Source, text: string): Spe
       fix: 'indent with spaces, two a level',
     })
   }
+  const further = indentedFurther(error, text)
+  if (further !== null) {
+    return source.problem(further, {
+      message: 'this line is indented further than the one above, which has its value already',
+      fix: 'begin it where the fields of its level begin, or put quotes around text of several lines',
+    })
+  }
   const [message, fix] = advice[error.code] ?? [firstLine(error.message), 'correct the YAML here']
   return source.problem(at, { message, fix })
 }
+
+/** Where the line begins that YAML takes for more of the text above it, though it has a key of its own; else null. */
+function indentedFurther({ code, pos: [at] }: YAMLError, text: string): number | null {
+  if (code !== 'BLOCK_AS_IMPLICIT_KEY' && code !== 'MULTILINE_IMPLICIT_KEY') return null
+  const [first = '', ...below] = text.slice(at).split('\n')
+  if (hasKey.test(first)) return null
+  let begin = at + first.length + 1
+  for (const line of below) {
+    if (hasKey.test(line)) return begin + line.search(/\S/)
+    begin += line.length + 1
+  }
+  return null
+}
+
+const hasKey = /:(\s|$)/
 
 const quote = 'put quotes around text that holds `: `, ` #` or begins with one of @ ` % & * ! | > [ {'
 

@@ -1,6 +1,6 @@
 import type { Document } from 'yaml'
 
-import { explainYaml, parseDocuments } from './documents.ts'
+import { explainErrors, parseDocuments } from './documents.ts'
 import { type Explained, pathText } from './explain.ts'
 import { isEmpty, locate, offsetOf, toPlain } from './plain.ts'
 import { createSource, type Source, type SpecProblem } from './problem.ts'
@@ -33,7 +33,7 @@ export function readWritten<T>(
   const problems: SpecProblem[] = []
   for (const [index, document] of documents.entries()) {
     if (problems.length >= mostProblems) break
-    const flaws = document.errors.slice(0, 3).map((error) => explainYaml(error, source, text))
+    const flaws = explainErrors(document, source, text)
     if (flaws.length === 0 && isEmpty(document)) continue // a `---` with nothing below it
     const read = flaws.length > 0 ? { problems: flaws } : readDocument(document, source, understand)
     if ('problems' in read) problems.push(...read.problems.sort((a, b) => a.line - b.line || a.column - b.column))

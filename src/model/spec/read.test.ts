@@ -201,6 +201,7 @@ const told: [text: string, expected: RegExp][] = [
   [`${job}env: &e {A: *e}`, /env\.A \| this alias repeats itself/],
   [`${job}env:\n\tA: 1`, /^5:1 {2}\| YAML does not allow tabs/],
   [`${job}x: a: b`, /^4:4 {2}\| there is a second `: `/],
+  ['kind: job\nname: a\n  run: x', /^3:3 {2}\| this line is indented further than the one above/],
   [`${job}env: @x`, /^4:6 {2}\| YAML reserves/],
 ]
 

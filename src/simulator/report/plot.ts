@@ -38,7 +38,8 @@ export function plotHtml({ title, note, x, y, lines, steps, bands = [] }: Plot):
   const marks = x.ticks.map(
     ({ at, text }) =>
       `<line class="mark" x1="${px(at)}" x2="${px(at)}" y1="${height - bottom}" y2="${height - bottom + 4}"/>` +
-      `<text class="tick" x="${px(at)}" y="${height - bottom + 18}" text-anchor="middle">${escaped(text)}</text>`,
+      // The first stands to the right of its mark: below it, it would touch that of the other axis on a narrow page.
+      `<text class="tick" x="${px(at)}" y="${height - bottom + 18}" text-anchor="${at === x.from ? 'start' : 'middle'}">${escaped(text)}</text>`,
   )
   const shades = bands
     .filter(({ fromMs }) => fromMs <= x.to)
@@ -54,6 +55,7 @@ export function plotHtml({ title, note, x, y, lines, steps, bands = [] }: Plot):
   const legend = lines.map(
     ({ name, faint }, i) => `<span class="key ${classOf(i)}${faint ? ' faint' : ''}">${escaped(name)}</span>`,
   )
+  const shaded = shades.length > 0 ? '<span class="key event">shaded: what the scenario does</span>' : ''
   return [
     `<figure class="plot"><figcaption><b>${escaped(title)}</b> <span>${escaped(note)}</span></figcaption>`,
     `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(`${title}. ${note}`)}">`,
@@ -62,7 +64,7 @@ export function plotHtml({ title, note, x, y, lines, steps, bands = [] }: Plot):
     ...marks,
     `<line class="mark" x1="${left}" x2="${width - right}" y1="${height - bottom}" y2="${height - bottom}"/>`,
     ...paths,
-    `</svg><div class="keys">${legend.join('')}</div></figure>`,
+    `</svg><div class="keys">${legend.join('')}${shaded}</div></figure>`,
   ].join('')
 }
 
@@ -121,13 +123,16 @@ export function countAxis(most: number): Axis {
   const to = Math.max(step, Math.ceil(most / step) * step)
   const ticks = Array.from({ length: Math.round(to / step) + 1 }, (_, i) => ({
     at: i * step,
-    text: shortCount(i * step),
+    text: shortCount(i * step, to),
   }))
   return { from: 0, to, ticks }
 }
 
-const shortCount = (value: number): string =>
-  value >= 1e6 ? `${value / 1e6}M` : value >= 1e4 ? `${value / 1e3}k` : String(Number(value.toFixed(2)))
+/** In the unit of the last mark of its axis. */
+function shortCount(value: number, last: number): string {
+  const [unit, size] = last >= 1e6 ? (['M', 1e6] as const) : last >= 1e4 ? (['k', 1e3] as const) : (['', 1] as const)
+  return value === 0 ? '0' : `${Number((value / size).toFixed(2))}${unit}`
+}
 
 /** From nothing to all. */
 export const partAxis: Axis = {

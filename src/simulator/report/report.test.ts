@@ -12,6 +12,7 @@ import type { Job } from '#simulator/traces/job.ts'
 
 import { workBoundMs } from './bounds.ts'
 import { htmlOf } from './html.ts'
+import { countAxis } from './plot.ts'
 import { readReport } from './read-report.ts'
 import { compare, type Report } from './report.ts'
 import { reportRun } from './run-report.ts'
@@ -196,6 +197,57 @@ test('outages and steps of prices are shaded on what goes over time', () => {
   const events = [{ fromMs: hour, toMs: null, text: 'aws/<east> is lost' }]
   const html = htmlOf({ ...reportOf(fleet, jobs, 'fifo'), events }, [])
   assert.equal(html.match(/<rect class="band"[^>]*><title>aws\/&lt;east&gt; is lost<\/title>/g)?.length, 2)
+  assert.equal(html.match(/<span class="key event">shaded: what the scenario does<\/span>/g)?.length, 2)
+  assert.doesNotMatch(htmlOf(reportOf(fleet, jobs, 'fifo'), []), /class="key event"/)
+})
+
+test('of a run that was broken off nothing is told that only its end would show', () => {
+  const { replay } = aReplay({ fleet, policy: 'fifo', jobs })
+  replay.step()
+  const run = reportRun(fleet, replay.outcome())
+  const { running, waiting, coming, makespanBoundMs } = run.figures
+  assert.ok(Number(running) + Number(waiting) + Number(coming) > 0)
+  assert.equal(makespanBoundMs, null, 'the bound is that of all the work, and not of a part of it')
+  assert.deepEqual(
+    run.kinds.map(({ kind, waitMeanMs, completionMeanMs }) => [kind, waitMeanMs, completionMeanMs]),
+    [
+      ['long', 0, null],
+      ['short', null, null],
+    ],
+  )
+  const waits = ({ projects }: typeof run) => projects.map(({ project, waitMeanMs }) => [project, waitMeanMs])
+  assert.deepEqual(waits(run), [
+    ['a', 0],
+    ['b', null],
+  ])
+  const report: Report = { ...reportOf(fleet, jobs, 'fifo'), interrupted: true, runs: [run] }
+  const [, kinds, projects] = sheetsOf(report, [])
+  assert.deepEqual(
+    projects?.rows.map((row) => row[2]?.text),
+    ['0ms', ''],
+  )
+  assert.deepEqual(
+    kinds?.rows.map((row) => row.map(({ text }) => text)),
+    [
+      ['long', '1', '0ms', '0ms', '0ms', ''],
+      ['short', '1', '', '', '', ''],
+    ],
+  )
+})
+
+test('the marks of one axis are in one unit', () => {
+  assert.deepEqual(
+    countAxis(12_000).ticks.map(({ text }) => text),
+    ['0', '5k', '10k', '15k'],
+  )
+  assert.deepEqual(
+    countAxis(1_400_000).ticks.map(({ text }) => text),
+    ['0', '0.5M', '1M', '1.5M'],
+  )
+  assert.deepEqual(
+    countAxis(8000).ticks.map(({ text }) => text),
+    ['0', '2000', '4000', '6000', '8000'],
+  )
 })
 
 test('a run in which nothing could start still makes a report and a page', () => {

@@ -22,15 +22,17 @@ export type RunReport = {
   kinds: {
     kind: string
     jobs: number
-    waitMeanMs: number
-    waitP50Ms: number
-    waitP99Ms: number
-    completionMeanMs: number
+    /** Null where none has started, or ended. */
+    waitMeanMs: number | null
+    waitP50Ms: number | null
+    waitP99Ms: number | null
+    completionMeanMs: number | null
   }[]
   projects: {
     project: string
     jobs: number
-    waitMeanMs: number
+    /** Null where none has started. */
+    waitMeanMs: number | null
     hours: number
     fairHours: number
     weight: number
@@ -57,11 +59,7 @@ export function reportRun(fleet: Fleet, outcome: Outcome): RunReport {
     moments: outcome.moments,
     figures: figuresOf(fleet, outcome, projects),
     never: neverOf(outcome.records),
-    kinds: byKey(outcome.records, ({ job }) => job.kind).map(([kind, records]) => ({
-      kind,
-      jobs: records.length,
-      ...timesOf(records),
-    })),
+    kinds: byKey(outcome.records, ({ job }) => job.kind).map(kindOf),
     projects,
     capacity: fleet.groups.map(({ number, site, shape, tier, count }) => ({
       site,
@@ -77,6 +75,23 @@ export function reportRun(fleet: Fleet, outcome: Outcome): RunReport {
       usable: rows.map(([, usable = 0]) => round(usable, 6)),
       waiting: rows.map(([, , waiting = 0]) => round(waiting, 3)),
     },
+  }
+}
+
+const hasStarted = (records: readonly JobRecord[]): boolean => records.some(({ starts }) => starts > 0)
+
+function kindOf([kind, records]: [string, JobRecord[]]): RunReport['kinds'][number] {
+  const { waitMeanMs, waitP50Ms, waitP99Ms, completionMeanMs, ...more } = timesOf(records)
+  const started = hasStarted(records)
+  const hasEnded = records.some(({ state }) => state === 'ended')
+  return {
+    kind,
+    jobs: records.length,
+    ...more,
+    waitMeanMs: started ? waitMeanMs : null,
+    waitP50Ms: started ? waitP50Ms : null,
+    waitP99Ms: started ? waitP99Ms : null,
+    completionMeanMs: hasEnded ? completionMeanMs : null,
   }
 }
 
@@ -99,7 +114,8 @@ function figuresOf(fleet: Fleet, outcome: Outcome, all: RunReport['projects']): 
     deadlinesMissed: records.filter((record) => missed(record, endMs)).length,
     ...timesOf(records),
     makespanMs: endMs,
-    makespanBoundMs: workBoundMs(fleet, jobs),
+    // Of what never came to its end the makespan tells no more than how far it got, which no bound holds for.
+    makespanBoundMs: possible.every(({ state }) => state === 'ended') ? workBoundMs(fleet, jobs) : null,
     utilisation: part(usage.usedMs, usage.usableMs),
     availability: part(usage.usableMs, usage.totalMs),
     fragmentation: part(usage.splinteredMs, usage.usableMs),
@@ -145,7 +161,7 @@ function projectsOf({ records, projects, fairness, endMs, unit, ...outcome }: Ou
     return {
       project,
       jobs: own.length,
-      waitMeanMs: mean(waitsOf(own)),
+      waitMeanMs: hasStarted(own) ? mean(waitsOf(own)) : null,
       hours: hours(
         own.filter(({ job }) => job.unit === unit),
         (record) => heldMs(record, endMs),

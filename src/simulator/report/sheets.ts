@@ -80,7 +80,7 @@ function kindSheet({ policy, kinds }: RunReport): Sheet {
     rows: several(kinds).map((one) => [
       plain(one.kind),
       plain(valueText('jobs', one.jobs)),
-      ...[one.waitMeanMs, one.waitP50Ms, one.waitP99Ms, one.completionMeanMs].map((ms) => plain(timeText(ms))),
+      ...[one.waitMeanMs, one.waitP50Ms, one.waitP99Ms, one.completionMeanMs].map((ms) => plain(timeCell(ms))),
     ]),
   }
 }
@@ -103,7 +103,7 @@ function projectSheet({ policy, projects }: RunReport): Sheet {
     rows: shown.map((one) => [
       plain(one.project),
       plain(valueText('jobs', one.jobs)),
-      plain(timeText(one.waitMeanMs)),
+      plain(timeCell(one.waitMeanMs)),
       plain(valueText('lostHours', one.hours)),
       plain(valueText('lostHours', one.fairHours)),
       ...(areWeighed ? [plain(valueText('jobs', one.weight))] : []),
@@ -111,6 +111,8 @@ function projectSheet({ policy, projects }: RunReport): Sheet {
     ]),
   }
 }
+
+const timeCell = (ms: number | null): string => (ms === null ? '' : timeText(ms))
 
 const moneyCell = (micros: string | number | null): string => (micros === null ? '' : valueText('costMicros', micros))
 

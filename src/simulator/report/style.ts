@@ -46,8 +46,9 @@ svg { display: block; width: 100%; height: auto; margin-top: 8px; }
 .c3 { --own: var(--c3); } .c4 { --own: var(--c4); } .c5 { --own: var(--c5); }
 .c6 { --own: var(--c6); } .c7 { --own: var(--c7); }
 .again { stroke-dasharray: 7 3; }
-.key.again::before { background: repeating-linear-gradient(90deg, var(--own) 0 5px, transparent 5px 8px); }
+.key.again::before, .key.faint::before { background: repeating-linear-gradient(90deg, var(--own) 0 5px, transparent 5px 8px); }
 .faint { --own: var(--soft); }
+.key.event::before { height: 12px; background: var(--bad); opacity: 0.25; }
 .sheet { overflow-x: auto; break-inside: avoid; margin-bottom: 16px; }
 .sheet.wide { column-span: all; }
 .sheet p { margin: 8px 0 0; color: var(--soft); font-size: 13px; }

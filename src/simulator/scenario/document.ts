@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-import { explainYaml, mostBytes, parseDocuments } from '#model/spec/documents.ts'
+import { explainErrors, mostBytes, parseDocuments } from '#model/spec/documents.ts'
 import { explainFields, pathText } from '#model/spec/explain.ts'
 import { locate, toPlain } from '#model/spec/plain.ts'
 import { createSource, type SpecProblem } from '#model/spec/problem.ts'
@@ -20,7 +20,7 @@ export function readDocument<S extends z.ZodType>(input: Input, schema: S, noun:
   const [document, second] = documents
   if (!document) throw input.wrong(0, `${noun} is empty`, 'see isobar help simulate')
   if (second) throw input.wrong(second.range[0], `${noun} is one document, and here a second begins`, 'remove the rest')
-  const flaws = document.errors.slice(0, 3).map((error) => explainYaml(error, source, text))
+  const flaws = explainErrors(document, source, text)
   if (flaws.length > 0) throw new InputFault(flaws)
   const plain = toPlain(document)
   const point = (path: PropertyKey[], what: 'key' | 'value', [message, fix]: [string, string]): SpecProblem =>

@@ -62,7 +62,7 @@ export const known: Known = {
     ...same(
       ['execution', 'primary_tasks', 'termination_delay'],
       'each document becomes a workload of its own',
-      'isobar wait NAME between them, or roles of one job',
+      'isobar wait NAME --exit-code=remote between them, or roles of one job',
     ),
     ...same(['ports'], 'jobs serve nothing', 'write kind: service, with ports'),
   },

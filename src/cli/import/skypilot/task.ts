@@ -20,7 +20,7 @@ export function readTask(task: Field): Draft | undefined {
   if (typeof task.value === 'object' && task.value !== null && isHeader(task.value))
     return task.leave({
       message: 'each document becomes a workload of its own',
-      fix: 'isobar wait NAME between them, or roles of one job',
+      fix: 'isobar wait NAME --exit-code=remote between them, or roles of one job',
     })
   const written = task.at('name').text('name') ?? 'task'
   const name = nameFrom(written)

@@ -172,7 +172,10 @@ const binding = leave(
   'do it in the script: numactl, taskset, CUDA_VISIBLE_DEVICES',
 )
 const client = leave('it is a way of calling sbatch, not of running', 'nothing to do')
-const later = leave('Isobar starts no workload for another or by the clock', 'isobar wait NAME && isobar run FILE')
+const later = leave(
+  'Isobar starts no workload for another or by the clock',
+  'isobar wait NAME --exit-code=remote && isobar run FILE',
+)
 
 /** The options of sbatch, by their long names. */
 const options: Readonly<Record<string, Take>> = {
