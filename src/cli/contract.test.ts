@@ -389,16 +389,3 @@ test('what a token or key is stays with its owner', () => {
     assert.ok(readFileSync(join(house.home, name)).length > 0)
   }
 })
-
-test('init writes a spec that is right, once', async () => {
-  for (const kind of ['job', 'service', 'array']) {
-    const made = await isobar('init', kind, '--file', `${kind}.yaml`)
-    assert.equal(made.code, 0, made.stderr)
-    const valid = await isobar('validate', `${kind}.yaml`, '-o', 'name')
-    assert.equal(valid.stderr, '')
-    assert.equal(valid.stdout, `${kind}\n`)
-    const again = await isobar('init', kind)
-    assert.equal(again.code, 5)
-  }
-  assert.match((await isobar('init', '-f', '-')).stdout, /^# yaml-language-server: \$schema=\S+spec\.schema\.json\n/)
-})

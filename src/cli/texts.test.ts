@@ -220,3 +220,19 @@ test('a terminal can be asked for where there is none', () => {
   assert.deepEqual([width, tty.stdout, tty.stderr], [132, true, true])
   assert.equal(processIo({ ...streams, env: { ISOBAR_FORCE_TTY: '1' } }).width, 40)
 })
+
+test('init writes a spec that is right, once', async () => {
+  for (const kind of ['job', 'service', 'array']) {
+    const made = await house.isobar('init', kind, '--file', `${kind}.yaml`)
+    assert.equal(made.code, 0, made.stderr)
+    const valid = await house.isobar('validate', `${kind}.yaml`, '-o', 'name')
+    assert.equal(valid.stderr, '')
+    assert.equal(valid.stdout, `${kind}\n`)
+    const again = await house.isobar('init', kind)
+    assert.equal(again.code, 5)
+  }
+  assert.match(
+    (await house.isobar('init', '-f', '-')).stdout,
+    /^# yaml-language-server: \$schema=\S+spec\.schema\.json\n/,
+  )
+})

@@ -50,7 +50,8 @@ const common = {
     description: 'What decides between candidates: what the whole run costs, when it ends, or both alike.',
   }),
   throughput: ThroughputField.default({}).meta({
-    description: 'How fast it runs on accelerators of a model, beside 1: half the speed takes twice as long. To a thousandth.',
+    description:
+      'How fast it runs on accelerators of a model, beside 1: half the speed takes twice as long. To a thousandth.',
     examples: [{ H100: 1, A100: 0.45 }],
   }),
   priority: z.int().min(-1000).max(1000).default(0).meta({ description: 'Higher goes first within the queue.' }),
