@@ -13,6 +13,8 @@ test('a program that fails is told by its last words, in one line, without what 
   const tokens = ['eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjF9.c2ln', 'k8s-aws-v1.aHR0cHM6Ly9zdHM', 'ya29.a0AfH6SMB-x_y']
   for (const token of tokens)
     assert.deepEqual(await failing(`got ${token}, and it ended`), { failed: 'got …, and it ended' })
+  const proxy = 'dial http://me:secret@proxy:3128 and https://a.example/b@c: no'
+  assert.deepEqual(await failing(proxy), { failed: 'dial http://…@proxy:3128 and https://a.example/b@c: no' })
   const long = await failing(`${'x'.repeat(1000)} the cause`)
   assert.match('failed' in long ? long.failed : '', /^x{490} the cause$/)
   assert.deepEqual(await failing(''), { failed: 'it ended with 3' })

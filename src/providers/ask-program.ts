@@ -37,8 +37,12 @@ export const askProgram = (
     }
   })
 
-/** A program that failed may show what it was about to tell: tokens of Slurm and OIDC, of Amazon and of Google begin so. */
-const withoutTokens = (text: string): string => text.replaceAll(/\b(eyJ[\w-]+\.|k8s-aws-v1\.|ya29\.)[\w.-]+/g, '…')
+/**
+ * A program that failed may show what it was about to tell: tokens of Slurm and OIDC, of Amazon and of Google begin so; or
+ * the address of a proxy with a name and a password.
+ */
+const withoutTokens = (text: string): string =>
+  text.replaceAll(/\b(eyJ[\w-]+\.|k8s-aws-v1\.|ya29\.)[\w.-]+/g, '…').replaceAll(/:\/\/[^\s/@"']+@/g, '://…@')
 
 function withoutWords({ killed, code }: ExecFileException): string {
   // Of Node, not of the program: what kept it from running, or from being heard.

@@ -9,7 +9,9 @@ import { parseAllDocuments } from 'yaml'
 
 import { callMain } from '#cli/captured.ts'
 import { addNamespace, addNodes } from '#rigs/kubernetes/cluster.ts'
+import { aHouseToJoin } from '#rigs/kubernetes/joining.ts'
 import { type ControlPlane, startControlPlane } from '#rigs/kubernetes/control-plane.ts'
+import { clusterBehind, hidden, openConnectProxy } from '#rigs/connect-proxy.ts'
 import { openFaultProxy } from '#rigs/fault-proxy.ts'
 import { aDatabase } from '#rigs/postgres.ts'
 import { aHome, aServer, ask } from '#rigs/server.ts'
@@ -36,48 +38,8 @@ before(async () => {
 })
 after(() => plane.stop())
 
-let houses = 0
+const aHouse = (t: TestContext) => aHouseToJoin(t, plane)
 
-/** A house that has no site of Kubernetes yet, and an account of the cluster that may do nothing. */
-async function aHouse(t: TestContext) {
-  const namespace = `joining-${houses++}`
-  const home = aHome(t)
-  writeFileSync(join(home, 'sites.yaml'), JSON.stringify({ sites: [{ provider: 'simulated', name: 'none', shape }] }))
-  const url = await aDatabase()
-  const server = await aServer(t, { home, url, port: 0 })
-  const env = { ISOBAR_HOME: home }
-  const objects = async (kind: string) => {
-    const group = kind === 'jobs' ? '/apis/batch/v1' : '/api/v1'
-    return ((await plane.ask('GET', `${group}/namespaces/${namespace}/${kind}`)) as { items: Named[] }).items
-  }
-  return {
-    home,
-    url,
-    env,
-    server,
-    namespace,
-    objects,
-    async account() {
-      const path = `/api/v1/namespaces/${namespace}/serviceaccounts`
-      await plane.ask('POST', path, { metadata: { name: 'guest' } })
-      const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 3600 } }
-      const { status } = (await plane.ask('POST', `${path}/guest/token`, body)) as { status: { token: string } }
-      return plane.kubeconfigFor(`${namespace}-guest`, { token: status.token })
-    },
-    isobar: (...argv: string[]) => callMain(argv, { env }),
-    add: (...argv: string[]) =>
-      callMain(['site', 'add', 'kubernetes', '--namespace', namespace, '--name', 'east', ...argv], { env }),
-    async submit(text: string) {
-      const { json } = await ask(server, 'POST /v1/workloads', { text })
-      const { id } = json.workloads[0]
-      return async () => (await ask(server, `GET /v1/workloads/${id}`)).json
-    },
-  }
-}
-
-type Named = { metadata: { name: string } }
-
-const shape = { cpus: 1, memory: '1GB' }
 const gang = `kind: job
 name: gang
 nodes: 2
@@ -240,6 +202,42 @@ test('a cluster that will never answer again is left by whoever says so, and its
   assert.match(gone.stderr, /kubernetes\/east is left\n/)
   assert.equal((await look()).state, 'queued')
   assert.doesNotMatch((await house.isobar('sites')).stdout, /kubernetes/)
+})
+
+test('a cluster that only a proxy reaches is joined through it, and what runs there outlives it', async (t) => {
+  const house = await aHouse(t)
+  await addNamespace(plane, house.namespace)
+  const proxy = await openConnectProxy({ leads: { [hidden]: plane.port }, wants: 'ada:love%20lace' })
+  t.after(() => proxy.kill())
+  const kubeconfigOf = (url: string) =>
+    plane.kubeconfigFor(`${house.namespace}-proxied`, { cluster: clusterBehind({ url }) })
+  const strange = await house.add('--kubeconfig', kubeconfigOf(proxy.url.replace('lace', 'letter')), '--dry-run')
+  assert.equal(strange.code, 4, strange.stderr)
+  assert.match(strange.stderr, /is not reached: the proxy http:\S+ wants a name and a password \(407 /)
+  assert.doesNotMatch(strange.stderr + strange.stdout, /love|letter/)
+  const kubeconfig = kubeconfigOf(proxy.url)
+  const trial = await house.add('--kubeconfig', kubeconfig, '--dry-run')
+  assert.equal(trial.code, 0, trial.stderr)
+  assert.match(trial.stdout, new RegExp(`^server: +https://${hidden}\nproxy: +${proxy.origin}$`, 'm'))
+  const joined = await house.add('--kubeconfig', kubeconfig, '--price', '$20/h', '--patience', '1h')
+  assert.equal(joined.code, 0, joined.stderr)
+  const look = await house.submit(gang)
+  await until('it runs', async () => (await look()).state === 'running')
+  await proxy.kill()
+  const site = async () => (await ask(house.server, 'GET /v1/sites/kubernetes/east')).json
+  await until('it does not answer', async () => (await site()).reach === 'unreachable')
+  for (const { metadata } of await house.objects('pods'))
+    await plane.ask('PATCH', `/api/v1/namespaces/${house.namespace}/pods/${metadata.name}`, {
+      metadata: { annotations: { 'rig.isobar.test/exits': '0,0' } },
+    })
+  assert.equal((await look()).state, 'running', 'nobody knows whether it runs')
+  const { opened } = proxy.tunnels()
+  await proxy.start()
+  await until('it has succeeded', async () => (await look()).state === 'succeeded')
+  assert.ok(proxy.tunnels().opened > opened)
+  const left = await house.isobar('site', 'leave', 'kubernetes/east', '--stop')
+  assert.equal(left.code, 0, left.stderr)
+  assert.deepEqual(await house.objects('jobs'), [])
 })
 
 test('a namespace is joined once, whichever way it is reached: a second site of it is refused, and so is a start with two', async (t) => {

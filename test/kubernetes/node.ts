@@ -7,6 +7,7 @@ import { startNode } from '#rigs/kubernetes/node.ts'
 import { openRealSite } from '#rigs/kubernetes/site.ts'
 import { describeForwarding } from './on-a-node/forwarding.ts'
 import type { Here } from './on-a-node/here.ts'
+import { describeProxied } from './on-a-node/proxied.ts'
 import { describeRest } from './on-a-node/rest.ts'
 import { describeRestricted } from './on-a-node/restricted.ts'
 import { describeTraining } from './on-a-node/training.ts'
@@ -37,6 +38,7 @@ describeReplicas(() => here)
 describeRestricted(() => here)
 describeRotation(() => here)
 describeForwarding(() => here)
+describeProxied(() => here)
 describeTraining(() => here)
 describeSilence(() => here)
 describeRest(() => here)

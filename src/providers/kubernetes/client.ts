@@ -81,9 +81,10 @@ export function createClient(connect: () => Promise<Connection>): Client {
         },
       }),
     forward: (asking) =>
-      inSession(sessions, asking.signal, async ({ server, headers, tls }) => {
+      inSession(sessions, asking.signal, async ({ server, headers, tls, tunnel }) => {
         try {
-          return { ok: true as const, stream: await openPortForward({ server, headers, tls, ...asking }) }
+          const through = await tunnel?.(asking.signal)
+          return { ok: true as const, stream: await openPortForward({ server, headers, tls, through, ...asking }) }
         } catch (error) {
           if (!(error instanceof NotForwarded)) throw error
           return refusalOf(error.status, error.message, error.retryAfter)

@@ -131,6 +131,7 @@ async function look(looking: Looking, signal: AbortSignal): Promise<Examination>
       obstacles: [obstacle('invalid', `${server} is no API server of Kubernetes`, 'kubectl cluster-info')],
     }
   found.facts.push({ name: 'version', value: version.gitVersion }, { name: 'server', value: server })
+  if (connection.proxy) found.facts.push({ name: 'proxy', value: connection.proxy.origin })
   const minor = Number.parseInt(version.minor, 10)
   if (Number(version.major) === 1 && minor < leastMinor) {
     const what = `${server} is Kubernetes ${version.gitVersion}, and 1.${leastMinor} is the oldest that has what a gang needs`

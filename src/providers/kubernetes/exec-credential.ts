@@ -9,6 +9,7 @@ export const ExecPlugin = z.object({
   args: z.array(z.string()).nullish(),
   env: z.array(z.object({ name: z.string(), value: z.string() })).nullish(),
   installHint: z.string().nullish(),
+  interactiveMode: z.string().nullish(),
   provideClusterInfo: z.boolean().nullish(),
 })
 export type ExecPlugin = z.output<typeof ExecPlugin>
@@ -31,13 +32,24 @@ export class IdentityProblem extends Error {
   override name = 'IdentityProblem'
 }
 
-type Cluster = { server: string; 'certificate-authority-data'?: string | undefined }
+/** What a program that wants it (`provideClusterInfo`) is told of its cluster (`client.authentication.k8s.io/v1`, `Cluster`). */
+export type ClusterInfo = {
+  server: string
+  'tls-server-name'?: string | undefined
+  'insecure-skip-tls-verify'?: true | undefined
+  /** PEM in base64, whether the kubeconfig holds it or names a file. */
+  'certificate-authority-data'?: string | undefined
+  'proxy-url'?: string | undefined
+  'disable-compression'?: true | undefined
+  /** What the kubeconfig has for plug-ins beside its cluster. */
+  config: unknown
+}
 
 /**
  * Asks the program.
  * @throws IdentityProblem with what it said, or with how to install it.
  */
-export async function askPlugin(plugin: ExecPlugin, cluster: Cluster, signal: AbortSignal): Promise<Credential> {
+export async function askPlugin(plugin: ExecPlugin, cluster: ClusterInfo, signal: AbortSignal): Promise<Credential> {
   const { apiVersion, command, args, installHint, provideClusterInfo } = plugin
   const info = {
     apiVersion,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 
 import { fail, failFor, type Fault } from '#model/fault.ts'
+import { ProxyProblem } from './tunnel.ts'
 
 /** How the API server answers when it does not do what it is asked (`meta/v1.Status`). */
 const Status = z.object({
@@ -58,6 +59,8 @@ export const isNone = ({ kind, detail }: Fault): boolean => kind === 'denied' ||
 
 /** A call that got no answer. What it was to do may have been done. */
 export function silenceOf(error: unknown, server: string): Fault {
+  if (error instanceof ProxyProblem)
+    return fail(error.kind, error.retry, `${server} is not reached: ${error.message}`).fault
   const code = codeOf(error)
   const why = certificates[code] ?? (code === '' ? String(error) : code)
   return fail('unreachable', 'later', `${server} does not answer: ${why}`).fault

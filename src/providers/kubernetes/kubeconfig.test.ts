@@ -76,10 +76,15 @@ const refused = (path: string, why: RegExp) => assert.rejects(readKubeconfig({ p
 
 test('what kubectl would heed and we do not is refused with what helps', () =>
   withFolder(async (folder) => {
-    const cluster = { 'proxy-url': 'http://proxy:3128' }
+    const cluster = { 'proxy-url': 'socks5://me:secret@proxy:1080' }
     await refused(
       write(folder, { token: 't' }, { cluster }),
-      /^context east reaches .*\(proxy-url\), .*; run a control/,
+      /^the proxy-url of context east is one of SOCKS, [^@]*; name one that takes CONNECT, as http:\/\/host:port$/,
+    )
+    const keyboard = { exec: { apiVersion: 'v1', command: 'kubelogin', interactiveMode: 'Always' } }
+    await refused(
+      write(folder, keyboard),
+      /^context east signs in by kubelogin with somebody at a keyboard, .*; use a p/,
     )
     const old = { 'auth-provider': { name: 'oidc', config: { 'idp-issuer-url': 'https://a.example' } } }
     await refused(write(folder, old), /^context east signs in by auth-provider oidc, .*; use a plug-in \(exec\)/)
@@ -93,6 +98,26 @@ test('what kubectl would heed and we do not is refused with what helps', () =>
     const empty = { username: '', as: null, 'as-groups': [], 'auth-provider': null, token: 't' }
     const read = await readKubeconfig({ path: write(folder, empty, { cluster: { 'proxy-url': '' } }) })
     assert.equal(read.acting, undefined, 'kubectl takes what is empty as absent')
+  }))
+
+test('a context names its proxy, or else the environment does', () =>
+  withFolder(async (folder) => {
+    const proxyOf = async (cluster: object) =>
+      (await readKubeconfig({ path: write(folder, { token: 't' }, { cluster }) })).proxy?.origin
+    const before = process.env['HTTPS_PROXY']
+    try {
+      delete process.env['HTTPS_PROXY']
+      assert.equal(await proxyOf({}), undefined)
+      assert.equal(await proxyOf({ 'proxy-url': 'http://me:secret@theirs:1' }), 'http://theirs:1')
+      process.env['HTTPS_PROXY'] = 'http://ours:2'
+      assert.equal(await proxyOf({}), 'http://ours:2')
+      assert.equal(await proxyOf({ 'proxy-url': 'http://theirs:1' }), 'http://theirs:1')
+      assert.equal(await proxyOf({ server: 'https://127.0.0.1:6443' }), undefined)
+      assert.equal(await proxyOf({ server: 'https://127.0.0.1', 'proxy-url': 'http://theirs:1' }), 'http://theirs:1')
+    } finally {
+      if (before === undefined) delete process.env['HTTPS_PROXY']
+      else process.env['HTTPS_PROXY'] = before
+    }
   }))
 
 test('a token in a file is read again, since somebody renews it there', () =>
@@ -122,6 +147,52 @@ test('a plug-in is asked who we are, with its arguments, its environment and wha
     const { exec } = plugin(folder, script)
     const beside = await readKubeconfig({ path: write(folder, { exec: { ...exec, command: './plugin' } }) })
     assert.equal((await beside.credential(signal)).token, 'eks-me-1')
+  }))
+
+test('a plug-in that wants to know its cluster is told what client-go tells it, and no other is', () =>
+  withFolder(async (folder) => {
+    const script = `echo "{\\"kind\\":\\"ExecCredential\\",\\"status\\":{\\"token\\":\\"$(echo "$KUBERNETES_EXEC_INFO" | base64 | tr -d '\\n')\\"}}"`
+    const toldOf = async (cluster: object, wants: object = { provideClusterInfo: true }): Promise<unknown> => {
+      const { exec } = plugin(folder, script)
+      const { credential } = await readKubeconfig({ path: write(folder, { exec: { ...exec, ...wants } }, { cluster }) })
+      return JSON.parse(Buffer.from((await credential(signal)).token ?? '', 'base64').toString())
+    }
+    const asked = { apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential' }
+    const server = 'https://10.0.0.1:6443/'
+    assert.deepEqual(await toldOf({}, {}), { ...asked, spec: { interactive: false } })
+    assert.deepEqual(await toldOf({}), { ...asked, spec: { interactive: false, cluster: { server, config: null } } })
+    writeFileSync(join(folder, 'ca.pem'), 'authority')
+    const extensions = [
+      { name: 'minikube.example', extension: { other: 1 } },
+      { name: 'client.authentication.k8s.io/exec', extension: { audience: 'team', more: [1, { a: null }] } },
+    ]
+    const cluster = {
+      'certificate-authority': 'ca.pem',
+      'tls-server-name': 'api',
+      'insecure-skip-tls-verify': false,
+      'proxy-url': 'http://me:secret@proxy:3128',
+      'disable-compression': true,
+      extensions,
+    }
+    assert.deepEqual(await toldOf(cluster), {
+      ...asked,
+      spec: {
+        interactive: false,
+        cluster: {
+          server,
+          'tls-server-name': 'api',
+          'certificate-authority-data': data('authority'),
+          'proxy-url': 'http://me:secret@proxy:3128',
+          'disable-compression': true,
+          config: { audience: 'team', more: [1, { a: null }] },
+        },
+      },
+    })
+    const lax = { 'insecure-skip-tls-verify': true, extensions: null }
+    assert.deepEqual(await toldOf(lax), {
+      ...asked,
+      spec: { interactive: false, cluster: { server, 'insecure-skip-tls-verify': true, config: null } },
+    })
   }))
 
 test('a plug-in that fails is told with its own words, one that is missing with how to get it', () =>
@@ -156,6 +227,10 @@ test('a file that is absent or no kubeconfig is told', () =>
     const path = join(folder, 'odd')
     writeFileSync(path, 'clusters: [{name: 1}]')
     await assert.rejects(readKubeconfig({ path }), problem(/is no kubeconfig/))
+    writeFileSync(path, 'clusters:\n  - cluster: { proxy-url: "http://me:secret@proxy" oops }\n')
+    await refused(path, /odd:2:52 is no YAML: [A-Z_]+$/)
+    writeFileSync(path, 'clusters: &a []\nusers: *a\n')
+    await refused(path, /is no kubeconfig: /)
   }))
 
 test('of several files the first that names a thing counts, and any may be missing', () =>

@@ -2,11 +2,12 @@ import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { delimiter, dirname, isAbsolute, join } from 'node:path'
 
-import { parse } from 'yaml'
+import { LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 
 import { didYouMean } from '#kit/did-you-mean.ts'
-import { askPlugin, type Credential, ExecPlugin, IdentityProblem } from './exec-credential.ts'
+import { askPlugin, type ClusterInfo, type Credential, ExecPlugin, IdentityProblem } from './exec-credential.ts'
+import { type Proxy, proxyOf, readProxy } from './proxy.ts'
 
 /** Where a cluster's API server is, and who we are there. */
 export type Connection = {
@@ -17,6 +18,7 @@ export type Connection = {
   ca: string | undefined
   serverName: string | undefined
   insecure: boolean
+  proxy?: Proxy | undefined
   /** The namespace of the context. */
   namespace: string
   /** Headers by which the credential acts as somebody else; none for itself. */
@@ -30,6 +32,12 @@ const mayBeEmpty = z
   .string()
   .nullish()
   .transform((said) => (said ? said : undefined))
+/** A list that may be absent or null, as kubectl writes it. */
+const list = <T extends z.ZodType>(item: T) =>
+  z
+    .array(item)
+    .nullish()
+    .transform((items) => items ?? [])
 const Cluster = z.object({
   server: z.string(),
   'certificate-authority': text,
@@ -37,6 +45,8 @@ const Cluster = z.object({
   'insecure-skip-tls-verify': z.boolean().optional(),
   'tls-server-name': text,
   'proxy-url': mayBeEmpty,
+  'disable-compression': z.boolean().nullish(),
+  extensions: list(z.object({ name: z.string(), extension: z.unknown() })),
 })
 const User = z.object({
   token: text,
@@ -55,12 +65,6 @@ const User = z.object({
 })
 const Context = z.object({ cluster: z.string(), user: z.string(), namespace: text })
 
-/** A list that may be absent or null, as kubectl writes it. */
-const list = <T extends z.ZodType>(item: T) =>
-  z
-    .array(item)
-    .nullish()
-    .transform((items) => items ?? [])
 const Kubeconfig = z.object({
   'current-context': text.nullable(),
   clusters: list(z.object({ name: z.string(), cluster: Cluster })),
@@ -101,8 +105,9 @@ export async function readKubeconfig({ path, context: asked }: Asked): Promise<C
       `context ${name} is of the cluster ${named.cluster}, which ${files.join(' and ')} does not describe`,
     )
   const server = cluster.value.server.replace(/\/$/, '')
-  const unheeded = unheededIn(cluster.value, user?.value)
+  const unheeded = unheededIn(user?.value)
   if (unheeded !== undefined) throw new IdentityProblem(`context ${name} ${unheeded}`)
+  const proxyUrl = cluster.value['proxy-url']
   const ca = await pem(
     cluster.folder,
     cluster.value['certificate-authority-data'],
@@ -114,16 +119,19 @@ export async function readKubeconfig({ path, context: asked }: Asked): Promise<C
     ca,
     serverName: cluster.value['tls-server-name'],
     insecure: cluster.value['insecure-skip-tls-verify'] ?? false,
+    ...withProxy(
+      proxyUrl === undefined ? proxyOf(server, process.env) : readProxy(proxyUrl, `the proxy-url of context ${name}`),
+    ),
     namespace: named.namespace ?? 'default',
     ...actingIn(user?.value),
-    credential: (signal) => credentialOf(user, { ...cluster.value, server }, signal),
+    credential: (signal) => credentialOf(user, infoOf(cluster.value, ca), signal),
   }
 }
 
-/** What kubectl would heed and we do not, with what helps: nobody is to be somebody else, or go another way, unawares. */
-function unheededIn(cluster: z.output<typeof Cluster>, user?: z.output<typeof User>): string | undefined {
-  if (cluster['proxy-url'] !== undefined)
-    return 'reaches its cluster through a proxy (proxy-url), which Isobar does not; run a control plane that reaches it directly'
+/** What kubectl would heed and we do not, with what helps: nobody is to be somebody else unawares. */
+function unheededIn(user?: z.output<typeof User>): string | undefined {
+  if (user?.exec?.interactiveMode === 'Always')
+    return `signs in by ${user.exec.command} with somebody at a keyboard, who is not there; use a plug-in that needs nobody, or a token`
   const { as, 'as-uid': uid, 'as-groups': groups, 'as-user-extra': extra } = user ?? {}
   if (as === undefined && (uid ?? groups?.[0] ?? Object.keys(extra ?? {})[0]) !== undefined)
     return 'acts in groups, or by other words, of nobody; name whom it acts as (as), as kubectl wants too'
@@ -131,6 +139,24 @@ function unheededIn(cluster: z.output<typeof Cluster>, user?: z.output<typeof Us
   if (!old && user?.username === undefined) return undefined
   const how = old ? `auth-provider ${old.name ?? ''}`.trim() : 'a name and a password'
   return `signs in by ${how}, which Kubernetes does not know any more; use a plug-in (exec) such as kubelogin, or a token`
+}
+
+const withProxy = (proxy: Proxy | undefined): Pick<Connection, 'proxy'> => (proxy ? { proxy } : {})
+
+const forPlugins = 'client.authentication.k8s.io/exec'
+
+/** As client-go tells it: what the kubeconfig says, with nothing that is only in the environment. */
+function infoOf(cluster: z.output<typeof Cluster>, ca: string | undefined): ClusterInfo {
+  const extension = cluster.extensions.find(({ name }) => name === forPlugins)?.extension
+  return {
+    server: cluster.server,
+    ...(cluster['tls-server-name'] && { 'tls-server-name': cluster['tls-server-name'] }),
+    ...(cluster['insecure-skip-tls-verify'] && { 'insecure-skip-tls-verify': true }),
+    ...(ca !== undefined && { 'certificate-authority-data': Buffer.from(ca).toString('base64') }),
+    ...(cluster['proxy-url'] !== undefined && { 'proxy-url': cluster['proxy-url'] }),
+    ...(cluster['disable-compression'] && { 'disable-compression': true }),
+    config: extension ?? null,
+  }
 }
 
 /** As whom a credential acts (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation). */
@@ -167,11 +193,24 @@ async function readOne(file: string, named: boolean): Promise<Kubeconfig | null>
     throw new IdentityProblem(`the kubeconfig ${file} cannot be read: ${(error as Error).message}`, { cause: error })
   })
   if (content === null) return null
+  const read = Kubeconfig.safeParse(readYaml(content, file))
+  if (read.success) return read.data
+  throw new IdentityProblem(`${file} is no kubeconfig: ${z.prettifyError(read.error)}`, { cause: read.error })
+}
+
+/** Lines of a kubeconfig hold passwords: of one that is wrong only the place is told. */
+function readYaml(content: string, file: string): unknown {
+  const lineCounter = new LineCounter()
+  const document = parseDocument(content, { lineCounter, prettyErrors: false, logLevel: 'silent' })
+  const [wrong] = document.errors
+  if (wrong) {
+    const { line, col } = lineCounter.linePos(wrong.pos[0])
+    throw new IdentityProblem(`${file}:${line}:${col} is no YAML: ${wrong.code}`)
+  }
   try {
-    return Kubeconfig.parse(parse(content, { maxAliasCount: 0 }))
+    return document.toJS({ maxAliasCount: 0 })
   } catch (error) {
-    const why = error instanceof z.ZodError ? z.prettifyError(error) : String(error)
-    throw new IdentityProblem(`${file} is no kubeconfig: ${why}`, { cause: error })
+    throw new IdentityProblem(`${file} is no kubeconfig: ${(error as Error).message}`, { cause: error })
   }
 }
 
@@ -203,11 +242,7 @@ type FoundUser = { folder: string; value: z.output<typeof User> } | undefined
 /** A token that is in a file is renewed there, at the latest every few minutes where a kubelet does it. */
 const fileHoldsMs = 60_000
 
-async function credentialOf(
-  found: FoundUser,
-  cluster: z.output<typeof Cluster>,
-  signal: AbortSignal,
-): Promise<Credential> {
+async function credentialOf(found: FoundUser, cluster: ClusterInfo, signal: AbortSignal): Promise<Credential> {
   if (!found) return { token: null, cert: null, key: null, until: null }
   const { folder, value: user } = found
   if (user.exec) {
@@ -229,8 +264,10 @@ export async function inCluster(folder = accountFolder, environment = process.en
   const host = environment['KUBERNETES_SERVICE_HOST']
   if (host === undefined)
     throw new IdentityProblem('this process runs in no pod of a cluster; name a context of a kubeconfig instead')
+  const server = `https://${host.includes(':') ? `[${host}]` : host}:${environment['KUBERNETES_SERVICE_PORT'] ?? '443'}`
   return {
-    server: `https://${host.includes(':') ? `[${host}]` : host}:${environment['KUBERNETES_SERVICE_PORT'] ?? '443'}`,
+    server,
+    ...withProxy(proxyOf(server, environment)),
     ca: await readBeside(folder, 'ca.crt'),
     serverName: undefined,
     insecure: false,

@@ -1,4 +1,6 @@
+import { isIP, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
+import { connect } from 'node:tls'
 
 import { WebSocket } from 'ws'
 
@@ -10,6 +12,8 @@ export type Forward = {
   path: string
   headers: Readonly<Record<string, string | string[]>>
   tls: object
+  /** To the server through a proxy; without it one is made. */
+  through?: Socket | undefined
   signal: AbortSignal
 }
 
@@ -38,10 +42,11 @@ const pingMs = 20_000
  * k8s.io/cri-streaming v0.36.3 has it in pkg/streaming/portforward/websocket.go). Rejects with `NotForwarded`, or with what
  * the network says. That nobody listens on the port shows only in the stream, which is destroyed with the reason.
  */
-export function openPortForward({ server, path, headers, tls, signal }: Forward): Promise<Duplex> {
+export function openPortForward({ server, path, headers, tls, through, signal }: Forward): Promise<Duplex> {
   const { promise, resolve, reject } = Promise.withResolvers<Duplex>()
   const socket = new WebSocket(`${server.replace(/^http/, 'ws')}${path}`, protocol, {
     ...tls,
+    ...(through && { createConnection: () => secured({ server, tls, socket: through }) }),
     headers: { 'user-agent': 'isobar', ...headers },
     perMessageDeflate: false,
     maxPayload: mostFrameBytes,
@@ -75,6 +80,13 @@ export function openPortForward({ server, path, headers, tls, signal }: Forward)
     })
   })
   return promise
+}
+
+/** As `ws` connects by itself, in a connection that is there already. */
+function secured({ server, tls, socket }: Pick<Forward, 'server' | 'tls'> & { socket: Socket }): Socket {
+  if (!server.startsWith('https:')) return socket
+  const host = new URL(server).hostname.replace(/^\[(.*)\]$/, '$1')
+  return connect({ host, servername: isIP(host) > 0 ? '' : host, ...tls, socket })
 }
 
 function streamOf(socket: WebSocket): Duplex {

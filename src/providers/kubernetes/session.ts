@@ -2,6 +2,7 @@ import { Agent, type Dispatcher } from 'undici'
 
 import type { Credential } from './exec-credential.ts'
 import type { Connection } from './kubeconfig.ts'
+import { connectIn, type Tunnel, tunnelsOf } from './tunnel.ts'
 
 /** Where the cluster is, who we are there, and the connections that are kept to it. */
 export type Session = {
@@ -12,6 +13,8 @@ export type Session = {
   dispatcher: Dispatcher
   /** For connections of other kinds than the kept ones. */
   tls: ReturnType<typeof tlsOf>
+  /** To the proxy before the server, if there is one. */
+  tunnel: Tunnel | undefined
 }
 
 export type Sessions = {
@@ -32,7 +35,8 @@ type Open = Session & { until: number }
 /** Sessions with the cluster that `connect` finds. It is asked once for all who wait, and again when a credential ends. */
 export function createSessions(connect: () => Promise<Connection>): Sessions {
   let latest: Promise<Open> | undefined
-  let kept: { key: string; agent: Agent } | undefined
+  let kept: { key: string; agent: Agent; tunnel: Tunnel | undefined } | undefined
+  const closing = new AbortController()
 
   async function open(): Promise<Open> {
     const connection = await connect()
@@ -40,13 +44,17 @@ export function createSessions(connect: () => Promise<Connection>): Sessions {
     const tls = tlsOf(connection, credential)
     // Over HTTP/2 `undici` makes one line of several groups, which is the name of one.
     const allowH2 = connection.acting === undefined
-    const key = JSON.stringify([connection.server, tls, allowH2])
+    const { server, proxy, ca } = connection
+    const key = JSON.stringify([server, proxy, tls, allowH2])
     if (kept?.key !== key) {
       void kept?.agent.close() // what is under way ends by itself
-      kept = { key, agent: new Agent({ connect: { ...tls, timeout: 10_000 }, connections: 16, allowH2 }) }
+      const tunnel = proxy && tunnelsOf({ proxy, server, ca, signal: closing.signal })
+      const options = { ...tls, timeout: 10_000 }
+      const way = tunnel ? connectIn(tunnel, { ...options, allowH2 }) : options
+      kept = { key, tunnel, agent: new Agent({ connect: way, connections: 16, allowH2 }) }
     }
     return {
-      server: connection.server,
+      server,
       namespace: connection.namespace,
       headers: {
         ...(credential.token !== null && { authorization: `Bearer ${credential.token}` }),
@@ -54,6 +62,7 @@ export function createSessions(connect: () => Promise<Connection>): Sessions {
       },
       dispatcher: kept.agent,
       tls,
+      tunnel: kept.tunnel,
       until: credential.until ?? Infinity,
     }
   }
@@ -73,7 +82,10 @@ export function createSessions(connect: () => Promise<Connection>): Sessions {
     forget(session) {
       latest = latest?.then((known) => (known === session ? { ...known, until: 0 } : known))
     },
-    close: async () => void (await kept?.agent.destroy()),
+    async close() {
+      closing.abort()
+      await kept?.agent.destroy()
+    },
   }
 }
 

@@ -33,7 +33,13 @@ export type ControlPlane = {
 }
 
 /** Another credential or another way than its administrator's. */
-type Access = { token?: string; tokenFile?: string; server?: string }
+type Access = {
+  token?: string
+  tokenFile?: string
+  server?: string
+  /** What is said of the cluster beside that, or instead. */
+  cluster?: object
+}
 
 type Ways = {
   /** Where the API server is to dial etcd, by the port of that; straight unless told otherwise. */
@@ -139,10 +145,11 @@ class Plane implements ControlPlane {
 
   kubeconfigFor(
     name: string,
-    { token = this.#tokens['admin'] ?? '', tokenFile, server = this.#address() }: Access,
+    { token = this.#tokens['admin'] ?? '', tokenFile, server = this.#address(), cluster: more }: Access,
   ): string {
     const path = join(this.folder, `${name}.kubeconfig`)
-    const cluster = { server, 'certificate-authority-data': Buffer.from(this.#authority()).toString('base64') }
+    const authority = Buffer.from(this.#authority()).toString('base64')
+    const cluster = { server, 'certificate-authority-data': authority, ...more }
     // JSON is YAML.
     writeFileSync(
       path,

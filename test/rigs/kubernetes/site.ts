@@ -50,6 +50,8 @@ type Runner = {
   rights?: Extra
   /** What a test adds to the declaration of its site. */
   fields?: object
+  /** What its kubeconfig says of its cluster beside what it must, or instead. */
+  cluster?: object
   /** A folder of its node for those of all sites. */
   checkpoints?: string
 }
@@ -81,7 +83,7 @@ function played(): Runner {
 export const openRealSite = (
   plane: ControlPlane,
   { checkpoints }: RealNode,
-  more: Pick<Runner, 'rights' | 'fields'> = {},
+  more: Pick<Runner, 'rights' | 'fields' | 'cluster'> = {},
 ): Promise<KubernetesRig> =>
   open(plane, {
     ...more,
@@ -103,13 +105,13 @@ export function runs(order: CredentialedOrder, scripts: readonly string[], ports
  * for and no others, reached through a proxy that can be cut.
  */
 async function open(plane: ControlPlane, runner: Runner): Promise<KubernetesRig> {
-  const { provider: which, image, asks, clientOf, script, rights, fields, checkpoints } = runner
+  const { provider: which, image, asks, clientOf, script, rights, fields, cluster = {}, checkpoints } = runner
   const name = `site-${randomBytes(4).toString('hex')}`
   await addNamespace(plane, name)
   const tokenFile = join(plane.folder, `${name}.token`)
   writeFileSync(tokenFile, await addAccount(plane, { name: account, namespace: name, groups: plane.gangs, ...rights }))
   const proxy = await openFaultProxy({ target: { host: '127.0.0.1', port: plane.port }, draw: Math.random })
-  const kubeconfig = plane.kubeconfigFor(name, { tokenFile, server: `https://127.0.0.1:${proxy.port}` })
+  const kubeconfig = plane.kubeconfigFor(name, { tokenFile, server: `https://127.0.0.1:${proxy.port}`, cluster })
   const claim = checkpoints === undefined ? {} : { checkpoints: 'checkpoints' }
   if (checkpoints !== undefined) await addVolume(plane, { name, claim: 'checkpoints', path: join(checkpoints, name) })
   const declared = { sites: [{ name, kubeconfig, namespace: name, image, price: '$1/h', ...claim, ...fields }] }
