@@ -63,7 +63,7 @@ for (const [name, rights, has] of [
 
 test('the manifest that the documentation shows is the one that is needed', () => {
   const text = readFileSync(new URL('../../../docs/how-to/kubernetes.md', import.meta.url), 'utf8')
-  const [, shown = ''] = /kubectl apply.*?```yaml kubernetes\n(.*?) {3}```/s.exec(text) ?? []
+  const [, shown = ''] = /kubectl apply.*?```yaml kubernetes\n( {3}apiVersion.*?) {3}```/s.exec(text) ?? []
   const documents = parseAllDocuments(shown.replaceAll(/^ {3}/gm, ''))
   assert.ok(Array.isArray(documents))
   assert.deepEqual(
