@@ -13,6 +13,7 @@ import { carriedFor, type Carrier, carry, lookUp } from './carry.ts'
 import { causeOfJob, causeOfSilence } from './cause.ts'
 import type { SlurmJob } from './controller.ts'
 import type { SiteFolder } from './site-folder.ts'
+import { causeOfLimit } from './time-limit.ts'
 
 /**
  * Slurm remembers an ended job for longer than this (`MinJobAge`, 300 s as delivered): a job that it does not know
@@ -110,9 +111,13 @@ async function judged(
   const isUnheard = carrier.folder.afar && silentMs === undefined
   const cause = job === null ? undefined : (causeOfJob(job, waitedMs) ?? (isUnheard ? causeOfSilence(job) : undefined))
   const because = (rank: RankSighting): RankSighting => (cause === undefined ? rank : { ...rank, cause })
-  if (job !== null && job.phase !== 'ended')
-    return succeed(ranks.map((rank) => (rank.state === 'expected' ? because(rank) : rank)))
   const path = carrier.folder.order(order.token)
+  if (job !== null && job.phase !== 'ended')
+    return succeed(
+      await Promise.all(
+        ranks.map((rank) => (rank.state === 'expected' ? because(rank) : untilTold(carrier, { rank, order }))),
+      ),
+    )
   if (job === null && silentMs === undefined) {
     // Not even submitted: the launch that wrote the order is under way, or will be repeated.
     if (carriedMs === undefined) return succeed(ranks)
@@ -126,8 +131,26 @@ async function judged(
   // They may have ended between our two looks.
   const late = await readOrder(carrier.folder, order.token)
   return succeed(
-    (late?.ranks ?? ranks).map((rank) => (rank.state === 'exited' ? rank : because({ ...rank, state: 'lost' }))),
+    (late?.ranks ?? ranks).map((rank) => {
+      if (rank.state === 'exited') return rank
+      const limit = job === null ? undefined : causeOfLimit(job, order, rank)
+      return limit ? { ...rank, state: 'lost', cause: limit } : because({ ...rank, state: 'lost' })
+    }),
   )
+}
+
+/** A gang that is taken away has its grace, and is gone with its job a moment later. */
+const mostUntoldMs = 10_000
+
+/** A rank that was taken away, while Slurm does not say why yet: it does once the job has ended, and the others have saved. */
+async function untilTold(
+  { folder, watch }: Carrier,
+  { rank, order }: { rank: RankSighting; order: GangOrder },
+): Promise<RankSighting> {
+  if (rank.state !== 'lost') return rank
+  const takenMs = await watch(join(folder.order(order.token), String(rank.rank), agentFiles.taken))
+  const isTold = takenMs === undefined || takenMs > order.graceMs + mostUntoldMs
+  return isTold ? rank : { ...rank, state: 'running', endedAt: null }
 }
 
 const isOver = (path: string): Promise<boolean> => isThere(join(path, gangFiles.over))
