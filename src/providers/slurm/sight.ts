@@ -10,7 +10,7 @@ import type { RankSighting, Sighting } from '#providers/provider.ts'
 import { isThere, readJson } from '#providers/kept-folder.ts'
 
 import { carriedFor, type Carrier, carry, lookUp } from './carry.ts'
-import { causeOfJob, causeOfSilence } from './cause.ts'
+import { causeOfJob, causeOfRequeue, causeOfSilence } from './cause.ts'
 import type { SlurmJob } from './controller.ts'
 import type { SiteFolder } from './site-folder.ts'
 import { causeOfLimit } from './time-limit.ts'
@@ -112,6 +112,12 @@ async function judged(
   const cause = job === null ? undefined : (causeOfJob(job, waitedMs) ?? (isUnheard ? causeOfSilence(job) : undefined))
   const because = (rank: RankSighting): RankSighting => (cause === undefined ? rank : { ...rank, cause })
   const path = carrier.folder.order(order.token)
+  // They may have ended between our two looks.
+  const latest = async () => (await readOrder(carrier.folder, order.token))?.ranks ?? ranks
+  const isDead = silentMs === undefined || silentMs >= leaderDeadMs || (await isOver(path))
+  // It waits once more, unless Slurm forgot that it had started it: then who leads it lives.
+  if (job?.phase === 'pending' && silentMs !== undefined)
+    return succeed((await latest()).map((rank) => afterRequeue(rank, job, isDead)))
   if (job !== null && job.phase !== 'ended')
     return succeed(
       await Promise.all(
@@ -127,16 +133,20 @@ async function judged(
     }
   }
   // Slurm does not know it any more, but who leads it does not know that: it may still run, until its node is told.
-  if (job === null && silentMs !== undefined && silentMs < leaderDeadMs && !(await isOver(path))) return succeed(ranks)
-  // They may have ended between our two looks.
-  const late = await readOrder(carrier.folder, order.token)
+  if (job === null && !isDead) return succeed(ranks)
   return succeed(
-    (late?.ranks ?? ranks).map((rank) => {
+    (await latest()).map((rank) => {
       if (rank.state === 'exited') return rank
       const limit = job === null ? undefined : causeOfLimit(job, order, rank)
       return limit ? { ...rank, state: 'lost', cause: limit } : because({ ...rank, state: 'lost' })
     }),
   )
+}
+
+/** A rank of a job that stands in the queue again: what it began there is over, and nothing of it begins a second time. */
+function afterRequeue(rank: RankSighting, job: SlurmJob, isDead: boolean): RankSighting {
+  const hasBegun = rank.state === 'lost' || (isDead && (rank.state === 'running' || rank.state === 'arrived'))
+  return hasBegun ? { ...rank, state: 'lost', cause: causeOfRequeue(job) } : rank
 }
 
 /** A gang that is taken away has its grace, and is gone with its job a moment later. */
