@@ -121,6 +121,7 @@ async function isTriedAgain(t: TestContext, { away }: { away: boolean }): Promis
     /^slurm\/rig lost rank \d: its time there was over \(Slurm warned it, and then says COMPLETED\); a job there may run 1m at most: /,
   )
   assert.deepEqual(linesOf(`${file}.starts`), ['0', '0', '1', '1'])
+  await server.close() // before its folder goes, which it would make anew
 }
 
 describe('the time limit of Slurm', { concurrency: true, timeout: 240_000 }, () => {
@@ -150,5 +151,6 @@ describe('the time limit of Slurm', { concurrency: true, timeout: 240_000 }, () 
     const { next } = (await ask(server, `GET /v1/workloads/${id}/why`)).json
     assert.equal(next[0], 'isobar run <file> (with a longer duration.maximum in it)')
     assert.deepEqual(linesOf(saved), ['0', '1'])
+    await server.close()
   })
 })
