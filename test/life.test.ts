@@ -124,6 +124,7 @@ describe('life', { concurrency: 12 }, () => {
     assert.deepEqual([code, stdout], [124, 'up\n'], stderr)
     const { id, reason } = await house.look('late')
     assert.equal(reason, 'did not end by its deadline')
+    assert.equal((await house.why(id)).shown, 'next: isobar run <file> (with a later deadline in it)')
     assert.deepEqual(savedOf(id), ['saved by 1\n'])
   })
 
@@ -142,6 +143,7 @@ describe('life', { concurrency: 12 }, () => {
     assert.deepEqual([code, stdout], [124, 'up\n'], stderr)
     const { id, reason } = await house.look('long')
     assert.equal(reason, 'ran longer than its maximum of 3s')
+    assert.equal((await house.why(id)).shown, 'next: isobar run <file> (with a longer duration.maximum in it)')
     assert.deepEqual(savedOf(id), ['saved by 1\n'])
   })
 

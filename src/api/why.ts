@@ -90,7 +90,10 @@ function nextOf(row: ListedWorkload): string[] {
     case 'held':
       return [`isobar release ${row.id}`]
     case 'failed':
-      return [`isobar ${row.startedAt === null ? 'describe' : 'logs'} ${row.id}`]
+      return [
+        ...limitOf(row).map((more) => `isobar run <file> (with ${more} in it)`),
+        `isobar ${row.startedAt === null ? 'describe' : 'logs'} ${row.id}`,
+      ]
     case 'queued':
     case 'starting':
     case 'stopping':
@@ -102,6 +105,12 @@ function nextOf(row: ListedWorkload): string[] {
     case 'succeeded':
       return [`isobar describe ${row.id}`]
   }
+}
+
+/** What a workload lacked that failed for a limit of its own; nothing where it failed by itself. */
+function limitOf({ reason }: ListedWorkload): string[] {
+  if (reason.startsWith('ran longer than its maximum')) return ['a longer duration.maximum']
+  return reason.startsWith('did not end by its deadline') ? ['a later deadline'] : []
 }
 
 /** What a workload lacked that one of its own limits stopped. */

@@ -160,6 +160,25 @@ for (const [way, site] of ways) {
   })
 }
 
+test('that a gang was out of time is told by accounting, when Slurm has forgotten its job before anybody looked', async (t) => {
+  await cluster.command('scontrol', 'update', 'PartitionName=main', 'MaxTime=1')
+  t.after(() => cluster.command('scontrol', 'update', 'PartitionName=main', 'MaxTime=INFINITE'))
+  const launched = ways.map(async ([, site]) => {
+    const rig = await siteFor(t, { ...site, account: 'physics' })
+    const order = orderOn(rig, ['n1'], 1)
+    rig.script(order, () => `trap 'exit 0' TERM\nwhile :; do sleep 0.1; done`)
+    await rig.launched(order)
+    return { rig, order }
+  })
+  for (const { rig, order } of await Promise.all(launched)) {
+    await poll('it is forgotten', async () => (await jobsOf(order)).length === 0)
+    const seen = await rig.until(order, 'it is lost', (now) => now?.ranks[0]?.state === 'lost')
+    const { kind, detail } = seen?.ranks[0]?.cause ?? {}
+    assert.deepEqual([kind, detail], ['deadline', 'Slurm warned it, and then says COMPLETED'])
+    await rig.gone(order.token)
+  }
+})
+
 test('a database that is away keeps nobody from working', async (t) => {
   await cluster.kill('slurmdbd')
   t.after(() => cluster.start('slurmdbd'))

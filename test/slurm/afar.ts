@@ -5,6 +5,7 @@ import { basename, join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 
+import { taggedProcesses } from '#kit/processes.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import { startCluster } from '#rigs/slurm/cluster.ts'
 import { forever, openSite, poll, type SiteRig, startsIn, tellStarts, type Way } from '#rigs/slurm/site.ts'
@@ -208,7 +209,9 @@ test('a gang whose job was killed hard leaves what the next one there removes', 
   rig.script(order, () => 'exec sleep 1000')
   await rig.launched(order)
   await rig.until(order, 'it runs', allAre('running'))
-  await cluster.command('scancel', '--signal=KILL', '--full', (await jobOf(rig, order)).id)
+  // Slurm tells ranks before it kills them, and who is told removes what he has. All stand still first, so that none sees another end.
+  for (const name of ['SIGSTOP', 'SIGKILL'] as const)
+    for (const { pid } of await taggedProcesses('ISOBAR_CREDENTIAL', order.credential)) process.kill(pid, name)
   await rig.until(order, 'it is lost', allAre('lost'))
   const left = leftOnNodes()
   assert.ok(left.length > 0)

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 
 import { identify, lives } from '#kit/processes.ts'
+import { agentFiles } from '#model/agent-folder.ts'
+import { gangFiles } from '#model/gang-folder.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Sighting } from '#providers/provider.ts'
 import { startCluster } from '#rigs/slurm/cluster.ts'
@@ -16,6 +19,9 @@ const ways: [string, Way][] = [
   ['by its commands', { conf: cluster.conf }],
   ['over HTTP', { rest: cluster.rest }],
 ]
+
+const runs = (seen: Sighting | null): boolean => seen?.ranks.every(({ state }) => state === 'running') ?? false
+const isLost = (seen: Sighting | null): boolean => seen?.ranks.some(({ state }) => state === 'lost') ?? false
 
 type Job = { id: number }
 
@@ -42,8 +48,8 @@ for (const [way, site] of ways) {
     await rig.launched(order)
     const job = jobOf(rig, order)
     assert.deepEqual(await fieldsOf(job, 'TimeLimit', 'Requeue', 'Partition'), ['02:05:00', '0', 'main'])
-    const runs = await rig.until(order, 'it runs', (seen) => seen?.ranks[0]?.state === 'running')
-    const heldMs = Date.now() - (runs?.heldSince ?? 0)
+    const running = await rig.until(order, 'it runs', runs)
+    const heldMs = Date.now() - (running?.heldSince ?? 0)
     assert.ok(heldMs > -1_000 && heldMs < 60_000, `it has been held for ${heldMs} ms`)
     await assert.rejects(cluster.command('scontrol', 'requeue', job))
   })
@@ -81,7 +87,7 @@ for (const [way, site] of ways) {
     const job = jobOf(rig, order)
     const other = await takeAll('--partition=main')
     t.after(() => cluster.command('scancel', other))
-    const seen = await rig.until(order, 'it is lost', (now) => now?.ranks.every(({ cause }) => cause) ?? false)
+    const seen = await rig.until(order, 'it is lost', isLost)
     const lost = ['lost', null, 'preempted']
     assert.deepEqual(
       seen?.ranks.map(({ state, exitCode, cause }) => [state, exitCode, cause?.kind]),
@@ -91,27 +97,72 @@ for (const [way, site] of ways) {
   })
 }
 
-const runs = (seen: Sighting | null): boolean => seen?.ranks.every(({ state }) => state === 'running') ?? false
+for (const [way, site] of ways) {
+  test(`${way}: a gang whose node lost its daemon for a moment goes on, also when Slurm has noticed, and ends as it would have`, async (t) => {
+    const rig = await openSite(cluster, site)
+    t.after(rig.close)
+    const end = join(cluster.folder, 'shared', `${rig.name}.end`)
+    const { order, started } = placedOn(rig, ['n0', 'n1'], `while [ ! -e ${end} ]; do sleep 0.1; done; exit 7`)
+    await rig.launched(order)
+    await rig.until(order, 'it runs', runs)
+    const there = started().map((one) => one.process ?? assert.fail('it has begun'))
+    const looksFor = lookAt(rig, order, runs)
+    await cluster.kill('slurmd.n1')
+    await poll('Slurm has noticed', async () => (await stateOf('n1')) === 'mixed*')
+    const nodes = await rig.provider.abilities.inventory?.(rig.name, forever)
+    assert.equal(nodes?.ok && nodes.value.find(({ name }) => name === 'n1')?.usable, false, 'nothing new comes there')
+    await cluster.start('slurmd.n1')
+    await poll('it answers', async () => (await stateOf('n1')) === 'mixed')
+    await looksFor(slurmdTimeoutMs + 2_000)
+    assert.deepEqual([there.map(lives), started().length], [[true, true], 2])
+    writeFileSync(end, '')
+    const over = await rig.until(order, 'it has ended', (seen) => !runs(seen))
+    const ended = await rig.until(
+      order,
+      'all of it',
+      (seen) => seen?.ranks.every(({ state }) => state !== 'running') ?? false,
+    )
+    assert.ok(!isLost(over) && !isLost(ended))
+    assert.deepEqual(
+      ended?.ranks.map(({ state, exitCode }) => [state, exitCode]),
+      [
+        ['exited', 7],
+        ['exited', 7],
+      ],
+    )
+  })
 
-test('a gang whose node lost its daemon for a moment goes on', async (t) => {
-  const rig = await openSite(cluster, { conf: cluster.conf })
-  t.after(rig.close)
-  const { order, started } = placedOn(rig, ['n0', 'n1'])
-  await rig.launched(order)
-  await rig.until(order, 'it runs', runs)
-  const there = started().map((one) => one.process ?? assert.fail('it has begun'))
-  await cluster.kill('slurmd.n1')
-  const away = await rig.provider.get({ site: rig.name, token: order.token }, forever)
-  assert.ok(away.ok && runs(away.value))
-  await cluster.start('slurmd.n1')
-  const stateOf = async () => (await cluster.command('sinfo', '-h', '-N', '-n', 'n1', '-p', 'main', '-o', '%T')).trim()
-  await poll('it answers', async () => (await stateOf()) === 'mixed')
-  const back = await rig.provider.get({ site: rig.name, token: order.token }, forever)
-  assert.ok(back.ok && runs(back.value))
-  assert.deepEqual([there.map(lives), started().length], [[true, true], 2])
-})
+  test(`${way}: a gang that an administrator requeues after all is lost, and its job runs nothing when it starts again`, async (t) => {
+    const rig = await openSite(cluster, site)
+    t.after(rig.close)
+    const { order, started } = placedOn(rig, ['n0', 'n1'])
+    await rig.launched(order)
+    await rig.until(order, 'it runs', runs)
+    const there = started().map((one) => one.process ?? assert.fail('it has begun'))
+    const job = jobOf(rig, order)
+    const folder = join(rig.folder, 'orders', order.token)
+    await requeue(job, 'requeue')
+    const seen = await rig.until(order, 'it is lost', isLost)
+    assert.deepEqual(
+      seen?.ranks.map(({ state, exitCode, cause }) => [state, exitCode, cause?.kind, cause?.fix]),
+      [requeued, requeued],
+    )
+    assert.deepEqual(there.map(lives), [false, false], 'Slurm has ended them')
+    assert.equal(existsSync(join(folder, gangFiles.stop)), false, 'we told nobody to stop')
+    // What keeps each rank from starting twice by itself is taken away: the claim is to be enough.
+    for (const rank of ['0', '1']) rmSync(join(folder, rank), { recursive: true })
+    await poll('its job is over once more', async () => {
+      const [state, restarts] = await fieldsOf(job, 'JobState', 'Restarts')
+      return started().length > 2 || (state === 'COMPLETED' && restarts === '1')
+    })
+    assert.equal(started().length, 2, 'no rank was started twice')
+    for (const rank of ['0', '1']) assert.equal(existsSync(join(folder, rank)), false, 'no agent came')
+    await rig.until(order, 'it is still lost', isLost)
+    await rig.gone(order.token)
+  })
+}
 
-test('a gang that an administrator requeues after all is lost, and its job runs nothing when it starts again', async (t) => {
+test('a gang that is requeued and kept in the queue is known to be lost, though its ranks could not say so', async (t) => {
   const rig = await openSite(cluster, { conf: cluster.conf })
   t.after(rig.close)
   const { order, started } = placedOn(rig, ['n0', 'n1'])
@@ -119,15 +170,20 @@ test('a gang that an administrator requeues after all is lost, and its job runs 
   await rig.until(order, 'it runs', runs)
   const there = started().map((one) => one.process ?? assert.fail('it has begun'))
   const job = jobOf(rig, order)
-  await cluster.command('scontrol', 'update', `JobId=${job}`, 'Requeue=1')
-  await cluster.command('scontrol', 'requeue', job)
-  await rig.until(order, 'it is lost', (seen) => seen?.ranks.every(({ state }) => state === 'lost') ?? false)
-  await poll('its job is over once more', async () => {
-    const [state, restarts] = await fieldsOf(job, 'JobState', 'Restarts')
-    return started().length > 2 || (state === 'COMPLETED' && restarts === '1')
-  })
+  await requeue(job, 'requeuehold')
+  await poll('it waits', async () => (await fieldsOf(job, 'JobState'))[0] === 'PENDING')
+  assert.deepEqual(there.map(lives), [false, false])
+  const folder = join(rig.folder, 'orders', order.token)
+  // As where the disk was full when they ended.
+  for (const rank of ['0', '1']) for (const file of [agentFiles.taken, agentFiles.end]) rmSync(join(folder, rank, file))
+  rmSync(join(folder, gangFiles.over), { force: true })
+  const seen = await rig.until(order, 'it is lost', isLost)
+  assert.deepEqual(
+    seen?.ranks.map(({ state, exitCode, cause }) => [state, exitCode, cause?.kind, cause?.fix]),
+    [requeued, requeued],
+  )
   await rig.gone(order.token)
-  assert.deepEqual([there.map(lives), started().length], [[false, false], 2], 'no rank was started twice')
+  assert.equal(started().length, 2)
 })
 
 test('gangs of which a node lost its daemon are lost whole: a rank there ends when it is fenced or the daemon is back, and never runs again', async (t) => {
@@ -172,12 +228,44 @@ test('gangs of which a node lost its daemon are lost whole: a rank there ends wh
   }
 })
 
+const requeued = ['lost', null, 'evicted', 'somebody requeued its job: ask who runs the cluster']
+
+/** What Slurm lets only an administrator do with a job of ours. */
+async function requeue(job: string, how: 'requeue' | 'requeuehold'): Promise<void> {
+  await cluster.command('scontrol', 'update', `JobId=${job}`, 'Requeue=1')
+  await cluster.command('scontrol', how, job)
+}
+
+const stateOf = async (node: string): Promise<string> =>
+  (await cluster.command('sinfo', '-h', '-N', '-n', node, '-p', 'main', '-o', '%T')).trim()
+
+/** `SlurmdTimeout` of the rig: who did not come back would be given up by then. */
+const slurmdTimeoutMs = 10_000
+
+/** Looks at an order from now on, each time as it should be; gives how to look on for some more milliseconds, and to end it. */
+function lookAt(rig: SiteRig, { token }: CredentialedOrder, condition: (seen: Sighting | null) => boolean) {
+  const ending = new AbortController()
+  const looking = (async () => {
+    while (!ending.signal.aborted) {
+      const looked = await rig.provider.get({ site: rig.name, token }, forever)
+      assert.ok(looked.ok && condition(looked.value), JSON.stringify(looked))
+      await pause(200)
+    }
+  })()
+  looking.catch(() => undefined)
+  return async (milliseconds: number): Promise<void> => {
+    await Promise.race([looking, pause(milliseconds)])
+    ending.abort()
+    await looking
+  }
+}
+
 /** A gang on these nodes whose ranks write down their processes when they start. */
-function placedOn(rig: SiteRig, nodes: readonly string[]) {
+function placedOn(rig: SiteRig, nodes: readonly string[], then = 'exec sleep 1000') {
   const any = rig.order({ ranks: nodes.length })
   const order = { ...any, ranks: any.ranks.map((rank, index) => ({ ...rank, node: nodes[index] ?? assert.fail() })) }
   const starts = join(cluster.folder, 'shared', `${order.token}.starts`)
-  rig.script(order, (rank) => `echo ${rank} $$ >> ${starts}\nexec sleep 1000`)
+  rig.script(order, (rank) => `echo ${rank} $$ >> ${starts}\n${then}`)
   const started = () => {
     const lines = readFileSync(starts, 'utf8').trim().split('\n').sort()
     return lines.map((line) => {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 
 import { openGateway } from '#gateway/gateway.ts'
 import { taggedProcesses } from '#kit/processes.ts'
-import { leaseTag } from '#model/agent-folder.ts'
+import { leaseTag, rankTag } from '#model/agent-folder.ts'
 import { ask } from '#rigs/server.ts'
 import { startCluster } from '#rigs/slurm/cluster.ts'
 import { aHouse } from '#rigs/slurm/house.ts'
@@ -119,6 +119,46 @@ test('a replica whose node only lost its daemon serves on; when Slurm ends it th
   await ask(house.server, `POST /v1/workloads/${id}/stop`)
   await poll('it has stopped', async () => (await house.look(id)).state === 'stopped')
 })
+
+test('a replica on several nodes of which a worker that listens nowhere loses its node has another as soon as Slurm gives that up', async (t) => {
+  const house = await aHouse(t, cluster, { exclusive: true })
+  const run = `[ "$ISOBAR_RANK" = 0 ] || exec sleep 1000\n${spec.run}`
+  const [id = ''] = await house.submit(JSON.stringify({ ...spec, replicas: 1, nodes: 2, run }))
+  const isServing = async (attempts: number): Promise<boolean> => {
+    const { attemptList } = await house.look(id)
+    const [address] = (await ask(house.server, 'GET /v1/endpoints')).json.items[0]?.endpoints ?? []
+    return attemptList.length === attempts && attemptList[0].ready && address !== undefined
+  }
+  await poll('it is ready', () => isServing(1))
+  const name = (await cluster.command('squeue', '-h', '-t', 'R', '-o', '%j')).trim()
+  const worker = await workerOf(name.replace(/^isobar-/, ''))
+  // As when its machine is gone: nothing there answers any more, and no connection is closed.
+  for (const pid of worker.pids) process.kill(pid, 'SIGSTOP')
+  t.after(() => worker.pids.filter(isAlive).forEach((pid) => process.kill(pid, 'SIGKILL')))
+  await cluster.kill(`slurmd.${worker.node}`)
+  const lostAt = performance.now()
+  await poll('it was begun anew', async () => (await house.look(id)).attemptList.length === 2)
+  const seconds = Math.round((performance.now() - lostAt) / 1000)
+  t.diagnostic(`known after ${seconds} s, with a SlurmdTimeout of 10 s`)
+  await poll('another serves', () => isServing(2))
+  const lost = (await house.look(id)).attemptList.find(({ number }: { number: number }) => number === 1)
+  assert.deepEqual(lost?.state, 'lost')
+  assert.match(lost?.reason ?? '', /^slurm\/rig lost rank \d: its node was lost \(Slurm says NODE_FAIL/)
+  await cluster.start(`slurmd.${worker.node}`)
+  await ask(house.server, `POST /v1/workloads/${id}/stop`)
+  await poll('it has stopped', async () => (await house.look(id)).state === 'stopped')
+})
+
+/** Where the second rank of a gang is, and all that runs of it there, the process of Slurm that leads it among them. */
+async function workerOf(token: string) {
+  const own = (await taggedProcesses(leaseTag, token)).filter(
+    ({ environment }) => environment.get('SLURM_PROCID') === '1' || environment.get(rankTag) === '1',
+  )
+  const agent = own.find(({ environment }) => !environment.has(rankTag)) ?? assert.fail('it has an agent')
+  const parent = Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${agent.pid}/status`, 'utf8'))?.[1])
+  const node = agent.environment.get('SLURMD_NODENAME') ?? ''
+  return { node: node as `n${number}`, pids: [parent, ...own.map(({ pid }) => pid)] } // as the rig calls them
+}
 
 /** Folders of orders of a house, by the name of its folder on the shared disk. */
 function ordersOf(house: string): string[] {

@@ -3,7 +3,7 @@ import { fail, type Outcome, succeed } from '#model/fault.ts'
 import { type Accounting, type Association, type Licence, noLimits, type Qos, type Tres } from './accounting.ts'
 import { endedJob } from './accounting-replies.ts'
 import type { SlurmJob } from './controller.ts'
-import { fieldOf, minutesOf } from './fields.ts'
+import { fieldOf, instantOf, minutesOf } from './fields.ts'
 import { mapped } from './replies.ts'
 import type { Command } from './run-command.ts'
 
@@ -114,15 +114,18 @@ export const licencesIn = (text: string): Licence[] =>
     return name === '' ? [] : [{ name, total, free }]
   })
 
-/** What accounting remembers of a job; null where it knows none, or there is no accounting. */
+/** What accounting remembers of a job, if it is asked for times in seconds since the epoch; null where it knows none, or there is no accounting. */
 export async function askRemembered(id: number, answer: Answer): Promise<Outcome<SlurmJob | null>> {
-  const columns = '--format=JobIDRaw,JobName%200,State'
+  const columns = '--format=JobIDRaw,JobName%200,State,Start,End,TimelimitRaw'
   const said = await answer(['sacct', '--noheader', '--parsable2', '--allocations', `--jobs=${id}`, columns])
   if (!said.ok) return said.fault.kind === 'unreachable' && /disabled/i.test(said.fault.detail) ? succeed(null) : said
   const line = said.value.split('\n').findLast((one) => one.startsWith(`${id}|`))
   if (line === undefined) return succeed(null)
-  const [, name = '', state = ''] = line.split('|')
+  const [, name = '', state = '', start = '', end = '', limit = ''] = line.split('|')
   // `CANCELLED by 1000` says by whom.
   const [word = ''] = state.split(' ')
-  return word === '' ? fail('unreachable', 'later', `sacct said ${line}`) : succeed(endedJob(id, name, word))
+  const times = { startsAt: instantOf(start), endsAt: instantOf(end), minutes: Number(limit) || null }
+  return word === ''
+    ? fail('unreachable', 'later', `sacct said ${line}`)
+    : succeed(endedJob({ id, name, state: word, ...times }))
 }

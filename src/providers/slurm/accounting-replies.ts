@@ -4,6 +4,7 @@ import { fail, type Outcome, succeed } from '#model/fault.ts'
 
 import type { Association, Licence, Qos, Tres } from './accounting.ts'
 import { phaseOf, type SlurmJob } from './controller.ts'
+import { instantOf } from './fields.ts'
 import { Count, mapped, read, type Reply, Text, Words } from './replies.ts'
 
 // What slurmrestd says of accounting and licences, in all versions of its API.
@@ -87,19 +88,28 @@ const Licences = z.object({
 const Ended = z.object({
   jobs: z.array(
     z
-      .object({ job_id: z.int(), name: z.string(), state: z.object({ current: Words, reason: Text }) })
-      .transform(({ job_id, name, state }): SlurmJob => endedJob(job_id, name, state.current[0] ?? '')),
+      .object({
+        job_id: z.int(),
+        name: z.string(),
+        state: z.object({ current: Words, reason: Text }),
+        time: z.object({ start: Count, end: Count, limit: Count }),
+      })
+      .transform(({ job_id, name, state, time: { start, end, limit } }): SlurmJob => {
+        const times = { startsAt: instantOf(start), endsAt: instantOf(end), minutes: limit }
+        return endedJob({ id: job_id, name, state: state.current[0] ?? '', ...times })
+      }),
   ),
 })
 
 /** A job as accounting remembers it, which says nothing of comments. */
-export const endedJob = (id: number, name: string, state: string): SlurmJob => ({
-  id,
-  name,
-  comment: name,
+export const endedJob = ({
+  state,
+  ...job
+}: Omit<SlurmJob, 'comment' | 'phase' | 'detail'> & { state: string }): SlurmJob => ({
+  ...job,
+  comment: job.name,
   phase: phaseOf(state),
   detail: state,
-  startsAt: null,
 })
 
 /** Of this cluster alone, though others may be in the same database. */

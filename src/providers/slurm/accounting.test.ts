@@ -167,7 +167,7 @@ test('limits that were known hold while accounting does not answer', async () =>
 })
 
 test('what a job waits for is told with what helps, and only what never comes is told as such', () => {
-  const job = { id: 1, name: 'j', comment: 'j', phase: 'pending', startsAt: null } as const
+  const job = { id: 1, name: 'j', comment: 'j', phase: 'pending', startsAt: null, endsAt: null, minutes: null } as const
   const told = (reason: string) => {
     const cause = causeOfJob({ ...job, detail: `PENDING: ${reason}` }, 0)
     return [cause?.kind, cause?.fix?.split(' ').slice(0, 3).join(' ')]

@@ -13,6 +13,7 @@ import type { BatchJob, Controller, Partition, SlurmJob } from './controller.ts'
 import { type AskLimits, patience, withinLimits } from './limits.ts'
 import type { SiteFolder } from './site-folder.ts'
 import { scriptAfar } from './start-afar.ts'
+import { minutesFor } from './time-limit.ts'
 import { isUnsent, takeUnsent } from './unsent.ts'
 import type { Watch } from './watch.ts'
 
@@ -195,15 +196,6 @@ export const placesOf = ({ ranks }: Pick<GangOrder, 'ranks'>): GangOrder['ranks'
 export function chosenIn({ ranks }: Pick<GangOrder, 'ranks'>): string[] | undefined {
   const nodes = ranks.flatMap(({ node }) => node ?? [])
   return nodes.length === ranks.length ? [...new Set(nodes)] : undefined
-}
-
-/** Slurm's limit is a net below ours: it warns ranks up to a minute early, and looks at limits once in a minute or less. */
-const marginMs = 180_000
-
-function minutesFor({ maximumMs, graceMs }: GangOrder, mostMinutes: number | null): number | null {
-  if (maximumMs === undefined) return mostMinutes
-  const minutes = Math.ceil((maximumMs + graceMs + marginMs) / 60_000)
-  return mostMinutes === null ? minutes : Math.min(minutes, mostMinutes)
 }
 
 /** What Slurm calls the accelerators of the nodes that are asked for. */

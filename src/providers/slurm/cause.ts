@@ -53,6 +53,10 @@ export function causeOfJob(job: SlurmJob, waitedMs: number): Cause | undefined {
     : causeOf(kind, said)
 }
 
+/** Of a job that waits though it had begun. */
+export const causeOfRequeue = ({ detail }: SlurmJob): Cause =>
+  causeOf('evicted', `Slurm says ${detail}, after it had begun`, 'somebody requeued its job: ask who runs the cluster')
+
 function causeOfWait({ detail, startsAt }: SlurmJob, waitedMs: number): Cause | undefined {
   const [, reason = 'PENDING'] = detail.split(': ')
   const fix = fixes.find(([saying]) => saying.test(reason))?.[1]

@@ -16,7 +16,7 @@ import {
 } from './controller.ts'
 import { askAccounting, askRemembered, licencesIn } from './accounting-commands.ts'
 import type { Asking } from './dialect.ts'
-import { fieldOf, minutesOf } from './fields.ts'
+import { fieldOf, instantOf, minutesOf } from './fields.ts'
 import { faultOf, isOver, isUnknownJob } from './faults.ts'
 import { mapped } from './replies.ts'
 import { topologyIn } from './rest.ts'
@@ -83,7 +83,7 @@ export function createCommandLine(options: CommandLineOptions): Controller {
     async licences(signal) {
       return mapped(await answer(['scontrol', 'show', 'licenses'], signal), licencesIn)
     },
-    remembered: (id, signal) => askRemembered(id, (argv) => answer(argv, signal)),
+    remembered: (id, signal) => askRemembered(id, (argv) => answer(argv, signal, { environment: inSeconds })),
   }
 }
 
@@ -147,16 +147,16 @@ function sbatchArguments(job: BatchJob, options: CommandLineOptions): string[] {
 const inSeconds = { SLURM_TIME_FORMAT: '%s' }
 
 // The name and the comment are ours and hold no bar; the reason is last and may hold anything.
-const format = '%A|%T|%j|%k|%S|%r'
+const format = '%A|%T|%j|%k|%S|%e|%l|%r'
 
 function jobOf(line: string): SlurmJob[] {
-  const [id = '', state = '', name = '', comment = '', start = '', ...reason] = line.split('|')
+  const [id = '', state = '', name = '', comment = '', start = '', end = '', limit = '', ...reason] = line.split('|')
   if (!/^\d+$/.test(id)) return []
   const because = reason.join('|')
   const detail = because === '' || because === 'None' ? state : `${state}: ${because}`
   const phase = phaseOf(state)
-  const startsAt = /^\d+$/.test(start) ? Number(start) * 1000 : null // `N/A` where Slurm has no idea
-  return [{ id: Number(id), name, comment, phase, detail, startsAt }]
+  const times = { startsAt: instantOf(start), endsAt: instantOf(end), minutes: minutesOf(limit) }
+  return [{ id: Number(id), name, comment, phase, detail, ...times }]
 }
 
 function nodeOf(line: string): SlurmNode[] {

@@ -14,6 +14,10 @@ export type SlurmJob = {
   detail: string
   /** When it began, or is expected to while it waits, in ms since the epoch; null where Slurm has no idea. */
   startsAt: number | null
+  /** When it ended, or will at the latest; null where nobody says. */
+  endsAt: number | null
+  /** The longest that Slurm lets it run, in minutes; null where there is no limit. */
+  minutes: number | null
 }
 
 export type BatchJob = {

@@ -13,6 +13,7 @@ import {
   type SlurmNode,
 } from './controller.ts'
 import { faultOf, isOver, isUnknownJob } from './faults.ts'
+import { instantOf } from './fields.ts'
 
 // What slurmrestd answers, in all versions of its API from v0.0.38 to v0.0.45. They write the same things in two ways, and
 // none writes anything that could be read as another's: so each field is read in both, by whoever asks.
@@ -50,12 +51,15 @@ const Job = z
     job_state: States,
     state_reason: Text,
     start_time: Count,
+    end_time: Count,
+    time_limit: Count,
   })
-  .transform(({ job_id, name, comment, job_state, state_reason, start_time }): SlurmJob => {
+  .transform(({ job_id, name, comment, job_state, state_reason, ...told }): SlurmJob => {
     const state = tellingOf(job_state)
     const phase = phaseOf(state)
     const detail = ['', 'None'].includes(state_reason) ? state : `${state}: ${state_reason}`
-    return { id: job_id, name, comment, phase, detail, startsAt: start_time ? start_time * 1000 : null }
+    const times = { startsAt: instantOf(told.start_time), endsAt: instantOf(told.end_time), minutes: told.time_limit }
+    return { id: job_id, name, comment, phase, detail, ...times }
   })
 
 /** The word that says most of a list such as `["CANCELLED", "COMPLETING"]`: nodes that are still being cleared are in use. */

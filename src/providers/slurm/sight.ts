@@ -10,9 +10,10 @@ import type { RankSighting, Sighting } from '#providers/provider.ts'
 import { isThere, readJson } from '#providers/kept-folder.ts'
 
 import { carriedFor, type Carrier, carry, lookUp } from './carry.ts'
-import { causeOfJob, causeOfSilence } from './cause.ts'
+import { causeOfJob, causeOfRequeue, causeOfSilence } from './cause.ts'
 import type { SlurmJob } from './controller.ts'
 import type { SiteFolder } from './site-folder.ts'
+import { causeOfLimit } from './time-limit.ts'
 
 /**
  * Slurm remembers an ended job for longer than this (`MinJobAge`, 300 s as delivered): a job that it does not know
@@ -110,9 +111,19 @@ async function judged(
   const isUnheard = carrier.folder.afar && silentMs === undefined
   const cause = job === null ? undefined : (causeOfJob(job, waitedMs) ?? (isUnheard ? causeOfSilence(job) : undefined))
   const because = (rank: RankSighting): RankSighting => (cause === undefined ? rank : { ...rank, cause })
-  if (job !== null && job.phase !== 'ended')
-    return succeed(ranks.map((rank) => (rank.state === 'expected' ? because(rank) : rank)))
   const path = carrier.folder.order(order.token)
+  // They may have ended between our two looks.
+  const latest = async () => (await readOrder(carrier.folder, order.token))?.ranks ?? ranks
+  const isDead = silentMs === undefined || silentMs >= leaderDeadMs || (await isOver(path))
+  // It waits once more, unless Slurm forgot that it had started it: then who leads it lives.
+  if (job?.phase === 'pending' && silentMs !== undefined)
+    return succeed((await latest()).map((rank) => afterRequeue(rank, job, isDead)))
+  if (job !== null && job.phase !== 'ended')
+    return succeed(
+      await Promise.all(
+        ranks.map((rank) => (rank.state === 'expected' ? because(rank) : untilTold(carrier, { rank, order }))),
+      ),
+    )
   if (job === null && silentMs === undefined) {
     // Not even submitted: the launch that wrote the order is under way, or will be repeated.
     if (carriedMs === undefined) return succeed(ranks)
@@ -122,12 +133,34 @@ async function judged(
     }
   }
   // Slurm does not know it any more, but who leads it does not know that: it may still run, until its node is told.
-  if (job === null && silentMs !== undefined && silentMs < leaderDeadMs && !(await isOver(path))) return succeed(ranks)
-  // They may have ended between our two looks.
-  const late = await readOrder(carrier.folder, order.token)
+  if (job === null && !isDead) return succeed(ranks)
   return succeed(
-    (late?.ranks ?? ranks).map((rank) => (rank.state === 'exited' ? rank : because({ ...rank, state: 'lost' }))),
+    (await latest()).map((rank) => {
+      if (rank.state === 'exited') return rank
+      const limit = job === null ? undefined : causeOfLimit(job, order, rank)
+      return limit ? { ...rank, state: 'lost', cause: limit } : because({ ...rank, state: 'lost' })
+    }),
   )
+}
+
+/** A rank of a job that stands in the queue again: what it began there is over, and nothing of it begins a second time. */
+function afterRequeue(rank: RankSighting, job: SlurmJob, isDead: boolean): RankSighting {
+  const hasBegun = rank.state === 'lost' || (isDead && (rank.state === 'running' || rank.state === 'arrived'))
+  return hasBegun ? { ...rank, state: 'lost', cause: causeOfRequeue(job) } : rank
+}
+
+/** A gang that is taken away has its grace, and is gone with its job a moment later. */
+const mostUntoldMs = 10_000
+
+/** A rank that was taken away, while Slurm does not say why yet: it does once the job has ended, and the others have saved. */
+async function untilTold(
+  { folder, watch }: Carrier,
+  { rank, order }: { rank: RankSighting; order: GangOrder },
+): Promise<RankSighting> {
+  if (rank.state !== 'lost') return rank
+  const takenMs = await watch(join(folder.order(order.token), String(rank.rank), agentFiles.taken))
+  const isTold = takenMs === undefined || takenMs > order.graceMs + mostUntoldMs
+  return isTold ? rank : { ...rank, state: 'running', endedAt: null }
 }
 
 const isOver = (path: string): Promise<boolean> => isThere(join(path, gangFiles.over))

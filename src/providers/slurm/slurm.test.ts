@@ -15,6 +15,7 @@ import { faultOf } from './faults.ts'
 import * as replies from './replies.ts'
 import { sshTo } from './run-command.ts'
 import { createSlurm } from './slurm.ts'
+import { causeOfLimit } from './time-limit.ts'
 import { pathsIn } from './topology.ts'
 
 // What only a real cluster can tell is tried on one: `npm run rig:slurm`.
@@ -232,7 +233,8 @@ test('what a command is told over SSH, a shell reads as it is, whatever signs ar
 })
 
 test('a job that waits has a cause when there is an estimate, when none came, or when it can never start', () => {
-  const job = { id: 1, name: 'j', comment: 'j', phase: 'pending', detail: 'PENDING: Priority', startsAt: null } as const
+  const untimed = { startsAt: null, endsAt: null, minutes: null }
+  const job = { id: 1, name: 'j', comment: 'j', phase: 'pending', detail: 'PENDING: Priority', ...untimed } as const
   const told = (change: object, waitedMs: number) => {
     const cause = causeOfJob({ ...job, ...change }, waitedMs)
     return cause && `${cause.kind}: ${cause.detail}`
@@ -244,6 +246,30 @@ test('a job that waits has a cause when there is an estimate, when none came, or
   assert.equal(told({ detail: 'PENDING: JobHeldUser' }, 0), 'unschedulable: Slurm says JobHeldUser')
   assert.equal(told({ phase: 'ended', detail: 'NODE_FAIL' }, 0), 'node-lost: Slurm says NODE_FAIL')
   assert.equal(told({ phase: 'ended', detail: 'COMPLETED' }, 0), undefined)
+})
+
+test('a rank is told to have been out of time when Slurm says so, or had warned it just before', () => {
+  const job = { id: 1, name: 'j', comment: 'j', phase: 'ended', startsAt: 0, minutes: 10 } as const
+  const told = (detail: string, endsAt: number, more: { maximumMs?: number; state?: 'lost' | 'running' } = {}) => {
+    const { state = 'lost', ...order } = more
+    return causeOfLimit({ ...job, detail, endsAt }, { graceMs: 30_000, ...order }, { state })
+  }
+  const short = 'a job there may run 10m at most: save checkpoints to go on from, or ask for another site'
+  const warned = (state: string) => ({
+    kind: 'deadline',
+    detail: `Slurm warned it, and then says ${state}`,
+    fix: short,
+  })
+  const out = { kind: 'deadline', detail: 'Slurm says TIMEOUT' }
+  assert.deepEqual(told('COMPLETED', 510_000), warned('COMPLETED'))
+  assert.deepEqual(told('FAILED: NonZeroExitCode', 600_000), warned('FAILED: NonZeroExitCode'))
+  assert.deepEqual(told('TIMEOUT', 620_000, { state: 'running' }), { ...out, fix: short })
+  assert.deepEqual(told('TIMEOUT', 620_000, { maximumMs: 600_000 }), { ...out, fix: short })
+  // 6 min 30 s, its grace and three minutes are ten: more time there would have helped.
+  assert.deepEqual(told('TIMEOUT', 620_000, { maximumMs: 390_000 }), out)
+  assert.equal(told('COMPLETED', 509_000), undefined, 'it ended before it could be warned')
+  assert.equal(told('COMPLETED', 590_000, { state: 'running' }), undefined, 'it was not taken away')
+  assert.equal(told('CANCELLED', 590_000), undefined)
 })
 
 test('names and paths that a shell could misread are refused', () => {
@@ -274,7 +300,7 @@ test('the agent is laid down whole, once, under a name that tells what is in it'
 })
 
 test('a job that should have asked for its order and did not is told as such, but not before it could', () => {
-  const job = { id: 7, name: '', comment: '', detail: 'RUNNING' }
+  const job = { id: 7, name: '', comment: '', detail: 'RUNNING', endsAt: null, minutes: null }
   const cause = (phase: 'running' | 'ended' | 'pending', agoMs: number | null) =>
     causeOfSilence({ ...job, phase, startsAt: agoMs === null ? null : Date.now() - agoMs })?.kind
   assert.deepEqual(

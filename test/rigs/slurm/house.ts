@@ -26,6 +26,7 @@ export async function aHouse(t: TestContext, cluster: Cluster, changes: object =
   t.after(() => assertInvariants(url, async () => (await tokensIn(cluster)).filter((token) => !others.has(token))))
   return {
     home,
+    url,
     server,
     /** Submits specs, and gives their workloads' ids. */
     submit: async (text: string): Promise<string[]> => {
