@@ -1,4 +1,5 @@
 import { conclude } from '#engine/lifecycle/conclude.ts'
+import { toldWithinMs } from '#engine/lifecycle/patience.ts'
 import type { Change } from '#model/change.ts'
 import type { Facts } from '#store/store.ts'
 import { hearing } from './hearing.ts'
@@ -62,9 +63,13 @@ const withHearing = (facts: Facts, hears: ReadonlyMap<string, number>): Facts =>
   ),
 })
 
-/** Agents are silent only while somebody listens, and a site does not answer only while somebody asks. */
+/**
+ * Agents are silent only while somebody listens, and a site does not answer only while somebody asks. Who was not heard
+ * since somebody does may have ended before.
+ */
 const listened = (facts: Facts, since: number): Facts => ({
   ...facts,
+  ...(isUntold(facts, since) && { toldBy: since + toldWithinMs }),
   sites: Object.fromEntries(
     Object.entries(facts.sites).map(([site, known]) => [site, { ...known, since: Math.max(known.since, since) }]),
   ),
@@ -73,3 +78,6 @@ const listened = (facts: Facts, since: number): Facts => ({
     ranks: attempt.ranks.map((rank) => ({ ...rank, heardAt: heardAtLeast(rank.heardAt, since) })),
   })),
 })
+
+const isUntold = ({ attempts }: Facts, since: number): boolean =>
+  attempts.some(({ ranks }) => ranks.some(({ state, heardAt }) => state !== 'exited' && (heardAt ?? 0) < since))

@@ -1,7 +1,7 @@
 import { formatDuration } from '#kit/duration.ts'
 import { formatMoney } from '#kit/money.ts'
 import { spentAt } from './budget.ts'
-import { siteOf, type WorkloadFacts } from './facts.ts'
+import { type LiveAttempt, siteOf, type WorkloadFacts } from './facts.ts'
 import { startingLimit } from './judge.ts'
 import { beginPatienceMs } from './patience.ts'
 
@@ -36,10 +36,13 @@ export function limitsOf(facts: WorkloadFacts, now: number): Limit[] {
     limits.push({ at: workload.createdAt + expiry, ending: { as: 'stopped', reason } })
   }
   // A job that waits again after a loss does not run meanwhile; the others run as long as any of their copies does.
-  const since = workload.kind === 'job' ? (attempts[0]?.startedAt ?? null) : workload.startedAt
+  const [first] = attempts
+  const since = workload.kind === 'job' ? (first?.startedAt ?? null) : workload.startedAt
   if (duration.maximumMs !== undefined && since !== null) {
     const reason = `ran longer than its maximum of ${formatDuration(duration.maximumMs)}`
-    limits.push({ at: since + duration.maximumMs, ending: { as: 'failed', reason, exitCode: timedOut } })
+    const at = since + duration.maximumMs
+    if (workload.kind !== 'job' || !first || at < endOf(first))
+      limits.push({ at, ending: { as: 'failed', reason, exitCode: timedOut } })
   }
   if (deadline !== undefined)
     limits.push({ at: deadline, ending: { as: 'failed', reason: 'did not end by its deadline', exitCode: timedOut } })
@@ -48,8 +51,15 @@ export function limitsOf(facts: WorkloadFacts, now: number): Limit[] {
     const reason = `its budget of ${formatMoney(limit)} is used up`
     limits.push({ at: spentAt(facts, limit, now), ending: { as: 'stopped', reason } })
   }
-  return [...limits, beginning(facts)]
+  const { toldBy = -Infinity } = facts
+  return [...limits, beginning(facts)].map(({ at, ending }) => ({ at: Math.max(at, toldBy), ending }))
 }
+
+/** When all of it had ended by itself; `Infinity` while something runs, and of what is told to stop. */
+const endOf = ({ state, ranks }: LiveAttempt): number =>
+  state === 'stopping'
+    ? Infinity
+    : Math.max(...ranks.map((rank) => (rank.state === 'exited' ? rank.endedAt : null) ?? Infinity))
 
 /**
  * All ranks of an attempt are up and cannot begin: a secret that they need was removed, or is sealed with another key. They

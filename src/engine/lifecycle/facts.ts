@@ -20,6 +20,10 @@ export type WorkloadFacts = {
   warned: boolean
   /** Reach and patience by `provider/site`, of each site that a live lease is at. */
   sites: Record<string, SiteFacts>
+  /**
+   * Until when it may still be told what became of its ranks while nobody listened; absent once all were heard since.
+   */
+  toldBy?: number
 }
 
 export type LiveAttempt = Attempt & { lease: Lease; ranks: Rank[] }

@@ -84,6 +84,26 @@ test('a job that runs longer than its maximum is stopped and fails with 124', ()
   assert.ok(ended?.change === 'workload' && ended.to === 'failed' && ended.exitCode === 124)
 })
 
+test('a limit that was passed while nobody listened is drawn once it could be told what became of the ranks', () => {
+  const job = aJob({ duration: { maximum: '1h' } })
+  const toldBy = aNow + 7_200_000
+  const facts = running(job, [{ heardAt: toldBy - 5_000 }], { toldBy })
+  const waits = conclude(facts, toldBy - 1)
+  assert.deepEqual(short(waits), [])
+  assert.ok(waits.some((change) => change.change === 'look-again' && change.at === toldBy))
+  assert.ok(short(conclude(facts, toldBy)).includes('workload stopping'))
+})
+
+test('what failed before its maximum failed by itself, however late that is heard', () => {
+  const job = aJob({ duration: { maximum: '1h' } })
+  const failed = (endedAt: number) => {
+    const ended = end(conclude(running(job, [{ state: 'exited', exitCode: 3, endedAt }]), aNow + 7_200_000))
+    return ended?.change === 'workload' && ended.exitCode
+  }
+  assert.equal(failed(aNow + 3_599_999), 3)
+  assert.equal(failed(aNow + 3_600_001), 124)
+})
+
 test('a budget that is used up stops the run only if the spec says so', () => {
   const spent = { spentMicros: 10_000_000n }
   const stops = aJob({ budget: { limit: '$10', whenUsed: 'stop' } })

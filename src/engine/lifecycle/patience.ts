@@ -18,6 +18,12 @@ export const orderPatienceMs = 10_000
  */
 export const silenceMs = 8_000
 
+/**
+ * Who begins to listen, after a restart or an outage, lets agents and sites say for so long what became of ranks meanwhile
+ * before a limit of a workload is drawn: it may have ended long before it was reached.
+ */
+export const toldWithinMs = 30_000
+
 /** A live attempt whose agent was not heard for so long is told of, and looked at this often until it is, or is given up. */
 export const unheardMs = 60_000
 export const watchMs = 30_000
