@@ -15,11 +15,21 @@ export function memory<T>(create: (house: House) => T): (house: House) => T {
   }
 }
 
+/** A house that follows nothing for so long stood still, or was asleep with its machine. */
+const stillMs = 60_000
+
+const listening = memory(({ clock }) => ({ since: clock.now(), at: clock.now() }))
+
 /**
  * Since when this house listens to agents. One that was not heard while nobody listened has not been silent: after a
- * restart all get the time to report.
+ * restart all get the time to report, and so they do after it stood still.
  */
-export const listeningSince = memory((house) => house.clock.now())
+export function listeningSince(house: House): number {
+  const [known, now] = [listening(house), house.clock.now()]
+  if (now > known.at + stillMs) known.since = now
+  known.at = now
+  return known.since
+}
 
 export const heardAtLeast = (heardAt: number | null, since: number): number | null =>
   heardAt === null ? null : Math.max(heardAt, since)

@@ -43,22 +43,24 @@ for (const { count, agents } of [
   })
 
 for (const agents of [[], ['west']])
-  test(`what ended before its maximum ended by itself${agents.length > 0 ? ', for our agents' : ''}, though nobody was there until after it`, async () => {
-    await using house = await aHouse({ sites: [aSite('west', 4)], agents })
-    const short = await house.submit('short', { runMs: 40_000, duration: { maximum: '2m' } })
-    const long = await house.submit('long', { runMs: 3_600_000, duration: { maximum: '2m' } })
-    await house.runUntil('both run', () => [short, long].every((id) => house.workload(id).state === 'running'))
-    house.kill({ downMs: 600_000 })
-    await house.runUntil('both end', () => [short, long].every((id) => house.workload(id).endedAt !== null), 900_000)
-    assert.deepEqual(
-      [short, long].map((id) => [house.workload(id).state, house.workload(id).exitCode]),
-      [
-        ['succeeded', 0],
-        ['failed', 124],
-      ],
-    )
-    await house.toRest()
-  })
+  for (const away of ['dead', 'still'] as const)
+    test(`what ended before its maximum ended by itself${agents.length > 0 ? ', for our agents' : ''}, though the control plane was ${away} until after it`, async () => {
+      await using house = await aHouse({ sites: [aSite('west', 4)], agents })
+      const short = await house.submit('short', { runMs: 40_000, duration: { maximum: '2m' } })
+      const long = await house.submit('long', { runMs: 3_600_000, duration: { maximum: '2m' } })
+      await house.runUntil('both run', () => [short, long].every((id) => house.workload(id).state === 'running'))
+      if (away === 'dead') house.kill({ downMs: 600_000 })
+      else house.pause({ call: 'follow.due', forMs: 600_000 })
+      await house.runUntil('both end', () => [short, long].every((id) => house.workload(id).endedAt !== null), 900_000)
+      assert.deepEqual(
+        [short, long].map((id) => [house.workload(id).state, house.workload(id).exitCode]),
+        [
+          ['succeeded', 0],
+          ['failed', 124],
+        ],
+      )
+      await house.toRest()
+    })
 
 for (const call of ['placement.snapshot', 'ledger.unmetered'])
   test(`a control plane that stood still for ten minutes at ${call} is at its work again at once`, async () => {
