@@ -41,6 +41,7 @@ for (const [off, milliseconds] of aMinuteOff)
       const look = async () => WorkloadDetail.parse((await ask(server, `GET /v1/workloads/${id}`)).json)
       await poll('it has ended', async () => (await look()).endedAt !== null)
       await poll('its lease is gone', async () => (await look()).attemptList[0]?.lease?.state === 'gone')
+      await poll('it is in the ledger', async () => Number((await look()).spent.micros) > 0)
       const { state, exitCode, attempts, attemptList, spent } = await look()
       assert.deepEqual([state, exitCode, attempts], ['failed', 7, 1])
       const [attempt = assert.fail('it has one')] = attemptList
