@@ -79,5 +79,9 @@ const listened = (facts: Facts, since: number): Facts => ({
   })),
 })
 
+/** Whether an attempt is older than that, and something of it was not heard since. */
 const isUntold = ({ attempts }: Facts, since: number): boolean =>
-  attempts.some(({ ranks }) => ranks.some(({ state, heardAt }) => state !== 'exited' && (heardAt ?? 0) < since))
+  attempts.some(
+    ({ createdAt, ranks }) =>
+      createdAt < since && ranks.some(({ state, heardAt }) => state !== 'exited' && (heardAt ?? 0) < since),
+  )
