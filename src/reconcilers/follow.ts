@@ -1,6 +1,7 @@
 import { conclude } from '#engine/lifecycle/conclude.ts'
 import { toldWithinMs } from '#engine/lifecycle/patience.ts'
 import type { Change } from '#model/change.ts'
+import type { Rank } from '#model/rank.ts'
 import type { Facts } from '#store/store.ts'
 import { hearing } from './hearing.ts'
 import { heardAtLeast, listeningSince } from './memory.ts'
@@ -79,9 +80,9 @@ const listened = (facts: Facts, since: number): Facts => ({
   })),
 })
 
-/** Whether an attempt is older than that, and something of it was not heard since. */
+/** Whether an attempt is older than that, and something of it neither heard since nor known to be over. */
 const isUntold = ({ attempts }: Facts, since: number): boolean =>
-  attempts.some(
-    ({ createdAt, ranks }) =>
-      createdAt < since && ranks.some(({ state, heardAt }) => state !== 'exited' && (heardAt ?? 0) < since),
-  )
+  attempts.some(({ createdAt, ranks }) => createdAt < since && ranks.some((rank) => isOpen(rank, since)))
+
+const isOpen = ({ state, heardAt }: Rank, since: number): boolean =>
+  state !== 'exited' && state !== 'lost' && (heardAt ?? 0) < since
