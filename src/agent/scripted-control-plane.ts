@@ -102,6 +102,7 @@ export class ScriptedControlPlane {
     const credential = (request.headers.authorization ?? '').replace('Bearer ', '')
     if (request.url === '/agent/v1/gang') return this.#relayed(response, credential, body)
     const report = JSON.parse(body) as AgentReport
+    this.#note(credential, report)
     const first = this.#answer(credential, report)
     if (report.waitMs > 0 && first?.version === report.seen && first.tasks.length === 0)
       await this.#news(report.waitMs, response)
@@ -132,12 +133,17 @@ export class ScriptedControlPlane {
     })
   }
 
-  #answer(credential: string, report: AgentReport): AgentAnswer | undefined {
-    const gang = this.gangs.get(credential)
-    if (!gang) return undefined
+  /** Once, when it comes: whoever waited for news with an older one is answered later. */
+  #note(credential: string, report: AgentReport): void {
+    if (!this.gangs.has(credential)) return
     const before = this.report(credential, report.rank)
     this.#reports.set(`${credential}/${report.rank}`, report)
     if (before?.state !== report.state) this.changed()
+  }
+
+  #answer(credential: string, report: AgentReport): AgentAnswer | undefined {
+    const gang = this.gangs.get(credential)
+    if (!gang) return undefined
     const peers = Array.from({ length: gang.ranks }, (_, rank) => this.report(credential, rank)?.address)
     const known = peers.filter((address) => address !== undefined)
     const met = known.length === gang.ranks && report.state === 'arrived'
