@@ -49,12 +49,13 @@ export async function startServers({ io, tell, goOn }: Telling): Promise<Servers
     return one
   }
   const plane = await own(startControlPlane(tell))
+  // Before the node, whose containerd makes a folder that a container is to have, even one that was just removed.
+  const cluster = await own(startCluster({ nodes: 2, gpus: 0 }))
+  tell(`  Slurm ${cluster.version}: slurmctld, and two nodes with their slurmd`)
   const node = await own(startNode(plane))
   tell(
     '  Kubernetes 1.36: etcd, API server, controller manager, scheduler, and one node with its kubelet and containerd',
   )
-  const cluster = await own(startCluster({ nodes: 2, gpus: 0 }))
-  tell(`  Slurm ${cluster.version}: slurmctld, and two nodes with their slurmd`)
   const home = join(cluster.folder, 'home')
   mkdirSync(home, { mode: 0o700 })
   const sites = JSON.stringify({ sites: await declared({ plane, cluster, home }) }) // JSON is YAML

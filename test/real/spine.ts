@@ -30,7 +30,7 @@ function aDemo(t: TestContext) {
   const ended = async (): Promise<number | null> => {
     const code = await over
     // Whoever looks after a folder removes it last: after the mounts, the interface and the processes that belong to it.
-    assert.deepEqual(readdirSync(folder), [], said.err)
+    assert.deepEqual(readdirSync(folder, { recursive: true }), [], said.err)
     assert.ok(!readFileSync('/proc/mounts', 'utf8').includes(folder), 'something is mounted')
     // Who would have removed a folder had we been killed wakes up and finds it gone.
     for (const deadline = performance.now() + 60_000; ; await pause(100)) {

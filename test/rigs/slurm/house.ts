@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test'
 import { assertInvariants } from '#rigs/invariants.ts'
 import { aDatabase } from '#rigs/postgres.ts'
 import { aHome, aServer, ask } from '#rigs/server.ts'
+import { houseOf, openKeys } from '#server/keys.ts'
 
 import type { Cluster } from './cluster.ts'
 
@@ -22,8 +23,8 @@ export async function aHouse(t: TestContext, cluster: Cluster, changes: object =
   writeFileSync(join(home, 'sites.yaml'), JSON.stringify({ sites: [site] }))
   const url = await aDatabase()
   const server = await aServer(t, { home, url, port: 0 })
-  const others = new Set(await tokensIn(cluster))
-  t.after(() => assertInvariants(url, async () => (await tokensIn(cluster)).filter((token) => !others.has(token))))
+  const own = join(site.directory, houseOf(openKeys({ home, keyFile: undefined, token: server.token })))
+  t.after(() => assertInvariants(url, () => tokensIn(own, cluster)))
   return {
     home,
     url,
@@ -37,8 +38,9 @@ export async function aHouse(t: TestContext, cluster: Cluster, changes: object =
   }
 }
 
-/** Tokens of the jobs of ours that Slurm has not ended. */
-async function tokensIn(cluster: Cluster): Promise<string[]> {
-  const names = await cluster.command('squeue', '-h', '-t', 'R,PD', '-o', '%j')
-  return [...names.matchAll(/^isobar-(\S+)$/gm)].map(([, token = '']) => token)
+/** Tokens of the jobs that work below a folder, and that Slurm has not ended. */
+async function tokensIn(own: string, cluster: Cluster): Promise<string[]> {
+  const jobs = await cluster.command('squeue', '-h', '-t', 'R,PD', '-o', '%j|%Z')
+  const found = [...jobs.matchAll(/^isobar-(\S+)\|(.*)$/gm)]
+  return found.flatMap(([, token = '', folder = '']) => (folder.startsWith(`${own}/`) ? [token] : []))
 }
