@@ -1,9 +1,10 @@
 import { formatDuration } from '#kit/duration.ts'
 import { formatMoney } from '#kit/money.ts'
 import { spentAt } from './budget.ts'
-import { type LiveAttempt, siteOf, type WorkloadFacts } from './facts.ts'
+import { siteOf, type WorkloadFacts } from './facts.ts'
 import { startingLimit } from './judge.ts'
 import { beginPatienceMs } from './patience.ts'
+import { drawnAt, endOf } from './told.ts'
 
 /** Why a workload must come to an end now, and as what. */
 export type Ending = { as: 'stopped' | 'held' | 'failed'; reason: string; exitCode?: number }
@@ -31,21 +32,25 @@ export function limitsOf(facts: WorkloadFacts, now: number): Limit[] {
   const { workload, attempts } = facts
   const { expiry, duration, deadline, budget } = workload.spec
   const limits: Limit[] = []
+  const [first] = attempts
+  const endedAt = workload.kind === 'job' && first ? endOf(first) : Infinity
+  // What had ended by itself before is judged by that; whether it may be tried again is a question of the next look.
+  const timed = (at: number): number => (at < endedAt ? drawnAt(at, facts, now) : Math.max(at, now + 1))
   if (expiry !== undefined) {
     const reason = `expired ${formatDuration(expiry)} after it was submitted`
-    limits.push({ at: workload.createdAt + expiry, ending: { as: 'stopped', reason } })
+    limits.push({ at: timed(workload.createdAt + expiry), ending: { as: 'stopped', reason } })
   }
   // A job that waits again after a loss does not run meanwhile; the others run as long as any of their copies does.
-  const [first] = attempts
   const since = workload.kind === 'job' ? (first?.startedAt ?? null) : workload.startedAt
   if (duration.maximumMs !== undefined && since !== null) {
     const reason = `ran longer than its maximum of ${formatDuration(duration.maximumMs)}`
-    const at = since + duration.maximumMs
-    if (workload.kind !== 'job' || !first || at < endOf(first))
-      limits.push({ at, ending: { as: 'failed', reason, exitCode: timedOut } })
+    limits.push({ at: timed(since + duration.maximumMs), ending: { as: 'failed', reason, exitCode: timedOut } })
   }
   if (deadline !== undefined)
-    limits.push({ at: deadline, ending: { as: 'failed', reason: 'did not end by its deadline', exitCode: timedOut } })
+    limits.push({
+      at: timed(deadline),
+      ending: { as: 'failed', reason: 'did not end by its deadline', exitCode: timedOut },
+    })
   if (budget?.whenUsed === 'stop') {
     const limit = BigInt(budget.limitMicros)
     const reason = `its budget of ${formatMoney(limit)} is used up`
@@ -54,12 +59,6 @@ export function limitsOf(facts: WorkloadFacts, now: number): Limit[] {
   const { toldBy = -Infinity } = facts
   return [...limits, beginning(facts)].map(({ at, ending }) => ({ at: Math.max(at, toldBy), ending }))
 }
-
-/** When all of it had ended by itself; `Infinity` while something runs, and of what is told to stop. */
-const endOf = ({ state, ranks }: LiveAttempt): number =>
-  state === 'stopping'
-    ? Infinity
-    : Math.max(...ranks.map((rank) => (rank.state === 'exited' ? rank.endedAt : null) ?? Infinity))
 
 /**
  * All ranks of an attempt are up and cannot begin: a secret that they need was removed, or is sealed with another key. They

@@ -5,7 +5,14 @@ import { timeOf } from './clock-text.ts'
 import { siteOf, type LiveAttempt, type SiteFacts, type WorkloadFacts } from './facts.ts'
 import { takenRanks } from './leaving.ts'
 import { givenUp, isGivenBack, type Unheard, unheardOf } from './unheard.ts'
-import { failurePauseMs, orderPatienceMs, silenceMs, startingPatienceMs, startingPerRankMs } from './patience.ts'
+import {
+  closeLookMs,
+  failurePauseMs,
+  orderPatienceMs,
+  silenceMs,
+  startingPatienceMs,
+  startingPerRankMs,
+} from './patience.ts'
 
 /** What has become of an attempt. */
 export type Verdict =
@@ -170,10 +177,16 @@ export const outOfReach = (lease: LiveAttempt['lease'], facts: WorkloadFacts): b
 export const outOfPatience = (site: SiteFacts | undefined): site is SiteFacts =>
   site !== undefined && site.reach !== 'reachable' && site.askedAt >= site.since + site.patienceMs
 
+/** When that is so, as far as it can be said now: nobody may have asked it all the time, then it has more. */
+export const patienceEnd = (site: SiteFacts, now: number): number => {
+  const end = site.since + site.patienceMs
+  return end > now || outOfPatience(site) ? end : now + closeLookMs
+}
+
 const neverHeard = ({ state, heardAt }: Rank): boolean => state !== 'exited' && heardAt === null
 
 const allSilent = (attempt: LiveAttempt, now: number) =>
   attempt.ranks.every((rank) => rank.state === 'exited' || silent(rank, now))
 
 /** Where no agent reports, the provider's word is all there is, and its reader has looked twice. */
-const silent = (rank: Rank, now: number): boolean => rank.heardAt === null || now >= rank.heardAt + silenceMs
+export const silent = (rank: Rank, now: number): boolean => rank.heardAt === null || now >= rank.heardAt + silenceMs

@@ -1,7 +1,7 @@
 import { warningAt } from './budget.ts'
 import { limitsOf } from './ending.ts'
-import { siteOf, type LiveAttempt, type SiteFacts, type WorkloadFacts } from './facts.ts'
-import { believedAt, outOfPatience, startingLimit } from './judge.ts'
+import { siteOf, type LiveAttempt, type WorkloadFacts } from './facts.ts'
+import { believedAt, patienceEnd, startingLimit } from './judge.ts'
 import { leavingOf } from './leaving.ts'
 import { closeLookMs, idleLookMs, silenceMs, togetherMs, unheardMs, watchMs } from './patience.ts'
 import { unheardOf } from './unheard.ts'
@@ -21,12 +21,6 @@ export function lookAgainAt(facts: WorkloadFacts, now: number): number {
 }
 
 const idleLookAt = (now: number): number => Math.floor((now + idleLookMs) / togetherMs) * togetherMs
-
-/** Nobody may have asked it all the time: then it has more. */
-const patienceEnd = (site: SiteFacts, now: number): number => {
-  const end = site.since + site.patienceMs
-  return end > now || outOfPatience(site) ? end : now + closeLookMs
-}
 
 function timesOf(attempt: LiveAttempt, facts: WorkloadFacts, now: number): number[] {
   const site = facts.sites[siteOf(attempt.lease)]
