@@ -3,7 +3,7 @@ import { test } from 'node:test'
 
 import type { Lease } from '#model/lease.ts'
 import type { Workload } from '#model/workload.ts'
-import { aJob, aNow } from '#test/builders.ts'
+import { aJob, aNow, aService } from '#test/builders.ts'
 import { aLease, anAttempt, aRank, aSite, end, looks, running, short, someFacts } from '#test/live-attempts.ts'
 import { conclude } from './conclude.ts'
 import type { WorkloadFacts } from './facts.ts'
@@ -92,6 +92,35 @@ test('a limit that was passed while nobody listened is drawn once it could be to
   assert.deepEqual(short(waits), [])
   assert.ok(waits.some((change) => change.change === 'look-again' && change.at === toldBy))
   assert.ok(short(conclude(facts, toldBy)).includes('workload stopping'))
+})
+
+test('a limit that is passed while a site is out of reach waits for it to be back, and no longer than its patience', () => {
+  const job = aJob({ duration: { maximum: '1h' } })
+  const limit = aNow + 3_600_000
+  const away = { reach: 'unreachable' as const, since: limit - 10_000 }
+  const drawn = (site: Parameters<typeof aSite>[0], now: number, heardAt: number | null = null) =>
+    short(
+      conclude(running(job, [{ heardAt }], { sites: { 'local/west': aSite({ askedAt: now, ...site }) } }), now),
+    ).includes('workload stopping')
+  assert.ok(!drawn(away, limit))
+  assert.ok(drawn(away, limit, limit - 1_000), 'its agent is heard')
+  // Patience runs while it is asked in vain; whoever goes and comes has no more of it.
+  assert.ok(!drawn({ ...away, askedAt: limit }, limit + 50_000))
+  assert.ok(drawn({ ...away, askedAt: limit }, limit + 60_000))
+  assert.ok(!drawn({ since: limit + 40_000 }, limit + 50_000))
+  assert.ok(drawn({ since: limit + 40_000 }, limit + 60_000))
+  assert.ok(drawn({ since: limit + 10_000 }, limit + 40_000), 'it was back for half a minute')
+})
+
+test('neither a budget nor a service waits for a site that is out of reach', () => {
+  const sites = { 'local/west': aSite({ reach: 'unreachable', since: aNow - 10_000, askedAt: aNow }) }
+  const spent = { spentMicros: 10_000_000n, sites }
+  const dear = aJob({ budget: { limit: '$10', whenUsed: 'stop' } })
+  assert.ok(short(conclude(running(dear, [{ heardAt: null }], spent), aNow)).includes('workload stopping'))
+  const service = aService({ expiry: '1s' })
+  assert.ok(
+    short(conclude(running(service, [{ heardAt: null }], { sites }), aNow + 5_000)).includes('workload stopping'),
+  )
 })
 
 test('what failed before its maximum failed by itself, however late that is heard', () => {

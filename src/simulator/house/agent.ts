@@ -33,8 +33,8 @@ export type AgentOptions = {
  */
 export type Blow = 'die' | 'crash' | 'hang'
 
-/** What becomes of a rank, as its agent knows it, and the longest time in which that reached nobody. */
-export type AgentDoes = Pick<RankSighting, 'state' | 'exitCode'> & { silentMs: number; isMute: boolean }
+/** What becomes of a rank, as its agent knows it by its own clock, and the longest time in which that reached nobody. */
+export type AgentDoes = Pick<RankSighting, 'state' | 'exitCode' | 'endedAt'> & { silentMs: number; isMute: boolean }
 
 /** The program that runs one rank on a simulated node: it speaks the protocol of agents, as the real one does. */
 export type Agent = {
@@ -93,8 +93,8 @@ class SimulatedAgent implements Agent {
   }
 
   does(): AgentDoes {
-    const { state, exitCode } = this.#dead === 'crash' ? this.sighting() : this.#shown()
-    return { state, exitCode, silentMs: this.#silence.longestMs(), isMute: this.#isMute() }
+    const { state, exitCode, endedAt } = this.#dead === 'crash' ? this.sighting() : this.#shown()
+    return { state, exitCode, endedAt, silentMs: this.#silence.longestMs(), isMute: this.#isMute() }
   }
 
   #isMute(): boolean {

@@ -6,6 +6,7 @@ import { doingOf } from './draw-people.ts'
 import { projectsOf } from './draw-projects.ts'
 import { withUndeclared } from './draw-declared.ts'
 import { lifeOf, secretName } from './draw-work.ts'
+import { withLimits } from './draw-limits.ts'
 import { withLines } from './draw-lines.ts'
 import { withMarks } from './draw-marks.ts'
 import { withNodes } from './draw-nodes.ts'
@@ -60,7 +61,8 @@ export function storyOf(seed: number, measure: Measure = measures.story): Story 
   const provided = withProviders(createDraw(createRandom(`providers ${seed}`)), placed, measure)
   const lined = withLines(createDraw(createRandom(`lines ${seed}`)), provided, measure)
   const read = withReaders(createDraw(createRandom(`readers ${seed}`)), lined, measure)
-  return withUndeclared(createDraw(createRandom(`undeclared ${seed}`)), read, measure)
+  const undeclared = withUndeclared(createDraw(createRandom(`undeclared ${seed}`)), read, measure)
+  return withLimits(createDraw(createRandom(`limits ${seed}`)), undeclared, measure)
 }
 
 /** Nobody stands still in the midst of a request for as long as its idempotency key, and what it made, is remembered. */

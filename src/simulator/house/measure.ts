@@ -35,6 +35,8 @@ export type Measure = {
   lines: number
   /** In what share of the stories a site is declared no more for a while. */
   undeclared: number
+  /** In what share of the stories jobs end near a limit of time while their site is out of reach. */
+  limits: number
   /** In what share of the stories people follow events. */
   readers: number
   /** In what share of the stories sites are in several jurisdictions, and it is said where work may be. */
@@ -68,6 +70,7 @@ export const measures = {
     providers: 0.4,
     lines: 0.15,
     undeclared: 0.1,
+    limits: 0.15,
     readers: 0.2,
     places: 0.3,
     agents: 0.5,
@@ -94,6 +97,7 @@ export const measures = {
     providers: 0,
     lines: 0,
     undeclared: 0,
+    limits: 0,
     readers: 0,
     places: 0,
     agents: 0,

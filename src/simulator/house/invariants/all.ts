@@ -9,6 +9,7 @@ import { budgetsHold, budgetsStopInTime } from './limits.ts'
 import { entriesNeverChange, spentIsTheSum, theLedgerAgreesWithTheBill, theLedgerIsExact } from './money.ts'
 import { endedStaysEnded, statesMoveAsTheirTablesSay } from './moves.ts'
 import { noticeIsHeeded } from './notice.ts'
+import { overtimeIsReal } from './overtime.ts'
 import { claimsGoUp, noNodeIsGivenTwice, offersAreNotOversubscribed } from './owner.ts'
 import { quotasHold } from './quotas.ts'
 import { readersMissNothing } from './readers.ts'
@@ -50,6 +51,7 @@ export const createInvariants = (): Invariant[] => [
   tasksCountOnce(),
   unknownIsLeftAlone(),
   newWorkGoesElsewhere(),
+  overtimeIsReal(),
   whoWaitsIsTold(),
   endsAreExplained(),
   everythingEndsOrWaits(),

@@ -111,6 +111,8 @@ export type Bounds = {
   endMs: number
   /** How long before what is taken away must be told to end it has to be said. */
   noticeMs: number
+  /** How long before its maximum what is ended for it may have ended by itself: the news of it may be on its way. */
+  toldMs: number
   /** How far clocks of control planes, which the times in rows are of, may be from each other. */
   skewMs: number
   /** How far the time that a lease is billed for may be from the provider's bill, while it is able. */
@@ -128,6 +130,7 @@ export const patientBounds: Bounds = {
   budgetMs: 60_000,
   endMs: 600_000,
   noticeMs: 60_000,
+  toldMs: 45_000,
   skewMs: 10_000,
   billMs: 300_000,
 }

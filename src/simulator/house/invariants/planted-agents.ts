@@ -27,8 +27,8 @@ const halfMute: Story = {
   steps: 720,
   bounds: { muteMs: 660_000 },
   agentsOf: () => [
-    { state: 'running', exitCode: null, silentMs: 3_600_000, isMute: true },
-    { state: 'running', exitCode: null, silentMs: 0, isMute: false },
+    { state: 'running', exitCode: null, endedAt: null, silentMs: 3_600_000, isMute: true },
+    { state: 'running', exitCode: null, endedAt: null, silentMs: 0, isMute: false },
   ],
   async afterStep({ house }: World, step) {
     const { store, clock } = house

@@ -284,6 +284,30 @@ export const plantedInWork: readonly Planted[] = [
     story: { faults: { runMs: [600_000, 600_000] }, afterStep: cutWest, steps: 25 },
   },
   {
+    fault: 'limits are drawn as if every site answered',
+    breaks: 'what is ended for its maximum ran until it',
+    store: (store) => ({
+      ...store,
+      follow: {
+        ...store.follow,
+        due: async (options) =>
+          (await store.follow.due(options)).map((facts) => ({
+            ...facts,
+            sites: Object.fromEntries(
+              Object.entries(facts.sites).map(([key, site]) => [key, { ...site, reach: 'reachable', since: 0 }]),
+            ),
+          })),
+      },
+    }),
+    story: {
+      sites: [{ ...aPlantedSite('west'), patienceMs: 600_000 }],
+      workloads: [{ kind: 'job', name: 'short', run: 'train', nodes: 2, duration: { maximum: '90s' } }],
+      faults: { runMs: [40_000, 40_000] },
+      afterStep: cutWest,
+      steps: 300,
+    },
+  },
+  {
     fault: 'work is placed as if every site answered',
     breaks: 'new work goes where somebody answers',
     store: (store) => ({

@@ -80,6 +80,7 @@ const bounds: Partial<Bounds> = {
   endMs: 40_000,
   budgetMs: 20_000,
   noticeMs: 30_000,
+  toldMs: 20_000,
   billMs: 30_000,
   skewMs: 0,
 }

@@ -50,8 +50,12 @@ function lostTooSoon({ id, endedAt }: AttemptRow, { seen, believed }: Judging): 
     : []
 }
 
-/** Why a site cannot count as silent then, by what was asked of it until an instant; null where it can. */
-function notSilent({ site, gang }: There, at: number, { seen, until }: { seen: Seen; until: number }): string | null {
+/** Why a site cannot count as silent at an instant, by what was asked of it until then; null where it can. */
+export function notSilent(
+  { site, gang }: There,
+  at: number,
+  { seen, until }: { seen: Seen; until: number },
+): string | null {
   const { asked, agentsOf, tables, bounds } = seen
   const { skewMs } = bounds
   const patienceMs = tables.sites.get(site)?.info.patienceMs ?? 0
