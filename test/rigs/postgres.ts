@@ -21,7 +21,7 @@ import type { Store } from '#store/store.ts'
  * that ends. It does not wait for the disk unless it is to be `durable`; all else is as in production.
  */
 export function withPostgres({ durable = false } = {}): Promise<Embedded> {
-  return (server ??= start(durable))
+  return (server ??= start(durable ? tmpdir() : besideModel(), durable))
 }
 let server: Promise<Embedded> | undefined
 
@@ -34,7 +34,7 @@ const model = process.env['ISOBAR_TEST_MODEL']
  */
 export async function globalSetup(): Promise<void> {
   if (process.env['ISOBAR_TEST_POSTGRES'] !== undefined) return
-  const embedded = await withPostgres()
+  const embedded = await (server ??= start(inMemory()))
   const { rows } = await ask(embedded.url, (client) =>
     client.query<{ data: string }>("select current_setting('data_directory') as data"),
   )
@@ -51,8 +51,8 @@ export async function globalSetup(): Promise<void> {
   process.env['ISOBAR_TEST_MODEL'] = data
 }
 
-async function start(durable: boolean): Promise<Embedded> {
-  const folder = aDataFolder('isobar-test-', durable ? tmpdir() : inMemory())
+async function start(parent: string, durable = false): Promise<Embedded> {
+  const folder = aDataFolder('isobar-test-', parent)
   const settings = { max_connections: '200', fsync: durable ? 'on' : 'off' }
   const place = placeAt(join(folder, 'pg'))
   beginAsOthers(place)
@@ -70,8 +70,8 @@ async function start(durable: boolean): Promise<Embedded> {
   return embedded
 }
 
-/** A new folder for places of PostgreSQL that do not wait for the disk. */
-export function aDataFolder(prefix: string, parent = inMemory()): string {
+/** A new folder for places of PostgreSQL. */
+export function aDataFolder(prefix: string, parent = besideModel()): string {
   const folder = mkdtempSync(join(parent, prefix))
   chmodSync(folder, 0o755) // PostgreSQL's own account must pass when we are root
   return folder
@@ -82,6 +82,9 @@ export function beginAsOthers({ data }: Place): void {
   // With its owner: PostgreSQL starts on nothing that is another's.
   if (model !== undefined) execFileSync('cp', ['-Rp', model, data])
 }
+
+/** Where the model is there is room for what tests write; what benchmarks write may be too much for that. */
+const besideModel = (): string => (model === undefined ? tmpdir() : join(model, '..', '..', '..'))
 
 /** A folder of files that never reach a disk, where the system has one with room enough. */
 function inMemory(): string {
