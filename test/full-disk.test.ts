@@ -6,7 +6,7 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { callMain } from '#cli/captured.ts'
-import { aDatabase } from '#rigs/postgres.ts'
+import { aReadyDatabase } from '#rigs/postgres.ts'
 import { aServer, ask } from '#rigs/server.ts'
 import { noSmallDisk, openSmallDisk, type SmallDisk } from '#rigs/small-disk.ts'
 
@@ -37,7 +37,7 @@ test(
   async (t) => {
     const disk = aSmallDisk(t)
     if (!disk) return
-    const url = await aDatabase()
+    const url = await aReadyDatabase()
     disk.fill()
     await assert.rejects(aServer(t, { home: disk.path, url, port: 0 }), (error: Error) => {
       assert.match(error.message, /is full\.\nFree some space/)
@@ -74,7 +74,7 @@ test('when the state directory fills up, work goes on and its logs wait until th
   const root = mkdtempSync(join(tmpdir(), 'isobar-site-'))
   t.after(() => rmSync(root, { recursive: true, force: true }))
   writeFileSync(join(disk.path, 'sites.yaml'), sitesAt(join(root, 'here')))
-  const server = await aServer(t, { home: disk.path, url: await aDatabase(), port: 0 })
+  const server = await aServer(t, { home: disk.path, url: await aReadyDatabase(), port: 0 })
   disk.fill()
   const { json } = await ask(server, 'POST /v1/workloads', { text: jobOf('full') })
   const { id } = json.workloads[0]
@@ -93,7 +93,7 @@ test('a site whose disk is full takes no work and says why, and takes it once th
   const home = mkdtempSync(join(tmpdir(), 'isobar-home-'))
   t.after(() => rmSync(home, { recursive: true, force: true }))
   writeFileSync(join(home, 'sites.yaml'), sitesAt(join(disk.path, 'here')))
-  const server = await aServer(t, { home, url: await aDatabase(), port: 0 })
+  const server = await aServer(t, { home, url: await aReadyDatabase(), port: 0 })
   disk.fill()
   const first = (await ask(server, 'POST /v1/workloads', { text: jobOf('first') })).json.workloads[0].id
   const attempt = async (id: string) => (await ask(server, `GET /v1/workloads/${id}`)).json.attemptList[0]

@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { identify, signal } from '#kit/processes.ts'
-import { aDatabase, aStore } from '#rigs/postgres.ts'
+import { aReadyDatabase, aStore } from '#rigs/postgres.ts'
 import { aHome, aServer, ask } from '#rigs/server.ts'
 
 // A site is its folder, so one that is renamed away does not answer; what runs there goes on.
@@ -27,7 +27,7 @@ run: |
 async function open(t: TestContext, patience: string) {
   const home = aHome(t)
   writeFileSync(join(home, 'sites.yaml'), sitesText(patience))
-  const url = await aDatabase()
+  const url = await aReadyDatabase()
   const server = await aServer(t, { home, url, port: 0 })
   const marks = join(home, 'marks')
   const { json } = await ask(server, 'POST /v1/workloads', { text: job(marks) })

@@ -1,8 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
 
+import { placeAt } from '#store/embedded/place.ts'
 import type { Io } from './io.ts'
 import { main } from './main.ts'
 
@@ -59,6 +62,8 @@ export type House = {
 export async function openHouse(declared = sites, more: Record<string, string> = {}): Promise<House> {
   const home = mkdtempSync(join(tmpdir(), 'isobar-cli-'))
   writeFileSync(join(home, 'sites.yaml'), declared)
+  const model = process.env['ISOBAR_TEST_MODEL']
+  if (model !== undefined) beginWith(model, home)
   const env = { ...process.env, ISOBAR_HOME: home, ISOBAR_PORT: '0', ISOBAR_SERVER: '', DATABASE_URL: '', ...more }
   const isobar = (...argv: string[]) => callMain(argv, { env, cwd: home })
   const started = await isobar('server', 'start')
@@ -76,4 +81,12 @@ export async function openHouse(declared = sites, more: Record<string, string> =
       if (code !== 0) throw new Error(stderr)
     },
   }
+}
+
+/** Gives a house a database beside that which the test runner made for all, and like it: `initdb` takes longer than most tests. */
+function beginWith(model: string, home: string): void {
+  const database = placeAt(join(model, '..', '..', randomBytes(6).toString('hex')))
+  execFileSync('cp', ['-Rp', model, database.data])
+  mkdirSync(join(home, 'pg'), { mode: 0o700 })
+  writeFileSync(join(home, 'pg', 'where.json'), JSON.stringify({ home: database.home }))
 }

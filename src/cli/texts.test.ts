@@ -30,7 +30,13 @@ run: train
 before(async () => {
   house = await openHouse()
   const given = { env: house.env, cwd: house.home }
-  assert.equal((await callMain(['run', '--name', 'done', '--', 'echo hi; exit 3'], given)).code, 3)
+  // What has ended before it was heard to run is told without a time.
+  const ends = 'until [ -e "$GO" ]; do sleep 0.02; done; echo hi; exit 3'
+  const go = join(house.home, 'go')
+  await house.isobar('run', '-d', '--name', 'done', '--env', `GO=${go}`, '--', ends)
+  await house.isobar('wait', 'done', '--for', 'running', '--timeout', '30s')
+  writeFileSync(go, '')
+  assert.equal((await house.isobar('wait', 'done', '--timeout', '30s', '--exit-code', 'remote')).code, 3)
   const plan = await callMain(['plan', '-', '-o', 'name'], { ...given, input: spec })
   const submitted = await house.isobar('apply', plan.stdout.trim())
   assert.equal(submitted.code, 0, submitted.stderr)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 
-import { aDatabase, bringUpToDate } from '#rigs/postgres.ts'
+import { aDatabase, aReadyDatabase, bringUpToDate } from '#rigs/postgres.ts'
 import { aHome, aServer, ask } from '#rigs/server.ts'
 import { placeFor } from '#store/embedded/place.ts'
 import { readOptions } from './options.ts'
@@ -36,7 +36,7 @@ test('a job runs to its end, and its log can be read meanwhile and when its mach
 
 test('only the owner gets into the state directory, its token and its key; others are told where they are', async (t) => {
   const home = aHome(t)
-  const { url } = await aServer(t, { home, url: await aDatabase(), port: 0 })
+  const { url } = await aServer(t, { home, url: await aReadyDatabase(), port: 0 })
   assert.equal(statSync(home).mode & 0o777, 0o700)
   for (const name of ['token', 'key', 'server.json']) assert.equal(statSync(join(home, name)).mode & 0o777, 0o600)
   const stranger = await fetch(`${url}/v1/server`)
@@ -45,7 +45,7 @@ test('only the owner gets into the state directory, its token and its key; other
 
 test('a second server on the same state directory is refused with the address of the first', async (t) => {
   const home = aHome(t)
-  const url = await aDatabase()
+  const url = await aReadyDatabase()
   const first = await aServer(t, { home, url, port: 0 })
   await assert.rejects(aServer(t, { home, url, port: 0 }), (error) => {
     assert.ok(error instanceof ServerProblem && error.code === 'conflict')
@@ -59,7 +59,7 @@ const refused = (error: unknown) =>
   error instanceof ServerProblem && /another key.*\n.*lost.*\n.*--key-file/.test(error.message)
 
 test('a control plane with another key than that of its database is refused, unless nothing hangs on the key', async (t) => {
-  const url = await aDatabase()
+  const url = await aReadyDatabase()
   const first = await aServer(t, { home: aHome(t), url, port: 0 })
   await assert.rejects(aServer(t, { home: aHome(t), url, port: 0 }), refused)
   await first.close()
@@ -71,7 +71,7 @@ test('a control plane with another key than that of its database is refused, unl
 })
 
 test('a key file that is named and missing is made for a new house, and refused for one that has a key', async (t) => {
-  const [home, url] = [aHome(t), await aDatabase()]
+  const [home, url] = [aHome(t), await aReadyDatabase()]
   const environment = { ISOBAR_HOME: home, DATABASE_URL: url, ISOBAR_LOG_LEVEL: 'silent' }
   const open = async (keyFile: string) => {
     const server = await serve(readOptions({ keyFile, port: 0 }, environment))
@@ -91,7 +91,7 @@ test('a key file that is named and missing is made for a new house, and refused 
 })
 
 test('a connection becomes a tunnel only for who may, and another upgrade is none', async (t) => {
-  const server = await aServer(t, { home: aHome(t), url: await aDatabase(), port: 0 })
+  const server = await aServer(t, { home: aHome(t), url: await aReadyDatabase(), port: 0 })
   const statusOf = async (path: string, upgrade: string, token = ''): Promise<string> => {
     const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
     const head = [
@@ -111,7 +111,7 @@ test('a connection becomes a tunnel only for who may, and another upgrade is non
 
 test('a lock whose process is gone, or has another birth, is taken over', async (t) => {
   const home = aHome(t)
-  const url = await aDatabase()
+  const url = await aReadyDatabase()
   for (const owner of [{ pid: 2 ** 22 + 1, birth: 'x' }, { pid: process.pid, birth: 'another boot 1' }, 'garbage']) {
     writeFileSync(join(home, 'lock'), JSON.stringify(owner))
     const server = await aServer(t, { home, url, port: 0 })
@@ -122,7 +122,7 @@ test('a lock whose process is gone, or has another birth, is taken over', async 
 
 test('a restarted server keeps its port, token, clock and workloads', async (t) => {
   const home = aHome(t)
-  const url = await aDatabase()
+  const url = await aReadyDatabase()
   const first = await aServer(t, { home, url, port: 0 })
   await ask(first, 'POST /v1/workloads', { text: 'kind: job\nname: kept\nrun: "true"\n' })
   const clock = readFileSync(join(home, 'clock.json'), 'utf8')
@@ -140,12 +140,12 @@ test('a port that somebody else has is named together with the way out', async (
   t.after(() => other.close())
   const address = other.address()
   const port = typeof address === 'object' ? (address?.port ?? 0) : 0
-  await assert.rejects(aServer(t, { home: aHome(t), url: await aDatabase(), port }), /isobar serve --port \d+$/)
+  await assert.rejects(aServer(t, { home: aHome(t), url: await aReadyDatabase(), port }), /isobar serve --port \d+$/)
 })
 
 test('a server that is asked to stop over the API answers, ends soon and tells those who wait for it', async (t) => {
   const home = aHome(t)
-  const server = await aServer(t, { home, url: await aDatabase(), port: 0 })
+  const server = await aServer(t, { home, url: await aReadyDatabase(), port: 0 })
   const stream = await fetch(`${server.url}/v1/events`, {
     headers: { authorization: `Bearer ${server.token}`, accept: 'text/event-stream' },
   })
@@ -158,7 +158,7 @@ test('a server that is asked to stop over the API answers, ends soon and tells t
 })
 
 test('a server ends by itself when a newer version brings its database up to date, and cannot start there again', async (t) => {
-  const [home, url] = [aHome(t), await aDatabase()]
+  const [home, url] = [aHome(t), await aReadyDatabase()]
   const server = await aServer(t, { home, url, port: 0 })
   await bringUpToDate(url)
   const says = new RegExp(
@@ -182,7 +182,7 @@ test('others may listen only with a token of their own', () => {
 test('a secret file that others may read stops the start with the command that closes it', async (t) => {
   const home = aHome(t)
   writeFileSync(join(home, 'key'), '0'.repeat(64), { mode: 0o644 })
-  await assert.rejects(aServer(t, { home, url: await aDatabase(), port: 0 }), /chmod 600/)
+  await assert.rejects(aServer(t, { home, url: await aReadyDatabase(), port: 0 }), /chmod 600/)
   assert.ok(!existsSync(join(home, 'lock')))
 })
 
@@ -196,7 +196,7 @@ test('a server that cannot start leaves no database of its own running', async (
 })
 
 test('whoever asks at once for sites sees those that are declared, with what they offer', async (t) => {
-  const [home, url] = [aHome(t), await aDatabase()]
+  const [home, url] = [aHome(t), await aReadyDatabase()]
   for (const name of ['west', 'north']) {
     writeFileSync(join(home, 'sites.yaml'), `sites: [{ provider: local, name: ${name} }]\n`)
     const server = await aServer(t, { home, url, port: 0 })
@@ -217,7 +217,7 @@ test('a job that must not run here ends at a simulated site of sites.yaml, at it
       shape: { cpus: 128, memory: 2TB, accelerators: H200:8, acceleratorMemory: 141GB } }
 `,
   )
-  const server = await aServer(t, { home, url: await aDatabase(), port: 0 })
+  const server = await aServer(t, { home, url: await aReadyDatabase(), port: 0 })
   const text = 'kind: job\nname: big\nnodes: 2\nresources: { accelerators: H200:8 }\nrun: train\n'
   const { id } = (await ask(server, 'POST /v1/workloads', { text })).json.workloads[0]
   const ended = (await ask(server, `GET /v1/workloads/${id}/wait?timeoutSeconds=20`)).json
@@ -236,7 +236,7 @@ async function withTwoAccelerators(t: TestContext) {
       shape: { cpus: 8, memory: 2GB, accelerators: H100:2, acceleratorMemory: 80GB } }
 `,
   )
-  return aServer(t, { home, url: await aDatabase(), port: 0 })
+  return aServer(t, { home, url: await aReadyDatabase(), port: 0 })
 }
 
 test('two halves see one accelerator, and who has one whole sees another', async (t) => {
@@ -292,7 +292,7 @@ run: echo task $ISOBAR_TASK_INDEX on gpu $CUDA_VISIBLE_DEVICES; sleep 0.3
 })
 
 test('metrics tell what waits and what is held, by kind, state, site and tier', async (t) => {
-  const server = await aServer(t, { home: aHome(t), url: await aDatabase(), port: 0 })
+  const server = await aServer(t, { home: aHome(t), url: await aReadyDatabase(), port: 0 })
   const texts = ['resources: { cpus: 100000 }\nrun: x', 'resources: { cpus: 0.1 }\nrun: sleep 60']
   for (const [i, rest] of texts.entries())
     await ask(server, 'POST /v1/workloads', { text: `kind: job\nname: j-${i}\n${rest}\n` })

@@ -5,7 +5,7 @@ import { Client } from 'pg'
 import type { Clock } from '#kit/clock.ts'
 import { createIds } from '#kit/ids.ts'
 import { createRandom } from '#kit/random.ts'
-import { aDatabase, aSchema } from '#rigs/postgres.ts'
+import { aReadyDatabase } from '#rigs/postgres.ts'
 import { createMemoryStore } from '#simulator/house/memory/store.ts'
 import type { Tables } from '#simulator/house/memory/tables.ts'
 import { openStore } from '#store/open.ts'
@@ -58,7 +58,7 @@ export type Ground = {
 const start = 1_767_225_600_000
 
 export async function createGround(): Promise<Ground> {
-  const url = await aDatabase(await aSchema())
+  const url = await aReadyDatabase()
   let clock: Clock = aSetClock()
   let random = createRandom(0)
   let number = 0

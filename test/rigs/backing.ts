@@ -5,14 +5,14 @@ import { Client } from 'pg'
 import { readTables } from '#simulator/house/invariants/postgres-tables.ts'
 import type { Backing, MakeBacking } from '#simulator/house/world.ts'
 import { openDatabase } from '#store/database.ts'
-import { aDatabase, aSchema, aStore } from './postgres.ts'
+import { aReadyDatabase, aStore } from './postgres.ts'
 
 /**
  * A simulated house remembers in a real PostgreSQL, whose clock is that of the house: what it asks for the time is
  * answered by a table that is told before each call.
  */
 export const onPostgres: MakeBacking = async (clock) => {
-  const url = await aDatabase(await aSchema())
+  const url = await aReadyDatabase()
   const admin = new Client({ connectionString: url })
   await admin.connect()
   await admin.query(`

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, chmodSync, mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { Client } from 'pg'
 import { type Clock, createClock } from '#kit/clock.ts'
 import { createIds, type Ids } from '#kit/ids.ts'
 import { type Embedded, startAt } from '#store/embedded/embedded.ts'
-import { placeAt } from '#store/embedded/place.ts'
+import { type Place, placeAt } from '#store/embedded/place.ts'
 import { openDatabase } from '#store/database.ts'
 import { migrate, shippedMigrations } from '#store/migrate.ts'
 import { openStore } from '#store/open.ts'
@@ -21,32 +21,41 @@ import type { Store } from '#store/store.ts'
  * that ends. It does not wait for the disk unless it is to be `durable`; all else is as in production.
  */
 export function withPostgres({ durable = false } = {}): Promise<Embedded> {
-  return (server ??= start(durable))
+  return (server ??= start(durable ? tmpdir() : besideModel(), durable))
 }
 let server: Promise<Embedded> | undefined
 
 /** Data of a server that has ended, to begin with: to make them takes longer than most tests. */
 const model = process.env['ISOBAR_TEST_MODEL']
 
-/** What the test runner does first: makes data that have the schema of this program already, for all files of a run. */
+/**
+ * What the test runner does first: makes data that have the schema of this program already, for all files of a run. What
+ * begins with them does not wait for the disk unless it says so.
+ */
 export async function globalSetup(): Promise<void> {
   if (process.env['ISOBAR_TEST_POSTGRES'] !== undefined) return
-  const embedded = await withPostgres()
+  const embedded = await (server ??= start(inMemory()))
   const { rows } = await ask(embedded.url, (client) =>
     client.query<{ data: string }>("select current_setting('data_directory') as data"),
   )
-  await aSchema()
+  const data = rows[0]?.data ?? ''
+  const schemaName = await aSchema()
+  // A house of its own finds its database there, and in it the schema.
+  await ask(addressOf(embedded.url, 'postgres'), async (client) => {
+    await client.query('drop database isobar')
+    await client.query(`create database isobar template ${schemaName}`)
+    await client.query('checkpoint') // or each that begins with a copy copies what this one has logged
+  })
   await embedded.stop()
-  process.env['ISOBAR_TEST_MODEL'] = rows[0]?.data
+  appendFileSync(join(data, 'postgresql.conf'), 'fsync = off\n')
+  process.env['ISOBAR_TEST_MODEL'] = data
 }
 
-async function start(durable: boolean): Promise<Embedded> {
-  const folder = mkdtempSync(join(tmpdir(), 'isobar-test-'))
-  chmodSync(folder, 0o755) // PostgreSQL's own account must pass when we are root
-  const settings = { max_connections: '200', ...(durable ? {} : { fsync: 'off' }) }
+async function start(parent: string, durable = false): Promise<Embedded> {
+  const folder = aDataFolder('isobar-test-', parent)
+  const settings = { max_connections: '200', fsync: durable ? 'on' : 'off' }
   const place = placeAt(join(folder, 'pg'))
-  // With its owner: PostgreSQL starts on nothing that is another's.
-  if (model !== undefined) execFileSync('cp', ['-Rp', model, place.data])
+  beginAsOthers(place)
   const embedded = await startAt(place, { settings })
   endWithUs(folder)
   process.once('exit', () => {
@@ -59,6 +68,32 @@ async function start(durable: boolean): Promise<Embedded> {
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
   return embedded
+}
+
+/** A new folder for places of PostgreSQL. */
+export function aDataFolder(prefix: string, parent = besideModel()): string {
+  const folder = mkdtempSync(join(parent, prefix))
+  chmodSync(folder, 0o755) // PostgreSQL's own account must pass when we are root
+  return folder
+}
+
+/** Gives a place the data that the test runner has made, if it has. */
+export function beginAsOthers({ data }: Place): void {
+  // With its owner: PostgreSQL starts on nothing that is another's.
+  if (model !== undefined) execFileSync('cp', ['-Rp', model, data])
+}
+
+/** Where the model is there is room for what tests write; what benchmarks write may be too much for that. */
+const besideModel = (): string => (model === undefined ? tmpdir() : join(model, '..', '..', '..'))
+
+/** A folder of files that never reach a disk, where the system has one with room enough. */
+function inMemory(): string {
+  try {
+    const { bavail, bsize } = statfsSync('/dev/shm')
+    return bavail * bsize > 4 * 1024 ** 3 ? '/dev/shm' : tmpdir()
+  } catch {
+    return tmpdir()
+  }
 }
 
 /** Reads until the pipe from us breaks, which a SIGKILL does as well; then it ends the server and removes the folder. */
@@ -83,7 +118,9 @@ function endWithUs(folder: string): void {
 export async function aDatabase(template = 'template1'): Promise<string> {
   const url = await serverUrl()
   const name = `test_${randomBytes(6).toString('hex')}`
-  await ask(url, (client) => client.query(`create database ${name} template ${template}`))
+  // Where nothing waits for the disk it costs less than half to copy files than to log what they hold.
+  const how = model === undefined ? '' : 'strategy file_copy'
+  await ask(url, (client) => client.query(`create database ${name} template ${template} ${how}`))
   return addressOf(url, name)
 }
 
@@ -116,6 +153,9 @@ async function makeSchema(): Promise<string> {
   return name
 }
 
+/** The same with the schema of this program in it, as whoever starts again finds it. */
+export const aReadyDatabase = async (): Promise<string> => aDatabase(await aSchema())
+
 const addressOf = (url: string, name: string): string => url.replace(/\/\w*(\?|$)/, `/${name}$1`)
 
 async function ask<T>(connectionString: string, work: (client: Client) => Promise<T>): Promise<T> {
@@ -139,7 +179,7 @@ export async function bringUpToDate(url: string): Promise<void> {
 export async function aStore(
   options: { url?: string; clock?: Clock } = {},
 ): Promise<Store & AsyncDisposable & { url: string }> {
-  const url = options.url ?? (await aDatabase(await aSchema()))
+  const url = options.url ?? (await aReadyDatabase())
   const store = await openStore({ url, ids: someIds, clock: options.clock ?? createClock(), size: 5 })
   return { ...store, url, [Symbol.asyncDispose]: () => store.close() }
 }

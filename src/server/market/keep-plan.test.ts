@@ -44,7 +44,8 @@ const sitesOf = async (store: Store, keeper: PlanKeeper, now: number) => {
   const input = { snapshot, now, ...(plan && { plan }) }
   const decisions = place(input)
   assert.deepEqual(check(input, decisions), [])
-  keeper.placed(gangsPlaced(decisions, snapshot.waiting, now))
+  // Without a plan this only looks: what the store has as waiting may be in the plan that is being made.
+  if (plan) keeper.placed(gangsPlaced(decisions, snapshot.waiting, now))
   const names = new Map(snapshot.waiting.map(({ workload }) => [workload.id, workload.name]))
   return Object.fromEntries(
     decisions.map(({ workload, placement }) => [names.get(workload) ?? '', placement?.site ?? 'nowhere']),

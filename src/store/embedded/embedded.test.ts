@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 
-import { aStore } from '#rigs/postgres.ts'
+import { aDataFolder, aStore, beginAsOthers } from '#rigs/postgres.ts'
 import { submitted } from '#rigs/story.ts'
 import { StoreUnavailable } from '#store/store-unavailable.ts'
 import { aJob } from '#test/builders.ts'
@@ -15,14 +14,20 @@ import { explain } from './store-problem.ts'
 
 /** A place of its own, gone afterwards with whatever runs there. */
 async function inPlace(use: (place: Place) => Promise<void>, inside = 'pg'): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'isobar-embedded-'))
-  chmodSync(folder, 0o755)
+  const folder = aDataFolder('isobar-embedded-')
   try {
     await use(placeAt(join(folder, inside)))
   } finally {
     rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
   }
 }
+
+/** The same, where a database was made before. */
+const inUsedPlace = (use: (place: Place) => Promise<void>): Promise<void> =>
+  inPlace((place) => {
+    beginAsOthers(place)
+    return use(place)
+  })
 
 async function until(holds: () => boolean): Promise<void> {
   for (const deadline = Date.now() + 20_000; !holds(); await pause(10)) assert.ok(Date.now() < deadline, 'in time')
@@ -54,7 +59,7 @@ test('two control planes that start at once share one server, which outlives the
   }))
 
 test('the store goes on when its server is killed with -9', () =>
-  inPlace(async (place) => {
+  inUsedPlace(async (place) => {
     const embedded = await startAt(place)
     try {
       await using store = await aStore({ url: embedded.url })
@@ -122,6 +127,7 @@ const problems: { name: string; harm: (place: Place) => void; says: RegExp }[] =
 test('what cannot be started says why and how to mend it', () =>
   inPlace(async (place) => {
     for (const { name, harm, says } of problems) {
+      beginAsOthers(place)
       await (await startAt(place)).stop()
       harm(place)
       await assert.rejects(startAt(place), says, name)
