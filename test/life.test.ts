@@ -133,7 +133,10 @@ describe('life', { concurrency: 12 }, () => {
     const waits = await house.until(id, 'refused', ({ reason }) => reason !== '')
     assert.match(waits.reason, /^It cannot end by its deadline of .*: it is expected to run for 1h\.$/)
     const { cause, shown } = await house.why(id)
-    assert.deepEqual([cause, shown], ['deadline', 'next: isobar stop hopeless'])
+    assert.deepEqual(
+      [cause, shown],
+      ['deadline', 'next: isobar run <file> (with a later deadline or a shorter duration.expected in it)'],
+    )
     const { state, exitCode, attempts } = await house.until(id, 'at its end', isOver)
     assert.deepEqual([state, exitCode, attempts], ['failed', 124, 0])
   })

@@ -76,7 +76,7 @@ async function cannotOpen(
   { id, project }: AgentView['workload'],
   { name, what }: { name: string; what: string },
 ): Promise<Problem> {
-  const fix = `isobar secret set ${name}${project === 'default' ? '' : ` --project ${project}`} --file <path>`
+  const fix = `isobar secret set ${name}${project === 'default' ? '' : ` --project ${project}`}`
   const reason = `it waits for the secret ${name} of project ${project}, which ${what}: ${fix}`
   await house.store.apply([{ change: 'reason', id, reason }])
   return new Problem('unavailable', `The secret ${name} of project "${project}" ${what}.`, { next: [fix] })

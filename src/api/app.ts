@@ -83,7 +83,7 @@ export function createApi(house: ApiHouse) {
 /** The nouns that people change, all of it in the store. */
 function changingRoutes(app: Api, house: ApiHouse): void {
   const submit = createSubmit(house.store, house.clock.now)
-  validateRoutes(app)
+  validateRoutes(app, house)
   planRoutes(app, house, submit)
   workloadRoutes(app, house, submit)
   projectRoutes(app, house)

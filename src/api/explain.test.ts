@@ -111,6 +111,12 @@ test('why says what waits for what, what would free it, and what to type', () =>
   assert.deepEqual([cause, next], ['capacity', ['isobar ps']])
 })
 
+test('why of what cannot make its deadline says how another would, and then how to end this one', () => {
+  const later = 'isobar run <file> (with a later deadline in it)'
+  const tooLate = { cause: 'deadline', impossible: true, text: 'It cannot end by its deadline.', next: [later] }
+  assert.deepEqual(whyOf({ row: aRow(), attempts: [], plans: [], refusal: tooLate }).next, [later, 'isobar stop w-1'])
+})
+
 test('why of what does not wait leaves an old refusal out, and tells each attempt, the newest first', () => {
   const attempts = [
     anAttempt({ state: 'lost', reason: 'local/west has not answered' }, { state: 'lost' }),

@@ -212,7 +212,7 @@ export const RefusalView = z
       .optional()
       .meta({ description: 'When it is expected to start, if what runs there ends when it said.' }),
     lines: z.array(z.string()).meta({ description: 'All of this for people.' }),
-    next: z.array(z.string()),
+    next: z.array(z.string()).meta({ description: 'Commands that help, the best first.' }),
   })
   .meta({ id: 'Refusal' })
 export type RefusalView = z.infer<typeof RefusalView>
@@ -289,7 +289,7 @@ export const WhyView = z
     cause: z.string().meta({ description: 'One word for programs: the dominant cause.' }),
     decisions: z.array(DecisionView.extend({ plan: z.string(), at: time, replica: z.int() })),
     refusal: RefusalView.nullable(),
-    next: z.array(z.string()),
+    next: z.array(z.string()).meta({ description: 'Commands that help, the best first.' }),
   })
   .meta({ id: 'Why' })
 export type WhyView = z.infer<typeof WhyView>

@@ -41,7 +41,7 @@ export function whyOf({ row, attempts, plans, refusal, sites = [] }: Facts): Why
       replica: decision.replica,
     })),
     refusal: waits && refusalView(waits),
-    next: waits?.next ?? nextOf(row),
+    next: waits ? [...waits.next, ...(waits.cause === 'deadline' ? [`isobar stop ${row.id}`] : [])] : nextOf(row),
   }
 }
 

@@ -105,7 +105,7 @@ test('stdout is data and nothing else, in every format of every command that rea
 
 test('every command that gives data is held to that', () => {
   const changing = [
-    ...'run apply stop hold release priority wait init'.split(' '),
+    ...'run apply stop hold release priority wait init logs'.split(' '),
     'projects set',
     'secret set',
     'secret rm',

@@ -9,7 +9,7 @@ import { createApi } from './client.ts'
 import { eventsOf, parseEvents } from './event-source.ts'
 import { follow } from './follow.ts'
 import { processIo } from './io.ts'
-import { followLog, prefixing } from './log-follower.ts'
+import { asWritten, followLog, prefixing } from './log-follower.ts'
 import { createSession, type Session } from './session.ts'
 
 // Streams that break off at the worst moment: a server that does so on purpose stands in for a dying one.
@@ -40,7 +40,7 @@ async function followed(url: string): Promise<string> {
   await followLog(sessionAt(url), {
     workload: 'w-1',
     query: { rank: 'all' },
-    sink: async (bytes) => void (seen += Buffer.from(bytes).toString()),
+    lines: asWritten({ rank: 'all' }, async (bytes) => void (seen += Buffer.from(bytes).toString())),
     signal: AbortSignal.timeout(10_000),
   })
   return seen
@@ -78,7 +78,7 @@ test('a log whose stream the network forgot is read over another one once its wo
   await followLog(sessionAt(url), {
     workload: 'w-1',
     query: { rank: '0' },
-    sink: async (bytes) => void (seen += Buffer.from(bytes).toString()),
+    lines: asWritten({ rank: '0' }, async (bytes) => void (seen += Buffer.from(bytes).toString())),
     signal: AbortSignal.timeout(10_000),
     ended: AbortSignal.abort(),
     quietMs: 200,

@@ -4,7 +4,7 @@ import { workloadPath, type Api } from './client.ts'
 import { eventsOf } from './event-source.ts'
 import { CliFault, exitCodes } from './fault.ts'
 import { colours, note, paint, plain, type Io } from './io.ts'
-import { followLog, prefixing, type Sink } from './log-follower.ts'
+import { asWritten, followLog, prefixing, type Sink } from './log-follower.ts'
 import { bill } from './outcome.ts'
 import { hasEnded } from './output/words.ts'
 import { createSession, type Session } from './session.ts'
@@ -35,7 +35,8 @@ export async function follow(
   const until = AbortSignal.any([signal, over.signal])
   const lines = prefix ? prefixing(prefix, followed.sink) : { sink: followed.sink, end: async () => {} }
   const end = new AbortController()
-  const asked = { workload: workload.id, query: { rank }, sink: lines.sink, signal: until, ended: end.signal }
+  const query = { rank }
+  const asked = { workload: workload.id, query, lines: asWritten(query, lines.sink), signal: until, ended: end.signal }
   const log = followLog(session, asked).then(() => true)
   const said = new Set<string>()
   const news = tellNews(io, session, { workload, prefix, signal: until, said })

@@ -2,13 +2,17 @@ import type { IncomingMessage } from 'node:http'
 
 import type { LogRecord, WorkloadDetail } from '#api/views.ts'
 
-import { workloadPath } from './client.ts'
+import { workloadPath, type Api } from './client.ts'
 import { heartbeatsMissedMs } from './event-source.ts'
 import { hasEnded } from './output/words.ts'
 import type { Session } from './session.ts'
 
 export type LogQuery = { rank: string; replica?: string; attempt?: string; from?: string; project?: string }
 export type Sink = (bytes: Uint8Array) => Promise<void>
+
+/** Of one rank: takes what it wrote in an attempt, and is told when an attempt of it has ended. */
+type Lines = { sink: (bytes: Uint8Array, attempt: number) => Promise<void>; end: () => Promise<void> }
+export type LinesOf = (rank: number) => Lines
 
 /** Time between two looks at a log whose stream ended although its workload has not. */
 const pauseMs = 200
@@ -19,7 +23,7 @@ const mostQuietMs = 5_000
 type Following = {
   workload: string
   query: LogQuery
-  sink: Sink
+  lines: LinesOf
   signal: AbortSignal
   /** Aborted when the workload has ended. */
   ended?: AbortSignal
@@ -32,17 +36,9 @@ type Following = {
  */
 export async function followLog(
   session: Session,
-  { workload, query, sink, signal, ended, quietMs = mostQuietMs }: Following,
+  { workload, query, lines, signal, ended, quietMs = mostQuietMs }: Following,
 ): Promise<void> {
   const ranks = new Map<number, Rank>()
-  const lines = (rank: number): Lines => (query.rank === 'all' ? prefixing(`[${rank}] `, sink) : bare(sink))
-  const take = async ({ rank, attempt, next, bytes }: LogRecord) => {
-    const known = ranks.get(rank) ?? { attempt, next, lines: lines(rank) }
-    ranks.set(rank, known)
-    if (known.attempt !== attempt) await known.lines.end()
-    if (bytes !== '') await known.lines.sink(Buffer.from(bytes, 'base64'))
-    Object.assign(known, { attempt, next })
-  }
   while (!signal.aborted) {
     try {
       const isWhole = await session.keep(async (api) => {
@@ -54,7 +50,7 @@ export async function followLog(
         try {
           return await pass(await api.open('GET', workloadPath(workload, '/logs'), options), (record) => {
             stream.heard()
-            return take(record)
+            return hand(record, ranks, lines)
           })
         } finally {
           stream.close()
@@ -71,6 +67,30 @@ export async function followLog(
     })
   }
   for (const rank of ranks.values()) await rank.lines.end()
+}
+
+/** What is there of a log, line by line. False when it broke off. */
+export async function readLog(
+  api: Api,
+  { workload, query, lines }: Pick<Following, 'workload' | 'query' | 'lines'>,
+): Promise<boolean> {
+  const ranks = new Map<number, Rank>()
+  const response = await api.open('GET', workloadPath(workload, '/logs'), { query: { ...query, records: true } })
+  const isWhole = await pass(response, (record) => hand(record, ranks, lines))
+  for (const rank of ranks.values()) await rank.lines.end()
+  return isWhole
+}
+
+async function hand(
+  { rank, attempt, next, bytes }: LogRecord,
+  ranks: Map<number, Rank>,
+  lines: LinesOf,
+): Promise<void> {
+  const known = ranks.get(rank) ?? { attempt, next, lines: lines(rank) }
+  ranks.set(rank, known)
+  if (known.attempt !== attempt) await known.lines.end()
+  if (bytes !== '') await known.lines.sink(Buffer.from(bytes, 'base64'), attempt)
+  Object.assign(known, { attempt, next })
 }
 
 /** A signal that aborts with the one given, and when nothing was heard for long although the workload has ended. */
@@ -125,15 +145,17 @@ async function pass(response: IncomingMessage, take: (record: LogRecord) => Prom
   }
 }
 
-type Lines = { sink: Sink; end: () => Promise<void> }
-
-const bare = (sink: Sink): Lines => ({ sink, end: async () => {} })
+/** As it was written; of all ranks, whole lines that say whose they are. */
+export const asWritten =
+  (query: LogQuery, sink: Sink): LinesOf =>
+  (rank) =>
+    query.rank === 'all' ? prefixing(`[${rank}] `, sink) : { sink, end: async () => {} }
 
 /** A line longer than this is passed on in pieces. */
 const mostOfLine = 64 * 1024
 
 /** Puts a name before every line, for several logs on one stream; lets only whole lines through. */
-export function prefixing(prefix: string, sink: Sink): Lines {
+export function prefixing(prefix: string, sink: Sink): { sink: Sink; end: () => Promise<void> } {
   let rest = Buffer.alloc(0)
   const end = async () => {
     if (rest.length > 0) await sink(Buffer.from(`${prefix}${rest.toString()}\n`))

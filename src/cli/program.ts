@@ -215,6 +215,7 @@ function faultOfUsage(command: Command, error: CommanderError): CliFault {
     case 'commander.unknownCommand':
       return unknownCommand(command, word, [])
     case 'commander.unknownOption': {
+      if (/^(-o|--output$)/.test(word)) return withoutData(command, word)
       const flags = command.options.flatMap(({ long, short }) => [long ?? '', short ?? '']).filter(Boolean)
       return usageError(command, `there is no option ${word}`, didYouMean(word, flags))
     }
@@ -225,6 +226,15 @@ function faultOfUsage(command: Command, error: CommanderError): CliFault {
     default:
       return usageError(command, error.message.replace(/^error: /, ''), undefined)
   }
+}
+
+function withoutData(command: Command, word: string): CliFault {
+  const why = 'What it writes is for people. Programs go by its exit code, and ask other commands for data.'
+  return new CliFault(`${pathOf(command)} gives no data, and has no ${word.startsWith('--') ? word : '-o'}`, {
+    code: exitCodes.usage,
+    why,
+    next: [`${pathOf(command)} --help`, 'isobar help output', 'isobar help exit-codes'],
+  })
 }
 
 function unknownCommand(parent: Command, word: string, also: readonly string[]): CliFault {

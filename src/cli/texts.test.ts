@@ -87,6 +87,25 @@ test('plan tells whole why something has no place, however narrow the terminal',
   assert.match(stderr, /\nnext: isobar offers --gpu H200\n$/)
 })
 
+const bare = (text: string): string => text.replaceAll(' ', '')
+
+test('doctor and cost lose nothing on a narrow terminal', async () => {
+  const given = { env: house.env, cwd: house.home }
+  const narrow = async (...argv: string[]): Promise<string[]> => {
+    const lines = (await callMain(argv, { ...given, width: 40 })).stdout.trimEnd().split('\n')
+    for (const line of lines) assert.ok([...line].length <= 40, line)
+    return lines
+  }
+  const checks = await narrow('doctor')
+  const details = bare(checks.map((line) => line.slice(checks[0]?.indexOf('DETAIL'))).join(''))
+  const { url } = JSON.parse((await house.isobar('server', 'status', '-o', 'json')).stdout)
+  for (const detail of [url, bare(house.home), process.version]) assert.ok(details.includes(detail), details)
+  const { rows } = JSON.parse((await house.isobar('cost', '-o', 'json')).stdout)
+  const named = bare((await narrow('cost')).map((line) => line.replace(/ +\$.*/, '')).join(''))
+  assert.ok(rows.length > 0)
+  for (const { keys } of rows) assert.match(named, new RegExp(`\\(${keys[0]}\\)`))
+})
+
 test('why tells of what waits the cause, the closest offer and the next command', async () => {
   const text = await told('why', 'big')
   assert.match(text, /^big \(w-ID\): waiting for a place\nNo site has a node with 8 H200/)

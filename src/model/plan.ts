@@ -105,6 +105,7 @@ export type Refusal = {
   ahead?: string[]
   /** When it is expected to start, if that is known. */
   start?: Start
+  /** Commands that help, the best first. */
   next: string[]
 }
 

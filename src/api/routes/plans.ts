@@ -1,6 +1,7 @@
 import { createRoute } from '@hono/zod-openapi'
 import { z } from 'zod'
 
+import { formatInstant } from '#kit/instant.ts'
 import type { StoredPlan } from '#store/store.ts'
 import { readDocuments } from '#api/documents.ts'
 import { dryRunQuery } from '#api/dry-run.ts'
@@ -11,7 +12,7 @@ import { decideAgain, differenceOf, makePlan, plannedWorkloads, planView, submis
 import { notFound, Problem } from '#api/problem.ts'
 import { workloadView } from '#api/show-workload.ts'
 import { time } from '#api/show.ts'
-import { checkNames, madeBefore, type Submit } from '#api/submit.ts'
+import { checkNames, madeBefore, type Document, type Submit } from '#api/submit.ts'
 import { PlanView, SpecRequest, SubmittedView } from '#api/views.ts'
 
 const tags = ['plans']
@@ -62,7 +63,7 @@ const apply = createRoute({
 
 export function planRoutes(app: Api, house: ApiHouse, submit: Submit): void {
   app.openapi(make, async (c) => {
-    const { documents } = readDocuments(c.req.valid('json'))
+    const { documents } = readDocuments(c.req.valid('json'), house.clock.now())
     await checkNames(house, documents)
     return c.json(planView(house, await makePlan(house, documents)), 201)
   })
@@ -80,6 +81,7 @@ export function planRoutes(app: Api, house: ApiHouse, submit: Submit): void {
       return c.json({ workloads: made.map(workloadView) }, 201)
     }
     refuseExpired(plan, house.clock.now())
+    refuseLate(plan, documents, house.clock.now())
     await checkNames(house, documents)
     const { maxCostMicros } = c.req.valid('query')
     const workloads = maxCostMicros === undefined ? planned : withinCost(planned, plan.decisions, maxCostMicros)
@@ -109,6 +111,18 @@ async function findPlan(house: ApiHouse, id: string): Promise<StoredPlan> {
     `There is no plan "${id}"; a plan that was not applied is forgotten after a while.`,
     'isobar plan <file>',
   )
+}
+
+/** Refuses a plan of what could have made its deadline, or was to wait, and can only fail by now. */
+function refuseLate({ id }: StoredPlan, documents: Document[], now: number): void {
+  const difference = documents.flatMap(({ spec: { name, deadline } }) =>
+    deadline !== undefined && deadline <= now ? [`${name}: its deadline of ${formatInstant(deadline)} is past.`] : [],
+  )
+  if (difference.length === 0) return
+  throw new Problem('plan-changed', `The plan ${id} does not hold any more.`, {
+    difference,
+    next: ['isobar plan <file> (with a later deadline in it)'],
+  })
 }
 
 function refuseExpired({ id, expiresAt }: StoredPlan, now: number): void {

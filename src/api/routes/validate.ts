@@ -5,6 +5,7 @@ import type { Spec } from '#model/spec/spec.ts'
 import { wantedReplicas } from '#model/workload.ts'
 import { readDocuments } from '#api/documents.ts'
 import { dryRunQuery } from '#api/dry-run.ts'
+import type { ApiHouse } from '#api/house.ts'
 import { answers, jsonBody, type Api } from '#api/openapi.ts'
 import { SpecRequest, ValidateView } from '#api/views.ts'
 
@@ -17,9 +18,9 @@ const validate = createRoute({
   responses: answers(200, ValidateView, 'What the file holds.'),
 })
 
-export function validateRoutes(app: Api): void {
+export function validateRoutes(app: Api, { clock }: ApiHouse): void {
   app.openapi(validate, (c) => {
-    const { documents } = readDocuments(c.req.valid('json'))
+    const { documents } = readDocuments(c.req.valid('json'), clock.now())
     return c.json({ documents: documents.map(({ spec }) => summaryOf(spec)), warnings: [] }, 200)
   })
 }

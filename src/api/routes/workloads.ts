@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { Name } from '#model/names.ts'
 import { WorkloadState, type Wants, type Workload } from '#model/workload.ts'
 import type { ListedWorkload, WorkloadFilter } from '#store/store.ts'
-import { readDocuments } from '#api/documents.ts'
+import { readDocuments, refuseLate } from '#api/documents.ts'
 import { dryRunQuery } from '#api/dry-run.ts'
 import { ended, findWorkload, hasEnded, projectQuery, workloadParams } from '#api/find.ts'
 import type { ApiEnv, ApiHouse } from '#api/house.ts'
@@ -106,10 +106,12 @@ const mostFailedTasks = 20
 export function workloadRoutes(app: Api, house: ApiHouse, submitAll: Submit): void {
   app.openapi(submit, async (c) => {
     const seed = seedOf(c.req.header('idempotency-key'), c.req.path)
-    const { documents } = readDocuments(c.req.valid('json'))
+    const request = c.req.valid('json')
+    const { documents } = readDocuments(request)
     const workloads = newWorkloads(house, documents, seed)
     const made = seed === null ? null : await madeBefore(house, workloads)
     if (made) return c.json({ workloads: made.map(workloadView) }, 201)
+    refuseLate(request, documents, house.clock.now())
     await checkNames(house, documents)
     const rows = await submitAll(workloads).catch(async (error: unknown) => {
       // Another control plane may have done the same request in this moment.

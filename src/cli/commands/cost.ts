@@ -31,6 +31,7 @@ export async function cost(call: Call): Promise<void> {
         title: group.toUpperCase(),
         cell: ({ keys }: CostView['rows'][number]) => named(names, keys[i] ?? ''),
         text: true as const,
+        wrap: true as const,
       })),
       { title: 'AMOUNT', cell: ({ amount }) => exact(amount), right: true },
       { title: 'HOURS', cell: ({ leaseHours }) => leaseHours.toFixed(3), right: true },

@@ -19,7 +19,7 @@ export async function doctor(call: Call): Promise<number> {
     columns: [
       { title: 'OK', cell: verdictOf, paint: (one) => paints[verdictOf(one)] },
       { title: 'CHECK', cell: ({ name }) => name },
-      { title: 'DETAIL', cell: ({ detail }) => detail, text: true },
+      { title: 'DETAIL', cell: ({ detail }) => detail, text: true, wrap: true },
     ],
     name: ({ name }) => name.replaceAll(' ', '-'),
     empty: 'Nothing was checked.',

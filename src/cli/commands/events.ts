@@ -3,8 +3,7 @@ import type { Call } from '#cli/call.ts'
 import { eventsOf } from '#cli/event-source.ts'
 import { exitCodes } from '#cli/fault.ts'
 import { interruptible, note, plain, write } from '#cli/io.ts'
-import { jsonPath } from '#cli/output/jsonpath.ts'
-import { showList } from '#cli/output/show.ts'
+import { dataLine, showList } from '#cli/output/show.ts'
 import { createSession } from '#cli/session.ts'
 
 const pageSize = 1000
@@ -46,12 +45,7 @@ function lineOf(call: Call, event: EventView): string {
       return `${event.at}  ${event.type.padEnd(22)}  ${event.workload ?? '–'}  ${plain(event.message)}\n`
     case 'name':
       return `${event.cursor}\n`
-    case 'jsonpath':
-      return `${jsonPath(call.format.path, event)}\n`
-    // JSON is YAML, and --- keeps its documents apart.
-    case 'yaml':
-      return `---\n${JSON.stringify(event)}\n`
     default:
-      return `${JSON.stringify(event)}\n`
+      return dataLine(call.format, event)
   }
 }

@@ -2,14 +2,15 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 
 import type { SecretList } from '#api/views.ts'
+import { askSecret } from '#cli/ask-secret.ts'
 import type { Call } from '#cli/call.ts'
 import { CliFault, exitCodes } from '#cli/fault.ts'
-import { note, readStdin } from '#cli/io.ts'
+import { canAsk, note, plain, readStdin } from '#cli/io.ts'
 import { showList, showOne } from '#cli/output/show.ts'
 
 const mostBytes = 64 * 1024
 
-/** `isobar secret set`: the value from a file or standard input, never from an argument. */
+/** `isobar secret set`: the value from a file, standard input or a person's keys, never from an argument. */
 export async function set(call: Call): Promise<void> {
   const [name = ''] = call.args
   const value = await valueOf(call, name)
@@ -45,9 +46,21 @@ async function rawValue(call: Call, name: string): Promise<Buffer> {
       next: [`isobar secret set ${name} --file <path>`],
     })
   }
+  if (canAsk(call.io)) return askedFor(call, name)
   throw new CliFault(`the value of ${name} is missing`, {
     code: exitCodes.usage,
     why: 'It comes from standard input or a file, so that it stands in no list of processes and no history.',
+    next: [`isobar secret set ${name} --file <path>`],
+  })
+}
+
+async function askedFor({ io }: Call, name: string): Promise<Buffer> {
+  const lines = await askSecret(io, `${plain(name)} (it is not shown): `)
+  if (lines === undefined) throw new CliFault('nothing was kept', { code: exitCodes.interrupted })
+  if (lines.length === 1) return Buffer.from(lines.join())
+  throw new CliFault('more than one line was given, and nothing was kept', {
+    code: exitCodes.usage,
+    why: 'A terminal asks for one line.',
     next: [`isobar secret set ${name} --file <path>`],
   })
 }
@@ -65,7 +78,7 @@ export async function list(call: Call): Promise<void> {
       { title: 'CHANGED', cell: ({ updatedAt }) => updatedAt },
     ],
     name: ({ name }) => name,
-    empty: 'There are no secrets. next: isobar secret set NAME --file <path>',
+    empty: 'There are no secrets. next: isobar secret set NAME',
   })
 }
 

@@ -62,6 +62,27 @@ test('no line is wider than the terminal while text can give way, and every row 
   )
 })
 
+test('what goes on below is whole, in its column, and breaks between words where it can', () => {
+  const wraps = columns.map((column) => (column.title === 'WHY' ? { ...column, wrap: true as const } : column))
+  assert.equal(
+    renderTable([...rows, { name: 'b', price: '$1.00', why: 'in /a/path/longer/than/that, too' }], wraps, {
+      ...unlimited,
+      width: 30,
+    }),
+    [
+      'NAME    PRICE  WHY',
+      'train   $1.00  waits for eight',
+      '               accelerators in',
+      '               one block',
+      'a      $12.00  –',
+      'b       $1.00  in',
+      '               /a/path/longer/',
+      '               than/that, too',
+      '',
+    ].join('\n'),
+  )
+})
+
 test('wide shows every column whole', () => {
   const text = renderTable(rows, columns, { width: 20, wide: true, colour: false })
   assert.match(text, /MORE\n.* in one block {2}41\n/)

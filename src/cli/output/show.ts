@@ -1,6 +1,7 @@
 import { asCalled } from '#cli/as-called.ts'
 import type { Call } from '#cli/call.ts'
 import { colours, note, write } from '#cli/io.ts'
+import type { Format } from './format.ts'
 import { jsonPath } from './jsonpath.ts'
 import { renderTable, type Column } from './table.ts'
 
@@ -43,6 +44,13 @@ export async function showOne(
   if (format.kind === 'table' || format.kind === 'wide') return write(io, asCalled(io.env, one.people()))
   if (format.kind === 'name') return write(io, `${one.name()}\n`)
   return writeData(call, one.data)
+}
+
+/** One of an endless list of things, as a document of its own. */
+export function dataLine(format: Format, data: unknown): string {
+  if (format.kind === 'jsonpath') return `${jsonPath(format.path, data)}\n`
+  // JSON is YAML, and --- keeps its documents apart.
+  return `${format.kind === 'yaml' ? '---\n' : ''}${JSON.stringify(data)}\n`
 }
 
 async function writeData({ io, format }: Call, data: unknown): Promise<void> {

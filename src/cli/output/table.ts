@@ -9,6 +9,8 @@ export type Column<T> = {
   wide?: true
   /** May be cut when the terminal is too narrow, to so many characters at least (8 when true). */
   text?: true | number
+  /** What would be cut goes on in the lines below. */
+  wrap?: true
   /** Left out when the terminal is too narrow for all: 1 first, then 2, and so on. */
   spare?: number
   paint?: (row: T) => Paint | undefined
@@ -23,7 +25,7 @@ const least = 8
 
 /**
  * Lays rows out in columns. When they are wider than the terminal, the widest column of text gives way first, down to
- * its least, then the gaps, then the columns that can be spared; what is cut ends in …. Without a terminal nothing is.
+ * its least, then the gaps, then the columns that can be spared; what is cut ends in …, or goes on below. Without a terminal nothing is.
  */
 export function renderTable<T>(rows: readonly T[], columns: readonly Column<T>[], style: TableStyle): string {
   const shown = columns.filter((column) => style.wide || !column.wide)
@@ -50,8 +52,7 @@ function layOut<T>(rows: readonly T[], shown: readonly Column<T>[], style: Table
   const last = shown.length - 1
   const line = (texts: string[], painted: (i: number) => Paint | undefined): string =>
     texts
-      .map((text, i) => {
-        const cut = shorten(text, widths[i] ?? 0)
+      .map((cut, i) => {
         const space = ' '.repeat((widths[i] ?? 0) - lengthOf(cut))
         const inked = paint(cut, painted(i), style.colour)
         if (shown[i]?.right) return space + inked
@@ -59,17 +60,30 @@ function layOut<T>(rows: readonly T[], shown: readonly Column<T>[], style: Table
       })
       .join(between)
       .trimEnd()
-  const head = line(
+  const linesOf = (texts: string[], painted: (i: number) => Paint | undefined): string[] => {
+    const pieces = texts.map((text, i) => {
+      const width = widths[i] ?? 0
+      return shown[i]?.wrap ? wrapped(text, width) : [shorten(text, width)]
+    })
+    const height = Math.max(...pieces.map(({ length }) => length))
+    return Array.from({ length: height }, (_, at) =>
+      line(
+        pieces.map((piece) => piece[at] ?? ''),
+        painted,
+      ),
+    )
+  }
+  const head = linesOf(
     shown.map(({ title }) => title),
     () => 'bold',
   )
-  const body = cells.map((texts, r) =>
-    line(texts, (i) => {
+  const body = cells.flatMap((texts, r) =>
+    linesOf(texts, (i) => {
       const row = rows[r]
       return row === undefined ? undefined : shown[i]?.paint?.(row)
     }),
   )
-  return { text: [head, ...body, ''].join('\n'), over }
+  return { text: [...head, ...body, ''].join('\n'), over }
 }
 
 type Fitted = { widths: number[]; between: string; over: number }
@@ -101,6 +115,22 @@ const lengthOf = (text: string): number => [...text].length
 function shorten(text: string, width: number): string {
   const letters = [...text]
   return letters.length <= width ? text : `${letters.slice(0, Math.max(0, width - 1)).join('')}…`
+}
+
+/** A text in lines of at most so many characters: between words where it can be, and nothing of them is lost. */
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = []
+  let line: string[] = []
+  for (const word of text.split(' ').map((one) => [...one])) {
+    if (line.length > 0 && line.length + 1 + word.length > width) {
+      lines.push(line.join(''))
+      line = []
+    }
+    if (line.length > 0) line.push(' ')
+    line.push(...word)
+    while (line.length > width) lines.push(line.splice(0, Math.max(1, width)).join(''))
+  }
+  return [...lines, line.join('')]
 }
 
 /** `key: value` lines with the values in one column. */

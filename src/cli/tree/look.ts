@@ -46,6 +46,8 @@ export const look: readonly CommandSpec[] = [
     arguments: '<workload>',
     group: 'Look',
     summary: 'show what a rank wrote, also after its machine is gone',
+    details:
+      'With -o json or ndjson each line of it is an object on a line of its own: replica, rank, attempt, text, and partial where no line break stood behind it. The same with yaml and jsonpath; -o jsonpath=.text gives the lines alone.',
     options: [
       { flags: '-f, --follow', description: 'go on until the workload has ended, across attempts' },
       { flags: '--attempt <n>', description: 'begin with this attempt, and not the latest' },
@@ -54,8 +56,14 @@ export const look: readonly CommandSpec[] = [
       project,
       ...following,
     ],
-    examples: ['isobar logs train', 'isobar logs -f train --rank 3', 'isobar logs train --attempt 1'],
+    examples: [
+      'isobar logs train',
+      'isobar logs -f train --rank 3',
+      'isobar logs train --attempt 1',
+      'isobar logs -f train --rank all -o json',
+    ],
     next: 'isobar describe <workload>',
+    data: true,
     action: async () => (await import('#cli/commands/logs.ts')).logs,
   },
   {

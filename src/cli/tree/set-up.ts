@@ -8,10 +8,15 @@ const secrets: readonly CommandSpec[] = [
     name: 'secret set',
     arguments: '<name>',
     group: 'Set up',
-    summary: 'keep a secret, read from standard input or a file',
-    details: 'The value is never an argument, because every user of this machine can read those.',
+    summary: 'keep a secret: typed on a terminal, from standard input or a file',
+    details:
+      'On a terminal it asks for one line, and shows nothing of it. The value is never an argument, because every user of this machine can read those.',
     options: [{ flags: '-f, --file <path>', description: 'read it from this file' }, project],
-    examples: ['isobar secret set HF_TOKEN < token.txt', 'isobar secret set HF_TOKEN --file token.txt'],
+    examples: [
+      'isobar secret set HF_TOKEN',
+      'isobar secret set HF_TOKEN < token.txt',
+      'isobar secret set HF_TOKEN --file token.txt',
+    ],
     next: 'name it under "secrets" in a spec',
     data: true,
     action: async () => (await import('#cli/commands/secret.ts')).set,

@@ -179,7 +179,9 @@ test('a site that does not answer and could not hold it anyway is no hope', () =
 })
 
 test('without any offer there is nothing to wait for but a site', () => {
-  assert.equal(decide({ waiting: [h100('H100:8')] }).refusal?.cause, 'no-offers')
+  const { refusal: unheard } = decide({ waiting: [h100('H100:8')] })
+  assert.equal(unheard?.cause, 'no-offers')
+  assert.deepEqual(unheard.next, ['isobar doctor', 'isobar sites'], 'the best first, as for a site that is away')
 })
 
 test('rejections are bounded; the closest come first and the last line counts the others', () => {

@@ -61,12 +61,13 @@ export function refuseBefore({ workload }: Asked, bar: Bar): Refusal {
       const { project } = workload
       const text = `It names the secret ${bar.name}, which project ${project} does not have any more.`
       const flag = project === 'default' ? '' : ` --project ${project}`
-      return refusal(bar.cause, text, [`isobar secret set ${bar.name}${flag} --file <path>`])
+      return refusal(bar.cause, text, [`isobar secret set ${bar.name}${flag}`])
     }
     case 'deadline': {
       const runs = bar.expectedMs > 0 ? `: it is expected to run for ${formatDuration(bar.expectedMs)}` : ''
       const text = `It cannot end by its deadline of ${formatInstant(bar.deadline)} any more${runs}.`
-      return refusal(bar.cause, text, [`isobar stop ${workload.name}`])
+      const longer = bar.expectedMs > 0 ? 'a later deadline or a shorter duration.expected' : 'a later deadline'
+      return refusal(bar.cause, text, [`isobar run <file> (with ${longer} in it)`])
     }
     case 'budget': {
       const whose = bar.of === 'project' ? `of project ${workload.project}` : `of ${workload.name}`
@@ -88,7 +89,7 @@ const noOffers = (need: Need): Refusal => ({
   impossible: false,
   text: `No site offers anything yet, so there is no room for ${nodes(need)}.`,
   frees: 'A site that has been heard.',
-  next: ['isobar sites', 'isobar doctor'],
+  next: ['isobar doctor', 'isobar sites'],
 })
 
 /** What no site could ever hold, with the most that there is of it. */
@@ -146,7 +147,7 @@ function firstEnd(first: { name: string; at: number } | null, now: number): stri
     : `${first.name}, expected to end at ${formatInstant(first.at)}.`
 }
 
-/** Commands that help, the most likely one last. */
+/** Commands that help, the best first; what ends other work of the project comes last. */
 function nextCommands(need: Need, { look, objection }: Refused, holders: Holders): string[] {
   const { name } = need.project
   const wanted = need.roles.flatMap(({ resources }) => resources.accelerators)[0]

@@ -258,6 +258,9 @@ test('budgets that are used up, deadlines that cannot be met and secrets that we
     'w-lost': 'There is no project nobodys, so nothing says what it may use.',
     'w-bare': 'It names the secret TOKEN, which project default does not have any more.',
   })
+  const late = decisions.find(({ workload }) => workload === 'w-late')
+  const later = 'isobar run <file> (with a later deadline or a shorter duration.expected in it)'
+  assert.deepEqual(late?.refusal?.next, [later], 'in a plan there is nothing yet that could be stopped')
 })
 
 test('what others use, and nodes that are out of use, are not given', () => {

@@ -1,3 +1,4 @@
+import type { Instant } from '#kit/clock.ts'
 import { didYouMean } from '#kit/did-you-mean.ts'
 import { mostBytes } from './documents.ts'
 import { type Explained, explainIssues } from './explain.ts'
@@ -19,31 +20,39 @@ export type ReadSpec = {
 
 /**
  * Reads a file of specs: YAML 1.2 or JSON, one or several documents. Gives all of them, or all that is wrong; never
- * throws. Bounded in size, depth, documents, values and time.
+ * throws. Bounded in size, depth, documents, values and time. With `now`, a deadline that is past is wrong, too.
  */
-export function readSpecs(text: string, filename: string): { specs: ReadSpec[] } | { problems: SpecProblem[] } {
+export function readSpecs(
+  text: string,
+  filename: string,
+  now?: Instant,
+): { specs: ReadSpec[] } | { problems: SpecProblem[] } {
   if (text.length > mostBytes) {
     const source = createSource(filename, '')
     const message = `the file holds ${text.length} characters, the most is ${mostBytes}`
     return { problems: [source.problem(0, { message, fix: 'split it into several files' })] }
   }
-  const specs = simpleSpecs(text)
-  return specs ? { specs } : parseSpecs(text, filename)
+  const specs = simpleSpecs(text, now)
+  return specs ? { specs } : parseSpecs(text, filename, now)
 }
 
 /** What is simply written and right; null when a problem has to be looked for, or the parser is needed. */
-function simpleSpecs(text: string): ReadSpec[] | null {
+function simpleSpecs(text: string, now: Instant | undefined): ReadSpec[] | null {
   const specs: ReadSpec[] = []
   for (const { value, document, line } of readSimple(text) ?? []) {
     const kind = kindOf(value)
-    const spec = typeof kind === 'string' ? check(kind, value) : null
+    const spec = typeof kind === 'string' ? check(kind, value, now) : null
     if (spec === null || Array.isArray(spec)) return null
     specs.push({ spec, document, line })
   }
   return specs.length > 0 ? specs : null
 }
 
-function parseSpecs(text: string, filename: string): { specs: ReadSpec[] } | { problems: SpecProblem[] } {
+function parseSpecs(
+  text: string,
+  filename: string,
+  now: Instant | undefined,
+): { specs: ReadSpec[] } | { problems: SpecProblem[] } {
   if (text.startsWith('#!') && /^#SBATCH\b/m.test(text)) {
     const message = 'this is a script for sbatch, and not a spec'
     return { problems: [createSource(filename, text).problem(0, { message, fix: importing })] }
@@ -52,7 +61,7 @@ function parseSpecs(text: string, filename: string): { specs: ReadSpec[] } | { p
     { text, filename, noun: 'spec', hint: 'let `isobar init` write an example' },
     (value) => {
       const kind = kindOf(value)
-      const spec = typeof kind === 'string' ? check(kind, value) : [kind]
+      const spec = typeof kind === 'string' ? check(kind, value, now) : [kind]
       return Array.isArray(spec) ? { problems: spec } : { value: spec }
     },
   )
@@ -60,10 +69,10 @@ function parseSpecs(text: string, filename: string): { specs: ReadSpec[] } | { p
   return { specs: read.values.map(({ value, ...where }) => ({ spec: value, ...where })) }
 }
 
-function check(kind: Kind, value: unknown): Spec | Explained[] {
+function check(kind: Kind, value: unknown, now: Instant | undefined): Spec | Explained[] {
   const parsed = kindSchemas[kind].safeParse(value)
   if (!parsed.success) return explainIssues(kind, value, parsed.error.issues)
-  const broken = brokenRules(parsed.data)
+  const broken = brokenRules(parsed.data, now)
   return broken.length > 0 ? broken.map((rule) => ({ ...rule, what: 'value' })) : parsed.data
 }
 

@@ -1,3 +1,5 @@
+import type { Instant } from '#kit/clock.ts'
+import { formatInstant } from '#kit/instant.ts'
 import { slotsPerWorker } from '#model/workload.ts'
 import { pathText } from './explain.ts'
 import type { BrokenRule } from './problem.ts'
@@ -14,9 +16,10 @@ const isReserved = (name: string, kind: Kind): boolean =>
 const longestGraceMs = 24 * 3_600_000
 const shortestPeriodMs = 100
 
-/** Checks a spec across its fields. Empty when all is well. */
-export const brokenRules = (spec: Spec): BrokenRule[] => [
+/** Checks a spec across its fields, and against the time if that is given. Empty when all is well. */
+export const brokenRules = (spec: Spec, now?: Instant): BrokenRule[] => [
   ...durations(spec),
+  ...deadlines(spec, now),
   ...environment(spec),
   ...roleRules(spec),
   ...placement(spec),
@@ -44,6 +47,12 @@ function durations({ duration, checkpoint, expiry }: Spec): BrokenRule[] {
     broken.push({ path: ['checkpoint', 'grace'], message: 'must be at most a day', fix: 'write 24h or less' })
   }
   return broken
+}
+
+function deadlines({ deadline }: Spec, now: Instant | undefined): BrokenRule[] {
+  if (deadline === undefined || now === undefined || deadline > now) return []
+  const message = `${formatInstant(deadline)} is past: it is ${formatInstant(now)} now, so it could only fail`
+  return [{ path: ['deadline'], message, fix: 'write a later one, or remove the field' }]
 }
 
 const reserved = (path: PropertyKey[], name: string): BrokenRule => ({
