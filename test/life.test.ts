@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { existsSync, globSync, readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
 import type { WorkloadDetail } from '#api/views.ts'
 import { signal, taggedProcesses } from '#kit/processes.ts'
 import { aHouse, aWrittenJob, type TestHouse } from '#rigs/house.ts'
+import { linesOf } from '#rigs/lines.ts'
 
 // The ends that a spec or a person sets, and what is tried again, on a real server with real processes.
 
@@ -37,7 +38,6 @@ after(() => house.close())
 
 const savedOf = (id: string): string[] =>
   globSync(join(house.home, 'checkpoints', id, '**', 'state')).map((file) => readFileSync(file, 'utf8'))
-const linesOf = (file: string): string[] => (existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : [])
 
 describe('life', { concurrency: 12 }, () => {
   test('a leader and its workers start together, each with the commands, variables and resources of its role', async () => {

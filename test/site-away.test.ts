@@ -5,6 +5,7 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { identify, signal } from '#kit/processes.ts'
+import { linesOf } from '#rigs/lines.ts'
 import { aReadyDatabase, aStore } from '#rigs/postgres.ts'
 import { aHome, aServer, ask } from '#rigs/server.ts'
 
@@ -33,13 +34,7 @@ async function open(t: TestContext, patience: string) {
   const { json } = await ask(server, 'POST /v1/workloads', { text: job(marks) })
   const { id } = json.workloads[0]
   const near = join(home, 'local', 'near')
-  const started = () =>
-    existsSync(marks)
-      ? readFileSync(marks, 'utf8')
-          .trimEnd()
-          .split('\n')
-          .map((line) => line.split(' '))
-      : []
+  const started = () => linesOf(marks).map((line) => line.split(' '))
   const look = async () => (await ask(server, `GET /v1/workloads/${id}`)).json
   const reachable = async () => (await look()).conditions.find(({ type }: { type: string }) => type === 'Reachable')
   await until('it runs', () => started().length === 1)

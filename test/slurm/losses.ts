@@ -9,6 +9,7 @@ import { agentFiles } from '#model/agent-folder.ts'
 import { gangFiles } from '#model/gang-folder.ts'
 import type { CredentialedOrder } from '#model/order.ts'
 import type { Sighting } from '#providers/provider.ts'
+import { linesOf } from '#rigs/lines.ts'
 import { startCluster } from '#rigs/slurm/cluster.ts'
 import { forever, openSite, poll, type SiteRig, type Way } from '#rigs/slurm/site.ts'
 
@@ -267,11 +268,12 @@ function placedOn(rig: SiteRig, nodes: readonly string[], then = 'exec sleep 100
   const starts = join(cluster.folder, 'shared', `${order.token}.starts`)
   rig.script(order, (rank) => `echo ${rank} $$ >> ${starts}\n${then}`)
   const started = () => {
-    const lines = readFileSync(starts, 'utf8').trim().split('\n').sort()
-    return lines.map((line) => {
-      const [rank, pid] = line.split(' ').map(Number)
-      return { rank, process: identify(pid ?? 0) }
-    })
+    return linesOf(starts)
+      .sort()
+      .map((line) => {
+        const [rank, pid] = line.split(' ').map(Number)
+        return { rank, process: identify(pid ?? 0) }
+      })
   }
   return { order, started }
 }

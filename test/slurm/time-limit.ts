@@ -6,6 +6,7 @@ import { after, describe, test, type TestContext } from 'node:test'
 import { WorkloadDetail } from '#api/views.ts'
 import { agentFiles } from '#model/agent-folder.ts'
 import { gangFiles, type GangJob } from '#model/gang-folder.ts'
+import { linesOf } from '#rigs/lines.ts'
 import { aServer, ask } from '#rigs/server.ts'
 import { startCluster } from '#rigs/slurm/cluster.ts'
 import { aHouse } from '#rigs/slurm/house.ts'
@@ -29,8 +30,6 @@ async function shown(job: number) {
 }
 
 const notes = join(cluster.folder, 'shared')
-const linesOf = (file: string): string[] =>
-  existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').sort() : []
 
 /** Waits for the warning, and then does something. */
 const waiting = (onWarning: string): string => `trap '${onWarning}' TERM\nwhile :; do sleep 0.1; done`
@@ -48,7 +47,9 @@ async function isWarned(t: TestContext, site: { conf: string } | { rest: string 
   const { id } = JSON.parse(readFileSync(join(folder, gangFiles.job), 'utf8')) as GangJob
   const { state, limit, startedAt } = await shown(id)
   assert.deepEqual([state, limit, existsSync(join(folder, gangFiles.stop))], ['COMPLETED', '00:01:00', false])
-  const saves = linesOf(saved).map((line) => line.split(' ').map(Number))
+  const saves = linesOf(saved)
+    .sort()
+    .map((line) => line.split(' ').map(Number))
   assert.deepEqual(
     saves.map(([rank]) => rank),
     [0, 1],
@@ -120,7 +121,7 @@ async function isTriedAgain(t: TestContext, { away }: { away: boolean }): Promis
     first?.reason ?? '',
     /^slurm\/rig lost rank \d: its time there was over \(Slurm warned it, and then says COMPLETED\); a job there may run 1m at most: /,
   )
-  assert.deepEqual(linesOf(`${file}.starts`), ['0', '0', '1', '1'])
+  assert.deepEqual(linesOf(`${file}.starts`).sort(), ['0', '0', '1', '1'])
   await server.close() // before its folder goes, which it would make anew
 }
 
@@ -150,7 +151,7 @@ describe('the time limit of Slurm', { concurrency: true, timeout: 240_000 }, () 
     assert.deepEqual([state, exitCode, reason, attempts], ['failed', 124, 'ran longer than its maximum of 15s', 1])
     const { next } = (await ask(server, `GET /v1/workloads/${id}/why`)).json
     assert.equal(next[0], 'isobar run <file> (with a longer duration.maximum in it)')
-    assert.deepEqual(linesOf(saved), ['0', '1'])
+    assert.deepEqual(linesOf(saved).sort(), ['0', '1'])
     await server.close()
   })
 })

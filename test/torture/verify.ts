@@ -1,10 +1,11 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { Client } from 'pg'
 
 import { costMicros } from '#kit/money.ts'
+import { linesOf } from '#rigs/lines.ts'
 import { started } from './processes.ts'
 import { marksOf, type Expected } from './work.ts'
 
@@ -103,10 +104,7 @@ async function outcomes(client: Client, expected: Expected[]): Promise<string[]>
 }
 
 /** What the work left: nothing, where none of it ever ran. */
-function marks(scratch: string): string[] {
-  const path = marksOf(scratch)
-  return existsSync(path) ? readFileSync(path, 'utf8').trimEnd().split('\n') : []
-}
+const marks = (scratch: string): string[] => linesOf(marksOf(scratch))
 
 /**
  * None run twice: in one attempt each rank left one mark at its start and one at its end, and none of them more than

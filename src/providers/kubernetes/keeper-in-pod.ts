@@ -60,7 +60,7 @@ export function keeperFilesOf(order: Programmed, { files, manifest }: AgentFiles
   }
 }
 
-const start = `import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+const start = `import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -68,7 +68,9 @@ import { gunzipSync } from 'node:zlib'
 
 if (!process.features.typescript) {
   const why = 'the image that keeps checkpoints has Node ' + process.version + ', and Node 24 is needed\\nname another: checkpointsImage'
-  writeFileSync('${folders.checkpoints}/${keeperFiles.failed}', why)
+  const said = '${folders.checkpoints}/${keeperFiles.failed}'
+  writeFileSync(said + '.part', why)
+  renameSync(said + '.part', said)
   console.error(why)
   process.exit(1)
 }

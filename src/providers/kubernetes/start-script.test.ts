@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -186,6 +186,12 @@ const store = {
   addressing: 'path',
   keys: { K: 'hidden' },
 } as const
+/** As the keeper does: it appears with what it holds. */
+function note(folder: string, name: string, text: string): void {
+  const path = join(folder, 'checkpoints', name)
+  writeFileSync(`${path}.part`, text)
+  renameSync(`${path}.part`, path)
+}
 const kept = (run: string) => ({ programs: [program(run, { checkpointStore: store })], attempt: 2 })
 
 test('a rank whose checkpoints are kept waits for them, and ends when the last of them is', async () => {
@@ -206,7 +212,7 @@ test('a rank whose checkpoints are kept waits for them, and ends when the last o
 
 test('a checkpoint that cannot be brought or kept fails the rank with the reason, and a worse end stays what it is', async () => {
   await withRank(kept('echo never'), async ({ over, said, complained }, folder) => {
-    writeFileSync(join(folder, 'checkpoints', '.failed'), 'denied\nask for it\n')
+    note(folder, '.failed', 'denied\nask for it\n')
     assert.deepEqual([(await over)[0], said()], [125, ''])
     assert.match(complained(), /could not be started: denied\nask for it/)
   })
@@ -216,7 +222,7 @@ test('a checkpoint that cannot be brought or kept fails the rank with the reason
   ] as const)
     await withRank(kept(run), async ({ over, complained }, folder) => {
       writeFileSync(join(folder, 'checkpoints', '.ready'), '')
-      writeFileSync(join(folder, 'checkpoints', '.unsaved'), 'full\nmake room\n')
+      note(folder, '.unsaved', 'full\nmake room\n')
       assert.equal((await over)[0], code)
       assert.match(complained(), /its last checkpoint is not kept: full\nmake room/)
     })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
@@ -11,6 +11,7 @@ import type { CredentialedOrder } from '#model/order.ts'
 import type { Shape } from '#model/resources.ts'
 import type { Provider, Sighting } from '#providers/provider.ts'
 import { openProvider } from '#providers/registry.ts'
+import { linesOf } from '#rigs/lines.ts'
 
 import type { Cluster } from './cluster.ts'
 
@@ -163,10 +164,8 @@ export async function poll(what: string, condition: () => Promise<boolean>): Pro
 }
 
 /** How often each rank of an order was started, by what it wrote into a file. */
-export function startsIn(cluster: Cluster, order: CredentialedOrder): string[] {
-  const file = startsFile(cluster, order)
-  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').sort() : []
-}
+export const startsIn = (cluster: Cluster, order: CredentialedOrder): string[] =>
+  linesOf(startsFile(cluster, order)).sort()
 
 /** Ranks say that they start, and then run on. */
 export const tellStarts = (cluster: Cluster, rig: SiteRig, order: CredentialedOrder): void =>
