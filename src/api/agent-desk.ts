@@ -1,3 +1,4 @@
+import { Cancel, type Cancelled } from '#kit/cancel.ts'
 import type { AgentAnswer, AgentReport } from '#model/agent-protocol.ts'
 import type { AgentView } from '#store/store.ts'
 import { makeGo, mayGo, newsOf } from './agent-answer.ts'
@@ -27,8 +28,8 @@ export function createAgentDesk(house: ApiHouse): AgentDesk {
   const room = createWaitingRoom(house.clock)
   const allowance = createAllowance({ perSecond: 50, burst: 200 })
   const off = house.bell.onRing('agents', createLook(house, room))
-  const closed = new AbortController()
-  void hearAgain(house, room, closed.signal)
+  const closed = new Cancel()
+  const hear = createHearing(house, room, closed)
 
   async function sync(lease: string, report: AgentReport, signal: AbortSignal): Promise<AgentAnswer> {
     if (!allowance.take(`${lease}/${report.rank}`, house.clock.now()))
@@ -49,6 +50,7 @@ export function createAgentDesk(house: ApiHouse): AgentDesk {
       const isElsewhere = answer.controlPlanes.join() !== known
       if (isNews(answer, report) || isElsewhere || left <= 0 || signal.aborted) return answer
       const facts = { rank: report.rank, seen: report.seen, tasks: (report.tasks?.wanted ?? 0) > 0 }
+      hear()
       await room.wait(lease, facts, { mostMs: left, signal })
     }
   }
@@ -58,7 +60,7 @@ export function createAgentDesk(house: ApiHouse): AgentDesk {
     tellAddresses: () => room.wakeAll(),
     close() {
       off()
-      closed.abort()
+      closed.cancel()
       room.wakeAll()
     },
   }
@@ -89,16 +91,24 @@ function createLook(house: ApiHouse, room: WaitingRoom): () => void {
   }
 }
 
-/** Notes those who wait, until the desk is closed; never twice at a time, should the database be slow. */
-async function hearAgain({ store, clock, log }: ApiHouse, room: WaitingRoom, closed: AbortSignal): Promise<void> {
-  for (;;) {
-    await clock.sleep(heardEveryMs, closed)
-    if (closed.aborted) return
-    const ranks = room.ranks()
-    if (ranks.length === 0) continue
-    await store.agents
-      .heard(ranks, clock.now())
-      .catch((error: unknown) => log.error({ error }, 'could not note which agents wait'))
+/** Notes those who wait while somebody does, until the desk is closed; never twice at a time, should the database be slow. */
+function createHearing({ store, clock, log }: ApiHouse, room: WaitingRoom, closed: Cancelled): () => void {
+  let hears = false
+  const hear = async () => {
+    for (;;) {
+      await clock.sleep(heardEveryMs, closed)
+      const ranks = closed.aborted ? [] : room.ranks()
+      hears = ranks.length > 0
+      if (!hears) return
+      await store.agents
+        .heard(ranks, clock.now())
+        .catch((error: unknown) => log.error({ error }, 'could not note which agents wait'))
+    }
+  }
+  return () => {
+    if (hears) return
+    hears = true
+    void hear()
   }
 }
 

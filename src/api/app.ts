@@ -82,7 +82,7 @@ export function createApi(house: ApiHouse) {
 
 /** The nouns that people change, all of it in the store. */
 function changingRoutes(app: Api, house: ApiHouse): void {
-  const submit = createSubmit(house.store, house.clock.now)
+  const submit = createSubmit(house.store, house.clock)
   validateRoutes(app, house)
   planRoutes(app, house, submit)
   workloadRoutes(app, house, submit)

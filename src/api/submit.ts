@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 
+import type { Clock } from '#kit/clock.ts'
 import { didYouMean } from '#kit/did-you-mean.ts'
 import type { Spec } from '#model/spec/spec.ts'
 import { wantedReplicas } from '#model/workload.ts'
@@ -29,12 +30,12 @@ const mostOfBatch = 2000
  * as one, so that a flood of small requests costs the database few commits. A batch that fails is tried again one by
  * one: nobody's mistake fails another's request.
  */
-export function createSubmit(store: Store, now: () => number): Submit {
+export function createSubmit(store: Store, clock: Clock): Submit {
   const queue: Waiting[] = []
   let busy = false
 
   async function commit(batch: Waiting[]): Promise<void> {
-    const at = now()
+    const at = clock.now()
     await store.workloads.submit(
       batch.flatMap(({ workloads }) => workloads),
       at,
@@ -60,7 +61,7 @@ export function createSubmit(store: Store, now: () => number): Submit {
       queue.push({ workloads, resolve, reject })
       if (busy) return
       busy = true
-      setImmediate(() => void drain())
+      void clock.sleep(0).then(drain)
     })
 }
 

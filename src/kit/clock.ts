@@ -1,3 +1,5 @@
+import { setImmediate as immediate } from 'node:timers/promises'
+
 import type { Cancelled } from './cancel.ts'
 
 /** Milliseconds since the Unix epoch, a whole number. */
@@ -9,7 +11,7 @@ export type Instant = number
  */
 export type Clock = {
   now(): Instant
-  /** Resolves after `milliseconds`, or at once when `signal` aborts. Never rejects. */
+  /** Resolves after `milliseconds`, or at once when `signal` aborts; 0 gives way to all that is ready. Never rejects. */
   sleep(milliseconds: number, signal?: Cancelled): Promise<void>
 }
 
@@ -40,6 +42,7 @@ export const monotonicMs = (): number => Number(process.hrtime.bigint() / 1000n)
 
 function sleep(milliseconds: number, signal?: Cancelled): Promise<void> {
   if (signal?.aborted) return Promise.resolve()
+  if (milliseconds <= 0) return immediate()
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer)

@@ -1,3 +1,4 @@
+import { Cancel } from '#kit/cancel.ts'
 import type { Clock } from '#kit/clock.ts'
 import type { Store } from '#store/store.ts'
 
@@ -20,15 +21,15 @@ type Using = {
  */
 export async function announce(self: { id: string; url: string }, using: Using): Promise<Peers> {
   const { claims } = using.store
-  const stop = new AbortController()
+  let isStopping = false
   let peers = await claims.announce(self.id, self.url)
-  let nudged = new AbortController()
-  const deafen = using.store.onNudge((nudge) => nudge === 'planes' && nudged.abort('nudged'))
+  let nudged = new Cancel()
+  const deafen = using.store.onNudge((nudge) => nudge === 'planes' && nudged.cancel())
   const running = (async () => {
     for (;;) {
-      await using.clock.sleep(everyMs, nudged.signal)
-      if (stop.signal.aborted) return
-      nudged = new AbortController()
+      await using.clock.sleep(everyMs, nudged)
+      if (isStopping) return
+      if (nudged.aborted) nudged = new Cancel()
       const before = namesOf(peers)
       // Without the store the last list stands: agents go on with what they know.
       peers = await claims.announce(self.id, self.url).catch((error: unknown) => {
@@ -43,8 +44,8 @@ export async function announce(self: { id: string; url: string }, using: Using):
     list,
     async stop() {
       deafen()
-      stop.abort()
-      nudged.abort('stopping')
+      isStopping = true
+      nudged.cancel()
       await running
       await claims.withdraw(self.id).catch(using.failed)
     },

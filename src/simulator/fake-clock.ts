@@ -15,16 +15,24 @@ export type FakeClock = Clock & {
 
 type Sleeper = { at: Instant; order: number; wake: () => void; awake: boolean }
 
-/**
- * Starts at a whole second of 2026 unless told otherwise. Nobody is woken before what `settle.quiet` waits for: that what
- * goes on outside of this process, of which no sleeper tells, has ended.
- */
-export function createFakeClock(
-  start: Instant = 1_767_225_600_000,
-  settle: { quiet?: () => Promise<void> } = {},
-): FakeClock {
+export type Settle = {
+  /** Nobody is woken before what this waits for: that what goes on outside of this process, of which no sleeper tells, has ended. */
+  quiet?: () => Promise<void>
+  /**
+   * All that happens comes of promises alone, and of no turn of the event loop: none is waited for between two sleepers.
+   * Who sleeps for no time is woken in its order then, too.
+   */
+  promisesOnly?: boolean
+}
+
+/** For signals and timers of the process there is a turn of the event loop after so many sleepers at the latest. */
+const turnEvery = 1000
+
+/** Starts at a whole second of 2026 unless told otherwise. */
+export function createFakeClock(start: Instant = 1_767_225_600_000, settle: Settle = {}): FakeClock {
   let now = start
   let order = 0
+  let wakes = 0
   const sleepers = createHeap<Sleeper>((a, b) => a.at < b.at || (a.at === b.at && a.order < b.order))
 
   const next = (): Sleeper | undefined => {
@@ -32,7 +40,9 @@ export function createFakeClock(
     return sleepers.peek()
   }
   const wakeNext = async (until: Instant): Promise<boolean> => {
-    await immediate() // lets all that is ready run, and it may sleep again
+    // Lets all that is ready run, and it may sleep again.
+    if (settle.promisesOnly && ++wakes % turnEvery > 0) await allPromises()
+    else await immediate()
     if (settle.quiet) await settle.quiet()
     const sleeper = next()
     if (!sleeper || sleeper.at > until) return false
@@ -45,9 +55,10 @@ export function createFakeClock(
   return {
     now: () => now,
     sleep(milliseconds, signal) {
-      if (signal?.aborted || milliseconds <= 0) return Promise.resolve()
+      if (signal?.aborted) return Promise.resolve()
+      if (milliseconds <= 0 && !settle.promisesOnly) return immediate()
       return new Promise((resolve) => {
-        const sleeper: Sleeper = { at: now + Math.ceil(milliseconds), order: order++, awake: false, wake }
+        const sleeper: Sleeper = { at: now + Math.max(0, Math.ceil(milliseconds)), order: order++, awake: false, wake }
         function wake(): void {
           sleeper.awake = true
           signal?.removeEventListener('abort', wake)
@@ -77,3 +88,6 @@ export function createFakeClock(
     },
   }
 }
+
+/** Resolves when no promise has anything left to do at once. */
+const allPromises = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve))

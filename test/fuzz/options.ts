@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-import { measures } from '#simulator/house/measure.ts'
+import { type Measure, measures } from '#simulator/house/measure.ts'
 
 /** What `npm run fuzz:house` is told. */
 export type Options = ReturnType<typeof readOptions>
@@ -18,7 +18,7 @@ export function readOptions(args: string[]) {
       minutes: { type: 'string' },
       jobs: { type: 'string', default: '1' },
       store: { type: 'string', default: 'memory' },
-      /** How much there is in a story: `story`, or `fleet`. */
+      /** How much there is in a story: `story`, `fleet` or `week`. */
       measure: { type: 'string', default: 'story' },
       /** One seed, or one file of a story, alone: told with its last steps, whatever becomes of it. */
       seed: { type: 'string' },
@@ -43,7 +43,14 @@ export function readOptions(args: string[]) {
     jobs: Number(values.jobs),
     lines: Number(values.lines),
     shrinkMs: Number(values.shrink) * 1000,
-    measure: values.measure === 'fleet' ? measures.fleet : measures.story,
+    measure: measureOf(values.measure),
     keepGoing: values['keep-going'],
   }
+}
+
+function measureOf(name: string): Measure {
+  const found = Object.entries<Measure>(measures).find(([one]) => one === name)
+  if (!found)
+    throw new Error(`--measure ${name}: there is none of that name\nname one of ${Object.keys(measures).join(', ')}`)
+  return found[1]
 }

@@ -19,7 +19,7 @@ export const withTimeout = (inner: Provider, clock: Clock): Provider =>
     const answered = new Cancel()
     const giveUp = async (): Promise<Outcome<never>> => {
       await clock.sleep(mostMs, answered)
-      late.abort('late')
+      if (!answered.aborted) late.abort('late')
       const why = signal.aborted ? 'the call was given up' : `no answer within ${mostMs / 1000} s`
       return fail('unreachable', 'later', `${call.site}: ${call.name}: ${why}`)
     }

@@ -45,7 +45,35 @@ export type Measure = {
   agents: number
 }
 
-const [minuteMs, hourMs] = [60_000, 3_600_000]
+const [minuteMs, hourMs, dayMs] = [60_000, 3_600_000, 86_400_000]
+
+/** A hundred workloads that run for hours, as a fleet of some hundred nodes has them, and a day of its life. */
+const fleet = {
+  workloads: [100, 100],
+  lastsMs: [24 * hourMs, 24 * hourMs],
+  submits: 0.04,
+  troubleMs: hourMs,
+  means: 20,
+  planes: [1, 1],
+  sites: [2, 2],
+  nodes: [100, 140],
+  faults: [20, 40],
+  profiles: 0,
+  unrest: 0,
+  runMs: [12 * hourMs, 24 * hourMs],
+  tells: 1,
+  moves: 0,
+  named: 0,
+  marked: 0,
+  shapes: 0,
+  providers: 0,
+  lines: 0,
+  undeclared: 0,
+  limits: 0,
+  readers: 0,
+  places: 0,
+  agents: 0,
+} as const satisfies Measure
 
 export const measures = {
   /** Much happens at once, and is over soon. */
@@ -75,31 +103,12 @@ export const measures = {
     places: 0.3,
     agents: 0.5,
   },
-  /** A hundred workloads that run for hours, as a fleet of some hundred nodes has them, and a day of its life. */
-  fleet: {
-    workloads: [100, 100],
-    lastsMs: [24 * hourMs, 24 * hourMs],
-    submits: 0.04,
-    troubleMs: hourMs,
-    means: 20,
-    planes: [1, 1],
-    sites: [2, 2],
-    nodes: [100, 140],
-    faults: [20, 40],
-    profiles: 0,
-    unrest: 0,
-    runMs: [12 * hourMs, 24 * hourMs],
-    tells: 1,
-    moves: 0,
-    named: 0,
-    marked: 0,
-    shapes: 0,
-    providers: 0,
-    lines: 0,
-    undeclared: 0,
-    limits: 0,
-    readers: 0,
-    places: 0,
-    agents: 0,
+  fleet,
+  /** As many, which run for days, in a week with as many faults. */
+  week: {
+    ...fleet,
+    lastsMs: [7 * dayMs, 7 * dayMs],
+    submits: 0.006,
+    runMs: [3.5 * dayMs, 7 * dayMs],
   },
 } as const satisfies Record<string, Measure>

@@ -1,6 +1,6 @@
 import { createRandom } from '#kit/random.ts'
 import { deriveKey } from '#kit/seal.ts'
-import { createFakeClock, type FakeClock } from '#simulator/fake-clock.ts'
+import { createFakeClock, type FakeClock, type Settle } from '#simulator/fake-clock.ts'
 import type { Provider } from '#providers/provider.ts'
 import type { Store } from '#store/store.ts'
 import { type Clouds, createClouds } from './clouds.ts'
@@ -102,11 +102,12 @@ export async function openWorld(story: Story, makeBacking: MakeBacking, lines = 
 }
 
 async function surroundings(story: Story, makeBacking: MakeBacking, lines: number): Promise<Surroundings> {
-  const settle: { quiet?: () => Promise<void> } = {}
+  const settle: Settle = {}
   const clock = createFakeClock(undefined, settle)
   const from = clock.now()
   const backing = await makeBacking(clock)
   if (backing.quiet) settle.quiet = backing.quiet
+  else settle.promisesOnly = true
   const [trace, coverage, network] = [createTrace(lines), createCoverage(), createNetwork()]
   const tables = () => backing.tables()
   // Where they take a query nobody waits for them.

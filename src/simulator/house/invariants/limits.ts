@@ -1,7 +1,7 @@
 import { costMicros, formatMoney } from '#kit/money.ts'
 import type { Invariant, Seen } from './invariant.ts'
 import { createPatience } from './patience.ts'
-import { type LeaseRow, spentKey, type WorkloadRow } from './tables.ts'
+import { type LeaseRow, spentKey } from './tables.ts'
 
 /** What is decided within a round counts on what was spent and held when the round was read. */
 const roundMs = 10_000
@@ -47,7 +47,7 @@ type Overspent = { key: string; stops: boolean; leases: LeaseRow[]; spent: bigin
 
 function overspent(seen: Seen): Overspent[] {
   const { tables, known } = seen
-  const budgeted = [...known.workloads.values()].flatMap((workload) => workloadBudget(workload, seen))
+  const budgeted = workloadBudgets(seen)
   const projects = [...tables.projects.values()].flatMap(({ name, budgetMicros }): Overspent[] => {
     if (budgetMicros === null) return []
     const leases = [...known.leases.values()].filter(({ project }) => project === name)
@@ -57,19 +57,15 @@ function overspent(seen: Seen): Overspent[] {
   return [...budgeted, ...projects].filter(({ spent, limit }) => spent >= limit)
 }
 
-function workloadBudget({ id, spec }: WorkloadRow, seen: Seen): Overspent[] {
-  if (!spec.budget) return []
-  const leases = [...seen.known.leases.values()].filter(({ workload }) => workload === id)
-  const spent = spentOf(seen, spentKey('workload', id), leases)
-  return [
-    {
-      key: spentKey('workload', id),
-      stops: spec.budget.whenUsed === 'stop',
-      leases,
-      spent,
-      limit: BigInt(spec.budget.limitMicros),
-    },
-  ]
+function workloadBudgets(seen: Seen): Overspent[] {
+  const leasesOf = Map.groupBy(seen.known.leases.values(), ({ workload }) => workload)
+  return [...seen.known.workloads.values()].flatMap(({ id, spec: { budget } }) => {
+    if (!budget) return []
+    const key = spentKey('workload', id)
+    const leases = leasesOf.get(id) ?? []
+    const spent = spentOf(seen, key, leases)
+    return [{ key, stops: budget.whenUsed === 'stop', leases, spent, limit: BigInt(budget.limitMicros) }]
+  })
 }
 
 /**
@@ -85,12 +81,10 @@ export function budgetsStopInTime(): Invariant {
     rule: 9,
     when: 'always',
     check(seen) {
-      const { now, able, bounds, known } = seen
+      const { now, able, bounds } = seen
       const passed = before === 0 ? 0 : now - before
       before = now
-      const over = [...known.workloads.values()]
-        .flatMap((workload) => workloadBudget(workload, seen))
-        .filter(({ stops, spent, limit }) => stops && spent >= limit)
+      const over = workloadBudgets(seen).filter(({ stops, spent, limit }) => stops && spent >= limit)
       const keys = new Set(over.map(({ key }) => key))
       for (const key of held.keys()) if (!keys.has(key)) held.delete(key)
       return over.flatMap(({ key, leases, spent, limit }) => {

@@ -137,16 +137,19 @@ function differing(
   listed: Parameters<Sites['differing']>[1],
 ): Awaited<ReturnType<Sites['differing']>> {
   const shown = Map.groupBy(listed, ({ lease }) => lease)
-  const others = new Set<string>()
-  for (const one of listed) {
-    const row = ranks.get(rankKey(one))
-    if (row && row.state !== 'exited' && isOther(row, one)) others.add(one.lease)
+  const isDifferent = (lease: string, its: readonly ListedRank[]): boolean => {
+    const rows = ranks.byLease.get(lease)
+    return its.some((one) => {
+      const row = rows[one.rank]?.rank === one.rank ? rows[one.rank] : rows.find(({ rank }) => rank === one.rank)
+      return row !== undefined && row.state !== 'exited' && isOther(row, one)
+    })
   }
   return leases.openAt
     .get(site)
     .filter(({ id, state, ranks: { length } }) => {
       if (state === 'wanted') return false
-      return others.has(id) || ((state === 'starting' || state === 'held') && (shown.get(id)?.length ?? 0) < length)
+      const its = shown.get(id) ?? []
+      return isDifferent(id, its) || ((state === 'starting' || state === 'held') && its.length < length)
     })
     .map((lease) => ({ ...leaseOf(lease), ranksSeen: ranks.byLease.get(lease.id).map(rankOf) }))
 }
