@@ -206,17 +206,22 @@ test('an agent whose long poll is open counts as heard, and costs no look at its
   const { lease } = await placed(api)
   const { version } = (await sync(api, lease, aReport())).json
   const { agents } = store
-  const heard = Promise.withResolvers<{ lease: string; rank: number }[]>()
+  let heard = Promise.withResolvers<{ lease: string; rank: number }[]>()
   let views = 0
   store.agents = {
     ...agents,
     view: (...given) => ((views += 1), agents.view(...given)),
     heard: (...given) => (heard.resolve(given[0]), agents.heard(...given)),
   }
-  const waiting = sync(api, lease, aReport({ waitMs: 4000, seen: version }))
+  const wait = () => sync(api, lease, aReport({ waitMs: 4000, seen: version }))
+  const waiting = wait()
   assert.deepEqual(await heard.promise, [{ lease, rank: 0 }])
   assert.equal((await waiting).json.version, version)
   assert.equal(views, 2) // when it came and when it went
+  heard = Promise.withResolvers()
+  const again = wait() // after a time in which nobody waited
+  assert.deepEqual(await heard.promise, [{ lease, rank: 0 }])
+  await again
 })
 
 test('agents that wait already are told where else to dial as soon as that is known', async () => {

@@ -61,7 +61,7 @@ export function createSubmit(store: Store, clock: Clock): Submit {
       queue.push({ workloads, resolve, reject })
       if (busy) return
       busy = true
-      void clock.sleep(0).then(drain)
+      void clock.giveWay().then(drain)
     })
 }
 

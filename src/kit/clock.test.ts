@@ -25,6 +25,17 @@ test('the anchor of a wall clock that was wrong is kept until the next boot', ()
   assert.ok(Math.abs(clock.now() - (Date.now() - 5_000_000)) < 60_000)
 })
 
+test('who gives way lets all that is ready go first', async () => {
+  const clock = createClock()
+  const order: string[] = []
+  const gaveWay = clock.giveWay().then(() => order.push('gave way'))
+  void Promise.resolve()
+    .then(() => Promise.resolve())
+    .then(() => order.push('ready'))
+  await gaveWay
+  assert.deepEqual(order, ['ready', 'gave way'])
+})
+
 test('a sleep ends at once when its signal aborts, before or during it', async () => {
   const clock = createClock()
   await clock.sleep(1_000_000, AbortSignal.abort())

@@ -11,8 +11,10 @@ export type Instant = number
  */
 export type Clock = {
   now(): Instant
-  /** Resolves after `milliseconds`, or at once when `signal` aborts; 0 gives way to all that is ready. Never rejects. */
+  /** Resolves after `milliseconds`, or at once when `signal` aborts. Never rejects. */
   sleep(milliseconds: number, signal?: Cancelled): Promise<void>
+  /** Resolves when all that is ready has had its turn. Takes no time. */
+  giveWay(): Promise<void>
 }
 
 /** A point on both clocks: what the wall said when the monotonic clock of boot `bootId` stood at `monotonicMs`. */
@@ -28,6 +30,7 @@ export function createClock(anchor?: ClockAnchor): Clock {
   return {
     now: () => Math.round(base.wallMs + monotonicMs() - base.monotonicMs),
     sleep,
+    giveWay: () => immediate(),
   }
 }
 
@@ -42,7 +45,6 @@ export const monotonicMs = (): number => Number(process.hrtime.bigint() / 1000n)
 
 function sleep(milliseconds: number, signal?: Cancelled): Promise<void> {
   if (signal?.aborted) return Promise.resolve()
-  if (milliseconds <= 0) return immediate()
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer)

@@ -3,10 +3,11 @@ import { test } from 'node:test'
 
 import type { House, Turn } from './reconciler.ts'
 import { resting } from './resting.ts'
+import { clockAt } from '#rigs/clock.ts'
 
 test('a loop rests longer after a long turn, and not at all while there is more', async () => {
   let now = 1000
-  const house = { clock: { now: () => now, sleep: async () => {} } } as unknown as House // all that it looks at
+  const house = { clock: clockAt(() => now) } as unknown as House // all that it looks at
   const turns: (Turn & { took: number })[] = [
     { status: 'much', took: 100, more: true },
     { status: 'long', took: 100 },
@@ -30,7 +31,7 @@ test('a loop rests longer after a long turn, and not at all while there is more'
 
 test('a turn that was held up for hours is not rested for', async () => {
   let now = 0
-  const house = { clock: { now: () => now, sleep: async () => {} } } as unknown as House // all that it looks at
+  const house = { clock: clockAt(() => now) } as unknown as House // all that it looks at
   const turn = resting({ leastMs: 50, times: 4 }, async () => {
     now += 3_600_000
     return { status: 'held up' }

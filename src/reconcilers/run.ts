@@ -87,7 +87,7 @@ function createLoop(reconciler: Reconciler, house: House, log: LoopLog) {
 
   async function rest(milliseconds: number, signal: AbortSignal): Promise<void> {
     // What asks for the next turn at once still lets everybody else have theirs.
-    if (milliseconds < 1) return house.clock.sleep(0)
+    if (milliseconds < 1) return house.clock.giveWay()
     if (wake.aborted) wake = new Cancel()
     if (nudged && failures === 0) return
     if (!signal.aborted) await house.clock.sleep(milliseconds, wake)

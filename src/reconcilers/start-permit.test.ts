@@ -9,6 +9,7 @@ import type { Change } from '#model/change.ts'
 import type { Lease } from '#model/lease.ts'
 import type { Workload } from '#model/workload.ts'
 import { createSimulated } from '#providers/simulated/simulated.ts'
+import { clockAt } from '#rigs/clock.ts'
 import type { ClaimedOperation } from '#store/store.ts'
 import { aJob, aNow, anArray, aReplica, aService, aShape } from '#test/builders.ts'
 import { leastPatienceMs, permitMs, permitOf } from './start-permit.ts'
@@ -69,7 +70,7 @@ function permitFor(workload: Workload, { lease = {}, tries = 1, at = aNow + 10, 
     attempt: anAttempt(workload),
     replica: aReplica(workload),
   }
-  const clock = { now: () => at, sleep: () => Promise.resolve() }
+  const clock = clockAt(() => at)
   const pools = [{ tier: 'on-demand' as const, shape: aShape(), priceMicros: 0, nodes: 1 }]
   const cloud = createSimulated({ seed: 1, clock, sites: [{ name: 'west', jurisdictions: ['DE'], patienceMs, pools }] })
   return permitOf(operation, cloud.open(), { clock, checkpoints: (id) => `/checkpoints/${id}` })

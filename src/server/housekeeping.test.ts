@@ -6,6 +6,7 @@ import { test } from 'node:test'
 
 import { contentName } from '#providers/blobs/blobs.ts'
 import { createDirectoryBlobs } from '#providers/blobs/directory.ts'
+import { clockAt } from '#rigs/clock.ts'
 import { aStore } from '#rigs/postgres.ts'
 import { aHome } from '#rigs/server.ts'
 import { submitted } from '#rigs/story.ts'
@@ -18,7 +19,7 @@ const { signal } = new AbortController()
 test('files of what ended long ago go, those of what may start again or was just asked for stay', async (t) => {
   const shared = aHome(t)
   let now = aNow
-  const clock = { now: () => now, sleep: async () => {} }
+  const clock = clockAt(() => now)
   await using store = await aStore({ clock })
   const blobs = createDirectoryBlobs(join(shared, 'blobs'))
   const bundle = async (text: string) => (await blobs.put(Readable.from([Buffer.from(text)]))).hash
@@ -61,7 +62,7 @@ test(
   { skip: !isRoot },
   async (t) => {
     let now = aNow
-    const clock = { now: () => now, sleep: async () => {} }
+    const clock = clockAt(() => now)
     await using store = await aStore({ clock })
     const [stuck = '', other = ''] = await submitted(store, [aJob(), aJob()])
     for (const id of [stuck, other]) await store.apply([{ change: 'workload', id, to: 'stopped', reason: '' }])

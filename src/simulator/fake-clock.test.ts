@@ -62,3 +62,43 @@ test('flowing time jumps to the next sleeper by itself', async () => {
   stop()
   assert.equal(clock.now(), 3_600_001)
 })
+
+/** Two who give way to each other, in a world whose time is moved with and without turns of the event loop. */
+async function givingWay(promisesOnly: boolean) {
+  const clock = createFakeClock(0, { promisesOnly })
+  const said: string[] = []
+  const loop = async (name: string) => {
+    for (let i = 0; i < 3; i++) {
+      said.push(`${name} at ${clock.now()}`)
+      for (let hops = 0; hops < 20; hops++) await Promise.resolve()
+      await clock.giveWay()
+    }
+  }
+  const later = clock.sleep(1).then(() => said.push(`later at ${clock.now()}`))
+  const all = Promise.all([loop('one'), loop('two')])
+  await clock.advance(0)
+  await all
+  await clock.advance(1)
+  await later
+  return said
+}
+
+test('who gives way lets whoever is ready go first, and time stands still for it', async () => {
+  const turn = ['one at 0', 'two at 0']
+  const expected = [...turn, ...turn, ...turn, 'later at 1']
+  assert.deepEqual(await givingWay(true), expected)
+  assert.deepEqual(await givingWay(false), expected)
+})
+
+test('a world of promises leaves turns to signals and timers of the process', async () => {
+  const clock = createFakeClock(0, { promisesOnly: true })
+  let turns = 0
+  setImmediate(() => (turns += 1))
+  void (async () => {
+    for (;;) await clock.sleep(1)
+  })()
+  await clock.advance(900)
+  assert.equal(turns, 0)
+  await clock.advance(200)
+  assert.equal(turns, 1)
+})

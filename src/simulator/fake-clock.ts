@@ -20,7 +20,7 @@ export type Settle = {
   quiet?: () => Promise<void>
   /**
    * All that happens comes of promises alone, and of no turn of the event loop: none is waited for between two sleepers.
-   * Who sleeps for no time is woken in its order then, too.
+   * Who gives way is woken in his order then, too.
    */
   promisesOnly?: boolean
 }
@@ -39,6 +39,11 @@ export function createFakeClock(start: Instant = 1_767_225_600_000, settle: Sett
     while (sleepers.peek()?.awake) sleepers.pop() // an aborted sleep has no time any more
     return sleepers.peek()
   }
+  const asleep = (at: Instant, wake: () => void): Sleeper => {
+    const sleeper: Sleeper = { at, order: order++, awake: false, wake }
+    sleepers.push(sleeper)
+    return sleeper
+  }
   const wakeNext = async (until: Instant): Promise<boolean> => {
     // Lets all that is ready run, and it may sleep again.
     if (settle.promisesOnly && ++wakes % turnEvery > 0) await allPromises()
@@ -55,19 +60,18 @@ export function createFakeClock(start: Instant = 1_767_225_600_000, settle: Sett
   return {
     now: () => now,
     sleep(milliseconds, signal) {
-      if (signal?.aborted) return Promise.resolve()
-      if (milliseconds <= 0 && !settle.promisesOnly) return immediate()
+      if (signal?.aborted || milliseconds <= 0) return Promise.resolve()
       return new Promise((resolve) => {
-        const sleeper: Sleeper = { at: now + Math.max(0, Math.ceil(milliseconds)), order: order++, awake: false, wake }
-        function wake(): void {
+        const wake = (): void => {
           sleeper.awake = true
           signal?.removeEventListener('abort', wake)
           resolve()
         }
+        const sleeper = asleep(now + Math.ceil(milliseconds), wake)
         signal?.addEventListener('abort', wake, { once: true })
-        sleepers.push(sleeper)
       })
     },
+    giveWay: () => (settle.promisesOnly ? new Promise((wake) => void asleep(now, wake)) : immediate()),
     async advance(milliseconds) {
       const until = now + milliseconds
       while (await wakeNext(until));

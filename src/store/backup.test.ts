@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { gunzipSync, gzipSync } from 'node:zlib'
 
+import { clockAt } from '#rigs/clock.ts'
 import { aDatabase, aStore } from '#rigs/postgres.ts'
 import { aPlacing, held, submitted } from '#rigs/story.ts'
 import { anArray, aNow, anOffer } from '#test/builders.ts'
@@ -24,7 +25,7 @@ async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
 
 /** A store with something in every table. */
 async function full() {
-  const store = await aStore({ clock: { now: () => aNow, sleep: async () => {} } })
+  const store = await aStore({ clock: clockAt(() => aNow) })
   await store.sites.put({ provider: 'local', name: 'west', jurisdictions: ['US'], patienceMs: 1 }, aNow)
   await store.sites.offered('local/west', [anOffer()], null, aNow)
   const [id = ''] = await submitted(store, [anArray({ name: 'a', run: 'printf "ä\\n\\t"' })])

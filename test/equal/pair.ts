@@ -5,6 +5,7 @@ import { Client } from 'pg'
 import type { Clock } from '#kit/clock.ts'
 import { createIds } from '#kit/ids.ts'
 import { createRandom } from '#kit/random.ts'
+import { clockAt } from '#rigs/clock.ts'
 import { aReadyDatabase } from '#rigs/postgres.ts'
 import { createMemoryStore } from '#simulator/house/memory/store.ts'
 import type { Tables } from '#simulator/house/memory/tables.ts'
@@ -19,7 +20,7 @@ import { dumpMemory, dumpPostgres } from './dump.ts'
 export type SetClock = Clock & { at: number }
 
 export const aSetClock = (): SetClock => {
-  const clock = { at: start, now: () => clock.at, sleep: () => Promise.resolve() }
+  const clock: SetClock = { ...clockAt(() => clock.at), at: start }
   return clock
 }
 
@@ -62,7 +63,7 @@ export async function createGround(): Promise<Ground> {
   let clock: Clock = aSetClock()
   let random = createRandom(0)
   let number = 0
-  const followed: Clock = { now: () => clock.now(), sleep: () => Promise.resolve() }
+  const followed: Clock = clockAt(() => clock.now())
   const time = await followClock(url, followed)
   const ids = createIds(followed.now, (bytes) => random.bytes(bytes))
   const postgres = await openStore({ url, ids, clock: followed, size: 2 })

@@ -56,15 +56,17 @@ test('a call that does not end is unreachable after its time, even where the ada
   assert.equal(aborted, true)
 })
 
-test('a call ends with its caller, and one that is answered leaves no timer behind', async () => {
+test('a call ends with its caller, and one that is answered leaves no timer behind and is not called off', async () => {
   const clock = createFakeClock(0)
   const abort = new AbortController()
   const hanging = withTimeout(aProvider(never).provider, clock).list('west', abort.signal)
   abort.abort()
   assert.equal(kindOf(await hanging), 'unreachable')
-  const answering = withTimeout(aProvider(() => Promise.resolve(succeed([]))).provider, clock)
-  assert.deepEqual(await answering.abilities.inventory?.('west', signal), succeed([]))
+  let given = signal
+  const { provider } = aProvider((_, its) => ((given = its), Promise.resolve(succeed([]))))
+  assert.deepEqual(await withTimeout(provider, clock).abilities.inventory?.('west', signal), succeed([]))
   assert.equal(await clock.runUntil(() => false, 100_000), false)
+  assert.equal(given.aborted, false, 'what was answered is not called off')
   assert.equal(clock.now(), 0)
 })
 

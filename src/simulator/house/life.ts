@@ -62,6 +62,7 @@ export function createLife({ name, clock, skewMs, fallen }: Options): Life {
         await clock.sleep(milliseconds, signal)
         for (let wait = gate.wait(); wait; wait = gate.wait()) await wait
       },
+      giveWay: () => clock.giveWay(),
     },
     async doing(call, make, args = []) {
       for (let wait = gate.wait(); wait; wait = gate.wait()) await wait

@@ -107,7 +107,7 @@ function bringUp(order: CredentialedOrder, permitUntil: number, { agents, ...opt
       const lives = () => isUp(gangOf(cloud, site, token), rank, clock.now())
       if (!lives()) continue
       const aheadMs = Math.round((drawOf(seed, token, rank, 'skew') * 2 - 1) * skewMs)
-      const own: Clock = { now: () => clock.now() + aheadMs, sleep: clock.sleep }
+      const own: Clock = { ...clock, now: () => clock.now() + aheadMs }
       const isCutOff = clock.now() < cutOff.until && drawOf(seed, token, rank, 'cut off') < cutOff.share
       const place = { rank, token, site, lives, changed, isCutOff }
       const go = permit && { ...permit, peers: [`${token}-${rank}`] }

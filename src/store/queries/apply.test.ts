@@ -7,6 +7,7 @@ import type { Change } from '#model/change.ts'
 import { leaseMoves, type LeaseState } from '#model/lease.ts'
 import { mayMove } from '#model/moves.ts'
 import { hearing } from '#rigs/admission.ts'
+import { clockAt } from '#rigs/clock.ts'
 import { aStore } from '#rigs/postgres.ts'
 import { aClaim, aPlacing, held, submitted } from '#rigs/story.ts'
 import { aJob, aNow } from '#test/builders.ts'
@@ -31,7 +32,7 @@ test('a lease only ever moves as its table says, whatever is asked of it', async
 
 test('billing begins when a lease starts and ends when it is over', async () => {
   let now = aNow
-  await using store = await aStore({ clock: { now: () => now, sleep: async () => {} } })
+  await using store = await aStore({ clock: clockAt(() => now) })
   const [id = ''] = await submitted(store, [aJob()])
   const placed = aPlacing(id)
   const lease = async () => (await store.workloads.attempts(id))[0]?.lease
@@ -62,7 +63,7 @@ test('a lease that is to be retired twice in one decision is retired once, and w
 
 test('a lease that is stopped while its provider takes the order is billed until it is gone', async () => {
   let now = aNow
-  await using store = await aStore({ clock: { now: () => now, sleep: async () => {} } })
+  await using store = await aStore({ clock: clockAt(() => now) })
   const [id = ''] = await submitted(store, [aJob()])
   const placed = aPlacing(id)
   await store.placement.commit(await aClaim(store), [placed], [], aNow)

@@ -5,6 +5,7 @@ import * as fc from 'fast-check'
 
 import { costMicros } from '#kit/money.ts'
 import type { Entry } from '#model/entry.ts'
+import { clockAt } from '#rigs/clock.ts'
 import { aStore } from '#rigs/postgres.ts'
 import { aPlacing, held, submitted } from '#rigs/story.ts'
 import { aJob, aNow, aProject } from '#test/builders.ts'
@@ -22,7 +23,7 @@ const anEntry = (lease: { id: string; workload: string }, from: number, to: numb
 })
 
 test('money adds up to the last micro-dollar, wherever it is cut and however often it is told', async () => {
-  await using store = await aStore({ clock: { now: () => aNow, sleep: async () => {} } })
+  await using store = await aStore({ clock: clockAt(() => aNow) })
   await fc.assert(
     fc.asyncProperty(
       fc.uniqueArray(fc.integer({ min: 1, max: 3_600_000 }), { minLength: 1, maxLength: 8 }),
@@ -54,7 +55,7 @@ test('money adds up to the last micro-dollar, wherever it is cut and however oft
 
 test('a lease has time to bill until it is metered to its end', async () => {
   let now = aNow
-  await using store = await aStore({ clock: { now: () => now, sleep: async () => {} } })
+  await using store = await aStore({ clock: clockAt(() => now) })
   const [id = '', idle = ''] = await submitted(store, [aJob(), aJob()])
   const placed = aPlacing(id)
   await held(store, [placed])
@@ -71,7 +72,7 @@ test('a lease has time to bill until it is metered to its end', async () => {
 })
 
 test('a meter that looked before the begin of a lease moved back adds nothing, and leaves no gap', async () => {
-  await using store = await aStore({ clock: { now: () => aNow, sleep: async () => {} } })
+  await using store = await aStore({ clock: clockAt(() => aNow) })
   const [id = ''] = await submitted(store, [aJob()])
   const placed = aPlacing(id)
   await held(store, [placed])
@@ -84,7 +85,7 @@ test('a meter that looked before the begin of a lease moved back adds nothing, a
 })
 
 test('two meters that looked before and after the turn of an hour leave no time between their entries', async () => {
-  await using store = await aStore({ clock: { now: () => aNow, sleep: async () => {} } })
+  await using store = await aStore({ clock: clockAt(() => aNow) })
   const [id = ''] = await submitted(store, [aJob()])
   const placed = aPlacing(id)
   await held(store, [placed])
@@ -103,7 +104,7 @@ test('two meters that looked before and after the turn of an hour leave no time 
 })
 
 test('cost is grouped by any of its words, by day and by hour', async () => {
-  await using store = await aStore({ clock: { now: () => aNow, sleep: async () => {} } })
+  await using store = await aStore({ clock: clockAt(() => aNow) })
   const [id = ''] = await submitted(store, [aJob()])
   const placed = aPlacing(id)
   await held(store, [placed])
@@ -151,7 +152,7 @@ test('a workload is warned once of its budget, whoever decides it', async () => 
 })
 
 test('what a lease has cost counts at once for whoever has a budget, and as much when it is entered', async () => {
-  await using store = await aStore({ clock: { now: () => aNow, sleep: async () => {} } })
+  await using store = await aStore({ clock: clockAt(() => aNow) })
   const [bounded = '', other = ''] = await submitted(store, [aJob({ budget: { limit: '$2' } }), aJob()])
   const [one, two] = [aPlacing(bounded, { priceMicros: 7_777_777 }), aPlacing(other)]
   await held(store, [one, two])
@@ -168,7 +169,7 @@ test('what a lease has cost counts at once for whoever has a budget, and as much
 })
 
 test('a lease that ends while it is metered is billed exactly to its end', async () => {
-  await using store = await aStore({ clock: { now: () => aNow, sleep: async () => {} } })
+  await using store = await aStore({ clock: clockAt(() => aNow) })
   const [first = '', second = ''] = await submitted(store, [aJob(), aJob()])
   const [one, two] = [aPlacing(first), aPlacing(second)]
   await held(store, [one, two])
@@ -189,7 +190,7 @@ test('a lease that ends while it is metered is billed exactly to its end', async
 })
 
 test('what is spent is told with the time that the ledger does not have yet, if that is asked for', async () => {
-  await using store = await aStore({ clock: { now: () => aNow, sleep: async () => {} } })
+  await using store = await aStore({ clock: clockAt(() => aNow) })
   const [id = ''] = await submitted(store, [aJob()])
   const placed = aPlacing(id, { priceMicros: 7_777_777 })
   await held(store, [placed])
@@ -206,7 +207,7 @@ test('what is spent is told with the time that the ledger does not have yet, if 
 
 test('who is due first for an entry is read first, however long ago the last one of another was', async () => {
   let now = aNow
-  await using store = await aStore({ clock: { now: () => now, sleep: async () => {} } })
+  await using store = await aStore({ clock: clockAt(() => now) })
   const [old = '', young = ''] = await submitted(store, [aJob(), aJob()])
   const [first, second] = [aPlacing(old), aPlacing(young)]
   await held(store, [first])

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 
 import { sql } from 'kysely'
 
+import { clockAt } from '#rigs/clock.ts'
 import { aStore } from '#rigs/postgres.ts'
 import { aPlacing, held, submitted } from '#rigs/story.ts'
 import { openDatabase } from '#store/database.ts'
@@ -66,7 +67,7 @@ async function pruned(store: Store, now: number): Promise<string[]> {
 
 test('what ended long ago is deleted in batches, with all that hangs on it but its entries', async () => {
   let now = aNow
-  await using store = await aStore({ clock: { now: () => now, sleep: async () => {} } })
+  await using store = await aStore({ clock: clockAt(() => now) })
   const [job = '', array = ''] = await submitted(store, [aJob(), anArray({ tasks: 25_000 })])
   const placed = [aPlacing(job), aPlacing(array)]
   await held(store, placed)
@@ -96,7 +97,7 @@ test('what ended long ago is deleted in batches, with all that hangs on it but i
 
 test('a live workload loses its attempts of long ago, and keeps what it needs', async () => {
   let now = aNow
-  await using store = await aStore({ clock: { now: () => now, sleep: async () => {} } })
+  await using store = await aStore({ clock: clockAt(() => now) })
   const [id = ''] = await submitted(store, [aJob()])
   const first = aPlacing(id)
   await held(store, [first])
