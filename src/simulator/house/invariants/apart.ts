@@ -16,7 +16,7 @@ export function gangsHaveWhatIsTheirs(): Invariant {
     rule: 5,
     when: 'always',
     check(seen) {
-      ground.learn(seen.changes)
+      ground.learn(seen)
       return seen.decisions.flatMap((decision) => {
         const told = decision.told.filter((nodes) => nodes !== null)
         const broken = told.map((nodes) => brokenAt(decision, nodes, { ground, seen }))

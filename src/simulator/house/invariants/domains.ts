@@ -10,8 +10,8 @@ export function gangsStandAsAsked(): Invariant {
     name: 'gangs stand in the domains that they ask for',
     rule: 5,
     when: 'always',
-    check({ changes, tables }) {
-      ground.learn(changes)
+    check({ changes, decisions, tables }) {
+      ground.learn({ changes, decisions })
       return changes.leases.flatMap(({ before, after }) => {
         const topology = after && before === null ? topologyOf(after, tables) : undefined
         if (!after || !topology) return []

@@ -20,7 +20,7 @@ export function quotasHold(): Invariant {
     when: 'always',
     check(seen) {
       const { changes, tables } = seen
-      ground.learn(changes)
+      ground.learn(seen)
       const earlier = before ?? tables.projects
       if (changes.projects.length > 0 || before === undefined) before = new Map(tables.projects)
       const placed = changes.leases.flatMap(({ before: was, after }) => (was === null && after ? [after] : []))
