@@ -145,7 +145,7 @@ function starting({ id, state }: AttemptRow, seen: Seen): (Passing & { what: str
 
 const upWithin = (site: string, { sites }: Seen['tables']): number => sites.get(site)?.info.upWithinMs ?? 0
 
-/** Who has an agent that says nothing, though its site answers, comes to an end. */
+/** Who has an agent that says nothing, though its site answers, comes to an end; one that may still come has its site's time. */
 export function nobodyIsMute(): Invariant {
   const patience = createPatience()
   return {
@@ -153,17 +153,17 @@ export function nobodyIsMute(): Invariant {
     rule: 2,
     when: 'always',
     check(seen) {
-      const { known, now, able, bounds } = seen
+      const { known, now, able, bounds, tables } = seen
       const mute = [...known.attempts.values()].flatMap(({ id, state }) => {
         const lease = known.leaseOf(id)
         const agents = (lease && seen.agentsOf(lease.id)) ?? []
         if (!lease || !agents.some(({ isMute }) => isMute)) return []
-        const isAble = able(`${lease.provider}/${lease.site}`)
+        const site = `${lease.provider}/${lease.site}`
         return [
           {
             key: id,
-            isAble,
-            mostMs: bounds.muteMs,
+            isAble: able(site),
+            mostMs: bounds.muteMs + (state === 'starting' ? upWithin(site, tables) : 0),
             what: `attempt ${id} is ${state}, and has an agent that says nothing`,
           },
         ]
