@@ -1,8 +1,7 @@
 import type { AgentReport } from '#model/agent-protocol.ts'
-import type { Store } from '#store/store.ts'
 import type { World } from '#simulator/world.ts'
 import { rash } from './planted-work.ts'
-import type { Planted, Story } from './planted-world.ts'
+import { type Planted, readingDue, type Story } from './planted-world.ts'
 
 /** Until then both agents are heard. */
 const lastSteps = 10
@@ -40,20 +39,13 @@ const halfMute: Story = {
 }
 
 /** A store in which every agent has just been heard. */
-const hearingAll = (store: Store): Store => ({
-  ...store,
-  follow: {
-    ...store.follow,
-    due: async (options) =>
-      (await store.follow.due(options)).map((facts) => ({
-        ...facts,
-        attempts: facts.attempts.map((attempt) => ({
-          ...attempt,
-          ranks: attempt.ranks.map((rank) => ({ ...rank, heardAt: rank.heardAt && options.now })),
-        })),
-      })),
-  },
-})
+const hearingAll = readingDue((facts, now) => ({
+  ...facts,
+  attempts: facts.attempts.map((attempt) => ({
+    ...attempt,
+    ranks: attempt.ranks.map((rank) => ({ ...rank, heardAt: rank.heardAt && now })),
+  })),
+}))
 
 export const plantedInAgents: readonly Planted[] = [
   {

@@ -2,7 +2,7 @@ import type { Entry } from '#model/entry.ts'
 import type { Project } from '#model/project.ts'
 import { namedShape } from '#simulator/house/shape.ts'
 import type { Store } from '#store/store.ts'
-import { type Planted, aPlantedSite, type Story } from './planted-world.ts'
+import { type Planted, aPlantedSite, readingDue, type Story } from './planted-world.ts'
 import type { Tables } from './tables.ts'
 
 const budgeted = { limit: '$0.002', whenUsed: 'stop' } as const
@@ -131,13 +131,7 @@ export const plantedInMoney: readonly Planted[] = [
   {
     fault: 'a used budget stops nobody',
     breaks: 'budgets are kept, but for what ends of what was held',
-    store: (store) => ({
-      ...store,
-      follow: {
-        ...store.follow,
-        due: async (options) => (await store.follow.due(options)).map((facts) => ({ ...facts, spentMicros: 0n })),
-      },
-    }),
+    store: readingDue((facts) => ({ ...facts, spentMicros: 0n })),
     story: {
       workloads: [{ kind: 'job', name: 'dear', run: 'train', nodes: 4, budget: budgeted }],
       faults: { runMs: [600_000, 600_000] },
@@ -146,14 +140,7 @@ export const plantedInMoney: readonly Planted[] = [
   {
     fault: 'a used budget is heeded a minute late',
     breaks: 'a budget that stops is exceeded by no more than its end costs',
-    store: (store) => ({
-      ...store,
-      follow: {
-        ...store.follow,
-        due: async (options) =>
-          (await store.follow.due(options)).map((facts) => ({ ...facts, spentMicros: facts.spentMicros - 82_000n })),
-      },
-    }),
+    store: readingDue((facts) => ({ ...facts, spentMicros: facts.spentMicros - 82_000n })),
     story: {
       workloads: [{ kind: 'job', name: 'dear', run: 'train', nodes: 4, budget: budgeted }],
       faults: { runMs: [600_000, 600_000] },

@@ -4,8 +4,8 @@ import type { CredentialedOrder } from '#model/order.ts'
 import type { Workload } from '#model/workload.ts'
 import type { Provider } from '#providers/provider.ts'
 import type { Reconciler } from '#reconcilers/reconciler.ts'
-import type { Store } from '#store/store.ts'
-import { aPlantedSite, type Planted, type Story } from './planted-world.ts'
+import type { Facts, Store } from '#store/store.ts'
+import { aPlantedSite, type Planted, readingDue, type Story } from './planted-world.ts'
 
 /** The same adapter, which launches otherwise. */
 const launching =
@@ -95,6 +95,15 @@ const lostReplies: Story['faults'] = { runMs: [15_000, 15_000], rates: { 'lost-r
 const cutWest = (world: { cloud: { cut(site: string): void } }, step: number): void => {
   if (step === 8) world.cloud.cut('west')
 }
+
+type SiteFacts = Facts['sites'][string]
+
+const withSites =
+  (misread: (site: SiteFacts) => SiteFacts) =>
+  (facts: Facts): Facts => ({
+    ...facts,
+    sites: Object.fromEntries(Object.entries(facts.sites).map(([key, site]) => [key, misread(site)])),
+  })
 
 export const plantedInWork: readonly Planted[] = [
   {
@@ -268,37 +277,13 @@ export const plantedInWork: readonly Planted[] = [
   {
     fault: 'the patience of sites is forgotten',
     breaks: 'what is well is left alone, for its patience where nobody answers',
-    store: (store) => ({
-      ...store,
-      follow: {
-        ...store.follow,
-        due: async (options) =>
-          (await store.follow.due(options)).map((facts) => ({
-            ...facts,
-            sites: Object.fromEntries(
-              Object.entries(facts.sites).map(([key, site]) => [key, { ...site, patienceMs: 0 }]),
-            ),
-          })),
-      },
-    }),
+    store: readingDue(withSites((site) => ({ ...site, patienceMs: 0 }))),
     story: { faults: { runMs: [600_000, 600_000] }, afterStep: cutWest, steps: 25 },
   },
   {
     fault: 'limits are drawn as if every site answered',
     breaks: 'what is ended for its maximum ran until it',
-    store: (store) => ({
-      ...store,
-      follow: {
-        ...store.follow,
-        due: async (options) =>
-          (await store.follow.due(options)).map((facts) => ({
-            ...facts,
-            sites: Object.fromEntries(
-              Object.entries(facts.sites).map(([key, site]) => [key, { ...site, reach: 'reachable', since: 0 }]),
-            ),
-          })),
-      },
-    }),
+    store: readingDue(withSites((site) => ({ ...site, reach: 'reachable', since: 0 }))),
     story: {
       sites: [{ ...aPlantedSite('west'), patienceMs: 600_000 }],
       workloads: [{ kind: 'job', name: 'short', run: 'train', nodes: 2, duration: { maximum: '90s' } }],
@@ -345,20 +330,13 @@ export const plantedInWork: readonly Planted[] = [
   {
     fault: 'nobody heeds that a node is to go',
     breaks: 'what is taken away after notice is told to end in time',
-    store: (store) => ({
-      ...store,
-      follow: {
-        ...store.follow,
-        due: async (options) =>
-          (await store.follow.due(options)).map((facts) => ({
-            ...facts,
-            attempts: facts.attempts.map((one) => ({
-              ...one,
-              ranks: one.ranks.map((rank) => ({ ...rank, leavesAt: null })),
-            })),
-          })),
-      },
-    }),
+    store: readingDue((facts) => ({
+      ...facts,
+      attempts: facts.attempts.map((one) => ({
+        ...one,
+        ranks: one.ranks.map((rank) => ({ ...rank, leavesAt: null })),
+      })),
+    })),
     story: {
       faults: { runMs: [600_000, 600_000], noticeMs: [90_000, 90_000] },
       afterStep: ({ cloud }, step) => (step === 8 ? cloud.befall('west', 'preempted') : undefined),

@@ -11,7 +11,7 @@ import { retire } from '#reconcilers/retire.ts'
 import { sweep } from '#reconcilers/sweep.ts'
 import type { FakeClock } from '#simulator/fake-clock.ts'
 import { createWorld, type World } from '#simulator/world.ts'
-import type { Store } from '#store/store.ts'
+import type { Facts, Store } from '#store/store.ts'
 import { shape } from '#simulator/house/shape.ts'
 import { createInvariants } from './all.ts'
 import { createDecisions } from './decisions.ts'
@@ -40,6 +40,17 @@ export type Planted = {
   /** What else is so, for the fault to have an effect. */
   story?: Story
 }
+
+/** A store in which what is to be concluded is read otherwise than it is. */
+export const readingDue =
+  (misread: (facts: Facts, now: number) => Facts): NonNullable<Planted['store']> =>
+  (store) => ({
+    ...store,
+    follow: {
+      ...store.follow,
+      due: async (options) => (await store.follow.due(options)).map((facts) => misread(facts, options.now)),
+    },
+  })
 
 export type Story = {
   workloads?: WrittenSpec[]
