@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -49,4 +49,15 @@ test('a run that is interrupted tells what came of the stories until then', asyn
   assert.match(lines.at(-2) ?? '', /^\d+ stories, 0 failed/)
   assert.equal(lines.at(-1), 'it was interrupted')
   assert.equal(code, 130)
+})
+
+test('what cannot be told is refused with what can, and no story is', () => {
+  for (const [args, says] of [
+    ['--measure x', 'error: --measure x: there is none of that name\nname one of story, fleet, week\n'],
+    ['--seeds many', 'error: --seeds many: it is no number\ngive one, as in --seeds 10\n'],
+  ] as const) {
+    const command = [join(import.meta.dirname, 'house.ts'), ...args.split(' ')]
+    const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8', timeout: 20_000 })
+    assert.deepEqual([status, stdout, stderr], [2, '', says])
+  }
 })

@@ -10,14 +10,14 @@ import { shrink } from '#simulator/house/shrink.ts'
 import type { Story } from '#simulator/house/story.ts'
 import { endingText, storyText } from '#simulator/house/tell.ts'
 import type { MakeBacking } from '#simulator/house/world.ts'
-import { readOptions } from './options.ts'
+import { type Options, readOptions } from './options.ts'
 import { shareSeeds } from './workers.ts'
 
 /**
  * `npm run fuzz:house`: draws stories from seeds and runs each in the simulated house, until so many are told or the time
  * is over. One that goes wrong is told, shrunk, and written down; then the command ends with 1.
  */
-const options = readOptions(process.argv.slice(2))
+const options = given()
 
 /** What stories amounted to. */
 type Sum = {
@@ -69,6 +69,16 @@ else {
   else if (isStopped) console.log('it was interrupted')
   if (isStopped) process.exit(130)
   process.exit(isShort || sum.failed.length > 0 || sum.untold.length > 0 ? 1 : 0)
+}
+
+/** What it was told; what it cannot be told is said, and ends it with 2. */
+function given(): Options {
+  try {
+    return readOptions(process.argv.slice(2))
+  } catch (error) {
+    console.error(`error: ${error instanceof Error ? error.message : String(error)}`)
+    process.exit(2)
+  }
 }
 
 async function runOne(story: Story, backing: MakeBacking): Promise<Ending> {

@@ -33,16 +33,21 @@ export function readOptions(args: string[]) {
       states: { type: 'boolean', default: false },
     },
   })
+  const number = (name: 'seeds' | 'from' | 'step' | 'minutes' | 'jobs' | 'lines' | 'shrink', otherwise = 0): number => {
+    const given = Number(values[name] ?? otherwise)
+    if (given >= 0) return given
+    throw new Error(`--${name} ${values[name]}: it is no number\ngive one, as in --${name} 10`)
+  }
   return {
     ...values,
-    seeds: Number(values.seeds ?? 1_000_000_000),
+    seeds: number('seeds', 1_000_000_000),
     isCounted: values.seeds !== undefined,
-    from: Number(values.from),
-    step: Number(values.step),
-    minutes: Number(values.minutes ?? (values.seeds === undefined ? 1 : Infinity)),
-    jobs: Number(values.jobs),
-    lines: Number(values.lines),
-    shrinkMs: Number(values.shrink) * 1000,
+    from: number('from'),
+    step: number('step'),
+    minutes: number('minutes', values.seeds === undefined ? 1 : Infinity),
+    jobs: number('jobs'),
+    lines: number('lines'),
+    shrinkMs: number('shrink') * 1000,
     measure: measureOf(values.measure),
     keepGoing: values['keep-going'],
   }
