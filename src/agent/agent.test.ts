@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -66,6 +66,59 @@ test('the exit is on disk before it is reported, and the agent leaves only when 
   assert.deepEqual(json<RankEnd>(folder, 'end.json').exit, exits(7))
   assert.equal(agent.exitCode, null)
   await controlPlane.up()
+  assert.deepEqual(await exited, [0, null])
+  assert.deepEqual(controlPlane.report('c')?.exit, exits(7))
+})
+
+/** An agent whose rank runs until it may end, with 7, and none of whose reports is answered any more. */
+async function startUnheard({ controlPlane, start, home }: Awaited<ReturnType<typeof openAgents>>) {
+  const may = join(home, 'may-end')
+  const started = start({ go: () => ({ run: `until [ -e ${may} ]; do sleep 0.01; done; exit 7` }) })
+  await until('it runs', () => controlPlane.report('c')?.state === 'running')
+  controlPlane.dropEvery = 1
+  controlPlane.changed()
+  return {
+    ...started,
+    letEnd: () => writeFileSync(may, ''),
+    isEnded: () => until('its end is told', () => controlPlane.report('c')?.state === 'exited'),
+    /** After the first of two more reports it has thought about what came of it. */
+    async isDialling() {
+      const from = controlPlane.syncs
+      await until('it dialled twice more', () => controlPlane.syncs >= from + 2)
+      assert.equal(started.agent.exitCode, null)
+    },
+  }
+}
+
+test('an agent that nobody answers ends where its rank has and its folder was removed', async (context) => {
+  const { agent, folder, letEnd, isEnded, isDialling } = await startUnheard(await openAgents(context))
+  letEnd()
+  await isEnded()
+  await isDialling()
+  rmSync(folder, { recursive: true })
+  await until('it has ended', () => agent.exitCode !== null)
+  assert.equal(agent.exitCode, 0)
+})
+
+test('where its folder was only moved it dials on, and tells whoever is back', async (context) => {
+  const { controlPlane, ...agents } = await openAgents(context)
+  const { exited, folder, letEnd, isEnded, isDialling } = await startUnheard({ controlPlane, ...agents })
+  letEnd()
+  await isEnded()
+  renameSync(folder, `${folder}-moved`)
+  await isDialling()
+  controlPlane.dropEvery = 0
+  assert.deepEqual(await exited, [0, null])
+  assert.deepEqual(controlPlane.report('c')?.exit, exits(7))
+})
+
+test('a rank that runs goes on where its folder was removed, and its end is told', async (context) => {
+  const { controlPlane, ...agents } = await openAgents(context)
+  const { exited, folder, letEnd, isDialling } = await startUnheard({ controlPlane, ...agents })
+  rmSync(folder, { recursive: true })
+  await isDialling()
+  controlPlane.dropEvery = 0
+  letEnd()
   assert.deepEqual(await exited, [0, null])
   assert.deepEqual(controlPlane.report('c')?.exit, exits(7))
 })

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 
 import { createLogWriter } from '#kit/bounded-log.ts'
@@ -76,6 +76,7 @@ export async function runAgent(order: AgentOrder, begin: Begin | null, { kept }:
     if (urgent) news.keep()
     if (reply.kind === 'aborted') continue
     diary.write(Buffer.from(`${new Date().toISOString()} ${reply.kind}: ${reply.detail.slice(0, 300)}\n`))
+    if (report.state === 'exited' && isFolderRemoved()) return
     if (noticeAt !== undefined && report.state === 'exited' && Date.now() - (report.endedAt ?? 0) > mostFarewellMs)
       return
     if (reply.kind === 'denied') deniedSince ??= Date.now()
@@ -84,6 +85,18 @@ export async function runAgent(order: AgentOrder, begin: Begin | null, { kept }:
   }
   rank.stop(taken ? order.graceMs : 0)
   await rank.over
+}
+
+/**
+ * Whether whoever may want to know how the rank ended has removed the folder that we stand in. It has a link still where it
+ * was only moved; where its disk is away it cannot be asked. Some file systems never say so: then we stay.
+ */
+function isFolderRemoved(): boolean {
+  try {
+    return statSync('.').nlink === 0
+  } catch {
+    return false
+  }
 }
 
 function noteTaken(): true {
