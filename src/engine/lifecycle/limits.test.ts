@@ -84,6 +84,16 @@ test('a job that runs longer than its maximum is stopped and fails with 124', ()
   assert.ok(ended?.change === 'workload' && ended.to === 'failed' && ended.exitCode === 124)
 })
 
+test('a job that waits is not looked at for its maximum; one that is about to run is', () => {
+  const job = aJob({ duration: { maximum: '1m' } })
+  const idle = { change: 'look-again', id: job.id, at: aNow + 540_000 }
+  assert.deepEqual(looks(conclude(someFacts(job), aNow)), idle)
+  const begins = anAttempt(job, { ranks: [aRank({ state: 'running', heardAt: aNow, startedAt: aNow })] })
+  const began = conclude(someFacts(job, { attempts: [begins] }), aNow)
+  assert.ok(short(began).includes('workload running'), short(began).join())
+  assert.deepEqual(looks(began), { ...idle, at: aNow + 60_000 })
+})
+
 test('a limit that was passed while nobody listened is drawn once it could be told what became of the ranks', () => {
   const job = aJob({ duration: { maximum: '1h' } })
   const toldBy = aNow + 7_200_000

@@ -16,7 +16,9 @@ export function lookAgainAt(facts: WorkloadFacts, now: number): number {
     warningAt(facts, now),
     ...facts.attempts.flatMap((attempt) => timesOf(attempt, facts, now)),
   ]
-  if (workload.spec.duration.maximumMs !== undefined) times.push(now + workload.spec.duration.maximumMs)
+  // It may begin with this very look: then its limit is not among those yet.
+  const { maximumMs } = workload.spec.duration
+  if (maximumMs !== undefined && facts.attempts.length > 0) times.push(now + maximumMs)
   return Math.min(...times.filter((time) => time > now))
 }
 
