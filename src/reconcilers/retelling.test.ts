@@ -36,6 +36,15 @@ test('who still waits is told again when another replica was placed, for the ref
   assert.deepEqual(round(house, [{ ...refused(0), placement, refusal: null }, refused(1)], 1), [1])
 })
 
+test('who still waits is told when it is refused next, where another replica was placed in a round that did not ask for it', () => {
+  const house = aHouse()
+  const placement = { provider: 'local', site: 'west', tier: 'on-demand', shape: '1cpu', ranks: [], priceMicros: 1 }
+  round(house, [refused(0), refused(1)], 0)
+  round(house, [{ ...refused(1), placement, refusal: null }], 1)
+  assert.deepEqual(round(house, [refused(0)], 2), [0])
+  assert.deepEqual(round(house, [refused(0)], 3), [])
+})
+
 test('a reason whose words change with every second is told again less and less often', () => {
   const house = aHouse()
   const told: number[] = []

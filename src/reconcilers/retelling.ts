@@ -13,7 +13,8 @@ const [againMs, latestMs] = [2_000, 300_000]
 const [laterMs, mostMs] = [10, 60_000]
 
 type Told = { at: number; what: string; text: string; againMs: number }
-const lately = memory(() => new Map<string, Told>())
+/** By workload and replica. */
+const lately = memory(() => new Map<string, Map<number, Told>>())
 
 export type Retelling = {
   /** The refusals that are to be told now. */
@@ -34,40 +35,42 @@ export function retelling(house: Parameters<typeof lately>[0], decisions: readon
     return Math.ceil((at + afterMs / 2) / afterMs) * afterMs
   }
   // Somebody else may have told them otherwise meanwhile.
-  for (const [key, { at }] of told) if (at + 2 * latestMs <= now) told.delete(key)
+  for (const [workload, its] of told) {
+    for (const [replica, { at }] of its) if (at + 2 * latestMs <= now) its.delete(replica)
+    if (its.size === 0) told.delete(workload)
+  }
+  const before = ({ workload, replica }: Decision): Told | undefined => told.get(workload)?.get(replica)
   const isNew = (one: Decision): boolean => {
-    const before = told.get(keyOf(one))
+    const last = before(one)
     if (one.placement !== null || one.preempts !== undefined || one.lets !== undefined) return true
-    return before?.what !== whatOf(one) || (before.text !== one.refusal?.text && dueAt(before) <= now)
+    return last?.what !== whatOf(one) || (last.text !== one.refusal?.text && dueAt(last) <= now)
   }
   const anew = new Set(decisions.filter(isNew).map(({ workload }) => workload))
   const news: Decision[] = []
   let soonest = Infinity
   for (const decision of decisions) {
     if (decision.placement !== null) continue
-    const before = told.get(keyOf(decision))
+    const last = before(decision)
     if (anew.has(decision.workload)) news.push(decision)
-    else if (before && before.text !== decision.refusal?.text) soonest = Math.min(soonest, dueAt(before))
+    else if (last && last.text !== decision.refusal?.text) soonest = Math.min(soonest, dueAt(last))
   }
   return { news, at: soonest < Infinity ? soonest : null }
 }
 
-/** These are written. */
+/** These are written: whoever is placed takes the refusal of its workload away, for all that still wait. */
 export function noteTold(house: Parameters<typeof lately>[0], decisions: readonly Decision[], now: number): void {
   const told = lately(house)
+  for (const { workload, placement } of decisions) if (placement !== null) told.delete(workload)
   for (const decision of decisions) {
-    const key = keyOf(decision)
-    if (decision.placement !== null) {
-      told.delete(key)
-      continue
-    }
-    const [before, what] = [told.get(key), whatOf(decision)]
+    if (decision.placement !== null) continue
+    const { workload, replica, refusal } = decision
+    const its = told.get(workload) ?? new Map<number, Told>()
+    told.set(workload, its)
+    const [before, what] = [its.get(replica), whatOf(decision)]
     const again = before?.what === what ? Math.min(latestMs, before.againMs * 2) : againMs
-    told.set(key, { at: now, what, text: decision.refusal?.text ?? '', againMs: again })
+    its.set(replica, { at: now, what, text: refusal?.text ?? '', againMs: again })
   }
 }
-
-const keyOf = ({ workload, replica }: Decision): string => `${workload} ${replica}`
 
 const whatOf = ({ refusal }: Decision): string =>
   `${refusal?.cause} ${refusal?.start ? `${refusal.start.site} ${refusal.start.offer} ${refusal.start.order}` : ''}`
