@@ -16,20 +16,34 @@ export function createComparison(): (tables: Tables) => Changes {
 }
 
 /** The rows of the last look, and how many of those that were written until then. */
-type Known = { rows: Map<string, object>; read: number }
+type Known = { rows: Map<string, Row>; read: number }
 
 /** What has changed since; `known` is then as `table`. */
-function compare(known: Known = { rows: new Map(), read: 0 }, table: Table<object>): RowChange<object>[] {
+function compare(known: Known = { rows: new Map(), read: 0 }, table: Table<Row>): RowChange<Row>[] {
   const { rows } = known
   const keys = table.touched ? new Set(table.touched.slice(known.read)) : new Set([...table.keys(), ...rows.keys()])
   known.read = table.touched?.length ?? 0
-  const changed: RowChange<object>[] = []
+  const changed: RowChange<Row>[] = []
   for (const key of keys) {
     const [before, after] = [rows.get(key) ?? null, table.get(key) ?? null]
     if (before === after) continue
     if (after === null) rows.delete(key)
     else rows.set(key, after)
-    if (!isDeepStrictEqual(before, after)) changed.push({ key, before, after })
+    if (!areSame(before, after)) changed.push({ key, before, after })
   }
   return changed
 }
+
+/** Most columns of a row that was written are the very same as before: only the others are looked into. */
+function areSame(before: Row | null, after: Row | null): boolean {
+  if (before === null || after === null) return before === after
+  let columns = 0
+  for (const column in after) {
+    const [one, other] = [before[column], after[column]]
+    if (one !== other && !isDeepStrictEqual(one, other)) return false
+    columns++
+  }
+  return columns === Object.keys(before).length
+}
+
+type Row = Readonly<Record<string, unknown>>

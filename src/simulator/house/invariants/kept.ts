@@ -119,8 +119,8 @@ export function endsAreSeenTo(): Invariant {
     check(seen) {
       const there = new Map(seen.gangs.filter(({ gang }) => !gang.closed).map(({ gang }) => [gang.token, gang]))
       const waited = [
-        ...[...seen.known.leases.values()].flatMap((lease) => waiting(lease, there, seen)),
-        ...[...seen.known.attempts.values()].flatMap((attempt) => starting(attempt, seen)),
+        ...seen.known.leases.values().flatMap((lease) => waiting(lease, there, seen)),
+        ...seen.known.attempts.values().flatMap((attempt) => starting(attempt, seen)),
       ]
       const overdue = patience(seen.now, waited)
       return waited
@@ -133,8 +133,8 @@ export function endsAreSeenTo(): Invariant {
 /** It gets up, or is withdrawn once its site has had the time that it asks for. */
 function starting({ id, state }: AttemptRow, seen: Seen): (Passing & { what: string })[] {
   const { known, tables, able, bounds } = seen
-  const lease = known.leaseOf(id)
-  if (state !== 'starting' || !lease) return []
+  const lease = state === 'starting' && known.leaseOf(id)
+  if (!lease) return []
   const site = `${lease.provider}/${lease.site}`
   const isMute = seen.agentsOf(lease.id)?.some((agent) => agent.isMute) ?? false
   // Ranks that are all up may wait for what they need to begin, a secret that was removed, as long as for their nodes.
@@ -179,15 +179,16 @@ type Gangs = ReadonlyMap<string, Readonly<Gang>>
 function waiting(lease: LeaseRow, there: Gangs, seen: Seen): (Passing & { what: string })[] {
   const { now, able, bounds, tables } = seen
   const { id, state, graceMs } = lease
+  const isToEnd = state === 'stopping' || state === 'lost'
+  if (!isToEnd && (state === 'wanted' || there.has(id))) return []
   const site = `${lease.provider}/${lease.site}`
   const isAble = able(site)
   // Some providers take an hour to end what they were told to end: nobody can do more about it.
   const isAtIt = now < (there.get(id)?.stop?.goneAt ?? 0)
-  if (state === 'stopping' || state === 'lost')
+  if (isToEnd)
     return [
       { key: `end ${id}`, isAble: isAble && !isAtIt, mostMs: bounds.endMs + graceMs, what: `lease ${id} was to end` },
     ]
-  if (state === 'wanted' || there.has(id)) return []
   // A rank that never was is told from one that is not up yet only by time, where its site shows the rest of the order.
   const mostMs = bounds.lossMs + (state === 'starting' ? upWithin(site, tables) : 0)
   return [{ key: `loss ${id}`, isAble, mostMs, what: `lease ${id} was ${state} with nothing there` }]

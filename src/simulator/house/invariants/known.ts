@@ -12,6 +12,8 @@ export type Known = {
   /** Live attempts of a replica. */
   attemptsOf(workload: string, replica: number): readonly AttemptRow[]
   leaseOf(attempt: string): LeaseRow | null
+  /** Leases of a workload that have not come to their end. */
+  leasesOf(workload: string): readonly LeaseRow[]
   operationOf(lease: string, kind: Operation['kind']): Operation | null
   /** Leases that were lost once: what they hold counts for nobody. */
   wasLost(lease: string): boolean
@@ -28,22 +30,22 @@ export function createKnown(): Known {
   const leases = new Map<string, LeaseRow>()
   const ofReplica = new Map<string, Map<string, AttemptRow>>()
   const ofAttempt = new Map<string, LeaseRow>()
+  const ofWorkload = new Map<string, Map<string, LeaseRow>>()
   const operations = new Map<string, Operation>()
   const lost = new Set<string>()
 
   const attempt = ({ key, before, after }: RowChange<AttemptRow>): void => {
-    put(attempts, key, after?.endedAt === null ? after : null)
+    const live = after?.endedAt === null ? after : null
+    put(attempts, key, live)
     const row = after ?? before
-    if (!row) return
-    const replica = keyOf(row.workload, row.replica)
-    const its = ofReplica.get(replica) ?? new Map<string, AttemptRow>()
-    put(its, key, after?.endedAt === null ? after : null)
-    put(ofReplica, replica, its.size > 0 ? its : null)
+    if (row) putOf(ofReplica, keyOf(row.workload, row.replica), { key, row: live })
   }
   const lease = ({ key, before, after }: RowChange<LeaseRow>): void => {
-    put(leases, key, after && isOpenLease(after) ? after : null)
+    const open = after && isOpenLease(after) ? after : null
+    put(leases, key, open)
     const row = after ?? before
     if (row) put(ofAttempt, row.attempt, after)
+    if (row) putOf(ofWorkload, row.workload, { key, row: open })
     if (after?.state === 'lost') lost.add(key)
     if (after === null) lost.delete(key)
   }
@@ -53,6 +55,7 @@ export function createKnown(): Known {
     leases,
     attemptsOf: (workload, replica) => [...(ofReplica.get(keyOf(workload, replica))?.values() ?? [])],
     leaseOf: (id) => ofAttempt.get(id) ?? null,
+    leasesOf: (workload) => [...(ofWorkload.get(workload)?.values() ?? [])],
     operationOf: (id, kind) => operations.get(keyOf(id, kind)) ?? null,
     wasLost: (id) => lost.has(id),
     hear(events) {
@@ -73,4 +76,15 @@ export function createKnown(): Known {
 function put<Row>(map: Map<string, Row>, key: string, row: Row | null): void {
   if (row === null) map.delete(key)
   else map.set(key, row)
+}
+
+/** Among those of its owner, of whom nothing is kept who has none. */
+function putOf<Row>(
+  all: Map<string, Map<string, Row>>,
+  owner: string,
+  { key, row }: { key: string; row: Row | null },
+): void {
+  const its = all.get(owner) ?? new Map<string, Row>()
+  put(its, key, row)
+  put(all, owner, its.size > 0 ? its : null)
 }

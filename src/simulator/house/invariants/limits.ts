@@ -43,7 +43,7 @@ export function budgetsHold(): Invariant {
   }
 }
 
-type Overspent = { key: string; stops: boolean; leases: LeaseRow[]; spent: bigint; limit: bigint }
+type Overspent = { key: string; stops: boolean; leases: readonly LeaseRow[]; spent: bigint; limit: bigint }
 
 function overspent(seen: Seen): Overspent[] {
   const { tables, known } = seen
@@ -58,14 +58,16 @@ function overspent(seen: Seen): Overspent[] {
 }
 
 function workloadBudgets(seen: Seen): Overspent[] {
-  const leasesOf = Map.groupBy(seen.known.leases.values(), ({ workload }) => workload)
-  return [...seen.known.workloads.values()].flatMap(({ id, spec: { budget } }) => {
-    if (!budget) return []
+  const budgets: Overspent[] = []
+  for (const { id, spec } of seen.known.workloads.values()) {
+    if (!spec.budget) continue
+    const { limitMicros, whenUsed } = spec.budget
     const key = spentKey('workload', id)
-    const leases = leasesOf.get(id) ?? []
+    const leases = seen.known.leasesOf(id)
     const spent = spentOf(seen, key, leases)
-    return [{ key, stops: budget.whenUsed === 'stop', leases, spent, limit: BigInt(budget.limitMicros) }]
-  })
+    budgets.push({ key, stops: whenUsed === 'stop', leases, spent, limit: BigInt(limitMicros) })
+  }
+  return budgets
 }
 
 /**
@@ -102,7 +104,7 @@ export function budgetsStopInTime(): Invariant {
 }
 
 /** What the ledger has, and what it will have of what is held. */
-const spentOf = ({ tables: { spent }, now }: Seen, key: string, leases: LeaseRow[]): bigint =>
+const spentOf = ({ tables: { spent }, now }: Seen, key: string, leases: readonly LeaseRow[]): bigint =>
   leases.reduce(
     (sum, { priceMicros, meteredUntil, endedAt }) =>
       sum +

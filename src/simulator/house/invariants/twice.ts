@@ -1,5 +1,5 @@
 import type { Invariant, Seen } from './invariant.ts'
-import { type AttemptRow, keyOf } from './tables.ts'
+import type { AttemptRow } from './tables.ts'
 
 /**
  * Of one replica one attempt runs. An older one may still be there while a newer one begins, but only behind its fence: it
@@ -10,17 +10,22 @@ export const nothingRunsTwice = (): Invariant => ({
   rule: 6,
   when: 'always',
   check: (seen) =>
-    [...Map.groupBy(running(seen), ({ workload, replica }) => keyOf(workload, replica))].flatMap(([key, several]) => {
-      if (several.length < 2) return []
-      const [latest, ...older] = several.sort((a, b) => b.number - a.number)
-      return older
-        .filter(({ id, endedAt }) => endedAt === null || !isFenced(id, seen))
-        .map(
-          ({ id, state }) =>
-            `replica ${key} runs as ${latest?.id}, and also as ${id}, which is ${state} and not fenced`,
-        )
-    }),
+    severalOf(running(seen), ({ workload }) => workload)
+      .flatMap((its) => severalOf(its, ({ replica }) => replica))
+      .flatMap((several) => {
+        const [latest, ...older] = several.sort((a, b) => b.number - a.number)
+        return older
+          .filter(({ id, endedAt }) => endedAt === null || !isFenced(id, seen))
+          .map(
+            ({ id, workload, replica, state }) =>
+              `replica ${replica} of ${workload} runs as ${latest?.id}, and also as ${id}, which is ${state} and not fenced`,
+          )
+      }),
 })
+
+/** Those that have a key in common with another one. */
+const severalOf = <Key>(attempts: AttemptRow[], of: (attempt: AttemptRow) => Key): AttemptRow[][] =>
+  [...Map.groupBy(attempts, of).values()].filter(({ length }) => length > 1)
 
 function running({ gangs, known, tables }: Seen): AttemptRow[] {
   return gangs.flatMap(({ gang }) => {
