@@ -8,19 +8,12 @@ type Method = (...args: unknown[]) => Promise<unknown>
 
 /** The methods of a noun, each made by the caller under the name `noun.method`. */
 function through<Noun extends object>(noun: Noun, name: string, call: Caller): Noun {
-  const made = new Map<PropertyKey, unknown>()
-  return new Proxy(noun, {
-    get(target, key) {
-      const known = made.get(key)
-      if (known !== undefined) return known
-      const method: unknown = Reflect.get(target, key)
-      if (typeof method !== 'function') return method
-      const bound = (...args: unknown[]) =>
-        call(`${name}.${String(key)}`, args, () => Reflect.apply(method as Method, target, args)) // nouns have only these
-      made.set(key, bound)
-      return bound
-    },
+  const made = Object.entries(noun).map(([key, member]: [string, unknown]) => {
+    if (typeof member !== 'function') return [key, member]
+    const [method, full] = [member as Method, `${name}.${key}`] // nouns have only these
+    return [key, (...args: unknown[]) => call(full, args, () => Reflect.apply(method, noun, args))]
   })
+  return Object.fromEntries(made) as Noun // with the same members
 }
 
 /** The store as a process has it: all calls, of all nouns, go through the caller. */

@@ -71,20 +71,23 @@ export function createDatabase({ store, clock, met }: Options): Database {
     if (clock.now() < awayUntil) throw unavailable()
   }
 
+  const askInTrouble = async <T>(plane: string, call: string, make: () => Promise<T>): Promise<T> => {
+    if (clock.now() < awayUntil) await waitForIt(plane, call)
+    const fault = strikes(ambushes, plane, call)?.how
+    if (fault === undefined) return make()
+    met(`database-${fault}`, plane, call)
+    if (fault === 'full') throw new StoreFull('The disk of the database is full, and nothing more can be written.')
+    if (fault === 'collide') throw collision()
+    if (fault === 'fail') throw unavailable()
+    const first = await make()
+    if (isRead(call)) return first
+    if (claims.has(call)) return make()
+    throw unavailable()
+  }
+
   return {
-    async ask(plane, call, make) {
-      if (clock.now() < awayUntil) await waitForIt(plane, call)
-      const fault = ambushes.length > 0 ? (strikes(ambushes, plane, call)?.how ?? null) : null
-      if (fault !== null) met(`database-${fault}`, plane, call)
-      if (fault === null) return make()
-      if (fault === 'full') throw new StoreFull('The disk of the database is full, and nothing more can be written.')
-      if (fault === 'collide') throw collision()
-      if (fault === 'fail') throw unavailable()
-      const first = await make()
-      if (isRead(call)) return first
-      if (claims.has(call)) return make()
-      throw unavailable()
-    },
+    ask: (plane, call, make) =>
+      clock.now() < awayUntil || ambushes.length > 0 ? askInTrouble(plane, call, make) : make(),
     onNudge(plane, listen) {
       listeners.set(listen, plane)
       const off = store.onNudge((nudge, ids) => {

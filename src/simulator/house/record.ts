@@ -42,23 +42,25 @@ export function createRecorder({ clock, trace, coverage, tables, leaseState }: O
       trace.note({ at: clock.now(), who, what: wordsOf(call, args), outcome: fault })
       coverage.met({ fault, operation: call, state: stateNow(call, args) })
     },
-    caller: (life, deliver) => async (call, args, make) => {
+    caller: (life, deliver) => (call, args, make) => {
       coverage.ran(call)
-      const note = (outcome: string) =>
+      const note = (outcome: string): void =>
         trace.note({ at: clock.now(), who: life.name, what: wordsOf(call, args), outcome })
       const begin = () => {
         about = args
         if (call.startsWith('provider.')) noteOrder(call, args)
         return deliver(call, make)
       }
-      try {
-        const answer = await life.doing(call, begin, args)
-        note(outcomeOf(answer))
-        return answer
-      } catch (error) {
-        note(error instanceof Error ? error.name : 'threw')
-        throw error
-      }
+      return life.doing(call, begin, args).then(
+        (answer) => {
+          note(outcomeOf(answer))
+          return answer
+        },
+        (error: unknown) => {
+          note(error instanceof Error ? error.name : 'threw')
+          throw error
+        },
+      )
     },
   }
 }

@@ -9,6 +9,13 @@ export function jsonb<T>(value: T): T {
   return copied(value) as T // of the same shape
 }
 
+/** The same as was kept but for members that it has, and that are no objects. */
+export function altered<T extends object>(kept: T, members: Partial<T>): T {
+  const copy = Object.freeze({ ...kept, ...members })
+  made.add(copy)
+  return copy
+}
+
 function copied(value: unknown): unknown {
   if (typeof value === 'number') return Number.isFinite(value) ? value + 0 : null
   if (typeof value === 'bigint') throw new TypeError('JSON has no bigint')

@@ -6,7 +6,7 @@ import { lapseMs, type Node, type Site, type SiteReach, siteKey } from '#model/s
 import { reachedEvent, warnedEvent } from '#store/queries/told.ts'
 import type { QueueSnapshot, SeenRank, Sites } from '#store/store.ts'
 import { holds } from './claims.ts'
-import { jsonb, sameJson } from './jsonb.ts'
+import { altered, jsonb, sameJson } from './jsonb.ts'
 import type { Memory } from './memory.ts'
 import { dueWithNews } from './news-due.ts'
 import { leaseOf, type RankRow, rankOf, type SiteRow } from './rows.ts'
@@ -82,8 +82,10 @@ function offered({ sites, tell }: Memory, { site, offers, nodes, now }: Offered)
   if (!row) return
   const areSame = sameJson(row.nodes, nodes)
   // A changed offer may be what somebody waits for; the same again (only younger) is no news.
-  const isNews = !areSame || !sameOffers(row.offers, offers)
-  sites.update(row, { offers: jsonb(offers), nodes: areSame ? row.nodes : jsonb(nodes), offersAt: now })
+  const areOffersSame = sameOffers(row.offers, offers)
+  const isNews = !areSame || !areOffersSame
+  const kept = areOffersSame ? row.offers.map((offer, i) => altered(offer, { asOf: offers[i]?.asOf ?? now })) : offers
+  sites.update(row, { offers: jsonb(kept), nodes: areSame ? row.nodes : jsonb(nodes), offersAt: now })
   if (isNews) tell({ nudges: ['admit'] })
 }
 
