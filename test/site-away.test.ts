@@ -88,7 +88,7 @@ test('beyond its patience the work goes elsewhere, and when the site is back the
   signal(agent, 'SIGSTOP')
   // News for all agents ends the long poll that it left open, which would count as heard for twenty seconds.
   await using other = await aStore({ url })
-  await other.claims.announce('other', 'http://127.0.0.1:1')
+  await other.claims.announce({ id: 'other', url: 'http://127.0.0.1:1' }, [])
   leave()
   await until('the second attempt runs', () => started().length === 2)
   await other.claims.withdraw('other')

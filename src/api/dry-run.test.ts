@@ -84,7 +84,7 @@ test('a dry run answers as the real thing does, keeps nothing and tells nobody',
 /** What was told since it was asked last, up to now: nudges come in the order of their transactions. */
 async function nudged(api: TestApi, nudges: Nudge[]): Promise<Nudge[]> {
   const { store } = api.house
-  await store.claims.announce(`c-${nudges.length}-${Math.random()}`, 'http://127.0.0.1')
+  await store.claims.announce({ id: `c-${nudges.length}-${Math.random()}`, url: 'http://127.0.0.1' }, [])
   const until = Date.now() + 10_000
   while (!nudges.includes('planes') && Date.now() < until) await new Promise((resolve) => setImmediate(resolve))
   return nudges.splice(0).filter((nudge) => nudge !== 'planes')

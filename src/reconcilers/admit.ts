@@ -26,7 +26,7 @@ const claimSeconds = 7
 /** Decides where waiting replicas go. One control plane does it for all: no node is given twice. */
 export const admit: Reconciler = {
   name: 'admit',
-  everyMs: 5_000,
+  everyMs: 15_000,
   async turn(house, signal) {
     const sitting = sittingOf(house)
     const claim = await claimFor(house, 'admit', claimSeconds)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 
 import { createFakeClock } from '#simulator/fake-clock.ts'
 import type { Claim } from '#store/store.ts'
-import { askAgainAt, claimFor, lost } from './claiming.ts'
+import { askAgainAt, claimFor, keepClaims, lost } from './claiming.ts'
 import type { House } from './reconciler.ts'
 
 /** A house whose store gives a claim or not, and how often it was asked. */
@@ -47,6 +47,35 @@ test('what is renewed takes those along that are half as old, and whoever asks m
   )
   assert.deepEqual(kept, ['3000 admit observe:local/west'])
   assert.equal(asked.length, 3)
+})
+
+test('claims that are kept by a beat need no loop to wake for them, for as long as it wants them', async () => {
+  const { house, clock, asked, kept } = aHouse(() => true)
+  const { keep } = house.store.claims
+  await keepClaims(house, keep)
+  await claimFor(house, 'admit', 7)
+  await claimFor(house, 'leave:local/west', 12)
+  for (let seconds = 5; seconds <= 100; seconds += 5) {
+    await clock.advance(5_000)
+    await keepClaims(house, keep)
+    if (seconds % 15 === 0) assert.ok(await claimFor(house, 'admit', 7))
+  }
+  assert.deepEqual(asked, [0, 0])
+  assert.deepEqual(kept.slice(0, 2), ['0 ', '5000 admit leave:local/west'], 'it is said in any case')
+  assert.deepEqual(kept.slice(-3), ['90000 admit leave:local/west', '95000 admit', '100000 admit'])
+})
+
+test('a beat that fails leaves claims to be asked for, and the next one keeps them', async () => {
+  const { house, clock, asked, kept } = aHouse(() => true)
+  await claimFor(house, 'admit', 7)
+  await clock.advance(5_000)
+  await assert.rejects(keepClaims(house, () => Promise.reject(new Error('away'))))
+  await keepClaims(house, house.store.claims.keep)
+  assert.deepEqual(kept, ['5000 admit'])
+  assert.ok(await claimFor(house, 'admit', 7))
+  await assert.rejects(keepClaims(house, () => Promise.reject(new Error('away'))))
+  assert.ok(await claimFor(house, 'admit', 7))
+  assert.deepEqual([asked, kept], [[0], ['5000 admit', '5000 admit']])
 })
 
 test('a claim that could not be renewed is asked for anew', async () => {

@@ -1,4 +1,4 @@
-import type { Claim } from '#store/store.ts'
+import type { Claim, Kept } from '#store/store.ts'
 import { memory } from './memory.ts'
 import type { House } from './reconciler.ts'
 
@@ -9,7 +9,10 @@ import type { House } from './reconciler.ts'
  */
 const [renewAfter, askAfter] = [0.3, 0.2]
 
-type Asked = { claim: Claim | null; at: number; seconds: number }
+/** Who has not asked for its claim for so long hangs, or needs it no more: it is left to run out. Longer than any loop rests. */
+const unwantedMs = 90_000
+
+type Asked = { name: string; claim: Claim | null; at: number; seconds: number; wantedAt: number }
 const asked = memory(() => ({ all: new Map<string, Asked>(), renewing: null as Promise<void> | null }))
 
 /** A claim for a loop: ours, for at least half of its time from now on, or null where another control plane has it. */
@@ -17,36 +20,59 @@ export async function claimFor(house: House, name: string, seconds: number): Pro
   const { store, clock, holder } = house
   const remembered = asked(house)
   const { all } = remembered
-  if (all.get(name)?.claim && !isFresh(all.get(name), clock.now()))
-    remembered.renewing ??= renew(house).finally(() => (remembered.renewing = null))
+  const known = all.get(name)
+  if (known) known.wantedAt = clock.now()
   await remembered.renewing
+  if (isOld(all.get(name), clock.now())) await (remembered.renewing ?? renew(house, renewAfter / 2, store.claims.keep))
   const last = all.get(name)
-  if (last && isFresh(last, clock.now())) return last.claim
+  if (last && isFresh(last, clock.now(), last.claim ? renewAfter : askAfter)) return last.claim
   all.delete(name) // until it is known
   const at = clock.now()
   const claim = await store.claims.take(name, holder, seconds)
-  all.set(name, { claim, at, seconds })
+  all.set(name, { name, claim, at, seconds, wantedAt: at })
   return claim
 }
 
-/** Whether it need not be asked yet. */
-function isFresh(last: Asked | undefined, now: number, share = last?.claim ? renewAfter : askAfter): boolean {
+type Keep = (claims: Kept[]) => Promise<Claim[]>
+
+/**
+ * Renews all claims that loops of ours want: done every few seconds, none of them has to wake for its own. `keep` is asked
+ * in any case, with none as well.
+ */
+export const keepClaims = (house: House, keep: Keep): Promise<void> => renew(house, 0, keep)
+
+const isOld = (known: Asked | undefined, now: number): boolean =>
+  known !== undefined && known.claim !== null && !isFresh(known, now, renewAfter)
+
+/** Whether it need not be asked yet, as no more than this share of its time has gone by. */
+function isFresh({ at, seconds }: Asked, now: number, share: number): boolean {
   // A clock that went back says nothing of how old it is.
-  const ageMs = last ? now - last.at : Infinity
-  return last !== undefined && ageMs >= 0 && ageMs < share * last.seconds * 1000
+  return now >= at && now - at < share * seconds * 1000
 }
 
-async function renew(house: House): Promise<void> {
+/** Renews ours of which more than this share of their time has gone by. */
+async function renew(house: House, share: number, keep: Keep): Promise<void> {
+  const remembered = asked(house)
+  const renewing = renewNow(house, share, keep)
+  remembered.renewing = renewing
+  try {
+    await renewing
+  } finally {
+    if (remembered.renewing === renewing) remembered.renewing = null
+  }
+}
+
+async function renewNow(house: House, share: number, keep: Keep): Promise<void> {
   const { all } = asked(house)
-  const at = house.clock.now()
-  const old = [...all].flatMap(([name, { claim, at: since, seconds }]) => {
-    if (!claim || isFresh({ claim, at: since, seconds }, at, renewAfter / 2)) return []
-    all.delete(name) // until it is known
-    return [{ ...claim, seconds }]
-  })
-  const kept = await house.store.claims.keep(old)
-  const secondsOf = new Map(old.map(({ name, seconds }) => [name, seconds]))
-  for (const claim of kept) all.set(claim.name, { claim, at, seconds: secondsOf.get(claim.name) ?? 0 })
+  const now = house.clock.now()
+  for (const { name, wantedAt } of all.values()) if (now > wantedAt + unwantedMs) all.delete(name)
+  const old = [...all.values()].filter((one) => one.claim !== null && !isFresh(one, now, share))
+  for (const one of old) one.at = -Infinity // until it is known
+  const claims = old.flatMap(({ claim, seconds }) => (claim ? [{ ...claim, seconds }] : []))
+  const kept = new Set((await keep(claims)).map(({ name }) => name))
+  for (const one of old)
+    if (kept.has(one.name)) one.at = now
+    else if (all.get(one.name) === one) all.delete(one.name)
 }
 
 /** When to ask again for a claim that somebody else has. */

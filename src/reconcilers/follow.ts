@@ -14,7 +14,7 @@ const claimMs = 5_000
 /** Draws the conclusions from all news about workloads, and from time that went by without any. */
 export const follow: Reconciler = {
   name: 'follow',
-  everyMs: 30_000,
+  everyMs: 60_000,
   async turn(house) {
     const { store, clock } = house
     const since = listeningSince(house)

@@ -1,7 +1,7 @@
 import type { House, Turn } from './reconciler.ts'
 
 /** A net below the nudges, which tell of every operation that is intended: so seldom a loop looks while none is open. */
-export const idleMs = 30_000
+export const idleMs = 60_000
 /** … and so soon after it found some: of those that others hold it has not asked. */
 const busyMs = 2_500
 /** What is due and held by others is looked at no more often than this. */

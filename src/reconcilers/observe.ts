@@ -21,8 +21,8 @@ const everyMs = { live: 2_000, idle: 30_000, offers: 30_000, undeclared: 10_000 
 const calm = { times: 1.5, mostMs: 6_000 }
 /** … and a site that tells of changes, and shows nothing but what is written already, so seldom: a net below its word. */
 const netMs = 60_000
-/** While all sites are ours and no lease is anywhere, a nudge tells when one is; this only renews the claims in time. */
-const idleMs = 7_000
+/** What comes seldom is done so much sooner, with whatever is done then: offers of all sites at about one time. */
+const soonMs = 3_000
 /** Nudged by every change of a lease, it still asks what is where no more often than this. */
 const restMs = 1_000
 /** … and of a site where much is, after so many times as long as the last look took. */
@@ -84,7 +84,7 @@ function stir(watched: Watched): void {
 /** Looks at every site: whether it answers, what it offers, and what is there. One that hangs delays only itself. */
 export const observe: Reconciler = {
   name: 'observe',
-  everyMs: idleMs,
+  everyMs: everyMs.idle,
   async turn(house, signal) {
     const { clock } = house
     const all = watching(house)
@@ -93,7 +93,7 @@ export const observe: Reconciler = {
     const sites = [...house.providers.values()].flatMap((provider) =>
       provider.sites().map((site) => ({ provider, site })),
     )
-    if (clock.now() >= all.declareAt) {
+    if (clock.now() >= all.declareAt - soonMs) {
       const left = await leaveUndeclared(new Set(sites.map(({ site }) => siteKey(site))), house)
       all.declareAt = clock.now() + (left ? everyMs.undeclared : everyMs.idle)
     }
@@ -106,7 +106,8 @@ export const observe: Reconciler = {
     const { isAwaited } = all.news
     all.news.isAwaited = true
     const when = isAwaited ? {} : { when: all.news.promise }
-    return { status: `looked at ${free.length} sites`, at: Math.min(...times), ...when }
+    const at = Math.max(all.checkedAt + restMs, Math.min(...times, all.declareAt))
+    return { status: `looked at ${free.length} sites`, at, ...when }
   },
 }
 
@@ -118,8 +119,7 @@ const isCalm = (watched: Watched): boolean => !isBusy(watched) || watched.liveMs
 /** When there is something to do about a site; somebody else looks at one that is not watched here. */
 function nextLook(watched: Watched | undefined, now: number): number {
   if (!watched) return askAgainAt(now, claimSeconds)
-  const busyAt = isBusy(watched) ? Math.min(watched.listAt, watched.offersAt) : Infinity
-  return Math.max(watched.restUntil, Math.min(busyAt, now + idleMs))
+  return Math.max(watched.restUntil, Math.min(watched.listAt, watched.offersAt))
 }
 
 /**
@@ -205,7 +205,7 @@ async function lookWith(look: Look): Promise<void> {
   const key = siteKey(site)
   const began = clock.now()
   if (began < watched.restUntil) return
-  if (began >= watched.offersAt) {
+  if (began >= watched.offersAt - soonMs) {
     await askOffers(look)
     watched.counted = false // a net below the nudges
   }

@@ -1,6 +1,7 @@
 import { Cancel } from '#kit/cancel.ts'
 import { backoffMs } from '#kit/backoff.ts'
-import type { Nudge } from '#store/store.ts'
+import type { Nudge, Store } from '#store/store.ts'
+import { keepClaims } from './claiming.ts'
 import type { House, Reconciler, Turn } from './reconciler.ts'
 
 export type LoopLog = { error(facts: object, message: string): void; debug?(facts: object, message: string): void }
@@ -8,6 +9,8 @@ export type LoopLog = { error(facts: object, message: string): void; debug?(fact
 type Running = {
   /** Loops that have not had a good turn yet, or fail again and again: what is wrong with each. */
   notReady(): string[]
+  /** Renews the claims of all loops by one call of `keep`: to be asked for every few seconds. */
+  keepClaims(keep: Store['claims']['keep']): Promise<void>
   /** Ends all loops, each after the turn that it is in; that turn's calls are aborted. */
   stop(): Promise<void>
 }
@@ -41,6 +44,7 @@ export function startLoops(reconcilers: readonly Reconciler[], house: House, log
   const running = loops.map((loop) => loop.run(stopping.signal))
   return {
     notReady: () => loops.flatMap((loop) => loop.trouble() ?? []),
+    keepClaims: (keep) => keepClaims(house, keep),
     async stop() {
       deafen()
       stopping.abort()

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 
 import { createFakeClock } from '#simulator/fake-clock.ts'
 import { aStore } from '#rigs/postgres.ts'
+import type { Store } from '#store/store.ts'
 import { announce } from './announce.ts'
 
 const failed = (error: unknown): void => assert.fail(String(error))
@@ -14,7 +15,7 @@ test(
     await using one = await aStore()
     await using two = await aStore({ url: one.url })
     const heard = Promise.withResolvers<void>()
-    const using = { clock: createFakeClock(), failed }
+    const using = { clock: createFakeClock(), failed, keepClaims: (keep: Store['claims']['keep']) => keep([]) }
     const first = await announce(
       { id: 'c-1', url: 'http://127.0.0.1:1' },
       { ...using, store: one, changed: () => heard.resolve() },

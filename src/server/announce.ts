@@ -1,9 +1,9 @@
 import { Cancel } from '#kit/cancel.ts'
 import type { Clock } from '#kit/clock.ts'
-import type { Store } from '#store/store.ts'
+import type { Plane, Store } from '#store/store.ts'
 
 /** Control planes of one store, as far as they were heard. */
-export type Peers = { list(): { id: string; url: string }[]; stop(): Promise<void> }
+export type Peers = { list(): Plane[]; stop(): Promise<void> }
 
 const everyMs = 5000
 
@@ -13,33 +13,36 @@ type Using = {
   failed: (error: unknown) => void
   /** Others came or went. */
   changed: () => void
+  /** Renews the claims of this control plane by one call of `keep`. */
+  keepClaims: (keep: Store['claims']['keep']) => Promise<unknown>
 }
 
 /**
- * Says every few seconds that this control plane is alive and where, and hears of the others: of a new one at once, since
- * agents that know only the others could not report should those die first.
+ * Says every few seconds that this control plane is alive and where, and keeps its claims by the same statement; and hears
+ * of the others: of a new one at once, since agents that know only the others could not report should those die first.
  */
-export async function announce(self: { id: string; url: string }, using: Using): Promise<Peers> {
-  const { claims } = using.store
+export async function announce(self: Plane, { store, clock, failed, changed, keepClaims }: Using): Promise<Peers> {
   let isStopping = false
-  let peers = await claims.announce(self.id, self.url)
+  let { planes } = await store.claims.announce(self, [])
   let nudged = new Cancel()
-  const deafen = using.store.onNudge((nudge) => nudge === 'planes' && nudged.cancel())
+  const deafen = store.onNudge((nudge) => nudge === 'planes' && nudged.cancel())
+  const say: Store['claims']['keep'] = async (claims) => {
+    const heard = await store.claims.announce(self, claims)
+    planes = heard.planes
+    return heard.kept
+  }
   const running = (async () => {
     for (;;) {
-      await using.clock.sleep(everyMs, nudged)
+      await clock.sleep(everyMs, nudged)
       if (isStopping) return
       if (nudged.aborted) nudged = new Cancel()
-      const before = namesOf(peers)
+      const before = namesOf(planes)
       // Without the store the last list stands: agents go on with what they know.
-      peers = await claims.announce(self.id, self.url).catch((error: unknown) => {
-        using.failed(error)
-        return peers
-      })
-      if (namesOf(peers) !== before) using.changed()
+      await keepClaims(say).catch(failed)
+      if (namesOf(planes) !== before) changed()
     }
   })()
-  const list = () => [self, ...peers.filter(({ id }) => id !== self.id)]
+  const list = () => [self, ...planes.filter(({ id }) => id !== self.id)]
   return {
     list,
     async stop() {
@@ -47,9 +50,9 @@ export async function announce(self: { id: string; url: string }, using: Using):
       isStopping = true
       nudged.cancel()
       await running
-      await claims.withdraw(self.id).catch(using.failed)
+      await store.claims.withdraw(self.id).catch(failed)
     },
   }
 }
 
-const namesOf = (peers: { id: string; url: string }[]): string => peers.map(({ id, url }) => `${id} ${url}`).join(' ')
+const namesOf = (planes: Plane[]): string => planes.map(({ id, url }) => `${id} ${url}`).join(' ')

@@ -78,7 +78,13 @@ export async function startWork(
   const failed = (what: string) => (error: unknown) => log.error({ error }, what)
   const peers = await announce(
     { id, url: plane.url },
-    { store, clock, failed: failed('could not announce'), changed: () => plane.api.tellAddresses() },
+    {
+      store,
+      clock,
+      failed: failed('could not announce'),
+      changed: () => plane.api.tellAddresses(),
+      keepClaims: (keep) => plane.loops?.keepClaims(keep) ?? keep([]),
+    },
   )
   stack.defer(() => peers.stop())
   plane.peers = peers

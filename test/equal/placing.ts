@@ -1,5 +1,5 @@
 import type { Decision, Refusal } from '#model/plan.ts'
-import type { Placed } from '#store/store.ts'
+import type { Kept, Placed } from '#store/store.ts'
 import { about, type Draw, holders, idOf, madeId, siteKeys, siteNames, type Step, type Told } from './drawn.ts'
 import type { Pair } from './pair.ts'
 
@@ -55,6 +55,12 @@ export const ofQueue: Step = async (pair, draw) => {
   }
 }
 
+/** Some claims that were taken, each name once. */
+function toKeep(draw: Draw, told: Told): Kept[] {
+  const one = new Map(draw.some(told.claims, 3).map((given) => [given.name, given]))
+  return [...one.values()].map((given) => ({ ...given, seconds: draw.of([5, 30, 0]) }))
+}
+
 export const claim: Step = async (pair, draw, told) => {
   const name = draw.of(['admit', 'admit', 'observe'])
   const holder = draw.of(holders)
@@ -63,13 +69,15 @@ export const claim: Step = async (pair, draw, told) => {
       const given = draw.one(told.claims) ?? { name, holder, epoch: 1 }
       return pair.ask((store) => store.claims.release(given))
     }
-    case 1:
-      return pair.ask((store) => store.claims.announce(holder, `http://${holder}`))
+    case 1: {
+      const self = { id: holder, url: `http://${holder}` }
+      const kept = toKeep(draw, told)
+      return pair.ask((store) => store.claims.announce(self, kept))
+    }
     case 2:
       return pair.ask((store) => store.claims.withdraw(holder))
     case 3: {
-      const one = new Map(draw.some(told.claims, 3).map((given) => [given.name, given]))
-      const kept = [...one.values()].map((given) => ({ ...given, seconds: draw.of([5, 30, 0]) }))
+      const kept = toKeep(draw, told)
       return pair.ask((store) => store.claims.keep(kept))
     }
     default: {

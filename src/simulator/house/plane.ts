@@ -81,9 +81,16 @@ export async function startPlane(life: Life, ground: Ground): Promise<Plane> {
     closing: closing.signal,
     count: uncounted,
   })
+  const started: { loops?: ReturnType<typeof startLoops> } = {}
   const heard = await announce(
     { id, url },
-    { store, clock, failed: wrong('could not announce'), changed: () => api.tellAddresses() },
+    {
+      store,
+      clock,
+      failed: wrong('could not announce'),
+      changed: () => api.tellAddresses(),
+      keepClaims: (keep) => started.loops?.keepClaims(keep) ?? keep([]),
+    },
   )
   Object.assign(peers, heard)
   const own = {
@@ -94,6 +101,7 @@ export async function startPlane(life: Life, ground: Ground): Promise<Plane> {
   }
   const house = { ...shared, ...own, providers: decorated(), holder: id, ...steering }
   const loops = startLoops(reconcilers, house, log)
+  started.loops = loops
   const housekeeping = keepHouse({ ...shared, ...keepingOf(ground), holder: id, failed: wrong('could not tidy up') })
   return {
     id: name,

@@ -41,14 +41,30 @@ test("claims are renewed together, but for those that have run out or are somebo
 
 test('control planes know of each other until they withdraw', async () => {
   await using store = await aStore()
-  await store.claims.announce('one', 'http://127.0.0.1:1')
-  const all = await store.claims.announce('two', 'http://127.0.0.1:2')
-  assert.deepEqual(
-    all.map(({ id }) => id),
-    ['one', 'two'],
-  )
+  const [one, two] = [
+    { id: 'one', url: 'http://127.0.0.1:1' },
+    { id: 'two', url: 'http://127.0.0.1:2' },
+  ]
+  assert.deepEqual(await store.claims.announce(one, []), { planes: [one], kept: [] })
+  assert.deepEqual((await store.claims.announce(two, [])).planes, [one, two])
   await store.claims.withdraw('one')
-  assert.deepEqual((await store.claims.announce('two', 'http://127.0.0.1:2')).length, 1)
+  assert.deepEqual((await store.claims.announce(two, [])).planes, [two])
+})
+
+test('who says that it is alive renews its claims by that, but for those that it does not have any more', async () => {
+  await using store = await aStore()
+  const self = { id: 'me', url: 'http://127.0.0.1:1' }
+  const mine = await store.claims.take('admit', 'me', 60)
+  const over = await store.claims.take('sweep', 'me', 0)
+  assert.ok(mine && over)
+  const seconds = 0
+  const { kept } = await store.claims.announce(self, [
+    { ...mine, seconds },
+    { ...over, seconds },
+  ])
+  assert.deepEqual(kept, [mine])
+  const { kept: none } = await store.claims.announce(self, [{ ...mine, seconds: 60 }])
+  assert.deepEqual(none, [], 'it was kept for no time')
 })
 
 test('who withdraws leaves its claims to others at once, and theirs to them', async () => {

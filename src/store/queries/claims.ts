@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 
 import type { Database, Executor } from '#store/database.ts'
-import type { Claim, Claims } from '#store/store.ts'
+import type { Claim, Claims, Kept, Plane } from '#store/store.ts'
 import { nudge } from './nudge.ts'
 
 /**
@@ -34,27 +34,31 @@ export const createClaims = (database: Database, newest: string): Claims => ({
         where name = ${name} and holder = ${holder} and epoch = ${epoch}
       `.execute(on)
     }),
-  async announce(id, url) {
-    type Row = { id: string; url: string; isNew: boolean }
+  async announce({ id, url }, claims) {
     const { rows } = await database.claim((on) =>
-      sql<Row>`
+      sql<{ planes: Plane[]; kept: Claim[] | null; isNew: boolean }>`
         with me as (
           insert into control_planes as c (id, url, heard_at) select ${id}, ${url}, clock_timestamp() from ${unhurried}
           on conflict (id) do update set url = excluded.url, heard_at = excluded.heard_at
           returning c.id, c.url, xmax = 0 as "isNew"
-        )
-        select * from me union all
-        select c.id, c.url, me."isNew" from control_planes c, me
-        where c.id <> me.id and c.heard_at > clock_timestamp() - interval '15 s' order by id
+        ), planes as (
+          select id, url from me union all
+          select c.id, c.url from control_planes c, me
+          where c.id <> me.id and c.heard_at > clock_timestamp() - interval '15 s'
+        ), ${keeping(claims, newest)}
+        select me."isNew", (select json_agg(p order by id) from planes p) as planes,
+          (select json_agg(r order by name) from renewed r) as kept
+        from me
       `.execute(on),
     )
+    const { planes = [], kept = null, isNew = false } = rows[0] ?? {}
     // The others must tell their agents of it before one of them dies.
-    if (rows[0]?.isNew)
+    if (isNew)
       await database.write(async (on) => {
         await nudge(on, ['planes'])
         await sql`delete from control_planes where heard_at < clock_timestamp() - interval '1 day'`.execute(on)
       })
-    return rows.map(({ isNew: _isNew, ...plane }) => plane)
+    return { planes, kept: kept ?? [] }
   },
   withdraw: (id) =>
     database.write(async (on) => {
@@ -65,19 +69,24 @@ export const createClaims = (database: Database, newest: string): Claims => ({
     }),
 })
 
-async function keep(on: Executor, claims: Parameters<Claims['keep']>[0], newest: string): Promise<Claim[]> {
+async function keep(on: Executor, claims: readonly Kept[], newest: string): Promise<Claim[]> {
   const { rows } = await sql<Claim>`
-    with kept as materialized (
-      select c.name, x.seconds from claims c join json_to_recordset(${JSON.stringify(claims)}::json)
-        as x (name text, holder text, epoch bigint, seconds float8) using (name, holder, epoch)
-      where c.expires_at > clock_timestamp() order by c.name for update of c
-    )
+    with ${keeping(claims, newest)} select name, holder, epoch from renewed order by name
+  `.execute(on)
+  return rows
+}
+
+/** The claims that are renewed, as `renewed`. */
+const keeping = (claims: readonly Kept[], newest: string) => sql`
+  kept as materialized (
+    select c.name, x.seconds from claims c join json_to_recordset(${JSON.stringify(claims)}::json)
+      as x (name text, holder text, epoch bigint, seconds float8) using (name, holder, epoch)
+    where c.expires_at > clock_timestamp() order by c.name for update of c
+  ), renewed as (
     update claims c set expires_at = clock_timestamp() + make_interval(secs => kept.seconds) from kept, ${unhurried}
     where c.name = kept.name and c.expires_at > clock_timestamp() and ${knows(newest)}
     returning c.name, c.holder, c.epoch
-  `.execute(on)
-  return rows.toSorted((one, other) => (one.name < other.name ? -1 : 1))
-}
+  )`
 
 /**
  * In the `from` of a statement that claims: it does not wait for the disk. A claim that a crash of the database takes back

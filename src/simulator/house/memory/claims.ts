@@ -29,15 +29,16 @@ export function createClaims(memory: Memory): Claims {
         const row = claims.get(claim.name)
         if (row && holds(memory, claim)) claims.update(row, { expiresAt: clock.now() })
       }),
-    async announce(id, url) {
-      const { heard, isNew } = await hurry(() => {
+    async announce({ id, url }, renewed) {
+      const { isNew, ...heard } = await hurry(() => {
         const now = clock.now()
         const others = [...planes.all()].filter((one) => one.id !== id && one.heardAt > now - heardMs)
         const row = planes.get(id)
         if (row) planes.update(row, { url, heardAt: now })
         else planes.insert({ id, url, heardAt: now })
         const all = [{ id, url }, ...others.map((one) => ({ id: one.id, url: one.url }))]
-        return { heard: all.sort((a, b) => (a.id < b.id ? -1 : 1)), isNew: !row }
+        all.sort((a, b) => (a.id < b.id ? -1 : 1))
+        return { planes: all, kept: keep(memory, renewed), isNew: !row }
       })
       if (isNew)
         await write(() => {
