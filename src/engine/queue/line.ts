@@ -212,7 +212,7 @@ export class Line {
       if (!head && quiet++ < quietAtMost && this.#sleepers.wakeAskers(now)) continue
       if (!head) break
       const wasElder = this.#elders.is(next, now)
-      this.#overtaken.promise(ready.standOf(next), now)
+      this.#overtaken.promise(next, ready, now)
       this.asked++
       const outcome = this.#trial.ask(next, this.#chosen(next, now), now)
       const preempts = 'refusal' in outcome ? this.#preempt(next, head, now) : null

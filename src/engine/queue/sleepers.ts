@@ -52,6 +52,10 @@ export class Sleepers {
     return found
   }
 
+  areOn(cell: number): boolean {
+    return (this.#onCell[cell]?.size ?? 0) > 0
+  }
+
   /** Puts somebody among those who sleep for what they lack, or with null among those who are to be asked. */
   add(signature: Signature, lack: Lack | null): void {
     this.remove(signature)
