@@ -35,7 +35,7 @@ export class Line {
   readonly #quota: QuotaTree
   readonly #given: LineOptions
   readonly #rows: Rows
-  readonly #waiting = new Map<string, Waiting>()
+  #waiting = new Map<string, Waiting>()
   readonly #held: Holders
   readonly #sleepers: Sleepers
   readonly #promises: Promises
@@ -347,6 +347,7 @@ export class Line {
     const { request, way, gang } = started
     signature.row.pop()
     this.#waiting.delete(request.id)
+    if (this.#waiting.size === 0) this.#waiting = new Map() // as in Rows
     this.#promises.drop(signature)
     this.#hold(started, now)
     if (!headOf(signature)) this.#close(signature)
