@@ -92,5 +92,5 @@ function scaled(jobs: readonly Job[], gpus: number): Job[] {
     work -= amount * job.durationMs
     made.push({ ...job, amount, arrivalMs: (job.arrivalMs + random.below(365) * day) % year })
   }
-  return byArrival(made)
+  return byArrival(made).map((job) => ({ ...job })) // as they come in memory too, like those of a trace that was read
 }

@@ -36,17 +36,22 @@ export function createBuckets(domains: number, most: number): Buckets {
 export function putIn(buckets: Buckets, domain: number, units: number): void {
   const bucket = units >>> buckets.shift
   addBit(buckets.members, bucket, domain)
-  const population = buckets.population[bucket] ?? 0
-  buckets.population[bucket] = population + 1
-  if (population === 0) addBit(buckets.open, 0, bucket)
+  countIn(buckets, bucket, 1)
 }
 
 export function takeOut(buckets: Buckets, domain: number, units: number): void {
   const bucket = units >>> buckets.shift
   removeBit(buckets.members, bucket, domain)
-  const population = buckets.population[bucket] ?? 0
-  buckets.population[bucket] = population - 1
-  if (population === 1) removeBit(buckets.open, 0, bucket)
+  countIn(buckets, bucket, -1)
+}
+
+/** So many domains more, or fewer, are members of a bucket. */
+export function countIn(buckets: Buckets, bucket: number, change: number): void {
+  const before = buckets.population[bucket] ?? 0
+  const after = before + change
+  buckets.population[bucket] = after
+  if (before === 0 && after > 0) addBit(buckets.open, 0, bucket)
+  if (before > 0 && after === 0) removeBit(buckets.open, 0, bucket)
 }
 
 export const nextBucket = (buckets: Buckets, from: number): number => nextBit(buckets.open, 0, from)

@@ -1,4 +1,5 @@
-import { createBuckets, putIn, takeOut } from './buckets.ts'
+import { addBit, removeBit } from './bits.ts'
+import { countIn, createBuckets, putIn, takeOut } from './buckets.ts'
 import { amountAtMost, noRules } from './cell.ts'
 import { slotsOf, slotsWhenEmpty } from './nodes.ts'
 
@@ -104,15 +105,16 @@ function followWhole(form: Form, all: boolean): void {
   const { units, buckets } = bottom
   const parents = form.layers.length > 1 ? cell.tree.parents[0] : null
   const mask = log.length - 1
-  let [parent, change] = [-1, 0]
+  let [parent, change, sum] = [-1, 0, 0]
   for (let i = first; i < end; i++) {
     const node = all ? i : (log[i & mask] ?? 0)
-    if (allowed[classOf[node] ?? 0] === 0) continue // it never had room, and never will
-    const after = tenants[node] === 0 && usable[node] === 1 && closedBy[node] === 0 ? 1 : 0
+    const isEmpty = tenants[node] === 0 && usable[node] === 1 && closedBy[node] === 0
+    const after = isEmpty && allowed[classOf[node] ?? 0] === 1 ? 1 : 0
     if (units[node] === after) continue
     units[node] = after
-    if (buckets && after === 1) putIn(buckets, node, 1)
-    else if (buckets) takeOut(buckets, node, 1)
+    sum += after === 1 ? 1 : -1
+    if (buckets && after === 1) addBit(buckets.members, 1, node)
+    else if (buckets) removeBit(buckets.members, 1, node)
     if (!parents) continue
     const own = parents[node] ?? 0
     if (own !== parent) {
@@ -122,6 +124,7 @@ function followWhole(form: Form, all: boolean): void {
     }
     change += after === 1 ? 1 : -1
   }
+  if (buckets) countIn(buckets, 1, sum)
   passOn(form, parent, change)
 }
 

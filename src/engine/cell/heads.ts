@@ -13,9 +13,12 @@ import type { Standing } from './take.ts'
 /** The most units that one domain of a level can take now. */
 export function largestFree({ form }: Ask, level: number): number {
   const { units, buckets } = layerOf(form, level)
-  if (!buckets) return units.reduce((most, able) => Math.max(most, able), 0)
-  const last = lastBucket(buckets)
   let most = 0
+  if (!buckets) {
+    for (const able of units) if (able > most) most = able
+    return most
+  }
+  const last = lastBucket(buckets)
   for (let at = last < 0 ? -1 : nextMember(buckets, last, 0); at >= 0; at = nextMember(buckets, last, at + 1))
     most = Math.max(most, units[at] ?? 0)
   return most
@@ -59,6 +62,14 @@ export function nodesOf(cell: Cell, gang: number): Standing {
   const last = end + (gangs.pool[at + word.spares] ?? 0)
   const nodes = { ranks: copied(gangs.pool, first, end), spares: copied(gangs.pool, end, last) }
   return hasPlaces(cell, at) ? { ...nodes, devices: placesOf(cell, at) } : nodes
+}
+
+/** So many nodes at most come free when a gang leaves; Infinity where it keeps others from nodes on which it is not. */
+export function nodesAtMost({ gangs }: Cell, gang: number): number {
+  const at = gangs.at[gang] ?? 0
+  if (gangs.size[gang] !== pooled) return 1
+  if ((gangs.pool[at + word.exclusive] ?? -1) >= 0) return Infinity
+  return (gangs.pool[at + word.ranks] ?? 0) + (gangs.pool[at + word.spares] ?? 0)
 }
 
 /** Gangs have thousands of ranks: without an iterator, as Array.from would use, and without an array that grows. */

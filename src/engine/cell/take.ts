@@ -90,11 +90,12 @@ export function refusalOf(ask: Ask): number {
   if (ask.isImpossible) return refusals.tooLarge
   const levels = ask.kind === 'task' ? 1 : ask.cell.tree.levels
   const level = ask.kind === 'task' ? 0 : ask.loosest
-  const isTooLarge = ask.roles.some(({ form, ranks }) => {
+  for (const { form, ranks } of ask.roles) {
     catchUp(form, levels)
-    return (form.layers[level]?.most ?? 0) < (ask.roles.length > 1 ? ranks : ask.units)
-  })
-  return isTooLarge ? refusals.tooLarge : refusals.full
+    const most = form.layers[level]?.most ?? 0
+    if (most < (ask.roles.length > 1 ? ranks : ask.units)) return refusals.tooLarge
+  }
+  return refusals.full
 }
 
 /** Puts the ranks on the nodes that were chosen, and writes down who holds them. */

@@ -75,6 +75,7 @@ export class Ledger {
 
   /** Somebody has ended for good, or does not wait any more. */
   forget(id: string): void {
+    if (this.#victims.size + this.#causes.size === 0) return
     for (const victim of this.#victims.get(id) ?? []) this.#causes.get(victim)?.delete(id)
     for (const by of this.#causes.get(id) ?? []) this.#victims.get(by)?.delete(id)
     this.#victims.delete(id)

@@ -1,7 +1,7 @@
 import { largestFree } from '#engine/cell/heads.ts'
 
 import { setFence } from './reservation.ts'
-import { mayFit } from './room.ts'
+import { mayFit, nodesLacking } from './room.ts'
 import { isOpen, type Reservation, type Signature, type Way } from './request.ts'
 
 import type { Cell, Form } from '#engine/cell/cell.ts'
@@ -67,9 +67,19 @@ export class Fences {
     if (way.site.sharing) return true
     const exact = this.#roomFor(way, asker, ends)
     if (exact !== null) return exact >= way.ask.units
-    let more = 0
-    for (const one of this.on(way.cell)) if (one.shut.length > 0 && isOpen(one, asker, ends)) more += one.shut.length
-    return mayFit(way.ask, more)
+    return mayFit(way.ask, this.#shutTo(way.cell, asker, ends))
+  }
+
+  /** At least so many nodes have to be given back before somebody has room, by counts alone. */
+  nodesLacking(way: Way, asker: Signature, ends: number): number {
+    return nodesLacking(way.ask) - this.#shutTo(way.cell, asker, ends)
+  }
+
+  /** Nodes that are closed now and open to somebody. */
+  #shutTo(cell: number, asker: Signature, ends: number): number {
+    let nodes = 0
+    for (const one of this.on(cell)) if (one.shut.length > 0 && isOpen(one, asker, ends)) nodes += one.shut.length
+    return nodes
   }
 
   /** Whether a look at nothing but counts finds room. */

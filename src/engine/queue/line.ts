@@ -35,7 +35,7 @@ export class Line {
   readonly #quota: QuotaTree
   readonly #given: LineOptions
   readonly #rows: Rows
-  readonly #waiting = new Map<string, Waiting>()
+  #waiting = new Map<string, Waiting>()
   readonly #held: Holders
   readonly #sleepers: Sleepers
   readonly #promises: Promises
@@ -212,7 +212,7 @@ export class Line {
       if (!head && quiet++ < quietAtMost && this.#sleepers.wakeAskers(now)) continue
       if (!head) break
       const wasElder = this.#elders.is(next, now)
-      this.#overtaken.promise(ready.standOf(next), now)
+      this.#overtaken.promise(next, ready, now)
       this.asked++
       const outcome = this.#trial.ask(next, this.#chosen(next, now), now)
       const preempts = 'refusal' in outcome ? this.#preempt(next, head, now) : null
@@ -347,6 +347,7 @@ export class Line {
     const { request, way, gang } = started
     signature.row.pop()
     this.#waiting.delete(request.id)
+    if (this.#waiting.size === 0) this.#waiting = new Map() // as in Rows
     this.#promises.drop(signature)
     this.#hold(started, now)
     if (!headOf(signature)) this.#close(signature)

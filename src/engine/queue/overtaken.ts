@@ -30,7 +30,7 @@ export class Overtaken {
 
   /** A turn begins, or a promise fell free: who could not be promised anything may be now. */
   forget(): void {
-    this.#orders.clear()
+    if (this.#orders.size > 0) this.#orders.clear()
   }
 
   /** Somebody fell asleep, or has a better place than before. */
@@ -39,13 +39,15 @@ export class Overtaken {
     for (const cell of signature.cells) this.#orders.get(cell)?.add(signature)
   }
 
-  /** Promises a start to those who go before `next`, in each cell of it where nobody has a promise yet. */
-  promise(next: Stand | null, now: number): void {
+  /** Promises a start to those who go before `next` of those who are ready, in each cell of it where nobody has a promise yet. */
+  promise(next: Signature, ready: Ready, now: number): void {
     const { fences, promises, chosen } = this.#given
-    for (const cell of next?.place.signature.cells ?? []) {
-      if (fences.of(cell)) continue
-      const order = this.#orderOf(cell, now)
-      for (let first = order.peek(); first && goesBefore(order.standOf(first), next); first = order.peek()) {
+    let stand: Stand | null = null
+    for (const cell of next.cells) {
+      const order = fences.of(cell) ? null : this.#orderOf(cell, now)
+      if (!order) continue
+      stand ??= ready.standOf(next)
+      for (let first = order.peek(); first && goesBefore(order.standOf(first), stand); first = order.peek()) {
         order.next()
         if (!promises.canMake(first)) continue
         promises.make(first, chosen(first, now), now)
@@ -54,10 +56,11 @@ export class Overtaken {
     }
   }
 
-  #orderOf(cell: number, now: number): Ready {
+  /** Most often nobody sleeps: then nobody is put in order. */
+  #orderOf(cell: number, now: number): Ready | null {
     const { sleepers, promises, order: orderOf } = this.#given
     const known = this.#orders.get(cell)
-    if (known) return known
+    if (known || !sleepers.areOn(cell)) return known ?? null
     const order = orderOf(now, mayBePromised)
     for (const signature of sleepers.on(cell, (one) => promises.canMake(one))) order.add(signature)
     this.#orders.set(cell, order)

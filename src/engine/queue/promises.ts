@@ -3,7 +3,7 @@ import { refusals, release, take } from '#engine/cell/take.ts'
 import { Leaving } from './leaving.ts'
 import { createQuotaTree } from './quota.ts'
 import { headOf, isOpen, mayBePromised, passes, workOf } from './request.ts'
-import { allNodesOf, close, earliest, reopen } from './reservation.ts'
+import { allNodesOf, close, earliest, notBefore, reopen } from './reservation.ts'
 
 import type { Ask } from '#engine/cell/ask.ts'
 import type { Cell } from '#engine/cell/cell.ts'
@@ -102,18 +102,28 @@ export class Promises {
     const { quota } = this.#given
     const claims = this.#claimsOn(owner)
     for (const { request, way } of claims) quota.add(request.want.project, way.amounts)
-    let best: Start | null = null
-    for (const way of possible) {
-      const holders = [...this.#holders(owner, way.cell, now), ...claims]
+    const ends = now + lastsMs
+    const trials = possible.map((way, index) => {
+      const holders = this.#holders(owner, way.cell, now)
+      holders.push(...claims)
       holders.sort((a, b) => (a.ends === b.ends ? 0 : a.ends - b.ends))
-      const ask = this.rehearse(owner, way, now + lastsMs)
-      const start = earliest({ owner, ask, way, holders, quota, now })
-      if (start && (!best || start.at < best.at)) best = start
+      const lacking = this.#given.fences.nodesLacking(way, owner, ends)
+      return { way, index, holders, soonest: notBefore(way.cell, { holders, lacking, now }) }
+    })
+    trials.sort((a, b) => (a.soonest === b.soonest ? a.index - b.index : a.soonest - b.soonest))
+    let best: { start: Start; index: number } | null = null
+    for (const { way, index, holders, soonest } of trials) {
+      // From here on none starts earlier, and of those that start together the first way is taken.
+      if (best && (soonest > best.start.at || (soonest === best.start.at && index > best.index))) break
+      const ask = this.rehearse(owner, way, ends)
+      const start = earliest({ owner, ask, way, holders, quota, now, soonest })
+      if (start && (!best || start.at < best.start.at || (start.at === best.start.at && index < best.index)))
+        best = { start, index }
       // All have left the copy: this will not change before nodes do, unless some are kept for others.
       if (!start && this.#given.fences.on(way.cell).length === 0) this.#never[way.cell]?.add(way)
     }
     for (const { request, way } of claims) quota.remove(request.want.project, way.amounts)
-    return best
+    return best?.start ?? null
   }
 
   #promise(owner: Signature, request: Request, { start, claims, now }: Found): void {
@@ -222,7 +232,11 @@ export class Promises {
   #holders({ want: { project } }: Signature, number: number, now: number): Held[] {
     const { holders, quota, rootOf } = this.#given
     const found = holders.of(number, quota.isLimited(project) ? rootOf(project) : null)
-    return found.map((one) => (one.ends < now ? { ...one, ends: Infinity } : one))
+    for (let i = 0; i < found.length; i++) {
+      const one = found[i]
+      if (one && one.ends < now) found[i] = { ...one, ends: Infinity }
+    }
+    return found
   }
 
   /** Who is promised a start under the same quotas, as if it ran already. */
@@ -247,6 +261,7 @@ export class Promises {
   /** What of quotas stands in the way now, or when those start to whom it is promised. */
   quotaMissing(asker: Signature, { amounts }: Way, ends: number): Refusal | null {
     const { project } = asker.want
+    if (!this.#given.quota.isLimited(project)) return null
     const shortage = this.#given.quota.shortage(project, amounts)
     if (shortage) return { cause: 'quota', ...shortage }
     const before = this.#under(project).find((one) => {

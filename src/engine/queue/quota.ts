@@ -22,8 +22,11 @@ export type QuotaNode = {
 
 export type Amounts = Readonly<Record<string, number>>
 
-export const negative = (amounts: Amounts): Amounts =>
-  Object.fromEntries(Object.entries(amounts).map(([resource, amount]) => [resource, -amount]))
+export function negative(amounts: Amounts): Amounts {
+  const less: Record<string, number> = {}
+  for (const resource of Object.keys(amounts)) less[resource] = -(amounts[resource] ?? 0)
+  return less
+}
 
 /** Where a request did not fit: the node whose limit binds, and what is left there for the one who asked. */
 export type Shortage = { resource: string; at: string; limit: 'quota' | 'borrowing'; free: number }

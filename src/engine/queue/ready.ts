@@ -157,9 +157,8 @@ function placeIn({ now, shares, elders, borrows }: Rules, signature: Signature, 
   const { project, priority } = head.want
   if (elders.is(signature, now)) return { signature, head, isElder: true, borrows: 0, priority: 0, path: [], ratio: 0 }
   const ratio = (now - head.since) / (head.lastsMs < Infinity ? Math.max(1, head.lastsMs) : unknownMs)
-  const isBorrower = borrows?.(signature) ?? false
-  const rank = { isElder: false, borrows: isBorrower ? 2 : 0, priority, path: shares.path(project, now) }
-  return { ...rank, signature, head, ratio }
+  const path = shares.path(project, now)
+  return { signature, head, isElder: false, borrows: borrows?.(signature) ? 2 : 0, priority, path, ratio }
 }
 
 function compareRanks(a: Rank, b: Rank): number {

@@ -1,4 +1,4 @@
-import { nodesOf } from '#engine/cell/heads.ts'
+import { nodesAtMost, nodesOf } from '#engine/cell/heads.ts'
 import { touch } from '#engine/cell/nodes.ts'
 import { refusals, release, take } from '#engine/cell/take.ts'
 
@@ -58,29 +58,51 @@ type Profile = {
   holders: readonly Held[]
   quota: QuotaTree
   now: number
+  /** It has no room before. */
+  soonest: number
 }
+
+/**
+ * Before this nobody has room in a cell who lacks so many nodes there, if all end when they are known to: told by counts
+ * alone, of which no copy is needed. Infinity: nobody knows, or never.
+ */
+export function notBefore(cell: number, { holders, lacking, now }: Lacking): number {
+  let left = lacking
+  if (left <= 0) return now
+  for (const { gang, way, ends } of holders) {
+    if (way.cell !== cell || gang < 0) continue
+    left -= nodesAtMost(way.site, gang)
+    if (left <= 0) return ends
+  }
+  return Infinity
+}
+
+type Lacking = { holders: readonly Held[]; lacking: number; now: number }
 
 /**
  * The earliest time at which the owner has room in a cell, and quota, if all end when they are known to; and its nodes
  * then. Null: not even when all have ended. All of this is tried on a copy of the cell, on which those who run are
- * released in the order of their ends: one release and one question for each end.
+ * released in the order of their ends: one release for each, and one question for each end from `soonest` on.
  */
-export function earliest({ owner, ask, way, holders, quota, now }: Profile): Start | null {
+export function earliest({ owner, ask, way, holders, quota, now, soonest }: Profile): Start | null {
   const scratch = ask.cell
   const { project } = owner.want
+  const isLimited = quota.isLimited(project)
   let [next, at, gang] = [0, now, -1]
   for (;;) {
-    gang = quota.shortage(project, way.amounts) === null ? take(scratch, ask) : refusals.full
+    const mayStart = at >= soonest && quota.shortage(project, way.amounts) === null
+    gang = mayStart ? take(scratch, ask) : refusals.full
     if (gang !== refusals.full && gang !== refusals.unproven) break
     const first = holders[next]
     if (!first) break
     at = first.ends
     for (let held = holders[next]; held?.ends === at; held = holders[++next]) {
-      quota.remove(held.request.want.project, held.way.amounts)
+      if (isLimited) quota.remove(held.request.want.project, held.way.amounts)
       if (held.way.cell === way.cell && held.gang >= 0) release(scratch, held.gang)
     }
   }
-  for (const { request, way: other } of holders.slice(0, next)) quota.add(request.want.project, other.amounts)
+  if (isLimited)
+    for (const { request, way: other } of holders.slice(0, next)) quota.add(request.want.project, other.amounts)
   if (gang < 0) return null
   return { at, way, nodes: allNodesOf(scratch, gang, way) }
 }

@@ -24,6 +24,15 @@ function mayHold(ask: Ask, needs: number, more: number): boolean {
   return form.isRuled || kind === 'shared' || free + more * (form.layers[0]?.most ?? 0) >= needs
 }
 
+/** At least so many nodes have to come free before a request has room; 0 where counts do not tell. */
+export function nodesLacking(ask: Ask): number {
+  const { cell, form, kind, loosest, units } = ask
+  // One node may open a whole domain where rules hold, or where accelerators are shared.
+  if (kind !== 'gang' || form.isRuled || cell.sharing) return 0
+  const lacking = units - largestFree(ask, loosest)
+  return lacking > 0 ? lacking / (form.layers[0]?.most ?? 0) : 0
+}
+
 /** By the scarcest resource that it needs: single tasks have no counts for each of their sizes. */
 function taskMayFit({ lead, need }: Ask): boolean {
   catchUp(lead, 1)

@@ -9,7 +9,7 @@ import type { Signature, Waiting, Want, Way } from './request.ts'
 /** The rows in which somebody waits, by the key of what they want. */
 export class Rows {
   readonly #cells: readonly Cell[]
-  readonly #open = new Map<string, Signature>()
+  #open = new Map<string, Signature>()
   /** What was made of a want once, and is used again: most rows are empty most of the time. */
   readonly #ways = new WeakMap<Want, readonly Way[]>()
   readonly #signatures = new WeakMap<Want, Signature>()
@@ -33,6 +33,8 @@ export class Rows {
   /** Nobody waits there any more. */
   close(signature: Signature): void {
     this.#open.delete(signature.want.key)
+    // Each table of a map of V8 refers to the next: once one of them is old, all that come after it grow old as well.
+    if (this.#open.size === 0) this.#open = new Map()
     signature.asleep = null
     signature.hopeless = false
     signature.aged = null

@@ -14,8 +14,7 @@ const nobody: ReadonlySet<Signature> = new Set()
 
 /** Who is to be asked, and who sleeps until that may change for which nobody looks before. */
 export class Sleepers {
-  /** Who is to be asked. */
-  readonly awake = new Set<Signature>()
+  #awake = new Set<Signature>()
   #hear: ((signature: Signature) => void) | null = null
   readonly #onCell: readonly Set<Signature>[]
   /** For each cell those who lack room there, by what they need: where one has no room, the others have none. */
@@ -31,6 +30,11 @@ export class Sleepers {
     this.#onCell = Array.from({ length: cells }, () => new Set())
     this.#forRoom = Array.from({ length: cells }, () => new Map())
     this.#parents = new Map(quotas.map(({ name, parent }) => [name, parent]))
+  }
+
+  /** Who is to be asked. */
+  get awake(): ReadonlySet<Signature> {
+    return this.#awake
   }
 
   /** Is told of everybody who comes among those who are to be asked, until somebody else is or nobody. */
@@ -52,12 +56,16 @@ export class Sleepers {
     return found
   }
 
+  areOn(cell: number): boolean {
+    return (this.#onCell[cell]?.size ?? 0) > 0
+  }
+
   /** Puts somebody among those who sleep for what they lack, or with null among those who are to be asked. */
   add(signature: Signature, lack: Lack | null): void {
     this.remove(signature)
     signature.asleep = lack
     if (lack === null) {
-      this.awake.add(signature)
+      this.#awake.add(signature)
       this.#hear?.(signature)
       return
     }
@@ -75,7 +83,9 @@ export class Sleepers {
   }
 
   remove(signature: Signature): void {
-    if (this.awake.delete(signature) || signature.asleep === null) return
+    const wasAwake = this.#awake.delete(signature)
+    if (wasAwake && this.#awake.size === 0) this.#awake = new Set() // as in Rows
+    if (wasAwake || signature.asleep === null) return
     this.#askers?.remove(signature)
     for (const cell of signature.cells) this.#onCell[cell]?.delete(signature)
     if (signature.asleep.room)

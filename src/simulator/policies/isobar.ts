@@ -42,10 +42,8 @@ class IsobarScheduler implements Scheduler {
   readonly #providerShares: ProviderShares
   readonly #cells: Cell[]
   readonly #line: Line
-  /** Of all who wait or run. */
-  readonly #records = new Map<string, JobRecord>()
-  /** When each of them began to wait last. */
-  readonly #cameAt = new Map<string, number>()
+  /** All who wait or run, and when each of them began to wait last. */
+  readonly #here = new Map<string, { record: JobRecord; cameAt: number }>()
   /** By demand, then by what else makes a row. */
   readonly #wants = new Map<Demand, Map<number, Want>>()
   /** By demand, then by project. */
@@ -83,26 +81,25 @@ class IsobarScheduler implements Scheduler {
       // Nobody is looked for where nobody may be stopped.
       preemption: terms.some(mayStop) ? preemption : undefined,
       // Who is stopped is told before, and saves its work.
-      losesOf: ({ id }) => ({ mostMs: 0, restartMs: this.#records.get(id)?.restartMs ?? 0 }),
+      losesOf: ({ id }) => ({ mostMs: 0, restartMs: this.#here.get(id)?.record.restartMs ?? 0 }),
     })
     // Where a share keeps somebody from what it was promised, nobody can promise anything.
     if (this.#providerShares.areKept) this.#history.close()
   }
 
   waits(record: JobRecord, now: number): void {
-    this.#records.set(idOf(record), record)
-    this.#cameAt.set(idOf(record), now)
-    const request = this.#requestOf(record, now)
+    this.#here.set(idOf(record), { record, cameAt: now })
+    const request = this.#requestOf(record, { now, cameAt: now })
     this.#history.note({ at: now, submitted: request })
     this.#line.submit(request)
   }
 
-  #requestOf(record: JobRecord, now: number): Request {
+  #requestOf(record: JobRecord, { now, cameAt }: { now: number; cameAt: number }): Request {
     const lastsMs = remainingMs(record, now) + (record.starts > 0 ? record.restartMs : 0)
     const id = idOf(record)
     const { project, arrivalMs: since } = record.job
-    this.#providerShares.waits(id, { project, ways: this.#choiceOf(record).ways })
-    return { id, want: this.#wantOf(record, lastsMs), since, waitsSince: this.#cameAt.get(id), lastsMs }
+    if (this.#providerShares.areKept) this.#providerShares.waits(id, { project, ways: this.#choiceOf(record).ways })
+    return { id, want: this.#wantOf(record, lastsMs), since, waitsSince: cameAt, lastsMs }
   }
 
   left(record: JobRecord, now: number): void {
@@ -110,8 +107,7 @@ class IsobarScheduler implements Scheduler {
     this.#history.note({ at: now, ended: id })
     this.#line.ended(id, now)
     this.#providerShares.left(id)
-    this.#records.delete(id)
-    this.#cameAt.delete(id)
+    this.#here.delete(id)
   }
 
   refused(record: JobRecord): void {
@@ -119,8 +115,7 @@ class IsobarScheduler implements Scheduler {
     this.#history.close() // what was promised to it nobody needs to keep
     this.#line.withdraw(id)
     this.#providerShares.left(id)
-    this.#records.delete(id)
-    this.#cameAt.delete(id)
+    this.#here.delete(id)
   }
 
   ends(): void {
@@ -158,13 +153,13 @@ class IsobarScheduler implements Scheduler {
     this.#history.close()
     this.#wants.clear()
     this.#choices.clear()
-    const waiting = [...this.#records.values()].filter(({ state }) => state === 'waiting')
-    for (const record of waiting) this.#line.withdraw(idOf(record))
-    for (const record of waiting) this.#line.submit(this.#requestOf(record, now))
+    const waiting = [...this.#here.values()].filter(({ record }) => record.state === 'waiting')
+    for (const { record } of waiting) this.#line.withdraw(idOf(record))
+    for (const { record, cameAt } of waiting) this.#line.submit(this.#requestOf(record, { now, cameAt }))
   }
 
   #carryOut(decision: Decision, now: number, act: Act): void {
-    const record = this.#records.get(decision.id)
+    const record = this.#here.get(decision.id)?.record
     if (!record) return
     if (!('refused' in decision)) {
       const { id, option, ranks, devices } = decision
@@ -174,7 +169,7 @@ class IsobarScheduler implements Scheduler {
     } else if (decision.refused.cause === 'preempts') {
       const { victims, option } = decision.refused
       this.#history.note({ at: now, preempts: decision.id, option, victims })
-      for (const victim of victims.flatMap((id) => this.#records.get(id) ?? [])) {
+      for (const victim of victims.flatMap((id) => this.#here.get(id)?.record ?? [])) {
         act.preempt(victim)
         this.left(victim, now)
         if (victim.state === 'waiting') this.waits(victim, now)

@@ -17,7 +17,7 @@ import { createFairnessWatch, type Fairness } from './fairness.ts'
 import { type Demand, FloorKeeper, type Place, type Spots } from './floor.ts'
 import { createMeter, mainUnit, type Measured } from './meter.ts'
 import type { Act, MakeScheduler, Scheduler } from './scheduler.ts'
-import { endRun, noSpots, unitsOf, type JobRecord } from './job-record.ts'
+import { endRun, JobRecord, timesFor, unitsOf } from './job-record.ts'
 import { Tenants } from './tenants.ts'
 import { createWatch, type Watch } from './watch.ts'
 
@@ -348,27 +348,11 @@ type Making = { scenario: Scenario; demandOf: (job: Job) => Demand }
 
 function recordsOf(jobs: readonly Job[], projects: readonly string[], { scenario, demandOf }: Making): JobRecord[] {
   const numbers = new Map(projects.map((name, number) => [name, number]))
-  return jobs.map((job, index): JobRecord => ({
-    index,
-    job,
-    demand: demandOf(job),
-    project: numbers.get(job.project) ?? 0,
-    checkpointMs: job.checkpointMs ?? scenario.checkpointMs,
-    restartMs: job.restartMs ?? scenario.restartMs,
-    state: 'coming',
-    refused: null,
-    doneMs: 0,
-    lostMs: 0,
-    startupMs: 0,
-    heldMs: 0,
-    starts: 0,
-    preemptions: 0,
-    losses: 0,
-    firstStartMs: -1,
-    startedAtMs: 0,
-    runStartupMs: 0,
-    endsAtMs: 0,
-    spots: noSpots,
-    place: null,
-  }))
+  const times = timesFor(jobs.length)
+  return jobs.map((job, index) => {
+    const project = numbers.get(job.project) ?? 0
+    const checkpointMs = job.checkpointMs ?? scenario.checkpointMs
+    const restartMs = job.restartMs ?? scenario.restartMs
+    return new JobRecord({ index, job, demand: demandOf(job), project, checkpointMs, restartMs }, times)
+  })
 }

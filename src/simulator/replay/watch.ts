@@ -107,14 +107,13 @@ type Allowing = { group: Fleet['groups'][number]; policy: Project['policy']; pri
 /** Where its project allows it, and for no more than it may cost: of a node it pays for the part that a rank has. */
 function isAllowed({ job, demand }: JobRecord, { group, policy, priceMicros }: Allowing): void {
   const { jurisdictions, providers, sites, maxPriceMicros = Number.POSITIVE_INFINITY } = policy
-  const lists = [
-    [jurisdictions, group.jurisdictions],
-    [providers, [group.provider]],
-    [sites, [group.site]],
-  ] as const
-  for (const [allowed, has] of lists)
-    if (allowed && !has.some((one) => (allowed as readonly string[]).includes(one)))
+  const stays = (allowed: readonly string[] | undefined, has: readonly string[]): void => {
+    if (allowed && !has.some((one) => allowed.includes(one)))
       broken(`${job.id} starts in ${nameOf(group)}, and ${job.project} allows only ${allowed.join(', ')}`)
+  }
+  stays(jurisdictions, group.jurisdictions)
+  stays(providers, [group.provider])
+  stays(sites, [group.site])
   const each = job.ranks > 0 ? job.amount / job.ranks : Math.min(group.size, job.amount)
   const costs = Math.ceil((priceMicros * each * demand.milli) / group.size / 1000)
   if (costs > maxPriceMicros)
