@@ -383,10 +383,8 @@ export type Plans = {
 /** Proof of a claim: void as soon as somebody else has a higher epoch. */
 export type Claim = { name: string; holder: string; epoch: number }
 
-/** A claim that is to be renewed for so many seconds. */
 export type Kept = Claim & { seconds: number }
 
-/** A control plane, and where agents reach it. */
 export type Plane = { id: string; url: string }
 
 export type Claims = {
@@ -395,10 +393,7 @@ export type Claims = {
   /** Renews claims, each for so many seconds from now; those that have not run out and are nobody else's come back. */
   keep(claims: readonly Kept[]): Promise<Claim[]>
   release(claim: Claim): Promise<void>
-  /**
-   * Says that a control plane is alive and where, and keeps claims with the same statement: returns all planes heard in the
-   * last 15 s, and the claims as `keep` does. A new one is told by a nudge.
-   */
+  /** Says that a control plane is alive and where, and keeps claims; returns all heard in the last 15 s. Of a new one a nudge tells. */
   announce(self: Plane, claims: readonly Kept[]): Promise<{ planes: Plane[]; kept: Claim[] }>
   /** Says that it has ended its work: nobody is sent to it any more, and its claims are free for whoever comes next. */
   withdraw(id: string): Promise<void>

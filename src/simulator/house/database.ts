@@ -76,9 +76,7 @@ export function createDatabase({ store, clock, met }: Options): Database {
     const fault = strikes(ambushes, plane, call)?.how
     if (fault === undefined) return make()
     met(`database-${fault}`, plane, call)
-    if (fault === 'full') throw new StoreFull('The disk of the database is full, and nothing more can be written.')
-    if (fault === 'collide') throw collision()
-    if (fault === 'fail') throw unavailable()
+    if (fault !== 'lose-reply') throw failures[fault]()
     const first = await make()
     if (isRead(call)) return first
     if (claims.has(call)) return make()
@@ -136,6 +134,12 @@ const unavailable = (): StoreUnavailable =>
   new StoreUnavailable('PostgreSQL does not answer. Try again in a moment.', {
     cause: Object.assign(new Error('Connection terminated unexpectedly'), { code: '08006' }),
   })
+
+const failures: Record<Exclude<DatabaseFault, 'lose-reply'>, () => Error> = {
+  fail: () => unavailable(),
+  full: () => new StoreFull('The disk of the database is full, and nothing more can be written.'),
+  collide: () => collision(),
+}
 
 const collision = (): Error =>
   Object.assign(new Error('could not serialize access due to concurrent update'), { code: '40001' })

@@ -72,15 +72,8 @@ export async function startPlane(life: Life, ground: Ground): Promise<Plane> {
   const self = selfOf({ id, url, since: clock.now(), controlPlanes: () => peers.list() })
   const keeper = solver && keepPlan({ store, clock, solver, failed: wrong('could not plan over sites') })
   const steering = keeper === null ? {} : { steering: keeper }
-  const api = createApi({
-    ...shared,
-    providers: decorated(),
-    bell,
-    ...steering,
-    self,
-    closing: closing.signal,
-    count: uncounted,
-  })
+  const answers = { providers: decorated(), bell, self, closing: closing.signal, count: uncounted }
+  const api = createApi({ ...shared, ...steering, ...answers })
   const started: { loops?: ReturnType<typeof startLoops> } = {}
   const heard = await announce(
     { id, url },

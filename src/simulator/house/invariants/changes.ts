@@ -16,14 +16,14 @@ export function createComparison(): (tables: Tables) => Changes {
 }
 
 /** The rows of the last look, and how many of those that were written until then. */
-type Known = { rows: Map<string, Row>; read: number }
+type Known = { rows: Map<string, Columns>; read: number }
 
 /** What has changed since; `known` is then as `table`. */
-function compare(known: Known = { rows: new Map(), read: 0 }, table: Table<Row>): RowChange<Row>[] {
+function compare(known: Known = { rows: new Map(), read: 0 }, table: Table<Columns>): RowChange<Columns>[] {
   const { rows } = known
   const keys = table.touched ? new Set(table.touched.slice(known.read)) : new Set([...table.keys(), ...rows.keys()])
   known.read = table.touched?.length ?? 0
-  const changed: RowChange<Row>[] = []
+  const changed: RowChange<Columns>[] = []
   for (const key of keys) {
     const [before, after] = [rows.get(key) ?? null, table.get(key) ?? null]
     if (before === after) continue
@@ -35,7 +35,7 @@ function compare(known: Known = { rows: new Map(), read: 0 }, table: Table<Row>)
 }
 
 /** Most columns of a row that was written are the very same as before: only the others are looked into. */
-function areSame(before: Row | null, after: Row | null): boolean {
+function areSame(before: Columns | null, after: Columns | null): boolean {
   if (before === null || after === null) return before === after
   let columns = 0
   for (const column in after) {
@@ -46,4 +46,4 @@ function areSame(before: Row | null, after: Row | null): boolean {
   return columns === Object.keys(before).length
 }
 
-type Row = Readonly<Record<string, unknown>>
+type Columns = Readonly<Record<string, unknown>>
