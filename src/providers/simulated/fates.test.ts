@@ -51,6 +51,23 @@ test('a gang is slow to come up, and slow to go, and holds its nodes until its r
   assert.equal(stuck.cloud.meter()[0]?.to, 22_000)
 })
 
+test('what is taken away while it is told to end is gone with that, however slowly it would have been torn down', async () => {
+  const { clock, cloud, launch, retire, list } = aCloud({
+    machines: true,
+    teardownMs: [50_000, 50_000],
+    noticeMs: [5_000, 5_000],
+  })
+  await launch('a')
+  await clock.advance(1_000)
+  cloud.befall('west', 'preempted', { token: 'a' })
+  await clock.advance(1_000)
+  assert.equal(await retire('a'), 'retiring')
+  await clock.advance(3_999)
+  assert.deepEqual([await retire('a'), await list(), cloud.used('west')], ['retiring', ['a'], [1]])
+  await clock.advance(1)
+  assert.deepEqual([await retire('a'), await list(), cloud.used('west')], ['gone', [], [0]])
+})
+
 test('where nodes are machines they are held and paid until they are gone, whenever their ranks ended', async () => {
   const { clock, cloud, launch, retire } = aCloud({ machines: true, teardownMs: [5_000, 5_000] })
   await launch('a', { nodes: 2 })

@@ -118,11 +118,15 @@ export function endOfBill(gang: Gang): number {
 
 /** Whether nothing of it is left: it was retired and torn down, or it was taken away without a word. */
 export const isGone = (gang: Gang, now: number): boolean =>
-  now >= Math.min(gang.stop?.goneAt ?? vanishAt(gang), gang.erasedAt)
+  now >= Math.min(gang.stop ? tornDownAt(gang) : vanishAt(gang), gang.erasedAt)
 
 /** When it leaves get and list: a while after it is gone, as far as the site's listings lag behind. */
 export const leavesListAt = (gang: Gang): number =>
-  Math.min(vanishAt(gang), gang.erasedAt, gang.stop ? gang.stop.goneAt + gang.ghostMs : Infinity)
+  Math.min(vanishAt(gang), gang.erasedAt, tornDownAt(gang) + gang.ghostMs)
+
+/** When what was told to end is torn down. What is taken away meanwhile is gone with that. */
+const tornDownAt = ({ stop, takenAt }: Gang): number =>
+  stop ? Math.min(stop.goneAt, takenAt > stop.at ? takenAt : Infinity) : Infinity
 
 /** A gang that ended before it was to be taken is not taken. */
 const vanishAt = (gang: Gang): number => (!gang.told && gang.takenAt <= endOfGang(gang) ? gang.takenAt : Infinity)
