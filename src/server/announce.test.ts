@@ -29,3 +29,37 @@ test(
     await Promise.all([first.stop(), second.stop()])
   },
 )
+
+test('every five seconds a control plane renews its claims and hears of the others by one statement', async () => {
+  await using one = await aStore()
+  await using two = await aStore({ url: one.url })
+  const clock = createFakeClock()
+  const claim = await one.claims.take('admit', 'c-1', 60)
+  assert.ok(claim)
+  const kept: number[] = []
+  const renewed = Promise.withResolvers<void>()
+  const first = await announce(
+    { id: 'c-1', url: 'http://127.0.0.1:1' },
+    {
+      store: { claims: { ...one.claims, keep: () => assert.fail('another statement') }, onNudge: () => () => {} },
+      clock,
+      failed,
+      changed: () => {},
+      async keepClaims(keep) {
+        kept.push((await keep([{ ...claim, seconds: 60 }])).length)
+        renewed.resolve()
+      },
+    },
+  )
+  await two.claims.announce({ id: 'c-2', url: 'http://127.0.0.1:2' }, [])
+  await clock.advance(4_999)
+  assert.deepEqual(kept, [])
+  await clock.advance(1)
+  await renewed.promise
+  assert.deepEqual(kept, [1])
+  assert.deepEqual(
+    first.list().map(({ id }) => id),
+    ['c-1', 'c-2'],
+  )
+  await first.stop()
+})
