@@ -21,13 +21,15 @@ async function aQueue(t: TestContext) {
   const house = { ...aHouseThatAdmits(store, clock), clock }
   const { info } = aSite()
   await store.sites.put(info, clock.now())
-  const offered = (...offers: Parameters<typeof anOffer>[0][]) =>
-    store.sites.offered(
-      'local/west',
-      offers.map((offer) => anOffer({ divisible: false, ...offer })),
-      null,
-      clock.now(),
-    )
+  /** Other offers than before; the nudge that tells of them has come. */
+  const offered = async (...offers: Parameters<typeof anOffer>[0][]) => {
+    const heard = Promise.withResolvers<void>()
+    const deafen = store.onNudge((nudge) => nudge === 'admit' && heard.resolve())
+    const all = offers.map((offer) => anOffer({ divisible: false, ...offer }))
+    await store.sites.offered('local/west', all, null, clock.now())
+    await heard.promise
+    deafen()
+  }
   return { store, clock, house, offered }
 }
 
