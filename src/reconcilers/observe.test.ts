@@ -7,13 +7,20 @@ import { createMemoryStore } from '#simulator/house/memory/store.ts'
 import { createFakeClock } from '#simulator/fake-clock.ts'
 import { createWorld } from '#simulator/world.ts'
 import { observe } from './observe.ts'
+import { startLoops } from './run.ts'
+
+const aSiteOf = (name: string) => ({
+  name,
+  jurisdictions: ['DE'],
+  patienceMs: 600_000,
+  pools: [{ tier: 'on-demand' as const, shape, priceMicros: 1, nodes: 4 }],
+})
 
 /** A house that only observes a site, of which all calls take so long, and when that was asked what is there. */
 function anObserver(callMs: number) {
   const clock = createFakeClock()
   const store = createMemoryStore({ clock })
-  const pools = [{ tier: 'on-demand' as const, shape, priceMicros: 1, nodes: 4 }]
-  const west = { name: 'west', jurisdictions: ['DE'], patienceMs: 20_000, pools }
+  const west = { ...aSiteOf('west'), patienceMs: 20_000 }
   const faults = { callMs: [callMs, callMs] as [number, number] }
   const { cloud, house } = createWorld({ store, clock, reconcilers: [observe], seed: 1, sites: [west], faults })
   const listed: number[] = []
@@ -69,4 +76,44 @@ test('who waited long for an answer that never came does not rest from it', asyn
   cloud.cut('west', 'hanging')
   await looks(60_000)
   assert.ok((await looks(60_000)) >= 3)
+})
+
+test('its loop wakes for what is due: offers of all sites about every 30 s together, and lists while one does not answer', async () => {
+  const clock = createFakeClock()
+  const store = createMemoryStore({ clock })
+  const sites = [aSiteOf('west'), aSiteOf('east')]
+  const faults = { callMs: [100, 900] as [number, number] }
+  const { cloud, house } = createWorld({ store, clock, reconcilers: [observe], seed: 1, sites, faults })
+  const calls: { at: number; call: string; site: string }[] = []
+  for (const provider of house.providers.values()) {
+    const { list, offers } = provider
+    provider.list = (name, signal) => {
+      calls.push({ at: clock.now(), call: 'list', site: name })
+      return list(name, signal)
+    }
+    provider.offers = (name, signal) => {
+      calls.push({ at: clock.now(), call: 'offers', site: name })
+      return offers(name, signal)
+    }
+  }
+  let turns = 0
+  const counted = { ...observe, turn: (...given: Parameters<typeof observe.turn>) => (turns++, observe.turn(...given)) }
+  const loops = startLoops([counted], house, { error: (facts) => assert.fail(JSON.stringify(facts)) })
+  await clock.advance(60_000) // all begins at once, and at its own pace
+  const [from, before] = [clock.now(), turns]
+  await clock.advance(600_000)
+  const asked = calls.filter(({ at, call }) => at > from && call === 'offers')
+  const times = [...new Set(asked.map(({ at }) => at))]
+  assert.deepEqual(Map.groupBy(asked, ({ at }) => at).size * 2, asked.length, 'of both sites together')
+  assert.ok(
+    times.every((at, i) => at - (times[i - 1] ?? from) <= 30_500) && times.length <= 23,
+    `${times.length} times`,
+  )
+  assert.ok(turns - before <= times.length + 1, `${turns - before} turns`)
+  cloud.cut('west')
+  await clock.advance(60_000)
+  const late = clock.now()
+  await clock.advance(20_000)
+  assert.ok(calls.filter(({ at, call, site: name }) => at > late && call === 'list' && name === 'west').length >= 8)
+  await loops.stop()
 })
