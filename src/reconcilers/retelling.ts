@@ -13,8 +13,8 @@ const [againMs, latestMs] = [2_000, 300_000]
 const [laterMs, mostMs] = [10, 60_000]
 
 type Told = { at: number; what: string; text: string; againMs: number }
-/** By workload and replica. */
-const lately = memory(() => new Map<string, Map<number, Told>>())
+/** By workload and replica; those who were told long ago are forgotten now and then. */
+const lately = memory(() => ({ told: new Map() as AllTold, forgotAt: 0 }))
 
 export type Retelling = {
   /** The refusals that are to be told now. */
@@ -28,18 +28,18 @@ export type Retelling = {
  * one refusal for all its replicas, which is gone when one of them is placed: so all that wait are told together.
  */
 export function retelling(house: Parameters<typeof lately>[0], decisions: readonly Decision[], now: number): Retelling {
-  const told = lately(house)
+  const kept = lately(house)
+  const { told } = kept
+  if (now >= kept.forgotAt + latestMs) {
+    kept.forgotAt = now
+    forgetBefore(told, now - 2 * latestMs)
+  }
   const leastMs = Math.min(mostMs, told.size * laterMs)
   const dueAt = ({ at, againMs: own }: Told): number => {
     const afterMs = Math.max(leastMs, own)
     return Math.ceil((at + afterMs / 2) / afterMs) * afterMs
   }
-  // Somebody else may have told them otherwise meanwhile.
-  for (const [workload, its] of told) {
-    for (const [replica, { at }] of its) if (at + 2 * latestMs <= now) its.delete(replica)
-    if (its.size === 0) told.delete(workload)
-  }
-  const before = ({ workload, replica }: Decision): Told | undefined => told.get(workload)?.get(replica)
+  const before = (one: Decision): Told | undefined => lastOf(told, one, now)
   const isNew = (one: Decision): boolean => {
     const last = before(one)
     if (one.placement !== null || one.preempts !== undefined || one.lets !== undefined) return true
@@ -57,16 +57,31 @@ export function retelling(house: Parameters<typeof lately>[0], decisions: readon
   return { news, at: soonest < Infinity ? soonest : null }
 }
 
+type AllTold = Map<string, Map<number, Told>>
+
+/** What was told long ago counts for nothing: somebody else may have told them otherwise meanwhile. */
+function lastOf(told: AllTold, { workload, replica }: Decision, now: number): Told | undefined {
+  const last = told.get(workload)?.get(replica)
+  return last && last.at > now - 2 * latestMs ? last : undefined
+}
+
+function forgetBefore(told: AllTold, earliest: number): void {
+  for (const [workload, its] of told) {
+    for (const [replica, { at }] of its) if (at <= earliest) its.delete(replica)
+    if (its.size === 0) told.delete(workload)
+  }
+}
+
 /** These are written: whoever is placed takes the refusal of its workload away, for all that still wait. */
 export function noteTold(house: Parameters<typeof lately>[0], decisions: readonly Decision[], now: number): void {
-  const told = lately(house)
+  const { told } = lately(house)
   for (const { workload, placement } of decisions) if (placement !== null) told.delete(workload)
   for (const decision of decisions) {
     if (decision.placement !== null) continue
     const { workload, replica, refusal } = decision
     const its = told.get(workload) ?? new Map<number, Told>()
     told.set(workload, its)
-    const [before, what] = [its.get(replica), whatOf(decision)]
+    const [before, what] = [lastOf(told, decision, now), whatOf(decision)]
     const again = before?.what === what ? Math.min(latestMs, before.againMs * 2) : againMs
     its.set(replica, { at: now, what, text: refusal?.text ?? '', againMs: again })
   }

@@ -120,14 +120,12 @@ export const sittingOf = memory(({ store, clock, steering }) => {
 
 /** More of each need that has run out; null where that takes a look at everything. */
 async function readMore({ placement }: Store, { ranOut }: Sitting, now: number): Promise<More[] | null> {
-  const all = await Promise.all(
-    ranOut.map(async ({ need, last }): Promise<More | null> => {
-      const { createdAt, id } = last.workload
-      const more = await placement.more({ need, createdAt, workload: id, replica: last.replica.replica }, now)
-      return more && { need, ...more }
-    }),
-  )
-  return all.every((one) => one !== null) ? all : null
+  if (ranOut.length === 0) return []
+  const behind = ranOut.map(({ need, last: { workload, replica } }) => {
+    const { id, createdAt } = workload
+    return { need, createdAt, workload: id, replica: replica.replica }
+  })
+  return placement.more(behind, now)
 }
 
 export const soonest = (one: number | null, other: number | null): number | null =>

@@ -30,7 +30,7 @@ const shallow = 8
 const fade = 7 / 8
 
 /** No need is read deeper than so; of few needs each, so that all of them together are so many. */
-const [deepest, mostDeep] = [16, 4_096]
+const [deepest, mostDeep] = [16, 1_024]
 const deepestOf = (needs: number): number => Math.max(deepest, Math.floor(mostDeep / (needs + 1)))
 
 /** So many needs that sleep are read in one round, as the store reads no more of them together. */

@@ -5,7 +5,7 @@ import type { Logger } from 'pino'
 
 import type { ApiKeys } from '#api/house.ts'
 import type { Clock } from '#kit/clock.ts'
-import { createIds, type Ids } from '#kit/ids.ts'
+import { createIds, type Ids, pooled } from '#kit/ids.ts'
 import { createLogArchive, type LogArchive } from '#providers/blobs/archive.ts'
 import type { Blobs } from '#providers/blobs/blobs.ts'
 import { createDirectoryBlobs } from '#providers/blobs/directory.ts'
@@ -51,7 +51,7 @@ export async function openBase(
   const { home, shared = home } = options
   const log = openLog({ home, level: options.logLevel, detached: options.detached })
   const clock = openClock(home)
-  const ids = createIds(clock.now, randomBytes)
+  const ids = createIds(clock.now, pooled(randomBytes))
   const said = (message: string) => log.info({}, message)
   const opened = await openHouseStore({ home, databaseUrl: options.databaseUrl, clock, ids, log: said })
   stack.defer(() => opened.close(how))

@@ -182,8 +182,9 @@ export type Placed = {
 /** So many of those behind a workload. */
 export type After = { workload: string; most: number }
 
-/** A place in the line of a need. */
 export type Behind = { need: string; createdAt: number; workload: string; replica: number }
+/** Those of a need who come behind such a place in its line, and whether they are all. */
+export type Next = { need: string; asked: QueueSnapshot['waiting']; isAll: boolean }
 
 export type Placement = {
   /**
@@ -192,9 +193,8 @@ export type Placement = {
    * start is promised, and some `after` a workload.
    * With `moves` it is told of each lease whether it may be moved. A `few` leases are told apart, though they hold the same.
    * With `spot` it is told what was seen of spot markets, though nobody waits for them.
-   * With `running` some are told who may go back to spot capacity, in the order of their workloads, and all is empty where
-   * there are none.
-   * With `unlessIdle` all is empty when nothing waits: what is in the way is much in a large house.
+   * With `running` some are told who may go back to spot capacity, in the order of their workloads; all is empty where there
+   * are none, and with `unlessIdle` when nothing waits.
    */
   snapshot(options: {
     now: number
@@ -209,8 +209,8 @@ export type Placement = {
   }): Promise<QueueSnapshot>
   /** Those of these workloads that may be placed. Null where that takes more to know: many, a budget, secrets, data. */
   come(workloads: readonly string[], now: number): Promise<QueueSnapshot['waiting'] | null>
-  /** Who stands next behind somebody in the line of a need, a few of them. Null where that takes more to know. */
-  more(behind: Behind, now: number): Promise<{ asked: QueueSnapshot['waiting']; isAll: boolean } | null>
+  /** Who stands behind each of these in the line of its need, a few of each. Null where that takes more to know. */
+  more(behind: readonly Behind[], now: number): Promise<Next[] | null>
   /** What each project held of late, on average with a half-life, accelerators in thousandths; none that held nothing. */
   usage(options: { now: number; halfLifeMs: number }): Promise<Map<string, Usage>>
   /** When the next replica may be placed that must not be yet, if any. */

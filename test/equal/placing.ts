@@ -36,14 +36,13 @@ export const ofQueue: Step = async (pair, draw) => {
       return pair.ask((store) => store.placement.come([...ids, 'x-none'], clock.at))
     }
     case 1: {
-      const row = draw.one(tables.replicas.all())
-      if (!row) return undefined
-      const behind = {
-        need: row.need,
-        createdAt: row.createdAt - draw.below(2),
-        workload: row.workload,
-        replica: row.replica,
-      }
+      const some = new Map(draw.some([...tables.replicas.all()], 3).map((row) => [row.need, row]))
+      const behind = [...some.values()].map(({ need, createdAt, workload, replica }) => ({
+        need,
+        createdAt: createdAt - draw.below(2),
+        workload,
+        replica,
+      }))
       return pair.ask((store) => store.placement.more(behind, clock.at))
     }
     case 2:

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { Client } from 'pg'
 
 import { type Clock, createClock } from '#kit/clock.ts'
-import { createIds, type Ids } from '#kit/ids.ts'
+import { createIds, type Ids, pooled } from '#kit/ids.ts'
 import { type Embedded, startAt } from '#store/embedded/embedded.ts'
 import { type Place, placeAt } from '#store/embedded/place.ts'
 import { openDatabase } from '#store/database.ts'
@@ -165,7 +165,7 @@ async function ask<T>(connectionString: string, work: (client: Client) => Promis
   return work(client).finally(() => client.end())
 }
 
-export const someIds: Ids = createIds(Date.now, randomBytes)
+export const someIds: Ids = createIds(Date.now, pooled(randomBytes))
 
 /** Does to a database what a later version of Isobar might, 9.0.0. */
 export async function bringUpToDate(url: string): Promise<void> {

@@ -116,7 +116,7 @@ function whatFrees(need: Need, { look, objection }: Refused, { holders, now }: K
   const shapes = offersOf(look).map(({ shape }) => shape.name)
   switch (objection.rule) {
     case 'quota':
-      return firstEnd(holders.of(need.project.name).first, now)
+      return firstEnd(holders.firstWithin(need.project.name), now)
     case 'capacity':
       // Where it lacks nothing but its turn, those before it wait for whoever ends there.
       return firstEnd(
@@ -155,7 +155,7 @@ function nextCommands(need: Need, { look, objection }: Refused, holders: Holders
   // Stopping the youngest loses the least work.
   const stop = (site?: string): string[] => {
     const helps = site === undefined ? () => true : holdsLacking(need, look)
-    const other = holders.of(name, site).youngest.find((one) => one.workload !== need.workload.id && helps(one))
+    const other = holders.youngest(name, site).find((one) => one.workload !== need.workload.id && helps(one))
     return other ? [`isobar stop ${other.name}`] : []
   }
   switch (objection.rule) {

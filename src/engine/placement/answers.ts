@@ -65,8 +65,12 @@ export function createAnswers(round: Round, queue: Queue): Answers {
     const refused = byCloseness(refusedOf(row, round, vain))
     const told = { refusal: refuse(row.need, refused, known()), rejections: rejectionsOf(refused) }
     waits.set(row, { ...told, ahead: ahead.of(row, refused[0]), ...planOf(row, round) })
-    const first = row.members.find((asked) => !settled.has(idOf(asked)))
-    ahead.add(row, first)
+    ahead.add(row, row.members[0])
+  }
+  const settle = (asked: Asked, row: Row, decision: Decision): void => {
+    settled.set(idOf(asked), decision)
+    const place = row.members.indexOf(asked)
+    if (place >= 0) row.members.splice(place, 1)
   }
   return {
     choose({ want }) {
@@ -80,11 +84,11 @@ export function createAnswers(round: Round, queue: Queue): Answers {
       if (!row) return true
       if (preempts) making.set(taken.id, makingOf(preempts, round))
       if ('refused' in taken) refuseRow(row, taken.refused)
-      else if (asked) settled.set(taken.id, placedAt(taken, { asked, row, round, tried }))
+      else if (asked) settle(asked, row, placedAt(taken, { asked, row, round, tried }))
       return true
     },
     comesBack(comeback, repaired) {
-      if (repaired) settled.set(idOf(comeback.asked), backAt(comeback, repaired, round))
+      if (repaired) settle(comeback.asked, comeback.row, backAt(comeback, repaired, round))
     },
     joins(asked) {
       askedOf.set(idOf(asked), asked)
@@ -104,7 +108,7 @@ export function createAnswers(round: Round, queue: Queue): Answers {
         const why = row && waits.get(row)
         const found = settled.get(id) ?? ofUnasked(asked, queue)
         if (found || !row || !why) return found ?? []
-        why.firsts ??= row.members.filter((one) => !settled.has(idOf(one))).slice(0, mostAhead + 1)
+        why.firsts ??= row.members.slice(0, mostAhead + 1)
         const kept = { start: starts.get(id), made: making.get(id), still: leaving.get(id) }
         return [waitsOn(asked, { why, names: ahead.inRow(asked, why.ahead, why.firsts), ...kept })]
       })
@@ -300,7 +304,7 @@ function startsOf(round: Round, holders: Holders, making: ReadonlyMap<string, Ma
     const made = making.get(promise.request.id)
     const at = made ? goneAt(made.victims, round) : promise.at
     if (!ground || !offer || siteKey === undefined || at === Infinity) continue
-    const first = holders.at(siteKey).first?.at ?? 0
+    const first = holders.firstAt(siteKey)?.at ?? 0
     const earliest = first > now ? Math.min(first, at) : at
     const apart = ground.names ? {} : { offer: nameOf(offer) }
     const kept = made && { made: made.isMove ? ('moving' as const) : ('preempting' as const) }

@@ -24,6 +24,8 @@ export type News = {
 /** Where one need has run out, others of whom fewer are left are read with it, so many needs at a time. */
 const [fewLeft, mostNeeds] = [8, 32]
 
+type Out = { need: string; last: Asked }
+
 type Parts = { line: Line; round: Round; entry: Entry; answers: Answers; standing: Map<string, string[]> }
 
 /**
@@ -43,7 +45,8 @@ export class Sitting {
   readonly #promised = new Set<string>()
   /** Those of whom nothing is decided yet. */
   readonly #open = new Set<Asked>()
-  #ranOut: { need: string; last: Asked }[] = []
+  #ranOut: Out[] = []
+  #runsOut: Out[] = []
   #isSimple: boolean
 
   constructor(snapshot: Snapshot, parts: Parts, taken: readonly Taken[]) {
@@ -69,10 +72,11 @@ export class Sitting {
 
   /**
    * The needs of which it has placed all that were read, though there are more, and the last of each that was read. With
-   * them those of which few are left: they would run out next, each in a round of its own.
+   * them those that would run out next: of which fewer are left than were just placed, so that nobody waits for them to be
+   * read once there is room, and few where others ran out, each of which would be read in a round of its own.
    */
-  get ranOut(): readonly { need: string; last: Asked }[] {
-    return this.#ranOut
+  get ranOut(): readonly Out[] {
+    return [...this.#ranOut, ...this.#runsOut]
   }
 
   /** The facts as they are for it now. */
@@ -145,21 +149,29 @@ export class Sitting {
       if (last && isInLine(last)) this.#ranOut.push({ need, last })
       else this.#isSimple = false
     }
-    if (this.#ranOut.length > 0) this.#ranOut.push(...this.#soonOut())
+    this.#runsOut = this.#soonOut(decided)
   }
 
-  #soonOut(): { need: string; last: Asked }[] {
+  #soonOut(decided: readonly Taken[]): Out[] {
     const { entry } = this.#parts
-    const left = new Map<string, number>()
+    const placed = new Map<string, number>()
+    for (const taken of decided) {
+      const need = 'option' in taken ? this.#waiting.get(taken.id)?.need : undefined
+      if (need !== undefined && entry.lastOf(need)) placed.set(need, (placed.get(need) ?? 0) + 1)
+    }
+    if (this.#ranOut.length + placed.size === 0) return []
+    const left = new Map([...placed].map(([need, count]) => [need, -count]))
     for (const asked of this.#waiting.values()) {
       const { need = '' } = asked
       const last = entry.lastOf(need)
       if (last && !comesBefore(last, asked)) left.set(need, (left.get(need) ?? 0) + 1)
     }
+    const few = this.#ranOut.length > 0 ? fewLeft : 0
     const out = new Set(this.#ranOut.map(({ need }) => need))
     return entry
       .unread()
-      .filter(({ need, last }) => !out.has(need) && (left.get(need) ?? 0) < fewLeft && isInLine(last))
+      .filter(({ need, last }) => !out.has(need) && isInLine(last))
+      .filter(({ need }) => (left.get(need) ?? 0) < Math.max(few, placed.get(need) ?? 0))
       .slice(0, Math.max(0, mostNeeds - out.size))
   }
 

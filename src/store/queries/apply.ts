@@ -98,6 +98,13 @@ function* moveLeases(applying: Applying, changes: Of<'lease'>[]): Iterable<Step>
     const begun = sql`greatest(l.created_at, least(coalesce(x.since, ${now}::bigint), ${now}::bigint))`
     const billed = ['starting', 'held'].includes(to)
     const over = ['gone', 'lost', 'refused'].includes(to)
+    const [named, itsNames] =
+      to === 'lost'
+        ? [
+            sql`join workloads w on w.id = m.workload`,
+            sql`, w.name, l.workload, l.project, l.provider || '/' || l.site as site`,
+          ]
+        : [sql``, sql``]
     // One that was lost and is seen again never ended: its time since then is billed as well.
     const moved = sql<Moved & { site: string; wasLost: boolean }>`
       with moved as (
@@ -110,9 +117,9 @@ function* moveLeases(applying: Applying, changes: Of<'lease'>[]): Iterable<Step>
               : sql``
           }
           ${over ? sql`, ended_at = coalesce(l.ended_at, greatest(${now}::bigint, l.started_at, l.metered_until))` : sql``}
-        from ${x} join leases m on m.id = x.id join workloads w on w.id = m.workload
+        from ${x} join leases m on m.id = x.id ${named}
         where l.id = m.id and l.state = any(${from}::text[])
-        returning l.id, w.name, l.workload, l.project, l.provider || '/' || l.site as site, m.state = 'lost' as "wasLost"
+        returning l.id, m.state = 'lost' as "wasLost" ${itsNames}
       ) ${to === 'held' || to === 'gone' ? sql`, closed as (${closeLaunches(to)})` : sql``}
       select * from moved
     `
@@ -181,8 +188,7 @@ function* moveAttempts(applying: Applying, changes: Of<'attempt'>[]): Iterable<S
         update attempts a set state = ${to}, reason = x.reason, exit_code = coalesce(x."exitCode", a.exit_code)
           ${to === 'running' ? sql`, started_at = coalesce(a.started_at, ${now}::bigint)` : sql``}
           ${over ? sql`, ended_at = ${now}::bigint, ready = false` : sql``}
-        from ${record(group)} join attempts b on b.id = x.id join workloads w on w.id = b.workload
-        where a.id = x.id and a.state = any(${from}::text[])
+        from ${record(group)}, workloads w where a.id = x.id and w.id = a.workload and a.state = any(${from}::text[])
         returning a.id, w.name, a.workload, w.project, a.number, a.reason, a.started_at
       ) ${to === 'running' ? sql`, known as (${noteKnownEnds})` : sql``}
       select id, name, workload, project, number, reason from moved

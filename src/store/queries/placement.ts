@@ -7,7 +7,7 @@ import { mayPreempt, type Project } from '#model/project.ts'
 import type { Workload } from '#model/workload.ts'
 import type { Database, Executor } from '#store/database.ts'
 import { together } from '#store/dialect.ts'
-import type { Behind, Claim, Placed, Placement, QueueSnapshot } from '#store/store.ts'
+import type { Behind, Claim, Next, Placed, Placement, QueueSnapshot } from '#store/store.ts'
 import { holding } from './claims.ts'
 import { workloadColumns } from './columns.ts'
 import { tell } from './events.ts'
@@ -18,6 +18,7 @@ import {
   firstRefusals,
   isKnownAlone,
   mostToCome,
+  nextOf,
   numbered,
   type PlacedRow,
   preempting,
@@ -30,7 +31,7 @@ import {
 } from './placing.ts'
 import { preempt, readPreemptions } from './preempt.ts'
 import { listProjects } from './projects.ts'
-import { readLeases, readQueue, readThese } from './queue.ts'
+import { readBehind, readLeases, readQueue, readThese } from './queue.ts'
 import { readRunning } from './running.ts'
 import { listSites } from './sites.ts'
 import { readSpot } from './spot.ts'
@@ -104,10 +105,18 @@ async function come(on: Executor, { workloads: ids, now, specs }: Coming): Promi
   return replicas.length > mostToCome ? null : askedAlone(on, replicas, specs)
 }
 
-async function more(on: Executor, { behind, now, specs }: { behind: Behind; now: number; specs: Specs }) {
-  const replicas = await readThese(on, { behind, most: someMore + 1, now })
-  const found = await askedAlone(on, replicas.slice(0, someMore), specs)
-  return found && { asked: found, isAll: replicas.length <= someMore }
+type Going = { behind: readonly Behind[]; now: number; specs: Specs }
+
+async function more(on: Executor, { behind, now, specs }: Going): Promise<Next[] | null> {
+  const next = nextOf(behind, await readBehind(on, { behind, most: someMore(behind.length) + 1, now }))
+  const found = await askedAlone(
+    on,
+    next.flatMap((line) => line.next),
+    specs,
+  )
+  if (!found) return null
+  const lines = Map.groupBy(found, ({ need }) => need)
+  return next.map(({ need, isAll }) => ({ need, asked: lines.get(need) ?? [], isAll }))
 }
 
 /** Null for those of whom more is to be known. */

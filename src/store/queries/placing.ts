@@ -12,8 +12,18 @@ import { leavesReason } from './told.ts'
 /** More than so many replicas that come together are a case for a whole look. */
 export const mostToCome = 256
 
-/** So many of a need are read more. */
-export const someMore = 256
+/** So many are read more of one need, or of several together, though of each no fewer than some. */
+export const someMore = (needs: number): number => Math.max(64, Math.floor(512 / Math.max(1, needs)))
+
+/** Of those who were read behind these, one more of each need than are wanted, those who come next. */
+export const nextOf = <T extends { need: string }>(behind: readonly { need: string }[], read: readonly T[]) => {
+  const most = someMore(behind.length)
+  const lines = Map.groupBy(read, ({ need }) => need)
+  return behind.map(({ need }) => {
+    const line = lines.get(need) ?? []
+    return { need, next: line.slice(0, most), isAll: line.length <= most }
+  })
+}
 
 export type Waiting = Awaited<ReturnType<typeof readThese>>
 

@@ -109,22 +109,39 @@ async function readRows(on: Executor, asked: Asked): Promise<Row[]> {
   return rows.flatMap(({ mayStart, ...row }) => (mayStart ? [row] : []))
 }
 
-type These = { most: number; now: number } & ({ workloads: readonly string[] } | { behind: Behind })
+export type Alone = Omit<Row, 'reads' | 'inLine'>
 
-/** All of these workloads, or those behind one in the line of a need, that may be placed; in order, no more than `most`. */
-export async function readThese(on: Executor, { most, now, ...which }: These) {
-  const { rows } = await sql<Omit<Row, 'reads' | 'inLine'>>`
+/** All replicas of these workloads that may be placed; in order, no more than `most`. */
+export async function readThese(
+  on: Executor,
+  { workloads, most, now }: { workloads: readonly string[]; most: number; now: number },
+): Promise<Alone[]> {
+  const { rows } = await sql<Alone>`
     select ${replicaColumns('r')}, ${needAt(now)} as need, ${promisedStart}
     from replicas r join workloads w on w.id = r.workload
-    where r.state = 'waiting' and ${mayStartAt(now)} and ${'behind' in which ? isBehind(which.behind) : sql`r.workload = any(${which.workloads}::text[])`}
-    ${'behind' in which ? sql`order by r.created_at, r.workload, r.replica` : inOrder} limit ${most}
+    where r.state = 'waiting' and ${mayStartAt(now)} and r.workload = any(${workloads}::text[])
+    ${inOrder} limit ${most}
   `.execute(on)
   return rows
 }
 
-const isBehind = ({ need, createdAt, workload, replica }: Behind) => sql`
-  r.avoid = '{}' and r.need = ${need}
-  and (r.created_at, r.workload, r.replica) > (${createdAt}::bigint, ${workload}::text, ${replica}::int)`
+/** Those behind each of these in the line of its need that may be placed; in order, no more than `most` of each. */
+export async function readBehind(
+  on: Executor,
+  { behind, most, now }: { behind: readonly Behind[]; most: number; now: number },
+): Promise<Alone[]> {
+  const { rows } = await sql<Alone>`
+    select ${replicaColumns('r')}, r.need, ${promisedStart}
+    from json_to_recordset(${JSON.stringify(behind)}::json) as b (need text, "createdAt" bigint, workload text, replica int)
+    cross join lateral (
+      select r.* from replicas r join workloads w on w.id = r.workload
+      where r.state = 'waiting' and ${mayStartAt(now)} and r.avoid = '{}' and r.need = b.need
+        and (r.created_at, r.workload, r.replica) > (b."createdAt", b.workload, b.replica)
+      order by r.created_at, r.workload, r.replica limit ${most}
+    ) r order by r.need, r.created_at, r.workload, r.replica
+  `.execute(on)
+  return rows
+}
 
 async function readSome(on: Executor, { now, most, asleep, after }: Asked): Promise<Row[]> {
   const waiting = sql`

@@ -13,10 +13,11 @@ import {
   type Row,
   nobody,
   runningOf,
+  nextOf,
   someMore,
 } from '#store/queries/placing.ts'
 import { placedEvent, waitsEvent } from '#store/queries/told.ts'
-import type { Behind, Claim, Placed, Placement, QueueSnapshot } from '#store/store.ts'
+import type { Behind, Claim, Next, Placed, Placement, QueueSnapshot } from '#store/store.ts'
 import { fresh } from './apply.ts'
 import { holds as isHeld } from './claims.ts'
 import { jsonb, sameJson } from './jsonb.ts'
@@ -26,7 +27,7 @@ import { dueWithNews } from './news-due.ts'
 import { owedBy } from './owed.ts'
 import { preempt, readPreemptions } from './preempt.ts'
 import { listProjects } from './projects.ts'
-import { readQueue, readThese } from './queue.ts'
+import { readBehind, readQueue, readThese } from './queue.ts'
 import { readRunning } from './running.ts'
 import { workloadOf } from './rows.ts'
 import { readSpot } from './spot.ts'
@@ -94,10 +95,13 @@ function come(memory: Memory, workloads: readonly string[], now: number): QueueS
   return replicas.length > mostToCome ? null : askedAlone(memory, replicas)
 }
 
-function more(memory: Memory, behind: Behind, now: number): Awaited<ReturnType<Placement['more']>> {
-  const replicas = readThese(memory, { behind, most: someMore + 1, now })
-  const found = askedAlone(memory, replicas.slice(0, someMore))
-  return found && { asked: found, isAll: replicas.length <= someMore }
+function more(memory: Memory, behind: readonly Behind[], now: number): Next[] | null {
+  const most = someMore(behind.length) + 1
+  const lines = nextOf(
+    behind,
+    behind.flatMap((one) => readBehind(memory, one, { most, now })),
+  ).map(({ next, ...line }) => ({ ...line, asked: askedAlone(memory, next) }))
+  return lines.every((line): line is Next => line.asked !== null) ? lines : null
 }
 
 /** Null for those of whom more is to be known. */

@@ -2,6 +2,7 @@ import {
   type Asked,
   fewWait,
   firstOfNeed,
+  type Alone,
   mostAsleep,
   nextInTurn,
   type Queue,
@@ -26,19 +27,24 @@ export function readQueue(memory: Memory, asked: Asked): Queue {
   return queueOf(rows, asked.most)
 }
 
-type These = { most: number; now: number } & ({ workloads: readonly string[] } | { behind: Behind })
+type Some = { most: number; now: number }
 
-/** All of these workloads, or those behind one in the line of a need, that may be placed; in order, no more than `most`. */
-export function readThese(memory: Memory, { most, now, ...which }: These): Omit<Row, 'reads' | 'inLine'>[] {
-  const may = mayStart(memory, now)
-  return ('behind' in which ? lineBehind(memory, which.behind) : ofThese(memory, which.workloads))
-    .filter(may)
+/** All replicas of these workloads that may be placed; in order, no more than `most`. */
+export const readThese = (memory: Memory, { workloads, ...some }: Some & { workloads: readonly string[] }): Alone[] =>
+  mayOf(memory, ofThese(memory, workloads), some)
+
+/** Those behind one in the line of its need that may be placed; in order, no more than `most`. */
+export const readBehind = (memory: Memory, behind: Behind, some: Some): Alone[] =>
+  mayOf(memory, lineBehind(memory, behind), some)
+
+const mayOf = (memory: Memory, replicas: readonly ReplicaRow[], { most, now }: Some): Alone[] =>
+  replicas
+    .filter(mayStart(memory, now))
     .slice(0, most)
     .map((replica) => {
       const { reads: _reads, inLine: _inLine, ...row } = rowOf(memory, replica, { need: needAt(replica, now), ...none })
       return row
     })
-}
 const none = { reads: [], inLine: 0 }
 
 function lineBehind({ replicas }: Memory, { need, createdAt, workload, replica }: Behind): readonly ReplicaRow[] {
