@@ -67,11 +67,7 @@ export function createAnswers(round: Round, queue: Queue): Answers {
     waits.set(row, { ...told, ahead: ahead.of(row, refused[0]), ...planOf(row, round) })
     ahead.add(row, row.members[0])
   }
-  const settle = (asked: Asked, row: Row, decision: Decision): void => {
-    settled.set(idOf(asked), decision)
-    const place = row.members.indexOf(asked)
-    if (place >= 0) row.members.splice(place, 1)
-  }
+  const settle = (asked: Asked, row: Row, decision: Decision) => settled.set(idOf(outOf(row, asked)), decision)
   return {
     choose({ want }) {
       const row = rowOf.get(want.key)
@@ -114,6 +110,13 @@ export function createAnswers(round: Round, queue: Queue): Answers {
       })
     },
   }
+}
+
+/** It waits with the others of its row no more. */
+function outOf({ members }: Row, asked: Asked): Asked {
+  const place = members.indexOf(asked)
+  if (place >= 0) members.splice(place, 1)
+  return asked
 }
 
 /** What the plan of somebody with a deadline decided last. */

@@ -19,6 +19,7 @@ import { fixedObjection, isBeyond, type Objection } from './rules.ts'
 export type Row = {
   /** As the first of them has it. */
   need: Need
+  /** Those of whom it is not decided yet that they are placed, or come back, in their order. */
   members: Asked[]
   /** Every candidate, and what the rules that do not change in this round say against it. */
   looks: Look[]

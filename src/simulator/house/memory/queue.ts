@@ -30,12 +30,12 @@ export function readQueue(memory: Memory, asked: Asked): Queue {
 type Some = { most: number; now: number }
 
 /** All replicas of these workloads that may be placed; in order, no more than `most`. */
-export const readThese = (memory: Memory, { workloads, ...some }: Some & { workloads: readonly string[] }): Alone[] =>
-  mayOf(memory, ofThese(memory, workloads), some)
+export const readThese = (memory: Memory, { workloads, ...how }: Some & { workloads: readonly string[] }): Alone[] =>
+  mayOf(memory, ofThese(memory, workloads), how)
 
 /** Those behind one in the line of its need that may be placed; in order, no more than `most`. */
-export const readBehind = (memory: Memory, behind: Behind, some: Some): Alone[] =>
-  mayOf(memory, lineBehind(memory, behind), some)
+export const readBehind = (memory: Memory, behind: Behind, how: Some): Alone[] =>
+  mayOf(memory, lineBehind(memory, behind), how)
 
 const mayOf = (memory: Memory, replicas: readonly ReplicaRow[], { most, now }: Some): Alone[] =>
   replicas
