@@ -1,7 +1,8 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 
 import type { Event, NewEvent } from '#model/event.ts'
 import type { Database, Executor } from '#store/database.ts'
+import { together } from '#store/dialect.ts'
 import type { Events, Nudge } from '#store/store.ts'
 import { nudge, notify, textsOf, type News } from './nudge.ts'
 
@@ -48,12 +49,17 @@ const inserting = (events: NewEvent[], now: number) => sql`
 
 type Telling = { events: NewEvent[]; now: number; nudges: Iterable<Nudge>; news?: News }
 
-/** Writes events and nudges, in one statement: what ends most transactions. */
-export async function tell(on: Executor, { events, now, nudges, news = {} }: Telling): Promise<void> {
+/** Writes events and nudges: what ends most transactions. */
+export async function tell(on: Executor, telling: Telling): Promise<void> {
+  await together(on, toTell(telling))
+}
+
+/** The one statement that does so; none where there is nothing to tell. */
+export function toTell({ events, now, nudges, news = {} }: Telling): RawBuilder<unknown>[] {
   const texts = textsOf(nudges, news)
-  if (texts.length === 0) return addEvents(on, events, now)
+  if (texts.length === 0) return events.length > 0 ? [inserting(events, now)] : []
   const told = events.length > 0 ? sql`with told as (${inserting(events, now)})` : sql``
-  await sql`${told} ${notify(texts)}`.execute(on)
+  return [sql`${told} ${notify(texts)}`]
 }
 
 /**

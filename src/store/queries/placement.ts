@@ -1,8 +1,8 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 
 import type { Ids } from '#kit/ids.ts'
 import type { NewEvent } from '#model/event.ts'
-import type { Decision } from '#model/plan.ts'
+import type { Decision, Refusal } from '#model/plan.ts'
 import { mayPreempt, type Project } from '#model/project.ts'
 import type { Workload } from '#model/workload.ts'
 import type { Database, Executor } from '#store/database.ts'
@@ -10,7 +10,7 @@ import { together } from '#store/dialect.ts'
 import type { Behind, Claim, Next, Placed, Placement, QueueSnapshot } from '#store/store.ts'
 import { holding } from './claims.ts'
 import { workloadColumns } from './columns.ts'
-import { tell } from './events.ts'
+import { toTell } from './events.ts'
 import { dueWithNews } from './news-due.ts'
 import { isOwed, owed } from './owed.ts'
 import {
@@ -182,68 +182,92 @@ async function spentOf(on: Executor, { projects, workloads, now }: Budgeted): Pr
 }
 
 type Commit = { claim: Claim; placed: Placed[]; refused: Decision[]; now: number; ids: Ids }
-async function commit(on: Executor, { claim, placed, refused, now, ids }: Commit): Promise<number | null> {
-  const decisions = [...placed.map(({ decision }) => decision), ...refused]
-  const touched = decisions.flatMap(({ workload, preempts = [] }) => [workload, ...preempts.map((one) => one.workload)])
-  const locked = sql<Row>`
-    select id, name, project, attempts, wants = 'run' and ended_at is null and state not in ('held', 'stopping') as waits
-    from workloads where id = any(${touched}::text[]) order by id for no key update
+async function commit(on: Executor, { claim, placed: all, refused, now, ids }: Commit): Promise<number | null> {
+  const placed = all.filter(({ decision }) => decision.placement !== null)
+  const touched = [...all.map(({ decision }) => decision), ...refused].flatMap((one) => [
+    one.workload,
+    ...(one.preempts ?? []).map(({ workload }) => workload),
+  ])
+  const locking = sql`
+    select id, name, project, attempts, ${mayBegin} as waits
+    from workloads w where id = any(${touched}::text[]) order by id for no key update
   `
-  const [held = [], rows = []] = await together(on, [holding(claim), locked])
+  const [held = [], rows = [], taken = []] = await together(on, [
+    holding(claim),
+    locking,
+    ...(placed.length > 0 ? [taking(placed, claim)] : []),
+  ])
   if (held.length === 0) return null
   const workloads = new Map((rows as Row[]).filter(({ waits }) => waits).map((row) => [row.id, row]))
   const vain = await preempt(on, preempting(refused, workloads), { now, ids })
   // Where nobody leaves any more, nothing is told of it: the next round knows who does.
   const stands = refused.filter(({ workload, preempts = [] }) => preempts.length === 0 || !vain.has(workload))
-  const written = await place(on, { placed, workloads, now })
-  const events = [...written, ...(await refuse(on, stands, workloads))]
-  const lets = refused.filter((one) => one.lets !== undefined)
-  await letGo(on, lets)
-  const nudges = [
-    ...(lets.length > 0 ? (['admit'] as const) : []),
-    ...(written.length > 0 ? (['launch', 'follow'] as const) : []),
-    ...(events.length > 0 ? (['events'] as const) : []),
-  ]
-  await tell(on, { events, now, nudges })
+  const written = numbered(placed, taken as Taken[], workloads)
+  await write(on, { written, refusals: firstRefusals(stands, workloads), refused, workloads, now })
   return written.length
 }
 
+const mayBegin = sql`(w.wants = 'run' and w.ended_at is null and w.state not in ('held', 'stopping'))`
+
+/**
+ * Takes the replicas that are placed out of the queue, but for those that no longer wait: somebody changed their mind since
+ * the snapshot. Under locks on their workloads, and of none without the claim.
+ */
+const taking = (placed: Placed[], claim: Claim): RawBuilder<unknown> => sql`
+  update replicas r set state = 'placed', told = false, promised = false, kept = null
+  from unnest(
+    ${placed.map(({ decision }) => decision.workload)}::text[], ${placed.map(({ decision }) => decision.replica)}::int[]
+  ) as x (workload, replica) cross join lateral (
+    select workload, replica, state from replicas where workload = x.workload and replica = x.replica offset 0 -- by its key: many more wait
+  ) its cross join lateral (select from workloads w where w.id = x.workload and ${mayBegin} offset 0) w
+  where r.workload = its.workload and r.replica = its.replica and its.state = 'waiting' and exists (${holding(claim)})
+  returning r.workload, r.replica
+`
+
+type Writing = {
+  written: PlacedRow[]
+  refusals: Map<string, Refusal>
+  refused: Decision[]
+  workloads: Map<string, Row>
+  now: number
+}
+
+/** Who is placed takes the refusal of its workload away, before others of it are told why they wait. */
+async function write(on: Executor, { written, refusals, refused, workloads, now }: Writing): Promise<void> {
+  const lets = refused.filter((one) => one.lets !== undefined)
+  const told = (waits: NewEvent[]): RawBuilder<unknown>[] => {
+    const events = [...written.map(placedEvent), ...waits]
+    const nudges = [
+      ...(lets.length > 0 ? (['admit'] as const) : []),
+      ...(written.length > 0 ? (['launch', 'follow'] as const) : []),
+      ...(events.length > 0 ? (['events'] as const) : []),
+    ]
+    return toTell({ events, now, nudges })
+  }
+  const places = written.length > 0 ? [inserting(written, now)] : []
+  const frees = lets.length > 0 ? [lettingGo(lets)] : []
+  if (refusals.size === 0) {
+    await together(on, [...places, ...frees, ...told([])])
+    return
+  }
+  const answers = await together(on, [...places, ...frees, refusing(refusals)])
+  await together(on, told(waitsEvents(answers.at(-1) as { id: string }[], refusals, workloads)))
+}
+
 /** What was kept for these is kept no more. */
-async function letGo(on: Executor, lets: Decision[]): Promise<void> {
-  if (lets.length === 0) return
+function lettingGo(lets: Decision[]): RawBuilder<unknown> {
   const rows = lets.map(({ workload, replica, lets: lease }) => ({ workload, replica, lease }))
-  await sql`
+  return sql`
     update replicas r set kept = null
     from json_to_recordset(${JSON.stringify(rows)}::json) as x (workload text, replica int, lease text)
     where r.workload = x.workload and r.replica = x.replica and r.kept ->> 'lease' = x.lease
-  `.execute(on)
-}
-
-type Placing = { placed: Placed[]; workloads: Map<string, Row>; now: number }
-
-/** Writes what is placed, but for replicas that no longer wait: somebody changed their mind since the snapshot. */
-async function place(on: Executor, { placed: all, workloads, now }: Placing): Promise<NewEvent[]> {
-  const placed = all.filter(({ decision }) => decision.placement !== null && workloads.has(decision.workload))
-  if (placed.length === 0) return []
-  const { rows: taken } = await sql<Taken>`
-    update replicas r set state = 'placed', told = false, promised = false, kept = null
-    from unnest(
-      ${placed.map(({ decision }) => decision.workload)}::text[], ${placed.map(({ decision }) => decision.replica)}::int[]
-    ) as x (workload, replica) cross join lateral (
-      select workload, replica, state from replicas where workload = x.workload and replica = x.replica offset 0 -- by its key: many more wait
-    ) its where r.workload = its.workload and r.replica = its.replica and its.state = 'waiting'
-    returning r.workload, r.replica
-  `.execute(on)
-  const rows = numbered(placed, taken, workloads)
-  if (rows.length === 0) return []
-  await insertPlaced(on, rows, now)
-  return rows.map(placedEvent)
+  `
 }
 
 /** One statement, so that what is much to send is read once, and the rows do not wait for each other. */
-async function insertPlaced(on: Executor, rows: PlacedRow[], now: number): Promise<void> {
+function inserting(rows: PlacedRow[], now: number): RawBuilder<unknown> {
   const sent = JSON.stringify(rows.map(({ decision, ...row }) => ({ ...row, decisions: [decision] })))
-  await sql`
+  return sql`
     with x as materialized (
       select * from json_to_recordset(${sent}::json) as x (
         "attemptId" text, "leaseId" text, "operationId" text, "planId" text, "graceMs" int, workload text, replica int,
@@ -270,19 +294,17 @@ async function insertPlaced(on: Executor, rows: PlacedRow[], now: number): Promi
       state = case when w.state = 'queued' then 'starting' else w.state end,
       reason = case when w.state = 'queued' then '' else w.reason end
     from (select workload, max(number) as attempts from x group by workload) y where w.id = y.workload
-  `.execute(on)
+  `
 }
 
-/** Writes why these wait, and tells it, when the text is another than before. */
-async function refuse(on: Executor, refused: Decision[], workloads: Map<string, Row>): Promise<NewEvent[]> {
-  const first = firstRefusals(refused, workloads)
-  if (first.size === 0) return []
+/** Writes why these wait, and gives those whose text is another than before. */
+function refusing(first: ReadonlyMap<string, Refusal>): RawBuilder<{ id: string }> {
   // Of a long queue most wait for the same: each text is sent once.
   const texts = [...Map.groupBy(first.keys(), (id) => JSON.stringify(first.get(id)))].map(([refusal, ids]) => ({
     ids,
     refusal,
   }))
-  const { rows } = await sql<{ id: string }>`
+  return sql<{ id: string }>`
     with x as (
       select w.id, x.refusal, (w.refusal ->> 'text') is distinct from (x.refusal ->> 'text') as news
       from (select ids, refusal::jsonb from json_to_recordset(${JSON.stringify(texts)}::json) as t (ids text[], refusal text)) x
@@ -300,11 +322,12 @@ async function refuse(on: Executor, refused: Decision[], workloads: Map<string, 
       ) z where r.workload = z.workload and r.replica = z.replica
     )
     select id from x where news order by id
-  `.execute(on)
-  return rows.flatMap(({ id }) => {
+  `
+}
+
+const waitsEvents = (rows: { id: string }[], first: Map<string, Refusal>, workloads: Map<string, Row>): NewEvent[] =>
+  rows.flatMap(({ id }) => {
     const refusal = first.get(id)
     const workload = workloads.get(id)
-    if (!refusal || !workload) return []
-    return [waitsEvent(id, workload.project, refusal)]
+    return refusal && workload ? [waitsEvent(id, workload.project, refusal)] : []
   })
-}
