@@ -127,9 +127,10 @@ function createRuns(store: Store, { jobs, played, failed }: Playing) {
 
   function* dueBy<T extends keyof Run>(heap: Heap<Run>, at: T): Generator<Run> {
     let left = mostInOne
-    for (let run = heap.peek(); left > 0 && run && Number(run[at]) <= performance.now(); run = heap.peek()) {
+    const now = performance.now()
+    for (let run = heap.peek(); left > 0 && run && Number(run[at]) <= now; run = heap.peek()) {
       heap.pop()
-      if (running.get(run.placed.leaseId) !== run) continue
+      if (running.get(run.placed.leaseId) !== run || (heap === starts && run.endAt <= now)) continue
       left -= 1
       yield run
     }

@@ -18,7 +18,7 @@ import { noteNews, noteRound, toRead } from './sleepers.ts'
 const batch = 1_000
 
 /** So many are read one by one: a round can go on as long as it knows each of them. */
-const fewLeases = 2_000
+const fewLeases = 20_000
 
 /** Another control plane takes over so soon after this one has died. */
 const claimSeconds = 7

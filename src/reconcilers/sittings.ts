@@ -23,7 +23,7 @@ export function nextLookAt(began: number, ended: number): number {
 const net = { firstMs: 300_000, mostMs: 1_800_000 }
 
 /** Whoever was told of more than so much looks at everything anew. */
-const mostNews = 1_000
+const mostNews = 20_000
 
 /** A sitting that goes on, and the news for it. */
 export type Told = {

@@ -24,7 +24,8 @@ const memories = memory(() => ({
 
 type Need = { depth: number; priority: number; createdAt: number }
 
-const shallow = 8
+/** … of very many needs even fewer of each. */
+const shallowOf = (needs: number): number => Math.max(2, Math.min(8, Math.floor(mostDeep / (needs + 1))))
 
 /** Of which much was wanted of late much may be wanted again: it is read less deep by so much a round. */
 const fade = 7 / 8
@@ -72,7 +73,7 @@ export function noteNews(
     if (known) needs.set(need, deeper(known, needs.size))
   }
   for (const { need, workload } of refused)
-    if (need !== undefined && !needs.has(need)) needs.set(need, sleeper(workload, shallow))
+    if (need !== undefined && !needs.has(need)) needs.set(need, sleeper(workload, shallowOf(needs.size)))
 }
 
 const sleeper = ({ priority, createdAt }: Asked['workload'], depth: number): Need => ({ depth, priority, createdAt })
@@ -109,7 +110,7 @@ export function noteRound(house: House, { snapshot, decisions, more, now }: Roun
   }
   const size = next.size + refused.size
   for (const [need, known] of refused)
-    next.set(need, { ...known, depth: Math.min(deepestOf(size), Math.max(shallow, known.depth)) })
+    next.set(need, { ...known, depth: Math.min(deepestOf(size), Math.max(shallowOf(size), known.depth)) })
   kept.needs = next
   if (now < kept.turnAt) return isCut
   kept.after = snapshot.after

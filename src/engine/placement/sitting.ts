@@ -22,7 +22,7 @@ export type News = {
 }
 
 /** Where one need has run out, others of whom fewer are left are read with it, so many needs at a time. */
-const [fewLeft, mostNeeds] = [8, 32]
+const [fewLeft, mostNeeds] = [8, 128]
 
 type Out = { need: string; last: Asked }
 

@@ -2,6 +2,7 @@ import { createHeap, type Heap } from '#kit/heap.ts'
 
 import { isOlder } from './order.ts'
 import { headOf, type Signature, type Waiting } from './request.ts'
+import { type Class, compareClasses, Standings } from './standings.ts'
 
 import type { Elders } from './elders.ts'
 import type { Shares } from './share.ts'
@@ -26,19 +27,17 @@ export function goesBefore(a: Stand | null, b: Stand | null): boolean {
   return ((isOne ? 0 : compareRanks(a.rank, b.rank)) || compareMembers(a.place, b.place)) < 0
 }
 
-/** A place in the order, as it was when it was given. Elders have no priority, no path and no ratio. */
-type Place = Rank & { signature: Signature; head: Waiting; ratio: number }
+/** Somebody in the order of its project, as it was when it was put there. Elders have no priority and no ratio. */
+type Place = Class & { signature: Signature; head: Waiting; ratio: number }
 /** Where a project stands. `borrows`: 0 if its first does not, 1 if it does and another of it does not, 2 if all do. */
-type Rank = { isElder: boolean; borrows: number; priority: number; path: readonly Step[] }
+type Rank = Class & { path: readonly Step[] }
 type Step = ReturnType<Shares['path']>[number]
 
 /** Who does not say how long it runs stands beside those who run for a day. */
 const unknownMs = 86_400_000
 
 /** Those of one project, apart by whether they borrowed when they were added. */
-type Group = { borrowers: Heap<Place>; others: Heap<Place>; entry: Entry | null }
-/** Where a group stood when it was looked at last; an older one says nothing. */
-type Entry = { group: Group; rank: Rank }
+type Group = { borrowers: Heap<Place>; others: Heap<Place> }
 
 /**
  * Some of those who wait, in the order in which they are asked: who has waited too long before all others (`Elders`), the
@@ -56,12 +55,13 @@ type Entry = { group: Group; rank: Rank }
 export class Ready {
   readonly #rules: Rules
   readonly #groups = new Map<string, Group>()
-  readonly #order = createHeap<Entry>((a, b) => compareRanks(a.rank, b.rank) < 0)
+  readonly #order: Standings<Group>
   /** The group of an elder that was taken out: its first may be another now. */
   #without: Group | undefined
 
   constructor(rules: Rules) {
     this.#rules = rules
+    this.#order = new Standings(rules.shares, rules.now)
   }
 
   /** Adds somebody, also again when its place has become better. */
@@ -101,38 +101,34 @@ export class Ready {
     const place = placeIn(this.#rules, signature, head)
     const group = this.#groups.get(head.want.project)
     const isFollowed = place.borrows > 0 && group !== undefined && this.#front(group, 'others') !== null
-    return { place, rank: isFollowed ? { ...place, borrows: 1 } : place }
+    const { shares, now } = this.#rules
+    const path = place.isElder ? [] : shares.path(head.want.project, now)
+    return { place, rank: { ...place, path, ...(isFollowed && { borrows: 1 }) } }
   }
 
   #first(): { group: Group; place: Place } | null {
     if (this.#without) this.#list(this.#without)
     this.#without = undefined
-    for (let entry = this.#order.peek(); entry; entry = this.#order.peek()) {
-      const { group } = entry
-      const place = group.entry === entry ? this.#list(group) : null
-      if (place && group.entry === entry) return { group, place }
-      if (this.#order.peek() === entry) this.#order.pop()
+    for (let group = this.#order.first(); group; group = this.#order.first()) {
+      const place = this.#list(group)
+      if (place && this.#order.first() === group) return { group, place }
     }
     return null
   }
 
-  /** Lists a group where it stands now, if it is not listed there yet; its first, if there is any. */
+  /** Puts a group where it stands now; its first, if there is any. */
   #list(group: Group): Place | null {
-    const { shares, now } = this.#rules
     this.#front(group, 'others')
     const borrower = this.#front(group, 'borrowers')
     const other = group.others.peek() // who was found anew among the borrowers may be one of these
     const place = other && borrower && compareMembers(borrower, other) < 0 ? borrower : (other ?? borrower)
     if (!place) {
-      group.entry = null
+      this.#order.remove(group)
       return null
     }
     const { isElder, priority, head } = place
-    const path = isElder ? place.path : shares.path(head.want.project, now)
-    const rank = { isElder, borrows: place === other ? 0 : other ? 1 : 2, priority, path }
-    if (group.entry && compareRanks(group.entry.rank, rank) === 0) return place
-    group.entry = { group, rank }
-    this.#order.push(group.entry)
+    const borrows = place === other ? 0 : other ? 1 : 2
+    this.#order.put(group, { isElder, borrows, priority }, isElder ? null : head.want.project)
     return place
   }
 
@@ -153,23 +149,17 @@ export class Ready {
   }
 }
 
-function placeIn({ now, shares, elders, borrows }: Rules, signature: Signature, head: Waiting): Place {
-  const { project, priority } = head.want
-  if (elders.is(signature, now)) return { signature, head, isElder: true, borrows: 0, priority: 0, path: [], ratio: 0 }
+function placeIn({ now, elders, borrows }: Rules, signature: Signature, head: Waiting): Place {
+  if (elders.is(signature, now)) return { signature, head, isElder: true, borrows: 0, priority: 0, ratio: 0 }
   const ratio = (now - head.since) / (head.lastsMs < Infinity ? Math.max(1, head.lastsMs) : unknownMs)
-  const path = shares.path(project, now)
-  return { signature, head, isElder: false, borrows: borrows?.(signature) ? 2 : 0, priority, path, ratio }
+  return { signature, head, isElder: false, borrows: borrows?.(signature) ? 2 : 0, priority: head.want.priority, ratio }
 }
 
-function compareRanks(a: Rank, b: Rank): number {
-  if (a.isElder !== b.isElder) return a.isElder ? -1 : 1
-  return a.borrows - b.borrows || b.priority - a.priority || comparePaths(a.path, b.path)
-}
+const compareRanks = (a: Rank, b: Rank): number => compareClasses(a, b) || comparePaths(a.path, b.path)
 
 const aGroup = (): Group => ({
   borrowers: createHeap<Place>((a, b) => compareMembers(a, b) < 0),
   others: createHeap<Place>((a, b) => compareMembers(a, b) < 0),
-  entry: null,
 })
 
 const compareMembers = (a: Place, b: Place): number =>

@@ -193,9 +193,9 @@ test('a line is read on behind whom it was read to, some at a time', async () =>
   const none = Array.from({ length: 7 }, (_, i) => ({ ...behind, need: `none-${i}` }))
   const nobody = none.map(({ need: other }) => ({ need: other, asked: [], isAll: true }))
   const some = await store.placement.more([behind, ...none], aNow)
-  assert.deepEqual(some, [{ need, asked: others.slice(0, 64), isAll: false }, ...nobody])
-  const rest = await store.placement.more([{ need, ...placeOf(others[63] ?? first) }], aNow)
-  assert.deepEqual(rest, [{ need, asked: others.slice(64), isAll: true }])
+  assert.deepEqual(some, [{ need, asked: others.slice(0, 256), isAll: false }, ...nobody])
+  const rest = await store.placement.more([{ need, ...placeOf(others[255] ?? first) }], aNow)
+  assert.deepEqual(rest, [{ need, asked: others.slice(256), isAll: true }])
 })
 
 test('a start that is promised to any replica is kept for its workload', async () => {

@@ -13,7 +13,7 @@ import { leavesReason } from './told.ts'
 export const mostToCome = 256
 
 /** So many are read more of one need, or of several together, though of each no fewer than some. */
-export const someMore = (needs: number): number => Math.max(64, Math.floor(512 / Math.max(1, needs)))
+export const someMore = (needs: number): number => Math.max(16, Math.min(512, Math.floor(2048 / Math.max(1, needs))))
 
 /** Of those who were read behind these, one more of each need than are wanted, those who come next. */
 export const nextOf = <T extends { need: string }>(behind: readonly { need: string }[], read: readonly T[]) => {

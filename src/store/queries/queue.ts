@@ -26,8 +26,14 @@ export const needOf = (spec: RawBuilder<unknown>, id: RawBuilder<unknown>): RawB
 /** The line in which the replicas of a workload `w` stand: of its project and priority, and with those who need the same. */
 export const lineOf = sql`concat_ws(' ', w.project, w.priority, coalesce(w.need, w.id))`
 
-/** So many of each need are read before more of any other is. */
-export const firstOfNeed = 64
+/** The first of each need is read before a second of any other is, a few before more, and some before many. */
+const [fewOfNeed, someOfNeed] = [8, 64]
+
+/** Of those at this place in the line of their need, and of this place in SQL: the smaller it is the sooner they are read. */
+export const turnOf = (place: number): number =>
+  Number(place > 1) + Number(place > fewOfNeed) + Math.trunc((place - 1) / someOfNeed)
+const turnAt = (place: RawBuilder<unknown>) => sql`
+  (${place} > 1)::int + (${place} > ${fewOfNeed}::int)::int + (${place} - 1) / ${someOfNeed}::int`
 
 /** Of all needs that are asleep no more than so many are read together. */
 export const mostAsleep = 4_000
@@ -37,7 +43,8 @@ export const nextInTurn = 100
 
 export type Asked = { now: number; most: number; asleep: Map<string, number>; after: string | null }
 export type Read = 'awake' | 'asleep' | 'untold' | 'promised' | 'turn'
-export type Row = Replica & { need: string; start: Start | null; reads: Read[]; inLine: number }
+/** `inLine`: how many of its need were in sight; `awake`: of how many needs that do not sleep somebody waits. */
+export type Row = Replica & { need: string; start: Start | null; reads: Read[]; inLine: number; awake: number }
 export type Queue = {
   replicas: (Replica & { need: string; start: Start | null })[]
   more: boolean
@@ -60,16 +67,18 @@ export async function readQueue(on: Executor, asked: Asked): Promise<Queue> {
 export function queueOf(rows: Row[], most: number): Queue {
   const having = (read: Read): Row[] => rows.filter(({ reads }) => reads.includes(read))
   const firsts = Map.groupBy(rows.filter(isFirst), ({ need }) => need)
+  const unread = new Map(
+    [...firsts].flatMap(([need, some]) =>
+      some.some(({ inLine }) => inLine > some.length) ? [[need, some.length]] : [],
+    ),
+  )
+  const awake = new Set(having('awake').map(({ need }) => need))
   const inTurn = having('turn').map(placeOf).sort(comparePlaces)
   return {
-    replicas: rows.map(({ reads: _r, inLine: _l, ...replica }) => replica),
-    more: having('awake').length >= most,
-    moreUntold: having('untold').length >= most,
-    unread: new Map(
-      [...firsts].flatMap(([need, some]) =>
-        some.some(({ inLine }) => inLine > some.length) ? [[need, some.length]] : [],
-      ),
-    ),
+    replicas: rows.map(({ reads: _r, inLine: _l, awake: _a, ...replica }) => replica),
+    more: awake.size < (rows[0]?.awake ?? 0),
+    moreUntold: having('untold').length >= most || [...awake].some((need) => unread.has(need)),
+    unread,
     after: inTurn.length < nextInTurn ? '' : (inTurn.at(-1)?.join(' ') ?? ''),
   }
 }
@@ -101,7 +110,8 @@ export const fewWait = 64
 
 async function readRows(on: Executor, asked: Asked): Promise<Row[]> {
   const { rows } = await sql<Row & { mayStart: boolean }>`
-    select ${replicaColumns('r')}, ${needAt(asked.now)} as need, array['awake'] as reads, 0 as "inLine", ${promisedStart},
+    select ${replicaColumns('r')}, ${needAt(asked.now)} as need, array['awake'] as reads, 0 as "inLine", 0 as awake,
+      ${promisedStart},
       ${mayStartAt(asked.now)} as "mayStart"
     from (select * from replicas where state = 'waiting' limit ${fewWait + 1}) r join workloads w on w.id = r.workload ${inOrder}
   `.execute(on)
@@ -109,7 +119,7 @@ async function readRows(on: Executor, asked: Asked): Promise<Row[]> {
   return rows.flatMap(({ mayStart, ...row }) => (mayStart ? [row] : []))
 }
 
-export type Alone = Omit<Row, 'reads' | 'inLine'>
+export type Alone = Omit<Row, 'reads' | 'inLine' | 'awake'>
 
 /** All replicas of these workloads that may be placed; in order, no more than `most`. */
 export async function readThese(
@@ -172,7 +182,7 @@ async function readSome(on: Executor, { now, most, asleep, after }: Asked): Prom
     ), chosen as (
       (
         select workload, replica, need, 'awake' as read from line where depth is null
-        order by (place - 1) / ${firstOfNeed}, priority desc, created_at, workload, replica limit ${most}
+        order by ${turnAt(sql`place`)}, priority desc, created_at, workload, replica limit ${most}
       ) union all (
         select workload, replica, need, 'asleep' from line where place <= depth
         order by place, priority desc, created_at limit ${mostAsleep}
@@ -189,7 +199,8 @@ async function readSome(on: Executor, { now, most, asleep, after }: Asked): Prom
         order by r.workload, r.replica limit ${nextInTurn}
       )
     )
-    select ${replicaColumns('r')}, c.need, c.reads, coalesce(l.in_line, 0) as "inLine", ${promisedStart}
+    select ${replicaColumns('r')}, c.need, c.reads, coalesce(l.in_line, 0) as "inLine",
+      (select count(distinct need)::int from line where depth is null) as awake, ${promisedStart}
     from (
       select workload, replica, need, array_agg(read) as reads from chosen group by workload, replica, need
     ) c

@@ -1,7 +1,6 @@
 import {
   type Asked,
   fewWait,
-  firstOfNeed,
   type Alone,
   mostAsleep,
   nextInTurn,
@@ -9,6 +8,7 @@ import {
   queueOf,
   type Read,
   type Row,
+  turnOf,
 } from '#store/queries/queue.ts'
 import type { Behind } from '#store/store.ts'
 import type { Memory } from './memory.ts'
@@ -23,7 +23,9 @@ export function readQueue(memory: Memory, asked: Asked): Queue {
     ? readSome(memory, asked)
     : waiting
         .filter(mayStart(memory, asked.now))
-        .map((replica) => rowOf(memory, replica, { need: needAt(replica, asked.now), reads: ['awake'], inLine: 0 }))
+        .map((replica) =>
+          rowOf(memory, replica, { need: needAt(replica, asked.now), reads: ['awake'], inLine: 0, awake: 0 }),
+        )
   return queueOf(rows, asked.most)
 }
 
@@ -42,10 +44,15 @@ const mayOf = (memory: Memory, replicas: readonly ReplicaRow[], { most, now }: S
     .filter(mayStart(memory, now))
     .slice(0, most)
     .map((replica) => {
-      const { reads: _reads, inLine: _inLine, ...row } = rowOf(memory, replica, { need: needAt(replica, now), ...none })
+      const {
+        reads: _reads,
+        inLine: _inLine,
+        awake: _awake,
+        ...row
+      } = rowOf(memory, replica, { need: needAt(replica, now), ...none })
       return row
     })
-const none = { reads: [], inLine: 0 }
+const none = { reads: [], inLine: 0, awake: 0 }
 
 function lineBehind({ replicas }: Memory, { need, createdAt, workload, replica }: Behind): readonly ReplicaRow[] {
   return replicas.line.get(need).slice(replicas.line.behind(need, [createdAt, workload, replica]))
@@ -75,7 +82,7 @@ function needAt({ need, avoid }: ReplicaRow, now: number): string {
   return avoided.length === 0 ? need : [need, ...avoided.sort()].join(' ')
 }
 
-type Reading = Pick<Row, 'need' | 'reads' | 'inLine'>
+type Reading = Pick<Row, 'need' | 'reads' | 'inLine' | 'awake'>
 
 function rowOf({ workloads }: Memory, replica: ReplicaRow, reading: Reading): Row {
   const start = replica.promised ? (workloads.get(replica.workload)?.refusal?.start ?? null) : null
@@ -115,9 +122,10 @@ function readSome(memory: Memory, { now, most, asleep, after }: Asked): Row[] {
   }
   const inLine = new Map<string, number>()
   for (const { need } of lines) inLine.set(need, (inLine.get(need) ?? 0) + 1)
+  const awake = new Set(lines.flatMap(({ need, depth }) => (depth === undefined ? [need] : []))).size
   return [...chosen.values()]
     .sort((a, b) => inOrder(a.replica, b.replica))
-    .map(({ replica: row, need, reads }) => rowOf(memory, row, { need, reads, inLine: inLine.get(need) ?? 0 }))
+    .map(({ replica: row, need, reads }) => rowOf(memory, row, { need, reads, inLine: inLine.get(need) ?? 0, awake }))
 }
 
 function some(rows: readonly ReplicaRow[], isWanted: (row: ReplicaRow) => boolean, most: number): ReplicaRow[] {
@@ -145,7 +153,7 @@ function linesOf({ replicas }: Memory, { may, most, asleep, now }: Lines): InLin
 const firstAwake = (lines: InLine[], most: number): ReplicaRow[] =>
   lines
     .filter(({ depth }) => depth === undefined)
-    .map(({ replica, place }) => ({ replica, step: Math.trunc((place - 1) / firstOfNeed) }))
+    .map(({ replica, place }) => ({ replica, step: turnOf(place) }))
     .sort((a, b) => a.step - b.step || inOrder(a.replica, b.replica))
     .slice(0, most)
     .map(({ replica }) => replica)
