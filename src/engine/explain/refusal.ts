@@ -50,8 +50,8 @@ export function refuse(need: Need, refused: Refused[], known: Known): Refusal {
 
 const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 
-/** Why a replica is not even looked for a place for. */
-export function refuseBefore({ workload }: Asked, bar: Bar): Refusal {
+/** Why a replica is not even looked for a place for; `sayWhen` says a time. */
+export function refuseBefore({ workload }: Asked, bar: Bar, sayWhen = formatInstant): Refusal {
   switch (bar.cause) {
     case 'no-project':
       return refusal(bar.cause, `There is no project ${workload.project}, so nothing says what it may use.`, [
@@ -65,7 +65,7 @@ export function refuseBefore({ workload }: Asked, bar: Bar): Refusal {
     }
     case 'deadline': {
       const runs = bar.expectedMs > 0 ? `: it is expected to run for ${formatDuration(bar.expectedMs)}` : ''
-      const text = `It cannot end by its deadline of ${formatInstant(bar.deadline)} any more${runs}.`
+      const text = `It cannot end by its deadline of ${sayWhen(bar.deadline)} any more${runs}.`
       const longer = bar.expectedMs > 0 ? 'a later deadline or a shorter duration.expected' : 'a later deadline'
       return refusal(bar.cause, text, [`isobar run <file> (with ${longer} in it)`])
     }

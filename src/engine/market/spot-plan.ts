@@ -80,7 +80,7 @@ export function planSpot(terms: SpotTerms, rates: SpotRates): SpotPlan {
   for (let t = 1; t <= left; t++) {
     const at = (ago: number) => past[(t - ago + past.length) % past.length] ?? never
     const back = Array.from({ length: past.length - 1 }, (_, ago) => (ago <= t ? at(ago) : never))
-    const step = { chain, terms, width, back, before: at(1) }
+    const step = { t, chain, terms, width, back, before: at(1) }
     // With less work left than this there was no time to have done so much; with more, none to do it in.
     for (let w = Math.max(1, work - (left - t)); w < width && w <= t; w++)
       settle(step, w, actions.subarray((t * width + w) * states, (t * width + w + 1) * states))
@@ -185,22 +185,21 @@ function costsOf(width: number, { market, held }: Chain): Costs {
 }
 
 /** Costs of a moment (`back[0]`) are worked out from those so many ticks later (`back[n]`; `before` is one). */
-type Step = { chain: Chain; terms: SpotTerms; width: number; back: Costs[]; before: Costs }
+type Step = { t: number; chain: Chain; terms: SpotTerms; width: number; back: Costs[]; before: Costs }
 
 function settle(step: Step, w: number, actions: Uint8Array): void {
   const { chain, terms, width, back, before } = step
-  const { spotPrice, onDemandPrice, overhead, stays = false, leave = 0, isBlind = false } = terms
-  const [now, started, left] = [back[0] ?? before, back[overhead] ?? before, back[leave] ?? before]
+  const { spotPrice, onDemandPrice, stays = false, leave = 0, isBlind = false } = terms
+  const [now, left] = [back[0] ?? before, back[leave] ?? before]
   chain.held.forEach((held, grade) => {
     const taken = chain.taken[grade] ?? 1
     const lost = taken > 0 ? taken * (before.afterTaken[w - 1] ?? 0) : 0
     now.spot[grade * width + w] = spotPrice + expect(held, before.spot, w - 1) + lost
   })
-  for (const [m, market] of chain.market.entries()) {
-    const stay = onDemandPrice + expect(market, before.onDemand, w - 1)
-    const wait = isBlind && m >= chain.idle ? Number.POSITIVE_INFINITY : expect(market, before.nothing, w)
-    const after = chain.afterStart[m]
-    const start = overhead === 0 || !after ? stay : overhead * onDemandPrice + expect(after, started.onDemand, w)
+  for (let m = 0; m < chain.market.length; m++) {
+    const { stay, start } = onDemandFrom(step, w, m)
+    const market = chain.market[m]
+    const wait = !market || (isBlind && m >= chain.idle) ? Number.POSITIVE_INFINITY : expect(market, before.nothing, w)
     const spot = startSpot(step, w, m - chain.idle)
     const best = Math.min(spot, start, wait)
     now.nothing[m * width + w] = best
@@ -212,6 +211,20 @@ function settle(step: Step, w: number, actions: Uint8Array): void {
       (go < stay ? leavesOnDemand : 0)
   }
   now.afterTaken[w] = expect(chain.afterTaken, now.nothing, w)
+}
+
+/** The costs of going on where on-demand capacity is held, and of starting there. Who stays to the end needs no chances. */
+function onDemandFrom({ t, chain, terms, back, before }: Step, w: number, m: number): { stay: number; start: number } {
+  const { onDemandPrice, overhead, stays = false } = terms
+  const [market, after] = [chain.market[m], chain.afterStart[m]]
+  if (stays || !market) {
+    const of = (ticks: number): number => (ticks <= t ? ticks * onDemandPrice : Number.POSITIVE_INFINITY)
+    return { stay: of(w), start: of(w + overhead) }
+  }
+  const stay = onDemandPrice + expect(market, before.onDemand, w - 1)
+  const started = back[overhead] ?? before
+  const isLong = overhead > 0 && after !== undefined
+  return { stay, start: isLong ? overhead * onDemandPrice + expect(after, started.onDemand, w) : stay }
 }
 
 /** The cost of starting on spot capacity of a grade. */

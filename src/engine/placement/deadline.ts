@@ -1,7 +1,7 @@
 import { avoidMs } from '#engine/lifecycle/patience.ts'
 import { checkpointMsOf, restartMs } from '#engine/market/run-price.ts'
 import { leavingMs } from '#engine/market/way-back.ts'
-import { planSpot, type SpotTerms } from '#engine/market/spot-plan.ts'
+import { planSpot, type SpotPlan, type SpotTerms } from '#engine/market/spot-plan.ts'
 import { watchRuns } from '#engine/market/spot-runs.ts'
 import type { DeadlineChoice } from '#model/plan.ts'
 import { isPlannedToDeadline } from '#model/spec/planned-to-deadline.ts'
@@ -14,7 +14,7 @@ import type { Look } from './look.ts'
 import type { Need } from './need.ts'
 import { compareRuns, weigh } from './prices.ts'
 import type { Round, SpotMarket } from './round.ts'
-import { hasRoom, type Objection } from './rules.ts'
+import type { Objection } from './rules.ts'
 import type { Planned } from './planned.ts'
 
 /**
@@ -26,7 +26,12 @@ const [mostTicks, mostOfStart, minuteMs, worksAhead, leastAheadMs] = [200, 6, 60
 const [mostZones, mostOver] = [8, 1.25]
 const hourMs = 3_600_000
 
-type Looks = { looks: readonly Look[]; objections: ReadonlyMap<Look, Objection> }
+type Looks = {
+  looks: readonly Look[]
+  objections: ReadonlyMap<Look, Objection>
+  /** Whether there is room now. */
+  isRoom: (look: Look) => boolean
+}
 
 /**
  * How a job is placed that is to end by its deadline for the least money (`engine/market/spot-plan.ts`), by what we saw of
@@ -34,7 +39,7 @@ type Looks = { looks: readonly Look[]; objections: ReadonlyMap<Look, Objection> 
  * lasts can be had: it is taken so early that what was lost by then can be done again, from the last checkpoint, after a
  * start as slow as any, and after its site was silent, or left alone for having refused something else.
  */
-export function planToDeadline(need: Need, { looks, objections }: Looks, round: Round): Planned | undefined {
+export function planToDeadline(need: Need, { looks, objections, isRoom }: Looks, round: Round): Planned | undefined {
   const { spec } = need
   const { deadline } = spec
   if (!round.spot || deadline === undefined || !isPlannedToDeadline(spec)) return undefined
@@ -48,7 +53,7 @@ export function planToDeadline(need: Need, { looks, objections }: Looks, round: 
   return {
     choice: () => choice,
     choose(fits) {
-      const up = zones.map((look) => !objections.has(look) && hasRoom(need, look, round))
+      const up = zones.map((look) => !objections.has(look) && isRoom(look))
       const { best, ...decided } = decide(up)
       choice = decided
       if (choice.does === 'wait') return []
@@ -122,8 +127,23 @@ function deciderOf(need: Need, { lasting, zones, deadline }: Market, round: Roun
       const expectedMicros = Math.min(onDemand.expectedMicros, Math.round(plan.expected(market)))
       return moves ? { ...onDemand, expectedMicros, goesBack: true } : onDemand
     }
-    return { ...facts, does: next === 'nothing' ? 'wait' : next, expectedMicros: Math.round(plan.expected(market)) }
+    const expectedMicros = Math.round(plan.expected(market))
+    if (next === 'spot') return { ...facts, does: next, expectedMicros }
+    const again = facts.again + (waitsOf(plan, { left, work, idle: watch.rates().idle }) - 1) * tickMs
+    return { ...facts, does: 'wait', expectedMicros, again }
   }
+}
+
+/** For how many ticks a plan waits whatever happens, as long as no zone has capacity. */
+function waitsOf(plan: SpotPlan, { left, work, idle }: { left: number; work: number; idle: number }): number {
+  const waits = (ticks: number): boolean => {
+    for (let market = 0; market < idle; market++)
+      if (plan.next({ left: left - ticks, work, starting: 0, holding: 'nothing', market }) !== 'nothing') return false
+    return true
+  }
+  let ticks = 1
+  while (ticks < left && waits(ticks)) ticks += 1
+  return ticks
 }
 
 /** What is known of zones, for all who may use the same: of many that are alike one is planned. */

@@ -13,7 +13,7 @@ import type { Need } from './need.ts'
 import { byPreference, inOrderOfNow, type Fit } from './preference.ts'
 import { amountsAt } from './quotas.ts'
 import { isWithinShare, type Round } from './round.ts'
-import { fixedObjection, isBeyond, type Objection } from './rules.ts'
+import { fixedObjection, hasRoom, isBeyond, type Objection } from './rules.ts'
 
 /** All that wait for the same: who comes first of them is asked, and what refuses it refuses the others. */
 export type Row = {
@@ -81,7 +81,8 @@ export function rowFor(need: Need, round: Round): Row {
     else if (!isBeyond(need, look, round)) fits.push(...fitsAt(need, look))
   }
   fits.sort(byPreference(need, round.prices))
-  const planned = planToDeadline(need, { looks, objections }, round)
+  const isRoom = (look: Look): boolean => hasRoom(need, look, round)
+  const planned = planToDeadline(need, { looks, objections, isRoom }, round)
   if (planned) round.planned.set(need.key, planned)
   const options = fits.map(({ look, isClose }) => ({
     cell: look.candidate.ground.number,

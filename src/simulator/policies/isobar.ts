@@ -4,6 +4,7 @@ import { setUsable } from '#engine/cell/nodes.ts'
 import type { RankSize } from '#engine/cell/sizes.ts'
 import { overdueMs, patienceMs } from '#engine/placement/place.ts'
 import { Line } from '#engine/queue/line.ts'
+import type { LineOptions } from '#engine/queue/line-options.ts'
 import type { Decision, Option, Request, Want } from '#engine/queue/request.ts'
 import { createShares } from '#engine/queue/share.ts'
 import type { Project } from '#model/project.ts'
@@ -17,6 +18,7 @@ import type { NodeGroup } from '#simulator/scenario/fleet.ts'
 import { plainProject } from '#simulator/scenario/projects.ts'
 import type { Part } from '#simulator/traces/job.ts'
 
+import { DeadlinePlans } from './deadline-plans.ts'
 import { LineHistory } from './line-history.ts'
 import { ProviderShares } from './provider-shares.ts'
 import { mayStop, quotaNodes, shareNodes } from './terms.ts'
@@ -40,6 +42,7 @@ class IsobarScheduler implements Scheduler {
   readonly #terms: ReadonlyMap<string, Project>
   readonly #rules: HouseRules
   readonly #providerShares: ProviderShares
+  readonly #deadlines: DeadlinePlans
   readonly #cells: Cell[]
   readonly #line: Line
   /** All who wait or run, and when each of them began to wait last. */
@@ -65,6 +68,7 @@ class IsobarScheduler implements Scheduler {
     const [plans, quotas] = [groups.map(cellPlanOf), quotaNodes(terms)]
     const preemption = new Map(terms.map((project) => [project.name, project.preemption]))
     this.#cells = plans.map(createCell)
+    this.#deadlines = new DeadlinePlans(floor, this.#cells)
     this.#history = new LineHistory({ plans, quotas, overdueMs, terms: preemption })
     this.#line = new Line({
       cells: this.#cells,
@@ -77,7 +81,7 @@ class IsobarScheduler implements Scheduler {
       overdueMs,
       patienceMs,
       saysRoom: false,
-      ...(this.#providerShares.areKept && this.#providerShares.ofLine()),
+      ...this.#choosing(),
       // Nobody is looked for where nobody may be stopped.
       preemption: terms.some(mayStop) ? preemption : undefined,
       // Who is stopped is told before, and saves its work.
@@ -85,6 +89,17 @@ class IsobarScheduler implements Scheduler {
     })
     // Where a share keeps somebody from what it was promised, nobody can promise anything.
     if (this.#providerShares.areKept) this.#history.close()
+  }
+
+  /** Who may not go all ways at any time, in their order: where shares of providers are kept, and deadlines are planned. */
+  #choosing(): Pick<LineOptions, 'choose' | 'decided'> {
+    const [shares, deadlines] = [this.#providerShares, this.#deadlines]
+    return {
+      ...((shares.areKept || deadlines.isNeeded) && {
+        choose: ({ id, want }, now) => shares.within(id, deadlines.choose(id, now) ?? [...want.options.keys()]),
+      }),
+      ...(shares.areKept && { decided: (decision) => shares.decided(decision) }),
+    }
   }
 
   waits(record: JobRecord, now: number): void {
@@ -98,7 +113,9 @@ class IsobarScheduler implements Scheduler {
     const lastsMs = remainingMs(record, now) + (record.starts > 0 ? record.restartMs : 0)
     const id = idOf(record)
     const { project, arrivalMs: since } = record.job
-    if (this.#providerShares.areKept) this.#providerShares.waits(id, { project, ways: this.#choiceOf(record).ways })
+    const { ways } = this.#choiceOf(record)
+    if (this.#providerShares.areKept) this.#providerShares.waits(id, { project, ways })
+    this.#deadlines.waits(id, record, ways)
     return { id, want: this.#wantOf(record, lastsMs), since, waitsSince: cameAt, lastsMs }
   }
 
@@ -106,15 +123,19 @@ class IsobarScheduler implements Scheduler {
     const id = idOf(record)
     this.#history.note({ at: now, ended: id })
     this.#line.ended(id, now)
-    this.#providerShares.left(id)
-    this.#here.delete(id)
+    this.#forget(id, record, now)
   }
 
-  refused(record: JobRecord): void {
+  refused(record: JobRecord, now: number): void {
     const id = idOf(record)
     this.#history.close() // what was promised to it nobody needs to keep
     this.#line.withdraw(id)
+    this.#forget(id, record, now)
+  }
+
+  #forget(id: string, record: JobRecord, now: number): void {
     this.#providerShares.left(id)
+    this.#deadlines.left(id, record, now)
     this.#here.delete(id)
   }
 
@@ -126,7 +147,7 @@ class IsobarScheduler implements Scheduler {
     this.#follow()
     if (this.#repriced !== this.#floor.repriced) this.#reorder(now)
     for (let goesOn = true; goesOn;) {
-      this.#reconsider()
+      this.#reconsider(now)
       const decisions = this.#line.turn(now)
       for (const decision of decisions) this.#carryOut(decision, now, act)
       if (this.#history.isOpen)
@@ -134,15 +155,15 @@ class IsobarScheduler implements Scheduler {
           if (!victims) this.#history.note({ at: now, promised: request.id, by: at })
       // Who was stopped has left at once: the one for whom it did starts in a turn of this moment.
       const someLeft = decisions.some((decision) => 'refused' in decision && decision.refused.cause === 'preempts')
-      goesOn = this.#reconsider() || someLeft
+      goesOn = this.#reconsider(now) || someLeft
     }
-    const again = this.#line.looksAgainAt()
+    const again = Math.min(this.#line.looksAgainAt(), this.#deadlines.again(now))
     return again < Infinity ? again : undefined
   }
 
   /** Whoever may go other ways than before is asked again; whether there is anybody. */
-  #reconsider(): boolean {
-    const ids = this.#providerShares.reopened()
+  #reconsider(now: number): boolean {
+    const ids = [...this.#providerShares.reopened(), ...this.#deadlines.reopened(now)]
     for (const id of ids) this.#line.reconsider(id)
     return ids.length > 0
   }
@@ -166,6 +187,7 @@ class IsobarScheduler implements Scheduler {
       this.#history.note({ at: now, started: id, option, ranks })
       const group = this.#floor.fleet.groups[decision.cell]
       if (group) act.start(record, spotsOf(ranks, record, group), record.demand.part && devices?.[0])
+      this.#deadlines.started(id, record, now)
     } else if (decision.refused.cause === 'preempts') {
       const { victims, option } = decision.refused
       this.#history.note({ at: now, preempts: decision.id, option, victims })
@@ -198,6 +220,7 @@ class IsobarScheduler implements Scheduler {
       for (let i = 0; i < group.count; i++) set(group, group.first + i)
     }
     if (changed.size > 0) this.#history.close()
+    if (changed.size > 0) this.#deadlines.changed()
     for (const cell of changed) this.#line.changed(cell)
   }
 
@@ -209,6 +232,10 @@ class IsobarScheduler implements Scheduler {
   #wantOf(record: JobRecord, lastsMs: number): Want {
     const { demand, job, project } = record
     const lasts = 32 - Math.clz32(lastsMs / 1000)
+    const choice = this.#choiceOf(record)
+    // Each is planned for itself.
+    if (this.#deadlines.plans(record, choice.ways))
+      return { key: `due ${idOf(record)}`, project: job.project, priority: job.priority, options: choice.options }
     const number = (job.priority * this.#projects + project) * 64 + lasts
     const same = this.#wants.get(demand)
     const known = same?.get(number)
@@ -217,8 +244,7 @@ class IsobarScheduler implements Scheduler {
     const key = [unit, amount, ranks, within, part?.shareMilli, part?.profile, job.priority, lasts, job.project].join(
       ' ',
     )
-    const { options } = this.#choiceOf(record)
-    const want = { key, project: job.project, priority: job.priority, options }
+    const want = { key, project: job.project, priority: job.priority, options: choice.options }
     if (same) same.set(number, want)
     else this.#wants.set(demand, new Map([[number, want]]))
     return want

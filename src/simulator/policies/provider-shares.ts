@@ -1,4 +1,4 @@
-import type { LineOptions } from '#engine/queue/line-options.ts'
+import type { Decision } from '#engine/queue/request.ts'
 import type { Project } from '#model/project.ts'
 import type { HouseRules, Way } from '#simulator/rules/house-rules.ts'
 
@@ -26,18 +26,16 @@ export class ProviderShares {
     if (this.#limited.has(standing.project)) this.#waiting.set(id, standing)
   }
 
-  /** The ways that somebody may go now; each start counts for whoever is asked next. */
-  ofLine(): Required<Pick<LineOptions, 'choose' | 'decided'>> {
-    return {
-      choose: ({ id, want }) => {
-        const ways = this.#waiting.get(id)?.ways
-        return [...want.options.keys()].filter((i) => !ways?.[i] || this.#rules.isWithinShare(ways[i]))
-      },
-      decided: (decision) => {
-        if ('option' in decision) this.#started(decision.id, decision.option)
-        return true
-      },
-    }
+  /** Of the ways of somebody, by their numbers, those that it may go now. */
+  within(id: string, options: readonly number[]): readonly number[] {
+    const ways = this.#waiting.get(id)?.ways
+    return ways ? options.filter((i) => !ways[i] || this.#rules.isWithinShare(ways[i])) : options
+  }
+
+  /** Each start counts for whoever is asked next. */
+  decided(decision: Decision): boolean {
+    if ('option' in decision) this.#started(decision.id, decision.option)
+    return true
   }
 
   #started(id: string, option: number): void {

@@ -3,6 +3,7 @@ import type { Refusal } from '#model/plan.ts'
 import type { Project } from '#model/project.ts'
 import type { Fleet } from '#simulator/scenario/fleet.ts'
 import { Budgets } from '#simulator/rules/budgets.ts'
+import { lateBar, latestStartMs } from '#simulator/rules/deadline.ts'
 import { HouseRules } from '#simulator/rules/house-rules.ts'
 import { createNever, type Never } from '#simulator/rules/never.ts'
 import { plainProject, termsOf } from '#simulator/scenario/projects.ts'
@@ -53,10 +54,11 @@ export type Outcome = {
   digest: string
 }
 
-/** Ends come before what a scenario does (`rank`), and both before what arrives. */
+/** Ends come before what a scenario does (`rank`), then who has waited too long for its deadline; all before what arrives. */
 type Coming =
   | { atMs: number; rank: 0; order: number; record: JobRecord; run: number }
   | { atMs: number; rank: 1; order: number; disturbance: Disturbance }
+  | { atMs: number; rank: 2; order: number; late: JobRecord }
 
 /**
  * Replays jobs on a fleet under a scheduler: simulated time in whole milliseconds, from one moment at which anything
@@ -125,6 +127,7 @@ export class Replay {
     this.#watch = createWatch(fleet, {
       every: options.watched ? 1 : Math.ceil(jobs.length / jobsALook),
       terms: kept,
+      keepsDeadlines: this.#scheduler.keepsTerms === true,
     })
     this.#world = this.#worldOf()
     for (const disturbance of disturbances(scenario, seed)) this.#expect(disturbance)
@@ -150,7 +153,8 @@ export class Replay {
     for (let next = this.#coming.peek(); next && next.atMs <= at; next = this.#coming.peek()) {
       this.#coming.pop()
       if (next.rank === 0) this.#end(next.record, next.run)
-      else this.#happen(next.disturbance)
+      else if (next.rank === 1) this.#happen(next.disturbance)
+      else this.#isLate(next.late)
     }
     for (
       let record = this.records[this.#arrived];
@@ -197,7 +201,20 @@ export class Replay {
     if (this.#isHopeless(record)) return
     record.state = 'waiting'
     this.#wait(record, 1)
+    this.#expectLate(record)
     this.#scheduler.waits(record, this.now)
+  }
+
+  /** Where deadlines are kept: who waits is looked at again when it is too late to start. */
+  #expectLate(late: JobRecord): void {
+    if (!this.#scheduler.keepsTerms || late.job.deadlineMs === null) return
+    this.#lasting++
+    this.#coming.push({ atMs: latestStartMs(late, this.now) + 1, rank: 2, order: this.#order++, late })
+  }
+
+  #isLate(late: JobRecord): void {
+    this.#lasting--
+    if (late.state === 'waiting') this.#tellIfHopeless(late)
   }
 
   #refuse(record: JobRecord, refusal: Refusal): void {
@@ -209,8 +226,11 @@ export class Replay {
 
   /** Refuses who can never start from now on. */
   #isHopeless(record: JobRecord): boolean {
+    const terms = this.#termsOf(record)
     const refusal =
-      this.#never.why(record.demand, this.#termsOf(record), this.now) ?? this.#budgets.bar(record, this.now)
+      this.#never.why(record.demand, terms, this.now) ??
+      (this.#scheduler.keepsTerms ? lateBar(record, terms, this.now) : null) ??
+      this.#budgets.bar(record, this.now)
     if (refusal) this.#refuse(record, refusal)
     return refusal !== null
   }
@@ -223,11 +243,14 @@ export class Replay {
     if (usedUp.length === 0 && !isRepriced) return
     for (let i = 0; i < this.#arrived; i++) {
       const record = this.records[i]
-      if (record?.state !== 'waiting' || !(isRepriced || usedUp.includes(record.project))) continue
-      if (!this.#isHopeless(record)) continue
-      this.#wait(record, -1)
-      this.#scheduler.refused?.(record, this.now)
+      if (record?.state === 'waiting' && (isRepriced || usedUp.includes(record.project))) this.#tellIfHopeless(record)
     }
+  }
+
+  #tellIfHopeless(record: JobRecord): void {
+    if (!this.#isHopeless(record)) return
+    this.#wait(record, -1)
+    this.#scheduler.refused?.(record, this.now)
   }
 
   #termsOf({ project, job }: JobRecord): Project {
@@ -286,7 +309,9 @@ export class Replay {
     this.#leave(record)
     endRun(record, this.now, why)
     this.#digest.note(why === 'lost' ? 'lose' : 'preempt', record, this.now)
-    if (!this.#isHopeless(record)) this.#wait(record, 1)
+    if (this.#isHopeless(record)) return
+    this.#wait(record, 1)
+    this.#expectLate(record)
   }
 
   /** Gives back what a running job holds. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import type { Project } from '#model/project.ts'
-import { aFleet, aReplay, someJobs } from '#simulator/builders.ts'
+import { aFleet, aReplay, ran, someJobs } from '#simulator/builders.ts'
 import { plainProject } from '#simulator/scenario/projects.ts'
 import { quiet, type Scenario } from '#simulator/scenario/scenario.ts'
 import type { Job } from '#simulator/traces/job.ts'
@@ -11,6 +11,7 @@ import type { Place } from './floor.ts'
 import { Replay } from './replay.ts'
 import type { Act, MakeScheduler } from './scheduler.ts'
 import type { JobRecord } from './job-record.ts'
+import { createWatch } from './watch.ts'
 
 /** A policy that does with all who wait at once what a test says. */
 const policy =
@@ -169,4 +170,13 @@ test('who looks from beside sees work that is not accounted for, and nodes given
   const moved = begun()
   moved.second.spots = moved.first.spots
   assert.throws(() => moved.replay.step(), /^BrokenRule: node 0 of local\/here x8 has 8, and given is j0 6 and j1 6/)
+})
+
+test('where deadlines are kept nobody ends after its own', () => {
+  const late = { deadlineMs: 15 }
+  const { records } = ran({ fleet, jobs: someJobs([0, 16, 10], [0, 16, 10, late]) })
+  const look = (keepsDeadlines: boolean) => () =>
+    createWatch(fleet, { every: 1, terms: [], keepsDeadlines }).look(records, { now: 20, arrived: 2 })
+  assert.doesNotThrow(look(false))
+  assert.throws(look(true), /^BrokenRule: j1 was to end by 15 and did at 20: it was started too late$/)
 })

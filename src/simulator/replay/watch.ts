@@ -21,13 +21,15 @@ type Options = {
   every: number
   /** Whose quotas, allow-lists and highest prices are kept to. */
   terms: readonly Project[]
+  /** Nobody ends after its deadline. */
+  keepsDeadlines: boolean
 }
 
 /**
  * It shares no code with the floor or with any policy, and counts everything anew whenever it looks: at every moment, or
  * at about every `every`-th one, for looking takes as long as there are jobs that are not over.
  */
-export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options): Watch {
+export function createWatch({ groups, nodes }: Fleet, { every, terms, keepsDeadlines }: Options): Watch {
   const closed = new Int16Array(nodes)
   const refusing = new Int16Array(groups.length)
   const homes = new Int32Array(nodes)
@@ -60,6 +62,7 @@ export function createWatch({ groups, nodes }: Fleet, { every, terms }: Options)
       const there = [...open, ...records.slice(seen, arrived)]
       for (const record of there) {
         adds(record, now)
+        if (keepsDeadlines) isInTime(record)
         if (record.state !== 'running') continue
         stands(record, site)
         // Whoever shares an accelerator has it with the first of them.
@@ -247,6 +250,11 @@ function quotasHold(records: readonly JobRecord[], limits: readonly Limit[], gro
     for (const one of among) used += held.get(`${what} ${one}`) ?? 0
     if (used > most) broken(`${name} holds ${used} ${what}, and may hold ${most}`)
   }
+}
+
+function isInTime({ job: { id, deadlineMs }, state, endsAtMs }: JobRecord): void {
+  if (deadlineMs !== null && state === 'ended' && endsAtMs > deadlineMs)
+    broken(`${id} was to end by ${deadlineMs} and did at ${endsAtMs}: it was started too late`)
 }
 
 /** Time on nodes is work that is done, work that was lost, and starts; nothing else, and nothing is missing. */

@@ -48,6 +48,16 @@ const jobs = someJobs(
   [hour, 4, hour, { kind: 'short', project: 'b' }],
 )
 
+test('who could not end by its deadline and was told so has missed it, and so has who ended late', () => {
+  const late = someJobs([0, 8, hour], [1, 8, hour, { deadlineMs: hour }])
+  const missed = (policy: string) => {
+    const { replay } = aReplay({ fleet, jobs: late, policy })
+    while (replay.step());
+    return reportRun(fleet, replay.outcome()).figures.deadlinesMissed
+  }
+  assert.deepEqual([missed('isobar'), missed('fifo')], [1, 1])
+})
+
 test('the figures of a run are those that one finds by hand', () => {
   const [run] = reportOf(fleet, jobs, 'fifo').runs
   assert.deepEqual(run?.figures, {

@@ -179,7 +179,7 @@ const heldMs = ({ heldMs: held, state, startedAtMs }: JobRecord, now: number): n
   state === 'running' ? held + now - startedAtMs : held
 
 const missed = ({ job, state, endsAtMs }: JobRecord, endMs: number): boolean =>
-  job.deadlineMs !== null && (state === 'ended' ? endsAtMs : endMs) > job.deadlineMs
+  job.deadlineMs !== null && (state === 'refused' || (state === 'ended' ? endsAtMs : endMs) > job.deadlineMs)
 
 function workOf(records: readonly JobRecord[]): Record<Unit, number> {
   const work = { gpu: 0, cpu: 0 }
