@@ -86,35 +86,53 @@ test('nodes that are paid for anyway go before all others', () => {
   )
 })
 
-test('where what lasts suffices for all, every deadline that can be kept is kept', () => {
-  const step = fc.tuple(fc.integer({ min: 1, max: 20 }), fc.constantFrom(0, 0.5, 1))
-  const job = fc.record({
-    at: fc.integer({ min: 0, max: 20 * hour }),
-    lasts: fc.integer({ min: 60_000, max: 4 * hour }),
-    slack: fc.integer({ min: 0, max: 4 * hour }),
-    checkpointMs: fc.constantFrom(0, 600_000, hour),
-    restartMs: fc.constantFrom(0, 300_000, 900_000),
-    ranks: fc.constantFrom(1, 2),
-  })
-  const input = [
-    fc.array(step, { minLength: 1, maxLength: 12 }),
-    fc.array(job, { minLength: 1, maxLength: 4 }),
-  ] as const
+/** Markets, and jobs with deadlines that could be kept if they stood alone. */
+const markets = fc.array(fc.tuple(fc.integer({ min: 1, max: 20 }), fc.constantFrom(0, 0.5, 1)), {
+  minLength: 1,
+  maxLength: 12,
+})
+const job = fc.record({
+  at: fc.integer({ min: 0, max: 20 * hour }),
+  lasts: fc.integer({ min: 60_000, max: 4 * hour }),
+  slack: fc.integer({ min: 0, max: 8 * hour }),
+  checkpointMs: fc.constantFrom(0, 600_000, hour),
+  restartMs: fc.constantFrom(0, 300_000, 900_000),
+  ranks: fc.constantFrom(1, 2),
+})
+type Drawn = typeof job extends fc.Arbitrary<infer T> ? T : never
+
+function replayed(fleet: typeof both, steps: readonly [number, number][], list: readonly Drawn[]) {
+  const jobs = someJobs(
+    ...list.map(({ at, lasts, slack, ranks, ...more }): [number, number, number, Partial<Job>] => [
+      at,
+      8 * ranks,
+      lasts,
+      due(at + lasts + slack, { ...more, ranks }),
+    ]),
+  )
+  const scenario = market(fleet, ...steps.map(([fifths, part]): [number, number] => [fifths / 5, part]))
+  return ran({ fleet, jobs, scenario, policy: 'isobar' }).records
+}
+
+test('where what lasts suffices for all, every deadline is kept', () => {
   fc.assert(
-    fc.property(...input, (steps, list) => {
-      const jobs = someJobs(
-        ...list.map(({ at, lasts, slack, ranks, ...more }): [number, number, number, Partial<Job>] => [
-          at,
-          8 * ranks,
-          lasts,
-          due(at + lasts + slack, { ...more, ranks }),
-        ]),
-      )
-      const scenario = market(both, ...steps.map(([tenths, part]): [number, number] => [tenths / 5, part]))
-      const { records } = ran({ fleet: both, jobs, scenario, policy: 'isobar' })
-      for (const { job: one, state, endsAtMs } of records)
+    fc.property(markets, fc.array(job, { minLength: 1, maxLength: 3 }), (steps, list) => {
+      for (const { job: one, state, endsAtMs } of replayed(both, steps, list))
         assert.ok(state === 'ended' && endsAtMs <= (one.deadlineMs ?? 0), `${one.id} is ${state}, at ${endsAtMs}`)
     }),
-    { numRuns: 10 },
+    { numRuns: 30 },
+  )
+})
+
+test('where little lasts, everybody ends in time or is told that it cannot', () => {
+  const little = aFleet({ ...spot, count: 2 }, { ...lasting, count: 2 })
+  fc.assert(
+    fc.property(markets, fc.array(job, { minLength: 4, maxLength: 7 }), (steps, list) => {
+      for (const { job: one, state, endsAtMs, refused } of replayed(little, steps, list)) {
+        const isInTime = state === 'ended' && endsAtMs <= (one.deadlineMs ?? 0)
+        assert.ok(isInTime || refused?.refusal.cause === 'deadline', `${one.id} is ${state}, at ${endsAtMs}`)
+      }
+    }),
+    { numRuns: 20 },
   )
 })

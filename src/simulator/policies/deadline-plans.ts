@@ -55,7 +55,6 @@ export class DeadlinePlans {
   }
 
   waits(id: string, record: JobRecord, ways: readonly Way[]): void {
-    if (!this.plans(record, ways)) return
     const open = ways.map((way) => this.#onFloor(way))
     this.#waiting.set(id, { record, open, had: '', again: Number.POSITIVE_INFINITY })
   }

@@ -115,7 +115,10 @@ class IsobarScheduler implements Scheduler {
     const { project, arrivalMs: since } = record.job
     const { ways } = this.#choiceOf(record)
     if (this.#providerShares.areKept) this.#providerShares.waits(id, { project, ways })
-    this.#deadlines.waits(id, record, ways)
+    if (this.#deadlines.plans(record, ways)) {
+      this.#deadlines.waits(id, record, ways)
+      this.#history.close() // its plan may change before it starts where that was promised
+    }
     return { id, want: this.#wantOf(record, lastsMs), since, waitsSince: cameAt, lastsMs }
   }
 
