@@ -1,12 +1,10 @@
-import { createAhead, mostAhead } from '#engine/explain/ahead.ts'
-import { withPools } from '#engine/explain/growing.ts'
-import { holdersOf, type Holders } from '#engine/explain/holders.ts'
-import { refuse, refuseBefore, type Known } from '#engine/explain/refusal.ts'
+import type { Holders } from '#engine/explain/holders.ts'
+import { refuseBefore } from '#engine/explain/refusal.ts'
 import { byCloseness, rejectionsOf, type Refused } from '#engine/explain/rejections.ts'
-import type { Decision as Taken, Refusal as Vain, Request } from '#engine/queue/request.ts'
+import type { Decision as Taken, Request } from '#engine/queue/request.ts'
 import type { Place } from '#engine/sharing/devices.ts'
 import type { LeasedRank } from '#model/lease.ts'
-import type { DeadlineChoice, Decision, Placement, Refusal, Rejection, RunPrice, Start } from '#model/plan.ts'
+import type { Decision, Placement, Refusal, RunPrice, Start } from '#model/plan.ts'
 
 import type { Asked } from './facts.ts'
 import { otherShapes, shapesIn, sliceOfRanks, type Look } from './look.ts'
@@ -22,6 +20,7 @@ import { chosenOf, type Queue, type Row } from './rows.ts'
 import { ruleCostsOf } from './rule-costs.ts'
 import { objectionTo } from './rules.ts'
 import type { Slice } from './slice.ts'
+import { planOf, WhyWaits } from './why-waits.ts'
 
 type Started = Extract<Taken, { option: number }>
 
@@ -41,32 +40,14 @@ export type Answers = {
   of: (waiting: readonly Asked[]) => Decision[]
 }
 
-/** Why a row waits, as it was told to its first; who is ahead of it, and the first of those that were not placed. */
-type Waits = {
-  refusal: Refusal
-  rejections: Rejection[]
-  ahead: string[]
-  firsts?: Asked[]
-  deadline?: DeadlineChoice
-}
-
 export function createAnswers(round: Round, queue: Queue): Answers {
   const askedOf = new Map(queue.waiting.map((asked) => [idOf(asked), asked]))
   const rowOf = new Map([...queue.rowOf.values()].map((row) => [row.want.key, row]))
-  let knows: Known | null = null
-  const known = () => (knows ??= { holders: holdersOf(round.leases), unheard: round.market.unheard, now: round.now })
-  const ahead = createAhead()
+  const waits = new WhyWaits(round)
   /** Who was placed, or comes back to its nodes. */
   const settled = new Map<string, Decision>()
-  const waits = new Map<Row, Waits>()
   const making = new Map<string, Making>()
   let tried: readonly number[] = []
-  const refuseRow = (row: Row, vain?: Vain): void => {
-    const refused = byCloseness(refusedOf(row, round, vain))
-    const told = { refusal: refuse(row.need, refused, known()), rejections: rejectionsOf(refused) }
-    waits.set(row, { ...told, ahead: ahead.of(row, refused[0]), ...planOf(row, round) })
-    ahead.add(row, row.members[0])
-  }
   const settle = (asked: Asked, row: Row, decision: Decision) => settled.set(idOf(outOf(row, asked)), decision)
   return {
     choose({ want }) {
@@ -79,7 +60,7 @@ export function createAnswers(round: Round, queue: Queue): Answers {
       if (isUnread(taken.id) && ('option' in taken || preempts)) return false
       if (!row) return true
       if (preempts) making.set(taken.id, makingOf(preempts, round))
-      if ('refused' in taken) refuseRow(row, taken.refused)
+      if ('refused' in taken) waits.refused(row, taken.refused)
       else if (asked) settle(asked, row, placedAt(taken, { asked, row, round, tried }))
       return true
     },
@@ -91,22 +72,17 @@ export function createAnswers(round: Round, queue: Queue): Answers {
       const row = queue.rowOf.get(idOf(asked))
       if (row) rowOf.set(row.want.key, row)
     },
-    goesOn() {
-      knows = null
-      for (const why of waits.values()) delete why.firsts
-    },
+    goesOn: () => waits.goesOn(),
     of(waiting) {
-      for (const row of rowOf.values()) if (row.fits.length === 0 && !waits.has(row)) refuseRow(row)
+      for (const row of rowOf.values()) if (row.fits.length === 0) waits.stuck(row)
       const leaving = new Map([...stillMaking(waiting, round), ...making])
-      const starts = startsOf(round, known().holders, leaving)
+      const starts = startsOf(round, waits.holders, leaving)
       return waiting.flatMap((asked) => {
         const [id, row] = [idOf(asked), queue.rowOf.get(idOf(asked))]
-        const why = row && waits.get(row)
         const found = settled.get(id) ?? ofUnasked(asked, queue)
-        if (found || !row || !why) return found ?? []
-        why.firsts ??= row.members.slice(0, mostAhead + 1)
-        const kept = { start: starts.get(id), made: making.get(id), still: leaving.get(id) }
-        return [waitsOn(asked, { why, names: ahead.inRow(asked, why.ahead, why.firsts), ...kept })]
+        const told = found || !row ? null : waits.of(asked, row)
+        if (!told) return found ?? []
+        return [waitsOn(asked, { ...told, start: starts.get(id), made: making.get(id), still: leaving.get(id) })]
       })
     },
   }
@@ -119,16 +95,7 @@ function outOf({ members }: Row, asked: Asked): Asked {
   return asked
 }
 
-/** What the plan of somebody with a deadline decided last. */
-function planOf({ need }: Row, { planned }: Round): { deadline?: DeadlineChoice } {
-  const deadline = planned.get(need.key)?.choice()
-  return deadline ? { deadline } : {}
-}
-
-type Waiting = {
-  why: Waits
-  /** Who is ahead. */
-  names: string[]
+type Waiting = NonNullable<ReturnType<WhyWaits['of']>> & {
   start: Start | undefined
   /** Those who leave for it by this decision, and those who still do. */
   made: Making | undefined
@@ -159,21 +126,6 @@ function nowhere({ workload, replica }: Asked, refusal: Refusal): Decision {
     rejections: [],
     refusal,
   }
-}
-
-/** What stands against each candidate. Where nothing does, the line knows of somebody else's claim. */
-function refusedOf({ need, looks, objections }: Row, round: Round, vain?: Vain): Refused[] {
-  return looks.map((look) => {
-    const objection = objectionTo(objections.get(look) ?? null, need, look, round) ?? claimed(round, vain)
-    return { look, objection: withPools(objection, need, { look, round }) }
-  })
-}
-
-function claimed({ names }: Round, vain?: Vain): Refused['objection'] {
-  if (vain?.cause !== 'reserved')
-    return { rule: 'capacity', detail: 'no way was found to fit all its nodes together', passing: true }
-  const first = names.get(vain.for) ?? 'another'
-  return { rule: 'quota', detail: `${first} came first and waits for what is left of the quota`, passing: true }
 }
 
 /** Who may not be placed whatever there is, and who does not come back to its nodes, were not asked. */
