@@ -135,6 +135,17 @@ test('spare nodes are held in each rack, and a bad node is replaced by one of th
   assert.equal(largestFree(askOf(cell, whole(1)), 3), 35)
 })
 
+test('a spare node that others have come to from beside is no place for who has its nodes to itself', () => {
+  const cell = aCell([2])
+  const size = { memoryMiB: 500_000 }
+  const gang = take(cell, askOf(cell, { roles: [{ size, ranks: 1 }], exclusive: 0, spares: { level: 1, count: 1 } }))
+  assert.deepEqual(nodesOf(cell, gang), { ranks: [0], spares: [1] })
+  setForeign(cell, 1, { accelerators: 0, cpuMilli: 1000, memoryMiB: 0, diskMiB: 0 })
+  assert.equal(replace(cell, gang, 0), -1)
+  setForeign(cell, 1, { accelerators: 0, cpuMilli: 0, memoryMiB: 0, diskMiB: 0 })
+  assert.equal(replace(cell, gang, 0), 1)
+})
+
 test('without a spare node, a bad one is replaced in its own rack, or not at all', () => {
   const cell = aCell([5, 5])
   const gang = take(cell, askOf(cell, whole(4, { within: { level: 1 } })))

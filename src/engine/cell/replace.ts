@@ -108,13 +108,15 @@ function leftAfter(cell: Cell, moved: Move, { node, spare }: { node: number; spa
   const { sizes, classOf, capacity } = cell
   const isOpen = cell.closedBy[node] === 0 || cell.closedBy[node] === moved.gang + 1
   if (cell.usable[node] === 0 || !isOpen) return -1
-  if (moved.isAlone && cell.closedBy[node] === 0 && cell.tenants[node] !== 0) return -1
+  // Whoever else is there may have come to a node of its own, from beside.
+  const own = moved.isAlone ? countOn(cell, moved, { node, from: 0, to: moved.ranks + moved.spares }) : 0
+  if (moved.isAlone && cell.tenants[node] !== own) return -1
   const nodeClass = classOf[node] ?? 0
   const moving = moved.roles.filter(({ ranks }) => ranks > 0)
   if (moving.some(({ size }) => sizes.allowed[size]?.[nodeClass] !== 1)) return -1
   if (moved.spread > 0) {
-    const own = countOn(cell, moved, { node, from: 0, to: moved.ranks })
-    if (own + moved.total > moved.spread) return -1
+    const beside = countOn(cell, moved, { node, from: 0, to: moved.ranks })
+    if (beside + moved.total > moved.spread) return -1
   }
   const isWhole = moving.some(({ size }) => sizes.whole[size] === 1)
   if (isWhole) return (cell.tenants[node] ?? 0) - spare === 0 ? 0 : -1

@@ -42,7 +42,7 @@ export function* deadlinesHold({ snapshot, now }: PlaceInput, decisions: readonl
     const startMs = tries.reduce((most, each) => Math.max(most, each.startMs), leastStartMs)
     const fastest = Math.max(1, ...Object.values(spec.throughput))
     const leftMs = Math.max(0, (spec.duration.expectedMs ?? 0) - doneMs) / fastest
-    if (now + leftMs + startMs + everyMs > spec.deadline)
+    if (now + leftMs + startMs + Math.min(everyMs, leftMs) > spec.deadline)
       yield `${workload} ${placement ? 'goes where it may be taken away' : 'waits'}, and what lasts could not be in time after it`
   }
 }

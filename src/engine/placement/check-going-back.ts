@@ -77,6 +77,6 @@ function* inTime({ snapshot, now }: PlaceInput, { workload: { id, spec } }: Aske
   const doneMs = tries.reduce((sum, { ranMs }) => sum + Math.max(0, ranMs - everyMs), 0)
   const startMs = tries.reduce((most, each) => Math.max(most, each.startMs), 5 * minuteMs)
   const leftMs = Math.max(0, (spec.duration.expectedMs ?? 0) - doneMs) / Math.max(1, ...Object.values(spec.throughput))
-  if (now + spec.checkpoint.graceMs + minuteMs + leftMs + startMs + everyMs > (spec.deadline ?? 0))
+  if (now + spec.checkpoint.graceMs + minuteMs + leftMs + startMs + Math.min(everyMs, leftMs) > (spec.deadline ?? 0))
     yield `${id} goes back, and what lasts could not be in time after it`
 }

@@ -45,7 +45,9 @@ export function planToDeadline(need: Need, { looks, objections, isRoom }: Looks,
   if (!round.spot || deadline === undefined || !isPlannedToDeadline(spec)) return undefined
   const open = looks.filter((look) => objections.get(look)?.passing !== false)
   const isLasting = ({ candidate }: Look): boolean => lasts(candidate.offer, deadline)
-  const [lasting] = open.filter(isLasting).sort(byRun(need, round))
+  const lastings = open.filter(isLasting).sort(byRun(need, round))
+  // What is full is no way out.
+  const lasting = lastings.find((look) => !objections.has(look) && isRoom(look)) ?? lastings[0]
   const zones = lasting ? zonesOf(need, { open: open.filter((look) => !isLasting(look)), lasting }, round) : []
   if (!lasting || zones.length === 0) return undefined
   const decide = deciderOf(need, { lasting, zones, deadline }, round)
@@ -77,7 +79,7 @@ type Decider = (up: readonly boolean[]) => DeadlineChoice & { best: number }
 function deciderOf(need: Need, { lasting, zones, deadline }: Market, round: Round): Decider {
   const { spec, workload, replica } = need
   const { leftMs: workMs, startMs } = workOf(workload, round.spot, speedOf(need, lasting))
-  const redoMs = checkpointMsOf(spec)
+  const redoMs = Math.min(workMs, checkpointMsOf(spec))
   const moves = round.moves && need.project.preemption.perHour !== 0
   // A loss costs half of what lies between two checkpoints, as a price has it; what it may cost beyond that is kept in time.
   const overheadMs = startMs + redoMs / 2

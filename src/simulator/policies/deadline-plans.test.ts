@@ -3,7 +3,7 @@ import { test } from 'node:test'
 
 import * as fc from 'fast-check'
 
-import { aFleet, ran, someJobs } from '#simulator/builders.ts'
+import { aFleet, aReplay, ran, someJobs } from '#simulator/builders.ts'
 import type { Scenario } from '#simulator/scenario/scenario.ts'
 import type { Job } from '#simulator/traces/job.ts'
 
@@ -84,6 +84,42 @@ test('nodes that are paid for anyway go before all others', () => {
     records.map(({ losses }) => losses),
     [0, 1],
   )
+})
+
+test('nodes that are paid for stand before spot capacity where nothing else lasts, and spot capacity for nothing may be lost', () => {
+  const fleet = aFleet({ ...spot, count: 2 }, { ...lasting, tier: 'committed', count: 1 })
+  const jobs = someJobs([0, 8, hour, due(24 * hour)])
+  const { replay } = aReplay({ fleet, jobs, policy: 'isobar' })
+  replay.step()
+  assert.equal(replay.records[0]?.spots[0], 2)
+  const free = aFleet({ ...spot, count: 2, priceMicros: 0 }, lasting)
+  const tight = someJobs([0, 8, 10 * hour, due(12 * hour, { checkpointMs: 5 * hour })])
+  assert.equal(
+    ran({ fleet: free, jobs: tight, policy: 'isobar', scenario: market(free, [4, 1], [9, 0]) }).ends.j0,
+    10 * hour,
+  )
+})
+
+test('what lasts and is full is no way out: a dearer one that has room is planned on', () => {
+  const [cheap, dear] = [
+    { ...lasting, priceMicros: 500_000, count: 1 },
+    { ...lasting, priceMicros: 9_000_000 },
+  ]
+  const fleet = aFleet({ ...spot, count: 2 }, cheap, dear)
+  const jobs = someJobs([0, 8, 20 * hour], [1, 8, 10 * hour, due(10 * hour + 1)])
+  const { ends } = ran({ fleet, jobs, policy: 'isobar', scenario: market(fleet, [4, 1], [9, 0]) })
+  assert.equal(ends.j1, 10 * hour + 1)
+})
+
+test('a deadline of who has long ended keeps no simulation going', () => {
+  const [held, lost] = [
+    aFleet({ tier: 'committed' }, { tier: 'on-demand', count: 2 }),
+    someJobs([0, 8, hour, due(300 * 24 * hour)], [0, 16, hour]),
+  ]
+  const outages: Scenario['outages'] = [{ groups: held.groups.slice(1), atMs: 0, forMs: null, running: 'lost' }]
+  const { replay } = aReplay({ fleet: held, jobs: lost, policy: 'isobar', scenario: { outages } })
+  while (replay.step());
+  assert.equal(replay.now, hour)
 })
 
 /** Markets, and jobs with deadlines that could be kept if they stood alone. */

@@ -12,11 +12,13 @@ import type { NodeGroup } from '#simulator/scenario/fleet.ts'
 
 /** A way as it is now, by the nodes as they are taken. */
 type Open = { way: Way; look: Look }
-/** `had` are the ways in which there was room when it was planned last, by their numbers. */
-type Due = { record: JobRecord; open: readonly Open[]; had: string; again: number }
+/** `had` are the ways to spot capacity in which there was room when it was planned last. */
+type Due = { record: JobRecord; open: readonly Open[]; had: ReadonlySet<Open>; again: number }
 
-/** What is seen of markets meanwhile changes no plan before so long: no tick of one is shorter. */
+/** Who waits is asked anew no sooner than that after others came or went: no tick of a plan is shorter. */
 const minuteMs = 60_000
+/** What is seen of markets counts from then on. */
+const seenMs = 5 * minuteMs
 /** A control plane reads as many. */
 const mostRuns = 2_000
 
@@ -56,7 +58,7 @@ export class DeadlinePlans {
 
   waits(id: string, record: JobRecord, ways: readonly Way[]): void {
     const open = ways.map((way) => this.#onFloor(way))
-    this.#waiting.set(id, { record, open, had: '', again: Number.POSITIVE_INFINITY })
+    this.#waiting.set(id, { record, open, had: new Set(), again: Number.POSITIVE_INFINITY })
   }
 
   #onFloor(way: Way): Open {
@@ -76,10 +78,10 @@ export class DeadlinePlans {
     if (!due) return null
     const { open } = due
     // What is paid for anyway goes first. Where nothing else lasts, it is what there is to plan on.
-    const isPaid = ({ way }: Open): boolean => this.#floor.marginalMicros(way.group.number) === 0
+    const isPaid = ({ way }: Open): boolean => !isSpot(way) && this.#floor.marginalMicros(way.group.number) === 0
     const bought = open.filter((one) => !isPaid(one))
-    const [free, planned] = bought.every(({ way }) => isSpot(way)) ? [[], open] : [open.filter(isPaid), bought]
-    return [...free, ...this.#planned(due, planned, now)].map((one) => open.indexOf(one))
+    const planned = this.#planned(due, bought.every(({ way }) => isSpot(way)) ? open : bought, now)
+    return [...new Set([...open.filter(isPaid), ...planned])].map((one) => open.indexOf(one))
   }
 
   #planned(due: Due, open: readonly Open[], now: number): Open[] {
@@ -91,7 +93,7 @@ export class DeadlinePlans {
     const need = dueNeed(first.way.need, due.record, now)
     const tries = [{ workload: need.workload.id, ranMs: 0, startMs: due.record.restartMs }]
     const isRoom = (look: Look): boolean => this.#hasRoom(wayOf.get(look), round)
-    due.had = this.#hadBy(due, round)
+    due.had = new Set(this.#roomy(due, round))
     const given = { ...round, now, spot: { runs: this.#runs, tries } }
     const plan = planToDeadline(need, { looks, objections: new Map(), isRoom }, given)
     const chosen = plan ? plan.choose(looks) : looks
@@ -103,13 +105,13 @@ export class DeadlinePlans {
     return open !== undefined && hasRoom(open.way.need, open.look, round)
   }
 
-  #hadBy({ open }: Due, round: Round): string {
-    return open.flatMap((one, i) => (this.#hasRoom(one, round) ? i : [])).join(' ')
+  #roomy({ open }: Due, round: Round): Open[] {
+    return open.filter((one) => isSpot(one.way) && this.#hasRoom(one, round))
   }
 
-  /** One for each minute: what was planned for one serves all who are alike. */
+  /** Of what was seen by then; what was planned for one serves all who are alike. */
   #roundAt(now: number): Round {
-    if (this.#round && now - this.#round.now < minuteMs) return this.#round
+    if (this.#round && now - this.#round.now < seenMs) return this.#round
     for (const { first, count, number, site, shape } of this.#markets) {
       const isGone = this.#floor.refuses(number) || !someOf(first, count, (node) => this.#floor.usable(node))
       if (isGone) this.#runs.push({ site, shape, from: now, until: now, taken: true })
@@ -151,7 +153,8 @@ export class DeadlinePlans {
     if (all) [this.#hasChanged, this.#askedAt] = [false, now]
     const ids: string[] = []
     for (const [id, due] of this.#waiting) {
-      if (due.again > now && !(all && due.had !== this.#hadBy(due, this.#roundAt(now)))) continue
+      const hasMore = (): boolean => this.#roomy(due, this.#roundAt(now)).some((one) => !due.had.has(one))
+      if (due.again > now && !(all && hasMore())) continue
       due.again = Number.POSITIVE_INFINITY
       ids.push(id)
     }

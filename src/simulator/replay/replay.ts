@@ -94,6 +94,8 @@ export class Replay {
   #arrived = 0
   #running = 0
   #waiting = 0
+  /** Of those who wait, those who will be told that it is too late. */
+  #due = 0
   /** Of what is to come, the things that will surely come to an end. */
   #lasting = 0
   #order = 0
@@ -140,8 +142,8 @@ export class Replay {
   /** Goes on to the next moment; false when nothing can happen any more. */
   step(): boolean {
     const arrival = this.records[this.#arrived]?.job.arrivalMs ?? Number.POSITIVE_INFINITY
-    const settled = this.#running === 0 && this.#lasting === 0 && this.#lookAgainMs === Number.POSITIVE_INFINITY
-    const at = Math.min(arrival, this.#coming.peek()?.atMs ?? Number.POSITIVE_INFINITY, this.#lookAgainMs)
+    const settled = this.#running + this.#lasting + this.#due === 0 && this.#lookAgainMs === Number.POSITIVE_INFINITY
+    const at = Math.min(arrival, this.#next()?.atMs ?? Number.POSITIVE_INFINITY, this.#lookAgainMs)
     const isOver = (arrival === Number.POSITIVE_INFINITY && settled) || this.over === this.records.length
     if (isOver || at === Number.POSITIVE_INFINITY) {
       this.#scheduler.ends?.()
@@ -150,11 +152,11 @@ export class Replay {
     this.#meter.advance(at, this.#waiting)
     this.now = at
     this.moments++
-    for (let next = this.#coming.peek(); next && next.atMs <= at; next = this.#coming.peek()) {
+    for (let next = this.#next(); next && next.atMs <= at; next = this.#next()) {
       this.#coming.pop()
       if (next.rank === 0) this.#end(next.record, next.run)
       else if (next.rank === 1) this.#happen(next.disturbance)
-      else this.#isLate(next.late)
+      else this.#tellIfHopeless(next.late)
     }
     for (
       let record = this.records[this.#arrived];
@@ -207,14 +209,19 @@ export class Replay {
 
   /** Where deadlines are kept: who waits is looked at again when it is too late to start. */
   #expectLate(late: JobRecord): void {
-    if (!this.#scheduler.keepsTerms || late.job.deadlineMs === null) return
-    this.#lasting++
+    if (!this.#keepsDeadline(late)) return
     this.#coming.push({ atMs: latestStartMs(late, this.now) + 1, rank: 2, order: this.#order++, late })
   }
 
-  #isLate(late: JobRecord): void {
-    this.#lasting--
-    if (late.state === 'waiting') this.#tellIfHopeless(late)
+  #keepsDeadline({ job }: JobRecord): boolean {
+    return this.#scheduler.keepsTerms === true && job.deadlineMs !== null
+  }
+
+  /** What is next to happen: whoever waits no more is not late. */
+  #next(): Coming | undefined {
+    const isOver = (one: Coming | undefined) => one?.rank === 2 && one.late.state !== 'waiting'
+    while (isOver(this.#coming.peek())) this.#coming.pop()
+    return this.#coming.peek()
   }
 
   #refuse(record: JobRecord, refusal: Refusal): void {
@@ -260,6 +267,7 @@ export class Replay {
   #wait(record: JobRecord, change: 1 | -1): void {
     const { project, demand } = record
     this.#waiting += change
+    if (this.#keepsDeadline(record)) this.#due += change
     if (demand.unit === this.#unit) this.#fairness.waiting(project, change * unitsOf(record))
   }
 
