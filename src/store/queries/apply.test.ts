@@ -139,6 +139,20 @@ test('a replica goes back to the queue only when no attempt of it lives', async 
   assert.deepEqual([waiting[0]?.replica.losses, waiting[0]?.replica.avoid], [1, { 'local/west': 9 }])
 })
 
+test('nothing has an end while an attempt of it lives, which was placed after that was decided', async () => {
+  await using store = await aStore()
+  const [id = ''] = await submitted(store, [aJob()])
+  const placed = aPlacing(id)
+  await held(store, [placed])
+  const ends: Change[] = [
+    { change: 'replica-done', workload: id, replica: 0 },
+    { change: 'workload', id, to: 'failed', reason: 'another replica was given up' },
+  ]
+  assert.equal(await store.apply(ends), 0)
+  assert.equal(await store.apply([{ change: 'attempt', id: placed.attemptId, to: 'lost', reason: '' }, ...ends]), 3)
+  assert.deepEqual((await store.workloads.get(id))?.state, 'failed')
+})
+
 test('an ended workload keeps its end, and what happened is told in words', async () => {
   await using store = await aStore()
   const [id = ''] = await submitted(store, [aJob({ name: 'train' })])

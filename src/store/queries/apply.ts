@@ -246,18 +246,23 @@ function* releaseTasks(applying: Applying, changes: Of<'release-tasks'>[]): Iter
   }
 }
 
+/** While an attempt of a replica `r` lives, what was decided of it was decided on old facts: it was placed meanwhile. */
+const nothingLives = sql`not exists (
+  select 1 from attempts a where a.workload = r.workload and a.replica = r.replica and a.ended_at is null
+)`
+
+/** … and nothing of a workload `w` has an end while that lives. */
+const nothingOfItLives = sql`not exists (select 1 from attempts a where a.workload = w.id and a.ended_at is null)`
+
 function* requeue(applying: Applying, changes: Of<'replica-waits'>[]): Iterable<Step> {
   for (const round of rounds(changes, ({ workload, replica }) => `${workload} ${replica}`)) {
-    // While an attempt of it lives the decision was made on old facts: somebody else queued and placed it already.
     const waits = sql`
       update replicas r set state = 'waiting', losses = x.losses, failures = x.failures,
         not_before = x."notBefore", avoid = x.avoid, kept = x.kept
       from json_to_recordset(${JSON.stringify(round)}::json) as x (
         workload text, replica int, losses int, failures int, "notBefore" bigint, avoid jsonb, kept jsonb
       )
-      where r.workload = x.workload and r.replica = x.replica and not exists (
-        select 1 from attempts a where a.workload = r.workload and a.replica = r.replica and a.ended_at is null
-      ) returning r.replica
+      where r.workload = x.workload and r.replica = x.replica and ${nothingLives} returning r.replica
     `
     yield step(waits, (rows) => {
       applying.count += rows.length
@@ -272,7 +277,8 @@ function* finish(applying: Applying, changes: Of<'replica-done'>[]): Iterable<St
     update replicas r set state = 'done'
     from unnest(${changes.map(({ workload }) => workload)}::text[], ${changes.map(({ replica }) => replica)}::int[])
       as x (workload, replica) join replicas o using (workload, replica)
-    where r.workload = x.workload and r.replica = x.replica and r.state <> 'done' returning o.state = 'waiting' as waited
+    where r.workload = x.workload and r.replica = x.replica and r.state <> 'done' and ${nothingLives}
+    returning o.state = 'waiting' as waited
   `
   yield step(done, (rows) => {
     applying.count += rows.length
@@ -289,7 +295,7 @@ function* moveWorkloads(applying: Applying, changes: Of<'workload'>[]): Iterable
         update workloads w set state = ${to}, reason = x.reason, exit_code = coalesce(x."exitCode", w.exit_code)
           ${to === 'running' ? sql`, started_at = coalesce(w.started_at, ${now}::bigint)` : sql``}
           ${over ? sql`, ended_at = ${now}::bigint, due_at = null, claimed_until = null, refusal = null` : sql``}
-        from ${record(group)} where w.id = x.id and w.state = any(${from}::text[])
+        from ${record(group)} where w.id = x.id and w.state = any(${from}::text[]) ${over ? sql`and ${nothingOfItLives}` : sql``}
         returning w.id, w.name, w.id as workload, w.project, w.reason
       ) ${over ? sql`, gone as (${leaveQueue})` : sql``} ${to === 'held' ? sql`, kept as (${keepNothing})` : sql``}
       select moved.*, ${over ? sql`(select count(*)::int from gone)` : sql`1`} as "left" from moved

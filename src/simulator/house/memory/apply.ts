@@ -202,8 +202,7 @@ function requeue(applying: Applying, changes: Of<'replica-waits'>[]): void {
   const { attempts, replicas } = applying.memory
   for (const { workload, replica, losses, failures, notBefore, avoid, kept } of changes) {
     const row = replicas.get(replicaKey({ workload, replica }))
-    // While an attempt of it lives the decision was made on old facts: somebody else queued and placed it already.
-    if (!row || attempts.live.get(workload).some((attempt) => attempt.replica === replica)) continue
+    if (!row || lives(attempts, { workload, replica })) continue
     const counted = { losses, failures, notBefore, avoid: jsonb(avoid), kept: jsonb(kept ?? null) }
     replicas.update(row, { state: 'waiting', ...counted })
     applying.count += 1
@@ -211,11 +210,15 @@ function requeue(applying: Applying, changes: Of<'replica-waits'>[]): void {
   }
 }
 
+/** While an attempt of it lives, what was decided of a replica was decided on old facts: it was placed meanwhile. */
+const lives = ({ live }: Memory['attempts'], { workload, replica }: { workload: string; replica: number }): boolean =>
+  live.get(workload).some((attempt) => attempt.replica === replica)
+
 function finish(applying: Applying, changes: Of<'replica-done'>[]): void {
-  const { replicas } = applying.memory
+  const { attempts, replicas } = applying.memory
   for (const change of changes) {
     const row = replicas.get(replicaKey(change))
-    if (!row || row.state === 'done') continue
+    if (!row || row.state === 'done' || lives(attempts, change)) continue
     if (row.state === 'waiting') applying.nudges.add('admit')
     replicas.update(row, { state: 'done' })
     applying.count += 1
@@ -224,13 +227,13 @@ function finish(applying: Applying, changes: Of<'replica-done'>[]): void {
 
 function moveWorkloads(applying: Applying, changes: Of<'workload'>[]): void {
   const { memory, now } = applying
-  const { workloads } = memory
+  const { attempts, workloads } = memory
   for (const { to, group, from } of steps(changes, workloadMoves)) {
     const over = finalStates(workloadMoves).some((state) => state === to)
     const moved: WorkloadRow[] = []
     for (const { id, reason, exitCode } of group) {
       const row = workloads.get(id)
-      if (!row || !has(from, row)) continue
+      if (!row || !has(from, row) || (over && attempts.live.get(id).length > 0)) continue
       workloads.update(row, {
         state: to,
         reason,
