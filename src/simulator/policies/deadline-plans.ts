@@ -22,6 +22,7 @@ const seenMs = 5 * minuteMs
 /** A control plane reads as many. */
 const mostRuns = 2_000
 
+const nobody: readonly string[] = []
 const isSpot = ({ group }: Way): boolean => group.tier === 'spot'
 
 /**
@@ -29,6 +30,8 @@ const isSpot = ({ group }: Way): boolean => group.tier === 'spot'
  * takes away, or not yet. As in a control plane it knows of a market what was held there, what was lost, and what was not had.
  */
 export class DeadlinePlans {
+  /** Whether there may be anything to plan: capacity that is taken away, and such as is not. */
+  readonly isNeeded: boolean
   readonly #floor: Floor
   readonly #cells: readonly Cell[]
   readonly #markets: readonly NodeGroup[]
@@ -44,11 +47,7 @@ export class DeadlinePlans {
     this.#floor = floor
     this.#cells = cells
     this.#markets = floor.fleet.groups.filter(({ tier }) => tier === 'spot')
-  }
-
-  /** Whether there may be anything to plan: capacity that is taken away, and such as is not. */
-  get isNeeded(): boolean {
-    return this.#markets.length > 0 && this.#markets.length < this.#floor.fleet.groups.length
+    this.isNeeded = this.#markets.length > 0 && this.#markets.length < floor.fleet.groups.length
   }
 
   /** Whether a job is planned for, which may go these ways. */
@@ -122,9 +121,10 @@ export class DeadlinePlans {
   }
 
   started(id: string, record: JobRecord, now: number): void {
+    if (!this.isNeeded) return
     this.#waiting.delete(id)
     const { tier, site, shape } = this.#floor.groupOf(record.spots[0] ?? 0)
-    if (tier !== 'spot' || !this.isNeeded) return
+    if (tier !== 'spot') return
     const run: SpotRun = { site, shape, from: now, until: null, taken: false }
     this.#runs.push(run)
     this.#held.set(id, { run, losses: record.losses })
@@ -133,6 +133,7 @@ export class DeadlinePlans {
 
   /** It waits no more, or runs no more. */
   left(id: string, record: JobRecord, now: number): void {
+    if (!this.isNeeded) return
     this.#waiting.delete(id)
     const held = this.#held.get(id)
     if (!held) return
@@ -148,7 +149,8 @@ export class DeadlinePlans {
   }
 
   /** Those whose plans may say something else by now; each is told once. */
-  reopened(now: number): string[] {
+  reopened(now: number): readonly string[] {
+    if (this.#waiting.size === 0) return nobody
     const all = this.#hasChanged && now - this.#askedAt >= minuteMs
     if (all) [this.#hasChanged, this.#askedAt] = [false, now]
     const ids: string[] = []

@@ -113,10 +113,9 @@ class IsobarScheduler implements Scheduler {
     const lastsMs = remainingMs(record, now) + (record.starts > 0 ? record.restartMs : 0)
     const id = idOf(record)
     const { project, arrivalMs: since } = record.job
-    const { ways } = this.#choiceOf(record)
-    if (this.#providerShares.areKept) this.#providerShares.waits(id, { project, ways })
-    if (this.#deadlines.plans(record, ways)) {
-      this.#deadlines.waits(id, record, ways)
+    if (this.#providerShares.areKept) this.#providerShares.waits(id, { project, ways: this.#choiceOf(record).ways })
+    if (this.#isPlanned(record)) {
+      this.#deadlines.waits(id, record, this.#choiceOf(record).ways)
       this.#history.close() // its plan may change before it starts where that was promised
     }
     return { id, want: this.#wantOf(record, lastsMs), since, waitsSince: cameAt, lastsMs }
@@ -166,9 +165,10 @@ class IsobarScheduler implements Scheduler {
 
   /** Whoever may go other ways than before is asked again; whether there is anybody. */
   #reconsider(now: number): boolean {
-    const ids = [...this.#providerShares.reopened(), ...this.#deadlines.reopened(now)]
-    for (const id of ids) this.#line.reconsider(id)
-    return ids.length > 0
+    const [shared, planned] = [this.#providerShares.reopened(), this.#deadlines.reopened(now)]
+    for (const id of shared) this.#line.reconsider(id)
+    for (const id of planned) this.#line.reconsider(id)
+    return shared.length + planned.length > 0
   }
 
   /** Other groups are the cheapest now, or too dear: all who wait ask anew. */
@@ -231,14 +231,19 @@ class IsobarScheduler implements Scheduler {
     return this.#floor.refuses(group) === this.#refused[group]
   }
 
+  #isPlanned(record: JobRecord): boolean {
+    return record.job.deadlineMs !== null && this.#deadlines.plans(record, this.#choiceOf(record).ways)
+  }
+
   /** Jobs that last about as long stand in one row, so that a long one does not keep short ones from passing. */
   #wantOf(record: JobRecord, lastsMs: number): Want {
     const { demand, job, project } = record
     const lasts = 32 - Math.clz32(lastsMs / 1000)
-    const choice = this.#choiceOf(record)
     // Each is planned for itself.
-    if (this.#deadlines.plans(record, choice.ways))
-      return { key: `due ${idOf(record)}`, project: job.project, priority: job.priority, options: choice.options }
+    if (this.#isPlanned(record)) {
+      const { options } = this.#choiceOf(record)
+      return { key: `due ${idOf(record)}`, project: job.project, priority: job.priority, options }
+    }
     const number = (job.priority * this.#projects + project) * 64 + lasts
     const same = this.#wants.get(demand)
     const known = same?.get(number)
@@ -247,7 +252,7 @@ class IsobarScheduler implements Scheduler {
     const key = [unit, amount, ranks, within, part?.shareMilli, part?.profile, job.priority, lasts, job.project].join(
       ' ',
     )
-    const want = { key, project: job.project, priority: job.priority, options: choice.options }
+    const want = { key, project: job.project, priority: job.priority, options: this.#choiceOf(record).options }
     if (same) same.set(number, want)
     else this.#wants.set(demand, new Map([[number, want]]))
     return want
